@@ -1,0 +1,51 @@
+"""Metadata, dependencies and what is installed: all of it stands here and nowhere else."""
+
+import re
+from pathlib import Path
+
+from setuptools import find_packages, setup
+
+HERE = Path(__file__).parent
+VERSION = re.search(r'^__version__ = "(.+)"$', (HERE / "libprobe/__init__.py").read_text(), re.MULTILINE).group(1)
+
+setup(
+    name="fedcloud-probes",
+    version=VERSION,
+    description="Monitoring probes of the EGI Federated Cloud for SAM, Nagios and Icinga",
+    long_description=(HERE / "README.md").read_text(),
+    long_description_content_type="text/markdown",
+    license="Apache-2.0",
+    python_requires=">=3.11",
+    packages=find_packages(include=["libprobe", "libprobe.*"]),
+    package_data={"libprobe": ["py.typed"]},
+    scripts=[str(path.relative_to(HERE)) for path in sorted((HERE / "probes").glob("check_*"))],
+    install_requires=[
+        "nagiosplugin>=1.4,<2",
+        "requests>=2.34,<3",
+        "ldap3>=2.9.1,<3",
+        "stomp.py>=9,<10",
+        "python-dateutil>=2.9",
+        "cryptography>=45",
+        "defusedxml>=0.7.1,<1",
+    ],
+    extras_require={
+        "dev": [
+            "pytest>=9",
+            "pytest-xdist>=3.8",
+            "pytest-cov>=7",
+            "hypothesis>=6.170",
+            "ruff==0.17.6",
+            "mypy==2.4.1",
+            "import-linter==2.16",
+            "types-requests",
+            "types-defusedxml",
+            "build>=1.6",
+        ],
+    },
+    classifiers=[
+        "Environment :: Plugins",
+        "Intended Audience :: System Administrators",
+        "Programming Language :: Python :: 3.11",
+        "Topic :: System :: Monitoring",
+    ],
+)
