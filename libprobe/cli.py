@@ -1,0 +1,216 @@
+"""The options of every probe: one wording, one meaning, one place.
+
+A usage error is one line on standard output and exit code 3, as is the help text: argparse's own
+way, standard error and exit code 2, reads as CRITICAL in Nagios.
+"""
+
+from __future__ import annotations
+
+import argparse
+import math
+
+from libprobe import __version__
+from libprobe.ranges import DURATION, BadRange, Range, quantity
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from typing import NoReturn, TypeVar
+
+    T = TypeVar("T")
+
+MAX_TIMEOUT_S = 86400.0
+
+
+class Stop(BaseException):
+    """The command line asks for no check: help, version or a usage error; the text says which."""
+
+    def __init__(self, text: str, *, is_error: bool = False) -> None:
+        self.text = text
+        self.is_error = is_error
+
+
+class Parser(argparse.ArgumentParser):
+    """An argument parser that neither prints nor exits, and takes no abbreviated option."""
+
+    def __init__(self, *, prog: str, doc: str) -> None:
+        super().__init__(
+            prog=prog,
+            description=doc.strip(),
+            formatter_class=_HelpFormatter,
+            allow_abbrev=False,
+            add_help=False,
+            epilog="Exit codes: 0 OK, 1 WARNING, 2 CRITICAL, 3 UNKNOWN (also help, version and wrong usage). "
+            "Thresholds are Nagios ranges whose bounds may carry a unit: 7d alerts above seven days, 14d: below "
+            "fourteen.",
+        )
+
+    def error(self, message: str) -> NoReturn:
+        raise Stop(f"usage: {self._explained(message)} (see {self.prog} --help)", is_error=True)
+
+    def exit(self, status: int = 0, message: str | None = None) -> NoReturn:
+        raise Stop(message or "", is_error=bool(status))
+
+    def _explained(self, message: str) -> str:
+        """argparse's message, with the option that was perhaps meant."""
+        prefix = "unrecognized arguments: "
+        if not message.startswith(prefix):
+            return message
+        import difflib
+
+        word = message[len(prefix) :].split()[0].partition("=")[0]
+        near = difflib.get_close_matches(word, list(self._option_string_actions), n=1)
+        return f"unknown argument {message[len(prefix) :]}" + (f"; did you mean {near[0]}?" if near else "")
+
+
+class _HelpFormatter(argparse.RawDescriptionHelpFormatter):
+    def __init__(self, prog: str) -> None:
+        super().__init__(prog, max_help_position=30, width=100)
+
+
+class _Print(argparse.Action):
+    """Help and version: their text ends the run, with exit code 3."""
+
+    def __init__(self, option_strings: Sequence[str], dest: str, **kwargs: object) -> None:
+        super().__init__(option_strings, dest, nargs=0, help=str(kwargs.get("help")), default=argparse.SUPPRESS)
+
+    def __call__(self, parser: argparse.ArgumentParser, *_: object) -> NoReturn:
+        raise Stop(parser.format_help() if self.dest == "help" else f"{parser.prog} {__version__}\n")
+
+
+def standard(parser: Parser, *, timeout: float) -> None:
+    """Add what every probe has: -t, -v, -V, -h and --config."""
+    group = parser.add_argument_group("standard options")
+    group.add_argument(
+        "-t",
+        "--timeout",
+        type=_timeout,
+        default=timeout,
+        metavar="DURATION",
+        help=f"end the whole run, cleaning included, within so many seconds (or 5m, 1h; default {timeout:g})",
+    )
+    group.add_argument("-v", "--verbose", action="count", default=0, help="say more; -vv and -vvv still more")
+    group.add_argument("--config", metavar="FILE", help="settings file (default /etc/fedcloud-probes/probes.ini)")
+    group.add_argument("-V", "--version", action=_Print, help="print the version and exit with 3")
+    group.add_argument("-h", "--help", action=_Print, help="print this text and exit with 3")
+
+
+def endpoint(parser: argparse.ArgumentParser, *, url: str = "URL as registered in the GOCDB") -> None:
+    """Add -H, -p and -u: which endpoint is meant."""
+    group = parser.add_argument_group("endpoint")
+    group.add_argument("-H", "--hostname", metavar="HOST", type=_word, help="host name, looked up in the GOCDB")
+    group.add_argument("-p", "--port", type=_port, help="port, where it differs from the registered one")
+    group.add_argument("-u", "--url", type=_word, help=url)
+
+
+def occi(parser: argparse.ArgumentParser) -> None:
+    """Add what a virtual machine is made of, and the endpoint as NCG passes it."""
+    group = parser.add_argument_group("virtual machine")
+    group.add_argument("--endpoint", metavar="URL", type=_word, help="endpoint URL without templates, as NCG passes it")
+    group.add_argument("--image", metavar="OS_TPL", type=_word, help="image template: term, full identifier or title")
+    group.add_argument("--resource", metavar="RESOURCE_TPL", type=_word, help="size template, likewise")
+    group.add_argument("--user-data", metavar="FILE", help="contextualisation data to hand over")
+    group.add_argument("--public-key", metavar="FILE", help="SSH public key to hand over")
+
+
+def credentials(parser: argparse.ArgumentParser) -> None:
+    """Add what says who we are and whom we trust."""
+    group = parser.add_argument_group("credentials")
+    group.add_argument(
+        "--auth",
+        choices=("auto", "none", "x509", "token"),
+        default="auto",
+        help="how to log in (default auto: the certificate, or the token if one is given)",
+    )
+    group.add_argument(
+        "--cert",
+        metavar="FILE",
+        help="proxy or certificate (default: $X509_USER_PROXY, /tmp/x509up_u<uid>, $X509_USER_CERT, ~/.globus)",
+    )
+    group.add_argument("--key", metavar="FILE", help="private key, where it is not in the file of --cert")
+    group.add_argument("--token-file", metavar="FILE", help="file with an OpenID Connect access token")
+    group.add_argument("--vo", type=_word, help="virtual organisation to act for (default: the proxy's, else ops)")
+    group.add_argument("--project", type=_word, help="Keystone project by name or id (default: chosen by the VO)")
+    group.add_argument("--keystone", metavar="URL", type=_word, help="Keystone to trust if it is outside the domain")
+    group.add_argument(
+        "--identity-provider", metavar="NAME", type=_word, help="Keystone's name for it (default egi.eu)"
+    )
+    tls(parser)
+
+
+def tls(parser: argparse.ArgumentParser) -> None:
+    """Add what decides which servers are trusted."""
+    group = parser.add_argument_group("trust")
+    group.add_argument(
+        "--ca-path",
+        metavar="PATH",
+        help="CA directory or bundle (default: $X509_CERT_DIR, /etc/grid-security/certificates, the system's)",
+    )
+    group.add_argument(
+        "--proxy-from-environment", action="store_true", help="go through the web proxy that the environment names"
+    )
+
+
+def gocdb(parser: argparse.ArgumentParser) -> None:
+    """Add where endpoints are looked up, and where the answers and our own traces are kept."""
+    group = parser.add_argument_group("look-up and state")
+    group.add_argument("--gocdb", metavar="URL", type=_word, help="GOCDB programmatic interface (default goc.egi.eu)")
+    group.add_argument("--state-dir", metavar="DIR", help="where state is kept (default /var/lib/fedcloud-probes)")
+
+
+def thresholds(parser: argparse.ArgumentParser, *, warning: str, critical: str, of: str) -> None:
+    """Add -w and -c as ranges of durations; an empty range never alerts.
+
+    of: what is judged, for the help text.
+    """
+    group = parser.add_argument_group("thresholds")
+    for flag, name, default in (("-w", "warning", warning), ("-c", "critical", critical)):
+        group.add_argument(
+            flag,
+            f"--{name}",
+            type=duration_range,
+            default=default,
+            metavar="RANGE",
+            help=f"{name} range of the {of} (default {default or 'none'})",
+        )
+
+
+def duration_range(text: str) -> Range:
+    """A range of durations in seconds."""
+    return _or_usage(lambda: Range(text, DURATION))
+
+
+def seconds(text: str) -> float:
+    """A duration in seconds, at least 0."""
+    value = _or_usage(lambda: quantity(text, DURATION))
+    if value < 0:
+        raise argparse.ArgumentTypeError(f"{text!r} is below 0")
+    return value
+
+
+def _timeout(text: str) -> float:
+    value = _or_usage(lambda: quantity(text, DURATION))
+    if not 0 < value <= MAX_TIMEOUT_S or not math.isfinite(value):
+        raise argparse.ArgumentTypeError(f"{text!r} is not above 0 and at most {MAX_TIMEOUT_S:g} s")
+    return value
+
+
+def _port(text: str) -> int:
+    if not (text.isascii() and text.isdigit() and 1 <= int(text[:9]) <= 65535):
+        raise argparse.ArgumentTypeError(f"{text!r} is not a port between 1 and 65535")
+    return int(text)
+
+
+def _word(text: str) -> str:
+    """A value that is not empty and has no blanks or control characters: NCG passes values unquoted."""
+    word = text.strip()
+    if not word or not word.isprintable() or any(character.isspace() for character in word):
+        raise argparse.ArgumentTypeError(f"{text!r} is empty or has blanks or control characters in it")
+    return word
+
+
+def _or_usage(make: Callable[[], T]) -> T:
+    try:
+        return make()
+    except BadRange as error:
+        raise argparse.ArgumentTypeError(str(error)) from None

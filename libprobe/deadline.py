@@ -1,0 +1,106 @@
+"""One deadline for a whole run, and the two ways in which a run is ended from outside.
+
+A library's own time-out restarts with each byte, so every wait asks the deadline how long it may
+still take. `Deadline.enforced` backs that up with a timer whose exception is no `Exception`, so
+that no library's `except Exception` can swallow it.
+"""
+
+from __future__ import annotations
+
+import time
+from contextlib import contextmanager
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from types import FrameType
+
+ENFORCE_AFTER_S = 0.25
+"""How long the timer lets the ordinary waits, which end by themselves, be late."""
+
+
+class OutOfTime(BaseException):
+    """The run's deadline passed; caught once, in the check's base class."""
+
+
+class Interrupted(BaseException):
+    """SIGTERM, SIGINT or SIGHUP asked the run to end; caught once, where the run ends."""
+
+
+class Deadline:
+    """The instant by which a run, or a part of it, must be over.
+
+    seconds: how long from now; a fraction counts, unlike in nagiosplugin, where 0.5 means "never".
+    """
+
+    def __init__(self, seconds: float, *, clock: Callable[[], float] = time.monotonic) -> None:
+        self.seconds = seconds
+        self._clock = clock
+        self._start = clock()
+        self._end = self._start + seconds
+
+    def remaining(self) -> float:
+        """Seconds left, never below 0."""
+        return max(0.0, self._end - self._clock())
+
+    def elapsed(self) -> float:
+        """Seconds since the run began."""
+        return self._clock() - self._start
+
+    def passed(self) -> bool:
+        return self.remaining() <= 0.0
+
+    def before(self, reserve: float) -> Deadline:
+        """A deadline that is always `reserve` seconds earlier than this one, whatever becomes of it."""
+        return _Earlier(self, reserve)
+
+    def end_within(self, seconds: float) -> None:
+        """Bring the deadline forward to at most so many seconds from now."""
+        self._end = min(self._end, self._clock() + seconds)
+
+    def sleep(self, seconds: float) -> None:
+        """Sleep, but not beyond the deadline."""
+        time.sleep(min(seconds, self.remaining()))
+
+    @contextmanager
+    def enforced(self) -> Iterator[Deadline]:
+        """Raise OutOfTime inside the block shortly after the deadline, again each second.
+
+        Nested blocks restore the outer timer. Only the main thread has signals: elsewhere, the waits
+        themselves are all there is.
+        """
+        import signal
+        import threading
+
+        if threading.current_thread() is not threading.main_thread():
+            yield self
+            return
+
+        def out_of_time(_number: int, _frame: FrameType | None) -> None:
+            raise OutOfTime
+
+        outer = signal.signal(signal.SIGALRM, out_of_time)
+        began = self._clock()
+        before, _ = signal.setitimer(signal.ITIMER_REAL, self.remaining() + ENFORCE_AFTER_S, 1.0)
+        try:
+            yield self
+        finally:
+            signal.setitimer(signal.ITIMER_REAL, 0)
+            signal.signal(signal.SIGALRM, outer)
+            if before:
+                left = before - (self._clock() - began)
+                signal.setitimer(signal.ITIMER_REAL, max(left, 0.001), 1.0)
+
+
+class _Earlier(Deadline):
+    def __init__(self, whole: Deadline, reserve: float) -> None:
+        super().__init__(whole.seconds - reserve, clock=whole._clock)
+        self._whole = whole
+        self._reserve = reserve
+        self._start = whole._start
+
+    def remaining(self) -> float:
+        return max(0.0, self._whole._end - self._reserve - self._clock())
+
+    def end_within(self, seconds: float) -> None:
+        self._whole.end_within(seconds)

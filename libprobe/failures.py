@@ -1,0 +1,97 @@
+"""Why a check could not say OK, and whose fault that is.
+
+    Failure
+    ├─ EndpointFailure     CRITICAL   the endpoint under test misbehaved
+    │  ├─ NameUnknown         its name does not resolve
+    │  ├─ Refused             nothing listens on the port
+    │  ├─ Unreachable         no route to it
+    │  ├─ NoAnswer            the deadline passed while we waited on it
+    │  ├─ TlsFailure          expired, wrong host, unknown CA, no handshake
+    │  ├─ Rejected            our valid credential was refused (401, 403, bind, TLS alert)
+    │  ├─ ProtocolFailure     not the protocol it should speak, 5xx, early close
+    │  └─ BadData             what it published is missing or malformed
+    ├─ HelperFailure       UNKNOWN    the GOCDB, a portal or another third party failed us
+    ├─ OwnCredential       UNKNOWN    our certificate, proxy or token is absent or unusable
+    └─ Misconfigured       UNKNOWN    bad option, unreadable file, state that cannot be kept
+
+    OutOfTime, Interrupted            not failures but the end of a run; see `libprobe.deadline`
+
+CRITICAL lowers a site's availability, so it must be the site's own doing. A failure's text is one
+sentence for the status line: what was asked, of whom, what came back. `remedy` says what to do.
+"""
+
+from __future__ import annotations
+
+OK, WARNING, CRITICAL, UNKNOWN = 0, 1, 2, 3
+"""Exit codes of the Nagios plugin API."""
+
+STATUS_NAMES = ("OK", "WARNING", "CRITICAL", "UNKNOWN")
+
+
+class Failure(Exception):
+    """A check could not get what it asked for.
+
+    sentence: what was asked, of whom and what came back; may carry text from outside, which is made
+              safe where it is printed.
+    remedy:   what the reader can do about it, if that is known; shown after the sentence.
+    """
+
+    status = UNKNOWN
+
+    def __init__(self, sentence: str, *, remedy: str = "") -> None:
+        super().__init__(sentence)
+        self.sentence = sentence
+        self.remedy = remedy
+
+    def __str__(self) -> str:
+        return f"{self.sentence} ({self.remedy})" if self.remedy else self.sentence
+
+
+class EndpointFailure(Failure):
+    """The endpoint under test misbehaved: the site's doing."""
+
+    status = CRITICAL
+
+
+class NameUnknown(EndpointFailure):
+    """The endpoint's name does not resolve."""
+
+
+class Refused(EndpointFailure):
+    """Nothing listens on the endpoint's port."""
+
+
+class Unreachable(EndpointFailure):
+    """No route leads to the endpoint."""
+
+
+class NoAnswer(EndpointFailure):
+    """The deadline passed while we waited on the endpoint."""
+
+
+class TlsFailure(EndpointFailure):
+    """The endpoint's certificate or its TLS cannot be accepted."""
+
+
+class Rejected(EndpointFailure):
+    """The endpoint refused a credential of ours that is valid."""
+
+
+class ProtocolFailure(EndpointFailure):
+    """The endpoint does not speak its protocol, or broke off."""
+
+
+class BadData(EndpointFailure):
+    """What was published is missing or malformed."""
+
+
+class HelperFailure(Failure):
+    """A third party that we needed failed us; the endpoint is not to blame."""
+
+
+class OwnCredential(Failure):
+    """Our own certificate, proxy or token is absent, unusable or about to end."""
+
+
+class Misconfigured(Failure):
+    """An option, a file or the configuration of this monitor is wrong."""

@@ -1,0 +1,66 @@
+"""The report of one run as Nagios reads it: status line, performance data, long output.
+
+    OCCI-VM OK - VM active after 41.2 s on https://... | time_to_active=41.2s;300;;0
+    long output, line by line
+
+Every piece of text is made safe and cleared of secrets here, whoever wrote it.
+"""
+
+from __future__ import annotations
+
+from libprobe import redact
+from libprobe.failures import STATUS_NAMES
+from libprobe.text import safe, shortened
+
+MAX_BYTES = 8192
+"""Nagios reads no more of a plugin's output."""
+
+MAX_DEBUG_BYTES = 1 << 20
+"""With -vvv a person reads, not Nagios."""
+
+MAX_SENTENCE = 1000
+MAX_LINE = 2000
+PERFORMANCE_SHARE = 6144
+"""Bytes of the whole that performance data may take; what exceeds it is dropped label by label."""
+
+
+def render(
+    name: str, status: int, sentence: str, performance: list[str], lines: list[str], *, max_bytes: int = MAX_BYTES
+) -> str:
+    """Return the whole report, ending in a newline, of at most `max_bytes` bytes in UTF-8.
+
+    status:      exit code, 0 to 3.
+    performance: `label=value;warn;crit;min;max` each, in the order to print.
+    lines:       long output; cut at the end when there is too much, and said so.
+    """
+    first = f"{safe(name)} {STATUS_NAMES[status]} - {_clean(sentence, MAX_SENTENCE) or 'nothing to report'}"
+    kept, dropped = _that_fit([safe(part) for part in performance], PERFORMANCE_SHARE)
+    if kept:
+        first += " | " + " ".join(kept)
+    if dropped:
+        lines = [f"{dropped} performance values left out: more than {PERFORMANCE_SHARE} bytes", *lines]
+    note = "... {} more lines left out"
+    room = max_bytes - _size(first) - 1
+    cleaned = [_clean(line, MAX_LINE) for line in lines]
+    shown, hidden = _that_fit(cleaned, room)
+    if hidden:
+        shown, hidden = _that_fit(cleaned, room - len(note) - 8)
+        shown.append(note.format(hidden))
+    return "\n".join([first, *shown]) + "\n"
+
+
+def _clean(text: str, limit: int) -> str:
+    return shortened(redact.blank(text), limit)
+
+
+def _size(text: str) -> int:
+    return len(text.encode("utf-8", "replace"))
+
+
+def _that_fit(parts: list[str], room: int) -> tuple[list[str], int]:
+    """The leading parts that fit into so many bytes with a separator each, and how many do not."""
+    for index, part in enumerate(parts):
+        room -= _size(part) + 1
+        if room < 0:
+            return parts[:index], len(parts) - index
+    return list(parts), 0

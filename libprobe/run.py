@@ -1,0 +1,235 @@
+"""The one way in and the one way out of every probe.
+
+    options -> check (resources, contexts, summary) -> results -> one report, one exit code
+
+`probe` is what an executable calls; `execute` does the same without touching the process, so that
+tests and a resident worker get the same bytes.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+
+from libprobe import cli, output, redact
+from libprobe.deadline import ENFORCE_AFTER_S, Deadline, Interrupted, OutOfTime
+from libprobe.failures import CRITICAL, UNKNOWN, Failure
+from libprobe.text import safe
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    import argparse
+    from collections.abc import Callable, Iterable, Sequence
+    from types import FrameType
+    from typing import Any, NoReturn
+
+    Options = Callable[[cli.Parser], None]
+    MakeCheck = Callable[[argparse.Namespace, Deadline], Iterable[Any]]
+
+GRACE_S = 4.0
+"""How long a run may still clean up after SIGTERM, SIGINT or SIGHUP."""
+
+DEFAULT_TIMEOUT_S = 60.0
+
+
+def probe(name: str, options: Options, check: MakeCheck, *, doc: str | None, timeout: float = 0) -> NoReturn:
+    """Run a probe as this process: read sys.argv, print one report, exit with its code.
+
+    name:    subject of the status line, `OCCI-VM`.
+    options: adds the probe's own options to a parser that has the standard ones.
+    check:   yields the resources, contexts and summary of the check; imports what it needs itself, so
+             that --help stays quick and a missing library is a report and not a traceback.
+    doc:     the executable's docstring, shown by --help.
+    timeout: default of -t in seconds.
+    """
+    signals = _Signals()
+    try:
+        signals.install()
+        try:
+            code, report = execute(name, options, check, sys.argv, doc=doc, timeout=timeout, on_deadline=signals.watch)
+        finally:
+            signals.ignore()
+    except Interrupted:
+        code, report = UNKNOWN, output.render(name, UNKNOWN, signals.sentence(), [], [])
+    _leave(code, report)
+
+
+def execute(
+    name: str,
+    options: Options,
+    check: MakeCheck,
+    argv: Sequence[str],
+    *,
+    doc: str | None,
+    timeout: float = 0,
+    on_deadline: Callable[[Deadline], None] | None = None,
+) -> tuple[int, str]:
+    """Run a probe and return its exit code and its report; raises nothing but Interrupted.
+
+    argv: as sys.argv, the program's name first.
+    """
+    parser = cli.Parser(prog=os.path.basename(argv[0]) or name, doc=doc or "")
+    options(parser)
+    cli.standard(parser, timeout=timeout or DEFAULT_TIMEOUT_S)
+    try:
+        args = parser.parse_args(argv[1:])
+    except cli.Stop as stop:
+        if stop.is_error:
+            return UNKNOWN, output.render(name, UNKNOWN, stop.text, [], [])
+        return UNKNOWN, stop.text
+    deadline = Deadline(args.timeout)
+    if on_deadline:
+        on_deadline(deadline)
+    run = _Run(name, args, deadline)
+    try:
+        with deadline.enforced():
+            run.carry_out(check)
+    except OutOfTime:  # in the few lines outside of a check's own handling
+        run.add(CRITICAL, f"not finished within {deadline.seconds:g} s")
+    try:
+        return run.report()
+    finally:
+        redact.forget()
+
+
+class _Run:
+    """The objects of one check, its results so far, and the report they make."""
+
+    def __init__(self, name: str, args: argparse.Namespace, deadline: Deadline) -> None:
+        self.name = name
+        self.args = args
+        self.deadline = deadline
+        self.early: list[tuple[int, str]] = []
+        self.lines: list[str] = []
+        self.check: Any = None
+        self.trace: Any = None
+
+    def add(self, status: int, sentence: str) -> None:
+        """Add a result that no resource yielded; it is kept even if nagiosplugin cannot be loaded."""
+        self.early.append((status, sentence))
+
+    def carry_out(self, make: MakeCheck) -> None:
+        """Build the check and run it, whatever happens: what was found before a failure is kept."""
+        try:
+            if self.args.verbose >= 3:
+                from libprobe import trace
+
+                self.trace = trace.start()
+            self._build(make)
+            self.check()
+        except Failure as failure:
+            self.add(failure.status, str(failure))
+        except Interrupted as end:
+            self.add(UNKNOWN, str(end))
+        except Exception as error:
+            self._add_bug(error)
+        finally:
+            if self.trace:
+                from libprobe import trace
+
+                trace.stop(self.trace)
+
+    def _build(self, make: MakeCheck) -> None:
+        from libprobe.settings import read_settings
+
+        self.args.settings = read_settings(self.args.config)
+        objects = make(self.args, self.deadline)
+        from nagiosplugin import Check
+
+        from libprobe.contexts import Outcome
+        from libprobe.summaries import RankedResults
+
+        self.check = Check(Outcome("outcome"), RankedResults(), name=self.name)
+        for each in objects:
+            self.check.add(each)
+
+    def _add_bug(self, error: Exception) -> None:
+        import traceback
+
+        kind = "a library is missing" if isinstance(error, ImportError) else "a bug in the probe"
+        self.add(UNKNOWN, f"{kind}: {type(error).__name__}: {error}; run it with -v for the traceback, and report it")
+        if self.args.verbose:
+            self.lines += traceback.format_exc().splitlines()
+
+    def report(self) -> tuple[int, str]:
+        """Exit code and report of all results, the most significant first."""
+        status, sentence, performance = self._verdict()
+        lines = self.lines
+        for resource in self.check.resources if self.check else ():
+            lines += [text for level, text in getattr(resource, "details", ()) if level <= self.args.verbose]
+        if self.args.verbose and self.check:
+            lines += [safe(line) for line in self.check.summary.verbose(self.check.results)]
+        if self.trace:
+            lines += self.trace.lines
+            if self.trace.dropped:
+                lines.append(f"{self.trace.dropped} more lines were not kept")
+        limit = output.MAX_DEBUG_BYTES if self.args.verbose >= 3 else output.MAX_BYTES
+        return status, output.render(self.name, status, sentence, performance, lines, max_bytes=limit)
+
+    def _verdict(self) -> tuple[int, str, list[str]]:
+        if self.check is None:
+            status, sentence = self.early[0]
+            return status, sentence, []
+        from nagiosplugin import Result
+
+        from libprobe.contexts import STATES
+
+        for status, sentence in self.early:
+            self.check.results.add(Result(STATES[status], sentence))
+        if not len(self.check.results):
+            return UNKNOWN, "the check came to no result; this is a bug in the probe", []
+        try:
+            sentence = self.check.summary_str
+        except Exception as error:  # a summary that names a fact nobody found must not lose the result
+            sentence = f"the result could not be put into words: {type(error).__name__}: {error}"
+            return self.check.exitcode or UNKNOWN, sentence, list(self.check.perfdata)
+        return self.check.exitcode, sentence, [each for each in self.check.perfdata if each]
+
+
+class _Signals:
+    """SIGTERM, SIGINT and SIGHUP end the run by an exception, once; the run then has GRACE_S to clean up."""
+
+    def __init__(self) -> None:
+        self._deadline: Deadline | None = None
+        self._name = ""
+
+    def install(self) -> None:
+        import signal
+
+        for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+            signal.signal(number, self._interrupt)
+
+    def ignore(self) -> None:
+        """From here on nothing may keep the report from being printed."""
+        import signal
+
+        for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGALRM):
+            signal.signal(number, signal.SIG_IGN)
+
+    def watch(self, deadline: Deadline) -> None:
+        self._deadline = deadline
+
+    def sentence(self) -> str:
+        return f"interrupted by {self._name}"
+
+    def _interrupt(self, number: int, _frame: FrameType | None) -> None:
+        import signal
+
+        if self._name:
+            return
+        self._name = signal.Signals(number).name
+        if self._deadline:
+            self._deadline.end_within(GRACE_S)
+            signal.setitimer(signal.ITIMER_REAL, GRACE_S + ENFORCE_AFTER_S, 1.0)
+        raise Interrupted(self.sentence())
+
+
+def _leave(code: int, report: str) -> NoReturn:
+    """Print the report and end the process at once: no thread that still waits can hold it back."""
+    data = report.encode("utf-8", "replace")
+    try:
+        while data:
+            data = data[os.write(1, data) :]
+    except OSError:
+        pass  # nobody reads; the exit code still says it
+    os._exit(code)

@@ -1,0 +1,105 @@
+"""Site-wide defaults from one documented file, /etc/fedcloud-probes/probes.ini.
+
+    [gocdb]        url, cache_hours
+    [tls]          ca_path
+    [credentials]  cert, key, vo, token_file, identity_provider
+    [state]        directory
+    [http]         proxy_from_environment
+    [occi]         image, resource
+
+`--config FILE` or $FEDCLOUD_PROBES_CONFIG names another file. An option on the command line wins
+over the file, the file over what is built in. A key that is not known is refused: a silent typing
+error would be a setting that does nothing.
+"""
+
+from __future__ import annotations
+
+import os
+
+from libprobe.failures import Misconfigured
+
+DEFAULT_PATH = "/etc/fedcloud-probes/probes.ini"
+ENVIRONMENT = "FEDCLOUD_PROBES_CONFIG"
+KNOWN = {
+    "gocdb": {"url", "cache_hours"},
+    "tls": {"ca_path"},
+    "credentials": {"cert", "key", "vo", "token_file", "identity_provider", "keystone"},
+    "state": {"directory"},
+    "http": {"proxy_from_environment"},
+    "occi": {"image", "resource"},
+}
+MAX_BYTES = 65536
+
+
+class Settings:
+    """The values of one settings file; `path` is None when there is none."""
+
+    def __init__(self, values: dict[str, dict[str, str]] | None = None, path: str | None = None) -> None:
+        self._values = values or {}
+        self.path = path
+
+    def get(self, section: str, key: str, default: str = "") -> str:
+        """The value of a known key, or the default; an empty value counts as absent."""
+        return self._values.get(section, {}).get(key, "") or default
+
+    def flag(self, section: str, key: str) -> bool:
+        """A yes/no value; absent is no. Raises: Misconfigured for any other word."""
+        word = self.get(section, key, "no").lower()
+        if word not in ("yes", "no", "true", "false", "on", "off", "1", "0"):
+            raise Misconfigured(f"{self.path}: [{section}] {key} is {word!r}, neither yes nor no")
+        return word in ("yes", "true", "on", "1")
+
+    def number(self, section: str, key: str, default: float) -> float:
+        """A number of at least 0. Raises: Misconfigured."""
+        from libprobe.ranges import BadRange, quantity
+
+        text = self.get(section, key)
+        if not text:
+            return default
+        try:
+            value = quantity(text, {"": 1.0})
+        except BadRange as error:
+            raise Misconfigured(f"{self.path}: [{section}] {key}: {error}") from None
+        if value < 0:
+            raise Misconfigured(f"{self.path}: [{section}] {key} is below 0")
+        return value
+
+
+def read_settings(path: str | None = None) -> Settings:
+    """Read the settings file; without a path, the default one, which may be absent.
+
+    Raises: Misconfigured for a named file that is absent, an unreadable file, an unknown key.
+    """
+    named = path or os.environ.get(ENVIRONMENT)
+    try:
+        with open(named or DEFAULT_PATH, "rb") as file:
+            data = file.read(MAX_BYTES + 1)
+    except FileNotFoundError:
+        if named is None:
+            return Settings()
+        raise Misconfigured(f"settings file {named} does not exist") from None
+    except OSError as error:
+        raise Misconfigured(f"settings file {named or DEFAULT_PATH} cannot be read: {error.strerror}") from None
+    return _parse(data, named or DEFAULT_PATH)
+
+
+def _parse(data: bytes, path: str) -> Settings:
+    import configparser
+
+    if len(data) > MAX_BYTES:
+        raise Misconfigured(f"settings file {path} is larger than {MAX_BYTES} bytes")
+    parser = configparser.ConfigParser(interpolation=None)
+    try:
+        parser.read_string(data.decode("utf-8"), source=path)
+    except UnicodeDecodeError:
+        raise Misconfigured(f"settings file {path} is not UTF-8") from None
+    except configparser.Error as error:
+        raise Misconfigured(f"settings file: {error.message}") from None
+    values = {name: dict(parser.items(name)) for name in parser.sections()}
+    for section, keys in values.items():
+        if section not in KNOWN:
+            raise Misconfigured(f"settings file {path} has an unknown section [{section}]")
+        for key in keys:
+            if key not in KNOWN[section]:
+                raise Misconfigured(f"settings file {path} has an unknown key {key!r} in [{section}]")
+    return Settings(values, path)

@@ -1,0 +1,135 @@
+"""What all tests share: running a probe as Nagios does, and one embedded federation per test process."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+class Report(NamedTuple):
+    """What a probe said: exit code, whole standard output and standard error."""
+
+    code: int
+    out: str
+    err: str
+
+    @property
+    def first(self) -> str:
+        """The status line without performance data."""
+        return self.out.split("\n", 1)[0].split(" | ", 1)[0]
+
+    @property
+    def performance(self) -> dict[str, str]:
+        """Performance data by label, each with its unit and thresholds."""
+        line = self.out.split("\n", 1)[0]
+        parts = line.split(" | ", 1)[1].split() if " | " in line else []
+        return dict(part.split("=", 1) for part in parts)
+
+    @property
+    def lines(self) -> list[str]:
+        """The long output."""
+        return self.out.rstrip("\n").split("\n")[1:]
+
+
+Probe = Callable[..., Report]
+
+
+def command(name: str, *arguments: object) -> list[str]:
+    """The command line that runs an executable of this checkout."""
+    path = Path(name) if "/" in name else ROOT / "probes" / name
+    return [sys.executable, str(path), *map(str, arguments)]
+
+
+def clean_environment(**more: object) -> dict[str, str]:
+    """As small as Nagios' own: nothing of the developer's credentials or proxies."""
+    kept = {key: value for key, value in os.environ.items() if key.startswith(("COVERAGE", "COV_"))}
+    return {"PATH": os.environ["PATH"], "PYTHONPATH": str(ROOT), **kept, **{k: str(v) for k, v in more.items()}}
+
+
+@pytest.fixture
+def probe(tmp_path: Path) -> Probe:
+    """Run a probe to its end: `probe("check_occi_vm", "-H", host, X509_USER_PROXY=...)`."""
+
+    def run(name: str, *arguments: object, wait: float = 60, **environment: object) -> Report:
+        environment.setdefault("HOME", tmp_path)
+        done = subprocess.run(
+            command(name, *arguments),
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            timeout=wait,
+            cwd="/tmp",
+            env=clean_environment(**environment),
+        )
+        return Report(done.returncode, done.stdout.decode(), done.stderr.decode())
+
+    return run
+
+
+@pytest.fixture(scope="session")
+def shared_federation(tmp_path_factory: pytest.TempPathFactory) -> Iterator[object]:
+    """The embedded federation of this test process; use `federation`, which sets it back for each test."""
+    from tests.federation.federation import Federation
+
+    with Federation(tmp_path_factory.mktemp("federation")) as running:
+        yield running
+
+
+@pytest.fixture
+def federation(shared_federation):
+    """The embedded federation, as new: no faults, no VMs, good certificates."""
+    for site in shared_federation.sites.values():
+        site.faults.clear()
+        site.occi.reset()
+        site.certificate("good")
+        if site.keystone:
+            site.keystone.faults.clear()
+        site.web.requests.clear()
+    shared_federation.gocdb.faults.clear()
+    return shared_federation
+
+
+class Monitor:
+    """One monitor: the federation's environment and a state directory of its own."""
+
+    def __init__(self, federation, directory: Path) -> None:
+        self.federation = federation
+        self.state = directory / "state"
+        self.home = directory
+        self.environment = clean_environment(**federation.environment(), HOME=directory)
+
+    def start(self, name: str, *arguments: object, **environment: object) -> subprocess.Popen[bytes]:
+        """Start a probe in a process group of its own, as Nagios does."""
+        return subprocess.Popen(
+            command(name, "--state-dir", self.state, *arguments),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            cwd="/tmp",
+            env={**self.environment, **{k: str(v) for k, v in environment.items()}},
+            start_new_session=True,
+        )
+
+    def run(self, name: str, *arguments: object, wait: float = 60, **environment: object) -> Report:
+        process = self.start(name, *arguments, **environment)
+        try:
+            out, err = process.communicate(timeout=wait)
+        finally:
+            process.kill()
+        return Report(process.returncode, out.decode(), err.decode())
+
+    def remembered(self) -> list[str]:
+        """The VMs that the state directory remembers."""
+        return sorted(path.name for path in self.state.glob("*.vm")) if self.state.exists() else []
+
+
+@pytest.fixture
+def monitor(federation, tmp_path: Path) -> Monitor:
+    return Monitor(federation, tmp_path)

@@ -1,0 +1,67 @@
+from __future__ import annotations
+
+import signal
+import threading
+import time
+
+import pytest
+
+from libprobe.deadline import Deadline, OutOfTime
+
+
+class Clock:
+    def __init__(self) -> None:
+        self.now = 100.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+def test_an_earlier_deadline_follows_the_whole_one():
+    clock = Clock()
+    whole = Deadline(60, clock=clock)
+    work = whole.before(20)
+    clock.now += 10
+    assert (whole.remaining(), work.remaining(), work.elapsed()) == (50, 30, 10)
+    whole.end_within(25)
+    assert (whole.remaining(), work.remaining()) == (25, 5)
+    clock.now += 5
+    assert work.passed()
+    assert not whole.passed()
+    whole.end_within(1000)
+    assert whole.remaining() == 20
+
+
+def test_sleep_does_not_outlast_the_deadline():
+    began = time.monotonic()
+    Deadline(0.05).sleep(10)
+    assert time.monotonic() - began < 5
+
+
+def test_an_enforced_deadline_ends_what_never_looks_at_it_and_the_outer_timer_goes_on():
+    outer = Deadline(30)
+    with outer.enforced():
+        with pytest.raises(OutOfTime), Deadline(0.01).enforced():
+            while True:
+                try:
+                    time.sleep(10)
+                except Exception:
+                    pytest.fail("no Exception can catch it")
+        left, again = signal.getitimer(signal.ITIMER_REAL)
+        assert 20 < left < 31
+        assert again == 1.0
+    assert signal.getitimer(signal.ITIMER_REAL) == (0.0, 0.0)
+
+
+def test_outside_of_the_main_thread_nothing_is_enforced_and_nothing_breaks():
+    done = []
+
+    def work() -> None:
+        with Deadline(0.01).enforced():
+            time.sleep(0.4)
+            done.append(True)
+
+    thread = threading.Thread(target=work)
+    thread.start()
+    thread.join()
+    assert done == [True]

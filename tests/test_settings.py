@@ -1,0 +1,61 @@
+from __future__ import annotations
+
+import pytest
+
+from libprobe.failures import Misconfigured
+from libprobe.settings import read_settings
+
+
+def written(tmp_path, text: str | bytes) -> str:
+    path = tmp_path / "probes.ini"
+    path.write_bytes(text if isinstance(text, bytes) else text.encode())
+    return str(path)
+
+
+def test_values_are_read_and_absent_ones_have_their_default(tmp_path):
+    settings = read_settings(written(tmp_path, "[gocdb]\nurl = https://goc.example.org/\ncache_hours = 2.5\n"))
+    assert settings.get("gocdb", "url") == "https://goc.example.org/"
+    assert settings.number("gocdb", "cache_hours", 1) == 2.5
+    assert settings.get("tls", "ca_path", "/x") == "/x"
+    assert settings.flag("http", "proxy_from_environment") is False
+
+
+def test_the_environment_names_the_file(tmp_path, monkeypatch):
+    monkeypatch.setenv("FEDCLOUD_PROBES_CONFIG", written(tmp_path, "[tls]\nca_path = /certs\n"))
+    assert read_settings().get("tls", "ca_path") == "/certs"
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("[gocbd]\nurl = x\n", "has an unknown section [gocbd]"),
+        ("[gocdb]\nulr = x\n", "has an unknown key 'ulr' in [gocdb]"),
+        ("url = x\n", "File contains no section headers"),
+        ("[gocdb]\nurl = a\nurl = b\n", "already exists"),
+        (b"[gocdb]\nurl = \xff\n", "is not UTF-8"),
+        ("[gocdb]\nurl = " + "x" * 70000, "is larger than 65536 bytes"),
+    ],
+)
+def test_a_broken_file_is_refused_with_its_fault(tmp_path, text, said):
+    with pytest.raises(Misconfigured, match="settings file") as caught:
+        read_settings(written(tmp_path, text))
+    assert said in str(caught.value)
+
+
+def test_a_named_file_must_exist(tmp_path):
+    with pytest.raises(Misconfigured, match="does not exist"):
+        read_settings(str(tmp_path / "none.ini"))
+
+
+@pytest.mark.parametrize("text", ["maybe", "2"])
+def test_a_flag_is_yes_or_no(tmp_path, text):
+    settings = read_settings(written(tmp_path, f"[http]\nproxy_from_environment = {text}\n"))
+    with pytest.raises(Misconfigured, match="neither yes nor no"):
+        settings.flag("http", "proxy_from_environment")
+
+
+@pytest.mark.parametrize("text", ["-1", "nan", "1e9", "often"])
+def test_a_number_is_plain_and_not_negative(tmp_path, text):
+    settings = read_settings(written(tmp_path, f"[gocdb]\ncache_hours = {text}\n"))
+    with pytest.raises(Misconfigured, match="cache_hours"):
+        settings.number("gocdb", "cache_hours", 1)
