@@ -1,0 +1,581 @@
+"""The GOCDB's programmatic interface: service endpoints, downtimes, and the URL of an OCCI endpoint.
+
+Sources: GOCDB repository (htdocs/PI, lib/Gocdb_Services/PI, config/gocdb_schema.xml) and its PI
+documentation (gocdb.github.io/api); ARGO's NCG for the choice and reading of URLs.
+
+Documents reach tens of megabytes for the whole of EGI, so they are read as a stream, one record at a
+time. The PI reports its errors with HTTP status 200: only a document whose root is `<results>` counts.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import deque
+from collections.abc import Iterable, Iterator
+from typing import TYPE_CHECKING, NamedTuple
+
+from libprobe.failures import BadData
+from libprobe.formats.excerpt import excerpt
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+MAX_FIELD_CHARS = 8_192
+MAX_DEPTH = 16
+MAX_NODES = 20_000
+MAX_RECORD_CHARS = 4 << 20
+"""Of one record; a service or downtime with thousands of endpoints does not exist."""
+MAX_NAMES = 2_000
+"""Different names of elements and attributes; expat keeps every one until the end."""
+MAX_TOKEN_BYTES = 1 << 20
+_SLICE_BYTES = 64 << 10
+
+
+# ---- Service endpoints
+
+
+class ServiceEndpoint(NamedTuple):
+    """One SERVICE_ENDPOINT: a service of one type on one host.
+
+    url:           what ARGO monitors: the direct URL, replaced by that of each monitored ENDPOINT in turn
+    direct_url:    the URL of the service itself
+    notifications: None where the GOCDB does not say, as in 2015
+    Texts are empty where the GOCDB leaves them out, and cut at MAX_FIELD_CHARS.
+    """
+
+    primary_key: str
+    hostname: str
+    service_type: str
+    site: str
+    url: str
+    direct_url: str
+    beta: bool
+    in_production: bool
+    monitored: bool
+    host_dn: str
+    roc: str
+    scopes: tuple[str, ...]
+    portal_url: str
+    notifications: bool | None
+
+
+class Page:
+    """The `<meta>` of a paged document, filled while its records are read.
+
+    next_cursor:   what to ask for next; given on the last page too, see `is_last`
+    count:         records on this page
+    max_page_size: records on a full page
+    All are None if the document is not paged.
+    """
+
+    __slots__ = ("count", "max_page_size", "next_cursor")
+
+    def __init__(self) -> None:
+        self.next_cursor: int | None = None
+        self.count: int | None = None
+        self.max_page_size: int | None = None
+
+    @property
+    def is_last(self) -> bool:
+        """Whether nothing follows: no next link, an empty page or one that is not full."""
+        if self.next_cursor is None or not self.count:
+            return True
+        return self.max_page_size is not None and self.count < self.max_page_size
+
+
+def read_service_endpoints(chunks: Iterable[bytes], page: Page | None = None) -> Iterator[ServiceEndpoint]:
+    """Yield the service endpoints of a get_service_endpoint document.
+
+    chunks: the document in pieces of any size.
+    page:   filled from `<meta>`, which stands before the records.
+    Raises: BadData, possibly after some records, for a document that is an error report, HTML, not
+    well-formed, broken off, or too large in one of its parts, and for one with a DTD.
+    """
+    for record in _records(chunks, "SERVICE_ENDPOINT", page):
+        yield _service_endpoint(record)
+
+
+def _service_endpoint(record: _Node) -> ServiceEndpoint:
+    direct_url = record.text_of("URL")
+    notifications = record.text_of("NOTIFICATIONS")
+    return ServiceEndpoint(
+        primary_key=record.text_of("PRIMARY_KEY") or record.attributes.get("PRIMARY_KEY", ""),
+        hostname=record.text_of("HOSTNAME"),
+        service_type=record.text_of("SERVICE_TYPE"),
+        site=record.text_of("SITENAME"),
+        url=_monitored_url(record, direct_url),
+        direct_url=direct_url,
+        beta=_is_yes(record.text_of("BETA")),
+        in_production=_is_yes(record.text_of("IN_PRODUCTION")),
+        monitored=_is_yes(record.text_of("NODE_MONITORED")),
+        host_dn=record.text_of("HOSTDN"),
+        roc=record.text_of("ROC_NAME"),
+        scopes=tuple(scope.content for scope in record.below("SCOPES", "SCOPE") if scope.content),
+        portal_url=record.text_of("GOCDB_PORTAL_URL"),
+        notifications=_is_yes(notifications) if notifications else None,
+    )
+
+
+def _monitored_url(record: _Node, url: str) -> str:
+    """ARGO's rule (NCG/SiteInfo/GOCDB): the last monitored ENDPOINT with a URL wins."""
+    for endpoint in record.below("ENDPOINTS", "ENDPOINT"):
+        # Before GOCDB 5.3 there is no ENDPOINT_MONITORED; without it an endpoint overrides nothing.
+        if _is_yes(endpoint.text_of("ENDPOINT_MONITORED")):
+            url = endpoint.text_of("URL") or url
+    return url
+
+
+def _is_yes(text: str) -> bool:
+    return text.upper() in ("Y", "YES", "TRUE", "1")
+
+
+# ---- Downtimes
+
+
+class AffectedEndpoint(NamedTuple):
+    """An endpoint to which a downtime is narrowed."""
+
+    id: str
+    name: str
+    url: str
+
+
+class Downtime(NamedTuple):
+    """A downtime of one service; one that affects several services is given once for each.
+
+    classification: SCHEDULED or UNSCHEDULED
+    severity:       OUTAGE or WARNING; only an OUTAGE should silence a result
+    start, end:     aware UTC instants
+    affected_endpoints: those it is narrowed to; empty means the whole service
+    """
+
+    id: str
+    classification: str
+    severity: str
+    description: str
+    start: datetime
+    end: datetime
+    primary_key: str
+    hostname: str
+    service_type: str
+    site: str
+    portal_url: str
+    affected_endpoints: tuple[AffectedEndpoint, ...]
+
+    @property
+    def is_outage(self) -> bool:
+        return self.severity == "OUTAGE"
+
+    def covers(self, instant: datetime) -> bool:
+        """Whether an aware INSTANT lies in it; the end does not."""
+        return self.start <= instant < self.end
+
+
+def read_downtimes(chunks: Iterable[bytes], page: Page | None = None) -> Iterator[Downtime]:
+    """Yield the downtimes of a get_downtime or a get_downtime_nested_services document.
+
+    Raises: as `read_service_endpoints`; and BadData for a downtime without its two times, since guessing
+    would silence a site's failures or fail to.
+    """
+    for record in _records(chunks, "DOWNTIME", page):
+        services = list(record.below("SERVICES", "SERVICE"))
+        if services or not record.has("SERVICES"):
+            for service in services or [record]:
+                yield _downtime(record, service)
+
+
+def _downtime(record: _Node, service: _Node) -> Downtime:
+    identifier = record.attributes.get("ID", "")
+    return Downtime(
+        id=identifier,
+        classification=record.attributes.get("CLASSIFICATION", ""),
+        severity=record.text_of("SEVERITY").upper(),
+        description=record.text_of("DESCRIPTION"),
+        start=_instant(record, "START_DATE", identifier),
+        end=_instant(record, "END_DATE", identifier),
+        primary_key=service.text_of("PRIMARY_KEY"),
+        hostname=service.text_of("HOSTNAME"),
+        service_type=service.text_of("SERVICE_TYPE"),
+        site=service.text_of("HOSTED_BY"),
+        portal_url=record.text_of("GOCDB_PORTAL_URL"),
+        affected_endpoints=tuple(
+            AffectedEndpoint(one.text_of("ID"), one.text_of("NAME"), one.text_of("URL"))
+            for one in service.below("AFFECTED_ENDPOINTS", "ENDPOINT")
+        ),
+    )
+
+
+def _instant(record: _Node, name: str, identifier: str) -> datetime:
+    """Return a time given in Unix seconds."""
+    from datetime import UTC, datetime
+
+    text = record.text_of(name)
+    if not re.fullmatch(r"[0-9]{1,11}", text):
+        raise BadData(f"downtime {excerpt(identifier, 40)} has the {name} {excerpt(text, 40)!r}, not Unix seconds")
+    return datetime.fromtimestamp(int(text), UTC)
+
+
+# ---- Records from XML
+
+
+class _Node:
+    """An element of a record, with what is directly in it."""
+
+    __slots__ = ("attributes", "children", "content", "tag")
+
+    def __init__(self, tag: str, attributes: dict[str, str]) -> None:
+        self.tag = tag
+        self.attributes = attributes
+        self.children: list[_Node] = []
+        self.content = ""
+
+    def has(self, tag: str) -> bool:
+        return any(child.tag == tag for child in self.children)
+
+    def text_of(self, tag: str) -> str:
+        """The text of the first direct child TAG; below it the same tags occur with other meanings."""
+        return next((child.content for child in self.children if child.tag == tag), "")
+
+    def below(self, group: str, tag: str) -> Iterator[_Node]:
+        """Yield the elements TAG in the direct children GROUP."""
+        for child in self.children:
+            if child.tag == group:
+                yield from (one for one in child.children if one.tag == tag)
+
+
+def _records(chunks: Iterable[bytes], tag: str, page: Page | None) -> Iterator[_Node]:
+    """Yield the elements TAG directly below the root, each as soon as it is complete."""
+    from pyexpat import ExpatError
+
+    reader = _Reader(tag, page if page is not None else Page())
+    try:
+        for chunk in chunks:
+            for at in range(0, len(chunk), _SLICE_BYTES):
+                reader.feed(chunk[at : at + _SLICE_BYTES])
+                while reader.ready:
+                    yield reader.ready.popleft()
+        reader.close()
+    except ExpatError as error:
+        raise BadData(reader.what_is_wrong(error)) from error
+    yield from reader.ready
+
+
+class _Reader:
+    """Feeds expat and collects complete records; what it holds is bounded by one record."""
+
+    def __init__(self, tag: str, page: Page) -> None:
+        from pyexpat import ParserCreate
+
+        # The PI writes UTF-8; a declaration of something else is not followed, as expat would look up
+        # any codec by its name.
+        self._parser = ParserCreate("utf-8")
+        self._parser.StartElementHandler = self._start
+        self._parser.EndElementHandler = self._end
+        self._parser.CharacterDataHandler = self._text
+        self._parser.StartDoctypeDeclHandler = self._refuse_doctype
+        self._parser.buffer_text = True
+        self._tag = tag
+        self._page = page
+        self._open: list[_Node] = []
+        self._text_parts: list[str] = []
+        self._text_chars = 0
+        self._nodes = 0
+        self._record_chars = 0
+        self._fed = 0
+        self._head = b""
+        self._count = 0
+        self.ready: deque[_Node] = deque()
+
+    def feed(self, data: bytes) -> None:
+        if len(self._head) < 512:
+            self._head += data[: 512 - len(self._head)]
+        self._fed += len(data)
+        self._parser.Parse(data, False)
+        if self._fed - self._parser.CurrentByteIndex > MAX_TOKEN_BYTES:
+            raise BadData(f"the GOCDB's document has a tag of more than {MAX_TOKEN_BYTES} bytes")
+        if len(self._parser.intern) > MAX_NAMES:
+            raise BadData(f"the GOCDB's document has more than {MAX_NAMES} kinds of elements")
+
+    def close(self) -> None:
+        self._parser.Parse(b"", True)
+
+    def what_is_wrong(self, error: Exception) -> str:
+        """Return a sentence for a document that is not well-formed."""
+        beginning = excerpt(self._head)
+        if not beginning:
+            return "the GOCDB's answer is empty"
+        if not beginning.startswith("<"):
+            return f'the GOCDB answered "{beginning}" instead of a document'
+        from pyexpat import errors
+
+        code = getattr(error, "code", None)
+        if self._open and code in (errors.codes[errors.XML_ERROR_NO_ELEMENTS], *self._broken_off()):
+            return f"the GOCDB's document breaks off after {self._count} complete records"
+        return f"the GOCDB's document is not well-formed: {error}"
+
+    @staticmethod
+    def _broken_off() -> tuple[int, ...]:
+        from pyexpat import errors
+
+        names = (
+            errors.XML_ERROR_UNCLOSED_TOKEN,
+            errors.XML_ERROR_PARTIAL_CHAR,
+            errors.XML_ERROR_UNCLOSED_CDATA_SECTION,
+        )
+        return tuple(errors.codes[name] for name in names)
+
+    def _start(self, tag: str, attributes: dict[str, str]) -> None:
+        if not self._open and tag not in ("results", "error"):
+            raise BadData(f'the GOCDB answered "{excerpt(self._head)}" instead of results')
+        if len(self._open) >= MAX_DEPTH:
+            raise BadData(f"the GOCDB's document is nested more than {MAX_DEPTH} deep")
+        if len(self._open) <= 1:
+            self._nodes = self._record_chars = 0
+        if attributes:
+            attributes = {name: value[:MAX_FIELD_CHARS] for name, value in attributes.items()}
+            self._record_chars += sum(map(len, attributes.values()))
+        self._nodes += 1
+        if self._nodes > MAX_NODES or self._record_chars > MAX_RECORD_CHARS:
+            raise BadData(f"record {self._count + 1} of the GOCDB's document is too large")
+        self._open.append(_Node(tag, attributes))
+        self._text_parts = []
+        self._text_chars = 0
+
+    def _text(self, text: str) -> None:
+        room = MAX_FIELD_CHARS - self._text_chars
+        if room > 0:
+            self._text_parts.append(text[:room])
+            self._text_chars += len(text)
+
+    def _end(self, tag: str) -> None:
+        node = self._open.pop()
+        # Only a leaf's text is of interest: that between elements is white space.
+        if self._text_parts:
+            node.content = "".join(self._text_parts).strip()
+            self._record_chars += len(node.content)
+            self._text_parts = []
+        self._text_chars = 0
+        if not self._open:
+            if tag == "error":
+                raise BadData(f'the GOCDB answered the error "{excerpt(node.content, 200)}"')
+        elif len(self._open) > 1:
+            self._open[-1].children.append(node)
+        elif self._open[0].tag == "results":
+            self._complete(node)
+
+    def _complete(self, node: _Node) -> None:
+        if node.tag == self._tag:
+            self._count += 1
+            self.ready.append(node)
+        elif node.tag == "meta":
+            _fill(self._page, node)
+
+    def _refuse_doctype(self, *_: object) -> None:
+        what = "an HTML page" if b"html" in self._head.lower() else "a document with a DTD"
+        raise BadData(f'the GOCDB answered {what} instead of results: "{excerpt(self._head)}"')
+
+
+def _fill(page: Page, meta: _Node) -> None:
+    page.count = _count(meta.text_of("count"))
+    page.max_page_size = _count(meta.text_of("max_page_size"))
+    for link in meta.children:
+        if link.tag == "link" and link.attributes.get("rel") == "next":
+            cursor = re.search(r"[?&;]next_cursor=([0-9]{1,18})(?![0-9])", link.attributes.get("href", ""))
+            page.next_cursor = int(cursor[1]) if cursor else None
+
+
+def _count(text: str) -> int | None:
+    return int(text) if re.fullmatch(r"[0-9]{1,9}", text) else None
+
+
+# ---- The URL of an endpoint
+
+
+class EndpointUrl(NamedTuple):
+    """What the URL of an OCCI endpoint says: where it is and which templates to use there.
+
+    host:     lower case, an IPv6 address without its brackets
+    port:     None if none is written
+    image:    None if none is written; there is no default
+    resource: None if none is written; then `default_resource` is meant
+    """
+
+    scheme: str
+    host: str
+    port: int | None
+    path: str
+    image: str | None
+    resource: str | None
+    platform: str | None
+
+    @property
+    def default_resource(self) -> str:
+        """What ARGO takes where no resource is written: `small`, or `m1-tiny` with a platform."""
+        return "small" if self.platform is None else "m1-tiny"
+
+    @property
+    def authority(self) -> str:
+        """Host and port as they stand in a URL; the port only if it was written."""
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return host if self.port is None else f"{host}:{self.port}"
+
+    @property
+    def base(self) -> str:
+        """The address to which OCCI paths are appended: no query and no slash at its end."""
+        return f"{self.scheme}://{self.authority}{self.path.rstrip('/')}"
+
+    @property
+    def port_or_default(self) -> int:
+        """The port to connect to: as written, else 443 or 80."""
+        return self.port if self.port is not None else {"https": 443, "http": 80}[self.scheme]
+
+
+MAX_URL_CHARS = 2_048
+"""GOCDB allows 255; a longer one is a broken feed."""
+
+_SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]{0,30})://")
+_HOST = re.compile(r"[A-Za-z0-9_](?:[A-Za-z0-9_.-]{0,251}[A-Za-z0-9_])?\.?")
+_PATH = re.compile(r"(?:[A-Za-z0-9._~!$'()*+,=:@/-]|%[0-9A-Fa-f]{2})*")
+_PARAMETERS = ("image", "resource", "platform")
+
+
+def read_endpoint_url(text: str) -> EndpointUrl:
+    """Return what a URL of the form `https://host[:port][/path]/?image=...&resource=...` says.
+
+    Read as ARGO does: blanks around it are dropped, the names of parameters have no case, `&amp;` that
+    was escaped twice counts as `&`, unknown parameters are ignored. `;` separates too (RFC 1866 section
+    8.2.1). Values are decoded once, `+` as a blank.
+    Raises: BadData with a sentence that says what is wrong with which part.
+    """
+    url = text.strip()
+    if not url:
+        raise BadData("the endpoint has no URL")
+    if len(url) > MAX_URL_CHARS:
+        raise BadData(f"the URL has {len(url)} characters, more than {MAX_URL_CHARS}")
+    _expect_visible(url)
+    scheme, rest = _split_scheme(url)
+    address, mark, fragment = rest.partition("#")
+    if mark and fragment:
+        raise BadData(f"everything from '#' on in {_shown(url)} is lost: write it %23")
+    place, _, query = address.partition("?")
+    authority, slash, path = place.partition("/")
+    host, port = _read_authority(authority, url)
+    parameters = _read_query(query)
+    return EndpointUrl(
+        scheme=scheme,
+        host=host,
+        port=port,
+        path=_read_path(slash + path),
+        image=parameters.get("image"),
+        resource=parameters.get("resource"),
+        platform=parameters.get("platform"),
+    )
+
+
+def _expect_visible(url: str) -> None:
+    for char in url:
+        if char.isspace():
+            raise BadData(f"there is a blank in the URL {_shown(url)}")
+        if not char.isprintable():
+            raise BadData(f"there is a control character in the URL {_shown(url)}")
+
+
+def _split_scheme(url: str) -> tuple[str, str]:
+    match = _SCHEME.match(url)
+    if match is None:
+        raise BadData(f"the URL {_shown(url)} does not begin with https:// or http://")
+    scheme = match[1].lower()
+    if scheme not in ("https", "http"):
+        raise BadData(f"the URL {_shown(url)} is {scheme}, neither https nor http")
+    return scheme, url[match.end() :]
+
+
+def _read_authority(authority: str, url: str) -> tuple[str, int | None]:
+    if "@" in authority:
+        raise BadData("the URL has a user name or password before its host, which everybody can read")
+    if authority.startswith("["):
+        host, bracket, rest = authority[1:].partition("]")
+        if not bracket or (rest and not rest.startswith(":")):
+            raise BadData(f"the IPv6 address in {_shown(url)} is not in brackets")
+        return _read_ipv6(host), _read_port(rest[1:])
+    if authority.count(":") > 1:
+        raise BadData(f"{_shown(authority)} is neither host:port nor an IPv6 address in brackets")
+    host, _, port = authority.partition(":")
+    if not host:
+        raise BadData(f"the URL {_shown(url)} names no host")
+    if not _HOST.fullmatch(host) or ".." in host:
+        raise BadData(f"{_shown(host)} in the URL is not a host name")
+    return host.lower().removesuffix("."), _read_port(port)
+
+
+def _read_ipv6(text: str) -> str:
+    from ipaddress import IPv6Address
+
+    try:
+        if "%" in text:
+            raise ValueError
+        return str(IPv6Address(text))
+    except ValueError:
+        raise BadData(f"{_shown(text)} in the URL is not an IPv6 address") from None
+
+
+def _read_port(text: str) -> int | None:
+    """Return the port; `host:` without one is allowed (RFC 3986 section 3.2.3) and means none."""
+    if not text:
+        return None
+    if not re.fullmatch(r"[0-9]{1,5}", text) or not 1 <= int(text) <= 65535:
+        raise BadData(f"the port {_shown(text)} in the URL is not a number from 1 to 65535")
+    return int(text)
+
+
+def _read_path(path: str) -> str:
+    if any(f"{name}=" in path.lower() for name in _PARAMETERS):
+        raise BadData(f"the path {_shown(path)} of the URL holds parameters: a '?' is missing before them")
+    if not _PATH.fullmatch(path):
+        raise BadData(f"the path {_shown(path)} of the URL has characters that do not belong in one")
+    if any(part in (".", "..") for part in path.lower().replace("%2e", ".").split("/")):
+        raise BadData(f"the path {_shown(path)} of the URL has '.' or '..' in it")
+    return path
+
+
+def _read_query(query: str) -> dict[str, str]:
+    """Return the known parameters by their lower-case names."""
+    found: dict[str, str] = {}
+    for part in re.split("[&;]", query):
+        name, _, value = part.partition("=")
+        # What is left of `&amp;`, written into the GOCDB's form and escaped once more, is an empty
+        # parameter `amp`: it has no name that we know.
+        name = name.lower()
+        if name not in _PARAMETERS:
+            continue
+        decoded = _decoded(name, value)
+        if found.setdefault(name, decoded) != decoded:
+            raise BadData(f"the URL gives {name} twice: {_shown(found[name])} and {_shown(decoded)}")
+    return found
+
+
+def _decoded(name: str, value: str) -> str:
+    from urllib.parse import unquote_to_bytes
+
+    if not value:
+        raise BadData(f"the parameter {name} of the URL has no value")
+    if re.search(r"%(?![0-9A-Fa-f]{2})", value):
+        raise BadData(f"the parameter {name} of the URL has a lone '%': {_shown(value)}")
+    try:
+        decoded = unquote_to_bytes(value.replace("+", " ")).decode("utf-8")
+    except UnicodeDecodeError:
+        raise BadData(f"the parameter {name} of the URL is not UTF-8: {_shown(value)}") from None
+    if any(char.isspace() for char in decoded):
+        raise BadData(f"the parameter {name} of the URL has a blank in it: {_shown(decoded)}")
+    if not decoded.isprintable():
+        raise BadData(f"the parameter {name} of the URL has a control character in it: {_shown(value)}")
+    return decoded
+
+
+def _shown(text: str) -> str:
+    """Return a value for a sentence, without what could be a password."""
+    head, separator, rest = text.partition("://")
+    authority, slash, path = rest.partition("/")
+    if separator and "@" in authority:
+        text = f"{head}://...@{authority.rpartition('@')[2]}{slash}{path}"
+    return f'"{excerpt(text, 120)}"'

@@ -1,0 +1,242 @@
+"""Credentials of every kind that lies in a monitoring box's /tmp."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+from cryptography import x509 as library
+from cryptography.hazmat.primitives.serialization import (
+    BestAvailableEncryption,
+    Encoding,
+    NoEncryption,
+    PrivateFormat,
+)
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from libprobe.failures import BadData
+from libprobe.formats import dn, x509
+from tests.federation.authority import Authority
+
+HOUR = timedelta(hours=1)
+
+
+@pytest.fixture(scope="module")
+def authority(tmp_path_factory: pytest.TempPathFactory) -> Authority:
+    return Authority(tmp_path_factory.mktemp("authority"))
+
+
+def read(path: Path) -> x509.Credential:
+    return x509.read_credential(path.read_bytes())
+
+
+def blocks(path: Path) -> list[bytes]:
+    return re.findall(rb"-----BEGIN [^-]+-----.*?-----END [^-]+-----\n", path.read_bytes(), re.DOTALL)
+
+
+def test_a_voms_proxy_is_read(authority: Authority) -> None:
+    credential = read(authority.proxy(vos=["ops", "dteam"]))
+    assert credential.proxy == "rfc"
+    assert credential.identity == authority.robot.subject
+    assert credential.subject.startswith(authority.robot.subject + "/CN=")
+    assert credential.issuer == authority.robot.subject
+    assert (credential.has_key, credential.key_encrypted, credential.key_bits) == (True, False, 2048)
+    assert credential.is_complete
+    assert len(credential.certificates) == 2
+    assert [attributes.vo for attributes in credential.attribute_certificates] == ["ops", "dteam"]
+    assert credential.attribute_certificates[0].plain_fqans == ("/ops",)
+    assert credential.not_after_of == credential.subject
+    assert credential.lifetime_end == credential.not_after
+
+
+@pytest.mark.parametrize("kind", ["rfc", "limited", "independent", "draft", "legacy"])
+def test_every_kind_of_proxy_is_told(authority: Authority, kind: str) -> None:
+    credential = read(authority.proxy(kind=kind))
+    assert (credential.proxy, credential.identity) == (kind, authority.robot.subject)
+    assert credential.certificates[1].proxy is None
+
+
+def test_attributes_are_found_below_a_proxy_of_a_proxy(authority: Authority) -> None:
+    credential = read(authority.proxy(depth=2))
+    assert [certificate.proxy for certificate in credential.certificates] == ["rfc", "rfc", None]
+    assert len(credential.attribute_certificates) == 1
+    assert credential.identity == authority.robot.subject
+
+
+def test_the_shortest_lifetime_counts(authority: Authority) -> None:
+    user = authority.user("Short Lived", lifetime=timedelta(hours=3))
+    by_user = read(authority.proxy(user=user, lifetime=12 * HOUR))
+    assert by_user.not_after_of == user.subject
+    assert by_user.not_after < by_user.certificates[0].not_after
+    by_attributes = read(authority.proxy(ac_lifetime=2 * HOUR))
+    assert by_attributes.lifetime_end == by_attributes.attribute_certificates[0].not_after
+    assert by_attributes.lifetime_end < by_attributes.not_after
+
+
+def test_the_latest_beginning_counts(authority: Authority) -> None:
+    credential = read(authority.proxy(not_before_skew=-HOUR))
+    assert credential.not_before == credential.certificates[0].not_before
+    assert credential.not_before > authority.now
+
+
+def test_a_proxy_without_its_chain_has_an_identity(authority: Authority) -> None:
+    credential = read(authority.proxy(with_chain=False))
+    assert credential.identity == authority.robot.subject
+    assert not credential.is_complete
+
+
+@pytest.mark.parametrize("pkcs8", [True, False])
+def test_both_key_headings_are_read(authority: Authority, pkcs8: bool) -> None:
+    assert read(authority.proxy(pkcs8=pkcs8)).has_key
+
+
+def test_a_weak_key_is_read_and_measured(authority: Authority) -> None:
+    assert read(authority.proxy(bits=1024)).key_bits == 1024
+
+
+def test_a_host_certificate_is_no_proxy(authority: Authority) -> None:
+    host = authority.host(["cloud.example.org"])
+    credential = x509.read_credential(host.certificate.public_bytes(Encoding.PEM))
+    assert (credential.proxy, credential.has_key) == (None, False)
+    assert credential.identity == credential.subject == host.subject
+
+
+def test_an_encrypted_key_is_told(authority: Authority) -> None:
+    user = authority.robot
+    certificate = user.certificate.public_bytes(Encoding.PEM)
+    for form in (PrivateFormat.PKCS8, PrivateFormat.TraditionalOpenSSL):
+        key = user.key.private_bytes(Encoding.PEM, form, BestAvailableEncryption(b"secret"))
+        credential = x509.read_credential(certificate + key)
+        assert (credential.has_key, credential.key_encrypted) == (True, True)
+
+
+def test_text_between_the_blocks_is_ignored(authority: Authority) -> None:
+    pem = b"subject=/CN=x\r\n" + authority.proxy().read_bytes().replace(b"\n", b"\r\n") + b"\nBag Attributes\n"
+    assert x509.read_credential(pem).proxy == "rfc"
+
+
+def chain_first(authority: Authority) -> bytes:
+    return authority.proxy(order="chain-first").read_bytes()
+
+
+def foreign_key(authority: Authority) -> bytes:
+    ours, other = authority.proxy(), authority.user("Somebody Else").key
+    key = other.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+    return blocks(ours)[0] + key
+
+
+def two_keys(authority: Authority) -> bytes:
+    parts = blocks(authority.proxy())
+    return b"".join([parts[0], parts[1], parts[1]])
+
+
+def only_a_key(authority: Authority) -> bytes:
+    return blocks(authority.proxy())[1]
+
+
+def cut_off(authority: Authority) -> bytes:
+    return authority.proxy().read_bytes()[:-40]
+
+
+def broken_certificate(authority: Authority) -> bytes:
+    parts = blocks(authority.proxy())
+    return parts[0].replace(parts[0][100:140], b"A" * 40)
+
+
+def broken_key(authority: Authority) -> bytes:
+    parts = blocks(authority.proxy())
+    return parts[0] + b"-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n"
+
+
+def many(authority: Authority) -> bytes:
+    return blocks(authority.proxy())[0] * (x509.MAX_CERTIFICATES + 1)
+
+
+REFUSED: list[tuple[Callable[[Authority], bytes], str]] = [
+    (chain_first, "the chain stands before the proxy certificate"),
+    (foreign_key, "the key does not belong to the first certificate"),
+    (two_keys, "2 private keys"),
+    (only_a_key, "no certificate in it"),
+    (cut_off, "breaks off inside its certificate"),
+    (broken_certificate, "cannot be read"),
+    (broken_key, "the private key cannot be read"),
+    (many, "more than 20"),
+    (lambda _: b"", "no certificate in it"),
+    (lambda _: b"\x00\xff" * 1000, "no certificate in it"),
+    (lambda _: b"x" * (x509.MAX_BYTES + 1), "too long"),
+    (lambda _: b"-----BEGIN CERTIFICATE-----\n-----END CERTIFICATE-----\n", "certificate 1 cannot be read"),
+]
+
+
+@pytest.mark.parametrize(("make", "said"), REFUSED, ids=[said for _, said in REFUSED])
+def test_what_is_no_credential_is_refused_with_a_sentence(
+    authority: Authority, make: Callable[[Authority], bytes], said: str
+) -> None:
+    with pytest.raises(BadData) as caught:
+        x509.read_credential(make(authority))
+    assert said in caught.value.sentence
+
+
+def test_the_library_writes_nothing_to_stderr(authority: Authority, recwarn: pytest.WarningsRecorder) -> None:
+    read(authority.proxy())
+    assert not recwarn.list
+
+
+def test_a_name_is_in_slash_form_most_significant_first() -> None:
+    oid = library.NameOID
+    name = library.Name(
+        [
+            library.NameAttribute(oid.COUNTRY_NAME, "KR"),
+            library.NameAttribute(oid.ORGANIZATION_NAME, "KISTI"),
+            library.NameAttribute(oid.ORGANIZATION_NAME, "GRID"),
+            library.NameAttribute(oid.COMMON_NAME, "host/a.example.org"),
+            library.NameAttribute(oid.EMAIL_ADDRESS, "a@example.org"),
+            library.NameAttribute(library.ObjectIdentifier("1.2.3.4"), "é\n"),
+        ]
+    )
+    shown = "/C=KR/O=KISTI/O=GRID/CN=host/a.example.org/emailAddress=a@example.org/1.2.3.4=é\\x0A"
+    assert dn.slash_form(name) == shown
+
+
+def test_bytes_in_a_name_are_shown() -> None:
+    assert dn.joined([("2.5.4.3", b"a\x00"), ("2.5.4.45", "x")]) == "/CN=a\\x00/2.5.4.45=x"
+
+
+@pytest.fixture(scope="module")
+def proxy(authority: Authority) -> bytes:
+    return authority.proxy().read_bytes()
+
+
+@settings(max_examples=200, deadline=None)
+@given(data=st.data())
+def test_damage_gives_a_result_or_bad_data(proxy: bytes, data: st.DataObject) -> None:
+    at = data.draw(st.integers(0, len(proxy) - 1))
+    damage = data.draw(st.binary(max_size=4))
+    try:
+        assert x509.read_credential(proxy[:at] + damage + proxy[at + len(damage) :]).certificates
+    except BadData as failure:
+        assert failure.sentence
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.integers(0, 5_000), st.binary(min_size=1, max_size=2))
+def test_damaged_der_gives_a_result_or_bad_data(der: bytes, at: int, damage: bytes) -> None:
+    """Below the PEM armour, where the library reads on access only."""
+    from base64 import encodebytes
+
+    at %= len(der)
+    damaged = der[:at] + damage + der[at + len(damage) :]
+    pem = b"-----BEGIN CERTIFICATE-----\n" + encodebytes(damaged) + b"-----END CERTIFICATE-----\n"
+    try:
+        assert x509.read_credential(pem).certificates
+    except BadData as failure:
+        assert failure.sentence
+
+
+@pytest.fixture(scope="module")
+def der(proxy: bytes) -> bytes:
+    return library.load_pem_x509_certificate(proxy).public_bytes(Encoding.DER)
