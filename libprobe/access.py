@@ -1,0 +1,111 @@
+"""The options of a probe made into a client that may log in: one way for every OCCI probe."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import NamedTuple
+
+from libprobe import credentials
+from libprobe.clients import tls
+from libprobe.clients.http import HttpClient
+from libprobe.clients.keystone import DEFAULT_IDENTITY_PROVIDER, Wish
+from libprobe.clients.occi import OcciClient
+from libprobe.failures import OwnCredential
+from libprobe.state.files import StateDirectory, default_directory
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    import argparse
+
+    from libprobe.deadline import Deadline
+
+DEFAULT_VO = "ops"
+
+
+class Access(NamedTuple):
+    """A client for an OCCI endpoint, and who we are to it.
+
+    identity: DN of the certificate, or the kind of login that stands for it.
+    words:    the same for people, with -vv.
+    """
+
+    client: OcciClient
+    identity: str
+    words: str
+
+
+def occi(args: argparse.Namespace, base: str, deadline: Deadline) -> Access:
+    """A client as the options and the settings say.
+
+    Raises: OwnCredential for a certificate or token that is asked for, or found, and cannot be used;
+            Misconfigured for a CA path that is none.
+    """
+    settings = args.settings
+    certificate, token = find_certificate(args), _token(args)
+    vo = args.vo or settings.get("credentials", "vo")
+    if certificate:
+        certificate.require(now=datetime.now(UTC), seconds=deadline.remaining(), vo=vo or None)
+        vo = vo or next(iter(certificate.vos), "")
+    client = http(args, deadline, certificate)
+    wish = Wish(
+        vo=vo or DEFAULT_VO,
+        project=args.project or "",
+        token=token,
+        identity_provider=args.identity_provider
+        or settings.get("credentials", "identity_provider", DEFAULT_IDENTITY_PROVIDER),
+        trusted=args.keystone or settings.get("credentials", "keystone"),
+    )
+    identity = certificate.identity if certificate else "access token" if token else "nobody"
+    return Access(OcciClient(client, base, wish), identity, certificate.words() if certificate else identity)
+
+
+def http(args: argparse.Namespace, deadline: Deadline, certificate: credentials.Credential | None = None) -> HttpClient:
+    """An HTTP client as the options and the settings say, presenting a certificate if there is one."""
+    settings = args.settings
+    return HttpClient(
+        deadline,
+        trust=tls.ca_path(args.ca_path, settings.get("tls", "ca_path")),
+        credential=certificate,
+        proxy_from_environment=args.proxy_from_environment or settings.flag("http", "proxy_from_environment"),
+    )
+
+
+def state_directory(args: argparse.Namespace) -> StateDirectory:
+    """Where this monitor keeps what must outlive a run. Raises: Misconfigured."""
+    return StateDirectory(args.state_dir or args.settings.get("state", "directory") or default_directory())
+
+
+def find_certificate(args: argparse.Namespace) -> credentials.Credential | None:
+    """The certificate or proxy of the options, the settings or the grid's usual places; None if none is used.
+
+    It is not judged yet: see `Credential.require`. Raises: OwnCredential.
+    """
+    if args.auth in ("none", "token"):
+        return None
+    settings = args.settings
+    named = args.cert or settings.get("credentials", "cert") or None
+    if args.auth == "auto" and not named and _token_file(args):
+        return None
+    key = (args.key if args.cert else args.key or settings.get("credentials", "key")) or None
+    found = credentials.find_certificate(named, key)
+    if not found and args.auth == "x509":
+        raise OwnCredential(
+            "no certificate or proxy is to be found",
+            remedy="make one with voms-proxy-init --rfc, or name it with --cert",
+        )
+    return found
+
+
+def _token_file(args: argparse.Namespace) -> str:
+    return str(args.token_file or args.settings.get("credentials", "token_file"))
+
+
+def _token(args: argparse.Namespace) -> str:
+    if args.auth in ("none", "x509"):
+        return ""
+    path = _token_file(args)
+    if path:
+        return credentials.read_token(path)
+    if args.auth == "token":
+        raise OwnCredential("no access token is to be found", remedy="name its file with --token-file")
+    return ""

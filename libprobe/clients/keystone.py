@@ -1,0 +1,266 @@
+"""Keystone, OpenStack's identity service: a certificate or an access token for a project's token.
+
+A cloud's 401 names its Keystone. Spoken are v2.0 with VOMS (keystone-voms) and v3 federated login,
+also as Keystorm has it. Only a Keystone of the endpoint's own domain, or one that was named to us, is
+talked to: else one site's answer could make us carry another site's token to it.
+Source: occi.md sections 10 and 13; OS-FEDERATION of the Identity API v3.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import Any, NamedTuple
+from urllib.parse import quote, urlsplit
+
+from libprobe import redact
+from libprobe.failures import BadData, EndpointFailure, Failure, Misconfigured, OwnCredential, Rejected
+from libprobe.formats import occi
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from libprobe.clients.http import HttpClient, Response
+
+MAX_PROJECTS_TRIED = 5
+DEFAULT_IDENTITY_PROVIDER = "egi.eu"
+_CHALLENGE = re.compile(r"(?:keystone|snf-auth)\s+uri\s*=\s*(?:'([^']*)'|\"([^\"]*)\"|([^\s,]+))", re.IGNORECASE)
+
+
+class Wish(NamedTuple):
+    """Whom to log in as, and to what.
+
+    vo:      virtual organisation whose project is wanted; project: a project by name or id instead.
+    token:   an OpenID Connect access token, used instead of the certificate.
+    trusted: a Keystone outside the endpoint's domain that may be talked to; empty for none.
+    """
+
+    vo: str
+    project: str = ""
+    token: str = ""
+    identity_provider: str = DEFAULT_IDENTITY_PROVIDER
+    trusted: str = ""
+
+
+class Login(NamedTuple):
+    """A project-scoped token, a registered secret, and the project's name."""
+
+    token: str
+    project: str
+
+
+def challenged(header: str | None) -> str | None:
+    """The Keystone that a WWW-Authenticate header names, in either kind of quotes or none."""
+    found = _CHALLENGE.search(header or "")
+    return next((uri for uri in found.groups() if uri), None) if found else None
+
+
+class Keystone:
+    """A Keystone on behalf of one endpoint.
+
+    uri: as the challenge has it; may end in nothing, `/`, `/v2.0` or `/v3`.
+    Raises: Misconfigured for one that is not to be trusted with our login.
+    """
+
+    def __init__(self, http: HttpClient, uri: str, endpoint: str, wish: Wish) -> None:
+        self._http = http
+        self._wish = wish
+        base = re.sub(r"/+$", "", uri.strip())
+        version = re.search(r"/(v2\.0|v3)$", base)
+        self._hint = version.group(1) if version else ""
+        self.base = base[: -len(self._hint) - 1] if version else base
+        _expect_trusted(self.base, endpoint, wish.trusted)
+
+    def login(self) -> Login:
+        """Return a token for the wanted project. Raises: Failure; says which step was refused and why."""
+        if not self._wish.token and self._http.credential is None:
+            raise OwnCredential(
+                f"Keystone {self.base} wants a VOMS proxy or an access token and we have none",
+                remedy="give --cert or $X509_USER_PROXY, or --token-file",
+            )
+        failure: Failure | None = None
+        for version in self._versions():
+            try:
+                return self._login_v3() if version == "v3" else self._login_v2()
+            except _NotOffered as missing:
+                failure = failure or missing
+        assert failure is not None
+        raise failure
+
+    def _versions(self) -> list[str]:
+        """The versions to try, the likeliest first: that of the challenge, else those it lists."""
+        if self._hint:
+            return [self._hint] + ["v2.0" if self._hint == "v3" else "v3"] * (not self._wish.token)
+        answer = self._http.request("GET", f"{self.base}/", headers=[("Accept", "application/json")], follow=False)
+        listed = [version for version in ("v3", "v2.0") if f'"{version[:2]}' in answer.text]
+        return listed or ["v3", "v2.0"]
+
+    # ---- v3
+
+    def _login_v3(self) -> Login:
+        unscoped = self._federated()
+        answer = self._ask("GET", "/v3/auth/projects", "list our projects", token=unscoped)
+        projects = _projects(answer, "projects")
+        return self._first_scoped(projects, lambda project: self._scope_v3(unscoped, project["id"]))
+
+    def _federated(self) -> str:
+        """An unscoped token by the first federation protocol that is offered."""
+        provider = quote(self._wish.identity_provider, safe="")
+        if self._wish.token:
+            protocols, headers = ("openid", "oidc"), [("Authorization", f"Bearer {self._bearer()}")]
+        else:
+            protocols, headers = ("mapped", "voms"), []
+        paths = [f"/v3/OS-FEDERATION/identity_providers/{provider}/protocols/{name}/auth" for name in protocols]
+        paths += [f"/v3/auth/federation/{name}" for name in reversed(protocols)]
+        for path in paths:
+            for method in ("POST", "GET"):  # Keystorm takes GET only, Keystone both
+                answer = self._http.request(method, self.base + path, headers=headers, secret_body=True, follow=False)
+                if answer.status in (404, 405, 501):
+                    continue
+                token = answer.header("X-Subject-Token")
+                if answer.status in (200, 201) and token:
+                    return redact.register(token)
+                raise self._refused(answer, "log in")
+        raise _NotOffered(
+            f"Keystone {self.base} offers no federated login for identity provider {self._wish.identity_provider}",
+            remedy="give --identity-provider if the site uses another name",
+        )
+
+    def _scope_v3(self, unscoped: str, project: str) -> str:
+        wanted = {
+            "auth": {
+                "identity": {"methods": ["token"], "token": {"id": unscoped}},
+                "scope": {"project": {"id": project}},
+            }
+        }
+        answer = self._ask("POST", "/v3/auth/tokens", "get a token for the project", body=wanted)
+        token = answer.header("X-Subject-Token")
+        if not token:
+            raise BadData(f"{answer.asked}: answered {answer.status} without an X-Subject-Token")
+        return redact.register(token)
+
+    # ---- v2.0
+
+    def _login_v2(self) -> Login:
+        if self._wish.token:
+            raise _NotOffered(f"Keystone {self.base} offers only v2.0, which takes no access token")
+        answer = self._ask("POST", "/v2.0/tokens", "log in with VOMS", body={"auth": {"voms": True}})
+        unscoped = _token_v2(answer)
+        listing = self._ask("GET", "/v2.0/tenants", "list our tenants", token=unscoped)
+        return self._first_scoped(_projects(listing, "tenants"), self._scope_v2)
+
+    def _scope_v2(self, tenant: dict[str, str]) -> str:
+        wanted = {"auth": {"voms": True, "tenantName": tenant["name"]}}
+        return _token_v2(self._ask("POST", "/v2.0/tokens", "get a token for the tenant", body=wanted))
+
+    # ---- both
+
+    def _first_scoped(self, projects: list[dict[str, str]], scope: Any) -> Login:
+        """Scope to the project that fits best, or to the next one that lets us."""
+        failure: Failure | None = None
+        for project in self._ordered(projects)[:MAX_PROJECTS_TRIED]:
+            try:
+                return Login(scope(project), project["name"])
+            except Rejected as rejected:
+                failure = failure or rejected
+        if failure:
+            raise failure
+        wanted = f"project {self._wish.project}" if self._wish.project else f"a project for VO {self._wish.vo}"
+        offered = ", ".join(project["name"] for project in projects[:5]) or "none"
+        raise Rejected(f"Keystone {self.base} lets us in but has not {wanted} for us (it offers: {offered})")
+
+    def _ordered(self, projects: list[dict[str, str]]) -> list[dict[str, str]]:
+        """The projects to try: the one that was named; else those of the VO's name, of its part, the others."""
+        wish = self._wish
+        if wish.project:
+            return [project for project in projects if wish.project in (project["name"], project["id"])]
+        vo = wish.vo.lower()
+
+        def rank(project: dict[str, str]) -> int:
+            name = project["name"].lower()
+            return 0 if name == vo else 1 if vo in name else 2
+
+        return sorted(projects, key=rank)
+
+    def _bearer(self) -> str:
+        if not self.base.lower().startswith("https://"):
+            raise Misconfigured(f"Keystone {self.base} is not https: the access token is not sent there")
+        return self._wish.token
+
+    def _ask(self, method: str, path: str, doing: str, *, token: str | None = None, body: object = None) -> Response:
+        headers = [("Accept", "application/json")]
+        if token:
+            headers.append(("X-Auth-Token", token))
+        if body is not None:
+            headers.append(("Content-Type", "application/json"))
+        data = None if body is None else json.dumps(body).encode()
+        answer = self._http.request(
+            method, self.base + path, headers=headers, body=data, secret_body="token" in path, follow=False
+        )
+        if answer.status not in (200, 201, 203):
+            raise self._refused(answer, doing)
+        return answer
+
+    def _refused(self, answer: Response, doing: str) -> Failure:
+        said = occi.error_text(answer.text, answer.media_type)
+        sentence = f"{answer.asked}: refused to {doing} ({answer.status}{': ' + said if said else ''})"
+        if answer.status in (401, 403):
+            who = f"VO {self._wish.vo}" if not self._wish.token else "the access token's user"
+            return Rejected(f"{sentence}; {who} is perhaps not mapped there")
+        if answer.status in (404, 405, 501):
+            return _NotOffered(sentence)
+        return EndpointFailure(sentence)
+
+
+class _NotOffered(EndpointFailure):
+    """That version or protocol is not there; another one may be."""
+
+
+def _expect_trusted(base: str, endpoint: str, trusted: str) -> None:
+    try:
+        parts, cloud = urlsplit(base), urlsplit(endpoint)
+        host, home = (parts.hostname or "").rstrip("."), (cloud.hostname or "").rstrip(".")
+        _ = parts.port
+    except ValueError:
+        host = ""
+    if not host or parts.scheme not in ("http", "https") or "@" in parts.netloc:
+        raise BadData(f"{endpoint}: names a Keystone that is no http(s) URL: {base[:80]!r}")
+    if trusted and urlsplit(trusted).netloc.lower() == parts.netloc.lower():
+        return
+    if host == home or (_domain(host) and _domain(host) == _domain(home)):
+        return
+    raise Misconfigured(
+        f"{endpoint}: sends us for our login to {parts.scheme}://{parts.netloc}, outside its own domain",
+        remedy=f"if that Keystone is the site's, allow it with --keystone {parts.scheme}://{parts.netloc}",
+    )
+
+
+def _domain(host: str) -> str:
+    """The domain of a host name: what follows its first label, if that has two labels or more itself."""
+    rest = host.lower().partition(".")[2]
+    return rest if "." in rest and not rest.replace(".", "").isdigit() and ":" not in host else ""
+
+
+def _projects(answer: Response, key: str) -> list[dict[str, str]]:
+    document = answer.json()
+    listed = document.get(key) if isinstance(document, dict) else None
+    if not isinstance(listed, list):
+        raise BadData(f"{answer.asked}: answered without a list of {key}")
+    return [
+        {"name": each["name"], "id": each["id"]}
+        for each in listed
+        if isinstance(each, dict)
+        and isinstance(each.get("name"), str)
+        and isinstance(each.get("id"), str)
+        and each.get("enabled", True) is not False
+    ]
+
+
+def _token_v2(answer: Response) -> str:
+    document = answer.json()
+    try:
+        token = document["access"]["token"]["id"]
+    except (KeyError, TypeError, IndexError):
+        token = None
+    if not isinstance(token, str) or not token:
+        raise BadData(f"{answer.asked}: answered {answer.status} without access.token.id")
+    return redact.register(token)

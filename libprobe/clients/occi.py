@@ -1,0 +1,301 @@
+"""An OCCI endpoint: ask what it offers; create, watch, find and delete virtual machines.
+
+Speaks to occi-os, ooi, rOCCI-server 1.1 and 2.0 and snf-occi: text/plain first, another rendering
+where that is refused (406), a login at the Keystone that a 401 names. Of every address that a server
+gives only the path is used: behind a TLS proxy its scheme, host and port are often wrong.
+Source: occi.md sections 2, 3, 9 and 10; the recordings of a real ooi.
+"""
+
+from __future__ import annotations
+
+from urllib.parse import urlsplit
+
+from libprobe.clients.keystone import Keystone, Wish, challenged
+from libprobe.failures import BadData, EndpointFailure, Failure, OwnCredential, ProtocolFailure, Rejected
+from libprobe.formats import occi
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+    from contextlib import AbstractContextManager
+
+    from libprobe.clients.http import HttpClient, Response, Stream
+    from libprobe.deadline import Deadline
+
+MAX_MODEL = 32 << 20
+CREATED = (200, 201, 202, 204)
+NEVER_CREATED = frozenset({400, 401, 403, 404, 405, 406, 409, 411, 413, 415, 422, 429, 501})
+"""Statuses after which nothing was created; after any other failure something may have been."""
+
+
+class Refusal(EndpointFailure):
+    """The endpoint answered and refused: with `http_status`, and `said` are its own words."""
+
+    def __init__(self, sentence: str, http_status: int, said: str = "") -> None:
+        super().__init__(sentence)
+        self.http_status = http_status
+        self.said = said
+
+
+class LoginRefused(Refusal, Rejected):
+    """The endpoint refused the credential itself."""
+
+
+class ServerError(Refusal, ProtocolFailure):
+    """The endpoint answered with a fault of its own (5xx)."""
+
+
+class OcciClient:
+    """One OCCI endpoint as one user.
+
+    base: URL without query and trailing slash; wish: how to log in where a Keystone is named.
+    """
+
+    def __init__(self, http: HttpClient, base: str, wish: Wish) -> None:
+        parts = urlsplit(base)
+        self.base = base
+        self.server = ""
+        self.project = ""
+        self._http = http
+        self._wish = wish
+        self._origin = f"{parts.scheme}://{parts.netloc}"
+        self._path = parts.path.rstrip("/")
+        self._compute = f"{self._path}/compute/"
+        self._token = ""
+        self._rendering = occi.TEXT_PLAIN
+        self._lists_in_json = True
+
+    def query(self) -> occi.Model:
+        """What the endpoint offers. Logs in if it must. Raises: Failure."""
+        for rendering in (occi.TEXT_PLAIN, occi.OCCI_JSON):
+            try:
+                model = self._query(rendering)
+                break
+            except _NotAcceptable:
+                self._rendering = occi.TEXT_OCCI
+        else:
+            raise ProtocolFailure(f"GET {self.base}/-/: offers neither {occi.TEXT_PLAIN} nor {occi.OCCI_JSON}")
+        kind = model.find(occi.COMPUTE)
+        if kind and kind.location:
+            path = urlsplit(kind.location).path
+            if path.startswith("/") and path.strip("/"):
+                self._compute = path.rstrip("/") + "/"
+        return model
+
+    def create(self, categories: Sequence[tuple[str, str]], attributes: Mapping[str, str]) -> str | None:
+        """Create a VM; returns its path, or None when the answer does not say where it is.
+
+        Raises: Failure; whether something may have been created all the same tells `certainly_not_created`.
+        """
+        answer = self._with_rendering(
+            lambda rendering: self._ask(
+                "POST",
+                self._compute,
+                rendering,
+                body=occi.render_request(categories, attributes, rendering),
+            )
+        )
+        if answer.status not in CREATED:
+            raise self._refused(answer, "create a VM")
+        location = occi.created_location(answer.text, headers=answer.headers, media_type=answer.media_type)
+        return self.own_path(location) if location else None
+
+    def show(self, path: str) -> occi.Entity | None:
+        """The VM at a path, None if there is none. Raises: Failure."""
+        answer = self._with_rendering(lambda rendering: self._ask("GET", path, rendering))
+        if answer.status in (404, 410):
+            return None
+        if answer.status != 200:
+            raise self._refused(answer, "describe the VM")
+        try:
+            return occi.read_entity(answer.text, headers=answer.headers, media_type=answer.media_type)
+        except BadData as error:
+            raise BadData(f"{answer.asked}: {error.sentence}") from None
+
+    def delete(self, path: str) -> bool:
+        """Ask to delete one VM; True if it was there, False if it was gone already. Raises: Failure.
+
+        The path has passed `own_path`: a DELETE on the collection would remove every VM of the project.
+        """
+        answer = self._ask("DELETE", self.own_path(path), self._rendering)
+        if answer.status in (404, 410):
+            return False
+        if answer.status not in CREATED:
+            raise self._refused(answer, "delete the VM")
+        return True
+
+    def find(self, title: str) -> str | None:
+        """The path of the VM with exactly this title or host name, None if there is none. Raises: Failure.
+
+        A JSON listing carries titles; where there is none, each VM is asked, the newest (last) first.
+        """
+        unnamed: list[str] = []
+        for listed in self._listing():
+            address = listed.location or listed.id
+            if not address:
+                continue
+            if title in (listed.title, listed.hostname):
+                return self.own_path(address)
+            if not listed.title and not listed.hostname:
+                unnamed.append(address)
+        for address in reversed(unnamed):
+            try:
+                path = self.own_path(address)
+                entity = self.show(path)
+            except (BadData, Refusal):
+                continue  # somebody's broken VM must not hide ours
+            if entity and title in names(entity):
+                return path
+        return None
+
+    def own_path(self, location: str) -> str:
+        """The path of a VM from an address that the server gave.
+
+        Raises: BadData unless it lies below the compute collection: nothing else is ever asked for or
+                deleted.
+        """
+        path = occi.path_of(location, self._compute)
+        if not path.startswith(self._compute):
+            raise BadData(f"{self.base}: gave {location[:120]!r} as a VM's address, outside of {self._compute}")
+        return path
+
+    def until(self, deadline: Deadline) -> AbstractContextManager[None]:
+        """Let that deadline hold for the exchanges in the block."""
+        return self._http.until(deadline)
+
+    def reconnect(self) -> None:
+        """Go on over new connections: an exchange was broken off within."""
+        self._http.close()
+
+    # ---- exchanges
+
+    def _listing(self) -> list[occi.Listed]:
+        order = [occi.OCCI_JSON, self._rendering] if self._lists_in_json else [self._rendering]
+        for rendering in order:
+            answer = self._ask("GET", self._compute, rendering)
+            if answer.status == 406 or (rendering == occi.OCCI_JSON and answer.status >= 400):
+                self._lists_in_json = False
+                continue
+            if answer.status == 204:
+                return []
+            if answer.status != 200:
+                raise self._refused(answer, "list the VMs")
+            return occi.read_listing(answer.text, headers=answer.headers, media_type=answer.media_type)
+        raise ProtocolFailure(f"GET {self._origin}{self._compute}: offers no rendering that we read")
+
+    def _query(self, rendering: str) -> occi.Model:
+        url = f"{self.base}/-/"
+        for attempt in (1, 2):
+            with self._http.stream("GET", url, headers=self._headers(rendering)) as answer:
+                self.server = answer.header("Server") or self.server
+                if answer.status == 401 and attempt == 1:
+                    challenge = challenged(answer.header("WWW-Authenticate"))
+                elif answer.status == 406:
+                    raise _NotAcceptable
+                elif answer.status != 200:
+                    raise self._refused(_whole(answer), "answer the query interface")
+                else:
+                    return self._read_model(answer)
+                refusal = self._refused(_whole(answer), "let us in")
+            if not challenge:
+                raise refusal
+            self._login(challenge)
+        raise AssertionError("unreachable")
+
+    def _read_model(self, answer: Stream) -> occi.Model:
+        try:
+            if answer.media_type == occi.OCCI_JSON or answer.media_type == "application/json":
+                return occi.read_model_json(answer.read(MAX_MODEL))
+            return occi.read_model(answer.lines(MAX_MODEL))
+        except BadData as error:
+            if error.sentence.startswith(answer.asked):
+                raise
+            raise BadData(f"{answer.asked}: {error.sentence}") from None
+
+    def _with_rendering(self, ask: Callable[[str], Response]) -> Response:
+        """Ask in the rendering that worked last, else in the others; the one that works stays."""
+        others = (each for each in (occi.TEXT_PLAIN, occi.TEXT_OCCI, occi.OCCI_JSON) if each != self._rendering)
+        for rendering in (self._rendering, *others):
+            answer = ask(rendering)
+            if answer.status not in (406, 415):
+                self._rendering = rendering
+                return answer
+        return answer
+
+    def _ask(
+        self, method: str, path: str, rendering: str, *, body: tuple[list[tuple[str, str]], bytes] | None = None
+    ) -> Response:
+        """One exchange, with one more login if the token has expired meanwhile."""
+        for attempt in (1, 2):
+            extra, data = body or ([], None)
+            answer = self._http.request(
+                method, self._origin + path, headers=[*self._headers(rendering), *extra], body=data
+            )
+            self.server = answer.header("Server") or self.server
+            challenge = challenged(answer.header("WWW-Authenticate"))
+            if answer.status != 401 or not challenge or attempt == 2:
+                break
+            self._login(challenge)
+        return answer
+
+    def _headers(self, rendering: str) -> list[tuple[str, str]]:
+        headers = [("Accept", rendering)]
+        if self._token:
+            headers.append(("X-Auth-Token", self._token))
+        return headers
+
+    def _login(self, challenge: str) -> None:
+        login = Keystone(self._http, challenge, self.base, self._wish).login()
+        self._token, self.project = login.token, login.project
+
+    def _refused(self, answer: Response, doing: str) -> Failure:
+        """A refusal with the cloud's own words, and whose fault it is."""
+        said = occi.error_text(answer.text, answer.media_type)
+        sentence = f"{answer.asked}: refused to {doing} ({answer.status}{': ' + said if said else ''})"
+        if answer.status == 401 and not self._token and self._http.credential is None:
+            return OwnCredential(
+                f"{answer.asked}: wants a login and we have none ({answer.status})",
+                remedy="give a proxy with --cert or $X509_USER_PROXY",
+            )
+        if occi.is_quota(said) and answer.status < 500:
+            return Refusal(f"{answer.asked}: refused to {doing} for lack of quota or capacity: {said}", answer.status)
+        if answer.status in (401, 403):
+            return LoginRefused(sentence + self._clock_hint(), answer.status)
+        if answer.status >= 500:
+            return ServerError(sentence.replace("refused to", "failed to", 1), answer.status, said)
+        if answer.status == 404:
+            return Refusal(f"{answer.asked}: not found (404); is {self.base} the OCCI endpoint?", answer.status)
+        return Refusal(sentence, answer.status)
+
+    def _clock_hint(self) -> str:
+        """A wrong clock is the usual reason for a fresh token or proxy to be refused."""
+        from libprobe.text import duration
+
+        skew = self._http.clock_skew
+        if skew is None or abs(skew) < 300:
+            return ""
+        return f"; its clock is {duration(abs(skew))} {'ahead of' if skew > 0 else 'behind'} ours"
+
+
+class _NotAcceptable(Exception):
+    """The rendering is not offered (406)."""
+
+
+def _whole(answer: Stream) -> Response:
+    from libprobe.clients.http import MAX_ERROR_BODY, Response
+
+    return Response(answer, answer.read(MAX_ERROR_BODY, truncate=True))
+
+
+def names(entity: occi.Entity) -> tuple[str, ...]:
+    """What a VM calls itself: title and host name, as far as it says."""
+    return tuple(name for name in (entity.title, entity.hostname) if name)
+
+
+def certainly_not_created(failure: Failure) -> bool:
+    """Whether nothing can have come of a create request that ended so."""
+    from libprobe.failures import NameUnknown, Refused, TlsFailure, Unreachable
+
+    if isinstance(failure, Refusal):
+        return failure.http_status in NEVER_CREATED
+    return isinstance(failure, (NameUnknown, Refused, Unreachable, TlsFailure, OwnCredential))

@@ -1,0 +1,163 @@
+"""Connections that keep one deadline over everything they do.
+
+A socket's own time-out starts anew with each byte, so a peer that sends one byte a second holds a
+reader for ever. The sockets here ask before every read and write how long they may still wait.
+"""
+
+from __future__ import annotations
+
+import socket
+
+from libprobe.failures import NameUnknown, NoAnswer, Refused, Unreachable
+from libprobe.text import duration
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    import ssl
+    from collections.abc import Callable
+    from typing import Any
+
+    from libprobe.deadline import Deadline
+
+    Address = tuple[int, tuple[Any, ...]]  # address family and socket address
+
+MAX_ADDRESSES = 8
+
+
+class DeadlineSocket(socket.socket):
+    """A connected TCP socket whose every operation ends by a deadline."""
+
+    __slots__ = ("limit",)
+    limit: Callable[[], float]
+
+    def _hurry(self) -> None:
+        left = self.limit()
+        if left <= 0:
+            raise TimeoutError("deadline passed")
+        self.settimeout(left)
+
+    def recv_into(self, *args: Any) -> int:
+        self._hurry()
+        return super().recv_into(*args)
+
+    def recv(self, *args: Any) -> bytes:
+        self._hurry()
+        return super().recv(*args)
+
+    def send(self, *args: Any) -> int:
+        self._hurry()
+        return super().send(*args)
+
+    def sendall(self, *args: Any) -> None:
+        self._hurry()
+        super().sendall(*args)
+
+
+def tls_context() -> ssl.SSLContext:
+    """A client-side context (certificates and host names verified) whose sockets keep a deadline.
+
+    A socket made by it has a `limit` to be set after the handshake, which itself ends by the time-out
+    that the plain socket had. Flags are set here and not taken from `create_default_context`, which
+    differs between Python versions: VERIFY_X509_STRICT refuses many grid CAs.
+    """
+    import ssl
+
+    class TlsSocket(ssl.SSLSocket):
+        limit: Callable[[], float] | None = None
+
+        def _hurry(self) -> None:
+            if self.limit is None:
+                return
+            left = self.limit()
+            if left <= 0:
+                raise TimeoutError("deadline passed")
+            self.settimeout(left)
+
+        def read(self, *args: Any) -> Any:
+            self._hurry()
+            return super().read(*args)
+
+        def send(self, *args: Any) -> int:
+            self._hurry()
+            return super().send(*args)
+
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    context.sslsocket_class = TlsSocket
+    return context
+
+
+def resolve(host: str, port: int, deadline: Deadline, *, family: int = 0) -> list[Address]:
+    """Return the addresses of a host name in the resolver's order, at most MAX_ADDRESSES.
+
+    Raises: NameUnknown; NoAnswer when the resolver is slower than the deadline. The look-up runs in a
+    thread of its own, because nothing can end a `getaddrinfo` that hangs.
+    """
+    found: list[Any] = []
+
+    def look_up(flags: int = 0) -> None:
+        try:
+            # bytes: a str would import a codec for internationalised names in the timed section
+            name: Any = host.encode("ascii") if host.isascii() else host
+            found.append(socket.getaddrinfo(name, port, family, socket.SOCK_STREAM, 0, flags))
+        except (OSError, UnicodeError) as error:
+            found.append(error)
+
+    look_up(socket.AI_NUMERICHOST)
+    if not isinstance(found[0], list):
+        found.clear()
+        import threading
+
+        thread = threading.Thread(target=look_up, daemon=True)
+        thread.start()
+        thread.join(deadline.remaining())
+    if not found:
+        raise NoAnswer(f"{host}: its name could not be resolved within {duration(deadline.seconds)}")
+    if isinstance(found[0], Exception):
+        raise NameUnknown(f"{host}: its name does not resolve: {_reason(found[0])}")
+    return [(entry[0], entry[4]) for entry in found[0][:MAX_ADDRESSES]]
+
+
+def connect(host: str, port: int, deadline: Deadline, *, family: int = 0) -> DeadlineSocket:
+    """Connect to the first address of a host that answers, and keep the deadline from then on.
+
+    Each address gets its share of the time that is left, so that one that stays mute does not use up
+    the others' time. Raises: NameUnknown, Refused, Unreachable, NoAnswer; the sentence names the
+    address that failed last and why.
+    """
+    addresses = resolve(host, port, deadline, family=family)
+    failure: Exception = NoAnswer(f"{host} port {port}: no time left to connect")
+    for index, (kind, address) in enumerate(addresses):
+        share = deadline.remaining() / (len(addresses) - index)
+        if share <= 0:
+            break
+        connection = DeadlineSocket(kind, socket.SOCK_STREAM)
+        try:
+            connection.settimeout(share)
+            connection.connect(address)
+        except OSError as error:
+            connection.close()
+            failure = _translated(error, host, port, address, share)
+            continue
+        except BaseException:
+            connection.close()
+            raise
+        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        connection.limit = deadline.remaining
+        return connection
+    raise failure
+
+
+def _translated(error: OSError, host: str, port: int, address: tuple[Any, ...], waited: float) -> Exception:
+    where = f"{host} port {port}" if address[0] == host else f"{host} port {port} ({address[0]})"
+    if isinstance(error, TimeoutError) and error.errno is None:
+        return NoAnswer(f"{where}: no answer to the connection attempt within {duration(waited)}")
+    if isinstance(error, ConnectionRefusedError):
+        return Refused(f"{where}: connection refused; nothing listens there")
+    return Unreachable(f"{where}: {_reason(error)}")
+
+
+def _reason(error: Exception) -> str:
+    if isinstance(error, socket.gaierror) and error.errno == socket.EAI_AGAIN:
+        return "no answer from the name servers of its zone or from our resolver"
+    return str(getattr(error, "strerror", None) or error)

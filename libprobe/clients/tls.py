@@ -1,0 +1,234 @@
+"""TLS as a client: whom we trust, what we present, and what a failed handshake means."""
+
+from __future__ import annotations
+
+import os
+
+from libprobe.clients import sockets
+from libprobe.failures import (
+    EndpointFailure,
+    Failure,
+    Misconfigured,
+    OwnCredential,
+    ProtocolFailure,
+    Rejected,
+    TlsFailure,
+)
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    import ssl
+    from datetime import datetime
+
+    from libprobe.credentials import Credential
+    from libprobe.deadline import Deadline
+
+GRID_CA_DIRECTORY = "/etc/grid-security/certificates"
+
+# X509_V_ERR_* of OpenSSL's x509_vfy.h; Python's ssl module does not name them
+_NOT_YET_VALID, _EXPIRED = 9, 10
+_SELF_SIGNED = (18, 19)
+_NO_ISSUER = (2, 20, 21)
+_REVOKED = 23
+_NAME_MISMATCH = (62, 64)
+_CRL_FAULTS = {3: "no CRL of its CA", 11: "the CRL of its CA is not yet valid", 12: "the CRL of its CA has expired"}
+
+
+def ca_path(option: str | None, configured: str = "") -> str | None:
+    """Where trusted CAs are: the option, the settings, $X509_CERT_DIR, the grid's directory; None: the system's."""
+    named = option or configured or os.environ.get("X509_CERT_DIR")
+    if named:
+        return named
+    return GRID_CA_DIRECTORY if os.path.isdir(GRID_CA_DIRECTORY) else None
+
+
+def context(trust: str | None, credential: Credential | None = None) -> ssl.SSLContext:
+    """A context that trusts the CAs of a directory (hashed names), of a bundle or of the system.
+
+    Raises: Misconfigured when there are no such CAs; OwnCredential when ours cannot be used.
+    """
+    made = sockets.tls_context()
+    if trust is None:
+        made.load_default_certs()
+    else:
+        _trust(made, trust)
+    if credential:
+        _present(made, credential)
+    return made
+
+
+def _trust(made: ssl.SSLContext, path: str) -> None:
+    import ssl
+
+    try:
+        if os.path.isdir(path):
+            if not any(name[-2:] == ".0" for name in os.listdir(path)):
+                raise Misconfigured(
+                    f"CA directory {path} holds no CA certificates (<hash>.0)",
+                    remedy="install the trust anchors, or name another with --ca-path",
+                )
+            made.load_verify_locations(capath=path)
+        else:
+            made.load_verify_locations(cafile=path)
+    except ssl.SSLError as error:
+        raise Misconfigured(f"CA bundle {path} cannot be read as PEM: {error.reason or error}") from None
+    except OSError as error:
+        raise Misconfigured(f"CA path {path} cannot be read: {error.strerror}") from None
+
+
+def _present(made: ssl.SSLContext, credential: Credential) -> None:
+    import ssl
+
+    def no_password() -> str:
+        raise OwnCredential(
+            f"{credential.key_path}: the private key is encrypted; a probe cannot ask for its passphrase",
+            remedy="make a proxy with voms-proxy-init --rfc",
+        )
+
+    try:
+        made.load_cert_chain(credential.cert_path, credential.key_path, password=no_password)
+    except ssl.SSLError as error:
+        reason = error.reason or str(error)
+        if "KEY_TOO_SMALL" in reason or "MD_TOO_WEAK" in reason:
+            raise OwnCredential(
+                f"{credential.cert_path}: {credential.bits}-bit key or its signature is too weak for TLS today",
+                remedy="make the proxy with voms-proxy-init --rfc --bits 2048",
+            ) from None
+        if "KEY_VALUES_MISMATCH" in reason:
+            raise OwnCredential(f"{credential.cert_path}: the private key is not the first certificate's") from None
+        raise OwnCredential(f"{credential.cert_path} cannot be used for TLS: {reason}") from None
+    except OSError as error:
+        raise OwnCredential(f"{credential.cert_path} cannot be read: {error.strerror}") from None
+
+
+def explain(
+    error: ssl.SSLError, asked: str, host: str, port: int, deadline: Deadline, *, with_credential: bool
+) -> Failure:
+    """What a TLS error means and whose fault it is.
+
+    asked: what was asked of whom, the beginning of the sentence.
+    """
+    import ssl
+
+    if isinstance(error, ssl.SSLCertVerificationError):
+        return _explain_certificate(error, asked, host, port, deadline)
+    reason = (error.reason or "").replace("_", " ").lower()
+    if "alert" in reason:
+        return _explain_alert(reason, asked, with_credential=with_credential)
+    if isinstance(error, ssl.SSLEOFError):
+        if with_credential:
+            return _probably_rejected(asked)
+        return TlsFailure(f"{asked}: connection closed within the TLS handshake")
+    if "wrong version number" in reason or "http request" in reason or "record layer" in reason:
+        return ProtocolFailure(f"{asked}: does not speak TLS on this port")
+    if "unsupported protocol" in reason:
+        return TlsFailure(f"{asked}: offers no TLS version that is considered safe today (1.2 or later)")
+    return TlsFailure(f"{asked}: TLS failed: {reason or error}")
+
+
+def _probably_rejected(asked: str) -> Failure:
+    """TLS 1.3 tells a client that its certificate was refused only when it reads: by an end of file."""
+    return Rejected(f"{asked}: closed the connection on our client certificate, which it probably refused")
+
+
+def _explain_alert(reason: str, asked: str, *, with_credential: bool) -> Failure:
+    alert = reason.partition("alert ")[2] or reason
+    about_client = ("certificate", "unknown ca", "access denied", "bad cert", "handshake failure", "decrypt error")
+    if any(word in alert for word in about_client):
+        if with_credential:
+            return Rejected(f"{asked}: refused our client certificate (TLS alert: {alert})")
+        if "required" in alert or "handshake failure" in alert or "bad certificate" in alert:
+            return OwnCredential(
+                f"{asked}: wants a client certificate and we have none (TLS alert: {alert})",
+                remedy="give a proxy with --cert or $X509_USER_PROXY",
+            )
+    return TlsFailure(f"{asked}: TLS handshake refused (alert: {alert})")
+
+
+def _explain_certificate(
+    error: ssl.SSLCertVerificationError, asked: str, host: str, port: int, deadline: Deadline
+) -> Failure:
+    code = error.verify_code
+    if code in _CRL_FAULTS:
+        return Misconfigured(f"{asked}: certificate cannot be judged: {_CRL_FAULTS[code]}", remedy="run fetch-crl")
+    if code == _REVOKED:
+        return TlsFailure(f"{asked}: certificate is revoked")
+    if code in _SELF_SIGNED:
+        return TlsFailure(f"{asked}: certificate is self-signed, or its root CA is not trusted here")
+    seen = peer_certificate(host, port, deadline) if code not in _NO_ISSUER or deadline.remaining() > 1 else None
+    if code in (_EXPIRED, _NOT_YET_VALID):
+        return TlsFailure(f"{asked}: certificate {_when(code, seen)}")
+    if code in _NAME_MISMATCH:
+        names = f"; it is for {', '.join(seen.names[:5]) or 'no name at all'}" if seen else ""
+        return TlsFailure(f"{asked}: certificate is not for {host}{names}")
+    if code in _NO_ISSUER:
+        issuer = f": {seen.issuer}" if seen else ""
+        return TlsFailure(f"{asked}: certificate is of a CA that is not trusted here{issuer}")
+    return TlsFailure(f"{asked}: certificate not accepted: {error.verify_message}")
+
+
+def _when(code: int, seen: PeerCertificate | None) -> str:
+    from datetime import UTC, datetime
+
+    from libprobe.text import duration
+
+    now = datetime.now(UTC)
+    if code == _EXPIRED:
+        if seen and seen.not_after < now:
+            return (
+                f"expired {duration((now - seen.not_after).total_seconds())} ago ({seen.not_after:%Y-%m-%d %H:%M} UTC)"
+            )
+        return "expired, or one of its chain"
+    if seen and seen.not_before > now:
+        ahead = duration((seen.not_before - now).total_seconds())
+        return f"is valid only in {ahead} ({seen.not_before:%Y-%m-%d %H:%M} UTC); is a clock wrong?"
+    return "is not yet valid; is a clock wrong?"
+
+
+class PeerCertificate:
+    """What a server's certificate says of itself; instants are aware and UTC."""
+
+    def __init__(self, names: list[str], issuer: str, not_before: datetime, not_after: datetime) -> None:
+        self.names = names
+        self.issuer = issuer
+        self.not_before = not_before
+        self.not_after = not_after
+
+
+def peer_certificate(host: str, port: int, deadline: Deadline) -> PeerCertificate | None:
+    """Ask once more, without verifying and without presenting anything, for a certificate to describe.
+
+    Returns None when that fails: it is for the wording of a failure that is certain already.
+    """
+    import ssl
+
+    made = sockets.tls_context()
+    made.check_hostname = False
+    made.verify_mode = ssl.CERT_NONE
+    try:
+        plain = sockets.connect(host, port, deadline)
+        with plain:
+            plain.settimeout(max(0.001, min(5.0, deadline.remaining())))
+            with made.wrap_socket(plain, server_hostname=host) as secure:
+                encoded = secure.getpeercert(binary_form=True)
+        return read_certificate(encoded) if encoded else None
+    except (OSError, ValueError, EndpointFailure):
+        return None
+
+
+def read_certificate(encoded: bytes) -> PeerCertificate:
+    """Read a DER certificate. Raises: ValueError."""
+    from cryptography import x509
+    from cryptography.x509.oid import NameOID
+
+    certificate = x509.load_der_x509_certificate(encoded)
+    try:
+        alternative = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
+        names = [str(name) for name in alternative.get_values_for_type(x509.DNSName)]
+        names += [str(address) for address in alternative.get_values_for_type(x509.IPAddress)]
+    except x509.ExtensionNotFound:
+        common = certificate.subject.get_attributes_for_oid(NameOID.COMMON_NAME)
+        names = [f"CN={name.value!s} (no subjectAltName)" for name in common]
+    return PeerCertificate(
+        names, certificate.issuer.rfc4514_string(), certificate.not_valid_before_utc, certificate.not_valid_after_utc
+    )

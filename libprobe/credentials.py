@@ -1,0 +1,178 @@
+"""Who we are: certificates and proxies as grid tools find them, and tokens from files.
+
+A fault of our own credential is OwnCredential (UNKNOWN): it says what to do and blames no site.
+Order of search, as grid tools have it: --cert, $X509_USER_PROXY, /tmp/x509up_u<uid>,
+$X509_USER_CERT with $X509_USER_KEY, ~/.globus/usercert.pem with userkey.pem.
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+
+from libprobe import redact
+from libprobe.failures import BadData, Misconfigured, OwnCredential
+from libprobe.text import duration
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from libprobe.formats import x509
+
+MAX_FILE = 1 << 20
+RENEW = "make a new one with voms-proxy-init --rfc --voms {vo}"
+
+
+class Credential:
+    """A certificate or proxy with its private key.
+
+    cert_path: file of the certificates, the first of which is the key's.
+    key_path:  file of the key, None where it is in `cert_path`.
+    facts:     what the file says of itself.
+    """
+
+    def __init__(self, cert_path: str, key_path: str | None, facts: x509.Credential) -> None:
+        self.cert_path = cert_path
+        self.key_path = key_path
+        self.facts = facts
+
+    @property
+    def identity(self) -> str:
+        """DN of the person or robot, in slash form, without the names that proxies append."""
+        return self.facts.identity
+
+    @property
+    def bits(self) -> int | None:
+        """Size of the private key, None where that is no measure of its strength."""
+        return self.facts.key_bits
+
+    @property
+    def vos(self) -> list[str]:
+        """Virtual organisations of its VOMS attribute certificates, the primary first."""
+        return [each.vo for each in self.facts.attribute_certificates]
+
+    def words(self) -> str:
+        kind = f"{self.facts.proxy} proxy" if self.facts.proxy else "certificate"
+        members = f", VO {', '.join(self.vos)}" if self.vos else ""
+        return f"{kind} {self.cert_path} of {self.identity}{members}"
+
+    def require(self, *, now: datetime, seconds: float, vo: str | None = None) -> None:
+        """Make sure that it is valid for the whole run and, if one is asked for, of the right VO.
+
+        Raises: OwnCredential.
+        """
+        renew = RENEW.format(vo=vo or (self.vos[0] if self.vos else "ops"))
+        facts = self.facts
+        if facts.not_before > now:
+            ahead = duration((facts.not_before - now).total_seconds())
+            raise OwnCredential(f"{self.cert_path}: valid only in {ahead}", remedy="set this machine's clock")
+        left = (facts.lifetime_end - now).total_seconds()
+        of_voms = facts.lifetime_end < facts.not_after
+        what = "its VOMS attribute certificate" if of_voms else "the proxy" if facts.proxy else "the certificate"
+        if left <= 0:
+            raise OwnCredential(f"{self.cert_path}: {what} expired {duration(-left)} ago", remedy=renew)
+        if left < seconds:
+            raise OwnCredential(
+                f"{self.cert_path}: {what} expires in {duration(left)}; this run may take {duration(seconds)}",
+                remedy=renew,
+            )
+        if vo and facts.attribute_certificates and vo not in self.vos:
+            raise OwnCredential(
+                f"{self.cert_path}: has VOMS attributes of {', '.join(self.vos)} and none of {vo}", remedy=renew
+            )
+
+
+def find_certificate(cert: str | None = None, key: str | None = None) -> Credential | None:
+    """Return the credential that grid tools would use; None when there is none anywhere.
+
+    cert, key: as the options or the settings name them; then nothing else is looked at.
+    Raises: OwnCredential for one that is named or found and cannot be used.
+    """
+    if cert:
+        return _read(cert, key)
+    named = os.environ.get("X509_USER_PROXY")
+    if named:
+        return _read(named, None)
+    default = f"/tmp/x509up_u{os.getuid()}"
+    if os.path.lexists(default):
+        return _read(default, None)
+    named, named_key = os.environ.get("X509_USER_CERT"), os.environ.get("X509_USER_KEY")
+    if named and named_key:
+        return _read(named, named_key)
+    home = os.path.expanduser("~/.globus")
+    pair = (os.path.join(home, "usercert.pem"), os.path.join(home, "userkey.pem"))
+    if all(os.path.lexists(path) for path in pair):
+        return _read(*pair)
+    return None
+
+
+def read_token(path: str) -> str:
+    """Return the access token in a file, registered as a secret.
+
+    Raises: OwnCredential for a file that is absent, readable by others, empty or not one word.
+    """
+    data = _read_private(path, "access token")
+    token = data.decode("ascii", "replace").strip()
+    if not token or not token.isascii() or not token.isprintable() or " " in token or "\ufffd" in token:
+        raise OwnCredential(f"{path}: does not hold an access token (one line of printable characters)")
+    return redact.register(token)
+
+
+def read_small_file(path: str, what: str, limit: int) -> bytes:
+    """Return the content of a file that the user named. Raises: Misconfigured."""
+    try:
+        with open(path, "rb") as file:
+            data = file.read(limit + 1)
+    except OSError as error:
+        raise Misconfigured(f"{what} {path} cannot be read: {error.strerror}") from None
+    if len(data) > limit:
+        raise Misconfigured(f"{what} {path} is larger than {limit} bytes")
+    return data
+
+
+def _read(cert: str, key: str | None) -> Credential:
+    from libprobe.formats import x509
+
+    if key:
+        _read_private(key, "private key")
+        data = _read_owned(cert, "certificate", private=False) + b"\n" + _read_private(key, "private key")
+    else:
+        data = _read_private(cert, "proxy or certificate")
+    try:
+        facts = x509.read_credential(data)
+    except BadData as error:
+        raise OwnCredential(f"{cert}: {error.sentence}", remedy=RENEW.format(vo="ops")) from None
+    if not facts.has_key:
+        raise OwnCredential(f"{cert}: holds no private key", remedy="name its file with --key")
+    if facts.key_encrypted:
+        raise OwnCredential(
+            f"{key or cert}: the private key is encrypted, and a probe cannot ask for its passphrase",
+            remedy=RENEW.format(vo="ops"),
+        )
+    return Credential(cert, key, facts)
+
+
+def _read_private(path: str, what: str) -> bytes:
+    return _read_owned(path, what, private=True)
+
+
+def _read_owned(path: str, what: str, *, private: bool) -> bytes:
+    """Read a file of ours; a private one must be closed to everybody else, as grid tools insist."""
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
+    except OSError as error:
+        raise OwnCredential(f"{what} {path} cannot be read: {error.strerror}") from None
+    with open(descriptor, "rb") as file:
+        status = os.fstat(descriptor)
+        if not stat.S_ISREG(status.st_mode):
+            raise OwnCredential(f"{what} {path} is not a regular file")
+        if status.st_uid not in (os.geteuid(), 0):
+            raise OwnCredential(f"{what} {path} belongs to another user (uid {status.st_uid})")
+        if private and status.st_mode & 0o077:
+            mode = stat.S_IMODE(status.st_mode)
+            raise OwnCredential(f"{what} {path} is open to others (mode {mode:04o})", remedy=f"chmod 600 {path}")
+        data = file.read(MAX_FILE + 1)
+    if len(data) > MAX_FILE:
+        raise OwnCredential(f"{what} {path} is larger than {MAX_FILE} bytes")
+    return data
