@@ -1,0 +1,104 @@
+"""Runs the embedded federation in the foreground: `python -m tests.federation`."""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import os
+import signal
+import sys
+import tempfile
+import textwrap
+import threading
+from datetime import UTC, datetime
+from pathlib import Path
+
+from .control import Control
+from .faults import CATALOGUE
+from .federation import Federation
+
+
+def main(arguments: list[str] | None = None) -> int:
+    options = _parse(arguments)
+    if options.catalogue:
+        for name, description in CATALOGUE.items():
+            wrapped = textwrap.wrap(description, 80)
+            print(f"{name:20} {wrapped[0]}", *(f"{'':20} {line}" for line in wrapped[1:]), sep="\n")
+        return 0
+
+    stop = threading.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: stop.set())
+
+    with contextlib.ExitStack() as stack:
+        if options.directory is None:
+            directory = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="federation-")))
+        else:
+            directory = options.directory.absolute()
+            directory.mkdir(parents=True, exist_ok=True)
+        log = _log if options.log_requests else None
+        federation = Federation(directory, build_seconds=options.build_seconds, log=log)
+        control = Control(federation, port=options.control_port)
+        federation.add(control)
+        stack.enter_context(federation)
+        _welcome(federation, control)
+        if options.env_file is not None:
+            _write_at_once(options.env_file, federation.exports() + f"export FEDERATION_CONTROL={control.url}\n")
+            stack.callback(options.env_file.unlink, missing_ok=True)
+        stop.wait()
+        print("stopping", flush=True)
+    return 0
+
+
+def _parse(arguments: list[str] | None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m tests.federation", description=__doc__, allow_abbrev=False)
+    parser.add_argument(
+        "--directory", type=Path, help="where certificates and configuration go (default: a temporary one)"
+    )
+    parser.add_argument(
+        "--build-seconds", type=float, default=0.0, metavar="S", help="how long a VM takes to become active"
+    )
+    parser.add_argument("--log-requests", action="store_true", help="print one line for each request")
+    parser.add_argument("--env-file", type=Path, metavar="FILE", help="write shell exports here when everything is up")
+    parser.add_argument(
+        "--control-port",
+        type=int,
+        default=0,
+        metavar="PORT",
+        help="port of the control server (default: a free one)",
+    )
+    parser.add_argument("--catalogue", action="store_true", help="print every fault and exit")
+    return parser.parse_args(arguments)
+
+
+def _welcome(federation: Federation, control: Control) -> None:
+    print("The federation is up:\n")
+    print(*federation.describe(), sep="\n")
+    print("\nPoint probes at it:\n")
+    print(textwrap.indent(federation.exports(), "    "), end="")
+    for site in federation.sites.values():
+        print(f"    check_occi_vm -H {site.hostname}")
+    print(
+        "\nSwitch faults (all of them: python -m tests.federation --catalogue):\n\n"
+        f"    curl -X PUT '{control.url}/sites/ooi/faults/slow?seconds=5'\n"
+        f"    curl -X PUT {control.url}/sites/ooi/certificate/expired\n"
+        f"    curl -X DELETE {control.url}/sites/ooi/faults\n"
+        f"    curl {control.url}/\n"
+        "\nStop it with Ctrl-C.\n",
+        flush=True,
+    )
+
+
+def _log(line: str) -> None:
+    print(f"{datetime.now(UTC).strftime('%H:%M:%S.%f')[:-3]} {line}", flush=True)
+
+
+def _write_at_once(path: Path, text: str) -> None:
+    """Write a file that is complete as soon as it exists: somebody waits for it."""
+    draft = path.with_name(f".{path.name}.{os.getpid()}")
+    draft.write_text(text, "utf-8")
+    draft.replace(path)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

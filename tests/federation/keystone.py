@@ -1,0 +1,521 @@
+"""Keystone as cloud sites of the federation run it: v2.0 with keystone-voms, v3 with OS-FEDERATION, Keystorm.
+
+Sources: recordings of Keystone (release Zed) for v3; keystone-voms (keystone_voms/core.py) for v2.0; the
+Keystorm of the rOCCI project (app/controllers/v3, app/controllers/concerns) for its style.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+import re
+import secrets
+import threading
+import uuid
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from .authority import read_attributes, user_dn
+from .faults import Fault, Faults, register
+from .web import Request, Response
+
+FAULTS = {
+    "ks-vo-unmapped": Fault("Keystone maps no VO to a project: 401 at the login."),
+    "ks-no-projects": Fault("Keystone lists no project (tenant) for the user."),
+    "ks-no-token-header": Fault("Keystone gives a token without X-Subject-Token (v3) or token id (v2.0)."),
+    "ks-internal-href": Fault(
+        "The hrefs in Keystone's version list point elsewhere.", {"to": "http://keystone.internal:5000"}
+    ),
+    "ks-versions-broken": Fault("Keystone's version list is JSON of another shape."),
+    "ks-no-scope": Fault("Keystone gives unscoped tokens only: 401 when asked for a project."),
+    "ks-not-json": Fault("Keystone answers 200 with HTML where JSON is due."),
+    "ks-tokens-forgotten": Fault("The endpoints no longer know the tokens Keystone has given."),
+}
+register(FAULTS)
+
+VO_MAP = {"ops": "ops", "fedcloud.egi.eu": "fedcloud.egi.eu"}
+UNAUTHENTICATED = "The request you have made requires authentication."
+CERTIFICATE_PROTOCOLS = ("mapped", "voms")
+BEARER_PROTOCOLS = ("openid", "oidc")
+
+
+@dataclass(frozen=True)
+class Token:
+    """project: name, None for an unscoped token. projects: the names it may be scoped to."""
+
+    id: str
+    user: str
+    projects: tuple[str, ...]
+    project: str | None
+    issued: datetime
+    expires: datetime
+    methods: tuple[str, ...]
+    audit_ids: tuple[str, ...] = field(default_factory=lambda: (secrets.token_urlsafe(16),))
+
+
+class _Refused(Exception):
+    def __init__(self, status: int, message: str) -> None:
+        super().__init__(message)
+        self.status = status
+
+
+class Keystone:
+    """One Keystone and its tokens.
+
+    versions: "v2.0", "v3" or both.
+    style: "keystone", or "keystorm": version 3 only, login by GET, project ids equal to their names.
+    lifetime: of tokens; a token never outlives the attributes it was given for.
+    vo_map: FQAN or VO -> project. Only the first FQAN is looked up, as keystone-voms does, then the VO.
+    url: returns scheme://host:port[/path] of this Keystone.
+    catalogue: service type -> URL, listed in scoped v3 tokens.
+    """
+
+    def __init__(
+        self,
+        versions: Iterable[str] = ("v2.0", "v3"),
+        style: str = "keystone",
+        *,
+        url: Callable[[], str],
+        lifetime: timedelta = timedelta(hours=24),
+        vo_map: Mapping[str, str] | None = None,
+        identity_provider: str = "egi.eu",
+        catalogue: Callable[[], Mapping[str, str]] = dict,
+        faults: Faults | None = None,
+        clock: Callable[[], datetime] = lambda: datetime.now(UTC),
+    ) -> None:
+        self.versions = frozenset(versions)
+        if style not in ("keystone", "keystorm") or not self.versions <= {"v2.0", "v3"}:
+            raise ValueError(f"no such Keystone: {style} {sorted(self.versions)}")
+        self.style = style
+        self.lifetime = lifetime
+        self.vo_map = dict(VO_MAP if vo_map is None else vo_map)
+        self.identity_provider = identity_provider
+        self.faults = faults if faults is not None else Faults()
+        self.tokens: dict[str, Token] = {}
+        self._access_tokens: dict[str, tuple[str, tuple[str, ...]]] = {}
+        self._url = url
+        self._catalogue = catalogue
+        self._clock = clock
+        self._lock = threading.Lock()
+
+    @property
+    def url(self) -> str:
+        return self._url()
+
+    def challenge(self, *, word: str = "Keystone", quote: str = '"', suffix: str | None = None) -> str:
+        """Return the WWW-Authenticate value with which endpoints point here.
+
+        suffix: what follows the URL; the only version, or nothing when there are two.
+        """
+        if suffix is None:
+            suffix = "".join(f"/{version}" for version in self.versions) if len(self.versions) == 1 else ""
+        return f"{word} uri={quote}{self.url}{suffix}{quote}"
+
+    def register_access_token(
+        self, access_token: str, user: str = "robot@egi.eu", vos: Sequence[str] = ("ops",)
+    ) -> None:
+        """Make a bearer token known, with the VOs its user is a member of."""
+        with self._lock:
+            self._access_tokens[access_token] = (user, tuple(vos))
+
+    def token(self, token_id: str | None) -> Token | None:
+        """Return a token that is known and not expired, scoped or not."""
+        if self.faults.take("ks-tokens-forgotten") is not None:
+            return None
+        with self._lock:
+            token = self.tokens.get(token_id or "")
+        return token if token and token.expires > self._clock() else None
+
+    def validate(self, token_id: str | None) -> tuple[str, str | None] | None:
+        """Return (user, project) of a good token, the project None for an unscoped one."""
+        token = self.token(token_id)
+        return (token.user, token.project) if token else None
+
+    def revoke(self, token_id: str) -> None:
+        with self._lock:
+            self.tokens.pop(token_id, None)
+
+    def project_id(self, name: str) -> str:
+        if self.style == "keystorm":
+            return name
+        return uuid.uuid5(uuid.NAMESPACE_URL, f"project/{name}").hex
+
+    # -- the interface --
+
+    def app(self, request: Request) -> Response:
+        try:
+            if self._fault("ks-not-json", request):
+                return Response(200, [("Content-Type", "text/html")], b"<html><h1>It works!</h1></html>\n")
+            return self._dispatch(request)
+        except _Refused as refusal:
+            return self._error(refusal.status, str(refusal))
+
+    def _dispatch(self, request: Request) -> Response:
+        path = request.path.rstrip("/")
+        if path == "":
+            return self._versions(request)
+        version = path.split("/")[1]
+        if version not in self.versions:
+            return self._not_found()
+        if path == f"/{version}":
+            return self._allow(request, "GET") or self._json(200, {"version": self._version(request, version)})
+        rest = path.removeprefix(f"/{version}")
+        if version == "v2.0":
+            return self._dispatch_v2(request, rest)
+        return self._dispatch_v3(request, rest)
+
+    def _dispatch_v2(self, request: Request, path: str) -> Response:
+        match path:
+            case "/tokens":
+                return self._allow(request, "POST") or self._v2_token(request)
+            case "/tenants":
+                return self._allow(request, "GET") or self._v2_tenants(request)
+        return self._not_found()
+
+    def _dispatch_v3(self, request: Request, path: str) -> Response:
+        if found := re.fullmatch(r"/OS-FEDERATION/identity_providers/([^/]+)/protocols/([^/]+)/auth", path):
+            if found[1] != self.identity_provider:
+                raise _Refused(404, f"Could not find Identity Provider: {found[1]}.")
+            return self._federated(request, found[2])
+        if self.style == "keystorm" and (found := re.fullmatch(r"/auth/federation/([^/]+)", path)):
+            return self._federated(request, found[1])
+        match path:
+            case "/auth/projects" | "/OS-FEDERATION/projects":
+                return self._allow(request, "GET") or self._v3_projects(request)
+            case "/auth/tokens":
+                return self._allow(request, "POST", "GET") or self._v3_tokens(request)
+        return self._not_found()
+
+    def _fault(self, name: str, request: Request) -> bool:
+        # A fault without parameters is an empty dict: only None says that it is off.
+        return self.faults.take(name, request.method, request.path) is not None
+
+    # -- versions --
+
+    def _versions(self, request: Request) -> Response:
+        if response := self._allow(request, "GET"):
+            return response
+        if self._fault("ks-versions-broken", request):
+            return self._json(300, {"versions": {"v3.14": "stable"}})
+        values = [self._version(request, version) for version in sorted(self.versions, reverse=True)]
+        location = values[0]["links"][0]["href"]
+        response = self._json(300, {"versions": {"values": values}}, ("Location", location))
+        response.reason = "MULTIPLE CHOICES"
+        return response
+
+    def _version(self, request: Request, version: str) -> dict[str, Any]:
+        fault = self.faults.take("ks-internal-href", request.method, request.path)
+        href = f"{fault['to'] if fault else self.url}/{version}/"
+        identifier, updated = ("v3.14", "2020-04-07") if version == "v3" else ("v2.0", "2014-04-17")
+        media = f"application/vnd.openstack.identity-{'v3' if version == 'v3' else 'v2.0'}+json"
+        return {
+            "id": identifier,
+            "status": "stable",
+            "updated": f"{updated}T00:00:00Z",
+            "links": [{"rel": "self", "href": href}],
+            "media-types": [{"base": "application/json", "type": media}],
+        }
+
+    # -- v2.0 with VOMS --
+
+    def _v2_token(self, request: Request) -> Response:
+        auth = _object(self._body(request).get("auth"))
+        if "voms" in auth:
+            if auth["voms"] is not True:
+                raise _Refused(400, "Error in JSON, 'voms' must be set to true")
+            user, project, expires = self._voms_login(request)
+        else:  # plain Keystone: a token for a token, with no certificate
+            old = self.token(str(_object(auth.get("token", {})).get("id")))
+            if old is None:
+                raise _Refused(401, UNAUTHENTICATED)
+            user, project, expires = old.user, old.projects[0], old.expires
+        asked = auth.get("tenantName")
+        if asked is None and auth.get("tenantId") is not None:
+            asked = project if auth["tenantId"] == self.project_id(project) else ""
+        if asked is not None and asked != project:
+            raise _Refused(401, UNAUTHENTICATED)
+        if asked is not None and self._fault("ks-no-scope", request):
+            raise _Refused(401, UNAUTHENTICATED)
+        token = self._issue(user, (project,), project if asked is not None else None, expires, ("voms",))
+        answer: dict[str, Any] = {
+            "token": {
+                # The two stamps differ in form in the real answer as well.
+                "issued_at": token.issued.strftime("%Y-%m-%dT%H:%M:%S.%f"),
+                "expires": token.expires.strftime("%Y-%m-%dT%H:%M:%SZ"),
+                "id": token.id,
+            },
+            "serviceCatalog": [],
+            "user": {"username": user, "roles_links": [], "id": _user_id(user), "roles": [], "name": user},
+            "metadata": {"is_admin": 0, "roles": []},
+        }
+        if token.project is not None:
+            answer["token"]["tenant"] = self._tenant(token.project)
+            answer["user"]["roles"] = [{"name": "_member_"}]
+            answer["serviceCatalog"] = [
+                {
+                    "endpoints": [{"adminURL": url, "internalURL": url, "publicURL": url, "region": "RegionOne"}],
+                    "endpoints_links": [],
+                    "type": kind,
+                    "name": kind,
+                }
+                for kind, url in self._catalogue().items()
+            ]
+        if self._fault("ks-no-token-header", request):
+            del answer["token"]["id"]
+        return self._json(200, {"access": answer})
+
+    def _v2_tenants(self, request: Request) -> Response:
+        token = self._required_token(request)
+        names = () if self._fault("ks-no-projects", request) else token.projects
+        return self._json(200, {"tenants_links": [], "tenants": [self._tenant(name) for name in names]})
+
+    def _tenant(self, name: str) -> dict[str, Any]:
+        return {"description": f"{name} VO", "enabled": True, "id": self.project_id(name), "name": name}
+
+    # -- v3 --
+
+    def _federated(self, request: Request, protocol: str) -> Response:
+        if protocol not in (*CERTIFICATE_PROTOCOLS, *BEARER_PROTOCOLS):
+            raise _Refused(404, f"Could not find Federated Protocol: {protocol}.")
+        methods = ("GET",) if self.style == "keystorm" else ("GET", "POST")
+        if response := self._allow(request, *methods):
+            return response
+        if protocol in BEARER_PROTOCOLS:
+            user, projects, expires = self._bearer_login(request)
+        else:
+            user, project, expires = self._voms_login(request)
+            projects = (project,)
+        token = self._issue(user, projects, None, expires, (protocol,))
+        return self._v3_answer(request, token, protocol)
+
+    def _v3_projects(self, request: Request) -> Response:
+        token = self._required_token(request)
+        names = () if self._fault("ks-no-projects", request) else token.projects
+        projects = [
+            {
+                "id": self.project_id(name),
+                "name": name,
+                "domain_id": "default",
+                "description": f"{name} VO",
+                "enabled": True,
+                "parent_id": "default",
+                "is_domain": False,
+                "tags": [],
+                "options": {},
+                "links": {"self": f"{self.url}/v3/projects/{self.project_id(name)}"},
+            }
+            for name in names
+        ]
+        links = {"next": None, "self": f"{self.url}/v3/auth/projects", "previous": None}
+        return self._json(200, {"projects": projects, "links": links})
+
+    def _v3_tokens(self, request: Request) -> Response:
+        if request.method == "GET":
+            self._required_token(request)
+            subject = self.token(request.headers.get("X-Subject-Token"))
+            if subject is None:
+                raise _Refused(404, "Could not find token.")
+            return self._v3_answer(request, subject, None, status=200)
+        auth = _object(self._body(request).get("auth"))
+        identity = _object(auth.get("identity"))
+        if identity.get("methods") != ["token"]:
+            raise _Refused(401, UNAUTHENTICATED)
+        old = self.token(str(_object(identity.get("token")).get("id")))
+        if old is None:
+            raise _Refused(401, UNAUTHENTICATED)
+        scope = auth.get("scope", "unscoped")
+        project = None
+        if scope != "unscoped":
+            if self._fault("ks-no-scope", request):
+                raise _Refused(401, UNAUTHENTICATED)
+            wanted = _object(_object(scope).get("project"))
+            named = {self.project_id(name): name for name in old.projects}
+            project = named.get(str(wanted.get("id"))) or next(
+                (name for name in old.projects if name == wanted.get("name")), None
+            )
+            if project is None:
+                raise _Refused(401, UNAUTHENTICATED)
+        # As in Keystone, a token made from a token ends when the first one does.
+        methods = tuple(dict.fromkeys(("token", *old.methods)))
+        token = self._issue(old.user, old.projects, project, old.expires, methods, old.audit_ids)
+        return self._v3_answer(request, token, None)
+
+    def _v3_answer(self, request: Request, token: Token, protocol: str | None, *, status: int = 201) -> Response:
+        user: dict[str, Any] = {
+            "domain": {"id": "Federated", "name": "Federated"},
+            "id": _user_id(token.user),
+            "name": token.user,
+        }
+        if protocol is not None:
+            user["OS-FEDERATION"] = {
+                "identity_provider": {"id": self.identity_provider},
+                "protocol": {"id": protocol},
+                "groups": [{"id": self.project_id(name)} for name in token.projects],
+            }
+        answer: dict[str, Any] = {
+            "methods": list(token.methods),
+            "user": user,
+            "audit_ids": list(token.audit_ids),
+            "expires_at": token.expires.strftime("%Y-%m-%dT%H:%M:%S.000000Z"),
+            "issued_at": token.issued.strftime("%Y-%m-%dT%H:%M:%S.000000Z"),
+        }
+        if token.project is not None:
+            domain = {"id": "default", "name": "Default"}
+            answer |= {
+                "project": {
+                    "domain": domain,
+                    "id": self.project_id(token.project),
+                    "name": token.project,
+                },
+                "is_domain": False,
+                "roles": [{"id": _short_id("role/member"), "name": "member"}],
+                "catalog": [_catalogue_entry(kind, url) for kind, url in self._catalogue().items()],
+            }
+        headers = [] if self._fault("ks-no-token-header", request) else [("X-Subject-Token", token.id)]
+        return self._json(status, {"token": answer}, *headers)
+
+    # -- logins --
+
+    def _voms_login(self, request: Request) -> tuple[str, str, datetime]:
+        """Return user DN, project and end of the attributes behind a client certificate.
+
+        Raises: _Refused as keystone-voms words it: VOMS error 5 and 7, the mapping.
+        """
+        if request.peer is None:
+            raise _Refused(
+                400,
+                "Expecting to find SSL data in openstack.context. The server could not comply with the "
+                "request since it is either malformed or otherwise incorrect. The client is assumed to be "
+                "in error.",
+            )
+        try:
+            attributes = read_attributes(request.peer.chain)
+        except (ValueError, IndexError):
+            raise _Refused(500, "(12, Parse error)") from None
+        if not attributes or len(request.peer.chain) < 2:
+            raise _Refused(400, "(5, VOMS extension missing)")
+        first = attributes[0]
+        now = self._clock()
+        if not first.not_before <= now < first.not_after:
+            raise _Refused(500, "(7, Error in time checking)")
+        project = self.vo_map.get(first.fqans[0] if first.fqans else "") or self.vo_map.get(first.vo)
+        if project is None or self._fault("ks-vo-unmapped", request):
+            raise _Refused(401, "Your VO is not authorized")
+        return user_dn(request.peer.chain), project, min(now + self.lifetime, first.not_after)
+
+    def _bearer_login(self, request: Request) -> tuple[str, tuple[str, ...], datetime]:
+        word, _, value = (request.headers.get("Authorization") or "").partition(" ")
+        with self._lock:
+            known = self._access_tokens.get(value.strip()) if word.lower() == "bearer" else None
+        if known is None:
+            raise _Refused(401, UNAUTHENTICATED)
+        user, vos = known
+        projects = tuple(dict.fromkeys(self.vo_map[vo] for vo in vos if vo in self.vo_map))
+        if not projects or self._fault("ks-vo-unmapped", request):
+            raise _Refused(401, "Your VO is not authorized")
+        return user, projects, self._clock() + self.lifetime
+
+    def _required_token(self, request: Request) -> Token:
+        token = self.token(request.headers.get("X-Auth-Token"))
+        if token is None:
+            raise _Refused(401, UNAUTHENTICATED)
+        return token
+
+    def _issue(
+        self,
+        user: str,
+        projects: Sequence[str],
+        project: str | None,
+        expires: datetime,
+        methods: tuple[str, ...],
+        parents: tuple[str, ...] = (),
+    ) -> Token:
+        issued = self._clock()
+        audit_ids = (secrets.token_urlsafe(16), *parents[-1:])
+        token = Token(_token_id(self.style), user, tuple(projects), project, issued, expires, methods, audit_ids)
+        with self._lock:
+            self.tokens[token.id] = token
+        return token
+
+    # -- answers --
+
+    def _body(self, request: Request) -> dict[str, Any]:
+        try:
+            parsed = json.loads(request.body)
+        except ValueError:
+            raise _Refused(400, "Malformed json in request body") from None
+        return _object(parsed)
+
+    def _allow(self, request: Request, *methods: str) -> Response | None:
+        """Return the refusal of a method that is not among those given."""
+        if request.method in methods or (request.method == "HEAD" and "GET" in methods):
+            return None
+        response = self._error(405, "The method is not allowed for the requested URL.")
+        response.headers.append(("Allow", ", ".join(methods)))
+        return response
+
+    def _not_found(self) -> Response:
+        if self.style == "keystorm":
+            return self._error(404, "Not Found")
+        page = (
+            "<!doctype html>\n<html lang=en>\n<title>404 Not Found</title>\n<h1>Not Found</h1>\n<p>The "
+            "requested URL was not found on the server. If you entered the URL manually please check your "
+            "spelling and try again.</p>\n"
+        )
+        headers = [("Content-Type", "text/html; charset=utf-8"), *self._common_headers()]
+        return Response(404, headers, page.encode(), "NOT FOUND")
+
+    def _error(self, status: int, message: str) -> Response:
+        titles = {400: "Bad Request", 401: "Unauthorized", 404: "Not Found", 405: "Method Not Allowed"}
+        title = titles.get(status, "Unexpected Error")
+        extra = []
+        if status == 401:
+            extra = [("WWW-Authenticate", self.challenge())]
+        response = self._json(status, {"error": {"code": status, "message": message, "title": title}}, *extra)
+        response.reason = title.upper()
+        return response
+
+    def _json(self, status: int, document: Any, *headers: tuple[str, str]) -> Response:
+        fields = [("Content-Type", "application/json"), *headers, *self._common_headers()]
+        reason = {200: "OK", 201: "CREATED"}.get(status)
+        return Response(status, fields, json.dumps(document).encode(), reason)
+
+    def _common_headers(self) -> list[tuple[str, str]]:
+        return [("Vary", "X-Auth-Token"), ("x-openstack-request-id", f"req-{uuid.uuid4()}")]
+
+
+def _object(value: Any) -> dict[str, Any]:
+    if not isinstance(value, dict):
+        raise _Refused(400, "Invalid input: a JSON object is expected.")
+    return value
+
+
+def _user_id(name: str) -> str:
+    return hashlib.sha1(name.encode(), usedforsecurity=False).hexdigest()
+
+
+def _short_id(name: str) -> str:
+    return uuid.uuid5(uuid.NAMESPACE_URL, name).hex
+
+
+def _token_id(style: str) -> str:
+    # Fernet tokens begin with the base64 of their version byte; Keystorm's are encrypted and base64 too.
+    body = base64.urlsafe_b64encode(secrets.token_bytes(96)).decode("ascii")
+    return body if style == "keystorm" else f"gAAAAA{body}"
+
+
+def _catalogue_entry(kind: str, url: str) -> dict[str, Any]:
+    endpoints = [
+        {
+            "id": _short_id(f"{kind}/{interface}"),
+            "interface": interface,
+            "region_id": "RegionOne",
+            "url": url,
+            "region": "RegionOne",
+        }
+        for interface in ("public", "internal", "admin")
+    ]
+    return {"endpoints": endpoints, "id": _short_id(kind), "type": kind, "name": kind}
