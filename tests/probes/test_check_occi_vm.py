@@ -1,0 +1,716 @@
+"""check_occi_vm as Nagios runs it, against every kind of cloud and every fault."""
+
+from __future__ import annotations
+
+import re
+import signal
+import socket
+import threading
+import time
+
+import pytest
+
+from tests.conftest import Monitor
+
+PROBE = "check_occi_vm"
+CLOUDS = ["occi-os", "ooi", "rocci", "snf", "rocci2"]
+OURS = re.compile(r"egi-sam-[a-z0-9-]+")
+
+
+def look(monitor: Monitor, site: str, *arguments: object, **options: object):
+    """Run the probe on a site's registered URL."""
+    return monitor.run(PROBE, "-u", monitor.federation.site(site).url, *arguments, **options)
+
+
+def requests(site) -> list[str]:
+    """What the endpoint was asked, ids replaced."""
+    return [
+        f"{each.request.method} {re.sub(r'/compute/[^/?]+$', '/compute/ID', each.request.path)} {each.status}"
+        for each in site.web.requests
+    ]
+
+
+def never_deleted_all(site) -> bool:
+    return not any(r.startswith("DELETE") and not r.split()[1].endswith("/compute/ID") for r in requests(site))
+
+
+# ---- the good case
+
+
+@pytest.mark.parametrize("cloud", CLOUDS)
+def test_by_host_name_alone_a_vm_is_created_watched_and_removed(monitor, cloud):
+    site = monitor.federation.site(cloud)
+    foreign = site.occi.add_foreign("somebody else's", "ops")
+    report = monitor.run(PROBE, "-H", site.hostname)
+    assert re.fullmatch(
+        rf"OCCI-VM OK - VM active after [\d.]+ m?s on {re.escape(site.base)} "
+        rf"\({re.escape(site.image)}, {re.escape(site.resource)}\), removed in [\d.]+ m?s",
+        report.first,
+    ), report.out
+    assert (report.code, report.err, report.lines) == (0, "", [])
+    assert list(report.performance) == ["time_to_active", "time_to_create", "time_to_delete", "time_total"]
+    assert re.fullmatch(r"[\d.]+s;300;;0", report.performance["time_to_active"])
+    assert [vm.id for vm in site.occi.vms()] == [foreign]
+    [created] = site.occi.created[1:]
+    assert OURS.fullmatch(created[0])
+    assert site.occi.deleted == [created]
+    assert never_deleted_all(site)
+    assert monitor.remembered() == []
+
+
+@pytest.mark.parametrize("cloud", CLOUDS)
+def test_v_tells_the_vm_its_address_the_templates_and_the_software(monitor, cloud):
+    report = look(monitor, cloud, "-v")
+    text = "\n".join(report.lines)
+    assert report.code == 0
+    for part in ("server software: ", "image: http", "size: http", "VM: /", "egi-sam-", "address: 127."):
+        assert part in text
+    assert "acting as" not in text
+    assert "acting as: rfc proxy" in "\n".join(look(monitor, cloud, "-vv").lines)
+
+
+def test_a_slow_cloud_is_measured_exactly_and_not_hammered(monitor):
+    site = monitor.federation.site("ooi")
+    site.faults.on("build-seconds", seconds=2.0)
+    report = look(monitor, "ooi")
+    active = float(report.performance["time_to_active"].partition("s")[0])
+    assert report.code == 0
+    assert 2.0 <= active < 2.5
+    assert 8 <= requests(site).count("GET /occi1.1/compute/ID 200") <= 16
+
+
+def test_one_connection_serves_the_whole_run(monitor):
+    site = monitor.federation.site("rocci")
+    before = site.web.connections
+    site.faults.on("build-seconds", seconds=1.0)
+    assert look(monitor, "rocci").code == 0
+    assert site.web.connections - before == 1
+
+
+@pytest.mark.parametrize("order", [0, 1])
+def test_ncg_passes_endpoint_image_and_resource_in_any_order(monitor, order):
+    site = monitor.federation.site("rocci")
+    options = [
+        ("-H", "localhost"),
+        ("--endpoint", site.base),
+        ("--image", site.image),
+        ("--resource", site.resource),
+        ("-t", 60),
+    ]
+    arguments = [word for option in (options[::-1] if order else options) for word in option]
+    assert monitor.run(PROBE, *arguments).code == 0
+    assert len(site.occi.created) == 1
+
+
+def test_context_reaches_the_vm(monitor, tmp_path):
+    (tmp_path / "data").write_text("#cloud-config\n")
+    (tmp_path / "key.pub").write_text("ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIJ1 probe@egi\n")
+    for cloud in CLOUDS:
+        site = monitor.federation.site(cloud)
+        site.occi.reset()
+        site.faults.on("delete-ignored")
+        report = look(monitor, cloud, "--user-data", tmp_path / "data", "--public-key", tmp_path / "key.pub", "-t", 6)
+        [vm] = site.occi.vms()
+        assert (vm.user_data, vm.public_key) == (
+            "I2Nsb3VkLWNvbmZpZwo=",
+            "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIJ1 probe@egi",
+        ), cloud
+        assert report.code == 1
+
+
+def test_a_private_key_is_never_sent(monitor, tmp_path):
+    (tmp_path / "key").write_text("-----BEGIN OPENSSH PRIVATE KEY-----\nabc\n")
+    report = look(monitor, "ooi", "--public-key", tmp_path / "key")
+    assert report.first == f"OCCI-VM UNKNOWN - public key {tmp_path}/key is a private key; it is not sent anywhere"
+    assert monitor.federation.site("ooi").web.requests == []
+
+
+# ---- judging the time
+
+
+def test_slower_than_the_warning_limit_is_a_warning(monitor):
+    monitor.federation.site("ooi").faults.on("build-seconds", seconds=0.6)
+    report = look(monitor, "ooi", "-w", "500ms")
+    assert re.fullmatch(
+        r"OCCI-VM WARNING - VM active only after 0\.\d+ s on https://localhost:\d+/occi1\.1 \(limit 500ms\)",
+        report.first,
+    )
+    assert report.code == 1
+    assert report.performance["time_to_active"].endswith("s;0.5;;0")
+
+
+def test_slower_than_the_critical_limit_is_critical(monitor):
+    monitor.federation.site("ooi").faults.on("build-seconds", seconds=0.6)
+    assert look(monitor, "ooi", "-w", "0.1", "-c", "0.5").code == 2
+
+
+@pytest.mark.parametrize(("arguments", "code"), [([], 1), (["-c", "1"], 2)])
+@pytest.mark.parametrize("cloud", CLOUDS)
+def test_a_vm_that_never_becomes_active_is_given_up_in_time_and_removed(monitor, cloud, arguments, code):
+    site = monitor.federation.site(cloud)
+    site.faults.on("build-endless")
+    began = time.monotonic()
+    report = look(monitor, cloud, "-t", "4", *arguments)
+    assert time.monotonic() - began < 5.5
+    assert report.code == code
+    if code == 1:
+        assert re.fullmatch(
+            rf"OCCI-VM WARNING - {re.escape(site.base)}: VM still (in)?[a-z]+ after [23][\d.]* s, given up",
+            report.first,
+        )
+    assert "time_to_active" not in report.performance
+    assert site.occi.vms() == []
+
+
+@pytest.mark.parametrize("cloud", ["occi-os", "rocci", "rocci2", "snf"])
+def test_a_vm_that_fails_is_critical_with_the_clouds_own_message_and_removed(monitor, cloud):
+    site = monitor.federation.site(cloud)
+    site.faults.on("build-error", message="no host has room")
+    report = look(monitor, cloud, "-t", "30")
+    assert report.code == 2
+    assert report.first.startswith(f"OCCI-VM CRITICAL - {site.base}: VM "), report.out
+    if cloud == "rocci2":
+        assert "no host has room" in report.first
+    assert site.occi.vms() == []
+
+
+# ---- faults of the endpoint: CRITICAL, each with its reason
+
+
+@pytest.mark.parametrize("cloud", CLOUDS)
+def test_a_quota_refusal_is_critical_and_says_so(monitor, cloud):
+    site = monitor.federation.site(cloud)
+    site.faults.on("quota")
+    report = look(monitor, cloud)
+    assert report.code == 2
+    assert f"POST {site.base}/compute/: refused to create a VM for lack of quota or capacity: " in report.first
+    assert monitor.remembered() == []
+
+
+@pytest.mark.parametrize("cloud", CLOUDS)
+@pytest.mark.parametrize("status", [400, 401, 403, 409, 500, 503])
+def test_a_refused_create_is_critical_with_its_status(monitor, cloud, status):
+    site = monitor.federation.site(cloud)
+    site.faults.on("status", code=status, body="because I say so", method="POST", path="/compute")
+    report = look(monitor, cloud, "-t", "20")
+    assert report.code == 2
+    said = "failed" if status >= 500 else "refused"
+    assert f"POST {site.base}/compute/: {said} to create a VM ({status}: because I say so)" in report.first
+    # after a 5xx something may exist all the same: that is remembered
+    assert len(monitor.remembered()) == (1 if status >= 500 else 0)
+
+
+@pytest.mark.parametrize(
+    ("variant", "said"),
+    [
+        ("expired", r"certificate expired [\d.]+ \w+ ago \(\d{4}-\d\d-\d\d \d\d:\d\d UTC\)"),
+        ("not-yet-valid", r"certificate is valid only in [\d.]+ \w+ \([^)]*\); is a clock wrong\?"),
+        ("wrong-host", r"certificate is not for localhost; it is for .+"),
+        ("self-signed", r"certificate is self-signed, or its root CA is not trusted here"),
+        ("unknown-ca", r"certificate is of a CA that is not trusted here: CN=.+"),
+    ],
+)
+def test_a_bad_host_certificate_is_critical_and_described(monitor, variant, said):
+    site = monitor.federation.site("ooi")
+    site.certificate(variant)
+    report = look(monitor, "ooi")
+    assert report.code == 2
+    assert re.fullmatch(rf"OCCI-VM CRITICAL - GET {site.base}/-/: {said}", report.first), report.first
+
+
+WIRE = [
+    ("mute-accept", {}, r"no complete answer within [\d.]+ s"),
+    (
+        "close-accept",
+        {},
+        r"connection closed within the TLS handshake|.*our client certificate.*|connection reset.*",
+    ),
+    ("drip-handshake", {}, r"no complete answer within [\d.]+ s"),
+    ("mute", {}, r"no complete answer within [\d.]+ s"),
+    ("drip-headers", {}, r"no complete answer within [\d.]+ s"),
+    ("drip-body", {}, r"no complete answer within [\d.]+ s"),
+    ("close-request", {}, r"connection (?:closed before an answer|reset); our client certificate was perhaps refused"),
+    ("reset", {}, r"connection reset; our client certificate was perhaps refused"),
+    ("garbage", {}, r"answered with what is not HTTP: .*"),
+    ("close-headers", {}, r".*"),
+    ("close-body", {}, r"connection closed within its answer"),
+    ("endless-headers", {}, r".*"),
+    (
+        "endless-body",
+        {},
+        r"the answer is larger than \d+ KiB; gave up reading|the answer holds a line of more than 1024 KiB",
+    ),
+    ("gzip-bomb", {}, r"sent a body in the coding 'gzip', which was not asked for"),
+    ("html", {}, r".*"),
+    (
+        "redirect",
+        {"to": "http://127.0.0.1:1/x"},
+        r"redirects to http://127.0.0.1:1/x, another origin, where no credential of ours goes",
+    ),
+    ("redirect", {"to": "file:///etc/passwd"}, r"redirects to file:///etc/passwd, another origin.*"),
+    ("redirect", {"to": "/-/"}, r"redirected more than 3 times, last to .*"),
+    ("status", {"code": 404}, r"not found \(404\); is .* the OCCI endpoint\?"),
+    ("status", {"code": 500}, r"failed to answer the query interface \(500.*\)"),
+    (
+        "status",
+        {"code": 503, "body": "under maintenance"},
+        r"failed to answer the query interface \(503: under maintenance\)",
+    ),
+    ("status", {"code": 403}, r"refused to answer the query interface \(403.*\)"),
+    ("status", {"code": 401}, r"refused to let us in \(401.*\)"),
+]
+
+
+@pytest.mark.parametrize(
+    ("fault", "parameters", "said"), WIRE, ids=[f"{f}-{'-'.join(map(str, p.values()))}" for f, p, _ in WIRE]
+)
+@pytest.mark.parametrize("cloud", ["rocci"])
+def test_a_misbehaving_endpoint_is_critical_within_the_deadline_with_its_reason(
+    monitor, cloud, fault, parameters, said
+):
+    site = monitor.federation.site(cloud)
+    site.faults.on(fault, **parameters)
+    began = time.monotonic()
+    report = look(monitor, cloud, "-t", "3")
+    assert time.monotonic() - began < 4.5
+    assert (report.code, report.err) == (2, "")
+    assert re.fullmatch(rf"OCCI-VM CRITICAL - GET {site.base}/-/: (?:{said})", report.first), report.first
+    assert site.occi.vms() == []
+
+
+@pytest.mark.parametrize(
+    "fault", ["mute", "drip-headers", "drip-body", "close-request", "close-body", "garbage", "endless-body", "reset"]
+)
+def test_a_fault_in_the_middle_of_the_life_is_critical_and_the_vm_is_removed(monitor, fault):
+    site = monitor.federation.site("ooi")
+    site.faults.on(
+        fault, method="GET", path="/compute/", times=1 if fault in ("mute", "drip-headers", "drip-body") else 3
+    )
+    report = look(monitor, "ooi", "-t", "6")
+    assert report.err == ""
+    assert report.code in (0, 2)
+    assert site.occi.vms() == []
+    assert monitor.remembered() == []
+
+
+def test_a_name_that_does_not_resolve_and_a_port_nobody_listens_on(monitor):
+    report = monitor.run(PROBE, "-u", "https://cloud.invalid:8787/?image=a&resource=b")
+    assert report.code == 2
+    assert report.first.startswith("OCCI-VM CRITICAL - GET https://cloud.invalid:8787/-/: its name does not resolve: ")
+    report = monitor.run(PROBE, "-u", "https://127.0.0.1:1/?image=a&resource=b")
+    assert report.first == "OCCI-VM CRITICAL - GET https://127.0.0.1:1/-/: connection refused; nothing listens there"
+
+
+def test_plain_http_on_a_tls_port_is_named(monitor):
+    def serve() -> None:
+        connection, _ = listener.accept()
+        connection.recv(4096)
+        connection.sendall(b"HTTP/1.1 400 Bad Request\r\nConnection: close\r\n\r\n")
+        connection.close()
+
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        threading.Thread(target=serve, daemon=True).start()
+        base = f"https://127.0.0.1:{listener.getsockname()[1]}"
+        report = monitor.run(PROBE, "-u", f"{base}/?image=a&resource=b")
+    assert report.first == f"OCCI-VM CRITICAL - GET {base}/-/: does not speak TLS on this port"
+
+
+# ---- templates
+
+
+def test_a_template_no_longer_offered_is_critical_and_names_the_nearest(monitor):
+    site = monitor.federation.site("rocci")
+    report = monitor.run(PROBE, "-u", f"{site.base}/?image=uuid_monitoring_19&resource=small")
+    assert report.code == 2
+    assert re.fullmatch(
+        rf"OCCI-VM CRITICAL - {site.base}: registered image uuid_monitoring_19 is not among the \d+ templates offered; "
+        r"nearest: uuid_monitoring_20.* \(correct the URL in the GOCDB\)",
+        report.first,
+    ), report.first
+    assert site.occi.created == []
+
+
+def test_a_template_that_goes_away_is_critical(monitor):
+    site = monitor.federation.site("ooi")
+    site.faults.on("template-gone", term=site.image)
+    report = look(monitor, "ooi")
+    assert report.code == 2
+    assert f"registered image {site.image} is not among the" in report.first
+
+
+def test_without_a_registered_image_several_offered_cannot_be_chosen_from(monitor):
+    site = monitor.federation.site("ooi")
+    report = monitor.run(PROBE, "-u", site.base)
+    assert report.code == 3
+    assert "no image is registered and" in report.first
+    assert "--image" in report.first
+
+
+def test_without_a_registered_size_the_smallest_is_taken(monitor):
+    site = monitor.federation.site("ooi")
+    report = monitor.run(PROBE, "-u", f"{site.base}/?image={site.image}")
+    assert report.code == 0
+    assert f"({site.image}, 1)" in report.first
+
+
+# ---- what clouds do to addresses
+
+
+@pytest.mark.parametrize("cloud", CLOUDS)
+@pytest.mark.parametrize("fault", ["wrong-authority", "relative-location"])
+def test_only_the_path_of_a_location_counts(monitor, cloud, fault):
+    site = monitor.federation.site(cloud)
+    site.faults.on(fault)
+    assert look(monitor, cloud).code == 0
+    assert site.occi.vms() == []
+
+
+@pytest.mark.parametrize("cloud", CLOUDS)
+def test_a_vm_whose_address_is_not_told_is_found_by_its_title(monitor, cloud):
+    site = monitor.federation.site(cloud)
+    site.occi.add_foreign("another", "ops")
+    site.faults.on("no-location")
+    report = look(monitor, cloud)
+    assert report.code == 0, report.out
+    assert [vm.title for vm in site.occi.vms()] == ["another"]
+
+
+def test_a_location_that_is_a_strangers_vm_is_never_deleted(monitor, federation):
+    site = federation.site("ooi")
+    stranger = site.occi.add_foreign("precious", "ops")
+    body = f"X-OCCI-Location: {site.base}/compute/{stranger}"
+    site.faults.on(
+        "status", code=200, body=body, headers={"Content-Type": "text/plain"}, method="POST", path="/compute"
+    )
+    report = look(monitor, "ooi", "-t", "10")
+    assert report.code == 2
+    assert "as our new VM, which is another one, precious" in report.first
+    assert [vm.title for vm in site.occi.vms()] == ["precious"]
+
+
+@pytest.mark.parametrize(
+    "location", ["/occi1.1/compute/", "/occi1.1/", "/", "/occi1.1/network/x", "/occi1.1/compute/../compute/"]
+)
+def test_a_location_that_is_no_vms_is_never_deleted(monitor, location):
+    site = monitor.federation.site("ooi")
+    site.occi.add_foreign("precious", "ops")
+    site.faults.on(
+        "status", code=201, headers={"Content-Type": "text/plain", "Location": location}, method="POST", path="/compute"
+    )
+    report = look(monitor, "ooi", "-t", "8")
+    assert report.code == 2
+    assert not any(each.startswith("DELETE") for each in requests(site))
+    assert [vm.title for vm in site.occi.vms()] == ["precious"]
+
+
+# ---- nothing is left behind
+
+
+def test_a_lost_answer_to_create_leaves_no_vm(monitor):
+    site = monitor.federation.site("ooi")
+    site.faults.on("lost-answer", method="POST", path="/compute")
+    report = look(monitor, "ooi", "-t", "20")
+    assert report.code == 2
+    assert "POST" in report.first
+    assert len(site.occi.created) == 1
+    assert site.occi.vms() == []
+    assert monitor.remembered() == []
+
+
+def test_an_answer_to_create_that_comes_too_late_leaves_no_vm(monitor):
+    site = monitor.federation.site("rocci")
+    site.faults.on("late-answer", seconds=30, method="POST", path="/compute")
+    report = look(monitor, "rocci", "-t", "6")
+    assert report.code == 2
+    assert site.occi.vms() == []
+
+
+def test_a_delete_that_is_refused_is_a_warning_and_the_next_run_removes_the_vm(monitor):
+    site = monitor.federation.site("rocci")
+    foreign = site.occi.add_foreign("foreign", "ops")
+    site.faults.on("delete-refused")
+    report = look(monitor, "rocci", "-t", "5")
+    assert report.code == 1
+    assert re.search(r"VM /compute/\d+ \(egi-sam-[a-z0-9-]+\) could not be removed: DELETE .* \(304", report.first), (
+        report.first
+    )
+    assert "the next run tries again" in report.first
+    assert len(monitor.remembered()) == 1
+    site.faults.clear()
+    report = look(monitor, "rocci")
+    assert report.code == 0
+    assert report.first.endswith("; removed 1 VM that an earlier run had left")
+    assert [vm.id for vm in site.occi.vms()] == [foreign]
+    assert monitor.remembered() == []
+
+
+def test_a_delete_that_has_no_effect_is_a_warning(monitor):
+    site = monitor.federation.site("ooi")
+    site.faults.on("delete-ignored")
+    report = look(monitor, "ooi", "-t", "5")
+    assert report.code == 1
+    assert "which is still there after" in report.first
+    assert len(monitor.remembered()) == 1
+
+
+def test_a_delete_that_is_refused_once_is_tried_again(monitor):
+    site = monitor.federation.site("ooi")
+    site.faults.on("delete-refused", times=2, code=500)
+    report = look(monitor, "ooi", "-t", "20")
+    assert report.code == 0
+    assert site.occi.vms() == []
+
+
+def test_a_vm_that_takes_time_to_go_is_waited_for(monitor):
+    site = monitor.federation.site("ooi")
+    site.faults.on("delete-seconds", seconds=0.8)
+    report = look(monitor, "ooi")
+    assert report.code == 0
+    assert 0.8 <= float(report.performance["time_to_delete"].partition("s")[0]) < 1.6
+
+
+def test_leftovers_that_cannot_be_removed_do_not_stop_the_check_and_are_a_warning(monitor):
+    site = monitor.federation.site("ooi")
+    site.faults.on("delete-ignored")
+    look(monitor, "ooi", "-t", "4")
+    [left] = site.occi.vms()
+    site.faults.clear()
+    site.faults.on("delete-refused", path=left.id)
+    report = look(monitor, "ooi", "-t", "8")
+    assert report.code == 1
+    assert f"VM {left.title} of an earlier run could not be removed" in report.first
+    assert [vm.id for vm in site.occi.vms()] == [left.id]
+    assert "time_to_active" in report.performance
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_cleans_up_within_seconds_and_prints_a_line(monitor, number):
+    site = monitor.federation.site("ooi")
+    site.faults.on("build-endless")
+    process = monitor.start(PROBE, "-u", site.url)
+    wait_until(lambda: site.occi.vms())
+    began = time.monotonic()
+    process.send_signal(number)
+    out, err = process.communicate(timeout=15)
+    assert time.monotonic() - began < 5.5
+    assert (process.returncode, err) == (3, b"")
+    assert out.decode().startswith(f"OCCI-VM UNKNOWN - interrupted by {signal.Signals(number).name}")
+    assert site.occi.vms() == []
+    assert monitor.remembered() == []
+
+
+def test_a_signal_while_cleaning_does_not_stop_the_cleaning(monitor):
+    site = monitor.federation.site("ooi")
+    site.faults.on("delete-seconds", seconds=1.5)
+    process = monitor.start(PROBE, "-u", site.url)
+    wait_until(lambda: site.occi.deleted or any("DELETE" in each for each in requests(site)))
+    process.send_signal(signal.SIGTERM)
+    process.send_signal(signal.SIGTERM)
+    out, _ = process.communicate(timeout=15)
+    assert process.returncode == 3
+    assert b"interrupted by SIGTERM" in out
+    assert site.occi.vms() == []
+
+
+def wait_until(condition, limit: float = 15.0) -> None:
+    end = time.monotonic() + limit
+    while not condition():
+        assert time.monotonic() < end, "what was waited for did not happen"
+        time.sleep(0.01)
+
+
+def test_state_that_cannot_be_kept_stops_before_anything_is_created(monitor):
+    site = monitor.federation.site("ooi")
+    monitor.state.parent.mkdir(exist_ok=True)
+    monitor.state.write_text("in the way")
+    report = look(monitor, "ooi")
+    assert report.code == 3
+    assert f"state directory {monitor.state} cannot be opened" in report.first
+    assert site.occi.created == []
+
+
+# ---- our own credential: UNKNOWN, and what to do
+
+
+def without_proxy(monitor, site: str, *arguments: object, **environment: object):
+    return look(monitor, site, *arguments, X509_USER_PROXY="", **environment)
+
+
+def test_no_credential_at_all_where_one_is_wanted(monitor):
+    report = without_proxy(monitor, "ooi")
+    assert report.code == 3
+    assert (
+        "wants a VOMS proxy or an access token and we have none (give --cert or $X509_USER_PROXY, or --token-file)"
+        in report.first
+    )
+    report = without_proxy(monitor, "rocci")
+    assert report.code == 3
+    assert "wants a login and we have none" in report.first
+
+
+@pytest.mark.parametrize(
+    ("made", "said"),
+    [
+        ({"lifetime": -3600}, r"expired [\d.]+ \w+ ago \(make a new one with voms-proxy-init --rfc --voms ops\)"),
+        ({"lifetime": 100}, r"expires in [\d.]+ \w+; this run may take 5 min"),
+        ({"ac_lifetime": -60}, r"its VOMS attribute certificate expired"),
+        ({"mode": 0o644}, r"is open to others \(mode 0644\) \(chmod 600 "),
+        ({"with_key": False}, r"key"),
+        ({"order": "chain-first"}, r".+"),
+    ],
+)
+def test_a_bad_proxy_is_unknown_and_says_what_to_do(monitor, tmp_path, made, said):
+    from datetime import timedelta
+
+    made = {key: timedelta(seconds=value) if "lifetime" in key else value for key, value in made.items()}
+    path = monitor.federation.authority.proxy(path=tmp_path / "proxy", **made)
+    report = look(monitor, "ooi", "--cert", path)
+    assert report.code == 3
+    assert re.search(said, report.first), report.first
+    assert str(path) in report.first
+    assert monitor.federation.site("ooi").web.requests == []
+
+
+def test_a_proxy_of_another_vo_is_ours_to_repair(monitor):
+    report = look(monitor, "ooi", "--cert", monitor.federation.other_proxy, "--vo", "ops")
+    assert report.code == 3
+    assert "has VOMS attributes of fedcloud.egi.eu and none of ops" in report.first
+
+
+def test_a_file_that_is_no_proxy(monitor, tmp_path):
+    (tmp_path / "x").write_text("hello")
+    (tmp_path / "x").chmod(0o600)
+    report = look(monitor, "ooi", "--cert", tmp_path / "x")
+    assert report.code == 3
+    assert report.first.startswith(f"OCCI-VM UNKNOWN - {tmp_path}/x: ")
+    report = look(monitor, "ooi", "--cert", tmp_path / "none")
+    assert (
+        report.first
+        == f"OCCI-VM UNKNOWN - proxy or certificate {tmp_path}/none cannot be read: No such file or directory"
+    )
+
+
+def test_an_access_token_is_exchanged_and_never_shown(monitor, tmp_path):
+    site = monitor.federation.site("ooi")
+    token = "ya29.secret-access-token-of-the-robot"
+    site.keystone.register_access_token(token, "robot", ["ops"])
+    (tmp_path / "token").write_text(token + "\n")
+    (tmp_path / "token").chmod(0o600)
+    report = without_proxy(monitor, "ooi", "--token-file", tmp_path / "token", "-vvv")
+    assert report.code == 0, report.out
+    assert token not in report.out
+    report = without_proxy(monitor, "ooi", "--token-file", tmp_path / "none")
+    assert report.code == 3
+    (tmp_path / "token").chmod(0o644)
+    assert "is open to others" in without_proxy(monitor, "ooi", "--token-file", tmp_path / "token").first
+
+
+def test_vvv_shows_the_exchange_without_any_secret(monitor):
+    for cloud in CLOUDS:
+        site = monitor.federation.site(cloud)
+        report = look(monitor, cloud, "-vvv")
+        assert f"libprobe.http: request: POST {site.base}/compute/" in report.lines
+        assert "libprobe.http: request: X-OCCI-Attribute: occi.core.title=" in report.out
+        if site.keystone:
+            assert "libprobe.http: request: X-Auth-Token: [secret]" in report.lines
+            assert [token for token in site.keystone.tokens if token in report.out] == []
+
+
+# ---- Keystone
+
+
+def test_a_keystone_that_does_not_know_our_vo_is_the_sites_fault(monitor):
+    for cloud in ("ooi", "occi-os"):
+        site = monitor.federation.site(cloud)
+        site.keystone.faults.on("ks-vo-unmapped")
+        report = look(monitor, cloud)
+        assert report.code == 2
+        assert "VO ops is perhaps not mapped there" in report.first
+
+
+def test_a_keystone_outside_the_endpoints_domain_gets_no_login(monitor):
+    site = monitor.federation.site("ooi")
+    header = {"WWW-Authenticate": "Keystone uri='https://evil.example.org:5000/v3'"}
+    site.faults.on("status", code=401, headers=header)
+    report = look(monitor, "ooi")
+    assert report.code == 3
+    assert "sends us for our login to https://evil.example.org:5000, outside its own domain" in report.first
+
+
+@pytest.mark.parametrize("fault", ["ks-no-projects", "ks-no-token-header", "mute", "close-request", "garbage", "html"])
+@pytest.mark.parametrize("cloud", ["ooi", "occi-os"])
+def test_a_broken_keystone_is_critical_within_the_deadline(monitor, cloud, fault):
+    site = monitor.federation.site(cloud)
+    site.keystone.faults.on(fault)
+    began = time.monotonic()
+    report = look(monitor, cloud, "-t", "4")
+    assert time.monotonic() - began < 5.5
+    if fault == "ks-no-token-header" and cloud == "occi-os":
+        return  # v2.0 has the token in its body
+    assert report.code == 2, report.out
+
+
+def test_a_token_that_expires_meanwhile_is_renewed(monitor):
+    site = monitor.federation.site("ooi")
+    site.faults.on("build-seconds", seconds=1.5)
+    process = monitor.start(PROBE, "-u", site.url)
+    wait_until(lambda: site.occi.vms())
+    site.keystone.tokens.clear()
+    out, _ = process.communicate(timeout=30)
+    assert process.returncode == 0, out
+    assert site.occi.vms() == []
+
+
+# ---- the GOCDB
+
+
+def test_a_gocdb_that_fails_is_unknown_and_no_sites_fault(monitor):
+    site = monitor.federation.site("ooi")
+    monitor.federation.gocdb.faults.on("status", code=503)
+    report = monitor.run(PROBE, "-H", site.hostname)
+    assert report.code == 3
+    assert re.fullmatch(
+        r"OCCI-VM UNKNOWN - GOCDB GET https://localhost:\d+/gocdbpi/public/: answered 503 .*\(give .* with -u.*\)",
+        report.first,
+    ), report.first
+
+
+@pytest.mark.parametrize("fault", ["gocdb-error", "raw-ampersand", "truncated", "mute", "html", "garbage", "drip-body"])
+def test_a_stale_copy_is_used_and_said_to_be_stale(monitor, fault):
+    site = monitor.federation.site("ooi")
+    assert monitor.run(PROBE, "-H", site.hostname).code == 0
+    monitor.federation.gocdb.faults.on(fault)
+    report = monitor.run(PROBE, "-H", site.hostname, "-t", "12")
+    assert report.code == 0  # fresh enough not to ask again
+    assert "GOCDB copy" not in report.first
+    [copy] = monitor.state.glob("gocdb-*.json")
+    copy.write_text(re.sub(r'"at": [\d.]+', f'"at": {time.time() - 7200}', copy.read_text()))
+    report = monitor.run(PROBE, "-H", site.hostname, "-t", "12")
+    assert report.code == 0
+    assert "; GOCDB copy of 2 h ago, as the GOCDB failed: " in report.first, report.first
+
+
+def test_a_host_that_the_gocdb_does_not_know_is_tried_on_the_usual_port(monitor):
+    report = monitor.run(PROBE, "-H", "127.0.0.1", "-t", "5")
+    assert report.code == 2
+    assert report.first.startswith("OCCI-VM CRITICAL - GET https://127.0.0.1:8787/-/: connection refused")
+
+
+def test_wildcards_of_the_gocdb_match_nothing(monitor):
+    report = monitor.run(PROBE, "-H", "%.fedcloud.test", "-t", "5")
+    assert report.code in (2, 3)
+    assert all(site.occi.created == [] for site in monitor.federation.sites.values())
+
+
+def test_an_unusable_url_in_the_gocdb_is_the_sites_fault_and_says_where_to_correct_it(monitor):
+    from tests.federation import gocdb
+
+    added = gocdb.Service(
+        "broken.fedcloud.test", "eu.egi.cloud.vm-management.occi", "BROKEN", url="cloud:8787/?image=a"
+    )
+    monitor.federation.gocdb.add_service(added)
+    report = monitor.run(PROBE, "-H", "broken.fedcloud.test")
+    monitor.federation.gocdb.remove_service(added)
+    assert report.code == 2
+    assert "broken.fedcloud.test (BROKEN): unusable endpoint URL in the GOCDB: " in report.first
+    assert "correct it at https://" in report.first
