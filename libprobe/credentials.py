@@ -163,10 +163,11 @@ def _read_owned(path: str, what: str, *, private: bool) -> bytes:
         descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
     except OSError as error:
         raise OwnCredential(f"{what} {path} cannot be read: {error.strerror}") from None
+    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+        os.close(descriptor)
+        raise OwnCredential(f"{what} {path} is not a regular file")
     with open(descriptor, "rb") as file:
         status = os.fstat(descriptor)
-        if not stat.S_ISREG(status.st_mode):
-            raise OwnCredential(f"{what} {path} is not a regular file")
         if status.st_uid not in (os.geteuid(), 0):
             raise OwnCredential(f"{what} {path} belongs to another user (uid {status.st_uid})")
         if private and status.st_mode & 0o077:

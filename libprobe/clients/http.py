@@ -2,7 +2,7 @@
 
 Built on requests. What it adds: sockets that keep the deadline while a peer drips byte by byte; a
 body that is streamed and capped and never decompressed; redirects followed only within the same
-origin; no proxy, no .netrc and no CA bundle from the environment; and every library error said as
+origin; no cookies, and no proxy, .netrc or CA bundle from the environment; and every library error said as
 one of `libprobe.failures`, beginning with what was asked: `GET https://host:8787/-/: ...`.
 """
 
@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import logging
 from contextlib import contextmanager
+from http.cookiejar import DefaultCookiePolicy
 from urllib.parse import urljoin, urlsplit
 
 import requests
@@ -79,6 +80,13 @@ class _PlainPool(HTTPConnectionPool):
 
 class _TlsPool(HTTPSConnectionPool):
     ConnectionCls = _TlsConnection
+
+
+class _Session(requests.Session):
+    """Leaves redirects to us, who look at their target first."""
+
+    def get_redirect_target(self, resp: requests.Response) -> None:
+        return None
 
 
 class _Adapter(HTTPAdapter):
@@ -183,7 +191,8 @@ class HttpClient:
         self._trust = trust
         self.credential = credential
         self._context: Any = None
-        self._session = requests.Session()
+        self._session = _Session()
+        self._session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
         self._session.trust_env = proxy_from_environment
         self._session.headers.clear()
         adapter = _Adapter(self)

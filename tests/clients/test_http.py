@@ -1,0 +1,184 @@
+"""The HTTP client against real loopback servers, well-behaved and not."""
+
+from __future__ import annotations
+
+import time
+
+import pytest
+
+from libprobe.clients.http import HttpClient, same_origin, without_query
+from libprobe.deadline import Deadline
+from libprobe.failures import BadData, Misconfigured, NoAnswer, OwnCredential, ProtocolFailure, Refused, TlsFailure
+from tests.federation.faults import Faults
+from tests.federation.web import Response, WebServer
+
+
+def answer(request):
+    if request.path == "/big":
+        return Response(200, [], b"x" * 100_000)
+    if request.path == "/lines":
+        return Response(200, [], b"one\r\ntwo\n\nlast")
+    if request.path == "/json":
+        return Response(200, [("Content-Type", "application/json; charset=utf8")], b'{"a": 1}')
+    if request.path.startswith("/to"):
+        return Response(302, [("Location", request.query["url"][0])])
+    if request.path == "/loop":
+        return Response(307, [("Location", "loop")])
+    if request.path == "/cookie":
+        return Response(200, [("Set-Cookie", "session=abc; Path=/")], b"")
+    return Response(200, [("X-Two", "1"), ("X-Two", "2")], repr(sorted(request.headers.items())).encode())
+
+
+@pytest.fixture
+def server():
+    with WebServer("test", answer, faults=Faults()) as running:
+        yield running
+
+
+@pytest.fixture
+def client():
+    made = HttpClient(Deadline(10))
+    yield made
+    made.close()
+
+
+def test_headers_come_back_one_by_one_in_order(client, server):
+    response = client.request("GET", server.url)
+    assert [value for name, value in response.headers if name == "X-Two"] == ["1", "2"]
+    assert response.header("x-two") == "1"
+    assert response.header("absent") is None
+
+
+def test_what_is_sent_names_us_and_asks_for_no_compression(client, server):
+    text = client.request("GET", server.url, headers=[("A", "1"), ("A", "2")]).text
+    assert "('A', '1, 2')" in text
+    assert "fedcloud-probes/" in text
+    assert "('Accept-Encoding', 'identity')" in text
+
+
+def test_one_connection_serves_many_exchanges(client, server):
+    for _ in range(5):
+        client.request("GET", server.url)
+        client.request("POST", server.url, body=b"x")
+    assert server.connections == 1
+
+
+def test_cookies_are_not_carried_on_to_another_port(client, server):
+    client.request("GET", f"{server.url}/cookie")
+    with WebServer("other", answer) as other:
+        assert "abc" not in client.request("GET", f"{other.url}/x").text
+
+
+def test_a_body_is_limited(client, server):
+    assert len(client.request("GET", f"{server.url}/big").body) == 100_000
+    with pytest.raises(BadData, match=r"GET http://localhost:\d+/big: the answer is larger than 9 KiB"):
+        client.request("GET", f"{server.url}/big", max_bytes=10_000)
+
+
+def test_lines_are_streamed(client, server):
+    with client.stream("GET", f"{server.url}/lines") as stream:
+        assert list(stream.lines(1000)) == ["one\r", "two", "", "last"]
+    with pytest.raises(BadData, match="line of more than"), client.stream("GET", f"{server.url}/big") as stream:
+        list(stream.lines(1 << 20, max_line=2048))
+
+
+def test_json_and_media_type(client, server):
+    response = client.request("GET", f"{server.url}/json")
+    assert (response.media_type, response.json()) == ("application/json", {"a": 1})
+    with pytest.raises(BadData, match="what is not JSON"):
+        client.request("GET", f"{server.url}/lines").json()
+
+
+def test_redirects_stay_within_the_origin(client, server):
+    assert client.request("GET", f"{server.url}/to?url=/json").json() == {"a": 1}
+    assert client.request("POST", f"{server.url}/to?url=/json").status == 302
+    assert client.request("GET", f"{server.url}/to?url=/json", follow=False).status == 302
+    for target in (
+        "http://127.0.0.1:1/",
+        "https://localhost/",
+        "file:///etc/passwd",
+        "//evil.example.org/",
+        "http://[bad",
+    ):
+        with pytest.raises(ProtocolFailure, match="redirects to"):
+            client.request("GET", f"{server.url}/to?url={target}")
+    with pytest.raises(ProtocolFailure, match="more than 3 times"):
+        client.request("GET", f"{server.url}/to?url=/loop")
+
+
+def test_the_environments_proxy_is_used_only_if_asked_for(server, monkeypatch):
+    for name in ("http_proxy", "HTTP_PROXY", "all_proxy"):
+        monkeypatch.setenv(name, "http://127.0.0.1:1")
+    monkeypatch.delenv("no_proxy", raising=False)
+    monkeypatch.delenv("NO_PROXY", raising=False)
+    url = server.url.replace("localhost", "127.0.0.2")
+    with pytest.raises(Refused):  # the server listens on 127.0.0.1 only: nobody but a proxy could have answered
+        HttpClient(Deadline(5)).request("GET", url)
+    with pytest.raises(Refused, match="connection refused"):
+        HttpClient(Deadline(5), proxy_from_environment=True).request("GET", server.url)
+    assert HttpClient(Deadline(5)).request("GET", server.url).status == 200
+
+
+@pytest.mark.parametrize("fault", ["mute-accept", "mute", "drip-headers", "drip-body"])
+def test_the_deadline_holds_against_a_peer_that_drips(server, fault):
+    server.faults.on(fault, **({"interval": 0.05} if "drip" in fault else {}))
+    client = HttpClient(Deadline(0.6))
+    began = time.monotonic()
+    with pytest.raises(NoAnswer, match="no complete answer within"):
+        client.request("GET", f"{server.url}/big")
+    assert time.monotonic() - began < 1.5
+
+
+def test_another_deadline_holds_within_a_block(server):
+    server.faults.on("mute", times=1)
+    client = HttpClient(Deadline(30))
+    began = time.monotonic()
+    with pytest.raises(NoAnswer), client.until(Deadline(0.2)):
+        client.request("GET", server.url)
+    assert time.monotonic() - began < 2
+    assert client.request("GET", server.url).status == 200
+
+
+def test_the_peers_clock_is_noted(client, server):
+    server.faults.on("date-skew", seconds=-7200)
+    client.request("GET", server.url)
+    assert -7205 < client.clock_skew < -7195
+
+
+def test_a_ca_path_that_is_none_is_our_fault(tmp_path):
+    with pytest.raises(Misconfigured, match="holds no CA certificates"):
+        HttpClient(Deadline(5), trust=str(tmp_path)).request("GET", "https://localhost:1/")
+    with pytest.raises(Misconfigured, match="cannot be read"):
+        HttpClient(Deadline(5), trust=str(tmp_path / "none")).request("GET", "https://localhost:1/")
+    (tmp_path / "bundle.pem").write_text("nonsense")
+    with pytest.raises(Misconfigured, match="cannot be read as PEM"):
+        HttpClient(Deadline(5), trust=str(tmp_path / "bundle.pem")).request("GET", "https://localhost:1/")
+
+
+def test_a_server_that_wants_a_certificate_we_have_not(federation):
+    site = federation.site("rocci")
+    site.web.use_context(site.authority.server_context(site.credential, clients="required"))
+    with pytest.raises((OwnCredential, ProtocolFailure)):
+        HttpClient(Deadline(5), trust=str(federation.ca_directory)).request("GET", f"{site.base}/-/")
+
+
+def test_only_the_given_cas_are_trusted(federation):
+    with pytest.raises(TlsFailure, match="not trusted here"):
+        HttpClient(Deadline(5)).request("GET", f"{federation.site('ooi').base}/-/")
+
+
+def test_urls_are_shown_without_query_and_user():
+    assert without_query("https://user:secret@h:1/p?token=x#f") == "https://h:1/p"
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "same"),
+    [
+        ("https://h/a", "https://h:443/b", True),
+        ("https://h/a", "http://h/a", False),
+        ("https://h/a", "https://H/a", True),
+        ("https://h:1/a", "https://h:2/a", False),
+    ],
+)
+def test_an_origin_is_scheme_host_and_port(first, second, same):
+    assert same_origin(first, second) is same

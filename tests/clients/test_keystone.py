@@ -1,0 +1,73 @@
+"""Which Keystone is named, and which is trusted."""
+
+from __future__ import annotations
+
+import pytest
+
+from libprobe.clients.keystone import _domain, _expect_trusted, challenged
+from libprobe.failures import BadData, Misconfigured
+
+
+@pytest.mark.parametrize(
+    ("header", "uri"),
+    [
+        ("Keystone uri='https://ks:5000/v2.0'", "https://ks:5000/v2.0"),
+        ('Keystone uri="http://127.0.0.1:5000/v3"', "http://127.0.0.1:5000/v3"),
+        ("keystone URI=https://ks:5000/", "https://ks:5000/"),
+        ("snf-auth uri='https://accounts/identity/v2.0'", "https://accounts/identity/v2.0"),
+        ("Basic realm='x', Keystone uri='https://ks'", "https://ks"),
+        ("Basic realm='x'", None),
+        ("Keystone uri=''", None),
+        (None, None),
+        ("", None),
+    ],
+)
+def test_the_challenge_names_a_keystone(header, uri):
+    assert challenged(header) == uri
+
+
+@pytest.mark.parametrize(
+    ("keystone", "endpoint"),
+    [
+        ("https://cloud.example.org:5000", "https://cloud.example.org:8787/occi1.1"),
+        ("https://ks.example.org:5000", "https://cloud.example.org:8787"),
+        ("https://KS.Example.org:5000", "https://cloud.example.org:8787"),
+        ("http://127.0.0.1:5000", "http://127.0.0.1:8787"),
+        ("https://[::1]:5000", "https://[::1]:8787"),
+    ],
+)
+def test_a_keystone_of_the_endpoints_own_domain_is_trusted(keystone, endpoint):
+    _expect_trusted(keystone, endpoint, "")
+
+
+@pytest.mark.parametrize(
+    ("keystone", "endpoint"),
+    [
+        ("https://ks.evil.org:5000", "https://cloud.example.org:8787"),
+        ("https://evil.org", "https://example.org"),
+        ("https://ks.org", "https://cloud.org"),
+        ("https://127.0.0.2:5000", "https://127.0.0.1:8787"),
+        ("https://example.org.evil.org", "https://cloud.example.org"),
+        ("https://localhost", "https://cloud.example.org"),
+    ],
+)
+def test_any_other_keystone_must_be_named(keystone, endpoint):
+    with pytest.raises(Misconfigured, match="outside its own domain"):
+        _expect_trusted(keystone, endpoint, "")
+    _expect_trusted(keystone, endpoint, keystone + "/v3")
+
+
+@pytest.mark.parametrize(
+    "uri", ["ftp://cloud.example.org", "nonsense", "https://", "https://user@cloud.example.org", "https://h:x"]
+)
+def test_what_is_no_url_is_the_sites_fault(uri):
+    with pytest.raises(BadData, match="no http"):
+        _expect_trusted(uri, "https://cloud.example.org", "")
+
+
+@pytest.mark.parametrize(
+    ("host", "domain"),
+    [("a.b.c", "b.c"), ("b.c", ""), ("localhost", ""), ("127.0.0.1", ""), ("::1", ""), ("A.B.C", "b.c")],
+)
+def test_a_domain_has_two_labels_at_least(host, domain):
+    assert _domain(host) == domain

@@ -1,0 +1,73 @@
+from __future__ import annotations
+
+import socket
+import time
+
+import pytest
+
+from libprobe.clients import sockets
+from libprobe.deadline import Deadline
+from libprobe.failures import NameUnknown, NoAnswer, Refused
+
+
+@pytest.fixture
+def listener():
+    with socket.create_server(("127.0.0.1", 0)) as made:
+        yield made
+
+
+def test_a_connection_keeps_the_deadline_while_the_peer_drips(listener):
+    port = listener.getsockname()[1]
+    connection = sockets.connect("127.0.0.1", port, Deadline(0.3))
+    peer, _ = listener.accept()
+    began = time.monotonic()
+    with peer, connection:
+        with pytest.raises(TimeoutError):
+            while True:
+                peer.sendall(b"x")
+                connection.recv(1)
+                time.sleep(0.02)
+        with pytest.raises(TimeoutError):
+            connection.sendall(b"x")
+    assert time.monotonic() - began < 2
+
+
+def test_every_address_of_a_name_is_tried(listener, monkeypatch):
+    port = listener.getsockname()[1]
+    addresses = [(socket.AF_INET, ("127.0.0.9", port)), (socket.AF_INET, ("127.0.0.1", port))]
+    monkeypatch.setattr(sockets, "resolve", lambda *_, **__: addresses)
+    with sockets.connect("two.example.org", port, Deadline(5)) as connection:
+        assert connection.getpeername()[0] == "127.0.0.1"
+
+
+def test_the_address_that_failed_is_named():
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    with pytest.raises(Refused, match=rf"^localhost port {port} \(127.0.0.1\): connection refused"):
+        sockets.connect("localhost", port, Deadline(5), family=socket.AF_INET)
+    with pytest.raises(Refused, match=rf"^127.0.0.1 port {port}: connection refused"):
+        sockets.connect("127.0.0.1", port, Deadline(5))
+
+
+@pytest.mark.parametrize("name", ["nowhere.invalid", "a" * 300, "x..y", "-", "ünïcode.invalid"])
+def test_a_name_that_does_not_resolve(name):
+    with pytest.raises(NameUnknown, match="its name does not resolve"):
+        sockets.resolve(name, 80, Deadline(5))
+
+
+def test_a_resolver_that_hangs_is_left_behind(monkeypatch):
+    def hang(name, port, family, kind, protocol, flags):
+        if flags:
+            raise socket.gaierror(socket.EAI_NONAME, "not numeric")
+        time.sleep(5)
+
+    monkeypatch.setattr(socket, "getaddrinfo", hang)
+    began = time.monotonic()
+    with pytest.raises(NoAnswer, match="could not be resolved"):
+        sockets.resolve("slow.example.org", 80, Deadline(0.1))
+    assert time.monotonic() - began < 2
+
+
+def test_no_time_left_is_no_answer(listener):
+    with pytest.raises(NoAnswer, match="no time left"):
+        sockets.connect("127.0.0.1", listener.getsockname()[1], Deadline(0))
