@@ -96,6 +96,18 @@ def federation(shared_federation):
     return shared_federation
 
 
+MEASURE = """
+import os, resource, sys
+child = os.fork()
+if not child:
+    os.execv(sys.argv[2], sys.argv[2:])
+_, status, usage = os.wait4(child, 0)
+with open(sys.argv[1], "w") as file:
+    file.write(str(usage.ru_maxrss))
+os._exit(os.waitstatus_to_exitcode(status) & 255)
+"""
+
+
 class Monitor:
     """One monitor: the federation's environment and a state directory of its own."""
 
@@ -124,6 +136,22 @@ class Monitor:
         finally:
             process.kill()
         return Report(process.returncode, out.decode(), err.decode())
+
+    def measured(self, name: str, *arguments: object, wait: float = 60) -> tuple[Report, int]:
+        """Run a probe; return its report and its peak memory in KiB.
+
+        Between the two stands a small process: a child's peak begins with that of whoever forked it.
+        """
+        peak = self.home / "peak"
+        done = subprocess.run(
+            [sys.executable, "-c", MEASURE, str(peak), *command(name, "--state-dir", self.state, *arguments)],
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            timeout=wait,
+            cwd="/tmp",
+            env=self.environment,
+        )
+        return Report(done.returncode, done.stdout.decode(), done.stderr.decode()), int(peak.read_text())
 
     def remembered(self) -> list[str]:
         """The VMs that the state directory remembers."""
