@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import signal
 import socket
+import ssl
 import threading
 import time
 
@@ -714,3 +715,80 @@ def test_an_unusable_url_in_the_gocdb_is_the_sites_fault_and_says_where_to_corre
     assert report.code == 2
     assert "broken.fedcloud.test (BROKEN): unusable endpoint URL in the GOCDB: " in report.first
     assert "correct it at https://" in report.first
+
+
+# ---- TLS with client certificates
+
+
+def strict_context(site, version: ssl.TLSVersion, ca: str | None = None) -> ssl.SSLContext:
+    """A server that insists on a client certificate, of the federation's CA or of another one."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(site.credential.path)
+    context.maximum_version = version
+    context.verify_mode = ssl.CERT_REQUIRED
+    context.load_verify_locations(cafile=ca or site.authority.host_variant("unknown-ca", ["localhost"]).path)
+    return context
+
+
+VERSIONS = [ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3]
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+def test_a_valid_certificate_that_is_refused_is_the_sites_fault(monitor, version):
+    site = monitor.federation.site("rocci")
+    site.web.use_context(strict_context(site, version))
+    report = look(monitor, "rocci")
+    assert report.code == 2
+    assert re.search(r"(refused our client certificate|our client certificate was perhaps refused)", report.first)
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+def test_no_certificate_where_one_is_required_is_ours_to_repair(monitor, version):
+    site = monitor.federation.site("rocci")
+    site.web.use_context(strict_context(site, version))
+    report = without_proxy(monitor, "rocci")
+    assert report.code == 3
+    assert "wants a client certificate and we have none" in report.first
+    assert "(give a proxy with --cert or $X509_USER_PROXY)" in report.first
+
+
+def test_a_key_too_weak_for_tls_is_ours_and_the_cure_is_named(monitor, tmp_path):
+    weak = monitor.federation.authority.proxy(path=tmp_path / "weak", bits=1024)
+    report = look(monitor, "rocci", "--cert", weak)
+    assert report.code == 3
+    assert "1024-bit key or its signature is too weak for TLS today" in report.first
+    assert "(make the proxy with voms-proxy-init --rfc --bits 2048)" in report.first
+
+
+# ---- renderings and clocks
+
+
+@pytest.mark.parametrize("cloud", CLOUDS)
+def test_a_create_in_plain_text_that_is_not_acceptable_is_repeated_in_headers(monitor, cloud):
+    site = monitor.federation.site(cloud)
+    site.faults.on("status", code=406, method="POST", path="/compute", times=1)
+    assert look(monitor, cloud).code == 0
+    posted = [each.request for each in site.web.requests if each.request.method == "POST"]
+    assert [request.headers.get("Content-Type") for request in posted] == ["text/plain", "text/occi"]
+    assert posted[1].body == b""
+    assert site.occi.vms() == []
+
+
+def test_a_query_interface_without_plain_text_is_read_as_json(monitor):
+    site = monitor.federation.site("ooi")
+    site.faults.on("status", code=406, path="/-/", times=1)
+    assert look(monitor, "ooi").code == 0
+    assert [e.request.headers.get("Accept") for e in site.web.requests if e.request.path.endswith("/-/")] == [
+        "text/plain",
+        "application/occi+json",
+        "application/occi+json",
+    ]
+
+
+def test_a_refusal_by_a_cloud_whose_clock_is_wrong_says_so(monitor):
+    site = monitor.federation.site("ooi")
+    site.faults.on("date-skew", seconds=-7200)
+    site.faults.on("status", code=403, method="POST", path="/compute")
+    report = look(monitor, "ooi")
+    assert report.code == 2
+    assert report.first.endswith("refused to create a VM (403: Forbidden); its clock is 2 h behind ours")
