@@ -14,6 +14,7 @@ from nagiosplugin import Metric
 
 from libprobe import redact
 from libprobe.checks.base import Check, judged
+from libprobe.checks.templates import KINDS, registered
 from libprobe.clients.occi import ServerError, certainly_not_created, names
 from libprobe.credentials import read_small_file
 from libprobe.deadline import Interrupted, OutOfTime
@@ -28,6 +29,7 @@ from libprobe.failures import (
     Rejected,
 )
 from libprobe.formats import occi
+from libprobe.formats.occi_profile import PUBLIC_KEY, USER_DATA, context_forms
 from libprobe.text import duration, number_of
 
 TYPE_CHECKING = False
@@ -113,7 +115,7 @@ class ComputeLifeCycle(Check):
     def measure(self) -> Iterator[Metric]:
         """The whole life; nothing is yielded before the VM is gone, for a reader may stop reading."""
         with self._work.enforced(), self._occi.until(self._work):
-            model = self._occi.query()
+            model = self.announced()
             self._remove_leftovers()
         try:
             categories, attributes = self._prepare(model)
@@ -122,21 +124,32 @@ class ComputeLifeCycle(Check):
             yield from self._metrics
             raise
         attributes |= {occi.TITLE: entry.title, occi.HOSTNAME: entry.title}
-        interrupt = self._live(entry, categories, attributes)
-        interrupt = self._end(entry) or interrupt
+        ended = self._live(entry, categories, attributes)
+        ended = self._end(entry) or ended
         self._metrics.append(Metric("time_total", self.deadline.elapsed(), "s", min=0, context="time"))
         if self._notes:
             self.facts["notes"] = "; " + "; ".join(self._notes)
         yield from self._metrics
-        if interrupt:
-            raise interrupt
+        if ended:
+            raise ended
+
+    def announced(self) -> occi.Model:
+        """What the endpoint offers. Raises: Failure."""
+        return self._occi.query()
+
+    def examine(self, path: str, entity: occi.Entity) -> Iterator[Metric]:
+        """What else is to be asked of the active VM, before it is removed; here nothing.
+
+        Raises: Failure, which becomes a result beside those that were yielded before.
+        """
+        yield from ()
 
     # ---- before
 
     def _prepare(self, model: occi.Model) -> tuple[list[tuple[str, str]], dict[str, str]]:
         """The categories and attributes of the create request."""
-        image = self._template(model, occi.OS_TPL, "image", self.endpoint.image)
-        size = self._template(model, occi.RESOURCE_TPL, "resource", self.endpoint.resource)
+        image = self._template(model, "image", self.endpoint.image)
+        size = self._template(model, "resource", self.endpoint.resource)
         categories = [(occi.COMPUTE, occi.KIND), (image.id, occi.MIXIN), (size.id, occi.MIXIN)]
         attributes: dict[str, str] = {}
         for mixin, given in context(model, self._wanted, self._occi.server):
@@ -145,22 +158,15 @@ class ComputeLifeCycle(Check):
         self._tell(image, size)
         return categories, attributes
 
-    def _template(self, model: occi.Model, kind: str, option: str, wanted: str | None) -> occi.Category:
+    def _template(self, model: occi.Model, option: str, wanted: str | None) -> occi.Category:
         """The template that is registered, or else the one choice that can be made."""
+        kind = KINDS[option]
         offered = model.templates(kind)
         base = self.endpoint.base
         if not offered:
             raise BadData(f"{base}: offers no {option} template at all ({kind.rpartition('#')[2]})")
         if wanted:
-            found = occi.resolve(wanted, offered)
-            if found:
-                return found
-            near = ", ".join(occi.nearest(wanted, offered))
-            raise BadData(
-                f"{base}: registered {option} {wanted} is not among the {number_of(len(offered), 'template')} offered"
-                + (f"; nearest: {near}" if near else ""),
-                remedy="correct the URL in the GOCDB",
-            )
+            return registered(base, option, wanted, offered)
         chosen = self._chosen(offered, option)
         if chosen:
             return chosen
@@ -223,18 +229,22 @@ class ComputeLifeCycle(Check):
 
     # ---- the life
 
-    def _live(self, entry: Entry, categories: list[tuple[str, str]], attributes: dict[str, str]) -> Interrupted | None:
-        """Create and wait; every way in which that can end becomes a result, an interruption is returned."""
+    def _live(
+        self, entry: Entry, categories: list[tuple[str, str]], attributes: dict[str, str]
+    ) -> BaseException | None:
+        """Create and wait. A failure becomes a result; what else ends it is returned, for cleaning comes first."""
         try:
             with self._work.enforced(), self._occi.until(self._work):
                 self._create(entry, categories, attributes)
-                self._await_active(entry)
+                entity = self._await_active(entry)
+                if entity and entry.path:
+                    self._metrics.extend(self.examine(entry.path, entity))
         except Failure as failure:
             self._metrics.append(judged(failure.status, str(failure)))
         except OutOfTime:
             self._metrics.append(judged(CRITICAL, f"{self.subject}: no answer in time"))
-        except Interrupted as interrupt:
-            return interrupt
+        except (Interrupted, Exception) as ended:
+            return ended
         return None
 
     def _create(self, entry: Entry, categories: list[tuple[str, str]], attributes: dict[str, str]) -> None:
@@ -252,8 +262,8 @@ class ComputeLifeCycle(Check):
                 raise BadData(f"{self.subject}: accepted the VM but does not say where it is, nor list it")
         entry.located(path)
 
-    def _await_active(self, entry: Entry) -> None:
-        """Poll until the VM is active; too late is a WARNING unless a limit says worse."""
+    def _await_active(self, entry: Entry) -> occi.Entity | None:
+        """Poll until the VM is active; too late, None, is a WARNING unless a limit says worse."""
         assert entry.path
         trouble_since = 0.0
         state = ""
@@ -273,13 +283,14 @@ class ComputeLifeCycle(Check):
                 state = entity.state or "not told"
                 if entity.state == "active":
                     self._note_active(entity, entry.path, now)
-                    return
+                    return entity
             if self._work.remaining() <= pause:
                 break
             self._work.sleep(pause)
         if trouble:
             raise trouble
         self._note_too_slow(now, state)
+        return None
 
     def _look(self, path: str) -> tuple[occi.Entity | None, Failure | None]:
         """One poll: the VM, or the trouble that may pass."""
@@ -431,30 +442,31 @@ class ComputeLifeCycle(Check):
 def context(model: occi.Model, wanted: Wanted, server: str) -> Iterator[tuple[str, dict[str, str]]]:
     """The contextualisation mixins to send, each with its attributes.
 
-    The OCCI 1.1 names where they are offered: ooi advertises the 1.2 ones and loses what they bring. A
-    key gets a name on occi-os only, which needs one; ooi would keep a named key for ever.
-    Raises: BadData when the endpoint offers neither.
+    A key gets a name on occi-os only, which needs one; ooi would keep a named key for ever.
+    Raises: BadData when the endpoint offers neither form of one.
     """
     import base64
 
-    if wanted.user_data:
+    given = {USER_DATA: wanted.user_data, PUBLIC_KEY: wanted.public_key}
+    forms = context_forms(model, [name for name, content in given.items() if content])
+    if USER_DATA in forms:
         encoded = redact.register(base64.b64encode(wanted.user_data).decode())
-        if model.find(occi.USER_DATA):
-            yield occi.USER_DATA, {"org.openstack.compute.user_data": encoded}
-        elif model.find(occi.USER_DATA_1_2):
-            yield occi.USER_DATA_1_2, {"occi.compute.userdata": encoded}
-        else:
+        mixin = forms[USER_DATA]
+        if mixin is None:
             raise BadData("the endpoint offers no mixin to hand over user_data")
-    if wanted.public_key:
-        if model.find(occi.PUBLIC_KEY):
-            attributes = {"org.openstack.credentials.publickey.data": wanted.public_key}
-            if "pyssf" in server.lower():
-                attributes["org.openstack.credentials.publickey.name"] = f"egi-sam-{int(time.time() * 1000):x}"
-            yield occi.PUBLIC_KEY, attributes
-        elif model.find(occi.SSH_KEY_1_2):
-            yield occi.SSH_KEY_1_2, {"occi.credentials.ssh.publickey": wanted.public_key}
-        else:
+        is_old = mixin == occi.USER_DATA
+        yield mixin, {"org.openstack.compute.user_data" if is_old else "occi.compute.userdata": encoded}
+    if PUBLIC_KEY in forms:
+        mixin = forms[PUBLIC_KEY]
+        if mixin is None:
             raise BadData("the endpoint offers no mixin to hand over a public key")
+        if mixin == occi.SSH_KEY_1_2:
+            yield mixin, {"occi.credentials.ssh.publickey": wanted.public_key}
+            return
+        attributes = {"org.openstack.credentials.publickey.data": wanted.public_key}
+        if "pyssf" in server.lower():
+            attributes["org.openstack.credentials.publickey.name"] = f"egi-sam-{int(time.time() * 1000):x}"
+        yield mixin, attributes
 
 
 _SIZES = ("nano", "micro", "tiny", "mini", "small", "medium", "large", "xlarge", "extra")

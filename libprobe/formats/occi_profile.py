@@ -1,0 +1,142 @@
+"""The Federated Cloud's profile of OCCI: what an endpoint has to announce, and what of it is missing.
+
+The core kinds and the infrastructure's (GFD.183, GFD.184), the two template mixins with at least one
+template each, and the mixins that hand user_data and a public key to a VM: in the form of the FedCloud
+extension of OCCI 1.1, or in that of OCCI 1.2 (GFD.224). Source: EGI wiki, Cloud SAM tests; occi.md
+sections 5 to 7.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import NamedTuple
+
+from libprobe.formats import occi
+from libprobe.formats.occi import KIND, MIXIN, Model
+
+
+class Need(NamedTuple):
+    """One thing that has to be announced.
+
+    name:        how people call it, and what --optional and --require take beside an identifier.
+    identifiers: any one of them will do; empty for a bare term, which any category may have.
+    what:        KIND, MIXIN, or empty for either.
+    template:    identifier that at least one other mixin must derive from; empty for none.
+    is_context:  whether VMs can be created without it all the same.
+    """
+
+    name: str
+    identifiers: tuple[str, ...] = ()
+    what: str = ""
+    template: str = ""
+    is_context: bool = False
+
+    def is_meant_by(self, word: str) -> bool:
+        """Whether a full identifier, a term of one, or the name means this."""
+        return word == self.name or word in self.identifiers or word in (_term(each) for each in self.identifiers)
+
+
+def _term(identifier: str) -> str:
+    return identifier.rpartition("#")[2]
+
+
+def _need(identifier: str, what: str, template: str = "") -> Need:
+    return Need(_term(identifier), (identifier,), what, template)
+
+
+USER_DATA, PUBLIC_KEY = "user_data", "public_key"
+
+PROFILE = (
+    *(_need(each, KIND) for each in (occi.ENTITY, occi.RESOURCE, occi.LINK)),
+    *(_need(each, KIND) for each in (occi.COMPUTE, occi.STORAGE, occi.NETWORK)),
+    *(_need(each, KIND) for each in (occi.STORAGE_LINK, occi.NETWORK_INTERFACE)),
+    _need(occi.OS_TPL, MIXIN, occi.OS_TPL),
+    _need(occi.RESOURCE_TPL, MIXIN, occi.RESOURCE_TPL),
+    Need(USER_DATA, (occi.USER_DATA, occi.USER_DATA_1_2), MIXIN, is_context=True),
+    Need(PUBLIC_KEY, (occi.PUBLIC_KEY, occi.SSH_KEY_1_2), MIXIN, is_context=True),
+)
+
+VERSIONS = {
+    occi.USER_DATA: "OCCI 1.1",
+    occi.PUBLIC_KEY: "OCCI 1.1",
+    occi.USER_DATA_1_2: "OCCI 1.2",
+    occi.SSH_KEY_1_2: "OCCI 1.2",
+}
+TEMPLATE_NAMES = {occi.OS_TPL: "image template", occi.RESOURCE_TPL: "size template"}
+
+
+def named(word: str) -> Need | None:
+    """The part of the profile that a word of --optional or --require means, None if it means none."""
+    return next((need for need in PROFILE if need.is_meant_by(word)), None)
+
+
+def nearest(word: str) -> list[str]:
+    """Names that were perhaps meant, at most one, the likeliest."""
+    import difflib
+
+    return difflib.get_close_matches(_term(word)[:100], [need.name for need in PROFILE], n=1)
+
+
+def needs(optional: Iterable[str] = (), required: Iterable[str] = ()) -> list[Need]:
+    """The profile without what is optional, and with what is required beyond it or for certain.
+
+    optional: words that `named` knows. required: such words, or any identifier or term; what they name
+    is not `is_context`, and a full identifier is that one form and no other.
+    """
+    exempt = [named(word) for word in optional]
+    wanted = {need.name: need for need in PROFILE if need not in exempt}
+    for word in required:
+        known = named(word)
+        if known and (word == known.name or known.identifiers == (word,)):
+            wanted[known.name] = known._replace(is_context=False)
+        elif "#" in word:
+            wanted[word] = Need(word, (word,))
+        else:
+            wanted[word] = Need(word)
+    return list(wanted.values())
+
+
+class Lack(NamedTuple):
+    """Something that is not announced. name: in words; is_context: as its need's."""
+
+    name: str
+    is_context: bool
+
+
+def lacking(model: Model, wanted: Sequence[Need]) -> list[Lack]:
+    """What of the needs a model does not announce, in their order; reads a large model once."""
+    identifiers = {each for need in wanted for each in need.identifiers}
+    terms = {need.name for need in wanted if not need.identifiers}
+    found: set[tuple[str, str]] = set()
+    for category in (*model.kinds, *model.mixins, *model.actions):
+        if category.term in terms:
+            found.add((category.term, ""))
+        identifier = category.id
+        if identifier in identifiers:
+            found |= {(identifier, category.what), (identifier, "")}
+    lacks = []
+    for need in wanted:
+        if not any((each, need.what) in found for each in need.identifiers or (need.name,)):
+            lacks.append(Lack(need.name, need.is_context))
+        if need.template and not any(need.template in mixin.rel for mixin in model.mixins):
+            lacks.append(Lack(TEMPLATE_NAMES[need.template], need.is_context))
+    return lacks
+
+
+def offered(model: Model, need: Need) -> list[str]:
+    """The identifiers of a need that a model announces, in the order of preference."""
+    return [identifier for identifier in need.identifiers if model.find(identifier)]
+
+
+def context_forms(model: Model, names: Sequence[str]) -> dict[str, str | None]:
+    """Which mixin to hand each of USER_DATA and PUBLIC_KEY over by, None for one that is not offered.
+
+    All in one form, if one has all: ooi answers 409 when the forms are mixed. The OCCI 1.1 form first: ooi
+    1.2.0 advertises the 1.2 one and loses what it brings.
+    """
+    choices = {name: offered(model, next(need for need in PROFILE if need.name == name)) for name in names}
+    for version in ("OCCI 1.1", "OCCI 1.2"):
+        same = {name: [each for each in found if VERSIONS[each] == version] for name, found in choices.items()}
+        if all(same.values()):
+            return {name: found[0] for name, found in same.items()}
+    return {name: found[0] if found else None for name, found in choices.items()}

@@ -1,0 +1,89 @@
+"""The life cycle from within: what no executable can be made to do."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+
+import pytest
+
+from libprobe import access, cli
+from libprobe.checks import compute
+from libprobe.checks.compute import ComputeLifeCycle, Wanted, smallest
+from libprobe.deadline import Deadline
+from libprobe.formats.occi import Category
+from libprobe.settings import Settings
+from libprobe.state.files import StateDirectory
+from libprobe.state.journal import Journal
+from libprobe.topology import find_occi
+
+
+@pytest.fixture
+def life(federation, tmp_path):
+    """A life cycle at the ooi site, ready to be measured."""
+    parser = cli.Parser(prog="test", doc="")
+    for add in (cli.endpoint, cli.occi, cli.credentials, cli.gocdb):
+        add(parser)
+    site = federation.site("ooi")
+    args = parser.parse_args(
+        ["-u", site.url, "--cert", str(federation.proxy), "--ca-path", str(federation.ca_directory)]
+    )
+    args.settings = Settings()
+    state = StateDirectory(str(tmp_path / "state"))
+    deadline = Deadline(20)
+    endpoint = find_occi(args, deadline, state)
+    return ComputeLifeCycle(endpoint, access.occi(args, endpoint.base, deadline), Journal(state), deadline, Wanted())
+
+
+@pytest.mark.parametrize("where", ["_await_active", "_note_active", "examine"])
+def test_a_bug_in_the_middle_is_a_bug_and_the_vm_is_removed_all_the_same(federation, life, monkeypatch, where):
+    def bug(*_: object) -> None:
+        raise ZeroDivisionError("a bug")
+
+    monkeypatch.setattr(life, where, bug)
+    with pytest.raises(ZeroDivisionError):
+        list(life.probe())
+    site = federation.site("ooi")
+    assert (len(site.occi.created), site.occi.vms()) == (1, [])
+
+
+def test_the_wait_between_polls_grows_with_the_time_and_ends_at_ten_seconds(life, monkeypatch):
+    """Within 0.2 s for a fast cloud, within 2 % for a slow one, six times a minute in the end."""
+    now = [1000.0]
+    polls: list[float] = []
+    monkeypatch.setattr(compute.time, "monotonic", lambda: now[0])
+    monkeypatch.setattr(life._work, "sleep", lambda seconds: now.__setitem__(0, now[0] + seconds))
+    monkeypatch.setattr(life._work, "remaining", lambda: 2000.0 - now[0])
+    monkeypatch.setattr(life, "_look", lambda path: (polls.append(now[0] - 1000) or compute._NOTHING, None))
+    life._asked_at = 1000.0
+    entry = life._journal.begin("e", "i")
+    entry.located("/compute/1")
+    assert life._await_active(entry) is None
+    gaps = [after - before for before, after in pairwise(polls)]
+    assert polls[0] == 0
+    assert max(gap for gap, at in zip(gaps, polls, strict=False) if at < 10) <= 0.2
+    assert all(gap <= max(0.2, 0.021 * at) for gap, at in zip(gaps, polls, strict=False))
+    assert max(gaps) == 10.0
+    assert len(polls) < 400
+
+
+def template(term: str, title: str = "") -> Category:
+    return Category(term, "http://x#", "mixin", title, (), None, (), ())
+
+
+@pytest.mark.parametrize(
+    ("terms", "chosen"),
+    [
+        (["m1-large", "m1-tiny", "m1-small"], "m1-tiny"),
+        (["extra_large", "small", "medium", "large"], "small"),
+        (["4cpu-8gb-20dsk", "2cpu-4gb-20dsk", "2cpu-2gb-20dsk"], "2cpu-2gb-20dsk"),
+        (["alpha", "beta"], None),
+        ([], None),
+    ],
+)
+def test_the_smallest_of_templates_by_their_names(terms, chosen):
+    found = smallest([template(term) for term in terms])
+    assert (found.term if found else None) == chosen
+
+
+def test_a_title_tells_the_size_where_the_term_is_a_number():
+    assert smallest([template("2", "Flavor: m1.small"), template("1", "Flavor: m1.tiny")]).term == "1"
