@@ -6,18 +6,17 @@ are printed in plain decimals; nagiosplugin prints 0.30000000000000004s and 1e-0
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
-
 from nagiosplugin import Context, Critical, Metric, Ok, Performance, Resource, Result, Unknown, Warn
 
-from libprobe.failures import CRITICAL, OK, UNKNOWN, WARNING
-from libprobe.text import decimal
+from libprobe.failures import CRITICAL, OK, UNKNOWN, WARNING, Misconfigured
+from libprobe.text import decimal, duration
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from typing import Any
 
-    from libprobe.ranges import Range
+    from libprobe.ranges import Limit, Range
 
 PLACES = 3
 """Decimals of performance data: a millisecond is as exact as a probe can be."""
@@ -25,11 +24,14 @@ PLACES = 3
 STATES = {OK: Ok, WARNING: Warn, CRITICAL: Critical, UNKNOWN: Unknown}
 
 
-class Judgement(NamedTuple):
+class Judgement:
     """A status that the check itself decided, with the sentence that says why."""
 
-    status: int
-    sentence: str
+    __slots__ = ("sentence", "status")
+
+    def __init__(self, status: int, sentence: str) -> None:
+        self.status = status
+        self.sentence = sentence
 
 
 class Outcome(Context):  # type: ignore[misc]
@@ -45,20 +47,23 @@ class Scalar(Context):  # type: ignore[misc]
     words:    how a value is said (`41.2 s`, `12 d`).
     sentence: how a value outside its range is reported: called with the value in words and the resource.
     graphed:  whether the value is performance data too.
+    places:   decimals of it.
     """
 
     def __init__(
         self,
         name: str,
-        warning: Range | None = None,
-        critical: Range | None = None,
+        warning: Range | Limit | None = None,
+        critical: Range | Limit | None = None,
         *,
         words: Callable[[float], str] = decimal,
         sentence: Callable[[str, Any], str] | None = None,
         graphed: bool = True,
+        places: int = PLACES,
     ) -> None:
         super().__init__(name)
         self._graphed = graphed
+        self._places = places
         self.warning = warning
         self.critical = critical
         self._words = words
@@ -67,6 +72,7 @@ class Scalar(Context):  # type: ignore[misc]
     def evaluate(self, metric: Metric, resource: Resource) -> Result:
         for state, limit in ((Critical, self.critical), (Warn, self.warning)):
             try:
+                decimal(metric.value)  # refuses NaN and infinities, which not all words do
                 said = self._words(metric.value)
                 if limit is None or not limit.alerts(metric.value):
                     continue
@@ -80,7 +86,7 @@ class Scalar(Context):  # type: ignore[misc]
         if not self._graphed:
             return None
         try:
-            value = decimal(metric.value, PLACES)
+            value = decimal(metric.value, self._places)
         except (ValueError, TypeError):
             return None
         return Performance(
@@ -92,3 +98,22 @@ class Scalar(Context):  # type: ignore[misc]
             "" if metric.min is None else decimal(metric.min),
             "" if metric.max is None else decimal(metric.max),
         )
+
+
+class Freshness(Scalar):
+    """Judges an age: one that reaches a limit has the worse state, as the historic probes had it.
+
+    Raises: Misconfigured for a warning limit beyond the critical one, which would never be seen.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        warning: Limit | None,
+        critical: Limit | None,
+        *,
+        sentence: Callable[[str, Any], str] | None = None,
+    ) -> None:
+        if warning and critical and warning.value > critical.value:
+            raise Misconfigured(f"the warning limit {warning.spec} is beyond the critical limit {critical.spec}")
+        super().__init__(name, warning, critical, words=duration, sentence=sentence)

@@ -104,3 +104,26 @@ class Range:
         end = "" if math.isinf(self.end) else decimal(self.end)
         mark = "@" if self.inside else ""
         return f"{mark}{end}" if start == "0" and end else f"{mark}{start}:{end}"
+
+
+class Limit:
+    """A value from which on a state holds; exactly the value is the worse state, unlike with a Range.
+
+    spec: the value as the user wrote it.
+    """
+
+    __slots__ = ("spec", "value")
+
+    def __init__(self, value: float, spec: str) -> None:
+        self.value = value
+        self.spec = spec
+
+    def alerts(self, value: float) -> bool:
+        """Whether the value has reached the limit. Raises: ValueError for NaN, which no limit can judge."""
+        if math.isnan(value):
+            raise ValueError("NaN cannot be judged")
+        return value >= self.value
+
+    def __str__(self) -> str:
+        """The limit in base units and plain decimals, for performance data, where it means "above"."""
+        return decimal(self.value)

@@ -15,7 +15,6 @@ import sys
 from libprobe import cli, output, redact
 from libprobe.deadline import ENFORCE_AFTER_S, Deadline, Interrupted, OutOfTime
 from libprobe.failures import CRITICAL, UNKNOWN, Failure
-from libprobe.text import safe
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -23,6 +22,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
     from types import FrameType
     from typing import Any, NoReturn
+
+    from libprobe.evaluation import Evaluation
 
     Options = Callable[[cli.Parser], None]
     MakeCheck = Callable[[argparse.Namespace, Deadline], Iterable[Any]]
@@ -106,7 +107,7 @@ class _Run:
         self.deadline = deadline
         self.early: list[tuple[int, str]] = []
         self.lines: list[str] = []
-        self.check: Any = None
+        self.check: Evaluation | None = None
         self.trace: Any = None
 
     def add(self, status: int, sentence: str) -> None:
@@ -120,8 +121,7 @@ class _Run:
                 from libprobe import trace
 
                 self.trace = trace.start()
-            self._build(make)
-            self.check()
+            self._build(make).evaluate()
         except Failure as failure:
             self.add(failure.status, str(failure))
         except Interrupted as end:
@@ -134,19 +134,19 @@ class _Run:
 
                 trace.stop(self.trace)
 
-    def _build(self, make: MakeCheck) -> None:
+    def _build(self, make: MakeCheck) -> Evaluation:
         from libprobe.settings import read_settings
 
         self.args.settings = read_settings(self.args.config)
-        objects = make(self.args, self.deadline)
-        from nagiosplugin import Check
+        from libprobe import nagios
 
-        from libprobe.contexts import Outcome
-        from libprobe.summaries import RankedResults
+        nagios.load_model()
+        from libprobe.evaluation import Evaluation
 
-        self.check = Check(Outcome("outcome"), RankedResults(), name=self.name)
-        for each in objects:
+        self.check = Evaluation()
+        for each in make(self.args, self.deadline):
             self.check.add(each)
+        return self.check
 
     def _add_bug(self, error: Exception) -> None:
         import traceback
@@ -163,7 +163,7 @@ class _Run:
         for resource in self.check.resources if self.check else ():
             lines += [text for level, text in getattr(resource, "details", ()) if level <= self.args.verbose]
         if self.args.verbose and self.check:
-            lines += [safe(line) for line in self.check.summary.verbose(self.check.results)]
+            lines += self.check.summary.verbose(self.check.results)
         if self.trace:
             lines += self.trace.lines
             if self.trace.dropped:
@@ -175,20 +175,16 @@ class _Run:
         if self.check is None:
             status, sentence = self.early[0]
             return status, sentence, []
-        from nagiosplugin import Result
-
-        from libprobe.contexts import STATES
-
         for status, sentence in self.early:
-            self.check.results.add(Result(STATES[status], sentence))
+            self.check.judge(status, sentence)
         if not len(self.check.results):
             return UNKNOWN, "the check came to no result; this is a bug in the probe", []
         try:
-            sentence = self.check.summary_str
+            sentence = self.check.sentence()
         except Exception as error:  # a summary that names a fact nobody found must not lose the result
             sentence = f"the result could not be put into words: {type(error).__name__}: {error}"
-            return self.check.exitcode or UNKNOWN, sentence, list(self.check.perfdata)
-        return self.check.exitcode, sentence, [each for each in self.check.perfdata if each]
+            return self.check.status or UNKNOWN, sentence, self.check.performance
+        return self.check.status, sentence, self.check.performance
 
 
 class _Signals:

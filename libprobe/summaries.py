@@ -16,6 +16,11 @@ class RankedResults(Results):  # type: ignore[misc]
         """Raises: ValueError when there are no results, as the base class does."""
         return max(self.by_state, key=lambda state: SIGNIFICANCE.index(int(state)))
 
+    @property
+    def status(self) -> int:
+        """Exit code of the most significant state. Raises: ValueError when there are no results."""
+        return int(self.most_significant_state)  # type: ignore[call-overload, no-any-return]
+
     def __iter__(self):  # type: ignore[no-untyped-def]
         for state in sorted(self.by_state, key=lambda state: SIGNIFICANCE.index(int(state)), reverse=True):
             yield from self.by_state[state]

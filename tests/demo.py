@@ -1,48 +1,84 @@
-"""`make demo`: the embedded federation, and every probe on every site of it by host name alone.
+"""`make demo`: the embedded federation, and every metric on every endpoint of it, by host name alone.
 
-Prints one status line a probe, then what each cloud saw: VMs created, deleted, left. Exits 0 only if all
-is OK and no VM is left.
+Prints one status line a metric, as the catalogue in etc/ncg has them, then what each cloud saw: VMs
+created, deleted, left. Exits 0 only if all is OK and no VM is left.
 """
 
 from __future__ import annotations
 
+import itertools
 import subprocess
 import sys
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
+from libprobe import catalogue
+from libprobe.formats.gocdb import ServiceEndpoint, read_service_endpoints
 from tests.conftest import clean_environment, command
-from tests.federation.federation import Federation, Site
-
-PROBES = {"eu.egi.cloud.vm-management.occi": ["check_occi_vm"]}
+from tests.federation.federation import Federation
 
 
 def main() -> int:
     with tempfile.TemporaryDirectory(prefix="fedcloud-demo-") as directory:
-        print("starting the embedded federation: a grid CA, a GOCDB, Keystones and five clouds, on loopback only")
+        print("Starting the embedded federation, on loopback addresses only:")
         with Federation(Path(directory), build_seconds=1.0) as federation:
-            worst = max(examine(federation, site, Path(directory)) for site in federation.sites.values())
-        print("\nthe federation is stopped; nothing is left of it")
-    return worst
+            print("".join(f"  {line}\n" for line in federation.describe()))
+            codes = [
+                code
+                for site, group in itertools.groupby(registered(federation), key=lambda each: each.site)
+                for code in examine(site, list(group), federation, Path(directory))
+            ]
+            left = [line for site in federation.sites.values() if (line := seen(site))]
+        print("The federation is stopped; nothing is left of it.")
+    return max(codes) or bool(left)
 
 
-def examine(federation: Federation, site: Site, home: Path) -> int:
-    """Run the probes on a site; return the worst exit code, or 2 if a VM was left."""
-    print(f"\n{site.gocdb_name} ({site.occi.dialect.server})")
-    worst = 0
-    for probe in PROBES["eu.egi.cloud.vm-management.occi"]:
-        print(f"  $ {probe} -H {site.hostname}")
+def registered(federation: Federation) -> list[ServiceEndpoint]:
+    """Every endpoint of the GOCDB, by site; the clouds' first."""
+    import requests
+
+    url = f"{federation.gocdb.url}?method=get_service_endpoint&scope="
+    answer = requests.get(url, verify=str(federation.ca_directory), timeout=10)
+    return sorted(
+        read_service_endpoints([answer.content]), key=lambda each: (each.site, each.service_type, each.hostname)
+    )
+
+
+def examine(site: str, endpoints: list[ServiceEndpoint], federation: Federation, home: Path) -> Iterator[int]:
+    """Run every metric of a site's endpoints; yield their exit codes."""
+    print(site)
+    for endpoint, metric in itertools.product(endpoints, catalogue.read()):
+        if endpoint.service_type not in metric.service_types:
+            continue
+        words = by_host_name(catalogue.command(metric, endpoint, "probes"))
         done = subprocess.run(
-            command(probe, "-H", site.hostname),
+            command(words[0].removeprefix("probes/"), *words[1:]),
             capture_output=True,
             text=True,
             env=clean_environment(**federation.environment(), HOME=home),
         )
-        print(f"  {done.stdout.rstrip()}")
-        worst = max(worst, done.returncode)
+        print(f"  {metric.name}\n    $ {' '.join(words).removeprefix('probes/')}\n    {done.stdout.strip()}")
+        yield done.returncode
+    print()
+
+
+def by_host_name(words: list[str]) -> list[str]:
+    """The command as a person types it: the GOCDB supplies what NCG would pass."""
+    program, *options = words
+    given = dict(zip(options[::2], options[1::2], strict=False)) if "-H" in options[::2] else {}
+    kept = {name: given[name] for name in ("-H", "--service-type") if name in given}
+    return [program, *itertools.chain.from_iterable(kept.items())] if kept else words
+
+
+def seen(site) -> str:
+    """Print what a cloud saw; return something if a VM was left."""
     left = len(site.occi.vms())
-    print(f"  the endpoint saw {len(site.occi.created)} create, {len(site.occi.deleted)} delete; {left} VMs left")
-    return max(worst, 2 if left else 0)
+    print(
+        f"{site.gocdb_name} ({site.occi.dialect.server}) saw {len(site.occi.created)} create, "
+        f"{len(site.occi.deleted)} delete; {left} VMs left"
+    )
+    return "left" if left else ""
 
 
 if __name__ == "__main__":

@@ -1,0 +1,65 @@
+"""nagiosplugin's model without its machinery: Resource, Metric, Context, Result, Summary.
+
+`import nagiosplugin` loads all of the package, with logging, json, tempfile and more for its runtime,
+cookies and log files, which costs twice as much as starting Python. A probe uses the model only (the
+runtime's part is `libprobe.run`), so the package is entered here without running its `__init__`; what
+else is asked of it is loaded in the ordinary way. Source: nagiosplugin 1.4, whose modules of the model
+import nothing of the others.
+"""
+
+from __future__ import annotations
+
+import sys
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from types import ModuleType
+    from typing import Any
+
+MODEL = {
+    "context": ("Context", "ScalarContext"),
+    "metric": ("Metric",),
+    "performance": ("Performance",),
+    "range": ("Range",),
+    "resource": ("Resource",),
+    "result": ("Result", "Results"),
+    "state": ("Ok", "Warn", "Critical", "Unknown"),
+    "summary": ("Summary",),
+}
+
+
+def load_model() -> None:
+    """Let `from nagiosplugin import Metric` and the like find the model, and load nothing else.
+
+    Does nothing where the whole package is loaded already. Raises: ImportError where it is missing.
+    """
+    if "nagiosplugin" in sys.modules:
+        return
+    from importlib import import_module
+    from importlib.machinery import PathFinder
+
+    spec = PathFinder.find_spec("nagiosplugin")
+    if spec is None or spec.submodule_search_locations is None:
+        raise ImportError("nagiosplugin is not installed", name="nagiosplugin")
+    package = type(sys)("nagiosplugin")
+    package.__path__ = list(spec.submodule_search_locations)
+    package.__spec__ = spec
+    package.__getattr__ = lambda name: _whole(package, name)  # type: ignore[method-assign]
+    sys.modules["nagiosplugin"] = package
+    try:
+        for module, names in MODEL.items():
+            loaded = import_module(f"nagiosplugin.{module}")
+            for name in names:
+                setattr(package, name, getattr(loaded, name))
+    except BaseException:
+        del sys.modules["nagiosplugin"]
+        raise
+
+
+def _whole(package: ModuleType, name: str) -> Any:
+    """What is not of the model: run the package's own `__init__` after all."""
+    if name.startswith("__") or package.__spec__ is None or package.__spec__.loader is None:
+        raise AttributeError(name)
+    del package.__dict__["__getattr__"]
+    package.__spec__.loader.exec_module(package)
+    return getattr(package, name)
