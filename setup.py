@@ -17,8 +17,13 @@ setup(
     license="Apache-2.0",
     python_requires=">=3.11",
     packages=find_packages(include=["libprobe", "libprobe.*"]),
-    package_data={"libprobe": ["py.typed"]},
-    scripts=[str(path.relative_to(HERE)) for path in sorted((HERE / "probes").glob("check_*"))],
+    # definitions is a link to etc/ncg: one place in a checkout, a copy in what is built
+    package_data={"libprobe": ["py.typed", "definitions/*", "ncg/templates/*/*"]},
+    scripts=[
+        str(path.relative_to(HERE))
+        for names in ("check_*", "fedcloud-*")
+        for path in sorted((HERE / "probes").glob(names))
+    ],
     install_requires=[
         "nagiosplugin>=1.4,<2",
         "requests>=2.34,<3",
@@ -26,9 +31,13 @@ setup(
         "stomp.py>=9,<10",
         "python-dateutil>=2.9",
         "cryptography>=45",
+        "asn1crypto>=1.5.1,<2",
         "defusedxml>=0.7.1,<1",
+        "jinja2>=3.1,<4",
+        "rich>=14,<16",
     ],
     extras_require={
+        "boot": ["paramiko>=5,<6"],
         "dev": [
             "pytest>=9",
             "pytest-xdist>=3.8",
@@ -39,6 +48,7 @@ setup(
             "import-linter==2.16",
             "types-requests",
             "types-defusedxml",
+            "paramiko>=5,<6",
             "build>=1.6",
         ],
     },

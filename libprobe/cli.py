@@ -10,7 +10,7 @@ import argparse
 import math
 
 from libprobe import __version__
-from libprobe.ranges import DURATION, BadRange, Range, quantity
+from libprobe.ranges import DURATION, NUMBER, SIZE, BadRange, Limit, Range, quantity
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -78,6 +78,19 @@ class _Print(argparse.Action):
         raise Stop(parser.format_help() if self.dest == "help" else f"{parser.prog} {__version__}\n")
 
 
+class LongerRun(argparse.Action):
+    """A flag with which a run takes longer: without -t, so many seconds (`const`) are its limit."""
+
+    def __init__(self, option_strings: Sequence[str], dest: str, *, seconds: float, help: str) -> None:
+        super().__init__(option_strings, dest, nargs=0, const=seconds, default=False, help=help)
+
+    def __call__(self, parser: argparse.ArgumentParser, namespace: argparse.Namespace, *_: object) -> None:
+        setattr(namespace, self.dest, True)
+        # the very object, not an equal number: that is what nobody has given
+        if namespace.timeout is parser.get_default("timeout"):
+            namespace.timeout = self.const
+
+
 def standard(parser: Parser, *, timeout: float) -> None:
     """Add what every probe has: -t, -v, -V, -h and --config."""
     group = parser.add_argument_group("standard options")
@@ -95,22 +108,64 @@ def standard(parser: Parser, *, timeout: float) -> None:
     group.add_argument("-h", "--help", action=_Print, help="print this text and exit with 3")
 
 
-def endpoint(parser: argparse.ArgumentParser, *, url: str = "URL as registered in the GOCDB") -> None:
-    """Add -H, -p and -u: which endpoint is meant."""
+def endpoint(
+    parser: argparse.ArgumentParser, *, url: str = "URL as registered in the GOCDB", port: bool = True
+) -> None:
+    """Add -H, -p and -u: which endpoint is meant. port: whether -p can make a difference."""
     group = parser.add_argument_group("endpoint")
     group.add_argument("-H", "--hostname", metavar="HOST", type=_word, help="host name, looked up in the GOCDB")
-    group.add_argument("-p", "--port", type=_port, help="port, where it differs from the registered one")
+    if port:
+        group.add_argument("-p", "--port", type=_port, help="port, where it differs from the registered one")
     group.add_argument("-u", "--url", type=_word, help=url)
 
 
-def occi(parser: argparse.ArgumentParser) -> None:
-    """Add what a virtual machine is made of, and the endpoint as NCG passes it."""
+def service_type(parser: argparse.ArgumentParser, *, default: str) -> None:
+    """Add --service-type: as what -H is looked up in the GOCDB."""
+    parser.add_argument(
+        "--service-type",
+        metavar="TYPE",
+        type=_word,
+        default=default,
+        help=f"as what the host of -H is looked up in the GOCDB (default {default})",
+    )
+
+
+def address_family(parser: argparse.ArgumentParser) -> None:
+    """Add -4 and -6: args.family is a constant of `socket`, 0 for both."""
+    group = parser.add_mutually_exclusive_group()
+    for flag, family, what in (("-4", 2, "IPv4"), ("-6", 10, "IPv6")):  # AF_INET, AF_INET6
+        group.add_argument(
+            flag, dest="family", action="store_const", const=family, default=0, help=f"{what} addresses only"
+        )
+
+
+def certificate(parser: argparse.ArgumentParser, *, required: bool = True) -> None:
+    """Add --cert and --key where a client certificate is the only way to log in; see access.find_certificate.
+
+    required: whether it is our fault if there is none.
+    """
+    group = parser.add_argument_group("credentials")
+    group.add_argument(
+        "--cert",
+        metavar="FILE",
+        help="proxy or certificate (default: $X509_USER_PROXY, /tmp/x509up_u<uid>, $X509_USER_CERT, ~/.globus)",
+    )
+    group.add_argument("--key", metavar="FILE", help="private key, where it is not in the file of --cert")
+    parser.set_defaults(auth="x509" if required else "auto", token_file=None)
+
+
+def occi(parser: argparse.ArgumentParser, *, context: bool = True) -> None:
+    """Add what a virtual machine is made of, and the endpoint as NCG passes it.
+
+    context: whether what it is given comes from files.
+    """
     group = parser.add_argument_group("virtual machine")
     group.add_argument("--endpoint", metavar="URL", type=_word, help="endpoint URL without templates, as NCG passes it")
     group.add_argument("--image", metavar="OS_TPL", type=_word, help="image template: term, full identifier or title")
     group.add_argument("--resource", metavar="RESOURCE_TPL", type=_word, help="size template, likewise")
-    group.add_argument("--user-data", metavar="FILE", help="contextualisation data to hand over")
-    group.add_argument("--public-key", metavar="FILE", help="SSH public key to hand over")
+    if context:
+        group.add_argument("--user-data", metavar="FILE", help="contextualisation data to hand over")
+        group.add_argument("--public-key", metavar="FILE", help="SSH public key to hand over")
 
 
 def credentials(parser: argparse.ArgumentParser) -> None:
@@ -175,6 +230,56 @@ def thresholds(parser: argparse.ArgumentParser, *, warning: str, critical: str, 
         )
 
 
+def age_limits(parser: argparse.ArgumentParser, *, warning: str, critical: str, of: str) -> None:
+    """Add -w and -c as ages from which on a state holds, for the context Freshness; 0 or nothing never alerts."""
+    group = parser.add_argument_group("thresholds")
+    for flag, name, default in (("-w", "warning", warning), ("-c", "critical", critical)):
+        group.add_argument(
+            flag,
+            f"--{name}",
+            type=age_limit,
+            default=default,
+            metavar="AGE",
+            help=f"{name} when the {of} is so much or more, as 12h or 7d; 0: never (default {default})",
+        )
+
+
+UNIT_NEEDED_BELOW_S = 3600.0
+
+
+def age_limit(text: str) -> Limit | None:
+    """An age in seconds; None, for 0 and an empty text, where there is no limit.
+
+    A small number without a unit is refused: it is days or hours in the configuration of older probes.
+    """
+    if not text.strip():
+        return None
+    value = seconds(text)
+    if 0 < value < UNIT_NEEDED_BELOW_S and not text.strip()[-1:].isalpha():
+        raise argparse.ArgumentTypeError(f"{text!r} would be seconds: say {text}s, {text}h or {text}d")
+    return Limit(value, text.strip()) if value else None
+
+
+def number_thresholds(parser: argparse.ArgumentParser, *, of: str) -> None:
+    """Add -w and -c as ranges of plain numbers; without them nothing alerts. of: what is judged."""
+    group = parser.add_argument_group("thresholds")
+    for flag, name in (("-w", "warning"), ("-c", "critical")):
+        group.add_argument(
+            flag, f"--{name}", type=number_range, metavar="RANGE", help=f"{name} range of the {of} (default none)"
+        )
+
+
+def number_range(text: str) -> Range:
+    """A range of plain numbers."""
+    return _or_usage(lambda: Range(text, NUMBER))
+
+
+def duration_ranges(text: str) -> tuple[Range, Range]:
+    """Two ranges of durations, the warning one before the comma; either may be empty."""
+    warning, _, critical = text.partition(",")
+    return duration_range(warning), duration_range(critical)
+
+
 def duration_range(text: str) -> Range:
     """A range of durations in seconds."""
     return _or_usage(lambda: Range(text, DURATION))
@@ -186,6 +291,17 @@ def seconds(text: str) -> float:
     if value < 0:
         raise argparse.ArgumentTypeError(f"{text!r} is below 0")
     return value
+
+
+MAX_SIZE = 50 << 20
+
+
+def size(text: str) -> int:
+    """A number of bytes, from 1 KiB to MAX_SIZE."""
+    value = _or_usage(lambda: quantity(text, SIZE))
+    if not 1024 <= value <= MAX_SIZE:
+        raise argparse.ArgumentTypeError(f"{text!r} is not between 1KiB and {MAX_SIZE >> 20}MiB")
+    return int(value)
 
 
 def _timeout(text: str) -> float:
@@ -207,6 +323,10 @@ def _word(text: str) -> str:
     if not word or not word.isprintable() or any(character.isspace() for character in word):
         raise argparse.ArgumentTypeError(f"{text!r} is empty or has blanks or control characters in it")
     return word
+
+
+port, word = _port, _word
+"""Types of options that only one probe has."""
 
 
 def _or_usage(make: Callable[[], T]) -> T:

@@ -112,7 +112,7 @@ def read_token(path: str) -> str:
 
     Raises: OwnCredential for a file that is absent, readable by others, empty or not one word.
     """
-    data = _read_private(path, "access token")
+    data = read_private(path, "access token")
     token = data.decode("ascii", "replace").strip()
     if not token or not token.isascii() or not token.isprintable() or " " in token or "\ufffd" in token:
         raise OwnCredential(f"{path}: does not hold an access token (one line of printable characters)")
@@ -135,10 +135,10 @@ def _read(cert: str, key: str | None) -> Credential:
     from libprobe.formats import x509
 
     if key:
-        _read_private(key, "private key")
-        data = _read_owned(cert, "certificate", private=False) + b"\n" + _read_private(key, "private key")
+        read_private(key, "private key")
+        data = _read_owned(cert, "certificate", private=False) + b"\n" + read_private(key, "private key")
     else:
-        data = _read_private(cert, "proxy or certificate")
+        data = read_private(cert, "proxy or certificate")
     try:
         facts = x509.read_credential(data)
     except BadData as error:
@@ -153,7 +153,11 @@ def _read(cert: str, key: str | None) -> Credential:
     return Credential(cert, key, facts)
 
 
-def _read_private(path: str, what: str) -> bytes:
+def read_private(path: str, what: str) -> bytes:
+    """Return the content of a file that must be ours and closed to everybody else.
+
+    what: what it holds, for the sentence. Raises: OwnCredential.
+    """
     return _read_owned(path, what, private=True)
 
 

@@ -41,7 +41,11 @@ class Deadline:
 
     def remaining(self) -> float:
         """Seconds left, never below 0."""
-        return max(0.0, self._end - self._clock())
+        return max(0.0, self._left())
+
+    def _left(self) -> float:
+        """Seconds left; below 0 once the deadline has passed."""
+        return self._end - self._clock()
 
     def elapsed(self) -> float:
         """Seconds since the run began."""
@@ -98,8 +102,8 @@ class _Earlier(Deadline):
         self._reserve = reserve
         self._start = whole._start
 
-    def remaining(self) -> float:
-        return max(0.0, self._whole._end - self._reserve - self._clock())
+    def _left(self) -> float:
+        return self._whole._left() - self._reserve
 
     def end_within(self, seconds: float) -> None:
         self._whole.end_within(seconds)

@@ -6,6 +6,8 @@
     [state]        directory
     [http]         proxy_from_environment
     [occi]         image, resource
+    [accounting]   url
+    [appdb]        url
 
 `--config FILE` or $FEDCLOUD_PROBES_CONFIG names another file. An option on the command line wins
 over the file, the file over what is built in. A key that is not known is refused: a silent typing
@@ -27,6 +29,8 @@ KNOWN = {
     "state": {"directory"},
     "http": {"proxy_from_environment"},
     "occi": {"image", "resource"},
+    "accounting": {"url"},
+    "appdb": {"url"},
 }
 MAX_BYTES = 65536
 

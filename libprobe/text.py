@@ -42,7 +42,12 @@ def decimal(value: float, places: int = 6) -> str:
 
 
 def duration(seconds: float) -> str:
-    """A length of time as people say it: `3 ms`, `0.41 s`, `41.2 s`, `12 min`, `3.5 h`, `41 d`."""
+    """A length of time as people say it: `3 ms`, `0.41 s`, `41.2 s`, `12 min`, `3.5 h`, `41 d`.
+
+    Raises: ValueError for NaN and infinities.
+    """
+    if not math.isfinite(seconds):
+        raise ValueError(f"{seconds} is not a length of time")
     size = abs(seconds)
     if 0 < size < 0.1:
         return f"{decimal(seconds * 1000, 0 if size >= 0.01 else 1)} ms"

@@ -92,7 +92,10 @@ def federation(shared_federation):
         if site.keystone:
             site.keystone.faults.clear()
         site.web.requests.clear()
-    shared_federation.gocdb.faults.clear()
+    for service in shared_federation.services:
+        faults = getattr(service, "faults", None)
+        if faults is not None:
+            faults.clear()
     return shared_federation
 
 

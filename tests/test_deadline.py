@@ -32,6 +32,16 @@ def test_an_earlier_deadline_follows_the_whole_one():
     assert whole.remaining() == 20
 
 
+def test_an_earlier_deadline_of_an_earlier_one_follows_the_whole_one_too():
+    clock = Clock()
+    whole = Deadline(60, clock=clock)
+    clock.now += 10
+    part = whole.before(20).before(5)
+    assert (part.remaining(), part.elapsed()) == (25, 10)
+    whole.end_within(30)
+    assert part.remaining() == 5
+
+
 def test_sleep_does_not_outlast_the_deadline():
     began = time.monotonic()
     Deadline(0.05).sleep(10)

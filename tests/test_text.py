@@ -87,5 +87,11 @@ def test_durations_are_said_as_people_say_them(seconds, words):
     assert duration(seconds) == words
 
 
+@pytest.mark.parametrize("seconds", [float("nan"), float("inf")])
+def test_what_is_no_length_of_time_is_refused(seconds):
+    with pytest.raises(ValueError, match="not a length of time"):
+        duration(seconds)
+
+
 def test_a_noun_follows_its_number():
     assert (number_of(1, "VM"), number_of(2, "VM")) == ("1 VM", "2 VMs")

@@ -1,8 +1,9 @@
-"""The GOCDB's programmatic interface: which endpoints a site registered.
+"""The GOCDB's programmatic interface: which endpoints sites registered, and their downtimes.
 
-Its failures are HelperFailure: no site is to blame for them. Answers are kept on disk; a stale one is
-used, and said to be stale, when the GOCDB does not answer.
-Source: gocdb.md sections 1 to 4 and 9.
+Its failures are HelperFailure: no site is to blame for them. What is asked of one host is kept on disk; a
+stale answer is used, and said to be stale, when the GOCDB does not answer. The whole topology is read as a
+stream, page by page, from the GOCDB or from a saved copy of its answer.
+Source: GOCDB PI documentation (gocdb.github.io/api), and its sources for paging and errors.
 """
 
 from __future__ import annotations
@@ -18,15 +19,58 @@ from libprobe.formats import gocdb
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterable, Iterator
+    from datetime import datetime
+    from typing import TypeVar
 
     from libprobe.clients.http import HttpClient
     from libprobe.state.files import StateDirectory
+
+    Record = TypeVar("Record")
 
 DEFAULT_URL = "https://goc.egi.eu/gocdbpi/public/"
 MAX_ANSWER = 8 << 20
 MAX_CACHED = 1 << 20
 MAX_STALE_S = 30 * 86400.0
+MAX_DOCUMENT = 1 << 30
+"""Of the whole topology; it is never in memory as a whole."""
+MAX_PAGES = 5_000
+CHUNK = 64 << 10
+
+DEFAULT_SCOPE = "EGI"
+"""What the GOCDB itself takes where no scope is named."""
+
+
+class Selection(NamedTuple):
+    """Which endpoints of a topology are wanted.
+
+    service_types: exact names; none means all
+    site:          exact name; empty for all
+    scopes:        an endpoint must have all of them; none means any endpoint
+    """
+
+    service_types: frozenset[str] = frozenset()
+    site: str = ""
+    scopes: tuple[str, ...] = (DEFAULT_SCOPE,)
+    monitored_only: bool = True
+
+    def takes(self, endpoint: gocdb.ServiceEndpoint) -> bool:
+        """Decided here and not only by the GOCDB: it matches with wildcards, and a saved copy not at all."""
+        return (
+            (not self.service_types or endpoint.service_type in self.service_types)
+            and (not self.site or endpoint.site == self.site)
+            and set(self.scopes) <= set(endpoint.scopes)
+            and (endpoint.monitored or not self.monitored_only)
+        )
+
+    def query(self) -> dict[str, str]:
+        """What of it the GOCDB can be asked for."""
+        query = {"scope": ",".join(self.scopes)}
+        if self.site:
+            query["sitename"] = self.site
+        if self.monitored_only:
+            query["monitored"] = "Y"
+        return query
 
 
 class Found(NamedTuple):
@@ -87,6 +131,67 @@ class Gocdb:
             except BadData as error:
                 raise HelperFailure(f"{answer.asked}: {error.sentence.removeprefix(answer.asked + ': ')}") from None
 
+    def topology(self, wanted: Selection) -> Iterator[gocdb.ServiceEndpoint]:
+        """Yield the endpoints that are wanted, each once, in the GOCDB's order, while they arrive.
+
+        Raises: HelperFailure, possibly after some: then what was yielded is not the whole.
+        """
+        for service_type in sorted(wanted.service_types) or [""]:
+            query = {"method": "get_service_endpoint", **wanted.query()}
+            if service_type:
+                query["service_type"] = service_type
+            for endpoint in self._pages(query, gocdb.read_service_endpoints):
+                if wanted.takes(endpoint) and service_type in ("", endpoint.service_type):
+                    yield endpoint
+
+    def downtimes(self, *, site: str = "") -> Iterator[gocdb.Downtime]:
+        """Yield the downtimes that are going on, one for each service affected. Raises: HelperFailure."""
+        query = {"method": "get_downtime", "ongoing_only": "yes", "scope": ""}
+        if site:
+            query["topentity"] = site
+        for downtime in self._pages(query, gocdb.read_downtimes):
+            if not site or downtime.site == site:
+                yield downtime
+
+    def _pages(
+        self, query: dict[str, str], read: Callable[[Iterable[bytes], gocdb.Page], Iterator[Record]]
+    ) -> Iterator[Record]:
+        """Yield the records of all pages; a GOCDB that does not page gives everything as the first one."""
+        cursor = 0
+        for _ in range(MAX_PAGES):
+            page = gocdb.Page()
+            count = 0
+            for record in self._records({**query, "next_cursor": str(cursor)}, read, page):
+                count += 1
+                yield record
+            if page.count is not None and page.count != count and read is gocdb.read_service_endpoints:
+                raise HelperFailure(f"GOCDB {self.url}: announced {page.count} records on a page and sent {count}")
+            if page.is_last:
+                return
+            if page.next_cursor is None or page.next_cursor <= cursor:
+                raise HelperFailure(f"GOCDB {self.url}: its pages do not advance beyond {cursor}")
+            cursor = page.next_cursor
+        raise HelperFailure(f"GOCDB {self.url}: more than {MAX_PAGES} pages")
+
+    def _records(
+        self,
+        query: dict[str, str],
+        read: Callable[[Iterable[bytes], gocdb.Page], Iterator[Record]],
+        page: gocdb.Page,
+    ) -> Iterator[Record]:
+        try:
+            url = f"{self.url}?{urlencode(query)}"
+            with self._http.stream("GET", url, headers=[("Accept", "application/xml")]) as answer:
+                if answer.status != 200:
+                    raise HelperFailure(f"{answer.asked}: answered {answer.status} {answer.reason}")
+                try:
+                    yield from read(answer.chunks(MAX_DOCUMENT), page)
+                except BadData as error:
+                    raise HelperFailure(f"{answer.asked}: {error.sentence.removeprefix(answer.asked + ': ')}") from None
+        except Failure as failure:
+            remedy = "try again later, or use a saved copy of its answer"
+            raise HelperFailure(f"GOCDB {failure.sentence}", remedy=remedy) from None
+
     def _kept(self, name: str) -> Found | None:
         data = self._cache.read(name, MAX_CACHED) if self._cache else None
         if not data:
@@ -105,6 +210,73 @@ class Gocdb:
         data = json.dumps({"at": time.time(), "endpoints": [each._asdict() for each in endpoints]}).encode()
         if len(data) <= MAX_CACHED:
             self._cache.write(name, data)
+
+
+class SavedCopy:
+    """A GOCDB's answers in files, which work like the live GOCDB.
+
+    topology:  path of a get_service_endpoint document
+    downtimes: path of a get_downtime document; empty: nothing is known of downtimes
+    """
+
+    def __init__(self, topology: str, downtimes: str = "") -> None:
+        self.url = topology
+        self._topology = topology
+        self._downtimes = downtimes
+
+    def topology(self, wanted: Selection) -> Iterator[gocdb.ServiceEndpoint]:
+        """As `Gocdb.topology`. Raises: Misconfigured for a file that cannot be read or is no such document."""
+        return (each for each in _saved(self._topology, gocdb.read_service_endpoints) if wanted.takes(each))
+
+    def downtimes(self, *, site: str = "", now: datetime | None = None) -> Iterator[gocdb.Downtime]:
+        """As `Gocdb.downtimes`; now: an aware instant, by which it is judged what is going on."""
+        from datetime import UTC, datetime
+
+        instant = now or datetime.now(UTC)
+        if self._downtimes:
+            for downtime in _saved(self._downtimes, gocdb.read_downtimes):
+                if downtime.covers(instant) and (not site or downtime.site == site):
+                    yield downtime
+
+
+def _saved(path: str, read: Callable[[Iterable[bytes]], Iterator[Record]]) -> Iterator[Record]:
+    import os
+    import stat
+
+    try:
+        # without O_NONBLOCK, a FIFO would hold the run before there is anything to judge
+        with open(os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK), "rb") as file:
+            if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+                raise Misconfigured(f"{path} is not a file")
+            yield from read(iter(lambda: file.read(CHUNK), b""))
+    except OSError as error:
+        raise Misconfigured(f"{path} cannot be read: {error.strerror}") from None
+    except BadData as error:
+        raise Misconfigured(f"{path}: {error.sentence}") from None
+
+
+class Outages:
+    """Which services are in an outage that is going on; only an outage should silence a result.
+
+    One that is narrowed to some endpoints of a service counts only for those: see `of`.
+    """
+
+    def __init__(self, downtimes: Iterable[gocdb.Downtime]) -> None:
+        self._by_service: dict[tuple[str, str], list[gocdb.Downtime]] = {}
+        for downtime in downtimes:
+            if downtime.is_outage:
+                key = (downtime.hostname.lower(), downtime.service_type)
+                self._by_service.setdefault(key, []).append(downtime)
+
+    def of(self, endpoint: gocdb.ServiceEndpoint) -> gocdb.Downtime | None:
+        """The outage of an endpoint that ends last, None if there is none."""
+        key = (endpoint.hostname.lower(), endpoint.service_type)
+        affecting = [
+            downtime
+            for downtime in self._by_service.get(key, ())
+            if not downtime.affected_endpoints or any(one.url == endpoint.url for one in downtime.affected_endpoints)
+        ]
+        return max(affecting, key=lambda downtime: downtime.end, default=None)
 
 
 def _thawed(entries: object) -> Iterator[gocdb.ServiceEndpoint]:

@@ -6,9 +6,11 @@ reader for ever. The sockets here ask before every read and write how long they 
 
 from __future__ import annotations
 
+import errno
 import socket
+import time
 
-from libprobe.failures import NameUnknown, NoAnswer, Refused, Unreachable
+from libprobe.failures import EndpointFailure, NameUnknown, NoAnswer, Refused, Unreachable
 from libprobe.text import duration
 
 TYPE_CHECKING = False
@@ -24,11 +26,21 @@ if TYPE_CHECKING:
 MAX_ADDRESSES = 8
 
 
-class DeadlineSocket(socket.socket):
-    """A connected TCP socket whose every operation ends by a deadline."""
+class NoRoute(Unreachable):
+    """This machine has no way to addresses of that kind: most often no IPv6."""
 
-    __slots__ = ("limit",)
+
+class DeadlineSocket(socket.socket):
+    """A connected TCP socket whose every operation ends by a deadline.
+
+    address:      the numeric address that it is connected to.
+    connect_time: seconds that the connection to this address took.
+    """
+
+    __slots__ = ("address", "connect_time", "limit")
     limit: Callable[[], float]
+    address: str
+    connect_time: float
 
     def _hurry(self) -> None:
         left = self.limit()
@@ -114,7 +126,9 @@ def resolve(host: str, port: int, deadline: Deadline, *, family: int = 0) -> lis
     if not found:
         raise NoAnswer(f"{host}: its name could not be resolved within {duration(deadline.seconds)}")
     if isinstance(found[0], Exception):
-        raise NameUnknown(f"{host}: its name does not resolve: {_reason(found[0])}")
+        kinds: dict[int, str] = {socket.AF_INET: " to an IPv4 address", socket.AF_INET6: " to an IPv6 address"}
+        of_kind = kinds.get(family, "")
+        raise NameUnknown(f"{host}: its name does not resolve{of_kind}: {_reason(found[0])}")
     return [(entry[0], entry[4]) for entry in found[0][:MAX_ADDRESSES]]
 
 
@@ -125,35 +139,56 @@ def connect(host: str, port: int, deadline: Deadline, *, family: int = 0) -> Dea
     the others' time. Raises: NameUnknown, Refused, Unreachable, NoAnswer; the sentence names the
     address that failed last and why.
     """
-    addresses = resolve(host, port, deadline, family=family)
-    failure: Exception = NoAnswer(f"{host} port {port}: no time left to connect")
+    failures: list[EndpointFailure] = []
+    made = connect_first(host, port, resolve(host, port, deadline, family=family), deadline, failures)
+    if made is None:
+        raise failures[-1] if failures else NoAnswer(f"{host} port {port}: no time left to connect")
+    return made
+
+
+def connect_first(
+    host: str, port: int, addresses: list[Address], deadline: Deadline, failures: list[EndpointFailure]
+) -> DeadlineSocket | None:
+    """Connect to the first of several addresses that answers; None if none does.
+
+    failures: gets what became of the addresses before it, one Refused, Unreachable or NoAnswer each.
+    """
     for index, (kind, address) in enumerate(addresses):
         share = deadline.remaining() / (len(addresses) - index)
         if share <= 0:
             break
-        connection = DeadlineSocket(kind, socket.SOCK_STREAM)
+        try:
+            connection = DeadlineSocket(kind, socket.SOCK_STREAM)
+        except OSError as error:  # this machine knows no IPv6
+            failures.append(_translated(error, host, port, address, share))
+            continue
         try:
             connection.settimeout(share)
+            began = time.monotonic()
             connection.connect(address)
+            connection.connect_time = time.monotonic() - began
         except OSError as error:
             connection.close()
-            failure = _translated(error, host, port, address, share)
+            failures.append(_translated(error, host, port, address, share))
             continue
         except BaseException:
             connection.close()
             raise
         connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         connection.limit = deadline.remaining
+        connection.address = str(address[0])
         return connection
-    raise failure
+    return None
 
 
-def _translated(error: OSError, host: str, port: int, address: tuple[Any, ...], waited: float) -> Exception:
+def _translated(error: OSError, host: str, port: int, address: tuple[Any, ...], waited: float) -> EndpointFailure:
     where = f"{host} port {port}" if address[0] == host else f"{host} port {port} ({address[0]})"
     if isinstance(error, TimeoutError) and error.errno is None:
         return NoAnswer(f"{where}: no answer to the connection attempt within {duration(waited)}")
     if isinstance(error, ConnectionRefusedError):
         return Refused(f"{where}: connection refused; nothing listens there")
+    if error.errno in (errno.ENETUNREACH, errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT):
+        return NoRoute(f"{where}: {_reason(error)}")
     return Unreachable(f"{where}: {_reason(error)}")
 
 

@@ -9,6 +9,7 @@ from libprobe.failures import (
     EndpointFailure,
     Failure,
     Misconfigured,
+    NoAnswer,
     OwnCredential,
     ProtocolFailure,
     Rejected,
@@ -99,6 +100,49 @@ def _present(made: ssl.SSLContext, credential: Credential) -> None:
         raise OwnCredential(f"{credential.cert_path} cannot be used for TLS: {reason}") from None
     except OSError as error:
         raise OwnCredential(f"{credential.cert_path} cannot be read: {error.strerror}") from None
+
+
+def secure(
+    plain: sockets.DeadlineSocket,
+    made: ssl.SSLContext,
+    host: str,
+    port: int,
+    deadline: Deadline,
+    *,
+    asked: str,
+    with_credential: bool,
+) -> ssl.SSLSocket:
+    """Do the handshake over a connection, which from then on keeps the deadline as before.
+
+    asked: what was asked of whom, the beginning of the sentence if it fails.
+    Raises: the failures of `explain`, NoAnswer, ProtocolFailure.
+    """
+    import ssl
+
+    plain.settimeout(max(0.001, deadline.remaining()))
+    try:
+        secured = made.wrap_socket(plain, server_hostname=host)
+    except ssl.SSLError as error:
+        if isinstance(error, TimeoutError):
+            raise _no_handshake(asked, deadline) from None
+        if isinstance(error, ssl.SSLEOFError) and with_credential and peer_certificate(host, port, deadline) is None:
+            # it breaks off for everybody, so our certificate is not the reason
+            raise ProtocolFailure(
+                f"{asked}: connection closed within the TLS handshake", remedy="does it speak TLS on this port?"
+            ) from None
+        raise explain(error, asked, host, port, deadline, with_credential=with_credential) from None
+    except TimeoutError:
+        raise _no_handshake(asked, deadline) from None
+    except OSError as error:
+        raise ProtocolFailure(f"{asked}: connection lost within the TLS handshake: {error.strerror or error}") from None
+    secured.limit = deadline.remaining  # type: ignore[attr-defined]
+    return secured
+
+
+def _no_handshake(asked: str, deadline: Deadline) -> NoAnswer:
+    from libprobe.text import duration
+
+    return NoAnswer(f"{asked}: TLS handshake not complete within {duration(deadline.elapsed())}")
 
 
 def explain(

@@ -15,6 +15,7 @@ from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, NamedTuple
 
 from libprobe.failures import BadData
+from libprobe.formats.address import SCHEME, expect_visible, read_authority, shown
 from libprobe.formats.excerpt import excerpt
 
 if TYPE_CHECKING:
@@ -433,8 +434,6 @@ class EndpointUrl(NamedTuple):
 MAX_URL_CHARS = 2_048
 """GOCDB allows 255; a longer one is a broken feed."""
 
-_SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]{0,30})://")
-_HOST = re.compile(r"[A-Za-z0-9_](?:[A-Za-z0-9_.-]{0,251}[A-Za-z0-9_])?\.?")
 _PATH = re.compile(r"(?:[A-Za-z0-9._~!$'()*+,=:@/-]|%[0-9A-Fa-f]{2})*")
 _PARAMETERS = ("image", "resource", "platform")
 
@@ -452,14 +451,14 @@ def read_endpoint_url(text: str) -> EndpointUrl:
         raise BadData("the endpoint has no URL")
     if len(url) > MAX_URL_CHARS:
         raise BadData(f"the URL has {len(url)} characters, more than {MAX_URL_CHARS}")
-    _expect_visible(url)
+    expect_visible(url)
     scheme, rest = _split_scheme(url)
     address, mark, fragment = rest.partition("#")
     if mark and fragment:
-        raise BadData(f"everything from '#' on in {_shown(url)} is lost: write it %23")
+        raise BadData(f"everything from '#' on in {shown(url)} is lost: write it %23")
     place, _, query = address.partition("?")
     authority, slash, path = place.partition("/")
-    host, port = _read_authority(authority, url)
+    host, port = read_authority(authority, url)
     parameters = _read_query(query)
     return EndpointUrl(
         scheme=scheme,
@@ -472,69 +471,23 @@ def read_endpoint_url(text: str) -> EndpointUrl:
     )
 
 
-def _expect_visible(url: str) -> None:
-    for char in url:
-        if char.isspace():
-            raise BadData(f"there is a blank in the URL {_shown(url)}")
-        if not char.isprintable():
-            raise BadData(f"there is a control character in the URL {_shown(url)}")
-
-
 def _split_scheme(url: str) -> tuple[str, str]:
-    match = _SCHEME.match(url)
+    match = SCHEME.match(url)
     if match is None:
-        raise BadData(f"the URL {_shown(url)} does not begin with https:// or http://")
+        raise BadData(f"the URL {shown(url)} does not begin with https:// or http://")
     scheme = match[1].lower()
     if scheme not in ("https", "http"):
-        raise BadData(f"the URL {_shown(url)} is {scheme}, neither https nor http")
+        raise BadData(f"the URL {shown(url)} is {scheme}, neither https nor http")
     return scheme, url[match.end() :]
-
-
-def _read_authority(authority: str, url: str) -> tuple[str, int | None]:
-    if "@" in authority:
-        raise BadData("the URL has a user name or password before its host, which everybody can read")
-    if authority.startswith("["):
-        host, bracket, rest = authority[1:].partition("]")
-        if not bracket or (rest and not rest.startswith(":")):
-            raise BadData(f"the IPv6 address in {_shown(url)} is not in brackets")
-        return _read_ipv6(host), _read_port(rest[1:])
-    if authority.count(":") > 1:
-        raise BadData(f"{_shown(authority)} is neither host:port nor an IPv6 address in brackets")
-    host, _, port = authority.partition(":")
-    if not host:
-        raise BadData(f"the URL {_shown(url)} names no host")
-    if not _HOST.fullmatch(host) or ".." in host:
-        raise BadData(f"{_shown(host)} in the URL is not a host name")
-    return host.lower().removesuffix("."), _read_port(port)
-
-
-def _read_ipv6(text: str) -> str:
-    from ipaddress import IPv6Address
-
-    try:
-        if "%" in text:
-            raise ValueError
-        return str(IPv6Address(text))
-    except ValueError:
-        raise BadData(f"{_shown(text)} in the URL is not an IPv6 address") from None
-
-
-def _read_port(text: str) -> int | None:
-    """Return the port; `host:` without one is allowed (RFC 3986 section 3.2.3) and means none."""
-    if not text:
-        return None
-    if not re.fullmatch(r"[0-9]{1,5}", text) or not 1 <= int(text) <= 65535:
-        raise BadData(f"the port {_shown(text)} in the URL is not a number from 1 to 65535")
-    return int(text)
 
 
 def _read_path(path: str) -> str:
     if any(f"{name}=" in path.lower() for name in _PARAMETERS):
-        raise BadData(f"the path {_shown(path)} of the URL holds parameters: a '?' is missing before them")
+        raise BadData(f"the path {shown(path)} of the URL holds parameters: a '?' is missing before them")
     if not _PATH.fullmatch(path):
-        raise BadData(f"the path {_shown(path)} of the URL has characters that do not belong in one")
+        raise BadData(f"the path {shown(path)} of the URL has characters that do not belong in one")
     if any(part in (".", "..") for part in path.lower().replace("%2e", ".").split("/")):
-        raise BadData(f"the path {_shown(path)} of the URL has '.' or '..' in it")
+        raise BadData(f"the path {shown(path)} of the URL has '.' or '..' in it")
     return path
 
 
@@ -550,7 +503,7 @@ def _read_query(query: str) -> dict[str, str]:
             continue
         decoded = _decoded(name, value)
         if found.setdefault(name, decoded) != decoded:
-            raise BadData(f"the URL gives {name} twice: {_shown(found[name])} and {_shown(decoded)}")
+            raise BadData(f"the URL gives {name} twice: {shown(found[name])} and {shown(decoded)}")
     return found
 
 
@@ -560,22 +513,13 @@ def _decoded(name: str, value: str) -> str:
     if not value:
         raise BadData(f"the parameter {name} of the URL has no value")
     if re.search(r"%(?![0-9A-Fa-f]{2})", value):
-        raise BadData(f"the parameter {name} of the URL has a lone '%': {_shown(value)}")
+        raise BadData(f"the parameter {name} of the URL has a lone '%': {shown(value)}")
     try:
         decoded = unquote_to_bytes(value.replace("+", " ")).decode("utf-8")
     except UnicodeDecodeError:
-        raise BadData(f"the parameter {name} of the URL is not UTF-8: {_shown(value)}") from None
+        raise BadData(f"the parameter {name} of the URL is not UTF-8: {shown(value)}") from None
     if any(char.isspace() for char in decoded):
-        raise BadData(f"the parameter {name} of the URL has a blank in it: {_shown(decoded)}")
+        raise BadData(f"the parameter {name} of the URL has a blank in it: {shown(decoded)}")
     if not decoded.isprintable():
-        raise BadData(f"the parameter {name} of the URL has a control character in it: {_shown(value)}")
+        raise BadData(f"the parameter {name} of the URL has a control character in it: {shown(value)}")
     return decoded
-
-
-def _shown(text: str) -> str:
-    """Return a value for a sentence, without what could be a password."""
-    head, separator, rest = text.partition("://")
-    authority, slash, path = rest.partition("/")
-    if separator and "@" in authority:
-        text = f"{head}://...@{authority.rpartition('@')[2]}{slash}{path}"
-    return f'"{excerpt(text, 120)}"'

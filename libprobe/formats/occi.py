@@ -328,35 +328,41 @@ def nearest(wanted: str, templates: Sequence[Category], count: int = 3) -> list[
     """
     term = wanted.rpartition("#")[2][:200]
     stem = _without_number(term)
-    renumbered = [one.term for one in templates if stem and _without_number(one.term) == stem]
-    return list(dict.fromkeys([*renumbered, *_similar(term, templates, count)]))[:count]
+    found = {one.term: one.term for one in templates if stem and _without_number(one.term) == stem}
+    for similar, name in _similar(term, templates):
+        found.setdefault(similar, name)
+        if len(found) >= count:
+            break
+    return list(found.values())[:count]
 
 
 _MAX_COMPARED = 5_000
+_MAX_MEASURED = 20
 
 
-def _similar(wanted: str, templates: Sequence[Category], count: int) -> list[str]:
-    """Return names of templates with a similar term or title.
+def _similar(wanted: str, templates: Sequence[Category]) -> list[tuple[str, str]]:
+    """Return term and name of templates with a similar term or title, the likeliest first.
 
     The exact measure is quadratic in the length, so it is applied to what a cheap one lets pass.
     """
     from difflib import SequenceMatcher
 
     matcher = SequenceMatcher(b=wanted.lower(), autojunk=False)
-    promising: list[tuple[float, str, str]] = []
+    promising: list[tuple[float, str, str, str]] = []
     for template in templates[:_MAX_COMPARED]:
         title = _plain_title(template.title)[:200]
-        promising.append((_rough(matcher, template.term[:200].lower()), template.term[:200].lower(), template.term))
+        term, lowered = template.term, template.term[:200].lower()
+        promising.append((_rough(matcher, lowered), lowered, term, term))
         if title:
-            promising.append((_rough(matcher, title), title, f"{template.term} ({template.title.strip()[:80]})"))
+            promising.append((_rough(matcher, title), title, term, f"{term} ({template.title.strip()[:80]})"))
     promising.sort(key=lambda entry: -entry[0])
-    scored: list[tuple[float, str]] = []
-    for rough, text, name in promising[: 4 * count + 8]:
+    scored: list[tuple[float, str, str]] = []
+    for rough, text, term, name in promising[:_MAX_MEASURED]:
         matcher.set_seq1(text)
         if rough >= 0.6 and matcher.ratio() >= 0.6:
-            scored.append((matcher.ratio(), name))
+            scored.append((matcher.ratio(), term, name))
     scored.sort(key=lambda entry: -entry[0])
-    return [name for _, name in scored[:count]]
+    return [(term, name) for _, term, name in scored]
 
 
 def _rough(matcher: SequenceMatcher[str], text: str) -> float:

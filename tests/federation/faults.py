@@ -101,7 +101,10 @@ OCCI: dict[str, Fault] = {
     ),
     "relative-location": Fault("Every URL in an answer is a path without scheme and authority."),
     "no-location": Fault("Creating a VM is answered with success that does not say where the VM is."),
-    "template-gone": Fault("The template with this `term` is not offered any more.", {"term": None}),
+    "template-gone": Fault(
+        "The template, or any other mixin, with this `term` or identifier is not offered any more.", {"term": None}
+    ),
+    "vm-address": Fault("A VM that becomes active has `address`; an empty one is told as such.", {"address": ""}),
     "hide-list": Fault("The collections of resources list nothing."),
     "clock-skew": Fault("The cloud's clock is off: its Date header differs by `seconds`.", {"seconds": 3600.0}),
 }

@@ -21,14 +21,20 @@ from functools import cached_property
 from pathlib import Path
 from typing import Protocol
 
+from . import accounting as portal
+from . import appdb as images
+from . import bdii as information
+from . import broker as messages
 from . import faults as common
 from . import gocdb as pi
 from . import keystone as identity
+from . import perun as members
 from .authority import HOST_VARIANTS, Authority, Credential, read_attributes, user_dn
 from .faults import Fault, Faults
 from .gocdb import Gocdb
 from .keystone import Keystone
-from .occi import Account, OcciServer
+from .occi import VM, Account, OcciServer
+from .ssh import Guests
 from .web import Request, Response, WebServer
 
 OCCI = "eu.egi.cloud.vm-management.occi"
@@ -148,8 +154,15 @@ class Federation:
         self.sites: dict[str, Site] = {}
         try:
             self.gocdb = self._build_gocdb()
+            self.guests = Guests(self._vm_at)
+            self.services.append(self.guests)
             for plan in PLANS:
                 self.sites[plan.name] = self._build_site(plan, build_seconds)
+            self.bdii = self._build_bdii()
+            self.accounting = self._build_accounting()
+            self.appdb = self._build_appdb()
+            self.perun = self._build_perun()
+            self.broker: messages.Broker | None = None
             self.proxy = self.authority.proxy(path=self.directory / "x509up_robot")
         except BaseException:
             self.stop()
@@ -229,9 +242,17 @@ class Federation:
             f"ca_path = {self.ca_directory}",
             "[state]",
             f"directory = {state}",
+            "[accounting]",
+            f"url = {self.accounting_url}",
+            "[appdb]",
+            f"url = {self.appdb_url}",
         )
         path.write_text("\n".join(lines) + "\n", "utf-8")
         return path
+
+    def _vm_at(self, address: str) -> VM | None:
+        found = (site.occi.at(address) for site in self.sites.values())
+        return next((vm for vm in found if vm is not None), None)
 
     # -- faults --
 
@@ -243,7 +264,9 @@ class Federation:
         chosen = self.service(service)
         beside = [each for each in self.services if each.name == f"{service}-keystone"]
         for each in (chosen, *beside):
-            if isinstance(each, HttpService) and (fault in common.WIRE or fault in each.own):
+            if isinstance(each, HttpService | Guests) and (fault in common.WIRE or fault in each.own):
+                return each.faults
+            if isinstance(each, information.Bdii) and fault in each.own:
                 return each.faults
         if fault not in common.CATALOGUE:
             raise ValueError(f"no fault is called {fault!r}")
@@ -274,6 +297,52 @@ class Federation:
         gocdb.server = web
         return gocdb
 
+    def _build_perun(self) -> members.Perun:
+        perun = members.Perun()
+        hostname = f"perun.{DOMAIN}"
+        credential = self.authority.host([hostname, "localhost"])
+        what = "Perun, members of VOs"
+        web = self._serve("perun", perun.app, what, members.FAULTS, perun.faults, credential)
+        self.gocdb.add_service(
+            pi.Service(hostname, members.SERVICE_TYPE, "EGI-MEMBERS", url=f"{web.url}/", host_dn=credential.subject)
+        )
+        return perun
+
+    def add_broker(self) -> messages.Broker:
+        """Take a message broker into the federation: a real one, which takes some seconds to start and 150 MB.
+
+        It is in the GOCDB once it runs; where its package is not installed, it says so in `describe`.
+        """
+        hostname = f"mq.{DOMAIN}"
+        credential = self.authority.host([hostname, "localhost"])
+        self.broker = messages.Broker(self.directory / "broker", credential, self.authority.ca_certificate)
+        self.add(self.broker)
+        if not self._running:
+            self.broker.start()
+        if self.broker.plain:
+            # its TLS port takes host certificates and, as Erlang knows none, no proxies
+            url = f"stomp://localhost:{self.broker.plain}/"
+            self.gocdb.add_service(
+                pi.Service(hostname, "egi.MSGBroker", "EGI-MESSAGES", url=url, host_dn=credential.subject)
+            )
+        return self.broker
+
+    def _build_bdii(self) -> information.Bdii:
+        """One BDII for all sites; it is in the GOCDB only where its server is installed."""
+        credential = self.authority.host([f"bdii.{DOMAIN}", "localhost"])
+        bdii = information.Bdii(
+            self.directory / "bdii",
+            lambda: [_published(site) for site in self.sites.values()],
+            certificate=(credential.path, credential.path),
+        )
+        self.services.append(bdii)
+        if information.is_installed():
+            for site in self.sites.values():
+                self.gocdb.add_service(
+                    pi.Service(site.hostname, information.SERVICE_TYPE, site.gocdb_name, url=bdii.url)
+                )
+        return bdii
+
     def _build_site(self, plan: _Plan, build_seconds: float) -> Site:
         hostname = f"{plan.name}.{DOMAIN}"
         faults = Faults()
@@ -285,6 +354,7 @@ class Federation:
             base_url=lambda: web.url,
             path=plan.path,
             build_seconds=build_seconds,
+            network=1 + 40 * PLANS.index(plan),
         )
         credential = self.authority.host([hostname, "localhost"])
         what = f"OCCI, {occi.dialect.server}"
@@ -343,6 +413,25 @@ class Federation:
         web = self._serve(name, keystone.app, what, identity.FAULTS, faults, credential)
         return keystone
 
+    def _build_accounting(self) -> portal.Accounting:
+        """The accounting portal, over plain HTTP as the real one; each site is a publisher in the GOCDB."""
+        built = portal.Accounting()
+        web = _LoggedServer(self, "accounting", built.app, context=None, faults=built.faults, log=self._log)
+        self.services.append(HttpService("accounting", web, "accounting portal", portal.FAULTS))
+        self.accounting_url = f"{web.url}{portal.TABLE_PATH}"
+        built.reset([site.gocdb_name for site in self.sites.values()])
+        for site in self.sites.values():
+            self.gocdb.add_service(pi.Service(site.hostname, portal.SERVICE_TYPE, site.gocdb_name))
+        return built
+
+    def _build_appdb(self) -> images.AppDb:
+        hostname = f"appdb.{DOMAIN}"
+        built = images.AppDb(self.authority, self.authority.host([hostname, "localhost"]), lambda: web.url)
+        web = self._serve("appdb", built.app, "AppDB, image lists", images.FAULTS, built.faults, built.signer, "none")
+        self.appdb_url = f"{web.url}{images.PATH}"
+        self.gocdb.add_service(pi.Service(hostname, images.SERVICE_TYPE, "APPDB", url=self.appdb_url))
+        return built
+
     def _login(self, plan: _Plan, keystone: Keystone | None) -> Login:
         if keystone is None:
             return _certificate_login
@@ -368,6 +457,17 @@ class Federation:
             if token:
                 return f"{token.user} (token, {token.project or 'unscoped'})"
         return "unknown token" if token_id else "nobody"
+
+
+def _published(site: Site) -> information.Cloud:
+    """What a site's information provider says of it."""
+    dialect, offered = site.occi.dialect, site.occi.templates
+    return information.Cloud(
+        site.gocdb_name,
+        site.base,
+        [(dialect.os_template(each).id, each.name) for each in offered.images],
+        [(dialect.resource_template(each).id, each.name) for each in offered.sizes],
+    )
 
 
 class _LoggedServer(WebServer):

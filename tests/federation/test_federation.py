@@ -121,7 +121,8 @@ def test_gocdb_lists_every_site_with_the_url_it_is_served_at(federation: Federat
 def test_gocdb_can_be_asked_without_a_certificate(federation: Federation) -> None:
     query = {"method": "get_site_list"}
     answer = requests.get(federation.gocdb.url, query, verify=str(federation.ca_directory), timeout=5)
-    assert len(ET.fromstring(answer.content)) == len(NAMES)
+    listed = {each.get("NAME") for each in ET.fromstring(answer.content)}
+    assert listed >= {f"{name.upper()}-CLOUD" for name in NAMES}  # central services are of sites of their own
     assert federation.gocdb.server is not None
     assert federation.gocdb.url == f"{federation.gocdb.server.url}/gocdbpi/public/"
 
@@ -250,7 +251,8 @@ def test_a_fault_is_switched_where_it_has_an_effect(federation: Federation) -> N
 
 def test_the_catalogue_is_complete_and_has_no_fault_twice() -> None:
     parts = [*WIRE, *OCCI, *pi.FAULTS, *identity.FAULTS]
-    assert sorted(parts) == sorted(CATALOGUE)
+    assert len(set(parts)) == len(parts)
+    assert set(parts) <= set(CATALOGUE)  # other servers add theirs when they are imported
 
 
 # -- for those who run it ---------------------------------------------------------------------------------
@@ -268,6 +270,10 @@ def test_environment_and_configuration_point_at_it(federation: Federation) -> No
         f"ca_path = {federation.ca_directory}",
         "[state]",
         f"directory = {federation.directory / 'state'}",
+        "[accounting]",
+        f"url = {federation.accounting_url}",
+        "[appdb]",
+        f"url = {federation.appdb_url}",
     ]
 
 

@@ -167,9 +167,9 @@ class Registry:
         self._categories.pop(mixin.id, None)
 
     def without(self, gone: Iterable[str]) -> Registry:
-        """Return a copy that lacks the mixins with these terms."""
-        terms = set(gone)
-        return Registry(c for c in self if not (isinstance(c, Mixin) and c.term in terms))
+        """Return a copy that lacks the mixins with these terms or ids."""
+        names = set(gone)
+        return Registry(c for c in self if not (isinstance(c, Mixin) and names & {c.term, c.id}))
 
 
 # -- entities --------------------------------------------------------------------------------------

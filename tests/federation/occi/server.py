@@ -39,7 +39,8 @@ class OcciServer:
 
     login: from a request to an Account, or to the Response that refuses it. base_url: scheme and authority
     of the endpoint, without a path. path: where the server is mounted, `/occi1.1` for ooi. build_seconds:
-    how long a VM takes to become active when no fault says otherwise.
+    how long a VM takes to become active when no fault says otherwise. network: second number of its VMs'
+    addresses.
     """
 
     def __init__(
@@ -52,7 +53,9 @@ class OcciServer:
         base_url: Callable[[], str],
         path: str = "",
         build_seconds: float = 0.0,
+        network: int = 1,
     ) -> None:
+        self.network = network
         self.dialect = DIALECTS[dialect]()
         self.login = login
         self.templates = templates or self.dialect.default_templates
@@ -92,21 +95,16 @@ class OcciServer:
 
     def vms(self, project: str | None = None) -> list[VM]:
         now = time.time()
-        return [
-            VM(
-                machine.id,
-                machine.title,
-                machine.hostname,
-                machine.project,
-                machine.user,
-                machine.created_at,
-                machine.state(now),
-                tuple(machine.mixins),
-                machine.user_data,
-                machine.public_key,
-            )
-            for machine in self.store.machines(project)
-        ]
+        return [_vm(machine, now) for machine in self.store.machines(project)]
+
+    def at(self, address: str) -> VM | None:
+        """Return the VM that has a network interface with this address."""
+        now = time.time()
+        for machine in self.store.machines():
+            links = self.store.links((machine.kind, machine.id))
+            if any(link.attributes.get("occi.networkinterface.address") == address for link in links):
+                return _vm(machine, now)
+        return None
 
     def add_foreign(self, title: str, project: str) -> str:
         """Put a VM there that somebody else made; return its id."""
@@ -191,7 +189,10 @@ class OcciServer:
         """Return the network interface a VM gets when it is up."""
         self._addresses += 1
         number = self._addresses
-        address = f"127.{number // 62500 % 250 + 1}.{number // 250 % 250}.{number % 250 + 1}"
+        address = f"127.{number // 62500 % 40 + self.network}.{number // 250 % 250}.{number % 250 + 1}"
+        told = self.faults.take("vm-address")
+        if told is not None:
+            address = told["address"]
         return Link(
             self.dialect.interface_id(machine, address),
             model.NETWORKINTERFACE,
@@ -208,6 +209,21 @@ class OcciServer:
             source=(model.COMPUTE, machine.id),
             target=(model.NETWORK, self.dialect.network_id),
         )
+
+
+def _vm(machine: Machine, now: float) -> VM:
+    return VM(
+        machine.id,
+        machine.title,
+        machine.hostname,
+        machine.project,
+        machine.user,
+        machine.created_at,
+        machine.state(now),
+        tuple(machine.mixins),
+        machine.user_data,
+        machine.public_key,
+    )
 
 
 class _Visit:

@@ -1,0 +1,64 @@
+"""Documents published at an address: followed within their host, kept within a size."""
+
+from __future__ import annotations
+
+from urllib.parse import urljoin, urlsplit
+
+from libprobe.clients.http import MAX_ERROR_BODY, MAX_REDIRECTS, HttpClient, Response, same_origin, without_query
+from libprobe.failures import Misconfigured, ProtocolFailure
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+
+def get(http: HttpClient, url: str, *, max_bytes: int, headers: Iterable[tuple[str, str]] = ()) -> Response:
+    """Ask for a document and return the answer, whatever its status.
+
+    Redirects are followed within the same origin, and from http to https on the same host, which portals
+    do; headers, which may hold a token, therefore never reach another host.
+    Raises: the failures of `clients.http`; BadData for a body above `max_bytes`; Misconfigured for what is
+            no URL.
+    """
+    expect_url(url)
+    sent = list(headers)
+    asked = f"GET {without_query(url)}"
+    here = url
+    for _ in range(MAX_REDIRECTS + 1):
+        with http.stream("GET", here, headers=sent, follow=False) as answer:
+            target = answer.header("Location") if answer.is_redirect else None
+            if not target:
+                answer.asked = asked
+                data = answer.read(max_bytes if answer.status < 400 else MAX_ERROR_BODY, truncate=answer.status >= 400)
+                return Response(answer, data)
+        here = _target(asked, here, target)
+    raise ProtocolFailure(f"{asked}: redirected more than {MAX_REDIRECTS} times, last to {without_query(here)}")
+
+
+def expect_url(url: str) -> None:
+    """Make sure that it is an http or https URL without a user in it. Raises: Misconfigured."""
+    try:
+        parts = urlsplit(url)
+        usable = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        usable = False
+    if not usable:
+        raise Misconfigured(f"{url!r} is not an http or https URL")
+    if "@" in parts.netloc:
+        raise Misconfigured("the URL has a user or token in it", remedy="put the token into the file of --token-file")
+
+
+def _target(asked: str, here: str, target: str) -> str:
+    try:
+        absolute = urljoin(here, target)
+        old, new = urlsplit(here), urlsplit(absolute)
+        stays = same_origin(here, absolute)
+        upgrades = (old.scheme, new.scheme) == ("http", "https") and old.hostname == new.hostname
+        usable = bool(new.hostname) and "@" not in new.netloc
+    except ValueError:
+        usable = False
+    if not usable:
+        raise ProtocolFailure(f"{asked}: redirects to something that is no URL: {target[:80]!r}")
+    if not (stays or upgrades):
+        raise ProtocolFailure(f"{asked}: redirects to {without_query(absolute)[:120]}, which is not the same host")
+    return absolute

@@ -1,0 +1,134 @@
+"""Where a service listens: host and port of an endpoint as a GOCDB URL, a BDII entry or a person writes it.
+
+    https://cloud.example.org:8787/?image=a    stomp+ssl://mq.example.org/    cloud.example.org:8787    [2001:db8::7]:80
+
+Only what a connection needs is read; path and query are the business of whoever speaks the protocol.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import NamedTuple
+
+from libprobe.failures import BadData
+from libprobe.formats.excerpt import excerpt
+
+MAX_CHARS = 2_048
+
+DEFAULT_PORTS = {
+    "http": 80,
+    "https": 443,
+    "ldap": 389,
+    "ldaps": 636,
+    "stomp": 6163,
+    "stomp+ssl": 6162,
+    "stomp+tls": 6162,
+    "stomps": 6162,
+    "openwire": 6166,
+    "openwire+ssl": 6167,
+    "amqp": 5672,
+    "amqps": 5671,
+    "ssh": 22,
+}
+"""Ports by scheme; those of message brokers as EGI's network and its NCG have them."""
+
+SECURE = frozenset({"https", "ldaps", "stomp+ssl", "stomp+tls", "stomps", "openwire+ssl", "amqps"})
+
+SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]{0,30})://")
+_HOST = re.compile(r"[A-Za-z0-9_](?:[A-Za-z0-9_.-]{0,251}[A-Za-z0-9_])?\.?")
+
+
+class Address(NamedTuple):
+    """scheme: in lower case, empty if none is written. host: in lower case, IPv6 without brackets."""
+
+    scheme: str
+    host: str
+    port: int | None
+
+    @property
+    def port_or_default(self) -> int | None:
+        """The port as written, else the scheme's; None where the scheme has none that we know."""
+        return self.port if self.port is not None else DEFAULT_PORTS.get(self.scheme)
+
+    @property
+    def is_secure(self) -> bool:
+        return self.scheme in SECURE
+
+
+def read_address(text: str) -> Address:
+    """Read a URL, or host:port. Raises: BadData with a sentence that says what is wrong with which part."""
+    url = text.strip()
+    if not url:
+        raise BadData("the endpoint has no URL")
+    if len(url) > MAX_CHARS:
+        raise BadData(f"the URL has {len(url)} characters, more than {MAX_CHARS}")
+    expect_visible(url)
+    match = SCHEME.match(url)
+    rest = url[match.end() :] if match else url
+    host, port = read_authority(re.split(r"[/?#]", rest, maxsplit=1)[0], url)
+    return Address(match[1].lower() if match else "", host, port)
+
+
+def expect_visible(url: str) -> None:
+    """Refuse blanks and control characters. Raises: BadData."""
+    for char in url:
+        if char.isspace():
+            raise BadData(f"there is a blank in the URL {shown(url)}")
+        if not char.isprintable():
+            raise BadData(f"there is a control character in the URL {shown(url)}")
+
+
+def host_and_port(host: str, port: int | str) -> str:
+    """`host:port`, an IPv6 address in brackets."""
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+
+
+def read_authority(authority: str, url: str) -> tuple[str, int | None]:
+    """Return host and port of what stands between scheme and path; the port is None if none is written.
+
+    url: the whole, for the sentence. Raises: BadData.
+    """
+    if "@" in authority:
+        raise BadData("the URL has a user name or password before its host, which everybody can read")
+    if authority.startswith("["):
+        host, bracket, rest = authority[1:].partition("]")
+        if not bracket or (rest and not rest.startswith(":")):
+            raise BadData(f"the IPv6 address in {shown(url)} is not in brackets")
+        return _read_ipv6(host), _read_port(rest[1:])
+    if authority.count(":") > 1:
+        raise BadData(f"{shown(authority)} is neither host:port nor an IPv6 address in brackets")
+    host, _, port = authority.partition(":")
+    if not host:
+        raise BadData(f"the URL {shown(url)} names no host")
+    if not _HOST.fullmatch(host) or ".." in host:
+        raise BadData(f"{shown(host)} in the URL is not a host name")
+    return host.lower().removesuffix("."), _read_port(port)
+
+
+def _read_ipv6(text: str) -> str:
+    from ipaddress import IPv6Address
+
+    try:
+        if "%" in text:
+            raise ValueError
+        return str(IPv6Address(text))
+    except ValueError:
+        raise BadData(f"{shown(text)} in the URL is not an IPv6 address") from None
+
+
+def _read_port(text: str) -> int | None:
+    """Return the port; `host:` without one is allowed (RFC 3986 section 3.2.3) and means none."""
+    if not text:
+        return None
+    if not re.fullmatch(r"[0-9]{1,5}", text) or not 1 <= int(text) <= 65535:
+        raise BadData(f"the port {shown(text)} in the URL is not a number from 1 to 65535")
+    return int(text)
+
+
+def shown(text: str) -> str:
+    """Return a value for a sentence, without what could be a password."""
+    head, separator, rest = text.partition("://")
+    authority, slash, path = rest.partition("/")
+    if separator and "@" in authority:
+        text = f"{head}://...@{authority.rpartition('@')[2]}{slash}{path}"
+    return f'"{excerpt(text, 120)}"'
