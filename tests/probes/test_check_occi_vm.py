@@ -145,18 +145,18 @@ def test_slower_than_the_critical_limit_is_critical(monitor):
     assert look(monitor, "ooi", "-w", "0.1", "-c", "0.5").code == 2
 
 
-@pytest.mark.parametrize(("arguments", "code"), [([], 1), (["-c", "1"], 2)])
+@pytest.mark.parametrize(("arguments", "code"), [([], 1), (["-c", "1ms"], 2)])
 @pytest.mark.parametrize("cloud", CLOUDS)
 def test_a_vm_that_never_becomes_active_is_given_up_in_time_and_removed(monitor, cloud, arguments, code):
     site = monitor.federation.site(cloud)
     site.faults.on("build-endless")
     began = time.monotonic()
-    report = look(monitor, cloud, "-t", "4", *arguments)
-    assert time.monotonic() - began < 5.5
+    report = look(monitor, cloud, "-t", "6", *arguments)
+    assert time.monotonic() - began < 8
     assert report.code == code
     if code == 1:
         assert re.fullmatch(
-            rf"OCCI-VM WARNING - {re.escape(site.base)}: VM still (in)?[a-z]+ after [23][\d.]* s, given up",
+            rf"OCCI-VM WARNING - {re.escape(site.base)}: VM still (in)?[a-z]+ after [\d.]+ m?s, given up",
             report.first,
         )
     assert "time_to_active" not in report.performance
@@ -325,7 +325,7 @@ def test_a_template_no_longer_offered_is_critical_and_names_the_nearest(monitor)
     assert report.code == 2
     assert re.fullmatch(
         rf"OCCI-VM CRITICAL - {site.base}: registered image uuid_monitoring_19 is not among the \d+ templates offered; "
-        r"nearest: uuid_monitoring_20.* \(correct the URL in the GOCDB\)",
+        r"nearest: uuid_monitoring_20 \(correct the URL in the GOCDB\)",
         report.first,
     ), report.first
     assert site.occi.created == []

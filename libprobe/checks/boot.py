@@ -1,0 +1,278 @@
+"""Whether what a user hands over to a new VM reaches it: log in with the key, find what user_data left."""
+
+from __future__ import annotations
+
+import ipaddress
+import secrets
+import time
+from typing import NamedTuple
+
+from nagiosplugin import Metric
+
+from libprobe.checks.compute import ComputeLifeCycle, Wanted
+from libprobe.clients import ssh
+from libprobe.failures import WARNING, EndpointFailure, Failure, NoAnswer, Unreachable
+from libprobe.formats import occi_profile
+from libprobe.text import duration
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from libprobe.access import Access
+    from libprobe.checks.offer import OcciOffer
+    from libprobe.deadline import Deadline
+    from libprobe.formats.occi import Category, Entity, Model
+    from libprobe.state.journal import Journal
+
+MARKER_FILE = "/var/tmp/egi-sam-context"
+
+ATTEMPT_S = 20.0
+"""How long one attempt to log in may take; a VM that is still booting can be slow, or mute."""
+
+ADDRESS_PATIENCE_S = 30.0
+"""How long an active VM may be without an address that is told."""
+
+LOGIN_SHARE = 1 / 3
+"""Part of the working time that must be left when the VM is active, for its silence to be held against it."""
+
+SLACK_S = 0.5
+FIRST_PAUSE_S, LONGEST_PAUSE_S, PAUSE_SHARE = 0.5, 10.0, 0.1
+MAX_ADDRESSES = 4
+
+
+class Login(NamedTuple):
+    """How to log in to the VM. patience_s: for how long that is tried, None: as long as the run allows."""
+
+    user: str
+    port: int
+    patience_s: float | None = None
+
+
+class Unproven(Failure):
+    """Neither seen to work nor the site's fault: no address that we can be expected to reach, or no time."""
+
+    status = WARNING
+
+
+def script(marker: str) -> bytes:
+    """The user_data: a shell script, which cloud-init and CirrOS run alike.
+
+    It leaves the marker where a user may read it; /var/tmp, because /tmp may be emptied while booting.
+    """
+    return f"#!/bin/sh\numask 022\necho {marker} > {MARKER_FILE}\n".encode()
+
+
+class ContextLifeCycle(ComputeLifeCycle):
+    """The life of a VM that gets a fresh key and user_data, and is logged in to while it is active.
+
+    Yields beside what the life of any VM does: time_to_login, time_to_context (s, since the VM was asked
+    for). Nothing is created when the offer has been found wanting: its own judgement says why.
+    """
+
+    def __init__(self, offer: OcciOffer, access: Access, journal: Journal, deadline: Deadline, login: Login) -> None:
+        self._offer = offer
+        self._login = login
+        self._marker = secrets.token_hex(16)
+        self._let_in_by, self._in_since = "", 0.0
+        self._last_seen = ""
+        super().__init__(offer.endpoint, access, journal, deadline, Wanted())
+        # ends before the timer behind the working time strikes, which knows no reason
+        self._talk = deadline.before(deadline.remaining() - self._work.remaining() + SLACK_S)
+
+    def measure(self) -> Iterator[Metric]:
+        if self._offer.is_usable:
+            yield from super().measure()
+
+    def announced(self) -> Model:
+        """What the offer has read already; makes the key as well, in time before anything is created."""
+        self._key = ssh.fresh_key("egi-sam")
+        self._wanted = Wanted(script(self._marker), self._key.public)
+        assert self._offer.model
+        return self._offer.model
+
+    def _tell(self, image: Category, size: Category) -> None:
+        """What the offer has not told already: the templates that were chosen here."""
+        chosen = (("image", image, self.endpoint.image), ("size", size, self.endpoint.resource))
+        for what, template, registered in chosen:
+            self.facts[what] = template.term
+            if not registered:
+                self.detail(1, f"{what}: {template.id} ({template.title})")
+
+    def examine(self, path: str, entity: Entity) -> Iterator[Metric]:
+        """Log in as soon as that is possible, then look for the marker; both may take while the VM boots."""
+        left = self._talk.remaining()
+        patience = self._login.patience_s
+        if patience is not None and patience < left:
+            self._talk = self.deadline.before(self.deadline.remaining() - patience)
+        try:
+            yield from self._log_in(self._addresses(path, entity))
+        except EndpointFailure as failure:
+            if left >= (self._talk.seconds * LOGIN_SHARE if patience is None else patience):
+                raise
+            raise Unproven(
+                f"{failure.sentence}; the VM became active so late that only {duration(left)} were left for this",
+                remedy="raise -t to wait longer",
+            ) from None
+
+    def _log_in(self, addresses: list[str]) -> Iterator[Metric]:
+        """Raises: EndpointFailure, Unproven."""
+        began = time.monotonic()
+        failures: dict[str, Failure] = {}
+        while True:
+            for address in [self._let_in_by] if self._let_in_by else addresses:
+                try:
+                    yield from self._visit(address)
+                    return
+                except EndpointFailure as failure:
+                    is_cut_short = isinstance(failure, NoAnswer) and self._talk.passed()
+                    if not is_cut_short or address not in failures:
+                        failures[address] = failure
+                if self._let_in_by:
+                    break
+            passed = time.monotonic() - began
+            pause = _pause(passed)
+            if self._talk.remaining() <= pause:
+                break
+            self._talk.sleep(pause)
+        if self._let_in_by:
+            raise self._without_marker(failures[self._let_in_by], passed)
+        raise self._without_login(failures, passed)
+
+    def _visit(self, address: str) -> Iterator[Metric]:
+        """Log in and wait for the marker. Raises: EndpointFailure."""
+        port = self._login.port
+        with ssh.login(address, port, self._login.user, self._key, self._attempt(), self._talk) as session:
+            if not self._let_in_by:
+                self._let_in_by, self._in_since = address, time.monotonic()
+                self.detail(1, f"SSH: {address} port {port}, {session.software}")
+                yield self._so_far("time_to_login")
+            self._await_marker(session)
+        yield self._so_far("time_to_context")
+
+    def _so_far(self, label: str) -> Metric:
+        seconds = time.monotonic() - self._asked_at
+        self.facts[label] = duration(seconds)
+        return Metric(label, seconds, "s", min=0, context="time")
+
+    def _attempt(self) -> Deadline:
+        """The deadline of one attempt to log in."""
+        left = self.deadline.remaining()
+        return self.deadline.before(max(left - ATTEMPT_S, left - self._talk.remaining()))
+
+    def _addresses(self, path: str, entity: Entity) -> list[str]:
+        """The addresses to try, those that the whole world can reach first; waits for one to be told.
+
+        Raises: EndpointFailure when none is.
+        """
+        began = time.monotonic()
+        found = _usable(entity.addresses)
+        while not found:
+            passed = time.monotonic() - began
+            if passed > ADDRESS_PATIENCE_S or self._talk.remaining() <= 1.0:
+                told = ", ".join(entity.addresses[:3])
+                raise EndpointFailure(
+                    f"{self.subject}: VM is active, and the cloud tells "
+                    + (f"no address that can be one ({told})" if told else "no address to log in at")
+                )
+            self._talk.sleep(1.0)
+            seen, _ = self._look(path)
+            entity = seen or entity
+            found = _usable(entity.addresses)
+        return found
+
+    def _await_marker(self, session: ssh.Session) -> None:
+        """Raises: EndpointFailure when the session or the time ends."""
+        while True:
+            try:
+                content = session.read(MARKER_FILE, 4096)
+            except NoAnswer:
+                if not self._last_seen:
+                    raise
+                raise _NoMarker(self._last_seen) from None  # cut short by our own deadline
+            if self._marker.encode() in content:
+                return
+            passed = time.monotonic() - self._in_since
+            what = "holds something else" if content else "is not there"
+            self._last_seen = f"{MARKER_FILE} {what} {duration(passed)} after the login"
+            pause = _pause(passed)
+            if self._talk.remaining() <= pause:
+                raise _NoMarker(self._last_seen)
+            self._talk.sleep(pause)
+
+    def _without_marker(self, failure: Failure, waited: float) -> Failure:
+        """We were in, and did not see the marker."""
+        if isinstance(failure, _NoMarker):
+            return EndpointFailure(
+                f"{self.subject}: user_data did not reach the VM: {failure.sentence}{self._form('user_data')}"
+            )
+        return EndpointFailure(
+            f"{self.subject}: user_data could not be seen in the VM: {failure.sentence} (tried for {duration(waited)})"
+        )
+
+    def _without_login(self, failures: dict[str, Failure], waited: float) -> Failure:
+        """Nobody let us in: whose fault that is."""
+        blamed = {each: failure for each, failure in failures.items() if _is_sites_fault(each, failure)}
+        tried = f"tried for {duration(waited)}"
+        for failure in blamed.values():
+            if isinstance(failure, ssh.KeyRefused):
+                user = self._login.user
+                return EndpointFailure(
+                    f"{self.subject}: public_key did not reach the VM: {failure.sentence}, {tried}"
+                    f"{self._form('public_key')}",
+                    remedy=f"if its image has no user {user}, name another with --ssh-user",
+                )
+        if blamed:
+            reasons = "; ".join(failure.sentence for failure in blamed.values())
+            return EndpointFailure(f"{self.subject}: VM is active and lets nobody in: {reasons} ({tried})")
+        reasons = "; ".join(failure.sentence for failure in failures.values())
+        return Unproven(
+            f"{self.subject}: contextualisation not seen, as the VM has no public address that we can reach: "
+            f"{reasons} ({tried})"
+        )
+
+    def _form(self, name: str) -> str:
+        """The mixin that it was handed over by, where that may be the reason."""
+        names = (occi_profile.USER_DATA, occi_profile.PUBLIC_KEY)
+        assert self._offer.model
+        sent = occi_profile.context_forms(self._offer.model, names)[name]
+        return f", handed over by {sent}" if sent and occi_profile.VERSIONS[sent] != "OCCI 1.1" else ""
+
+
+class _NoMarker(EndpointFailure):
+    """The VM let us in, and what user_data should have left is not there."""
+
+
+def _pause(passed: float) -> float:
+    """Between two looks: short at first, then a tenth of the time that has passed."""
+    return min(LONGEST_PAUSE_S, max(FIRST_PAUSE_S, passed * PAUSE_SHARE))
+
+
+def _usable(told: list[str]) -> list[str]:
+    """The addresses that are ones, public ones first; a cloud may publish anything."""
+    found = []
+    for text in told[:64]:
+        try:
+            address = ipaddress.ip_address(text.partition("/")[0].strip("[]"))
+        except ValueError:
+            continue
+        is_nobodys = address.is_multicast or address.is_unspecified or address.is_reserved
+        if address.is_loopback or not is_nobodys:
+            found.append(address)
+    found.sort(key=lambda address: not _is_public(address))
+    return list(dict.fromkeys(str(address) for address in found))[:MAX_ADDRESSES]
+
+
+def _is_public(address: ipaddress.IPv4Address | ipaddress.IPv6Address) -> bool:
+    """Loopback counts: it is either this machine's own cloud, or wrong of the site to publish."""
+    return address.is_global or address.is_loopback
+
+
+def _is_sites_fault(text: str, failure: Failure) -> bool:
+    """Whether the VM should have been reached at this address.
+
+    At a private address, which may be somebody else's in our own network, even a refused key proves
+    nothing; and no route to an IPv6 address can mean that this monitor has no IPv6.
+    """
+    address = ipaddress.ip_address(text)
+    return _is_public(address) and not (address.version == 6 and isinstance(failure, Unreachable))

@@ -1,0 +1,139 @@
+"""What an endpoint announces by its query interface, held against what a FedCloud user needs."""
+
+from __future__ import annotations
+
+import time
+
+from nagiosplugin import Metric
+
+from libprobe.checks.base import Check, judged
+from libprobe.checks.templates import KINDS, registered
+from libprobe.failures import CRITICAL, WARNING, BadData, Misconfigured
+from libprobe.formats import occi_profile
+from libprobe.formats.occi import Model
+from libprobe.text import number_of
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from libprobe.access import Access
+    from libprobe.deadline import Deadline
+    from libprobe.formats.occi import Category
+    from libprobe.formats.occi_profile import Lack, Need
+    from libprobe.topology import Endpoint
+
+MAX_NAMED = 12
+"""Of what is missing, so many are named and the rest is counted."""
+
+
+def read_needs(optional: Sequence[str], required: Sequence[str]) -> list[Need]:
+    """What --optional and --require make of the profile. Raises: Misconfigured when they contradict."""
+    for word in optional:
+        need = occi_profile.named(word)
+        if need and any(need.is_meant_by(other) for other in required):
+            raise Misconfigured(f"--optional {word} contradicts --require or --boot", remedy="leave out one of them")
+    return occi_profile.needs(optional, required)
+
+
+class OcciOffer(Check):
+    """Reads the query interface of an endpoint once and judges what it announces.
+
+    Yields: response_time (s, with the login if there is one), kinds, mixins, images, sizes, and judgements.
+    model:     what was announced, None before that was read; of templates that are registered only these.
+    is_usable: whether nothing at all was found wanting.
+    """
+
+    def __init__(self, endpoint: Endpoint, access: Access, deadline: Deadline, needs: Sequence[Need]) -> None:
+        super().__init__(deadline)
+        self.subject = endpoint.base
+        self.endpoint = endpoint
+        self.model: Model | None = None
+        self.is_usable = False
+        self._access = access
+        self._needs = needs
+        self._chosen: dict[str, Category] = {}
+        notes = "".join(f"; {note}" for note in endpoint.notes)
+        self.facts.update(endpoint=endpoint.base, notes=notes)
+
+    def measure(self) -> Iterator[Metric]:
+        began = time.monotonic()
+        with self.deadline.enforced():
+            model = self._access.client.query()
+        yield Metric("response_time", time.monotonic() - began, "s", min=0)
+        images, sizes = (model.templates(kind) for kind in KINDS.values())
+        counts = {"kinds": model.kinds, "mixins": model.mixins, "images": images, "sizes": sizes}
+        for label, found in counts.items():
+            yield Metric(label, len(found), min=0, context="count")
+        self.facts.update(images=number_of(len(images), "image"), sizes=number_of(len(sizes), "size"))
+        self._tell(model)
+        troubles = [
+            *self._missing(occi_profile.lacking(model, self._needs)),
+            *self._unregistered("image", self.endpoint.image, images),
+            *self._unregistered("resource", self.endpoint.resource, sizes),
+        ]
+        self.is_usable = not troubles
+        self.model = self._essence(model)
+        yield from troubles
+
+    def _essence(self, model: Model) -> Model:
+        """The model without the templates that are not meant: there may be thousands, in a small memory."""
+        settled = {KINDS[option] for option in self._chosen}
+        essence = Model()
+        essence.kinds, essence.actions = model.kinds, model.actions
+        essence.mixins = [each for each in model.mixins if settled.isdisjoint(each.rel)]
+        essence.mixins += self._chosen.values()
+        return essence
+
+    def _unregistered(self, option: str, wanted: str | None, offered: list[Category]) -> Iterator[Metric]:
+        """What is wrong with a registered template; that there are none at all is said elsewhere."""
+        if not wanted or not offered:
+            return
+        try:
+            chosen = registered(self.subject, option, wanted, offered)
+        except BadData as failure:
+            yield judged(failure.status, str(failure))
+        else:
+            self._chosen[option] = chosen
+            self.detail(1, f"registered {option}: {chosen.id} ({chosen.title})")
+
+    def _missing(self, lacks: list[Lack]) -> Iterator[Metric]:
+        """One sentence for all that is missing; what is only for contextualisation is, alone, a WARNING."""
+        if not lacks:
+            return
+        names = [lack.name for lack in lacks]
+        sentence = f"{self.subject}: does not offer {_listed(names)}"
+        if all(lack.is_context for lack in lacks):
+            yield judged(WARNING, f"{sentence}, so what users hand over does not reach their VMs")
+        elif all(name in occi_profile.TEMPLATE_NAMES.values() for name in names):
+            project = self._access.client.project
+            where = f" to project {project}" if project else " to us"
+            yield judged(CRITICAL, f"{sentence}{where} (share some with the monitoring VO)")
+        else:
+            yield judged(CRITICAL, sentence)
+
+    def _tell(self, model: Model) -> None:
+        client, endpoint = self._access.client, self.endpoint
+        self.detail(1, f"endpoint: {endpoint.base}" + (f" of {endpoint.site}" if endpoint.site else ""))
+        self.detail(1, f"server software: {client.server or 'not told'}")
+        for need in occi_profile.PROFILE:
+            if need.is_context:
+                forms = [f"{occi_profile.VERSIONS[each]} ({each})" for each in occi_profile.offered(model, need)]
+                self.detail(1, f"{need.name}: {', '.join(forms) or 'not offered'}")
+        exempt = [need for need in occi_profile.PROFILE if need.name not in {each.name for each in self._needs}]
+        absent = [lack.name for lack in occi_profile.lacking(model, exempt)]
+        if absent:
+            self.detail(1, f"not offered, and optional: {', '.join(absent)}")
+        if model.skipped:
+            self.detail(1, f"{number_of(model.skipped, 'part')} of the query interface could not be read")
+        project = f", project {client.project}" if client.project else ""
+        self.detail(2, f"acting as: {self._access.words}{project}")
+
+
+def _listed(names: list[str]) -> str:
+    """`storage`, `storage or network`, and not more than MAX_NAMED of them."""
+    shown = list(names[:MAX_NAMED])
+    if len(names) > MAX_NAMED:
+        shown.append(f"{len(names) - MAX_NAMED} more")
+    *first, last = shown
+    return f"{', '.join(first)} or {last}" if first else last

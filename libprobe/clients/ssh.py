@@ -1,0 +1,196 @@
+"""SSH: log in with a key that was made for one VM, and read a file there.
+
+Built on paramiko, which is an extra: only a probe that boots a VM needs it. What is added: the deadline
+over every byte, a bound on how much a peer may send, and every error said as one of `libprobe.failures`.
+A host key is accepted as it comes: the VM was made a moment ago, nobody can know its key, and nothing
+secret is sent. No password, no agent and no key of the user's is ever tried.
+"""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+
+from libprobe.clients import sockets
+from libprobe.failures import Misconfigured, NoAnswer, ProtocolFailure, Rejected
+from libprobe.formats.excerpt import excerpt
+from libprobe.text import duration
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from typing import Any
+
+    from libprobe.deadline import Deadline
+
+INSTALL = "pip install 'fedcloud-probes[boot]'"
+MAX_RECEIVED = 1 << 20
+"""Bytes that one peer may send in one session: a login and some small files need a few thousand."""
+
+POLL_S = 0.1
+"""paramiko's thread looks so often whether it is to end."""
+
+
+class KeyRefused(Rejected):
+    """The peer speaks SSH and does not accept our key for this user."""
+
+
+class KeyPair:
+    """A fresh key pair that exists in memory only. public: its line for authorized_keys."""
+
+    def __init__(self, private: Any, comment: str) -> None:
+        self.private = private
+        self.public = f"{private.get_name()} {private.get_base64()} {comment}"
+
+
+def fresh_key(comment: str) -> KeyPair:
+    """Make a key pair of the kind that most machines accept.
+
+    ECDSA on P-256: OpenSSH knows it since 5.7, where Ed25519 came with 6.5 and RSA without SHA-1 with 7.2;
+    rOCCI-server lets only `ssh-` and `ecds` pass.
+    """
+    return KeyPair(_paramiko().ECDSAKey.generate(), comment)
+
+
+class Session:
+    """One login. software: what the peer calls itself."""
+
+    def __init__(self, transport: Any, wire: _Wire, where: str) -> None:
+        self.software = str(transport.remote_version)
+        self._transport = transport
+        self._wire = wire
+        self._where = where
+
+    def read(self, path: str, max_bytes: int) -> bytes:
+        """What a file holds, at most so many bytes; empty if there is none. Raises: Failure."""
+        import shlex
+
+        asked = f"{self._where}: reading {path} after the login"
+        try:
+            channel = self._transport.open_session(timeout=self._wire.remaining())
+            channel.settimeout(self._wire.remaining())
+            channel.exec_command(f"cat {shlex.quote(path)}")
+            content = b""
+            while len(content) < max_bytes:
+                more = channel.recv(max_bytes - len(content))
+                if not more:
+                    break
+                content += more
+            channel.close()
+        except Exception as error:
+            raise self._wire.explain(error, asked) from None
+        if not content and not self._transport.is_active():
+            raise self._wire.explain(None, asked)
+        return content
+
+
+@contextmanager
+def login(host: str, port: int, user: str, key: KeyPair, attempt: Deadline, whole: Deadline) -> Iterator[Session]:
+    """Log in, by `attempt`; the session then lasts until `whole` at the most.
+
+    Raises: KeyRefused; Refused, Unreachable, NoAnswer, ProtocolFailure.
+    """
+    paramiko = _paramiko()
+    where = f"SSH to {host} port {port}"
+    connection = sockets.connect(host, port, attempt)
+    wire = _Wire(connection, attempt)
+    transport: Any = None
+    try:
+        try:
+            transport = paramiko.Transport(wire)
+            transport.daemon = True
+            # its own time-outs, of 15 and 30 s, would be shorter or longer than ours
+            transport.banner_timeout = transport.handshake_timeout = transport.auth_timeout = attempt.remaining()
+            transport.start_client(timeout=attempt.remaining())
+            if not transport.initial_kex_done:
+                raise TimeoutError
+            missing = transport.auth_publickey(user, key.private)
+        except paramiko.BadAuthenticationType as error:
+            allowed = ", ".join(error.allowed_types)
+            raise KeyRefused(f"{where}: takes no key of user {user}, only {excerpt(allowed)}") from None
+        except paramiko.AuthenticationException as error:
+            if attempt.passed() or not transport.is_active():
+                raise wire.explain(None, where) from None
+            raise KeyRefused(f"{where}: does not accept our key for user {user}") from error
+        except Exception as error:
+            raise wire.explain(error, where) from None
+        if missing:
+            raise KeyRefused(f"{where}: wants more than a key of user {user}: {excerpt(', '.join(missing))}")
+        wire.deadline = whole
+        yield Session(transport, wire, where)
+    finally:
+        if transport is not None:
+            transport.close()
+        wire.close()
+
+
+class _Wire:
+    """A connection as paramiko's thread uses one, which ends by our deadline and at our bound."""
+
+    def __init__(self, connection: sockets.DeadlineSocket, deadline: Deadline) -> None:
+        self.deadline = deadline
+        self.received = 0
+        self._connection = connection
+        self._began = deadline.elapsed()
+        connection.limit = lambda: min(POLL_S, self.deadline.remaining())
+
+    def remaining(self) -> float:
+        return self.deadline.remaining()
+
+    @property
+    def is_too_much(self) -> bool:
+        return self.received > MAX_RECEIVED
+
+    def recv(self, count: int) -> bytes:
+        if self.deadline.passed() or self.is_too_much:
+            return b""
+        data = self._connection.recv(count)
+        self.received += len(data)
+        return data
+
+    def send(self, data: bytes) -> int:
+        if self.deadline.passed():
+            raise BrokenPipeError("deadline passed")
+        return self._connection.send(data)
+
+    def settimeout(self, _seconds: float | None) -> None:
+        """The deadline decides."""
+
+    @property
+    def _closed(self) -> bool:
+        """paramiko asks so while it waits for its thread."""
+        return self._connection.fileno() < 0
+
+    def close(self) -> None:
+        self._connection.close()
+
+    def explain(self, error: Exception | None, asked: str) -> NoAnswer | ProtocolFailure:
+        """What an error, or none, of the library means."""
+        if self.is_too_much:
+            return ProtocolFailure(f"{asked}: sent more than {MAX_RECEIVED // 1024} KiB; gave up reading")
+        if self.deadline.passed() or isinstance(error, TimeoutError):
+            return NoAnswer(f"{asked}: no complete answer within {duration(self.deadline.elapsed() - self._began)}")
+        text = str(error or "")
+        if isinstance(error, ConnectionError):
+            return ProtocolFailure(f"{asked}: connection reset")
+        if "banner" in text or "protocol version" in text or "UTF" in text:
+            if not self.received:
+                return ProtocolFailure(f"{asked}: connection closed before an answer")
+            return ProtocolFailure(f"{asked}: answered with what is not SSH")
+        if error is None or isinstance(error, EOFError) or text in ("", "Negotiation failed."):
+            return ProtocolFailure(f"{asked}: connection closed within the exchange")
+        return ProtocolFailure(f"{asked}: {type(error).__name__}: {excerpt(text)}")
+
+
+def _paramiko() -> Any:
+    """The library, told to print nothing. Raises: Misconfigured where it is not installed."""
+    import logging
+
+    try:
+        import paramiko
+    except ImportError:
+        raise Misconfigured("--boot needs the Python library paramiko, which is absent", remedy=INSTALL) from None
+    logger = logging.getLogger("paramiko")
+    if not logger.handlers:
+        # without a handler, Python prints errors of its thread to standard error
+        logger.addHandler(logging.NullHandler())
+    return paramiko

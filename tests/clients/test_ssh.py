@@ -1,0 +1,183 @@
+"""The SSH client against a server of VMs that misbehaves, and against peers that are no SSH servers."""
+
+from __future__ import annotations
+
+import base64
+import socket
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import pytest
+
+from libprobe.clients import ssh
+from libprobe.deadline import Deadline
+from libprobe.failures import Failure, Misconfigured, NoAnswer, ProtocolFailure, Refused
+from tests.federation.occi import VM
+from tests.federation.ssh import Guests
+
+KEY = ssh.fresh_key("egi-sam")
+SCRIPT = b"#!/bin/sh\numask 022\necho 0123456789abcdef > /var/tmp/marker\n"
+
+
+def vm(public_key: str | None = KEY.public) -> VM:
+    user_data = base64.b64encode(SCRIPT).decode()
+    return VM("1", "vm", "vm", "ops", "robot", time.time(), "active", (), user_data, public_key)
+
+
+@pytest.fixture
+def guests() -> Iterator[Guests]:
+    """One VM, at 127.1.2.3, that got our key and our script."""
+    running = Guests(lambda address: vm() if address == "127.1.2.3" else None)
+    running.start()
+    yield running
+    running.stop()
+
+
+def read(guests: Guests, *, seconds: float = 10, user: str = "cloudadm", key: ssh.KeyPair = KEY) -> bytes:
+    deadline = Deadline(seconds)
+    with ssh.login("127.1.2.3", guests.port, user, key, deadline, deadline) as session:
+        return session.read("/var/tmp/marker", 4096)
+
+
+def test_a_file_is_read_with_the_key_that_reached_the_vm(guests):
+    assert read(guests) == b"0123456789abcdef\n"
+    assert guests.logins == [("127.1.2.3", "cloudadm", True)]
+    assert guests.commands == ["cat /var/tmp/marker"]
+    assert guests.methods == {"publickey"}
+
+
+def test_several_files_are_read_in_one_session_and_an_absent_one_is_empty(guests):
+    deadline = Deadline(10)
+    with ssh.login("127.1.2.3", guests.port, "cloudadm", KEY, deadline, deadline) as session:
+        assert session.software == "SSH-2.0-guest"
+        assert session.read("/no such; file", 100) == b""
+        assert session.read("/var/tmp/marker", 100) == b"0123456789abcdef\n"
+        assert session.read("/var/tmp/marker", 4) == b"0123"
+    assert guests.commands[0] == "cat '/no such; file'"
+    assert len(guests.logins) == 1
+
+
+def test_the_session_outlasts_the_attempt(guests):
+    attempt = Deadline(1.0)
+    with ssh.login("127.1.2.3", guests.port, "cloudadm", KEY, attempt, Deadline(10)) as session:
+        attempt.end_within(0)
+        assert session.read("/var/tmp/marker", 100)
+
+
+def test_another_key_and_another_user_are_refused_and_nothing_else_is_tried(guests):
+    where = rf"SSH to 127.1.2.3 port {guests.port}: does not accept our key for user "
+    with pytest.raises(ssh.KeyRefused, match=where + "cloudadm"):
+        read(guests, key=ssh.fresh_key("another"))
+    with pytest.raises(ssh.KeyRefused, match=where + "root"):
+        read(guests, user="root")
+    assert guests.methods == {"publickey"}
+
+
+@pytest.mark.parametrize(
+    ("fault", "kind", "said"),
+    [
+        ("mute-accept", NoAnswer, r"no complete answer within [\d.]+ (m?s)"),
+        ("ssh-drip", NoAnswer, r"no complete answer within [\d.]+ (m?s)"),
+        ("close-accept", ProtocolFailure, "connection closed before an answer|connection reset"),
+        ("garbage", ProtocolFailure, "answered with what is not SSH"),
+        ("ssh-endless", ProtocolFailure, "sent more than 1024 KiB; gave up reading"),
+        (
+            "command-mute",
+            NoAnswer,
+            r"reading /var/tmp/marker after the login: no complete answer within [\d.]+ (m?s)",
+        ),
+        ("session-lost", ProtocolFailure, "reading /var/tmp/marker after the login: connection closed within .*"),
+    ],
+)
+def test_a_misbehaving_vm_is_a_failure_within_the_deadline(guests, fault, kind, said):
+    guests.faults.on(fault)
+    began = time.monotonic()
+    with pytest.raises(kind, match=rf"^SSH to 127.1.2.3 port {guests.port}: (?:{said})$"):
+        read(guests, seconds=1.0 if kind is NoAnswer else 10)
+    assert time.monotonic() - began < 11
+
+
+def test_an_endless_file_is_cut(guests):
+    guests.faults.on("command-endless")
+    assert read(guests) == b"x" * 4096
+
+
+def test_a_port_nobody_listens_on():
+    deadline = Deadline(5)
+    with (
+        pytest.raises(Refused, match=r"127\.1\.2\.3 port 1: connection refused"),
+        ssh.login("127.1.2.3", 1, "cloudadm", KEY, deadline, deadline),
+    ):
+        pass
+
+
+@contextmanager
+def peer(*pieces: bytes) -> Iterator[int]:
+    """A server that says this to everybody and closes."""
+
+    def serve() -> None:
+        while True:
+            try:
+                connection, _ = listener.accept()
+            except OSError:
+                return
+            with connection:
+                try:
+                    for piece in pieces:
+                        connection.sendall(piece)
+                    connection.shutdown(socket.SHUT_WR)
+                    while connection.recv(65536):
+                        pass
+                except OSError:
+                    pass
+
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        threading.Thread(target=serve, daemon=True).start()
+        yield listener.getsockname()[1]
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        [b"HTTP/1.1 400 Bad Request\r\n\r\n"],
+        [b"\xff\xfe\x00" * 300],
+        [b"SSH-1.5-ancient\r\n"],
+        [b"SSH-\r\n"],
+        [b"SSH-2.0-x\r\n", b"\xff" * 4000],
+        [b"SSH-2.0-x\r\n", b"\x00\x00\x00\x0c\x0a\x14" + b"\x00" * 10],
+        [b"SSH-2.0-x\r\n", b"\x00\x00\x00\x0c\x0a\x01" + b"\xff" * 10],
+        [b"hello\n" * 150],
+        [b"SSH-2.0-" + b"\x1b[31m" * 5000 + b"\r\n"],
+    ],
+    ids=["http", "binary", "old", "short", "long-packet", "empty-kex", "disconnect", "lines", "escapes"],
+)
+def test_a_peer_that_speaks_something_else_is_a_failure_and_no_exception(said, capfd):
+    with peer(*said) as port:
+        deadline = Deadline(3)
+        began = time.monotonic()
+        with (
+            pytest.raises(Failure, match=f"^SSH to 127.0.0.1 port {port}: "),
+            ssh.login("127.0.0.1", port, "cloudadm", KEY, deadline, deadline),
+        ):
+            pass
+        assert time.monotonic() - began < 4
+    assert capfd.readouterr().err == ""
+
+
+def test_a_key_is_one_line_that_every_cloud_accepts_and_always_another():
+    words = KEY.public.split(" ")
+    assert words[0] == "ecdsa-sha2-nistp256"
+    assert base64.b64decode(words[1], validate=True)
+    assert words[2:] == ["egi-sam"]
+    assert ssh.fresh_key("egi-sam").public != KEY.public
+
+
+def test_without_the_library_the_extra_is_named(monkeypatch):
+    import sys
+
+    monkeypatch.setitem(sys.modules, "paramiko", None)
+    with pytest.raises(Misconfigured, match=r"needs the Python library paramiko") as caught:
+        ssh.fresh_key("egi-sam")
+    assert caught.value.remedy == "pip install 'fedcloud-probes[boot]'"

@@ -1,0 +1,625 @@
+"""check_occi_context as Nagios runs it: what is announced, and what reaches a VM that is booted."""
+
+from __future__ import annotations
+
+import base64
+import re
+import signal
+import time
+
+import pytest
+
+from libprobe import cli
+from tests.conftest import ROOT, Monitor
+from tests.federation.occi import Image, Templates
+
+PROBE = "check_occi_context"
+CLOUDS = ["occi-os", "ooi", "rocci", "snf", "rocci2"]
+COUNTS = {"occi-os": (8, 14, 3, 5), "ooi": (9, 19, 3, 5), "rocci": (8, 12, 3, 3), "snf": (8, 12, 3, 3)}
+COUNTS["rocci2"] = (8, 14, 3, 3)
+S = "http://schemas.ogf.org/occi/"
+OLD_USER_DATA = "http://schemas.openstack.org/compute/instance#user_data"
+
+
+@pytest.fixture(autouse=True)
+def guests(federation):
+    federation.guests.reset()
+    return federation.guests
+
+
+def look(monitor: Monitor, site: str, *arguments: object, **options: object):
+    """Run the probe on a site's registered URL."""
+    return monitor.run(PROBE, "-u", monitor.federation.site(site).url, *arguments, **options)
+
+
+def boot(monitor: Monitor, site: str, *arguments: object, **options: object):
+    """The same with --boot, in the little time that a test has."""
+    port = monitor.federation.guests.port
+    return look(monitor, site, "--boot", "--ssh-port", port, "-t", "20", *arguments, **options)
+
+
+def announces(monitor: Monitor, *lines: str, site: str = "rocci", **headers: str):
+    """Let a cloud answer its query interface with these categories, and look at that."""
+    fault = {"code": 200, "body": "\n".join(lines), "headers": {"Content-Type": "text/plain", **headers}}
+    monitor.federation.site(site).faults.on("status", **fault)
+    return monitor.run(PROBE, "-u", monitor.federation.site(site).base)
+
+
+def kind(term: str, scheme: str = f"{S}infrastructure#") -> str:
+    return f'Category: {term}; scheme="{scheme}"; class="kind"'
+
+
+def mixin(term: str, scheme: str = f"{S}infrastructure#", rel: str = "") -> str:
+    return f'Category: {term}; scheme="{scheme}"; class="mixin"; rel="{rel}"'
+
+
+KINDS = [
+    *(kind(term, f"{S}core#") for term in ("entity", "resource", "link")),
+    *(kind(term) for term in ("compute", "storage", "network", "storagelink", "networkinterface")),
+]
+TEMPLATES = [
+    *(mixin("os_tpl"), mixin("resource_tpl")),
+    mixin("image1", "http://x.org/os#", f"{S}infrastructure#os_tpl"),
+    mixin("small", "http://x.org/size#", f"{S}infrastructure#resource_tpl"),
+]
+CONTEXT = [
+    mixin("user_data", "http://schemas.openstack.org/compute/instance#"),
+    mixin("public_key", "http://schemas.openstack.org/instance/credentials#"),
+]
+
+
+# ---- what is announced
+
+
+@pytest.mark.parametrize("cloud", CLOUDS)
+def test_by_host_name_alone_an_endpoint_with_everything_is_ok(monitor, cloud):
+    site = monitor.federation.site(cloud)
+    report = monitor.run(PROBE, "-H", site.hostname)
+    kinds, mixins, images, sizes = COUNTS[cloud]
+    assert report.first == (
+        f"OCCI-Context OK - {site.base} offers all that is required, {images} images and {sizes} sizes"
+    )
+    assert (report.code, report.err, report.lines) == (0, "", [])
+    performance = report.performance
+    assert re.fullmatch(r"\d\.\d+s;;;0", performance.pop("response_time"))
+    assert performance == {
+        "images": f"{images};;;0",
+        "kinds": f"{kinds};;;0",
+        "mixins": f"{mixins};;;0",
+        "sizes": f"{sizes};;;0",
+    }
+    assert site.occi.created == []
+
+
+def test_the_query_interface_is_read_once(monitor):
+    site = monitor.federation.site("rocci")
+    assert look(monitor, "rocci").code == 0
+    assert [f"{each.request.method} {each.request.path}" for each in site.web.requests] == ["GET /-/"]
+
+
+def test_v_says_in_which_form_contextualisation_is_offered(monitor):
+    site = monitor.federation.site("ooi")
+    report = look(monitor, "ooi", "-v")
+    assert report.lines == [
+        f"endpoint: {site.base}",
+        "server software: ooi/1.2.0 OCCI/1.1 OCCI/1.2",
+        f"user_data: OCCI 1.1 ({OLD_USER_DATA}), OCCI 1.2 ({S}infrastructure/compute#user_data)",
+        "public_key: OCCI 1.1 (http://schemas.openstack.org/instance/credentials#public_key), "
+        f"OCCI 1.2 ({S}infrastructure/credentials#ssh_key)",
+        f"registered image: http://schemas.openstack.org/template/os#{site.image} (monitoring)",
+        f"registered resource: http://schemas.openstack.org/template/resource#{site.resource} (Flavor: m1.tiny)",
+    ]
+    assert "acting as: rfc proxy" in "\n".join(look(monitor, "ooi", "-vv").lines)
+
+
+def test_all_that_is_missing_is_named_in_one_sentence(monitor):
+    base = monitor.federation.site("rocci").base
+    lines = [line for line in [*KINDS, *TEMPLATES] if not re.match(r"Category: (storage|storagelink|image1);", line)]
+    report = announces(monitor, *lines)
+    assert report.first == (
+        f"OCCI-Context CRITICAL - {base}: does not offer storage, storagelink, image template, user_data or public_key"
+    )
+    assert (report.code, report.err) == (2, "")
+    assert report.performance["kinds"] == "6;;;0"
+    report = announces(monitor, kind("compute"))
+    assert report.first.endswith(
+        "does not offer entity, resource, link, storage, network, storagelink, networkinterface, os_tpl, "
+        "image template, resource_tpl, size template, user_data or 1 more"
+    )
+
+
+@pytest.mark.parametrize(("kept", "missing"), [(0, "user_data"), (1, "public_key"), (None, "user_data or public_key")])
+def test_missing_context_mixins_alone_are_a_warning(monitor, kept, missing):
+    base = monitor.federation.site("rocci").base
+    context = [] if kept is None else [CONTEXT[1 - kept]]
+    report = announces(monitor, *KINDS, *TEMPLATES, *context)
+    assert report.first == (
+        f"OCCI-Context WARNING - {base}: does not offer {missing}, so what users hand over does not reach their VMs"
+    )
+    assert (report.code, report.err) == (1, "")
+
+
+def test_context_mixins_of_occi_1_2_will_do(monitor):
+    newer = [
+        mixin("user_data", f"{S}infrastructure/compute#"),
+        mixin("ssh_key", f"{S}infrastructure/credentials#"),
+    ]
+    assert announces(monitor, *KINDS, *TEMPLATES, *newer).code == 0
+
+
+def test_templates_that_nobody_shared_with_the_monitoring_vo_are_critical_and_say_so(monitor):
+    base = monitor.federation.site("rocci").base
+    report = announces(monitor, *KINDS, *TEMPLATES[:2], *CONTEXT)
+    assert report.code == 2
+    assert report.first == (
+        f"OCCI-Context CRITICAL - {base}: does not offer image template or size template to us "
+        "(share some with the monitoring VO)"
+    )
+
+
+def test_what_is_optional_may_be_missing_and_v_says_that_it_is(monitor):
+    site = monitor.federation.site("rocci")
+    announces(monitor, *[line for line in [*KINDS, *TEMPLATES, *CONTEXT] if "storage" not in line])
+    options = ["--optional", "storage", "--optional", f"{S}infrastructure#storagelink"]
+    report = monitor.run(PROBE, "-u", site.base, *options, "-v")
+    assert report.code == 0, report.out
+    assert "not offered, and optional: storage, storagelink" in report.lines
+    assert monitor.run(PROBE, "-u", site.base, *options[:2]).first.endswith("does not offer storagelink")
+
+
+def test_what_is_required_by_an_option_is_critical(monitor):
+    site = monitor.federation.site("rocci")
+    assert look(monitor, "rocci", "--require", "ipnetwork", "--require", f"{S}infrastructure#compute").code == 0
+    report = look(monitor, "rocci", "--require", "floatingippool", "--require", "http://x.org/y#z")
+    assert report.code == 2
+    assert report.first == (f"OCCI-Context CRITICAL - {site.base}: does not offer floatingippool or http://x.org/y#z")
+    announces(monitor, *KINDS, *TEMPLATES)
+    report = monitor.run(PROBE, "-u", site.base, "--require", "user_data")
+    assert report.code == 2
+    assert report.first.endswith("does not offer user_data or public_key")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (
+            ["--optional", "storagelnk"],
+            "usage: argument --optional: 'storagelnk' is nothing that is required; did you mean storagelink? "
+            "(see check_occi_context --help)",
+        ),
+        (
+            ["--optional", "http://x.org/#storage"],
+            "usage: argument --optional: 'http://x.org/#storage' is nothing that is required; did you mean storage? "
+            "(see check_occi_context --help)",
+        ),
+        (
+            ["--optional", "storage", "--require", f"{S}infrastructure#storage"],
+            "--optional storage contradicts --require or --boot (leave out one of them)",
+        ),
+        (
+            ["--optional", "ssh_key", "--boot"],
+            "--optional ssh_key contradicts --require or --boot (leave out one of them)",
+        ),
+        (
+            ["--user-data", "x"],
+            "usage: unknown argument --user-data x (see check_occi_context --help)",
+        ),
+        (
+            ["--ssh-port", "0"],
+            "usage: argument --ssh-port: '0' is not a port between 1 and 65535 (see check_occi_context --help)",
+        ),
+    ],
+)
+def test_wrong_usage_is_unknown_and_asks_nobody(monitor, arguments, said):
+    report = look(monitor, "rocci", *arguments)
+    assert report.first == f"OCCI-Context UNKNOWN - {said}"
+    assert (report.code, report.err) == (3, "")
+    assert monitor.federation.site("rocci").web.requests == []
+
+
+def test_a_registered_template_that_is_not_offered_is_critical_and_names_the_nearest(monitor):
+    site = monitor.federation.site("rocci")
+    report = monitor.run(PROBE, "-u", f"{site.base}/?image=uuid_monitoring_19&resource=smal")
+    assert report.code == 2
+    assert re.fullmatch(
+        rf"OCCI-Context CRITICAL - {site.base}: registered image uuid_monitoring_19 is not among the 3 templates "
+        r"offered; nearest: uuid_monitoring_20 \(correct the URL in the GOCDB\); "
+        rf"{site.base}: registered resource smal is not among the 3 templates offered; nearest: small "
+        r"\(correct the URL in the GOCDB\)",
+        report.first,
+    ), report.first
+
+
+def test_parts_that_cannot_be_read_are_counted_with_v(monitor):
+    announces(monitor, *KINDS, *TEMPLATES, *CONTEXT, "Category: ; scheme=", "hello")
+    report = monitor.run(PROBE, "-u", monitor.federation.site("rocci").base, "-v")
+    assert report.code == 0
+    assert "2 parts of the query interface could not be read" in report.lines
+
+
+def test_text_from_outside_is_made_safe(monitor):
+    site = monitor.federation.site("rocci")
+    hostile = [
+        mixin("uuid_monitoring_2\x1b[31m|<b>", "http://x.org/os#", f"{S}infrastructure#os_tpl"),
+        *(KINDS + TEMPLATES + CONTEXT),
+    ]
+    announces(monitor, *hostile)
+    report = monitor.run(PROBE, "-u", f"{site.base}/?image=uuid_monitoring_19&resource=small")
+    assert report.code == 2
+    assert report.err == ""
+    assert not set("\x1b<>") & set(report.out)
+    assert report.out.count("|") == 1
+
+
+# ---- how long it takes, and how much
+
+
+def test_the_response_time_is_judged_when_limits_are_given(monitor):
+    site = monitor.federation.site("rocci")
+    site.faults.on("slow", seconds=0.3)
+    report = look(monitor, "rocci", "-w", "100ms", "-c", "5")
+    assert re.fullmatch(
+        rf"OCCI-Context WARNING - query interface of {site.base} answered only after 0\.\d+ s \(limit 100ms\)",
+        report.first,
+    )
+    assert report.performance["response_time"].endswith("s;0.1;5;0")
+    assert look(monitor, "rocci", "-c", "100ms").code == 2
+
+
+def test_twenty_thousand_images_are_judged_quickly_in_64_mib(monitor):
+    site = monitor.federation.site("occi-os")
+    many = [Image(f"{number:08x}-52f5", f"image {number} of a collection, {'x' * 250}") for number in range(20_000)]
+    templates = site.occi.templates
+    site.occi.templates = Templates((*many, *templates.images), templates.sizes)
+    try:
+        site.occi.reset()
+        for arguments in ([], ["--image", "monitorin"]):
+            began = time.monotonic()
+            report, peak_kib = monitor.measured(PROBE, "-u", site.url, *arguments)
+            assert report.performance["images"] == "20003;;;0"
+            assert report.code == (2 if arguments else 0)
+            assert peak_kib < 64 << 10
+            assert time.monotonic() - began < 30  # half a second on a machine with nothing else to do
+    finally:
+        site.occi.templates = templates
+        site.occi.reset()
+
+
+# ---- faults of the endpoint, of ours and of third parties
+
+
+WIRE = [
+    ("mute", {}, r"no complete answer within [\d.]+ s"),
+    ("drip-body", {}, r"no complete answer within [\d.]+ s"),
+    ("garbage", {}, r"answered with what is not HTTP: .*"),
+    ("close-body", {}, r"connection closed within its answer"),
+    ("endless-body", {}, r"the answer .*"),
+    ("html", {}, r"no category in the answer of the query interface but .*"),
+    ("status", {"code": 404}, r"not found \(404\); is .* the OCCI endpoint\?"),
+    ("status", {"code": 503, "body": "maintenance"}, r"failed to answer the query interface \(503: maintenance\)"),
+    ("status", {"code": 401}, r"refused to let us in \(401.*\)"),
+]
+
+
+@pytest.mark.parametrize(("fault", "parameters", "said"), WIRE, ids=[f"{f}{p.get('code', '')}" for f, p, _ in WIRE])
+def test_a_misbehaving_endpoint_is_critical_within_the_deadline(monitor, fault, parameters, said):
+    site = monitor.federation.site("rocci")
+    site.faults.on(fault, **parameters)
+    began = time.monotonic()
+    limit = 3 if fault in ("mute", "drip-body") else 30
+    report = look(monitor, "rocci", "-t", limit)
+    assert time.monotonic() - began < limit + 1.5
+    assert (report.code, report.err) == (2, "")
+    assert re.fullmatch(rf"OCCI-Context CRITICAL - GET {site.base}/-/: (?:{said})", report.first), report.first
+    assert report.performance == {}
+
+
+@pytest.mark.parametrize("variant", ["expired", "wrong-host", "unknown-ca"])
+def test_a_bad_host_certificate_is_critical(monitor, variant):
+    site = monitor.federation.site("ooi")
+    site.certificate(variant)
+    report = look(monitor, "ooi")
+    assert report.code == 2
+    assert report.first.startswith(f"OCCI-Context CRITICAL - GET {site.base}/-/: certificate ")
+
+
+def test_nobody_listening_is_critical_and_a_name_that_does_not_resolve_too(monitor):
+    report = monitor.run(PROBE, "-u", "https://127.0.0.1:1/")
+    assert report.code == 2
+    assert report.first == (
+        "OCCI-Context CRITICAL - GET https://127.0.0.1:1/-/: connection refused; nothing listens there"
+    )
+    assert monitor.run(PROBE, "-u", "https://cloud.invalid:1/").code == 2
+
+
+def test_no_credential_a_bad_one_and_a_failing_gocdb_are_unknown(monitor, tmp_path):
+    report = look(monitor, "ooi", X509_USER_PROXY="")
+    assert (report.code, report.err) == (3, "")
+    assert "wants a VOMS proxy or an access token and we have none" in report.first
+    report = look(monitor, "ooi", "--cert", tmp_path / "none")
+    assert report.first == (
+        f"OCCI-Context UNKNOWN - proxy or certificate {tmp_path}/none cannot be read: No such file or directory"
+    )
+    monitor.federation.gocdb.faults.on("status", code=503)
+    report = monitor.run(PROBE, "-H", "ooi.fedcloud.test")
+    assert report.code == 3
+    assert report.first.startswith("OCCI-Context UNKNOWN - GOCDB GET https://localhost:")
+    assert monitor.run(PROBE).first == "OCCI-Context UNKNOWN - no endpoint is named (give -H HOST or -u URL)"
+
+
+# ---- what reaches a VM
+
+
+@pytest.mark.parametrize("cloud", CLOUDS)
+def test_with_boot_the_key_lets_us_in_and_the_user_data_has_run(monitor, guests, cloud):
+    site = monitor.federation.site(cloud)
+    foreign = site.occi.add_foreign("somebody else's", "ops")
+    report = boot(monitor, cloud)
+    assert re.fullmatch(
+        rf"OCCI-Context OK - VM on {site.base} let us in with its key after [\d.]+ m?s and had run its user_data "
+        r"after [\d.]+ m?s, removed in [\d.]+ m?s",
+        report.first,
+    ), report.out
+    assert (report.code, report.err, report.lines) == (0, "", [])
+    assert list(report.performance) == [
+        *("images", "kinds", "mixins", "response_time", "sizes", "time_to_active", "time_to_context"),
+        *("time_to_create", "time_to_delete", "time_to_login", "time_total"),
+    ]
+    times = [float(report.performance[f"time_to_{end}"].partition("s")[0]) for end in ("active", "login", "context")]
+    assert times == sorted(times)
+    assert [vm.id for vm in site.occi.vms()] == [foreign]
+    assert monitor.remembered() == []
+    [(address, user, accepted)] = guests.logins
+    assert (user, accepted) == ("cloudadm", True)
+    assert address.startswith("127.")
+    assert guests.methods == {"publickey"}
+    assert set(guests.commands) == {"cat /var/tmp/egi-sam-context"}
+
+
+def test_each_run_has_a_key_and_a_marker_of_its_own_and_neither_is_shown(monitor):
+    site = monitor.federation.site("ooi")
+    seen = []
+    for _ in range(2):
+        site.web.requests.clear()
+        report = boot(monitor, "ooi", "-vvv")
+        assert report.code == 0
+        [body] = [each.request.body.decode() for each in site.web.requests if each.request.method == "POST"]
+        key = re.search(r'publickey.data="(ecdsa-sha2-nistp256 [A-Za-z0-9+/=]+ egi-sam)"', body)
+        encoded = re.search(r'compute.user_data="([A-Za-z0-9+/=]+)"', body)
+        assert key
+        assert encoded
+        script = base64.b64decode(encoded[1]).decode()
+        marker = re.fullmatch(r"#!/bin/sh\numask 022\necho ([0-9a-f]{32}) > /var/tmp/egi-sam-context\n", script)
+        assert marker
+        assert encoded[1] not in report.out
+        assert "PRIVATE KEY" not in report.out
+        seen += [key[1], marker[1]]
+    assert len(set(seen)) == 4
+
+
+def test_v_tells_how_the_vm_was_reached(monitor, guests):
+    report = boot(monitor, "ooi", "-v")
+    text = "\n".join(report.lines)
+    assert re.search(
+        rf"^VM: /occi1.1/compute/\S+ \(egi-sam-\S+\)\naddress: (127\S+)\nSSH: \1 port {guests.port}, ", text, re.M
+    )
+    assert text.count("server software: ") == 1
+
+
+def test_a_user_data_that_takes_its_time_is_waited_for(monitor, guests):
+    guests.faults.on("user-data-seconds", seconds=0.8)
+    report = boot(monitor, "rocci")
+    assert report.code == 0, report.out
+    assert float(report.performance["time_to_login"].partition("s")[0]) < 0.8
+    assert 0.8 <= float(report.performance["time_to_context"].partition("s")[0]) < 3
+    assert len(guests.logins) == 1
+
+
+def test_a_key_that_is_installed_late_is_waited_for(monitor, guests):
+    guests.faults.on("key-refused", times=1)
+    report = boot(monitor, "rocci")
+    assert report.code == 0, report.out
+    assert [accepted for *_, accepted in guests.logins] == [False, True]
+
+
+def test_a_session_that_is_lost_is_begun_again(monitor, guests):
+    guests.faults.on("session-lost", times=1)
+    report = boot(monitor, "rocci")
+    assert report.code == 0, report.out
+    assert len(guests.logins) == 2
+
+
+VM_FAULTS = [
+    (
+        "key-refused",
+        r"public_key did not reach the VM: SSH to WHERE: does not accept our key for user cloudadm, tried for "
+        r"[\d.]+ m?s \(if its image has no user cloudadm, name another with --ssh-user\)",
+    ),
+    (
+        "user-data-ignored",
+        r"user_data did not reach the VM: /var/tmp/egi-sam-context is not there [\d.]+ m?s after the login",
+    ),
+    (
+        "command-mute",
+        r"user_data could not be seen in the VM: SSH to WHERE: reading /var/tmp/egi-sam-context after the login: no "
+        r"complete answer within [\d.]+ m?s \(tried for [\d.]+ m?s\)",
+    ),
+    ("mute-accept", r"VM is active and lets nobody in: SSH to WHERE: no complete answer within .* \(tried for .*\)"),
+    ("garbage", r"VM is active and lets nobody in: SSH to WHERE: answered with what is not SSH \(tried for .*\)"),
+]
+
+
+@pytest.mark.parametrize(("fault", "said"), VM_FAULTS, ids=[fault for fault, _ in VM_FAULTS])
+def test_a_vm_that_did_not_get_what_was_handed_over_is_critical_and_removed(monitor, guests, fault, said):
+    site = monitor.federation.site("rocci")
+    guests.faults.on(fault)
+    began = time.monotonic()
+    report = boot(monitor, "rocci", "--wait", "1")
+    assert time.monotonic() - began < 15
+    assert (report.code, report.err) == (2, "")
+    said = said.replace("WHERE", rf"127\.[\d.]+ port {guests.port}")
+    assert re.fullmatch(rf"OCCI-Context CRITICAL - {site.base}: (?:{said})", report.first), report.first
+    assert "time_to_active" in report.performance
+    assert site.occi.vms() == []
+    assert monitor.remembered() == []
+
+
+def test_an_image_without_the_user_is_critical(monitor):
+    report = boot(monitor, "rocci", "--wait", "1", "--ssh-user", "centos")
+    assert report.code == 2
+    assert "does not accept our key for user centos" in report.first
+
+
+def test_a_closed_port_is_critical(monitor):
+    site = monitor.federation.site("rocci")
+    report = boot(monitor, "rocci", "--wait", "1", "--ssh-port", "1")
+    assert re.fullmatch(
+        rf"OCCI-Context CRITICAL - {site.base}: VM is active and lets nobody in: 127\.[\d.]+ port 1: connection "
+        r"refused; nothing listens there \(tried for [\d.]+ m?s\)",
+        report.first,
+    ), report.first
+
+
+def test_what_ooi_loses_in_the_form_of_occi_1_2_is_found_out(monitor):
+    site = monitor.federation.site("ooi")
+    site.faults.on("template-gone", term=OLD_USER_DATA)
+    assert look(monitor, "ooi").code == 0  # by its announcements nothing is wrong
+    report = boot(monitor, "ooi", "--wait", "1.2")
+    assert report.code == 2
+    assert f", handed over by {S}infrastructure/credentials#ssh_key (if its image" in report.first
+    assert site.occi.vms() == []
+
+
+def test_the_form_of_occi_1_2_works_where_the_cloud_reads_it(monitor):
+    site = monitor.federation.site("rocci2")
+    site.faults.on("template-gone", term=OLD_USER_DATA)
+    assert boot(monitor, "rocci2").code == 0
+
+
+@pytest.mark.parametrize("address", ["", "0.0.0.0"])
+def test_a_vm_without_a_usable_address_is_critical(monitor, address):
+    site = monitor.federation.site("ooi")
+    site.faults.on("vm-address", address=address)
+    report = boot(monitor, "ooi", "--wait", "1.2")
+    assert report.code == 2
+    told = f"no address that can be one ({address})" if address else "no address to log in at"
+    assert report.first == f"OCCI-Context CRITICAL - {site.base}: VM is active, and the cloud tells {told}"
+    assert site.occi.vms() == []
+
+
+def test_a_vm_that_is_active_too_late_to_be_judged_is_a_warning(monitor, guests):
+    site = monitor.federation.site("rocci")
+    guests.faults.on("key-refused")
+    report = boot(monitor, "rocci", "-t", "4", "--wait", "3")
+    assert (report.code, report.err) == (1, "")
+    assert re.search(
+        r"; the VM became active so late that only [\d.]+ m?s were left for this \(raise -t to wait longer\)$",
+        report.first,
+    ), report.first
+    assert site.occi.vms() == []
+
+
+def test_a_vm_with_private_addresses_only_is_a_warning(monitor):
+    site = monitor.federation.site("ooi")
+    site.faults.on("vm-address", address="192.0.2.1")
+    report = boot(monitor, "ooi", "--wait", "1")
+    assert (report.code, report.err) == (1, "")
+    assert re.fullmatch(
+        rf"OCCI-Context WARNING - {site.base}: contextualisation not seen, as the VM has no public address that we can "
+        r"reach: .*192\.0\.2\.1 .*\(tried for [\d.]+ m?s\)",
+        report.first,
+    ), report.first
+    assert site.occi.vms() == []
+
+
+def test_an_endpoint_without_context_mixins_creates_nothing_and_is_critical(monitor):
+    site = monitor.federation.site("rocci")
+    site.faults.on("template-gone", term="user_data")
+    report = boot(monitor, "rocci")
+    assert report.code == 2
+    assert report.first == f"OCCI-Context CRITICAL - {site.base}: does not offer user_data"
+    assert site.occi.created == []
+
+
+def test_an_endpoint_that_does_not_answer_is_reported_once_with_boot_too(monitor):
+    site = monitor.federation.site("rocci")
+    site.faults.on("status", code=503)
+    report = boot(monitor, "rocci")
+    assert report.code == 2
+    assert re.fullmatch(
+        rf"OCCI-Context CRITICAL - GET {site.base}/-/: failed to answer the query interface \(503.*\)", report.first
+    )
+
+
+def test_a_vm_that_never_becomes_active_is_a_warning_and_nobody_logs_in(monitor, guests):
+    site = monitor.federation.site("rocci")
+    site.faults.on("build-endless")
+    report = boot(monitor, "rocci", "-t", "3")
+    assert report.code == 1
+    assert re.search(r": VM still (?:inactive|waiting) after [\d.]+ m?s, given up$", report.first), report.first
+    assert guests.logins == []
+    assert site.occi.vms() == []
+
+
+def test_a_signal_while_logging_in_removes_the_vm(monitor, guests):
+    site = monitor.federation.site("rocci")
+    guests.faults.on("key-refused")
+    process = monitor.start(PROBE, "-u", site.url, "--boot", "--ssh-port", guests.port)
+    end = time.monotonic() + 15
+    while not guests.logins:
+        assert time.monotonic() < end
+        time.sleep(0.01)
+    process.send_signal(signal.SIGTERM)
+    out, err = process.communicate(timeout=15)
+    assert (process.returncode, err) == (3, b"")
+    assert out.startswith(b"OCCI-Context UNKNOWN - interrupted by SIGTERM")
+    assert site.occi.vms() == []
+    assert monitor.remembered() == []
+
+
+def test_without_paramiko_boot_is_unknown_before_anything_is_created_and_the_rest_works(monitor, tmp_path):
+    site = monitor.federation.site("rocci")
+    (tmp_path / "paramiko.py").write_text("raise ModuleNotFoundError('paramiko')\n")
+    path = f"{tmp_path}:{ROOT}"
+    report = boot(monitor, "rocci", PYTHONPATH=path)
+    assert report.first == (
+        "OCCI-Context UNKNOWN - --boot needs the Python library paramiko, which is absent "
+        "(pip install 'fedcloud-probes[boot]')"
+    )
+    assert (report.code, report.err) == (3, "")
+    assert site.occi.created == []
+    assert look(monitor, "rocci", PYTHONPATH=path).code == 0
+
+
+def test_boot_with_twenty_thousand_images_stays_below_64_mib(monitor, guests):
+    site = monitor.federation.site("rocci")
+    many = [Image(str(number), f"image {number} of a collection, {'x' * 60}") for number in range(1000, 21_000)]
+    templates = site.occi.templates
+    site.occi.templates = Templates((*templates.images, *many), templates.sizes)
+    try:
+        site.occi.reset()
+        report, peak_kib = monitor.measured(PROBE, "-u", site.url, "--boot", "--ssh-port", guests.port)
+        assert report.code == 0, report.out
+        assert peak_kib < 64 << 10
+    finally:
+        site.occi.templates = templates
+        site.occi.reset()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "seconds"),
+    [([], 60), (["--boot"], 600), (["-t", "60", "--boot"], 60), (["--boot", "-t", "90"], 90), (["-t", "5m"], 300)],
+)
+def test_boot_raises_the_default_of_t_and_nothing_that_was_given(arguments, seconds):
+    parser = cli.Parser(prog="check", doc="")
+    parser.add_argument("--boot", action=cli.LongerRun, seconds=600.0, help="boot")
+    cli.standard(parser, timeout=60.0)
+    args = parser.parse_args(arguments)
+    assert (args.timeout, args.boot) == (seconds, "--boot" in arguments)
+
+
+def test_help_says_what_boot_does(monitor):
+    report = monitor.run(PROBE, "--help")
+    assert (report.code, report.err) == (3, "")
+    for word in ("--optional ID", "--require ID", "--boot", "--ssh-user NAME", "--ssh-port PORT"):
+        assert word in report.out
