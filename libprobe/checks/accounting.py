@@ -1,0 +1,222 @@
+"""Whether a site's accounting records are fresh, as the accounting portal shows it.
+
+The site is to blame for old records and for not being listed; everything else (a page that cannot be
+read, is old itself or says impossible things) is the portal's fault.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import NamedTuple
+
+from nagiosplugin import Metric
+
+from libprobe.checks.base import Check, judged
+from libprobe.clients.http import without_query
+from libprobe.failures import CRITICAL, WARNING, BadData, HelperFailure, Misconfigured
+from libprobe.formats import accounting
+from libprobe.text import duration, number_of
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    import argparse
+    from collections.abc import Callable, Iterator
+    from typing import Protocol
+
+    from libprobe.clients.accounting import Fetched
+    from libprobe.deadline import Deadline
+
+    class Portal(Protocol):
+        def page(self, site: str) -> Fetched: ...
+
+
+SERVICE_TYPE = "eu.egi.cloud.accounting"
+FUTURE_S = 300.0
+"""How far ahead of our clock another's may be."""
+
+
+class Subject(NamedTuple):
+    """The site that is meant.
+
+    name:  GOCDB site name. alias: the name in the URL field of its GOCDB entry, which some sites use for
+           their records instead; empty for none.
+    notes: how it was found, for the status line.
+    """
+
+    name: str
+    alias: str = ""
+    notes: tuple[str, ...] = ()
+
+
+def find_site(args: argparse.Namespace, deadline: Deadline) -> Subject:
+    """The site of --site, or that of the host of -H as the GOCDB has it.
+
+    Raises: Misconfigured when neither tells; HelperFailure when the GOCDB fails.
+    """
+    from libprobe import access, topology
+
+    if args.site:
+        return Subject(args.site)
+    if not args.hostname:
+        raise Misconfigured("no site is named", remedy="give --site NAME, or -H HOST to look it up in the GOCDB")
+    cache = access.state_directory(args)
+    found, notes = topology.find_registered(args, deadline, cache, SERVICE_TYPE)
+    if found is None:
+        found, notes = topology.find_registered(args, deadline, cache)
+    if found is None or not found.site:
+        raise Misconfigured(f"the GOCDB does not know {args.hostname}, hence not its site", remedy="give --site NAME")
+    url = found.url if found.service_type == SERVICE_TYPE else ""
+    alias = url if url and not any(char in url for char in ":/ ") else ""
+    return Subject(found.site, alias if alias != found.site else "", tuple(notes))
+
+
+class SiteAccounting(Check):
+    """Asks the portal when a site published last.
+
+    page_age: seconds from which on the page itself is too old to judge anybody by; 0 for no limit.
+    now:      the instant to judge at, aware.
+    Yields: record_age (s), machines, page_age (s), and judgements.
+    """
+
+    def __init__(
+        self,
+        portal: Portal,
+        site: Subject,
+        deadline: Deadline,
+        *,
+        page_age: float = 86400.0,
+        now: Callable[[], datetime] = lambda: datetime.now(UTC),
+    ) -> None:
+        super().__init__(deadline)
+        self.subject = site.name
+        self._portal = portal
+        self._site = site
+        self._page_age = page_age
+        self._now = now
+        self._notes: list[str] = []
+        self.facts.update(site=site.name, notes="")
+        for note in site.notes:
+            self._note(note)
+
+    def measure(self) -> Iterator[Metric]:
+        fetched = self._portal.page(self._site.name)
+        where = f"accounting page {without_query(fetched.url)}"
+        now = self._now()
+        self.detail(1, where)
+        if fetched.page.updated:
+            age = self._age(fetched.page.updated, now, f"{where}: was last updated", fetched.clock_skew)
+            self.detail(1, f"page last updated: {fetched.page.updated:%Y-%m-%d %H:%M:%S} UTC")
+            yield Metric("page_age", age, "s", min=0)
+            if 0 < self._page_age <= age:
+                raise HelperFailure(
+                    f"{where}: was last updated {duration(age)} ago (limit {duration(self._page_age)}), "
+                    f"so it cannot tell whether {self.subject} publishes"
+                )
+        if fetched.page.publications:
+            yield from self._judge_publication(fetched, where, now)
+        else:
+            yield from self._judge_row(fetched, where, now)
+
+    def _note(self, text: str) -> None:
+        self._notes.append(text)
+        self.facts["notes"] = f" [{'; '.join(self._notes)}]"
+
+    # ---- the table of all sites
+
+    def _judge_row(self, fetched: Fetched, where: str, now: datetime) -> Iterator[Metric]:
+        row = self._find(fetched.page, where)
+        if row is None:
+            yield judged(CRITICAL, self._absent(fetched.page, where))
+            return
+        if row.site != self.subject:
+            self._note(f"listed as {row.site}")
+        updated = self._time(row.updated, where)
+        age = self._age(updated, now, f"{where}: {row.site} was last updated", fetched.clock_skew)
+        self.detail(1, f"{row.site}: last updated {row.updated} UTC, {row.kind or 'of no type'}")
+        if row.machines is not None:
+            yield Metric("machines", row.machines, min=0)
+        yield self._record_age(age)
+
+    def _find(self, page: accounting.Page, where: str) -> accounting.Row | None:
+        """The site's row: by its exact name, by its alias, or by its name in another case.
+
+        Raises: HelperFailure when that is ambiguous, or the page broke off before.
+        """
+        if not page.rows and page.is_complete:
+            raise HelperFailure(f"{where}: lists no site at all")
+        names = [self._site.name, *([self._site.alias] if self._site.alias else [])]
+        exact = [[row for row in page.rows if row.site == name] for name in names]
+        folded = [[row for row in page.rows if row.site.casefold() == name.casefold()] for name in names]
+        rows = next((found for found in (*exact, *folded) if found), None)
+        if rows is None:
+            if not page.is_complete:
+                raise HelperFailure(
+                    f"{where}: breaks off after {number_of(len(page.rows), 'site')}, without {self.subject}"
+                )
+            return None
+        if len({(row.site, row.updated) for row in rows}) > 1:
+            listed = ", ".join(f"{row.site} {row.updated}" for row in rows[:3])
+            raise HelperFailure(f"{where}: has {len(rows)} rows for {self.subject} that differ: {listed}")
+        return rows[0]
+
+    def _absent(self, page: accounting.Page, where: str) -> str:
+        import difflib
+
+        names = {row.site.casefold()[:60]: row.site for row in page.rows[:1000]}
+        near = difflib.get_close_matches(self.subject.casefold()[:60], list(names), n=3, cutoff=0.6)
+        similar = f"; similar names there: {', '.join(names[each] for each in near)}" if near else ""
+        return (
+            f"{self.subject} is not among the {number_of(len(page.rows), 'site')} of the {where}{similar} "
+            "(its records have to carry the GOCDB site name)"
+        )
+
+    # ---- the page of one site
+
+    def _judge_publication(self, fetched: Fetched, where: str, now: datetime) -> Iterator[Metric]:
+        found = fetched.page.publications
+        if len({(each.word, each.updated) for each in found}) > 1:
+            raise HelperFailure(f"{where}: has {len(found)} publication statuses that differ")
+        [word, updated, text] = found[0]
+        self.detail(1, f"status: {text}")
+        if not updated:
+            if word == "OK":
+                raise HelperFailure(f"{where}: says {text!r} without the date of the last publication")
+            yield judged(CRITICAL, f"{self.subject} has no date of publication; the {where} says {text!r}")
+            return
+        age = self._age(
+            self._time(updated, where),
+            now,
+            f"{where}: {self.subject} last published",
+            fetched.clock_skew,
+            day=accounting.is_day(updated),
+        )
+        if word != "OK":
+            yield judged(WARNING, f"{self.subject}: the {where} says {text!r}")
+        yield self._record_age(age)
+
+    # ---- times
+
+    def _record_age(self, age: float) -> Metric:
+        self.facts["record_age"] = duration(age) if age else "less than a day"
+        return Metric("record_age", age, "s", min=0)
+
+    def _time(self, text: str, where: str) -> datetime:
+        try:
+            return accounting.read_time(text)
+        except BadData as error:
+            raise HelperFailure(f"{where}: last update of {self.subject}: {error.sentence}") from None
+
+    def _age(self, then: datetime, now: datetime, what: str, skew: float | None, *, day: bool = False) -> float:
+        """Seconds passed since; a day counts from its end. Raises: HelperFailure for the future."""
+        age = (now - then).total_seconds()
+        if -age <= FUTURE_S + (86400.0 if day else 0.0):
+            return max(0.0, age)
+        said = f"{what} at {then:%Y-%m-%d %H:%M:%S} UTC, {duration(-age)} in the future"
+        if skew is None:
+            clock = "one of the portal's and this machine's clocks is wrong"
+        elif abs(skew) > FUTURE_S:
+            ahead = "ahead of" if skew > 0 else "behind"
+            clock = f"the portal's clock is {duration(abs(skew))} {ahead} this machine's"
+        else:
+            clock = "this machine's clock agrees with that of the portal's web server, so the time itself is wrong"
+        raise HelperFailure(said, remedy=clock)

@@ -1,0 +1,54 @@
+"""The accounting portal: a third party, so that whatever fails here is no site's fault."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+from urllib.parse import quote
+
+from libprobe.clients import documents
+from libprobe.clients.http import HttpClient, without_query
+from libprobe.deadline import OutOfTime
+from libprobe.failures import EndpointFailure, HelperFailure
+from libprobe.formats import accounting
+from libprobe.text import duration
+
+DEFAULT_URL = "http://goc-accounting.grid-support.ac.uk/cloudtest/cloudsites2.html"
+MAX_PAGE = 2 << 20
+
+
+class Fetched(NamedTuple):
+    """A page, the address that was asked, and by how many seconds the portal's clock is ahead of ours, if known."""
+
+    page: accounting.Page
+    url: str
+    clock_skew: float | None
+
+
+class AccountingPortal:
+    """One portal. url: of its page, in which `{site}` stands for the site's name."""
+
+    def __init__(self, http: HttpClient, url: str = DEFAULT_URL) -> None:
+        self._http = http
+        self._url = url
+
+    def page(self, site: str) -> Fetched:
+        """Fetch and read the page. Raises: HelperFailure; Misconfigured for an address that is none."""
+        url = self._url.replace("{site}", quote(site, safe=""))
+        shown = f"accounting page {without_query(url)}"
+        try:
+            answer = documents.get(self._http, url, max_bytes=MAX_PAGE, headers=[("Accept", "text/html, */*;q=0.1")])
+            if answer.status != 200:
+                raise HelperFailure(f"{shown}: answered {answer.status} {answer.reason}".rstrip())
+            page = accounting.read_page([answer.body])
+        except EndpointFailure as failure:
+            asked = f"GET {without_query(url)}"
+            sentence = failure.sentence.removeprefix(asked)
+            between = "" if sentence != failure.sentence else ": it "
+            raise HelperFailure(f"{shown}{between}{sentence}") from None
+        except OutOfTime:
+            waited = duration(self._http.current_deadline().seconds)
+            raise HelperFailure(f"{shown}: not read within {waited}") from None
+        if not page.is_table and not page.publications:
+            what = "is empty" if not answer.body.strip() else "has neither a table of sites nor a publication status"
+            raise HelperFailure(f"{shown}: {what}", remedy="give the page's address with -u")
+        return Fetched(page, url, self._http.clock_skew)

@@ -1,0 +1,291 @@
+"""check_apel_pub as Nagios runs it, against the portal's two kinds of pages and everything that can go wrong."""
+
+from __future__ import annotations
+
+import re
+import time
+from datetime import timedelta
+
+import pytest
+
+from tests.federation import gocdb as pi
+
+PROBE = "check_apel_pub"
+SITE = "OOI-CLOUD"
+HOST = "ooi.fedcloud.test"
+
+
+@pytest.fixture
+def portal(federation):
+    """The accounting portal as new, all sites fresh."""
+    federation.accounting.reset([site.gocdb_name for site in federation.sites.values()])
+    federation.service("accounting").web.requests.clear()
+    return federation.accounting
+
+
+@pytest.fixture
+def look(monitor, portal):
+    return lambda *arguments, **options: monitor.run(PROBE, *arguments, **options)
+
+
+@pytest.fixture
+def page(federation):
+    return f"accounting page {federation.accounting_url}"
+
+
+# ---- the good case
+
+
+def test_by_host_name_alone_the_site_is_found_and_fresh(look, monitor):
+    report = look("-H", HOST)
+    assert (report.code, report.err, report.lines) == (0, "", [])
+    assert report.first == f"APEL-Pub OK - {SITE} last published 2 h ago"
+    assert re.fullmatch(r"720\d\.?\d*s;604800;2592000;0", report.performance["record_age"])
+    assert report.performance["machines"] == "1492;;;0"
+    assert re.fullmatch(r"6\d\.?\d*s;;;0", report.performance["page_age"])
+    [exchange] = monitor.federation.service("accounting").web.requests
+    assert (exchange.request.method, exchange.request.path) == ("GET", "/cloudtest/cloudsites2.html")
+
+
+def test_by_site_name_the_gocdb_is_not_asked(look, federation):
+    federation.gocdb.faults.on("close-accept")
+    assert look("--site", SITE).first == f"APEL-Pub OK - {SITE} last published 2 h ago"
+
+
+def test_v_tells_the_page_and_the_row(look, federation):
+    report = look("--site", SITE, "-v")
+    assert report.code == 0
+    assert report.lines[0] == f"accounting page {federation.accounting_url}"
+    assert re.fullmatch(r"page last updated: \d{4}-\d\d-\d\d \d\d:\d\d:\d\d UTC", report.lines[1])
+    assert re.fullmatch(rf"{SITE}: last updated \d{{4}}-\d\d-\d\d \d\d:\d\d:\d\d UTC, OpenStack", report.lines[2])
+
+
+def test_odd_markup_makes_no_difference(look, portal):
+    portal.faults.on("odd-markup")
+    report = look("--site", SITE)
+    assert (report.code, report.performance["machines"]) == (0, "1492;;;0")
+    assert report.first == f"APEL-Pub OK - {SITE} last published 2 h ago"
+
+
+def test_the_later_page_of_one_site_is_known_by_itself(look, portal, federation):
+    url = federation.accounting_url.replace("cloudtest/cloudsites2.html", "rss/{site}_Pub.html")
+    assert look("--site", SITE, "-u", url).first == f"APEL-Pub OK - {SITE} last published less than a day ago"
+    portal.publishes(SITE, age=timedelta(days=10, hours=12))
+    report = look("--site", SITE, "-u", url)
+    assert report.code == 1
+    assert re.search(rf"{SITE} last published (9|10)(\.\d)? d ago \(limit 7d\)", report.first)
+
+
+def test_the_page_may_come_from_the_settings(look, portal, federation, tmp_path):
+    settings = tmp_path / "probes.ini"
+    settings.write_text("[accounting]\nurl = http://localhost:1/\n")
+    report = look("--site", SITE, "--config", settings)
+    assert report.first == (
+        "APEL-Pub UNKNOWN - accounting page http://localhost:1/ (127.0.0.1): connection refused; nothing listens there"
+    )
+    assert look("--site", SITE, "--config", settings, "-u", federation.accounting_url).code == 0
+
+
+# ---- judging the age
+
+
+@pytest.mark.parametrize(
+    ("age", "code", "said"),
+    [
+        (timedelta(days=6, hours=23), 0, "7 d ago"),
+        (timedelta(days=7), 1, "7 d ago (limit 7d)"),
+        (timedelta(days=29), 1, "29 d ago (limit 7d)"),
+        (timedelta(days=30), 2, "30 d ago (limit 30d)"),
+        (timedelta(days=800), 2, "800 d ago (limit 30d)"),
+    ],
+)
+def test_age_decides_the_status(look, portal, age, code, said):
+    portal.publishes(SITE, age=age)
+    report = look("--site", SITE)
+    assert (report.code, report.err) == (code, "")
+    assert report.first == f"APEL-Pub {('OK', 'WARNING', 'CRITICAL')[code]} - {SITE} last published {said}"
+
+
+def test_limits_are_durations_and_zero_disables_them(look, portal):
+    portal.publishes(SITE, age=timedelta(hours=3))
+    assert look("--site", SITE, "-w", "2h").code == 1
+    assert look("--site", SITE, "-w", "1h", "-c", "2h").code == 2
+    report = look("--site", SITE, "-w", "0", "-c", "0")
+    assert report.code == 0
+    assert report.performance["record_age"].endswith("s;;;0")
+
+
+def test_a_name_in_another_case_is_judged_and_said(look):
+    assert look("--site", "ooi-cloud").first == "APEL-Pub OK - ooi-cloud last published 2 h ago [listed as OOI-CLOUD]"
+
+
+def test_the_name_in_the_gocdbs_url_field_is_tried_as_well(look, portal, federation):
+    service = federation.gocdb.find("snf.fedcloud.test", "eu.egi.cloud.accounting")
+    portal.records = [each for each in portal.records if each.site != "SNF-CLOUD"]
+    portal.publishes("Apel-Name")
+    service.url = "Apel-Name"
+    try:
+        report = look("-H", "snf.fedcloud.test")
+    finally:
+        service.url = ""
+    assert report.first == "APEL-Pub OK - SNF-CLOUD last published 2 h ago [listed as Apel-Name]"
+
+
+# ---- CRITICAL: the site's doing
+
+
+def test_an_absent_site_is_critical_and_similar_names_are_told(look, portal, page):
+    portal.faults.on("absent-site", site=SITE)
+    report = look("-H", HOST)
+    assert (report.code, report.err) == (2, "")
+    assert re.fullmatch(
+        rf"APEL-Pub CRITICAL - OOI-CLOUD is not among the 4 sites of the {re.escape(page)}; similar names there: "
+        r"[A-Z0-9-]+(, [A-Z0-9-]+)* \(its records have to carry the GOCDB site name\)",
+        report.first,
+    )
+    assert list(report.performance) == ["page_age"]
+
+
+# ---- UNKNOWN: the portal's doing
+
+
+def test_a_page_that_is_old_itself_blames_no_site(look, portal, page):
+    portal.faults.on("page-age", seconds=2 * 86400)
+    report = look("--site", SITE)
+    assert report.code == 3
+    assert report.first == (
+        f"APEL-Pub UNKNOWN - {page}: was last updated 2 d ago (limit 24 h), so it cannot tell whether {SITE} publishes"
+    )
+    assert list(report.performance) == ["page_age"]
+    assert look("--site", SITE, "--page-age", "3d").code == look("--site", SITE, "--page-age", "0").code == 0
+
+
+def test_a_page_cut_off_before_the_site_blames_it_not(look, portal, page):
+    portal.faults.on("cut-page", part=0.6)
+    names = [each.site for each in portal.records]
+    assert look("--site", names[0]).code == 0
+    report = look("--site", names[-1])
+    assert report.code == 3
+    assert re.fullmatch(
+        rf"APEL-Pub UNKNOWN - {re.escape(page)}: breaks off after \d sites?, without {names[-1]}", report.first
+    )
+
+
+@pytest.mark.parametrize(
+    ("body", "said"),
+    [
+        (b"", "is empty (give the page's address with -u)"),
+        (b"<html><h1>It works!</h1></html>", "has neither a table of sites nor a publication status (give the page's"),
+        (b"\x00\xff\xfe garbage |`$(reboot)", "has neither a table of sites nor a publication status"),
+        (b"<table><tr><th>Site<th>LastUpdated</table>", "lists no site at all"),
+        (b"<table><tr><th>Site<th>LastUpdated<tr><td>OOI-CLOUD<td>1999-99-99 77:88:99</table>",
+         "last update of OOI-CLOUD: '1999-99-99 77:88:99' is a time that does not exist"),
+        (b"<table><tr><th>Site<th>LastUpdated<tr><td>OOI-CLOUD<td>2013-01-01 00:00:00<tr><td>OOI-CLOUD<td>"
+         b"2014-01-01 00:00:00</table>", "has 2 rows for OOI-CLOUD that differ: OOI-CLOUD 2013-01-01 00:00:00, OOI-"),
+        (b"<table><tr><th>Site<th>LastUpdated<tr><td>OOI-CLOUD<td>2199-01-01 00:00:00</table>",
+         "OOI-CLOUD was last updated at 2199-01-01 00:00:00 UTC, "),
+        (b"<!--" * 50_000, "it holds markup of more than 64 KiB that does not end"),
+        (b"x" * (3 << 20), "the answer is larger than 2048 KiB; gave up reading"),
+    ],
+    ids=["empty", "html", "garbage", "no-rows", "bad-date", "two-rows", "future", "comment", "large"],
+)  # fmt: skip
+def test_a_page_that_cannot_be_used_blames_no_site(look, portal, page, body, said):
+    portal.body = body
+    report = look("--site", SITE)
+    assert (report.code, report.err) == (3, "")
+    assert report.first.startswith(f"APEL-Pub UNKNOWN - {page}: {said}"), report.first
+
+
+@pytest.mark.parametrize(
+    ("fault", "parameters", "said"),
+    [
+        ("status", {"code": 500}, "answered 500 Internal Server Error"),
+        ("status", {"code": 404}, "answered 404 Not Found"),
+        ("close-accept", {}, "connection "),
+        ("close-request", {}, "connection "),
+        ("reset", {}, "connection reset"),
+        ("close-body", {}, "connection closed within its answer"),
+        ("garbage", {}, "answered with what is not HTTP"),
+        ("redirect", {"to": "http://elsewhere.test/x"}, "redirects to http://elsewhere.test/x, which is not the same"),
+        ("gzip-bomb", {"size_bytes": 1 << 24}, "sent a body in the coding 'gzip', which was not asked for"),
+        ("endless-body", {}, "the answer is larger than 2048 KiB; gave up reading"),
+        ("endless-headers", {}, ""),
+        ("html", {}, "has neither a table of sites nor a publication status"),
+    ],
+)
+def test_a_portal_that_fails_is_unknown_with_its_reason(look, portal, page, fault, parameters, said):
+    portal.faults.on(fault, **parameters)
+    report = look("--site", SITE)
+    assert (report.code, report.err) == (3, "")
+    assert report.first.startswith(f"APEL-Pub UNKNOWN - {page}: {said}"), report.first
+
+
+@pytest.mark.parametrize("fault", ["mute-accept", "mute", "drip-headers", "drip-body"])
+def test_a_portal_that_stays_mute_or_drips_is_given_up_in_time(look, portal, page, fault):
+    portal.faults.on(fault)
+    began = time.monotonic()
+    report = look("--site", SITE, "-t", "1.5")
+    assert time.monotonic() - began < 4
+    assert report.code == 3
+    assert re.match(rf"APEL-Pub UNKNOWN - {re.escape(page)}: n", report.first), report.first
+
+
+def test_a_portal_that_is_gone_is_unknown(look):
+    report = look("--site", SITE, "-u", "http://no-such-portal.invalid/x")
+    assert report.code == 3
+    assert report.first.startswith(
+        "APEL-Pub UNKNOWN - accounting page http://no-such-portal.invalid/x: its name does not"
+    )
+
+
+# ---- UNKNOWN: our own doing
+
+
+def test_a_host_that_the_gocdb_does_not_know_has_no_site(look):
+    assert look("-H", "nowhere.example").first == (
+        "APEL-Pub UNKNOWN - the GOCDB does not know nowhere.example, hence not its site (give --site NAME)"
+    )
+
+
+def test_a_host_without_an_accounting_entry_still_has_its_site(look, federation):
+    service = pi.Service("bare.fedcloud.test", "eu.egi.cloud.vm-management.occi", SITE)
+    federation.gocdb.add_service(service)
+    try:
+        assert look("-H", "bare.fedcloud.test").code == 0
+    finally:
+        federation.gocdb.remove_service(service)
+
+
+def test_a_gocdb_that_fails_is_unknown(look, federation):
+    federation.gocdb.faults.on("status", code=503)
+    report = look("-H", HOST)
+    assert report.code == 3
+    assert report.first.startswith("APEL-Pub UNKNOWN - GOCDB GET https://localhost:")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        ([], "no site is named (give --site NAME, or -H HOST to look it up in the GOCDB)"),
+        (["--site", "A", "-w", "7"], "usage: argument -w/--warning: '7' would be seconds: say 7s, 7h or 7d (see "),
+        (["--site", "A", "-c", "-1d"], "usage: argument -c/--critical: expected one argument"),
+        (["--site", "A", "-w", "x"], "usage: argument -w/--warning: "),
+        (["--site", "A", "-w", "30d", "-c", "7d"], "the warning limit 30d is beyond the critical limit 7d"),
+        (["--site", "A", "-p", "80"], "usage: unknown argument -p"),
+        (["--site", "A", "-u", "nonsense"], "'nonsense' is not an http or https URL"),
+        (["--sit", "A"], "usage: unknown argument --sit A; did you mean --site? (see "),
+    ],
+)
+def test_wrong_usage_is_one_line_and_unknown(look, arguments, said):
+    report = look(*arguments)
+    assert (report.code, report.err, report.lines) == (3, "", [])
+    assert report.first.startswith(f"APEL-Pub UNKNOWN - {said}"), report.first
+
+
+def test_hostile_names_reach_the_report_harmless(look, portal):
+    portal.publishes("OOI-CLOUDS\x1b[2J|evil=1")
+    portal.faults.on("absent-site", site=SITE)
+    report = look("--site", SITE)
+    assert report.code == 2
+    assert "\x1b" not in report.out
+    assert list(report.performance) == ["page_age"]
