@@ -1,0 +1,261 @@
+"""Whether a published image list is fresh, whole and signed by whom it names.
+
+The list is what is tested: what is wrong with it, or with its server, is CRITICAL. Our CA directory, its
+CRLs and our access token are our own.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+from nagiosplugin import Metric
+
+from libprobe.checks.base import Check, judged
+from libprobe.clients.http import without_query
+from libprobe.failures import CRITICAL, WARNING, BadData
+from libprobe.formats import imagelist, smime
+from libprobe.text import duration, number_of
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    import argparse
+    from collections.abc import Callable, Iterator
+    from typing import Protocol
+
+    from libprobe.clients.appdb import Fetched
+    from libprobe.deadline import Deadline
+    from libprobe.formats.cms import Signature
+
+    class Source(Protocol):
+        url: str
+
+        def fetch(self) -> Fetched: ...
+
+
+SERVICE_TYPES = ("eu.egi.cloud.vm-metadata.appdb-vmcaster", "eu.egi.cloud.vm-metadata.vmcatcher")
+FUTURE_S = 300.0
+"""How far ahead of our clock the publisher's may be."""
+
+
+def find_url(args: argparse.Namespace, deadline: Deadline) -> tuple[str, list[str]]:
+    """The address of the list, and notes for the status line: -u, the host of -H, the settings, AppDB's own.
+
+    Raises: Misconfigured; HelperFailure when the GOCDB is needed and fails.
+    """
+    from urllib.parse import urlsplit
+
+    from libprobe.clients.appdb import DEFAULT_PATH, DEFAULT_URL
+
+    if args.url:
+        return args.url, []
+    if not args.hostname:
+        return args.settings.get("appdb", "url", DEFAULT_URL), []
+    from libprobe import access, topology
+
+    cache = access.state_directory(args)
+    notes: list[str] = []
+    for service_type in SERVICE_TYPES:
+        found, notes = topology.find_registered(args, deadline, cache, service_type)
+        if found and found.url:
+            has_path = "://" in found.url and urlsplit(found.url).path.strip("/")
+            return (found.url if has_path else found.url.rstrip("/") + DEFAULT_PATH), notes
+    host = f"[{args.hostname}]" if ":" in args.hostname else args.hostname
+    return f"https://{host}{DEFAULT_PATH}", [*notes, f"{args.hostname} has no image list in the GOCDB"]
+
+
+class Rules:
+    """What is asked of a list's signature.
+
+    signature:      `require`; `if-present`, which takes unsigned lists too; `ignore`, which verifies nothing.
+    match_endorser: whether signer and CA have to be those that the list names.
+    ca_path:        directory or bundle, None for the system's.
+    """
+
+    def __init__(
+        self, signature: str = "require", *, match_endorser: bool = True, allow_sha1: bool = False, ca_path: str | None
+    ) -> None:
+        self.signature = signature
+        self.match_endorser = match_endorser
+        self.allow_sha1 = allow_sha1
+        self.ca_path = ca_path
+
+
+class PublishedList(Check):
+    """Fetches an image list and judges it.
+
+    image: ad:mpuri of an image that has to be in it, empty for none. now: the instant to judge at, aware.
+    Yields: age (s), time_left (s), images, size (B), and judgements.
+    """
+
+    def __init__(
+        self,
+        source: Source,
+        rules: Rules,
+        deadline: Deadline,
+        *,
+        image: str = "",
+        notes: list[str] | None = None,
+        now: Callable[[], datetime] = lambda: datetime.now(UTC),
+    ) -> None:
+        super().__init__(deadline)
+        self.subject = without_query(source.url)
+        self._source = source
+        self._rules = rules
+        self._image = image
+        self._now = now
+        joined = f" [{'; '.join(notes)}]" if notes else ""
+        self.facts.update(list=self.subject, notes=joined, signed="signature not looked at")
+
+    def measure(self) -> Iterator[Metric]:
+        fetched = self._source.fetch()
+        now, size, skew = self._now(), len(fetched.body), fetched.clock_skew
+        self.detail(1, f"list: {self.subject}")
+        yield Metric("size", size, "B", min=0)
+        try:
+            envelope = smime.open_envelope(fetched.body, fetched.media_type)
+            content, signature = self._verified(envelope, now)
+            del fetched, envelope  # memory is short: the document is decoded next
+            found = imagelist.read_image_list(smime.without_text_header(content))
+            del content
+        except BadData as error:
+            raise self._of_list(error) from None
+        self._describe(found)
+        yield Metric("images", len(found.images), min=0)
+        yield Metric("time_left", (found.expires - now).total_seconds(), "s")
+        yield from self._judge_dates(found, now, skew)
+        yield from self._judge_signer(found, signature)
+        yield from self._judge_images(found, now)
+        if found.lacks:
+            yield judged(WARNING, f"{self.subject}: the list lacks {', '.join(found.lacks)}, so vmcatcher refuses it")
+
+    def _of_list(self, error: BadData) -> BadData:
+        return BadData(f"{self.subject}: {error.sentence}", remedy=error.remedy)
+
+    # ---- the signature
+
+    def _verified(self, envelope: smime.Envelope, now: datetime) -> tuple[bytes, Signature | None]:
+        """The document, and its signature if it was looked at. Raises: BadData; Misconfigured."""
+        rules = self._rules
+        if envelope.kind == "unsigned":
+            # what is no list at all is better said by whoever reads it
+            is_list = envelope.content.lstrip()[:1] == b"{" and not imagelist.appdb_error(envelope.content)
+            if rules.signature == "require" and is_list:
+                raise BadData("the list is not signed", remedy="take it as it is with --signature if-present")
+            self.facts["signed"] = "unsigned"
+            return envelope.content, None
+        if rules.signature == "ignore" and envelope.kind == "clear-signed":
+            return envelope.content, None
+        from libprobe.formats import cms
+
+        if rules.signature == "ignore":
+            return cms.content(envelope.signature), None
+        signature = cms.verify(envelope.signature, self._renderings(envelope), allow_sha1=rules.allow_sha1)
+        self._trust(signature, now)
+        return signature.content, signature
+
+    def _renderings(self, envelope: smime.Envelope) -> Iterator[bytes] | None:
+        """As it came; and with the line ends that were signed, which some transports change."""
+        if envelope.kind == "opaque":
+            return None
+
+        def each() -> Iterator[bytes]:
+            yield envelope.content
+            yield smime.canonical(envelope.content)
+            # the line end before the boundary, which belongs to it, is signed by some senders
+            yield smime.canonical(envelope.content + b"\n")
+
+        return each()
+
+    def _trust(self, signature: Signature, now: datetime) -> None:
+        from libprobe.clients.anchors import Anchors
+        from libprobe.formats import chains, dn
+
+        anchors = Anchors(self._rules.ca_path)
+        chain = chains.verify(
+            signature.signer,
+            signature.certificates,
+            anchors.trusted,
+            anchors.revocations,
+            now,
+            allow_sha1=self._rules.allow_sha1,
+        )
+        signer = dn.slash_form(signature.signer.subject)
+        self.facts["signed"] = "signature good"
+        signed_at = f" at {signature.signing_time:%Y-%m-%d %H:%M:%S} UTC" if signature.signing_time else ""
+        self.detail(1, f"signed by {signer}{signed_at}, {signature.digest.upper()}")
+        self.detail(1, f"signer's certificate valid until {signature.signer.not_valid_after_utc:%Y-%m-%d %H:%M} UTC")
+        self.detail(2, "chain: " + ", ".join(dn.slash_form(each.subject) for each in chain))
+
+    def _judge_signer(self, found: imagelist.ImageList, signature: Signature | None) -> Iterator[Metric]:
+        if signature is None or not self._rules.match_endorser:
+            return
+        from libprobe.formats import dn
+
+        for field, named, actual, what in (
+            ("hv:dn", found.endorser, dn.slash_form(signature.signer.subject), "signed by"),
+            ("hv:ca", found.endorser_ca, dn.slash_form(signature.signer.issuer), "by a certificate of"),
+        ):
+            if not imagelist.same_name(named, actual):
+                said = f"{field} is {named}" if named else f"{field} is empty"
+                yield judged(
+                    CRITICAL,
+                    f"{self.subject}: {said}, but the list is {what} {actual} "
+                    "(if that is meant, accept it with --ignore-endorser)",
+                )
+                return
+
+    # ---- dates and images
+
+    def _judge_dates(self, found: imagelist.ImageList, now: datetime, skew: float | None) -> Iterator[Metric]:
+        age = (now - found.created).total_seconds()
+        if age < -FUTURE_S:
+            clock = f"; its server's clock is {duration(skew)} ahead of ours" if skew and skew > 60 else ""
+            yield judged(
+                CRITICAL,
+                f"{self.subject}: created at {found.created:%Y-%m-%d %H:%M:%S} UTC, "
+                f"{duration(-age)} in the future{clock}",
+            )
+        else:
+            self.facts["age"] = duration(max(0.0, age))
+            yield Metric("age", max(0.0, age), "s", min=0)
+        if now >= found.expires:
+            past = duration((now - found.expires).total_seconds())
+            yield judged(CRITICAL, f"{self.subject}: the list expired {past} ago, so subscribers drop its images")
+
+    def _judge_images(self, found: imagelist.ImageList, now: datetime) -> Iterator[Metric]:
+        self.facts["images"] = number_of(len(found.images), "image")
+        if not found.images:
+            yield judged(WARNING, f"{self.subject}: the list holds no image")
+        if not self._image:
+            return
+        image = imagelist.find_image(found.images, self._image)
+        if image is None:
+            yield judged(CRITICAL, self._missing(found))
+        elif image.expires and now >= image.expires:
+            past = duration((now - image.expires).total_seconds())
+            yield judged(CRITICAL, f"{self.subject}: the image {image.mpuri} expired {past} ago")
+
+    def _missing(self, found: imagelist.ImageList) -> str:
+        import difflib
+
+        offered = [image.mpuri for image in found.images if image.mpuri]
+        base = imagelist.without_revision(self._image)
+        near = [each for each in offered if imagelist.without_revision(each) == base]
+        near = near or difflib.get_close_matches(self._image[:200], [each[:200] for each in offered[:300]], n=1)
+        nearest = f"; the nearest is {near[0]}" if near else ""
+        return f"{self.subject}: {self._image} is not among its {number_of(len(found.images), 'image')}{nearest}"
+
+    def _describe(self, found: imagelist.ImageList) -> None:
+        self.detail(1, f"title: {found.title or 'none'}; version {found.version or 'unknown'}; VO {found.vo or 'none'}")
+        self.detail(1, f"created {found.created:%Y-%m-%d %H:%M:%S}, expires {found.expires:%Y-%m-%d %H:%M:%S} UTC")
+        if not found.has_zone:
+            self.detail(1, "dc:date:created names no zone; read as UTC")
+        if not found.is_wrapped:
+            self.detail(1, "the list has the deprecated form, without hv:imagelist")
+        if found.uri and found.uri.rstrip("/") != self.subject.rstrip("/"):
+            self.detail(1, f"hv:uri is another address: {found.uri}")
+        dropped = sum(1 for image in found.images if image.lacks)
+        if dropped:
+            self.detail(1, f"{number_of(dropped, 'image')} lack a required field; hepixvmitrust drops them silently")
+        for image in found.images:
+            self.detail(2, f"image: {image.mpuri or image.identifier} {image.version} {image.title}")

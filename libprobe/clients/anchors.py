@@ -1,0 +1,127 @@
+"""The CAs and CRLs that this machine trusts, read as OpenSSL reads them: by hashed names, or from one bundle."""
+
+from __future__ import annotations
+
+import os
+from contextlib import contextmanager
+
+from libprobe.failures import BadData, Misconfigured
+from libprobe.formats import names
+from libprobe.formats.chains import Revocations
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from typing import Any
+
+    from cryptography import x509
+
+MAX_SAME_HASH = 8
+MAX_CERTIFICATE = 64 << 10
+MAX_BUNDLE = 4 << 20
+MAX_CRL = 8 << 20
+INSTALL = "install the trust anchors, or name another with --ca-path"
+
+
+class Anchors:
+    """Trust anchors. path: directory or bundle, None for the system's (see `tls.ca_path`).
+
+    Raises: Misconfigured when there are none there.
+    """
+
+    def __init__(self, path: str | None) -> None:
+        if path is None:
+            import ssl
+
+            defaults = ssl.get_default_verify_paths()
+            path = defaults.cafile or defaults.capath or defaults.openssl_cafile
+        self.path = path
+        self._bundle: list[x509.Certificate] | None = None
+        if not os.path.isdir(path):
+            self._bundle = self._read_bundle()
+            return
+        try:
+            if not any(name[-2:] == ".0" for name in os.listdir(path)):
+                raise Misconfigured(f"CA directory {path} holds no CA certificates (<hash>.0)", remedy=INSTALL)
+        except OSError as error:
+            raise Misconfigured(f"CA directory {path} cannot be read: {error.strerror}") from None
+
+    def trusted(self, name: x509.Name) -> list[x509.Certificate]:
+        """The CAs of that name. Raises: Misconfigured for a file that cannot be read; BadData for the name."""
+        if self._bundle is not None:
+            return [each for each in self._bundle if each.subject == name]
+        from cryptography.x509 import load_der_x509_certificate, load_pem_x509_certificate
+
+        found = []
+        for path, data in self._hashed(name, "", MAX_CERTIFICATE):
+            made = _loaded(path, data, load_pem_x509_certificate, load_der_x509_certificate)
+            if made.subject == name:
+                found.append(made)
+        return found
+
+    def revocations(self, issuer: x509.Certificate) -> Revocations | None:
+        """The newest CRL of a CA; None if there is none. Raises: Misconfigured for one that cannot be read."""
+        if self._bundle is not None:
+            return None
+        from cryptography.x509 import load_der_x509_crl, load_pem_x509_crl
+
+        found = []
+        for path, data in self._hashed(issuer.subject, "r", MAX_CRL):
+            crl = _loaded(path, data, load_pem_x509_crl, load_der_x509_crl)
+            if crl.issuer == issuer.subject:
+                found.append(Revocations(crl, path))
+        return max(found, key=lambda each: each.crl.last_update_utc, default=None)
+
+    def _hashed(self, name: x509.Name, kind: str, limit: int) -> list[tuple[str, bytes]]:
+        stem = os.path.join(self.path, names.subject_hash(name.public_bytes()))
+        found = []
+        for number in range(MAX_SAME_HASH):
+            path = f"{stem}.{kind}{number}"
+            data = _read(path, limit)
+            if data is None:
+                break
+            found.append((path, data))
+        return found
+
+    def _read_bundle(self) -> list[x509.Certificate]:
+        from cryptography.x509 import load_pem_x509_certificates
+
+        data = _read(self.path, MAX_BUNDLE)
+        if data is None:
+            raise Misconfigured(f"CA path {self.path} does not exist", remedy=INSTALL)
+        try:
+            with _quiet():
+                return load_pem_x509_certificates(data)
+        except ValueError:
+            raise Misconfigured(f"CA bundle {self.path} cannot be read as PEM", remedy=INSTALL) from None
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Old CAs break rules (zero serials), which the library tells stderr; a probe leaves that empty."""
+    import warnings
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        yield
+
+
+def _read(path: str, limit: int) -> bytes | None:
+    try:
+        with open(path, "rb") as file:
+            data = file.read(limit + 1)
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        raise Misconfigured(f"{path} cannot be read: {error.strerror}") from None
+    if len(data) > limit:
+        raise Misconfigured(f"{path} is larger than {limit >> 10} KiB")
+    return data
+
+
+def _loaded(path: str, data: bytes, of_pem: Callable[[bytes], Any], of_der: Callable[[bytes], Any]) -> Any:
+    try:
+        with _quiet():
+            return of_pem(data) if b"-----BEGIN" in data else of_der(data)
+    except (ValueError, BadData) as error:
+        raise Misconfigured(f"{path} cannot be read: {str(error)[:100]}") from None

@@ -1,0 +1,71 @@
+"""AppDB: fetching a published image list, with the token that a private one needs."""
+
+from __future__ import annotations
+
+import base64
+from typing import NamedTuple
+
+from libprobe import redact
+from libprobe.clients import documents
+from libprobe.clients.http import HttpClient
+from libprobe.failures import BadData, Misconfigured, OwnCredential, ProtocolFailure
+from libprobe.formats import imagelist
+from libprobe.formats.excerpt import excerpt
+
+DEFAULT_PATH = "/store/vappliance/fedcloud.monitoring.va/image.list"
+DEFAULT_URL = f"https://vmcaster.appdb.egi.eu{DEFAULT_PATH}"
+MAX_LIST = 1 << 20
+"""About a thousand images. Decoding takes up to ten times as much memory, and a probe has 64 MiB."""
+
+PASSWORD = "x-oauth-basic"
+"""What AppDB takes as the password beside an access token, literally."""
+
+
+class Fetched(NamedTuple):
+    """A document as it came, its media type, and by how many seconds its server's clock is ahead of ours, if known."""
+
+    body: bytes
+    media_type: str
+    clock_skew: float | None
+
+
+class AppDb:
+    """One published list. token: empty for a public one.
+
+    Raises: Misconfigured for an address that is none, or that would carry the token in clear.
+    """
+
+    def __init__(self, http: HttpClient, url: str, token: str = "", *, max_bytes: int = MAX_LIST) -> None:
+        documents.expect_url(url)
+        if token and not url.startswith("https://"):
+            raise Misconfigured(f"the access token is not sent to {url}", remedy="give an https URL")
+        self.url = url
+        self._http = http
+        self._token = token
+        self._max_bytes = max_bytes
+
+    def fetch(self) -> Fetched:
+        """Return the document. Raises: the failures of `clients.http`; OwnCredential when a token is at fault."""
+        headers = [("Accept", "application/json, multipart/signed, */*;q=0.5")]
+        if self._token:
+            pair = base64.b64encode(f"{self._token}:{PASSWORD}".encode()).decode()
+            headers.append(("Authorization", f"Basic {redact.register(pair)}"))
+        try:
+            answer = documents.get(self._http, self.url, max_bytes=self._max_bytes, headers=headers)
+        except BadData as failure:
+            raise BadData(failure.sentence, remedy="--max-size sets how much is read") from None
+        if answer.status in (401, 403):
+            what = "did not accept our access token" if self._token else "wants an access token: the list is private"
+            remedy = "get a new one from AppDB" if self._token else "give one with --token-file"
+            raise OwnCredential(f"{answer.asked}: {what} ({answer.status})", remedy=remedy)
+        if answer.status != 200:
+            words = imagelist.appdb_error(answer.body) or excerpt(answer.text if _is_plain(answer.media_type) else "")
+            said = f"answered {answer.status} {answer.reason}".rstrip() + (f": {words}" if words else "")
+            raise ProtocolFailure(f"{answer.asked}: {said}")
+        if not answer.body.strip():
+            raise BadData(f"{answer.asked}: answered with nothing")
+        return Fetched(answer.body, answer.media_type, self._http.clock_skew)
+
+
+def _is_plain(media_type: str) -> bool:
+    return media_type in ("text/plain", "application/json", "")

@@ -1,0 +1,54 @@
+"""The file names of a CA directory: OpenSSL's hash of a distinguished name.
+
+SHA-1 over the canonical encoding of the name: every string as UTF8String in lower case, outer blanks cut and
+inner runs made one, the RDNs without the SEQUENCE around them (OpenSSL, x_name.c: x509_name_canon).
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+
+from libprobe.formats import der
+from libprobe.formats.der import Element
+
+_STRINGS = {
+    0x0C: "utf-8",
+    0x13: "ascii",
+    0x14: "latin-1",
+    0x16: "ascii",
+    0x1A: "ascii",
+    0x1C: "utf-32-be",
+    0x1E: "utf-16-be",
+}
+_UPPER = re.compile(r"[A-Z]+")
+_BLANKS = re.compile(r"[ \t\n\v\f\r]+")
+
+
+def subject_hash(name: bytes) -> str:
+    """Return the hash of a DER-encoded name as eight hexadecimal digits. Raises: BadData."""
+    canonical = b""
+    for rdn in der.read(name).expect(der.SEQUENCE).children():
+        parts = [_canonical(attribute) for attribute in rdn.expect(der.SET).children()]
+        canonical += _encoded(der.SET, b"".join(sorted(parts)))
+    digest = hashlib.sha1(canonical, usedforsecurity=False).digest()
+    return f"{int.from_bytes(digest[:4], 'little'):08x}"
+
+
+def _canonical(attribute: Element) -> bytes:
+    parts = attribute.expect(der.SEQUENCE).children()
+    kind, value = parts[0], parts[-1]
+    encoded = _encoded(value.tag, value.value)
+    if value.tag in _STRINGS:
+        text = _BLANKS.sub(" ", value.text().strip(" \t\n\v\f\r"))
+        # only ASCII letters are folded
+        encoded = _encoded(der.UTF8_STRING, _UPPER.sub(lambda found: found[0].lower(), text).encode())
+    return _encoded(der.SEQUENCE, _encoded(kind.tag, kind.value) + encoded)
+
+
+def _encoded(tag: int, value: bytes) -> bytes:
+    length = len(value)
+    if length < 0x80:
+        return bytes((tag, length)) + value
+    size = (length.bit_length() + 7) // 8
+    return bytes((tag, 0x80 | size)) + length.to_bytes(size, "big") + value

@@ -1,0 +1,110 @@
+"""Documents at an address: redirects within a host, nothing sent to another."""
+
+from __future__ import annotations
+
+import pytest
+
+from libprobe.clients import documents
+from libprobe.clients.http import HttpClient
+from libprobe.deadline import Deadline
+from libprobe.failures import BadData, Misconfigured, ProtocolFailure
+from tests.federation.authority import Authority
+from tests.federation.web import Response, WebServer
+
+
+@pytest.fixture(scope="module")
+def authority(tmp_path_factory):
+    return Authority(tmp_path_factory.mktemp("ca"))
+
+
+@pytest.fixture
+def client(authority):
+    made = HttpClient(Deadline(10), trust=str(authority.ca_directory))
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def serve(authority):
+    running = []
+
+    def start(app, *, tls: bool = False) -> WebServer:
+        context = authority.server_context(authority.host(["localhost"])) if tls else None
+        running.append(WebServer(f"web{len(running)}", app, context=context))
+        running[-1].start()
+        return running[-1]
+
+    yield start
+    for each in running:
+        each.stop()
+
+
+def to(target: str):
+    return lambda request: Response(302, [("Location", target)])
+
+
+def hello(request):
+    return Response(200, [], b"hello")
+
+
+def test_redirects_within_the_origin_are_followed(serve, client):
+    web = serve(lambda request: hello(request) if request.path == "/b" else Response(301, [("Location", "/b")]))
+    answer = documents.get(client, f"{web.url}/a", max_bytes=10, headers=[("Authorization", "x")])
+    assert (answer.status, answer.body, answer.asked) == (200, b"hello", f"GET {web.url}/a")
+    assert [each.request.headers.get("Authorization") for each in web.requests] == ["x", "x"]
+
+
+def test_http_may_lead_to_https_on_the_same_host(serve, client):
+    secure = serve(hello, tls=True)
+    assert documents.get(client, serve(to(f"{secure.url}/x")).url, max_bytes=10).body == b"hello"
+
+
+@pytest.mark.parametrize("tls", [True, False])
+def test_another_host_or_port_gets_nothing(serve, client, tls):
+    other = serve(hello, tls=tls)
+    for target in (other.url.replace("localhost", "127.0.0.1"), *([other.url] if not tls else [])):
+        web = serve(to(f"{target}/x?secret=1"))
+        with pytest.raises(ProtocolFailure, match=r"redirects to http.*/x, which is not the same host"):
+            documents.get(client, web.url, max_bytes=10, headers=[("Authorization", "x")])
+    assert other.requests == []
+
+
+def test_https_does_not_lead_back_to_http(serve, client):
+    plain = serve(hello)
+    with pytest.raises(ProtocolFailure, match="not the same host"):
+        documents.get(client, serve(to(plain.url), tls=True).url, max_bytes=10)
+    assert plain.requests == []
+
+
+@pytest.mark.parametrize("target", ["http://[", "mailto:x", "http://a:b@localhost/"])
+def test_what_is_no_address_is_not_followed(serve, client, target):
+    with pytest.raises(ProtocolFailure, match="redirects to"):
+        documents.get(client, serve(to(target)).url, max_bytes=10)
+
+
+def test_a_circle_ends(serve, client):
+    web = serve(to("/again"))
+    with pytest.raises(ProtocolFailure, match="redirected more than 3 times"):
+        documents.get(client, web.url, max_bytes=10)
+    assert len(web.requests) == 4
+
+
+def test_a_large_document_is_refused_and_a_large_error_cut(serve, client):
+    web = serve(lambda request: Response(200 if request.path == "/" else 500, [], b"x" * 100_000))
+    with pytest.raises(BadData, match="larger than 1 KiB"):
+        documents.get(client, f"{web.url}/", max_bytes=1024)
+    assert len(documents.get(client, f"{web.url}/error", max_bytes=1024).body) <= 64 << 10
+
+
+@pytest.mark.parametrize(
+    "url", ["", "x", "ftp://a/", "http://", "http://a:0/", "http://a:b/", "file:///etc/passwd", "http://["]
+)
+def test_what_is_no_url_is_our_own_fault(client, url):
+    with pytest.raises(Misconfigured, match="is not an http or https URL"):
+        documents.get(client, url, max_bytes=10)
+
+
+def test_a_token_within_a_url_is_refused_and_not_repeated(client):
+    with pytest.raises(Misconfigured) as caught:
+        documents.get(client, "https://sesame-open:x-oauth-basic@localhost/", max_bytes=10)
+    assert "sesame" not in str(caught.value)

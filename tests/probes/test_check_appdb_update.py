@@ -1,0 +1,467 @@
+"""check_appdb_update as Nagios runs it, against every envelope and everything that can go wrong."""
+
+from __future__ import annotations
+
+import base64
+import json
+import re
+import time
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from tests.federation import appdb as images
+from tests.federation import gocdb as pi
+from tests.formats.signing import signed
+
+PROBE = "check_appdb_update"
+HOST = "appdb.fedcloud.test"
+SIGNER = "/DC=test/DC=fedcloud/O=Hosts/CN=appdb.fedcloud.test"
+TOKEN = "sesame-open-0123456789"
+
+
+@pytest.fixture
+def appdb(federation):
+    """AppDB as new."""
+    federation.appdb.reset()
+    service = federation.service("appdb")
+    service.web.requests.clear()
+    service.web.use_context(federation.authority.server_context(federation.appdb.signer))
+    return federation.appdb
+
+
+@pytest.fixture
+def look(monitor, appdb):
+    return lambda *arguments, **options: monitor.run(PROBE, *arguments, **options)
+
+
+@pytest.fixture
+def url(federation):
+    return federation.appdb_url
+
+
+@pytest.fixture
+def asked(federation):
+    """The requests that AppDB received."""
+    return federation.service("appdb").web.requests
+
+
+# ---- the good case
+
+
+@pytest.mark.parametrize("kind", ["clear-signed", "opaque-der", "opaque-base64", "opaque-pem"])
+def test_a_fresh_list_in_any_envelope_is_ok(look, appdb, url, kind):
+    appdb.kind = kind
+    report = look("-H", HOST)
+    assert re.fullmatch(rf"AppDB-Update OK - {url} created [\d.]+ m?s ago, 3 images, signature good", report.first), (
+        report.out
+    )
+    assert (report.code, report.err, report.lines) == (0, "", [])
+    assert list(report.performance) == ["age", "images", "size", "time_left"]
+    assert re.fullmatch(r"\d\.?\d*s;21600;43200;0", report.performance["age"])
+    assert report.performance["images"] == "3;;;0"
+    assert re.fullmatch(r"\d{4}B;;;0", report.performance["size"])
+    assert re.fullmatch(r"149\d{8}\.?\d*s", report.performance["time_left"])
+
+
+def test_without_options_the_list_of_the_settings_is_looked_at(look, asked):
+    assert look().code == 0
+    [exchange] = asked
+    assert (exchange.request.path, exchange.request.headers.get("Authorization")) == (images.PATH, None)
+
+
+def test_v_tells_the_signer_and_the_dates(look, url):
+    report = look("-v")
+    text = "\n".join(report.lines)
+    assert report.code == 0
+    assert re.search(rf"^signed by {SIGNER} at \d{{4}}-\d\d-\d\d \d\d:\d\d:\d\d UTC, SHA256$", text, re.MULTILINE)
+    assert re.search(r"^created \d{4}-.*, expires 2499-12-31 22:00:00 UTC$", text, re.MULTILINE)
+    assert "image: " not in text
+    assert "\n".join(look("-vv").lines).count("image: ") == 3
+
+
+def test_a_registered_address_without_a_path_is_that_of_the_monitored_list(look, federation, url):
+    service = federation.gocdb.find(HOST)
+    service.url = url.removesuffix(images.PATH)
+    try:
+        assert look("-H", HOST).first.startswith(f"AppDB-Update OK - {url} created")
+    finally:
+        service.url = url
+
+
+def test_a_vmcatcher_host_is_known_by_its_own_type(look, federation, url):
+    service = pi.Service("catcher.fedcloud.test", "eu.egi.cloud.vm-metadata.vmcatcher", "X", url=url)
+    federation.gocdb.add_service(service)
+    try:
+        assert look("-H", service.hostname).code == 0
+    finally:
+        federation.gocdb.remove_service(service)
+
+
+def test_a_host_that_the_gocdb_does_not_know_is_asked_for_the_monitored_list(look):
+    report = look("-H", "appdb.invalid")
+    assert report.code == 2
+    assert report.first.startswith(
+        f"AppDB-Update CRITICAL - GET https://appdb.invalid{images.PATH}: its name does not resol"
+    )
+
+
+# ---- judging the dates
+
+
+@pytest.mark.parametrize(
+    ("hours", "code", "said"),
+    [(5.9, 0, ""), (6, 1, "was created 6 h ago (limit 6h)"), (11, 1, "was created 11 h ago (limit 6h)"),
+     (12, 2, "was created 12 h ago (limit 12h)"), (480, 2, "was created 20 d ago (limit 12h)")],
+)  # fmt: skip
+def test_age_decides_the_status(look, appdb, url, hours, code, said):
+    appdb.faults.on("stale-list", seconds=hours * 3600)
+    report = look()
+    assert (report.code, report.err) == (code, "")
+    if said:
+        assert report.first == f"AppDB-Update {('OK', 'WARNING', 'CRITICAL')[code]} - {url} {said}"
+    assert list(report.performance) == ["age", "images", "size", "time_left"]
+
+
+def test_limits_can_be_given_and_disabled(look, appdb):
+    appdb.faults.on("stale-list", seconds=10 * 3600)
+    assert look("-w", "9h", "-c", "10h").code == 2
+    assert look("-w", "0", "-c", "18h").code == 0
+
+
+def test_an_expired_list_is_critical(look, appdb, url):
+    appdb.faults.on("expired-list")
+    report = look()
+    assert report.code == 2
+    assert report.first == (f"AppDB-Update CRITICAL - {url}: the list expired 24 h ago, so subscribers drop its images")
+    assert report.performance["time_left"].startswith("-86400")
+
+
+def test_a_list_from_the_future_is_critical_and_a_little_of_it_is_not(look, appdb, url):
+    appdb.faults.on("future-list", seconds=200)
+    report = look()
+    assert (report.code, report.performance["age"]) == (0, "0s;21600;43200;0")
+    appdb.faults.on("future-list", seconds=3600)
+    report = look()
+    assert report.code == 2
+    assert re.fullmatch(
+        rf"AppDB-Update CRITICAL - {url}: created at \d{{4}}-\d\d-\d\d \d\d:\d\d:\d\d UTC, (59|60) min in the future",
+        report.first,
+    )
+    appdb.faults.on("date-skew", seconds=3600)
+    assert re.search(r"; its server's clock is (59|60) min ahead of ours$", look().first)
+
+
+@pytest.mark.parametrize(
+    ("changes", "code", "said"),
+    [
+        ({"dc:date:created": None}, 2, "the list has no dc:date:created"),
+        ({"dc:date:created": "2021-10-06"}, 2, "dc:date:created: '2021-10-06' is not a time of the form YYYY-MM-DDT"),
+        ({"dc:date:expires": "x"}, 2, "dc:date:expires: 'x' is not a time of the form"),
+        ({"hv:images": []}, 1, "the list holds no image"),
+        ({"hv:images": None}, 2, "the list has no hv:images"),
+        ({"hv:version": None, "hv:uri": None}, 1, "the list lacks hv:version, hv:uri, so vmcatcher refuses it"),
+    ],
+)
+def test_what_a_list_lacks_is_said(look, appdb, url, changes, code, said):
+    appdb.changes = changes
+    report = look()
+    assert (report.code, report.err) == (code, "")
+    assert report.first.startswith(f"AppDB-Update {('OK', 'WARNING', 'CRITICAL')[code]} - {url}: {said}"), report.first
+
+
+# ---- the signature
+
+
+@pytest.mark.parametrize(
+    ("fault", "said"),
+    [
+        ("broken-signature", "the document was changed after it was signed: its digest is not the signed one"),
+        ("unknown-signer", "the certificate /DC=test/DC=fedcloud/O=Hosts/CN=unknown-signer.fedcloud.test is of a CA "
+         "that is not trusted here: /DC=test/DC=elsewhere/CN=Unknown Test CA"),
+        ("wrong-signer", f"hv:dn is {SIGNER}, but the list is signed by /DC=test/DC=fedcloud/O=Hosts/CN=wrong-signer."
+         "fedcloud.test (if that is meant, accept it with --ignore-endorser)"),
+    ],
+)  # fmt: skip
+@pytest.mark.parametrize("kind", ["clear-signed", "opaque-der"])
+def test_a_signature_that_is_not_the_endorsers_is_critical(look, appdb, url, kind, fault, said):
+    appdb.kind = kind
+    appdb.faults.on(fault)
+    report = look()
+    assert (report.code, report.err) == (2, "")
+    assert report.first == f"AppDB-Update CRITICAL - {url}: {said}"
+    assert look("--ignore-endorser").code == (0 if fault == "wrong-signer" else 2)
+    assert look("--signature", "ignore").code == 0
+
+
+def test_an_endorser_left_empty_is_critical_unless_ignored(look, appdb, url):
+    appdb.changes = {"hv:endorser": {"hv:x509": {"hv:dn": "", "hv:ca": ""}}}
+    report = look()
+    assert report.code == 2
+    assert report.first.startswith(
+        f"AppDB-Update CRITICAL - {url}: hv:dn is empty, but the list is signed by {SIGNER} "
+    )
+    assert look("--ignore-endorser").code == 0
+
+
+def test_an_unsigned_list_is_critical_unless_accepted(look, appdb, url):
+    appdb.kind = "bare"
+    report = look()
+    assert report.code == 2
+    assert report.first == (
+        f"AppDB-Update CRITICAL - {url}: the list is not signed (take it as it is with --signature if-present)"
+    )
+    accepted = look("--signature", "if-present")
+    assert accepted.code == 0
+    assert accepted.first.endswith("3 images, unsigned")
+    appdb.kind = "clear-signed"
+    appdb.faults.on("broken-signature")
+    assert look("--signature", "if-present").code == 2
+
+
+def test_sha1_is_refused_unless_accepted(look, appdb, url):
+    content = appdb.document().replace(b"\n", b"\r\n")
+    signature = signed(content, appdb.signer, digest="sha1")
+    appdb.body = images.clear_signed(content, signature)[1]
+    report = look()
+    assert report.first == (
+        f"AppDB-Update CRITICAL - {url}: it is signed with SHA1, which can be forged (accept it with --allow-sha1)"
+    )
+    assert look("--allow-sha1").code == 0
+
+
+def test_a_copy_with_other_line_ends_still_fits(look, appdb):
+    content = appdb.document().replace(b"\n", b"\r\n")
+    whole = images.clear_signed(content, images.sign(content, appdb.signer, detached=True))[1]
+    appdb.body = whole.replace(b"\r\n", b"\n")
+    assert look().code == 0
+
+
+def test_an_expired_signer_is_critical(look, appdb, federation, url):
+    authority = federation.authority
+    now = authority.now
+    expired = authority.host([HOST], not_before=now - timedelta(days=9), not_after=now - timedelta(days=3))
+    content = appdb.document()
+    appdb.body = images.sign(content, expired)
+    assert look().first == f"AppDB-Update CRITICAL - {url}: the certificate {SIGNER} expired 3 d ago"
+
+
+# ---- images
+
+
+def test_an_image_that_has_to_be_there_is_found(look, appdb):
+    mpuri = appdb.mpuri(2)
+    assert look("--image", mpuri).code == 0
+    assert look("--image", mpuri.rstrip("/").rpartition(":")[0]).code == 0
+
+
+def test_an_image_that_is_not_there_is_critical_and_the_nearest_is_named(look, appdb, url):
+    wanted = appdb.mpuri(2).replace(":482/", ":999/")
+    report = look("--image", wanted)
+    assert report.code == 2
+    assert report.first == (
+        f"AppDB-Update CRITICAL - {url}: {wanted} is not among its 3 images; the nearest is {appdb.mpuri(2)}"
+    )
+
+
+# ---- private lists
+
+
+@pytest.fixture
+def token_file(tmp_path):
+    path = tmp_path / "token"
+    path.write_text(TOKEN + "\n")
+    path.chmod(0o600)
+    return path
+
+
+def test_a_private_list_is_read_with_the_token_which_is_never_shown(look, appdb, asked, token_file):
+    appdb.faults.on("private-list", token=TOKEN)
+    report = look("--token-file", token_file, "-vvv")
+    assert report.code == 0
+    pair = base64.b64encode(f"{TOKEN}:x-oauth-basic".encode()).decode()
+    assert asked[0].request.headers.get("Authorization") == f"Basic {pair}"
+    assert TOKEN not in report.out
+    assert pair not in report.out
+
+
+def test_a_private_list_without_or_with_a_wrong_token_is_our_own_fault(look, appdb, url, tmp_path, token_file):
+    appdb.faults.on("private-list", token="another-token")
+    assert look().first == (
+        f"AppDB-Update UNKNOWN - GET {url}: wants an access token: the list is private (401) "
+        "(give one with --token-file)"
+    )
+    report = look("--token-file", token_file)
+    assert report.code == 3
+    assert report.first == (
+        f"AppDB-Update UNKNOWN - GET {url}: did not accept our access token (401) (get a new one from AppDB)"
+    )
+    token_file.chmod(0o644)
+    assert "is open to others (mode 0644)" in look("--token-file", token_file).first
+
+
+def test_the_token_goes_neither_in_clear_nor_to_another_host(look, appdb, federation, url, token_file):
+    appdb.faults.on("redirect", to=url.replace("localhost", "127.0.0.1"))
+    report = look("--token-file", token_file)
+    assert report.code == 2
+    assert "redirects to https://127.0.0.1:" in report.first
+    plain = "http" + url.removeprefix("https")
+    assert look("--token-file", token_file, "-u", plain).first == (
+        f"AppDB-Update UNKNOWN - the access token is not sent to {plain} (give an https URL)"
+    )
+    report = look("-u", url.replace("://", f"://{TOKEN}:x-oauth-basic@"))
+    assert report.code == 3
+    assert TOKEN not in report.out
+    assert len(federation.service("appdb").web.requests) == 1
+
+
+# ---- AppDB fails: CRITICAL
+
+
+def test_appdbs_own_error_is_told_in_its_words(look, appdb, url):
+    appdb.faults.on("appdb-error", details="Image list does not exist")
+    assert look().first == (
+        f"AppDB-Update CRITICAL - {url}: AppDB answered with an error instead of an image list: "
+        "Image list does not exist"
+    )
+    body = json.dumps({"egiappdb": {"errors": ["no such | list\x1b[2J"]}})
+    appdb.faults.on("status", code=404, body=body)
+    assert look().first == f"AppDB-Update CRITICAL - GET {url}: answered 404 Not Found: no such / list [2J"
+
+
+@pytest.mark.parametrize(
+    ("body", "said"),
+    [
+        (b" ", "answered with nothing"),
+        (b"<html>login</html>", "it is neither an image list nor JSON at all"),
+        (b"[1, 2]", "it is JSON, but no image list: '[1, 2]'"),
+        (b"0\x82\xff\xff garbage", "the signature cannot be read"),
+        (
+            b"Content-Type: multipart/signed; boundary=x\n\n--x\n{}",
+            "the S/MIME message breaks off: its second boundary",
+        ),
+        (b"x" * (2 << 20), "the answer is larger than 1024 KiB; gave up reading (--max-size sets how much is read)"),
+        (b"[" * 100_000, "it is neither an image list nor JSON at all (too deep)"),
+    ],
+    ids=["empty", "html", "array", "der", "cut", "large", "deep"],
+)
+def test_what_is_no_list_is_critical_and_described(look, appdb, url, body, said):
+    appdb.body = body
+    report = look()
+    assert (report.code, report.err) == (2, "")
+    assert re.match(rf"AppDB-Update CRITICAL - (GET )?{url}: {re.escape(said)}", report.first), report.first
+
+
+def test_more_is_read_where_that_is_asked_for(look, appdb):
+    appdb.kind, appdb.images = "opaque-der", 1500
+    assert look().code == 2
+    report = look("--max-size", "4MiB")
+    assert (report.code, report.performance["images"]) == (0, "1500;;;0")
+
+
+@pytest.mark.parametrize(
+    ("fault", "parameters", "said"),
+    [
+        ("status", {"code": 503}, "answered 503 Service Unavailable: Service Unavailable"),
+        ("close-accept", {}, "connection "),
+        ("reset", {}, "connection reset"),
+        ("close-body", {}, "connection closed within its answer"),
+        ("garbage", {}, "answered with what is not HTTP"),
+        ("gzip-bomb", {"size_bytes": 1 << 24}, "sent a body in the coding 'gzip'"),
+        ("endless-body", {}, "the answer is larger than 1024 KiB; gave up reading"),
+        (
+            "redirect",
+            {"to": "https://elsewhere.test/x"},
+            "redirects to https://elsewhere.test/x, which is not the same",
+        ),
+    ],
+)
+def test_an_appdb_that_fails_is_critical_with_its_reason(look, appdb, url, fault, parameters, said):
+    appdb.faults.on(fault, **parameters)
+    report = look()
+    assert (report.code, report.err) == (2, "")
+    if fault != "close-accept":
+        assert report.first.startswith(f"AppDB-Update CRITICAL - GET {url}: {said}"), report.first
+
+
+@pytest.mark.parametrize("fault", ["mute-accept", "drip-handshake", "mute", "drip-headers", "drip-body"])
+def test_an_appdb_that_stays_mute_or_drips_is_given_up_in_time(look, appdb, url, fault):
+    appdb.faults.on(fault)
+    began = time.monotonic()
+    report = look("-t", "1.5")
+    assert time.monotonic() - began < 4
+    assert (report.code, report.err) == (2, "")
+    assert report.first.startswith(f"AppDB-Update CRITICAL - GET {url}: "), report.first
+
+
+@pytest.mark.parametrize("variant", ["expired", "wrong-host", "self-signed", "unknown-ca"])
+def test_a_bad_host_certificate_is_critical(look, federation, appdb, url, variant):
+    authority = federation.authority
+    credential = authority.host_variant(variant, [HOST, "localhost"])
+    federation.service("appdb").web.use_context(authority.server_context(credential))
+    report = look()
+    assert report.code == 2
+    assert report.first.startswith(f"AppDB-Update CRITICAL - GET {url}: certificate "), report.first
+
+
+# ---- our own doing: UNKNOWN
+
+
+def test_a_ca_directory_without_cas_is_our_own_fault(look, tmp_path):
+    (tmp_path / "empty").mkdir()
+    report = look("--ca-path", tmp_path / "empty")
+    assert report.code == 3
+    assert "holds no CA certificates" in report.first
+
+
+def test_an_expired_crl_is_our_own_fault(look, federation, tmp_path):
+    federation.authority.write_crl(next_update=timedelta(days=-2))
+    directory: Path = federation.ca_directory
+    try:
+        for path in directory.iterdir():
+            (tmp_path / path.name).write_bytes(path.read_bytes())
+    finally:
+        federation.authority.write_crl()
+    report = look("--ca-path", tmp_path)
+    assert report.code == 3
+    assert re.fullmatch(
+        r"AppDB-Update UNKNOWN - the CRL \S+\.r0 expired 2 d ago, so the signer cannot be judged \(run fetch-crl\)",
+        report.first,
+    )
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["-w", "9"], "usage: argument -w/--warning: '9' would be seconds: say 9s, 9h or 9d (see "),
+        (["-w", "13h"], "the warning limit 13h is beyond the critical limit 12h"),
+        (["--max-size", "1GiB"], "usage: argument --max-size: '1GiB' is not between 1KiB and 50MiB"),
+        (["--signature", "maybe"], "usage: argument --signature: invalid choice: 'maybe'"),
+        (["-u", "nonsense"], "'nonsense' is not an http or https URL"),
+        (["--token-file", "/nonexistent"], "access token /nonexistent cannot be read: No such file or directory"),
+    ],
+)
+def test_wrong_usage_is_one_line_and_unknown(look, arguments, said):
+    report = look(*arguments)
+    assert (report.code, report.err, report.lines) == (3, "", [])
+    assert report.first.startswith(f"AppDB-Update UNKNOWN - {said}"), report.first
+
+
+def test_memory_is_bounded_for_the_worst_list_that_is_read(look, appdb, monitor):
+    import subprocess
+    import sys
+
+    from tests.conftest import command
+
+    text = json.dumps({"hv:imagelist": {"dc:title": "\U0001f600" + "a" * 1_030_000}}, ensure_ascii=False).encode()
+    appdb.body = images.sign(text, appdb.signer)
+    measure = (
+        "import resource, subprocess, sys; subprocess.run(sys.argv[1:]); "
+        "print(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", measure, *command(PROBE)], env=monitor.environment, capture_output=True, text=True
+    )
+    assert "the list has no dc:date:created" in done.stdout
+    assert int(done.stdout.splitlines()[-1]) < 64 << 10
