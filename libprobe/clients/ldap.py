@@ -1,0 +1,337 @@
+"""LDAP version 3 as a client that only reads: bind as nobody, search, and nothing kept in memory.
+
+ldap3 writes the requests; the connection and the reading of answers are ours. ldap3 opens sockets itself,
+starts its time-outs anew with each byte, and keeps a whole answer before it gives the first entry out.
+Here every read keeps the one deadline, every message and the whole answer are bounded, and entries are
+given out as they come. Referrals are told and never followed.
+Source: RFC 4511; RFC 4513 section 5.1.1 (anonymous), RFC 4511 section 4.14 (StartTLS).
+"""
+
+from __future__ import annotations
+
+import logging
+from typing import NamedTuple
+
+from ldap3 import ANONYMOUS, DEREF_NEVER, SUBTREE
+from ldap3.operation.bind import bind_operation
+from ldap3.operation.extended import extended_operation
+from ldap3.operation.search import search_operation
+from ldap3.protocol.rfc4511 import LDAPMessage, MessageID, ProtocolOp
+from ldap3.utils.asn1 import encode
+
+from libprobe.clients import sockets, tls
+from libprobe.failures import BadData, EndpointFailure, Failure, NoAnswer, ProtocolFailure, Rejected
+from libprobe.formats import ldap
+from libprobe.text import duration, number_of
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    import socket
+    import ssl
+    from collections.abc import Iterable, Iterator
+    from typing import Any
+
+    from libprobe.deadline import Deadline
+
+CHUNK = 64 << 10
+MAX_MESSAGE = 1 << 20
+MAX_ANSWER = 128 << 20
+MAX_ENTRIES = 500_000
+"""More than the largest top-level BDII has; what never ends is not read for ever."""
+
+MAX_REFERENCES = 1_000
+GOODBYE_S = 0.01
+START_TLS = "1.3.6.1.4.1.1466.20037"
+
+_PROTOCOL_ERROR, _TIME_LIMIT, _SIZE_LIMIT, _REFERRAL, _ADMIN_LIMIT = 2, 3, 4, 10, 11
+_NO_SUCH_OBJECT = 32
+_LOGIN = (7, 8, 13, 48, 49, 50)
+_NAMES = {
+    1: "operationsError",
+    2: "protocolError",
+    3: "timeLimitExceeded",
+    4: "sizeLimitExceeded",
+    7: "authMethodNotSupported",
+    8: "strongerAuthRequired",
+    10: "referral",
+    11: "adminLimitExceeded",
+    12: "unavailableCriticalExtension",
+    13: "confidentialityRequired",
+    18: "inappropriateMatching",
+    32: "noSuchObject",
+    34: "invalidDNSyntax",
+    48: "inappropriateAuthentication",
+    49: "invalidCredentials",
+    50: "insufficientAccessRights",
+    51: "busy",
+    52: "unavailable",
+    53: "unwillingToPerform",
+    80: "other",
+}
+"""RFC 4511 appendix A, as far as a reader can meet them."""
+
+_log = logging.getLogger("libprobe.ldap")
+
+
+class Address(NamedTuple):
+    """Where an LDAP server is. scheme: ldap or ldaps."""
+
+    scheme: str
+    host: str
+    port: int
+
+    def __str__(self) -> str:
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return f"{self.scheme}://{host}:{self.port}"
+
+
+class Access(NamedTuple):
+    """How to connect. context: for ldaps and for StartTLS, see `tls.context`. family: of `socket`, 0 for any."""
+
+    context: ssl.SSLContext | None = None
+    start_tls: bool = False
+    family: int = 0
+
+
+class LdapClient:
+    """One connection to an LDAP server; nothing is sent before `connect`.
+
+    references: where the searches so far would have had to go on; not followed.
+    """
+
+    def __init__(self, address: Address, deadline: Deadline, access: Access | None = None) -> None:
+        self.address = address
+        self.references: list[str] = []
+        self.received = 0
+        self._deadline = deadline
+        self._access = access or Access()
+        self._socket: socket.socket | None = None
+        self._buffer = bytearray()
+        self._at = 0
+        self._number = 0
+
+    def __enter__(self) -> LdapClient:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def connect(self) -> None:
+        """Connect, with TLS where the address says ldaps or StartTLS is asked for.
+
+        Raises: NameUnknown, Refused, Unreachable, NoAnswer, TlsFailure, ProtocolFailure.
+        """
+        family = self._access.family
+        self._socket = sockets.connect(self.address.host, self.address.port, self._deadline, family=family)
+        if self.address.scheme == "ldaps":
+            self._secure(str(self.address))
+        elif self._access.start_tls:
+            self._start_tls()
+
+    def bind(self) -> None:
+        """Log in as nobody, in version 3. Raises: Rejected where a login is wanted; ProtocolFailure, NoAnswer."""
+        asked = f"bind to {self.address}"
+        number = self._send(asked, "bindRequest", bind_operation(3, ANONYMOUS))
+        result = self._result(asked, number, ldap.BIND_RESPONSE)
+        if result.code:
+            raise _bind_refused(asked, result)
+
+    def search(
+        self, base: str, attributes: Iterable[str], filter_text: str = "(objectClass=*)"
+    ) -> Iterator[ldap.Entry]:
+        """Yield the entries at and below a base, with these attributes only, as they arrive.
+
+        Raises, possibly after some entries: BadData when there is no such base; ProtocolFailure for an answer
+        that was cut short or is none; Rejected, NoAnswer.
+        """
+        asked = f"search at {self.address} below {base}"
+        request = search_operation(base, filter_text, SUBTREE, DEREF_NEVER, list(attributes), 0, 0, False, True, True)
+        number = self._send(asked, "searchRequest", request)
+        until = self.received + MAX_ANSWER
+        count = 0
+        while True:
+            answer = self._receive(asked, number)
+            if isinstance(answer, ldap.Entry):
+                count += 1
+                if count > MAX_ENTRIES or self.received > until:
+                    raise ProtocolFailure(
+                        f"{asked}: no end after {count} entries and {self.received >> 20} MiB",
+                        remedy="ask for less of it with --base",
+                    )
+                yield answer
+            elif isinstance(answer, ldap.Reference):
+                if len(self.references) < MAX_REFERENCES:
+                    self.references += [url[:500] for url in answer.urls[:4]]
+                elif self.received > until:
+                    raise ProtocolFailure(f"{asked}: answers with references without end")
+            elif answer.kind != ldap.SEARCH_DONE:
+                raise ProtocolFailure(f"{asked}: answered with the end of something else")
+            elif answer.code:
+                raise _search_failed(asked, answer, count)
+            else:
+                return
+
+    def close(self) -> None:
+        """Close the connection, with a goodbye where that costs nothing."""
+        connection, self._socket = self._socket, None
+        if connection is None:
+            return
+        connection.limit = lambda: GOODBYE_S  # type: ignore[attr-defined]
+        try:
+            connection.send(b"\x30\x05\x02\x01\x7f\x42\x00")  # UnbindRequest
+        except (OSError, ValueError):
+            pass
+        finally:
+            connection.close()
+
+    # ---- TLS
+
+    def _start_tls(self) -> None:
+        asked = f"StartTLS with {self.address}"
+        number = self._send(asked, "extendedReq", extended_operation(START_TLS))
+        result = self._result(asked, number, ldap.EXTENDED_RESPONSE)
+        if result.code:
+            raise ProtocolFailure(
+                f"{asked}: refused{_because(result)}", remedy="ask without --starttls, or enable TLS in the server"
+            )
+        if self._at < len(self._buffer):
+            raise ProtocolFailure(f"{asked}: sent more than its answer before TLS began")
+        self._secure(asked)
+
+    def _secure(self, asked: str) -> None:
+        import ssl
+
+        assert self._socket is not None and self._access.context is not None
+        self._socket.settimeout(max(0.001, self._deadline.remaining()))
+        host = self.address.host
+        try:
+            secure: Any = self._access.context.wrap_socket(self._socket, server_hostname=host)
+        except TimeoutError:
+            raise self._too_late(f"{asked}: no complete TLS handshake") from None
+        except ssl.SSLError as error:
+            failure = tls.explain(error, asked, host, self.address.port, self._deadline, with_credential=False)
+            raise failure from None
+        except (OSError, ValueError) as error:
+            raise ProtocolFailure(f"{asked}: connection lost within the TLS handshake: {error}") from None
+        secure.limit = self._deadline.remaining
+        self._socket = secure
+
+    # ---- messages
+
+    def _send(self, asked: str, kind: str, request: Any) -> int:
+        self._number += 1
+        message = LDAPMessage()
+        message["messageID"] = MessageID(self._number)
+        message["protocolOp"] = ProtocolOp().setComponentByName(kind, request)
+        _log.debug("asked: %s", asked)
+        try:
+            assert self._socket is not None
+            self._socket.sendall(encode(message))
+        except OSError as error:
+            raise self._lost(asked, error) from None
+        return self._number
+
+    def _result(self, asked: str, number: int, kind: int) -> ldap.Result:
+        answer = self._receive(asked, number)
+        if not isinstance(answer, ldap.Result) or answer.kind != kind:
+            raise ProtocolFailure(f"{asked}: answered something else")
+        return answer
+
+    def _receive(self, asked: str, number: int) -> ldap.Entry | ldap.Reference | ldap.Result:
+        """The next message that answers request NUMBER."""
+        while True:
+            data = self._message(asked)
+            try:
+                seen, answer = ldap.read_message(data)
+            except BadData as error:
+                raise ProtocolFailure(f"{asked}: answered with broken LDAP: {error.sentence}") from None
+            if isinstance(answer, ldap.Result):
+                _log.debug("answer: %s", answer)
+            if seen == 0 and isinstance(answer, ldap.Result):
+                raise ProtocolFailure(f"{asked}: disconnected us{_because(answer)}")
+            if seen != number:
+                raise ProtocolFailure(f"{asked}: answered request {seen}, which nobody sent")
+            if answer is not None:
+                return answer
+
+    def _message(self, asked: str) -> bytes:
+        """The next whole message, however it was cut into pieces."""
+        while True:
+            try:
+                size = ldap.message_size(self._buffer, self._at)
+            except BadData as error:
+                raise self._not_ldap(asked, error) from None
+            if size is not None and size > MAX_MESSAGE:
+                raise ProtocolFailure(f"{asked}: announces a message of {size} bytes, more than {MAX_MESSAGE}")
+            if size is not None and len(self._buffer) - self._at >= size:
+                data = bytes(memoryview(self._buffer)[self._at : self._at + size])
+                self._at += size
+                return data
+            self._fill(asked)
+
+    def _fill(self, asked: str) -> None:
+        assert self._socket is not None
+        try:
+            data = self._socket.recv(CHUNK)
+        except OSError as error:
+            raise self._lost(asked, error) from None
+        if not data:
+            where = "in the middle of its answer" if self.received else "without an answer"
+            raise ProtocolFailure(f"{asked}: connection closed {where}")
+        self.received += len(data)
+        if self._at:
+            del self._buffer[: self._at]
+            self._at = 0
+        self._buffer += data
+
+    # ---- failures
+
+    def _not_ldap(self, asked: str, error: BadData) -> Failure:
+        if bytes(self._buffer[self._at : self._at + 2]) in (b"\x15\x03", b"\x16\x03"):
+            return ProtocolFailure(f"{asked}: speaks TLS on this port", remedy="register it as ldaps://")
+        return ProtocolFailure(f"{asked}: answered with {error.sentence}")
+
+    def _lost(self, asked: str, error: OSError) -> Failure:
+        if isinstance(error, TimeoutError):
+            return self._too_late(f"{asked}: no complete answer")
+        if isinstance(error, (ConnectionResetError, BrokenPipeError)):
+            return ProtocolFailure(f"{asked}: connection reset")
+        return ProtocolFailure(f"{asked}: connection lost: {error.strerror or error}")
+
+    def _too_late(self, sentence: str) -> NoAnswer:
+        return NoAnswer(f"{sentence} within {duration(self._deadline.elapsed())}")
+
+
+def _because(result: ldap.Result) -> str:
+    """Code and text of a result, for the end of a sentence."""
+    name = _NAMES.get(result.code, "LDAP error")
+    return f": {name} ({result.code})" + (f", {result.text}" if result.text else "")
+
+
+def _bind_refused(asked: str, result: ldap.Result) -> Failure:
+    if result.code in _LOGIN:
+        return Rejected(f"{asked}: wants a login{_because(result)}", remedy="a BDII is open to everybody")
+    if result.code == _PROTOCOL_ERROR:
+        return ProtocolFailure(f"{asked}: refuses LDAP version 3{_because(result)}", remedy="update its LDAP server")
+    return EndpointFailure(f"{asked}: refused{_because(result)}")
+
+
+def _search_failed(asked: str, result: ldap.Result, count: int) -> Failure:
+    if result.code == _NO_SUCH_OBJECT:
+        return BadData(
+            f"{asked}: there is no such base, so it runs but holds no data",
+            remedy="see why its update finds nothing to publish",
+        )
+    if result.code in (_SIZE_LIMIT, _TIME_LIMIT, _ADMIN_LIMIT):
+        return EndpointFailure(
+            f"{asked}: cut short after {number_of(count, 'answer')}{_because(result)}",
+            remedy="a BDII answers in full: set its sizelimit to unlimited",
+        )
+    if result.code == _REFERRAL or result.referrals:
+        to = ", ".join(result.referrals[:2]) or "nowhere"
+        return ProtocolFailure(
+            f"{asked}: refers us to {to}, which is not followed", remedy="register what has the data"
+        )
+    if result.code in _LOGIN:
+        return Rejected(f"{asked}: not allowed{_because(result)}", remedy="a BDII is open to everybody")
+    return EndpointFailure(f"{asked}: failed{_because(result)}")

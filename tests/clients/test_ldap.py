@@ -1,0 +1,232 @@
+from __future__ import annotations
+
+import re
+import ssl
+import time
+
+import pytest
+
+from libprobe.clients import ldap, tls
+from libprobe.deadline import Deadline
+from libprobe.failures import (
+    BadData,
+    EndpointFailure,
+    NoAnswer,
+    ProtocolFailure,
+    Refused,
+    Rejected,
+    TlsFailure,
+)
+from tests.federation import ber, ldap_peer
+from tests.federation.ldap_peer import LdapPeer
+
+
+def ask(peer: LdapPeer, *, seconds: float = 10, access: ldap.Access | None = None) -> list:
+    """Bind, search, and return the entries."""
+    scheme = peer.url.partition(":")[0]
+    with ldap.LdapClient(ldap.Address(scheme, "localhost", peer.port), Deadline(seconds), access) as client:
+        client.connect()
+        client.bind()
+        return list(client.search("o=glue", ["objectClass"]))
+
+
+def explained(behaviour, **options) -> tuple[type, str]:
+    with LdapPeer(behaviour) as peer, pytest.raises(EndpointFailure) as caught:
+        ask(peer, **options)
+    return type(caught.value), str(caught.value).replace(str(peer.port), "PORT")
+
+
+@pytest.mark.parametrize("way", [ldap_peer.answers, ldap_peer.in_single_octets])
+def test_entries_come_however_they_are_cut_into_pieces(way):
+    entries = [ber.entry(2, f"a={number}", {"objectClass": ["x", "y"]}) for number in range(5)]
+    with LdapPeer(way(*entries)) as peer:
+        found = ask(peer)
+    assert [each.dn for each in found] == ["a=0", "a=1", "a=2", "a=3", "a=4"]
+    assert found[0].attributes == {"objectclass": ["x", "y"]}
+
+
+def test_entries_are_given_out_before_the_answer_is_complete():
+    def slow(peer):
+        peer.bound().send(ldap_peer.BASE)
+        peer.wait()
+
+    with LdapPeer(slow) as peer, ldap.LdapClient(ldap.Address("ldap", "localhost", peer.port), Deadline(5)) as client:
+        client.connect()
+        client.bind()
+        assert next(client.search("o=glue", ["objectClass"])).dn == "o=glue"
+
+
+def test_what_is_asked_is_version_3_nobody_and_these_attributes():
+    received = []
+
+    def listen(peer):
+        received.append(peer.read())
+        peer.send(ldap_peer.BOUND)
+        received.append(peer.read())
+        peer.send(ldap_peer.DONE)
+        received.append(peer.read())
+
+    with LdapPeer(listen) as peer:
+        ask(peer)
+    bind, search, unbind = received
+    assert bind == bytes.fromhex("300c020101600702010304008000")
+    assert search.startswith(b"\x30") and b"\x04\x06o=glue\x0a\x01\x02\x0a\x01\x00\x02\x01\x00\x02\x01\x00" in search
+    assert search.endswith(b"\x87\x0bobjectClass\x30\x0d\x04\x0bobjectClass")
+    assert unbind == b"\x30\x05\x02\x01\x7f\x42\x00"
+
+
+def test_references_are_told_and_not_followed():
+    with LdapPeer(ldap_peer.answers()) as other:
+        answer = ldap_peer.answers(ber.reference(2, [other.url]), ldap_peer.BASE)
+        with LdapPeer(answer) as peer:
+            address = ldap.Address("ldap", "localhost", peer.port)
+            with ldap.LdapClient(address, Deadline(5)) as client:
+                client.connect()
+                client.bind()
+                assert len(list(client.search("o=glue", []))) == 1
+                assert client.references == [other.url]
+        assert other.connections == 0
+
+
+BIND, SEARCH = "bind to ldap://localhost:PORT: ", "search at ldap://localhost:PORT below o=glue: "
+
+
+@pytest.mark.parametrize(
+    ("behaviour", "kind", "sentence"),
+    [
+        (ldap_peer.close_at_once, ProtocolFailure, BIND + "connection (closed without an answer|reset)"),
+        (ldap_peer.close_on_bind, ProtocolFailure, BIND + "connection closed without an answer"),
+        (ldap_peer.close_on_search, ProtocolFailure, SEARCH + "connection closed in the middle of its answer"),
+        (ldap_peer.close_inside_an_entry, ProtocolFailure, SEARCH + "connection closed in the middle of its answer"),
+        (ldap_peer.reset, ProtocolFailure, BIND + "connection reset"),
+        (ldap_peer.http, ProtocolFailure, BIND + "answered with not LDAP but 'HTTP/1.1 400 Bad Request Content-.*'"),
+        (ldap_peer.tls_alert, ProtocolFailure, BIND + r"speaks TLS on this port \(register it as ldaps://\)"),
+        (ldap_peer.huge_length, ProtocolFailure,
+         SEARCH + "announces a message of 2147483653 bytes, more than 1048576"),
+        (ldap_peer.indefinite_length, ProtocolFailure,
+         SEARCH + "answered with a message of indefinite or oversized length"),
+        (ldap_peer.deep_nesting, ProtocolFailure, SEARCH + "answered with broken LDAP: .* 0x30 where 0x04 .*"),
+        (ldap_peer.huge_number, ProtocolFailure, SEARCH + "answered with broken LDAP: a number of 500000 bytes"),
+        (ldap_peer.other_number, ProtocolFailure, SEARCH + "answered request 99, which nobody sent"),
+        (ldap_peer.other_end, ProtocolFailure, SEARCH + "answered with the end of something else"),
+        (ldap_peer.entry_for_bind, ProtocolFailure, BIND + "answered something else"),
+        (ldap_peer.disconnect, ProtocolFailure, SEARCH + r"disconnected us: unavailable \(52\), shutting down"),
+        (ldap_peer.bind_fails(2, "historical protocol version requested"), ProtocolFailure,
+         BIND + r"refuses LDAP version 3: protocolError \(2\), historical .* requested \(update its LDAP server\)"),
+        (ldap_peer.bind_fails(8), Rejected,
+         BIND + r"wants a login: strongerAuthRequired \(8\) \(a BDII is open to everybody\)"),
+        (ldap_peer.bind_fails(48, "anonymous bind disallowed"), Rejected,
+         BIND + r"wants a login: inappropriateAuthentication \(48\), anonymous bind disallowed \(.*\)"),
+        (ldap_peer.bind_fails(51), EndpointFailure, BIND + r"refused: busy \(51\)"),
+        (ldap_peer.bind_fails(52, "later"), EndpointFailure, BIND + r"refused: unavailable \(52\), later"),
+        (ldap_peer.bind_fails(123), EndpointFailure, BIND + r"refused: LDAP error \(123\)"),
+        (ldap_peer.search_fails(1, "oops"), EndpointFailure, SEARCH + r"failed: operationsError \(1\), oops"),
+        (ldap_peer.search_fails(32), BadData,
+         SEARCH + r"there is no such base, so it runs but holds no data \(see why its update finds nothing .*\)"),
+        (ldap_peer.search_fails(4, after=3), EndpointFailure,
+         SEARCH + r"cut short after 3 answers: sizeLimitExceeded \(4\) \(a BDII answers in full: .* unlimited\)"),
+        (ldap_peer.search_fails(3), EndpointFailure, SEARCH + r"cut short after 0 answers: timeLimitExceeded \(3\) .*"),
+        (ldap_peer.search_fails(10, referrals=("ldap://up.test/",)), ProtocolFailure,
+         SEARCH + r"refers us to ldap://up.test/, which is not followed \(register what has the data\)"),
+        (ldap_peer.search_fails(50), Rejected, SEARCH + r"not allowed: insufficientAccessRights \(50\) .*"),
+        (ldap_peer.search_fails(53, "no"), EndpointFailure, SEARCH + r"failed: unwillingToPerform \(53\), no"),
+    ],
+)  # fmt: skip
+def test_every_way_to_misbehave_has_its_sentence(behaviour, kind, sentence):
+    found, said = explained(behaviour)
+    assert found is kind
+    assert re.fullmatch(sentence, said), said
+
+
+@pytest.mark.parametrize("behaviour", [ldap_peer.mute, ldap_peer.mute_after_bind, ldap_peer.drip])
+def test_a_peer_that_is_mute_or_drips_is_left_at_the_deadline(behaviour):
+    began = time.monotonic()
+    kind, said = explained(behaviour, seconds=0.3)
+    assert kind is NoAnswer
+    assert re.fullmatch(r"(bind to|search at) ldap://localhost:PORT.*: no complete answer within 0\.3\d* s", said)
+    assert time.monotonic() - began < 1.5
+
+
+def test_more_entries_or_bytes_than_anybody_has_are_given_up(monkeypatch):
+    monkeypatch.setattr(ldap, "MAX_ENTRIES", 5000)
+    kind, said = explained(ldap_peer.endless_entries)
+    assert kind is ProtocolFailure
+    assert re.fullmatch(SEARCH + r"no end after 5001 entries and 0 MiB \(ask for less of it with --base\)", said)
+    monkeypatch.setattr(ldap, "MAX_ANSWER", 2 << 20)
+    assert "answers with references without end" in explained(ldap_peer.endless_references)[1]
+
+
+def test_a_closed_port_is_refused():
+    with LdapPeer(ldap_peer.mute) as peer:
+        port = peer.port
+    with (
+        ldap.LdapClient(ldap.Address("ldap", "127.0.0.1", port), Deadline(5)) as client,
+        pytest.raises(Refused, match=f"127.0.0.1 port {port}: connection refused; nothing listens there"),
+    ):
+        client.connect()
+
+
+# ---- TLS
+
+
+def served(authority, variant: str) -> ssl.SSLContext:
+    names = ["localhost"]
+    credential = authority.host(names) if variant == "good" else authority.host_variant(variant, names)
+    return authority.server_context(credential)
+
+
+def trusting(federation) -> ldap.Access:
+    return ldap.Access(tls.context(str(federation.ca_directory)))
+
+
+def test_a_good_certificate_is_taken_and_the_deadline_holds_inside_tls(federation):
+    context = served(federation.authority, "good")
+    with LdapPeer(ldap_peer.answers(ldap_peer.BASE), context) as peer:
+        assert len(ask(peer, access=trusting(federation))) == 1
+    began = time.monotonic()
+    with LdapPeer(ldap_peer.drip, context) as peer, pytest.raises(NoAnswer):
+        ask(peer, access=trusting(federation), seconds=0.4)
+    assert time.monotonic() - began < 1.5
+
+
+@pytest.mark.parametrize(
+    ("variant", "says"),
+    [
+        ("expired", r"certificate expired .* ago"),
+        ("wrong-host", r"certificate is not for localhost; it is for .*"),
+        ("self-signed", r"certificate is self-signed, or its root CA is not trusted here"),
+        ("unknown-ca", r"certificate is of a CA that is not trusted here.*|certificate is self-signed, or its root.*"),
+    ],
+)
+def test_a_bad_certificate_is_told_as_everywhere(federation, variant, says):
+    with (
+        LdapPeer(ldap_peer.answers(), served(federation.authority, variant)) as peer,
+        pytest.raises(TlsFailure) as caught,
+    ):
+        ask(peer, access=trusting(federation))
+    assert re.fullmatch(rf"ldaps://localhost:{peer.port}: {says}", str(caught.value).partition(" (20")[0])
+
+
+@pytest.mark.parametrize(
+    ("behaviour", "says"),
+    [
+        (ldap_peer.starttls_refused,
+         r"refused: protocolError \(2\), unsupported extended operation \(ask without --starttls, .*\)"),
+        (ldap_peer.more_than_the_answer_to_starttls, "sent more than its answer before TLS began"),
+        (ldap_peer.starttls_then_plain, "does not speak TLS on this port"),
+        (ldap_peer.http, "answered with not LDAP but .*"),
+        (ldap_peer.close_on_bind, "connection closed without an answer"),
+    ],
+)  # fmt: skip
+def test_starttls_is_all_or_nothing(federation, behaviour, says):
+    access = trusting(federation)._replace(start_tls=True)
+    kind, said = explained(behaviour, access=access)
+    assert kind is ProtocolFailure
+    assert re.fullmatch(f"StartTLS with ldap://localhost:PORT: {says}", said), said
+
+
+def test_a_mute_handshake_ends_at_the_deadline(federation):
+    with LdapPeer(ldap_peer.mute) as peer, pytest.raises(NoAnswer, match="no complete TLS handshake within"):
+        address = ldap.Address("ldaps", "localhost", peer.port)
+        with ldap.LdapClient(address, Deadline(0.3), trusting(federation)) as client:
+            client.connect()
