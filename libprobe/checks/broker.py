@@ -1,0 +1,348 @@
+"""Whether a message broker lets us in and carries a message: to it, through a queue, and back to us.
+
+Messages of others are left alone, in three ways at once. We ask for our own message only, by a selector on a header
+that holds an id of this run: ActiveMQ, Artemis and Apollo deliver nothing else. RabbitMQ knows no selectors: there
+the queue is one of our own, of the given name with the id of this run behind it, which goes with our subscription.
+And wherever another's message comes all the same, it is never acknowledged, so that it goes back to the queue.
+Our own message is acknowledged; one that never came back to us expires.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from typing import NamedTuple
+
+from nagiosplugin import Metric
+
+from libprobe import credentials, redact
+from libprobe.checks.base import Check, judged
+from libprobe.clients.stomp import Login, Session, is_receipt
+from libprobe.failures import (
+    CRITICAL,
+    WARNING,
+    BadData,
+    EndpointFailure,
+    HelperFailure,
+    Misconfigured,
+    OwnCredential,
+    ProtocolFailure,
+)
+from libprobe.formats.address import host_and_port, read_address
+from libprobe.formats.excerpt import excerpt
+from libprobe.text import duration, number_of
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    import argparse
+    import ssl
+    from collections.abc import Iterator
+
+    from libprobe.deadline import Deadline
+    from libprobe.formats.stomp import Frame
+
+SERVICE_TYPE = "egi.MSGBroker"
+PLAIN_PORT, TLS_PORT = 6163, 6162
+ID_HEADER = "fedcloud_probe"
+"""A Java identifier, as selectors want it."""
+
+EXPIRES_S = 3600.0
+"""How long a message that got lost may stay; an hour, because the broker's clock may be off."""
+
+MAX_OTHERS = 500
+"""Messages of others that are passed over before we give a queue up."""
+
+MAX_BROKERS = 50
+BDII_BASE = "o=grid"
+BDII_FILTER = "(&(objectClass=GlueService)(|(GlueServiceType=msg.broker.stomp)(GlueServiceType=msg.broker.stomp-ssl)))"
+BDII_SHARE, BDII_MAX_S = 0.25, 20.0
+
+
+class Broker(NamedTuple):
+    """Where a broker listens. notes: how that was found, where it is worth a word in the status line."""
+
+    host: str
+    port: int
+    is_secure: bool
+    notes: tuple[str, ...] = ()
+
+    @property
+    def url(self) -> str:
+        return f"{'stomp+ssl' if self.is_secure else 'stomp'}://{host_and_port(self.host, self.port)}"
+
+
+class Manner(NamedTuple):
+    """How a broker is spoken to.
+
+    context:     TLS settings where they are needed; credential: whether they present a certificate.
+    destination: where a message is sent and read, empty to connect only.
+    """
+
+    login: Login | None
+    vhost: str
+    destination: str
+    context: ssl.SSLContext | None
+    credential: bool
+
+
+# ---- from the options
+
+
+def find_brokers(args: argparse.Namespace, deadline: Deadline) -> list[Broker]:
+    """The brokers that the options mean: -u, -H with -p, --bdii, -H as the GOCDB has it.
+
+    Raises: Misconfigured; HelperFailure when the GOCDB or the BDII is needed and fails; BadData for a
+            registered URL that is unusable.
+    """
+    if args.url:
+        try:
+            return [_broker_at(args.url, args)]
+        except BadData as error:
+            raise Misconfigured(f"-u: {error.sentence}") from None
+    if args.hostname and args.port:
+        return [Broker(args.hostname, args.port, args.tls)]
+    if args.bdii:
+        return _brokers_of_bdii(args, deadline)
+    if not args.hostname:
+        raise Misconfigured("no broker is named", remedy="give -H HOST, -u URL or --bdii URL")
+    return [_registered(args, deadline)]
+
+
+def _broker_at(url: str, args: argparse.Namespace) -> Broker:
+    """Raises: BadData."""
+    address = read_address(url)
+    secure = args.tls or address.is_secure or address.scheme == "ssl"
+    stomp = address.port_or_default if address.scheme.startswith("stomp") else address.port
+    return Broker(address.host, args.port or stomp or (TLS_PORT if secure else PLAIN_PORT), secure)
+
+
+def _registered(args: argparse.Namespace, deadline: Deadline) -> Broker:
+    from libprobe import access, topology
+
+    chosen, notes = topology.find_registered(args, deadline, access.state_directory(args), args.service_type)
+    if chosen is None:
+        port = TLS_PORT if args.tls else PLAIN_PORT
+        notes.append(f"{args.hostname} is not in the GOCDB as {args.service_type}, tried on port {port}")
+        return Broker(args.hostname, port, args.tls, tuple(notes))
+    try:
+        return _broker_at(chosen.url or chosen.hostname, args)._replace(notes=tuple(notes))
+    except BadData as error:
+        raise topology.unusable(chosen, error.sentence) from None
+
+
+def _brokers_of_bdii(args: argparse.Namespace, deadline: Deadline) -> list[Broker]:
+    """The STOMP brokers that a BDII publishes, those of -H if one is given."""
+    from libprobe.clients.ldap import Address, LdapClient
+
+    try:
+        where = read_address(args.bdii)
+    except BadData as error:
+        raise Misconfigured(f"--bdii: {error.sentence}") from None
+    if where.scheme not in ("", "ldap"):
+        raise Misconfigured(f"--bdii: {args.bdii} is not of the form ldap://host:2170")
+    allowed = min(BDII_MAX_S, deadline.seconds * BDII_SHARE)
+    found: dict[tuple[str, int], Broker] = {}
+    address = Address("ldap", where.host, where.port or 2170)
+    try:
+        with LdapClient(address, deadline.before(deadline.seconds - allowed)) as bdii:
+            bdii.connect()
+            bdii.bind()
+            for entry in bdii.search(BDII_BASE, ["GlueServiceEndpoint"], BDII_FILTER):
+                try:
+                    broker = _broker_at(entry.first("glueserviceendpoint"), args)
+                except BadData:
+                    continue  # one broken entry among many says nothing of the others
+                if args.hostname in (None, broker.host) and len(found) < MAX_BROKERS:
+                    found[broker.host, broker.port] = broker
+    except EndpointFailure as failure:
+        raise HelperFailure(f"BDII {failure.sentence}", remedy="give the broker with -u") from None
+    if not found:
+        of = f" on {args.hostname}" if args.hostname else ""
+        raise HelperFailure(f"BDII {address}: publishes no STOMP broker{of}", remedy="give the broker with -u")
+    return sorted(found.values())
+
+
+def manner(args: argparse.Namespace, deadline: Deadline, brokers: list[Broker]) -> Manner:
+    """How the options say to speak to brokers. Raises: OwnCredential, Misconfigured."""
+    context, certificate = None, None
+    if any(broker.is_secure for broker in brokers):
+        from datetime import UTC, datetime
+
+        from libprobe import access
+        from libprobe.clients import tls
+
+        certificate = access.find_certificate(args)
+        if certificate:
+            certificate.require(now=datetime.now(UTC), seconds=deadline.remaining())
+        context = tls.context(tls.ca_path(args.ca_path, args.settings.get("tls", "ca_path")), certificate)
+    return Manner(_login(args), args.vhost, args.destination or "", context, certificate is not None)
+
+
+def _login(args: argparse.Namespace) -> Login | None:
+    if not args.login and not args.password_file:
+        return None
+    if not (args.login and args.password_file):
+        raise Misconfigured("--login and --password-file belong together")
+    data = credentials.read_private(args.password_file, "password file")
+    lines = data.decode("utf-8", "replace").splitlines()
+    if len(lines) != 1 or not lines[0].isprintable() or not lines[0]:
+        raise OwnCredential(f"{args.password_file}: does not hold a password (one line of printable characters)")
+    return Login(args.login, redact.register(lines[0]))
+
+
+# ---- the conversation
+
+
+class RoundTrip(Check):
+    """Logs in to one broker and, with a destination, sends a message there and reads it back.
+
+    Yields: connect_time (s) until the broker's CONNECTED; time_to_receipt and round_trip_time (s) from sending the
+    message until the broker confirmed it and until it was back.
+    """
+
+    def __init__(self, broker: Broker, how: Manner, deadline: Deadline) -> None:
+        super().__init__(deadline)
+        self.subject = broker.url
+        self._broker = broker
+        self._how = how
+        self.facts.update(notes="".join(f"; {note}" for note in broker.notes), did="lets us in")
+
+    def measure(self) -> Iterator[Metric]:
+        broker, how = self._broker, self._how
+        context = how.context if broker.is_secure else None
+        credential = how.credential and broker.is_secure
+        with Session(broker.host, broker.port, self.deadline, context=context, with_credential=credential) as session:
+            session.connect(how.login, vhost=how.vhost)
+            software = excerpt(session.server, 60)
+            version = f"STOMP {session.version}" + (f", {software}" if software else "")
+            self.facts.update(broker=f"{self.subject} ({version})", time=duration(session.connect_time))
+            yield Metric("connect_time", session.connect_time, "s", min=0)
+            if how.destination:
+                yield from self._send_and_receive(session)
+            if not session.disconnect():
+                self.detail(1, "the broker did not confirm our DISCONNECT")
+
+    def _send_and_receive(self, session: Session) -> Iterator[Metric]:
+        run = f"egi-sam-{os.urandom(8).hex()}"
+        destination, subscribing, sending = place(session.server, self._how.destination, run)
+        self.detail(1, f"destination: {destination}, message {run}")
+        session.subscribe(destination, run, subscribing)
+        body = f"{run}: a message of check_broker to itself; it may be thrown away\n"
+        expires = {"expires": str(int((time.time() + EXPIRES_S) * 1000)), "expiration": str(int(EXPIRES_S * 1000))}
+        headers = {**sending, **expires, "destination": destination, "content-type": "text/plain", ID_HEADER: run}
+        began = time.monotonic()
+        exchange = _Exchange(session.ask("SEND", headers, body), run, body, self.subject, destination)
+        while not exchange.is_complete:
+            exchange.take(session.receive(exchange.awaited), time.monotonic() - began)
+        assert exchange.message
+        session.acknowledge(exchange.message, run)
+        session.unsubscribe(destination, run)
+        if exchange.others:
+            self.detail(1, f"{number_of(exchange.others, 'message')} of others left in the queue")
+        self.facts.update(
+            did=f"carries a message through {self._how.destination}", time=duration(exchange.times["round_trip_time"])
+        )
+        for name, seconds in exchange.times.items():
+            yield Metric(name, seconds, "s", min=0)
+
+
+class _Exchange:
+    """What has come back so far of one message that was sent. times: seconds since then, by metric."""
+
+    def __init__(self, receipt: str, run: str, body: str, subject: str, destination: str) -> None:
+        self.message: Frame | None = None
+        self.times: dict[str, float] = {}
+        self.others = 0
+        self._receipt = receipt
+        self._run = run
+        self._body = body.encode()
+        self._subject = subject
+        self._destination = destination
+
+    @property
+    def is_complete(self) -> bool:
+        return len(self.times) == 2
+
+    @property
+    def awaited(self) -> str:
+        return "message back" if "time_to_receipt" in self.times else "receipt for SEND"
+
+    def take(self, frame: Frame, seconds: float) -> None:
+        if is_receipt(frame, self._receipt):
+            self.times["time_to_receipt"] = seconds
+        elif frame.command == "MESSAGE":
+            self._take_message(frame, seconds)
+        elif frame.command != "RECEIPT":
+            raise ProtocolFailure(f"{self._subject}: sent {frame.command} instead of the {self.awaited}")
+
+    def _take_message(self, frame: Frame, seconds: float) -> None:
+        if frame.headers.get(ID_HEADER) == self._run and frame.body == self._body:
+            self.message = frame
+            self.times.setdefault("round_trip_time", seconds)
+        elif frame.headers.get(ID_HEADER) == self._run or frame.body == self._body:
+            raise BadData(f'{self._subject}: gave our message back changed: "{excerpt(frame.body, 60)}"')
+        else:
+            self.others += 1
+            if self.others > MAX_OTHERS:
+                raise Misconfigured(
+                    f"{self._subject}: more than {MAX_OTHERS} messages of others came from {self._destination}",
+                    remedy="give a --destination that nobody else uses",
+                )
+
+
+def place(server: str, destination: str, run: str) -> tuple[str, dict[str, str], dict[str, str]]:
+    """Where this run's message goes: the destination, and headers for SUBSCRIBE and for SEND."""
+    if not server.lower().startswith("rabbitmq"):
+        return destination, {"selector": f"{ID_HEADER} = '{run}'"}, {}
+    if not destination.startswith("/queue/"):
+        return destination, {}, {}
+    # RabbitMQ declares a queue by what comes first, SUBSCRIBE or SEND: both have to say the same of it.
+    kind = {"durable": "false", "auto-delete": "true"}
+    return f"{destination}.{run}", kind, kind
+
+
+class Brokers(Check):
+    """Does the same to each of several brokers, of which messages need any one.
+
+    Yields: brokers and brokers_failed, and of each time the slowest; the failures as WARNING while one broker works.
+    """
+
+    def __init__(self, trips: list[RoundTrip], source: str, deadline: Deadline) -> None:
+        super().__init__(deadline)
+        self.subject = source
+        self._trips = trips
+        self.facts["notes"] = ""
+
+    def measure(self) -> Iterator[Metric]:
+        slowest: dict[str, Metric] = {}
+        failures: list[Metric] = []
+        for index, trip in enumerate(self._trips):
+            left = self.deadline.remaining()
+            trip.deadline = self.deadline.before(left * (1 - 1 / (len(self._trips) - index)))
+            for metric in trip.probe():
+                if metric.context == "outcome":
+                    failures.append(metric)
+                elif metric.name not in slowest or slowest[metric.name].value < metric.value:
+                    slowest[metric.name] = metric
+            self.detail(1, f"{trip.subject}: {trip.facts.get('time', 'failed')}")
+        count = len(self._trips)
+        main = "round_trip_time" if "round_trip_time" in slowest else "connect_time"
+        self.facts.update(
+            broker=f"each of {number_of(count, 'broker')} of {self.subject}",
+            did=next((trip.facts["did"] for trip in self._trips if "time" in trip.facts), ""),
+            time=duration(slowest[main].value) if main in slowest else "",
+        )
+        yield from slowest.values()
+        yield Metric("brokers", count, min=0, context="count")
+        yield Metric("brokers_failed", len(failures), min=0, max=count, context="count")
+        for failure in failures:
+            status = failure.value.status
+            if len(failures) < count and status == CRITICAL:
+                status = WARNING
+            yield judged(status, failure.value.sentence)
+
+
+def checks(brokers: list[Broker], how: Manner, source: str | None, deadline: Deadline) -> Check:
+    """The check of one broker, or of all that a BDII names."""
+    trips = [RoundTrip(broker, how, deadline) for broker in brokers]
+    return trips[0] if len(trips) == 1 else Brokers(trips, source or "", deadline)

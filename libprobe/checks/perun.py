@@ -1,0 +1,116 @@
+"""Whether Perun answers, and whether what reads its audit log keeps up with it."""
+
+from __future__ import annotations
+
+import time
+from datetime import UTC, datetime
+from typing import NamedTuple
+
+from nagiosplugin import Metric
+
+from libprobe.checks.base import Check
+from libprobe.clients.perun import read_status, rpc_url
+from libprobe.failures import BadData, Misconfigured
+from libprobe.formats.address import read_address
+from libprobe.text import duration, number_of
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    import argparse
+    from collections.abc import Iterator
+
+    from libprobe.clients.http import HttpClient
+    from libprobe.deadline import Deadline
+
+SERVICE_TYPE = "egi.Perun"
+
+
+class Perun(NamedTuple):
+    """url: of the status. notes: how it was found, where it is worth a word in the status line."""
+
+    url: str
+    notes: tuple[str, ...] = ()
+
+
+def find_perun(args: argparse.Namespace, deadline: Deadline) -> Perun:
+    """The Perun that the options mean: -u, else -H as the GOCDB has it, else https://HOST/.
+
+    Raises: Misconfigured; HelperFailure when the GOCDB is needed and fails; BadData for a registered URL
+            that is unusable, which is the site's doing.
+    """
+    if args.url:
+        try:
+            return Perun(rpc_url(_base(args.url, args.port)))
+        except BadData as error:
+            raise Misconfigured(f"-u: {error.sentence}") from None
+    if not args.hostname:
+        raise Misconfigured("no Perun is named", remedy="give -H HOST or -u URL")
+    from libprobe import access, topology
+
+    chosen, notes = topology.find_registered(args, deadline, access.state_directory(args), SERVICE_TYPE)
+    if chosen is None:
+        notes.append(f"{args.hostname} is not in the GOCDB as {SERVICE_TYPE}")
+    try:
+        base = chosen.url if chosen and chosen.url.strip() else f"https://{args.hostname}"
+        return Perun(rpc_url(_base(base, args.port)), tuple(notes))
+    except BadData as error:
+        if chosen:
+            raise topology.unusable(chosen, error.sentence) from None
+        raise Misconfigured(f"-H: {error.sentence}") from None
+
+
+def _base(url: str, port: int | None) -> str:
+    """The URL with another port, if one is given. Raises: BadData for one that is not https."""
+    address = read_address(url)
+    if address.scheme != "https":
+        raise BadData(f"{url} is not an https:// URL, and a certificate logs in over nothing else")
+    rest = url.strip().partition("://")[2]
+    path = rest[len(rest.partition("/")[0]) :]
+    host = f"[{address.host}]" if ":" in address.host else address.host
+    port = port or address.port
+    return f"https://{host}{f':{port}' if port else ''}{path}"
+
+
+def client(args: argparse.Namespace, deadline: Deadline) -> tuple[HttpClient, str]:
+    """An HTTP client with our certificate, and its identity. Raises: OwnCredential, Misconfigured."""
+    from libprobe import access
+
+    certificate = access.find_certificate(args)
+    assert certificate  # it is required, see cli.certificate
+    certificate.require(now=datetime.now(UTC), seconds=deadline.remaining())
+    return access.http(args, deadline, certificate), certificate.identity
+
+
+class PerunStatus(Check):
+    """Asks Perun for its status.
+
+    Yields: response_time (s), and consumer_lag, the most messages that a consumer has still to process.
+    """
+
+    def __init__(self, perun: Perun, http: HttpClient, identity: str, deadline: Deadline) -> None:
+        super().__init__(deadline)
+        self.subject = perun.url
+        self._http = http
+        self._identity = identity
+        self.facts["notes"] = "".join(f"; {note}" for note in perun.notes)
+
+    def measure(self) -> Iterator[Metric]:
+        began = time.monotonic()
+        status = read_status(self._http, self.subject, self._identity)
+        seconds = time.monotonic() - began
+        yield Metric("response_time", seconds, "s", min=0)
+        version = f"Perun {status.version}, " if status.version else ""
+        host = self.subject.partition("/cert/")[0]
+        self.facts.update(perun=f"{host} runs {version}PerunDB {status.database_version}", time=duration(seconds))
+        for line in status.lines:
+            self.detail(1, line)
+        self.detail(2, f"acting as: {self._identity}")
+        lags = status.lags()
+        self.facts["lag"] = ""
+        if lags:
+            slowest = max(lags, key=lambda name: lags[name])
+            self.facts["slowest"] = slowest
+            self.facts["lag"] = (
+                f", {number_of(len(lags), 'consumer')} at most {number_of(lags[slowest], 'message')} behind"
+            )
+            yield Metric("consumer_lag", lags[slowest], min=0)

@@ -1,0 +1,318 @@
+"""STOMP 1.0 to 1.2 as a client that keeps a deadline.
+
+stomp.py puts our frames into the form of each version. Its own transport is not used: that one connects by itself,
+starts a thread, waits for ever on a broker that accepts and says nothing, keeps whatever it is sent (gigabytes of a
+broker that floods), and loses the text of ERROR frames. Here one thread asks and reads in turn, over a socket that
+keeps the deadline; frames are read by `libprobe.formats.stomp`, which bounds them.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import re
+import time
+from collections import deque
+
+from libprobe.clients import sockets, tls
+from libprobe.failures import BadData, Failure, NoAnswer, OwnCredential, ProtocolFailure, Rejected
+from libprobe.formats.address import host_and_port
+from libprobe.formats.excerpt import excerpt
+from libprobe.formats.stomp import Frame, FrameReader
+from libprobe.text import duration
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    import socket
+    import ssl
+    from typing import Any
+
+    from libprobe.deadline import Deadline
+
+VERSIONS = ("1.0", "1.1", "1.2")
+CHUNK = 16 << 10
+MAX_RECEIVED = 16 << 20
+"""Bytes of a whole conversation; a round trip needs a few hundred, beside messages of others on the queue."""
+
+MAX_FRAMES = 5_000
+"""Frames of a whole conversation: the smallest take forty times their size in memory."""
+
+MAX_ERROR_CHARS = 300
+GOODBYE_S = 2.0
+"""How long the broker's answer to our DISCONNECT is waited for."""
+
+_log = logging.getLogger("libprobe.stomp")
+_ABOUT_LOGIN = re.compile(r"login|passcode|password|user\s?name|user '|authenti|credential|anonymous", re.IGNORECASE)
+
+
+class Login:
+    """A name and its passcode; `passcode` is registered as a secret by whoever read it."""
+
+    def __init__(self, name: str, passcode: str) -> None:
+        self.name = name
+        self.passcode = passcode
+
+
+class Session:
+    """One connection to a broker, from `connect` to `close`.
+
+    context:         TLS settings, None for a plain connection.
+    with_credential: whether they present a client certificate.
+    version, server: as the broker named them; `server` is empty if it did not.
+    connect_time:    seconds from the first packet until the broker's CONNECTED.
+    """
+
+    def __init__(
+        self,
+        host: str,
+        port: int,
+        deadline: Deadline,
+        *,
+        context: ssl.SSLContext | None = None,
+        with_credential: bool = False,
+    ) -> None:
+        self.name = f"{'stomp+ssl' if context else 'stomp'}://{host_and_port(host, port)}"
+        self.host = host
+        self.port = port
+        self.version = "1.0"
+        self.server = ""
+        self.connect_time = 0.0
+        self._deadline = deadline
+        self._context = context
+        self._with_credential = with_credential
+        self._socket: socket.socket | None = None
+        self._reader = FrameReader()
+        self._frames: deque[Frame] = deque()
+        self._received = 0
+        self._count = 0
+        self._protocol: Any = None
+
+    def __enter__(self) -> Session:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    # ---- the conversation
+
+    def connect(self, login: Login | None = None, *, vhost: str = "/", versions: tuple[str, ...] = VERSIONS) -> None:
+        """Connect and log in. Raises: the failures of `libprobe.failures`; OwnCredential where a login is wanted.
+
+        vhost: the virtual host of the header `host`; `/` is RabbitMQ's default, others disregard it.
+        """
+        self._protocol = self._protocol_of("1.0")  # before the clock starts: it imports a library
+        began = time.monotonic()
+        self._open()
+        # CONNECT and not STOMP: brokers of 1.0 know no other word
+        headers = {"accept-version": ",".join(versions), "host": vhost, "heart-beat": "0,0"}
+        if login:
+            headers |= {"login": login.name, "passcode": login.passcode}
+        self._send("CONNECT", headers)
+        try:
+            frame = self.receive("answer to CONNECT")
+        except BrokerError as error:
+            raise self._refused(error, login) from None
+        if frame.command != "CONNECTED":
+            raise ProtocolFailure(f"{self.name}: answered CONNECT with {frame.command}")
+        self.connect_time = time.monotonic() - began
+        self.version = frame.headers.get("version", "1.0").strip()
+        self.server = frame.headers.get("server", "")
+        if self.version not in versions:
+            raise ProtocolFailure(
+                f"{self.name}: chose STOMP {excerpt(self.version, 20)}, which we did not offer ({', '.join(versions)})"
+            )
+        self._reader.version = self.version
+        self._protocol = self._protocol_of(self.version)
+
+    def subscribe(self, destination: str, subscription: str, headers: dict[str, str]) -> None:
+        """Subscribe, each message to be acknowledged by itself, and wait until the broker confirms it."""
+        own = {"destination": destination, "id": subscription, "ack": "client-individual"}
+        self.await_receipt(self.ask("SUBSCRIBE", {**headers, **own}), "SUBSCRIBE")
+
+    def ask(self, command: str, headers: dict[str, str], body: str = "") -> str:
+        """Send a frame with a receipt wanted; returns the receipt's id."""
+        receipt = f"{command.lower()}-{os.urandom(4).hex()}"
+        self._send(command, {**headers, "receipt": receipt}, body)
+        return receipt
+
+    def await_receipt(self, receipt: str, command: str) -> None:
+        """Read until the receipt comes; messages that come meanwhile are kept for `receive`."""
+        kept: list[Frame] = []
+        while True:
+            frame = self.receive(f"receipt for {command}")
+            if is_receipt(frame, receipt):
+                self._frames.extendleft(reversed(kept))
+                return
+            kept.append(frame)
+
+    def acknowledge(self, message: Frame, subscription: str) -> None:
+        """Acknowledge one message, and wait until the broker confirms it."""
+        message_id = message.headers.get("message-id", "")
+        if self.version == "1.2":
+            headers = {"id": message.headers.get("ack", message_id)}
+        else:
+            headers = {"message-id": message_id, "subscription": subscription}
+        self.await_receipt(self.ask("ACK", headers), "ACK")
+
+    def unsubscribe(self, destination: str, subscription: str) -> None:
+        """End a subscription: what was delivered and not acknowledged goes back, on RabbitMQ when we close."""
+        headers = {"id": subscription} | ({"destination": destination} if self.version == "1.0" else {})
+        self.await_receipt(self.ask("UNSUBSCRIBE", headers), "UNSUBSCRIBE")
+
+    def disconnect(self) -> bool:
+        """Say goodbye; returns whether the broker confirmed it, for which it gets GOODBYE_S at most."""
+        whole = self._deadline
+        self._deadline = whole.before(max(0.0, whole.remaining() - GOODBYE_S))
+        self._keep(self._deadline)
+        try:
+            self.await_receipt(self.ask("DISCONNECT", {}), "DISCONNECT")
+        except Failure:
+            return False
+        finally:
+            self._deadline = whole
+            self.close()
+        return True
+
+    def receive(self, awaited: str) -> Frame:
+        """The next frame of any kind but ERROR.
+
+        awaited: what the caller waits for, as it stands in `no receipt for SEND within 5 s`.
+        Raises: BrokerError for an ERROR frame; NoAnswer, ProtocolFailure, BadData.
+        """
+        while not self._frames:
+            self._read(awaited)
+        frame = self._frames.popleft()
+        if _log.isEnabledFor(logging.DEBUG):
+            _log.debug("received: %s %s %s", frame.command, frame.headers, excerpt(frame.body, 200))
+        if frame.command == "ERROR":
+            raise BrokerError(self.name, frame, awaited)
+        return frame
+
+    def close(self) -> None:
+        if self._socket:
+            self._socket.close()
+            self._socket = None
+
+    # ---- the connection
+
+    def _open(self) -> None:
+        plain = sockets.connect(self.host, self.port, self._deadline)
+        self._socket = plain
+        if self._context:
+            self._socket = tls.secure(
+                plain,
+                self._context,
+                self.host,
+                self.port,
+                self._deadline,
+                asked=self.name,
+                with_credential=self._with_credential,
+            )
+
+    def _keep(self, deadline: Deadline) -> None:
+        if self._socket:
+            self._socket.limit = deadline.remaining  # type: ignore[attr-defined]
+
+    def _protocol_of(self, version: str) -> Any:
+        """stomp.py's writer of a version's frames."""
+        # Its import looks up our own host's name, which takes seconds where name servers are slow.
+        os.environ.setdefault("STOMP_SKIP_HOSTNAME_SCAN", "1")
+        from stomp import protocol
+
+        kind = {"1.0": protocol.Protocol10, "1.1": protocol.Protocol11, "1.2": protocol.Protocol12}[version]
+        return kind(_Transport(self._write))
+
+    def _send(self, command: str, headers: dict[str, str], body: str = "") -> None:
+        if _log.isEnabledFor(logging.DEBUG):
+            shown = {name: "[secret]" if name == "passcode" else value for name, value in headers.items()}
+            _log.debug("sent: %s %s %s", command, shown, body)
+        if body:
+            headers["content-length"] = str(len(body.encode()))
+        self._protocol.send_frame(command, headers, body)
+
+    def _write(self, data: bytes) -> None:
+        assert self._socket
+        try:
+            self._socket.sendall(data)
+        except OSError as error:
+            raise self._explained(error, "reader of what we send") from None
+
+    def _read(self, awaited: str) -> None:
+        """Wait for bytes and keep the frames that they complete."""
+        assert self._socket
+        try:
+            data = self._socket.recv(CHUNK)
+        except OSError as error:
+            raise self._explained(error, awaited) from None
+        if not data:
+            raise self._broken_off(awaited)
+        if not self._received and data[:2] in (b"\x15\x03", b"\x16\x03"):
+            raise ProtocolFailure(f"{self.name}: speaks TLS on this port", remedy="register it as stomp+ssl://")
+        self._received += len(data)
+        if self._received > MAX_RECEIVED:
+            raise ProtocolFailure(f"{self.name}: sent more than {MAX_RECEIVED >> 20} MiB, and no {awaited}")
+        try:
+            for frame in self._reader.feed(data):
+                self._count += 1
+                if self._count > MAX_FRAMES:
+                    raise ProtocolFailure(f"{self.name}: sent more than {MAX_FRAMES} frames, and no {awaited}")
+                self._frames.append(frame)
+        except BadData as error:
+            raise BadData(f"{self.name}: {error.sentence} ({awaited} awaited)") from None
+
+    def _explained(self, error: OSError, awaited: str) -> Failure:
+        if isinstance(error, TimeoutError):
+            return NoAnswer(f"{self.name}: no {awaited} within {duration(self._deadline.elapsed())}")
+        if self._context:
+            import ssl
+
+            if isinstance(error, ssl.SSLError) and not isinstance(error, ssl.SSLEOFError):
+                asked, own = self.name, self._with_credential
+                return tls.explain(error, asked, self.host, self.port, self._deadline, with_credential=own)
+        return self._broken_off(awaited)
+
+    def _broken_off(self, awaited: str) -> Failure:
+        before = f"connection closed, and no {awaited} came"
+        if self._with_credential and not self._received:
+            # with TLS 1.3 a broker's refusal of our certificate shows only here
+            return Rejected(f"{self.name}: {before}; our client certificate was perhaps refused")
+        return ProtocolFailure(f"{self.name}: {before}")
+
+    def _refused(self, error: BrokerError, login: Login | None) -> Failure:
+        if not _ABOUT_LOGIN.search(error.said):
+            return error
+        if login is None:
+            return OwnCredential(
+                f"{self.name}: lets nobody in without a login: {error.said}",
+                remedy="give --login and --password-file",
+            )
+        return Rejected(f"{self.name}: refused the login {login.name}: {error.said}")
+
+
+class BrokerError(Rejected):
+    """The broker answered with an ERROR frame. said: its text."""
+
+    def __init__(self, name: str, frame: Frame, awaited: str) -> None:
+        message = excerpt(frame.headers.get("message", ""), MAX_ERROR_CHARS)
+        body = excerpt(frame.body, MAX_ERROR_CHARS)
+        self.said = f"{message}: {body}" if message and body and body not in message else message or body or "no reason"
+        super().__init__(f"{name}: ERROR instead of {awaited}: {self.said}")
+
+
+class _Transport:
+    """What stomp.py's protocol classes need of a transport: to take a frame."""
+
+    def __init__(self, write: Any) -> None:
+        self._write = write
+
+    def set_listener(self, name: str, listener: object) -> None:
+        """Frames are read elsewhere."""
+
+    def transmit(self, frame: Any) -> None:
+        from stomp.utils import convert_frame
+
+        self._write(b"".join(convert_frame(frame)))
+
+
+def is_receipt(frame: Frame, receipt: str) -> bool:
+    return frame.command == "RECEIPT" and frame.headers.get("receipt-id") == receipt

@@ -1,0 +1,306 @@
+"""The STOMP client against a real broker in every version, and against responders that misbehave."""
+
+from __future__ import annotations
+
+import contextlib
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+
+import pytest
+
+from libprobe.clients.stomp import MAX_RECEIVED, VERSIONS, Login, Session
+from libprobe.deadline import Deadline
+from libprobe.failures import BadData, NoAnswer, OwnCredential, ProtocolFailure, Refused, Rejected
+from tests.conftest import ROOT
+from tests.federation import broker
+from tests.federation.stomp_responder import Manner, Responder
+
+needs_broker = pytest.mark.skipif(not broker.is_installed(), reason=f"{broker.PACKAGE} is not installed")
+
+
+@pytest.fixture(scope="session")
+def rabbit(tmp_path_factory: pytest.TempPathFactory) -> Iterator[broker.Broker]:
+    running, _ = broker.of_test_run(tmp_path_factory.getbasetemp())
+    with running:
+        yield running
+
+
+def session(port: int, seconds: float = 10) -> Session:
+    return Session("127.0.0.1", port, Deadline(seconds))
+
+
+# ---- a real broker
+
+
+@needs_broker
+@pytest.mark.parametrize("version", VERSIONS)
+def test_a_message_goes_to_a_real_broker_and_back_in_every_version(rabbit, version):
+    with session(rabbit.plain) as talk:
+        talk.connect(versions=(version,))
+        assert talk.version == version
+        assert talk.server.startswith("RabbitMQ/")
+        queue = {"durable": "false", "auto-delete": "true"}
+        destination = f"/queue/client-test-{version}"
+        talk.subscribe(destination, "s1", queue)
+        receipt = talk.ask("SEND", {"destination": destination, "odd": "a:b\\c", **queue}, "héllo\0there")
+        talk.await_receipt(receipt, "SEND")
+        message = talk.receive("message")
+        assert (message.command, message.text) == ("MESSAGE", "héllo\0there")
+        # RabbitMQ escapes headers in 1.0 too, which has no escapes
+        assert message.headers["odd"] == ("a\\cb\\c" if version == "1.0" else "a:b\\c")
+        talk.acknowledge(message, "s1")
+        talk.unsubscribe(destination, "s1")
+        assert talk.disconnect()
+
+
+@needs_broker
+def test_what_was_not_acknowledged_goes_back_to_the_queue(rabbit):
+    queue = {"x-expires": "60000"}
+    destination = "/queue/client-test-returned"
+    for turn in ("first", "second"):
+        with session(rabbit.plain) as talk:
+            talk.connect()
+            if turn == "first":
+                talk.await_receipt(talk.ask("SEND", {"destination": destination, **queue}, "precious"), "SEND")
+            talk.subscribe(destination, turn, queue)
+            message = talk.receive("message")
+            assert message.text == "precious"
+            if turn == "second":
+                talk.acknowledge(message, turn)
+            talk.unsubscribe(destination, turn)
+
+
+@needs_broker
+def test_the_best_of_all_versions_is_chosen(rabbit):
+    with session(rabbit.plain) as talk:
+        talk.connect()
+        assert talk.version == "1.2"
+
+
+@needs_broker
+def test_a_wrong_password_is_a_refusal_in_the_brokers_words(rabbit):
+    with session(rabbit.plain) as talk, pytest.raises(Rejected, match=r"refused the login guest: .*Access refused"):
+        talk.connect(Login("guest", "not this one"))
+
+
+# ---- stand-ins
+
+
+@pytest.mark.parametrize("version", ["", "1.0", "1.1", "1.2"])
+def test_every_version_is_spoken_as_the_broker_chooses(version):
+    with Responder(Manner(version=version)) as responder, session(responder.port) as talk:
+        talk.connect()
+        assert talk.version == (version or "1.0")
+        talk.subscribe("/queue/a", "s:1", {})
+        talk.await_receipt(talk.ask("SEND", {"destination": "/queue/a"}, "text"), "SEND")
+        message = talk.receive("message")
+        talk.acknowledge(message, "s:1")
+        talk.unsubscribe("/queue/a", "s:1")
+        assert talk.disconnect()
+        frames = {command: headers for command, headers, _ in responder.frames}
+    assert responder.commands == ["CONNECT", "SUBSCRIBE", "SEND", "ACK", "UNSUBSCRIBE", "DISCONNECT"]
+    assert frames["CONNECT"] == {"accept-version": "1.0,1.1,1.2", "host": "/", "heart-beat": "0,0"}
+    assert frames["SUBSCRIBE"]["ack"] == "client-individual"
+    if version == "1.2":
+        assert frames["ACK"]["id"] == "ours:1"
+    else:
+        assert (frames["ACK"]["message-id"], frames["ACK"]["subscription"]) == ("ID:host\\:1:7", "s:1")
+
+
+def test_a_message_before_the_receipt_is_not_lost():
+    with Responder(Manner(late_receipt=True)) as responder, session(responder.port) as talk:
+        talk.connect()
+        talk.subscribe("/queue/a", "s1", {})
+        talk.await_receipt(talk.ask("SEND", {"destination": "/queue/a"}, "text"), "SEND")
+        assert talk.receive("message").text == "text"
+
+
+def test_a_broker_that_wants_a_login_and_gets_none_is_our_own_fault():
+    said = ("Authentication failed", "User name [null] or password is invalid.")
+    with (
+        Responder(Manner(error_at="CONNECT", error=said)) as responder,
+        session(responder.port) as talk,
+        pytest.raises(OwnCredential) as raised,
+    ):
+        talk.connect()
+    assert str(raised.value) == (
+        f"stomp://127.0.0.1:{responder.port}: lets nobody in without a login: Authentication failed: "
+        "User name [null] or password is invalid. (give --login and --password-file)"
+    )
+
+
+def test_an_error_frame_is_bounded_and_in_one_line():
+    with (
+        Responder(Manner(error_at="CONNECT", error=("no", "x\n\x1b[31m" * 10_000))) as responder,
+        session(responder.port) as talk,
+        pytest.raises(Rejected) as raised,
+    ):
+        talk.connect()
+    assert len(raised.value.sentence) < 500
+    assert raised.value.sentence.isprintable()
+
+
+def test_a_version_we_did_not_offer_is_refused():
+    with (
+        Responder(Manner(version="3.0")) as responder,
+        session(responder.port) as talk,
+        pytest.raises(ProtocolFailure, match=r"chose STOMP 3\.0, which we did not offer"),
+    ):
+        talk.connect()
+
+
+def test_a_goodbye_that_is_not_answered_does_not_hold_us_up():
+    with Responder(Manner(mute_at="DISCONNECT")) as responder, session(responder.port, 60) as talk:
+        talk.connect()
+        began = time.monotonic()
+        assert not talk.disconnect()
+        assert time.monotonic() - began < 3
+
+
+def test_a_closed_port_is_refused():
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port = listener.getsockname()[1]
+    with pytest.raises(Refused):
+        session(port).connect()
+
+
+# ---- raw peers
+
+
+@contextlib.contextmanager
+def peer(behave: Callable[[socket.socket], None]) -> Iterator[int]:
+    """A listener that treats its one connection as told."""
+
+    def serve() -> None:
+        with contextlib.suppress(OSError):
+            connection, _ = listener.accept()
+            with connection:
+                behave(connection)
+
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        threading.Thread(target=serve, daemon=True).start()
+        yield listener.getsockname()[1]
+
+
+def mute(connection: socket.socket) -> None:
+    while connection.recv(4096):
+        pass
+
+
+def drip(connection: socket.socket) -> None:
+    for byte in b"CONNECTED\nversion:1.2\n" + b"x:y\n" * 1000:
+        connection.sendall(bytes([byte]))
+        time.sleep(0.05)
+
+
+def endless(block: bytes) -> Callable[[socket.socket], None]:
+    def send(connection: socket.socket) -> None:
+        for _ in range(1 << 20):
+            connection.sendall(block)
+
+    return send
+
+
+def heartbeats(connection: socket.socket) -> None:
+    for _ in range(1000):
+        connection.sendall(b"\n")
+        time.sleep(0.02)
+
+
+@pytest.mark.parametrize(
+    ("behave", "kind", "said"),
+    [
+        (mute, NoAnswer, r"no answer to CONNECT within [\d.]+ m?s"),
+        (drip, NoAnswer, r"no answer to CONNECT within [\d.]+ m?s"),
+        (heartbeats, NoAnswer, r"no answer to CONNECT within [\d.]+ m?s"),
+        (lambda c: None, ProtocolFailure, r"connection closed, and no answer to CONNECT came"),
+        (lambda c: c.sendall(b"CONNECTED\nver"), ProtocolFailure, r"connection closed, and no answer to CONNECT came"),
+        (
+            lambda c: c.sendall(b"HTTP/1.1 400 Bad Request\r\n\r\n"),
+            BadData,
+            r'sent "HTTP/1\.1 400 Bad Request", which is not STOMP \(answer to CONNECT awaited\)',
+        ),
+        (lambda c: c.sendall(b"\x15\x03\x03\x00\x02\x02\x46"), ProtocolFailure, r"speaks TLS on this port"),
+        (lambda c: c.sendall(b"RECEIPT\nreceipt-id:1\n\n\0"), ProtocolFailure, r"answered CONNECT with RECEIPT"),
+        (endless(b"x" * 65536), BadData, r'sent "x+\.\.\.", which is not STOMP \(answer to CONNECT awaited\)'),
+    ],
+    ids=["mute", "drip", "heartbeats", "close", "half", "http", "tls", "receipt", "endless"],
+)
+def test_a_broker_that_misbehaves_fails_within_the_deadline_with_its_reason(behave, kind, said):
+    import re
+
+    began = time.monotonic()
+    with peer(behave) as port, session(port, 0.6) as talk:
+        with pytest.raises(kind) as raised:
+            talk.connect()
+        assert re.fullmatch(rf"stomp://127\.0\.0\.1:{port}: {said}", raised.value.sentence), raised.value.sentence
+    assert time.monotonic() - began < 2
+
+
+def test_a_broker_that_does_not_read_cannot_hold_us_up():
+    def sleep(connection: socket.socket) -> None:
+        connection.sendall(b"CONNECTED\nversion:1.2\n\n\0")
+        released.wait(10)
+
+    released = threading.Event()
+    with peer(sleep) as port, session(port, 1) as talk:
+        talk.connect()
+        with pytest.raises(NoAnswer, match=r"no reader of what we send within"):
+            talk.ask("SEND", {"destination": "/queue/a"}, "x" * (32 << 20))
+        released.set()
+
+
+FLOOD = """
+import sys
+from libprobe.clients.stomp import Session
+from libprobe.deadline import Deadline
+from libprobe.failures import Failure
+with Session("127.0.0.1", int(sys.argv[1]), Deadline(20)) as talk:
+    talk.connect()
+    try:
+        talk.await_receipt("never", "SEND")
+    except Failure as failure:
+        print(failure)
+print(next(line.split()[1] for line in open("/proc/self/status") if line.startswith("VmHWM:")))
+"""
+
+
+@pytest.mark.parametrize(
+    ("block", "said"),
+    [
+        (b"MESSAGE\n\n\0" * 5000, "sent more than 5000 frames, and no receipt for SEND"),
+        (
+            b"MESSAGE\n\n" + b"x" * 60_000 + b"\0",
+            f"sent more than {MAX_RECEIVED >> 20} MiB, and no receipt for SEND",
+        ),
+    ],
+    ids=["small", "large"],
+)
+def test_a_broker_that_floods_does_not_eat_memory(block, said):
+    def flood(connection: socket.socket) -> None:
+        connection.sendall(b"CONNECTED\nversion:1.2\n\n\0")
+        endless(block)(connection)
+
+    with peer(flood) as port:
+        done = subprocess.run([sys.executable, "-c", FLOOD, str(port)], cwd=ROOT, capture_output=True, text=True)
+    failure, peak = done.stdout.splitlines()
+    assert failure == f"stomp://127.0.0.1:{port}: {said}"
+    assert int(peak) * 1024 < 64 << 20
+
+
+def test_stomp_py_does_not_look_up_our_own_name():
+    code = (
+        "import socket\n"
+        "def refuse(*_): raise SystemExit('looked up')\n"
+        "socket.gethostbyname = socket.getfqdn = refuse\n"
+        "from libprobe.clients.stomp import Session\n"
+        "from libprobe.deadline import Deadline\n"
+        "Session('127.0.0.1', 1, Deadline(1))._protocol_of('1.2')\n"
+        "print('did not')"
+    )
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True)
+    assert done.stdout == "did not\n", done.stderr

@@ -1,0 +1,610 @@
+"""check_broker as Nagios runs it: RabbitMQ, responders that misbehave, the GOCDB and the BDII."""
+
+from __future__ import annotations
+
+import contextlib
+import re
+import signal
+import socket
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+
+from tests.conftest import Probe, Report
+from tests.federation import broker
+from tests.federation import gocdb as pi
+from tests.federation.authority import Authority
+from tests.federation.stomp_responder import Manner, Responder
+
+PROBE = "check_broker"
+QUEUE = "/queue/egi.probe"
+SECONDS = r"\d[\d.]* m?s"
+needs_broker = pytest.mark.skipif(not broker.is_installed(), reason=f"{broker.PACKAGE} is not installed")
+
+
+class Rabbit(NamedTuple):
+    """A real broker, and the files of those whom it lets in. environment: what its clients need."""
+
+    plain: str
+    tls: str
+    port: int
+    certificate: tuple[str, ...]
+    environment: dict[str, str]
+
+
+@pytest.fixture(scope="session")
+def rabbit(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Rabbit]:
+    running, files = broker.of_test_run(tmp_path_factory.getbasetemp())
+    with running:
+        yield Rabbit(
+            f"stomp://localhost:{running.plain}",
+            f"stomp+ssl://localhost:{running.tls}",
+            running.plain,
+            ("--cert", files["usercert"], "--key", files["userkey"]),
+            {"X509_CERT_DIR": files["ca_directory"]},
+        )
+
+
+@pytest.fixture(scope="module")
+def authority(tmp_path_factory: pytest.TempPathFactory) -> Authority:
+    return Authority(tmp_path_factory.mktemp("authority"))
+
+
+@pytest.fixture
+def against(probe: Probe):
+    """Run the probe against a responder with this manner; returns the report and the responder."""
+
+    def run(manner: Manner, *arguments: object) -> tuple[Report, Responder]:
+        with Responder(manner) as responder:
+            report = probe(PROBE, "-u", f"stomp://127.0.0.1:{responder.port}", *arguments)
+            return report, responder
+
+    return run
+
+
+def secret(path: Path, text: str, mode: int = 0o600) -> Path:
+    path.write_text(text)
+    path.chmod(mode)
+    return path
+
+
+# ---- a real broker
+
+
+@needs_broker
+def test_a_broker_that_lets_us_in_is_ok(probe, rabbit):
+    report = probe(PROBE, "-u", rabbit.plain)
+    assert re.fullmatch(
+        rf"Broker OK - {rabbit.plain} \(STOMP 1\.2, RabbitMQ/[\d.]+\) lets us in after {SECONDS}", report.first
+    ), report.out
+    assert (report.code, report.err, report.lines) == (0, "", [])
+    assert list(report.performance) == ["connect_time"]
+    assert re.fullmatch(r"[\d.]+s;;;0", report.performance["connect_time"])
+
+
+@needs_broker
+@pytest.mark.parametrize("destination", [QUEUE, "/topic/egi.probe", "/exchange/amq.topic/egi.probe"])
+def test_a_message_goes_through_a_real_broker_and_back(probe, rabbit, destination):
+    report = probe(PROBE, "-u", rabbit.plain, "--destination", destination, "-w", "20", "-c", "1m", "-v")
+    assert re.fullmatch(
+        rf"Broker OK - {rabbit.plain} \(STOMP 1\.2, RabbitMQ/[\d.]+\) carries a message through {destination} "
+        rf"after {SECONDS}",
+        report.first,
+    ), report.out
+    assert (report.code, report.err) == (0, "")
+    assert list(report.performance) == ["connect_time", "round_trip_time", "time_to_receipt"]
+    assert re.fullmatch(r"[\d.]+s;20;60;0", report.performance["round_trip_time"])
+    [line] = report.lines
+    assert re.fullmatch(
+        rf"destination: {destination}{'[.]egi-sam-[0-9a-f]{16}' if destination == QUEUE else ''}, "
+        r"message egi-sam-[0-9a-f]{16}",
+        line,
+    )
+
+
+@needs_broker
+def test_over_tls_with_a_certificate_a_message_goes_through_and_back(probe, rabbit):
+    report = probe(PROBE, "-u", rabbit.tls, "--destination", QUEUE, *rabbit.certificate, **rabbit.environment)
+    assert (report.code, report.err) == (0, "")
+    assert report.first.startswith(f"Broker OK - {rabbit.tls} (STOMP 1.2, RabbitMQ/")
+
+
+@needs_broker
+def test_over_tls_without_a_certificate_it_is_unknown_and_says_so(probe, rabbit):
+    report = probe(PROBE, "-u", rabbit.tls, **rabbit.environment)
+    assert report.code == 3
+    assert report.first == (
+        f"Broker UNKNOWN - {rabbit.tls}: wants a client certificate and we have none "
+        "(TLS alert: certificate required) (give a proxy with --cert or $X509_USER_PROXY)"
+    )
+
+
+@needs_broker
+def test_the_messages_of_others_stay_in_a_real_queue_that_we_use_as_it_is(probe, rabbit):
+    queue, declared = "/queue/of-others", {"x-expires": "60000"}
+    from libprobe.clients.stomp import Session
+    from libprobe.deadline import Deadline
+
+    with Session("127.0.0.1", rabbit.port, Deadline(30)) as owner:
+        owner.connect()
+        for number in range(20):
+            headers = {"destination": queue, **declared}
+            owner.await_receipt(owner.ask("SEND", headers, f"precious {number}"), "SEND")
+        report = probe(PROBE, "-u", rabbit.plain, "--destination", "/amq/queue/of-others", "-v")
+        assert report.code == 0, report.out
+        assert "20 messages of others left in the queue" in report.lines
+        owner.subscribe(queue, "s", declared)
+        kept = []
+        for _ in range(20):
+            message = owner.receive("message")
+            owner.acknowledge(message, "s")
+            kept.append(message.text)
+    assert kept == [f"precious {number}" for number in range(20)]
+
+
+@needs_broker
+def test_a_destination_that_the_broker_does_not_know_is_critical_in_its_words(probe, rabbit):
+    report = probe(PROBE, "-u", rabbit.plain, "--destination", "/nonsense/x")
+    assert report.code == 2
+    assert report.first.startswith(
+        f"Broker CRITICAL - {rabbit.plain}: ERROR instead of receipt for SUBSCRIBE: Unknown destination: "
+    )
+
+
+@needs_broker
+def test_a_virtual_host_that_does_not_exist_is_critical_in_the_brokers_words(probe, rabbit):
+    report = probe(PROBE, "-u", rabbit.plain, "--vhost", "nowhere")
+    assert report.first == (
+        f"Broker CRITICAL - {rabbit.plain}: ERROR instead of answer to CONNECT: Bad CONNECT: "
+        "Virtual host 'nowhere' access denied"
+    )
+
+
+@needs_broker
+def test_a_login_from_a_file_lets_us_in_and_the_password_is_never_shown(probe, rabbit, tmp_path):
+    good = probe(PROBE, "-u", rabbit.plain, "--login", "guest", "--password-file", secret(tmp_path / "pw", "guest\n"))
+    assert good.code == 0
+    file = secret(tmp_path / "wrong", "hunter2-hunter2\n")
+    report = probe(PROBE, "-u", rabbit.plain, "--login", "guest", "--password-file", file, "-vvv")
+    assert report.code == 2
+    assert report.first.startswith(
+        f"Broker CRITICAL - {rabbit.plain}: refused the login guest: Bad CONNECT: Access refused for user 'guest'"
+    )
+    assert "hunter2" not in report.out + report.err
+
+
+@needs_broker
+def test_by_host_name_alone_the_gocdb_says_where(monitor, rabbit):
+    gocdb = monitor.federation.gocdb
+    service = gocdb.add_service(pi.Service("mq.fedcloud.test", "egi.MSGBroker", "MQ", url=f"{rabbit.plain}/"))
+    try:
+        report = monitor.run(PROBE, "-H", "mq.fedcloud.test")
+        assert (report.code, report.err) == (0, "")
+        assert report.first.startswith(f"Broker OK - {rabbit.plain} (STOMP 1.2")
+    finally:
+        gocdb.remove_service(service)
+
+
+def test_a_host_that_the_gocdb_does_not_know_is_tried_on_egis_port(monitor):
+    report = monitor.run(PROBE, "-H", "127.0.0.1", "-t", "10")
+    assert report.first == "Broker CRITICAL - 127.0.0.1 port 6163: connection refused; nothing listens there"
+    report = monitor.run(PROBE, "-H", "127.0.0.1", "--tls", "-t", "10")
+    assert report.first == "Broker CRITICAL - 127.0.0.1 port 6162: connection refused; nothing listens there"
+
+
+@pytest.mark.parametrize(
+    ("url", "said"),
+    [
+        ("stomp://", 'unusable endpoint URL in the GOCDB: the URL "stomp://" names no host'),
+        ("stomp://user:pw@host", "the URL has a user name or password before its host, which everybody can read"),
+    ],
+)
+def test_an_unusable_url_in_the_gocdb_is_the_sites_fault(monitor, url, said):
+    gocdb = monitor.federation.gocdb
+    service = gocdb.add_service(pi.Service("mq2.fedcloud.test", "egi.MSGBroker", "MQ", url=url))
+    try:
+        report = monitor.run(PROBE, "-H", "mq2.fedcloud.test")
+        assert report.code == 2
+        assert report.first.startswith("Broker CRITICAL - mq2.fedcloud.test (MQ): unusable endpoint URL in the GOCDB: ")
+        assert said in report.first
+        assert "correct it at https://" in report.first
+    finally:
+        gocdb.remove_service(service)
+
+
+# ---- the times
+
+
+@needs_broker
+@pytest.mark.parametrize(
+    ("options", "code", "word"),
+    [(("-w", "0.0000001"), 1, "WARNING"), (("-w", "0.0000001", "-c", "0.000001"), 2, "CRITICAL")],
+)
+def test_a_round_trip_beyond_a_limit_alerts(probe, rabbit, options, code, word):
+    report = probe(PROBE, "-u", rabbit.plain, "--destination", QUEUE, *options)
+    assert report.code == code
+    assert re.fullmatch(
+        rf"Broker {word} - {rabbit.plain} \(STOMP 1\.2, RabbitMQ/[\d.]+\) carries a message through {QUEUE} only after "
+        rf"{SECONDS} \(limit 0\.00000\d+\)",
+        report.first,
+    ), report.first
+
+
+def test_a_slow_login_beyond_a_limit_alerts(against):
+    report, responder = against(Manner(), "-w", "0.0000001")
+    assert report.code == 1
+    assert re.fullmatch(
+        rf"Broker WARNING - stomp://127\.0\.0\.1:{responder.port} \(STOMP 1\.2, ActiveMQ/5\.17\.2\) lets us in only "
+        rf"after {SECONDS} \(limit 0\.0000001\)",
+        report.first,
+    )
+
+
+# ---- what it leaves alone, and what it leaves
+
+
+@pytest.mark.parametrize("version", ["", "1.0", "1.1", "1.2"])
+def test_a_broker_with_selectors_is_asked_for_our_own_message_only(against, version):
+    report, responder = against(Manner(version=version), "--destination", QUEUE)
+    assert (report.code, report.err) == (0, "")
+    assert responder.commands == ["CONNECT", "SUBSCRIBE", "SEND", "ACK", "UNSUBSCRIBE", "DISCONNECT"]
+    frames = {command: headers for command, headers, _ in responder.frames}
+    run = frames["SEND"]["fedcloud_probe"]
+    assert re.fullmatch(r"egi-sam-[0-9a-f]{16}", run)
+    assert frames["SUBSCRIBE"]["selector"] == f"fedcloud_probe = '{run}'"
+    assert frames["SUBSCRIBE"]["ack"] == "client-individual"
+    assert frames["SUBSCRIBE"]["destination"] == frames["SEND"]["destination"] == QUEUE
+    assert 3500 < int(frames["SEND"]["expires"]) / 1000 - time.time() <= 3600
+    assert "persistent" not in frames["SEND"]
+
+
+def test_messages_of_others_are_not_acknowledged(against):
+    report, responder = against(Manner(strangers=["one", "two"]), "--destination", QUEUE, "-v")
+    assert report.code == 0
+    assert responder.commands.count("ACK") == 1
+    assert next(headers["id"] for command, headers, _ in responder.frames if command == "ACK") == "ours:1"
+    assert "2 messages of others left in the queue" in report.lines
+
+
+def test_a_queue_full_of_the_messages_of_others_is_given_up_and_not_the_brokers_fault(against):
+    report, responder = against(Manner(strangers=["x"] * 600), "--destination", QUEUE)
+    assert report.code == 3
+    assert report.first == (
+        f"Broker UNKNOWN - stomp://127.0.0.1:{responder.port}: more than 500 messages of others came from {QUEUE} "
+        "(give a --destination that nobody else uses)"
+    )
+    assert "ACK" not in responder.commands
+
+
+def test_two_runs_use_different_ids(against):
+    ids = set()
+    for _ in range(2):
+        _, responder = against(Manner(), "--destination", QUEUE)
+        ids |= {headers["fedcloud_probe"] for command, headers, _ in responder.frames if command == "SEND"}
+    assert len(ids) == 2
+
+
+# ---- brokers that misbehave: CRITICAL, each with its reason
+
+
+COMMANDS = ["CONNECT", "SUBSCRIBE", "SEND", "ACK", "UNSUBSCRIBE"]
+AWAITED = {"CONNECT": "answer to CONNECT"}
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_a_broker_that_falls_silent_is_critical_within_the_deadline(against, command):
+    began = time.monotonic()
+    report, responder = against(Manner(mute_at=command), "--destination", QUEUE, "-t", "1")
+    assert time.monotonic() - began < 2.5
+    assert (report.code, report.err) == (2, "")
+    assert re.fullmatch(
+        rf"Broker CRITICAL - stomp://127\.0\.0\.1:{responder.port}: "
+        rf"no {AWAITED.get(command, f'receipt for {command}')} within {SECONDS}",
+        report.first,
+    ), report.first
+    assert ("connect_time" in report.performance) == (command != "CONNECT")
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_a_broker_that_closes_is_critical(against, command):
+    report, responder = against(Manner(close_at=command), "--destination", QUEUE)
+    assert (report.code, report.err) == (2, "")
+    assert report.first == (
+        f"Broker CRITICAL - stomp://127.0.0.1:{responder.port}: connection closed, and no "
+        f"{AWAITED.get(command, f'receipt for {command}')} came"
+    )
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_the_text_of_an_error_is_told(against, command):
+    report, responder = against(Manner(error_at=command), "--destination", QUEUE)
+    assert (report.code, report.err) == (2, "")
+    assert report.first == (
+        f"Broker CRITICAL - stomp://127.0.0.1:{responder.port}: ERROR instead of "
+        f"{AWAITED.get(command, f'receipt for {command}')}: refused: because I say so"
+    )
+
+
+def test_an_errors_text_cannot_reach_the_terminal_or_the_performance_data(against):
+    error = ("\x1b[31mred | x=1", "<b>bold</b> " + "long " * 5000)
+    report, _ = against(Manner(error_at="CONNECT", error=error))
+    assert report.code == 2
+    assert "\x1b" not in report.out
+    assert "|" not in report.out
+    assert "<" not in report.out
+    assert len(report.out) < 1000
+
+
+def test_a_message_that_is_not_confirmed_is_critical(against):
+    report, responder = against(Manner(unconfirmed=("SEND",)), "--destination", QUEUE, "-t", "1")
+    assert re.fullmatch(
+        rf"Broker CRITICAL - stomp://127\.0\.0\.1:{responder.port}: no receipt for SEND within {SECONDS}", report.first
+    )
+
+
+def test_a_message_that_does_not_come_back_is_critical(against):
+    manner = Manner(raw={"SEND": b"RECEIPT\nreceipt-id:other\n\n\0"})
+    report, _ = against(manner, "--destination", QUEUE, "-t", "1")
+    assert (report.code, report.err) == (2, "")
+    assert re.search(rf": no receipt for SEND within {SECONDS}$", report.first)
+
+
+def test_a_message_that_comes_back_changed_is_critical(against):
+    report, responder = against(Manner(changed=True), "--destination", QUEUE)
+    assert report.code == 2
+    assert report.first == (
+        f'Broker CRITICAL - stomp://127.0.0.1:{responder.port}: gave our message back changed: "something else"'
+    )
+
+
+def test_garbage_in_the_middle_is_critical(against):
+    manner = Manner(raw={"SEND": b"\x00\xff\x1b[31m"})
+    report, responder = against(manner, "--destination", QUEUE)
+    assert report.code == 2
+    assert report.first.startswith(f'Broker CRITICAL - stomp://127.0.0.1:{responder.port}: sent "')
+    assert report.first.endswith('", which is not STOMP (receipt for SEND awaited)')
+
+
+def test_a_broker_that_does_not_confirm_our_goodbye_is_ok(against):
+    report, _ = against(Manner(close_at="DISCONNECT"), "-v")
+    assert report.code == 0
+    assert report.lines == ["the broker did not confirm our DISCONNECT"]
+
+
+def test_a_port_that_nobody_listens_on_and_a_name_that_does_not_resolve(probe):
+    report = probe(PROBE, "-u", "stomp://127.0.0.1:1")
+    assert report == Report(2, "Broker CRITICAL - 127.0.0.1 port 1: connection refused; nothing listens there\n", "")
+    report = probe(PROBE, "-u", "stomp://mq.invalid")
+    assert report.code == 2
+    assert report.first.startswith("Broker CRITICAL - mq.invalid: its name does not resolve: ")
+
+
+@needs_broker
+def test_plain_text_on_the_tls_port_and_tls_on_the_plain_port_are_named(probe, rabbit):
+    report = probe(PROBE, "-u", rabbit.tls.replace("+ssl", ""), "-t", "10")
+    assert report.code == 2
+    assert re.fullmatch(
+        rf"Broker CRITICAL - {rabbit.tls.replace('+ssl', '')}: "
+        r"(speaks TLS on this port \(register it as stomp\+ssl://\)|connection closed, and no answer to CONNECT came)",
+        report.first,
+    ), report.first
+    url = rabbit.plain.replace("stomp:", "stomp+ssl:")
+    report = probe(PROBE, "-u", url, *rabbit.certificate, "-t", "10", **rabbit.environment)
+    assert report.first == (
+        f"Broker CRITICAL - {url}: connection closed within the TLS handshake (does it speak TLS on this port?)"
+    )
+
+
+# ---- TLS
+
+
+@pytest.mark.parametrize(
+    ("variant", "said"),
+    [
+        ("expired", r"certificate expired 3 d ago \(\d{4}-\d\d-\d\d \d\d:\d\d UTC\)"),
+        ("wrong-host", r"certificate is not for localhost; it is for elsewhere\.fedcloud\.test"),
+        ("self-signed", r"certificate is self-signed, or its root CA is not trusted here"),
+        ("unknown-ca", r"certificate is of a CA that is not trusted here: CN=.+"),
+    ],
+)
+def test_a_bad_host_certificate_is_critical_and_described(probe, authority, variant, said):
+    context = authority.server_context(authority.host_variant(variant, ["localhost"]))
+    with Responder(context=context) as responder:
+        url = f"stomp+ssl://localhost:{responder.port}"
+        report = probe(PROBE, "-u", url, X509_CERT_DIR=authority.ca_directory)
+    assert report.code == 2
+    assert re.fullmatch(rf"Broker CRITICAL - {re.escape(url)}: {said}", report.first), report.first
+
+
+def test_our_own_expired_certificate_is_unknown_and_not_presented(probe, authority, tmp_path):
+    from datetime import timedelta
+
+    path = authority.proxy(path=tmp_path / "proxy", lifetime=timedelta(seconds=-3600))
+    with Responder(context=authority.server_context(authority.host(["localhost"]))) as responder:
+        report = probe(
+            PROBE, "-u", f"stomp+ssl://localhost:{responder.port}", "--cert", path, X509_CERT_DIR=authority.ca_directory
+        )
+    assert report.code == 3
+    assert re.fullmatch(rf"Broker UNKNOWN - {path}: the proxy expired .* ago \(make a new one .*\)", report.first)
+    assert responder.frames == []
+
+
+# ---- our own set-up: UNKNOWN
+
+
+def test_a_broker_that_wants_a_login_that_we_do_not_have_is_unknown(against):
+    manner = Manner(error_at="CONNECT", error=("User name [null] or password is invalid.", ""))
+    report, responder = against(manner)
+    assert report.code == 3
+    assert report.first == (
+        f"Broker UNKNOWN - stomp://127.0.0.1:{responder.port}: lets nobody in without a login: "
+        "User name [null] or password is invalid. (give --login and --password-file)"
+    )
+
+
+@pytest.mark.parametrize(
+    ("text", "mode", "said"),
+    [
+        ("secret-word", 0o644, r"password file \S+ is open to others \(mode 0644\) \(chmod 600 \S+\)"),
+        ("", 0o600, r"\S+: does not hold a password \(one line of printable characters\)"),
+        ("two\nlines\n", 0o600, r"\S+: does not hold a password \(one line of printable characters\)"),
+        ("a\x00b", 0o600, r"\S+: does not hold a password \(one line of printable characters\)"),
+    ],
+)
+def test_an_unusable_password_file_is_unknown(against, tmp_path, text, mode, said):
+    file = secret(tmp_path / "pw", text, mode)
+    report, responder = against(Manner(), "--login", "me", "--password-file", file)
+    assert report.code == 3
+    assert re.fullmatch(rf"Broker UNKNOWN - {said}", report.first), report.first
+    assert responder.frames == []
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        ((), "no broker is named (give -H HOST, -u URL or --bdii URL)"),
+        (("-u", "stomp://h", "--login", "me"), "--login and --password-file belong together"),
+        (("-u", "stomp://h:0"), '-u: the port "0" in the URL is not a number from 1 to 65535'),
+        (("--bdii", "http://h"), "--bdii: http://h is not of the form ldap://host:2170"),
+    ],
+)
+def test_options_that_do_not_fit_are_unknown(probe, arguments, said):
+    assert probe(PROBE, *arguments) == Report(3, f"Broker UNKNOWN - {said}\n", "")
+
+
+def test_a_signal_ends_the_run_with_a_report(monitor):
+    with Responder(Manner(mute_at="SEND")) as responder:
+        process = monitor.start(PROBE, "-u", f"stomp://127.0.0.1:{responder.port}", "--destination", QUEUE)
+        until = time.monotonic() + 20
+        while "SEND" not in responder.commands and time.monotonic() < until:
+            time.sleep(0.02)
+        process.send_signal(signal.SIGTERM)
+        out, err = process.communicate(timeout=10)
+    assert (process.returncode, err) == (3, b"")
+    assert out.startswith(b"Broker UNKNOWN - interrupted by SIGTERM")
+
+
+# ---- the BDII
+
+
+@contextlib.contextmanager
+def mute_peer() -> Iterator[int]:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        threading.Thread(target=_accept_for_ever, args=(listener,), daemon=True).start()
+        yield listener.getsockname()[1]
+
+
+def _accept_for_ever(listener: socket.socket) -> None:
+    kept = []
+    with contextlib.suppress(OSError):
+        while True:
+            kept.append(listener.accept())
+
+
+def test_a_bdii_that_fails_is_not_the_brokers_fault(probe):
+    report = probe(PROBE, "--bdii", "ldap://127.0.0.1:1")
+    assert report.first == (
+        "Broker UNKNOWN - BDII 127.0.0.1 port 1: connection refused; nothing listens there (give the broker with -u)"
+    )
+    with mute_peer() as port:
+        began = time.monotonic()
+        report = probe(PROBE, "--bdii", f"ldap://127.0.0.1:{port}", "-t", "4")
+    assert time.monotonic() - began < 3
+    assert report.code == 3
+    assert report.first.startswith("Broker UNKNOWN - BDII ")
+
+
+def ber(tag: int, *parts: bytes) -> bytes:
+    content = b"".join(parts)
+    size = bytes([len(content)]) if len(content) < 128 else b"\x82" + len(content).to_bytes(2, "big")
+    return bytes([tag]) + size + content
+
+
+def ldap_message(number: int, operation: bytes) -> bytes:
+    return ber(0x30, ber(0x02, bytes([number])), operation)
+
+
+@contextlib.contextmanager
+def bdii(*endpoints: str) -> Iterator[tuple[int, list[bytes]]]:
+    """A stand-in for a BDII that publishes STOMP brokers; gives its port and the requests that it got."""
+    success = (ber(0x0A, b"\0"), ber(0x04), ber(0x04))
+
+    def entry(url: str) -> bytes:
+        values = ber(0x30, ber(0x04, b"GlueServiceEndpoint"), ber(0x31, ber(0x04, url.encode())))
+        dn = f"GlueServiceUniqueID={url},mds-vo-name=local,o=grid".encode()
+        return ldap_message(2, ber(0x64, ber(0x04, dn), ber(0x30, values)))
+
+    def serve() -> None:
+        with contextlib.suppress(OSError):
+            connection, _ = listener.accept()
+            with connection:
+                requests.append(connection.recv(4096))
+                connection.sendall(ldap_message(1, ber(0x61, *success)))
+                requests.append(connection.recv(4096))
+                connection.sendall(b"".join(map(entry, endpoints)) + ldap_message(2, ber(0x65, *success)))
+                connection.recv(4096)
+
+    requests: list[bytes] = []
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        threading.Thread(target=serve, daemon=True).start()
+        yield listener.getsockname()[1], requests
+
+
+def test_every_broker_of_a_bdii_is_checked(probe):
+    with (
+        Responder() as one,
+        Responder(Manner(version="1.1")) as two,
+        bdii(f"stomp://localhost:{one.port}/", "broken", f"stomp://127.0.0.1:{two.port}/") as (port, requests),
+    ):
+        # `broken` is a host name: nothing answers there, which is why it is a WARNING below
+        report = probe(PROBE, "--bdii", f"ldap://127.0.0.1:{port}", "--destination", QUEUE, "-v", "-t", "20")
+    assert report.code == 1
+    assert re.fullmatch(r"Broker WARNING - broken: its name does not resolve: [^;|]+", report.first), report.first
+    assert report.performance["brokers"] == "3;;;0"
+    assert report.performance["brokers_failed"] == "1;;;0;3"
+    assert {"connect_time", "round_trip_time", "time_to_receipt"} <= set(report.performance)
+    assert b"msg.broker.stomp-ssl" in requests[1]
+    assert "SEND" in one.commands
+    assert "SEND" in two.commands
+
+
+def test_when_all_brokers_of_a_bdii_work_it_is_ok(probe):
+    with (
+        Responder() as one,
+        Responder() as two,
+        bdii(f"stomp://localhost:{one.port}/", f"stomp://127.0.0.1:{two.port}/") as (port, _),
+    ):
+        report = probe(PROBE, "--bdii", f"127.0.0.1:{port}", "-t", "20")
+    assert (report.code, report.err) == (0, "")
+    assert re.fullmatch(
+        rf"Broker OK - each of 2 brokers of 127\.0\.0\.1:{port} lets us in after {SECONDS}", report.first
+    ), report.first
+
+
+def test_when_all_brokers_of_a_bdii_fail_it_is_critical(probe):
+    with bdii("stomp://127.0.0.1:1/", "stomp://127.0.0.1:2/") as (port, _):
+        report = probe(PROBE, "--bdii", f"ldap://127.0.0.1:{port}", "-t", "20")
+    assert report.code == 2
+    assert report.first == (
+        "Broker CRITICAL - 127.0.0.1 port 1: connection refused; nothing listens there; "
+        "127.0.0.1 port 2: connection refused; nothing listens there"
+    )
+
+
+def test_with_a_host_only_its_broker_is_taken_from_the_bdii(probe):
+    with Responder() as one, bdii(f"stomp://127.0.0.1:{one.port}/", "stomp://elsewhere.test:1/") as (port, _):
+        report = probe(PROBE, "-H", "127.0.0.1", "--bdii", f"ldap://127.0.0.1:{port}")
+    assert report.code == 0
+    assert report.first.startswith(f"Broker OK - stomp://127.0.0.1:{one.port} (STOMP 1.2, ActiveMQ/5.17.2) lets us in ")
+
+
+def test_a_bdii_that_publishes_no_broker_is_unknown(probe):
+    with bdii() as (port, _):
+        report = probe(PROBE, "--bdii", f"ldap://127.0.0.1:{port}")
+    assert report.first == (
+        f"Broker UNKNOWN - BDII ldap://127.0.0.1:{port}: publishes no STOMP broker (give the broker with -u)"
+    )

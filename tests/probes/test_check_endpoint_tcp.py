@@ -1,0 +1,485 @@
+"""check_endpoint_tcp as Nagios runs it: ports that accept, refuse and stay mute; certificates; what it costs."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import re
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import ROOT, Report, clean_environment
+from tests.federation import gocdb as pi
+
+PROBE = "check_endpoint_tcp"
+SECONDS = r"\d[\d.]* m?s"
+CDMI = "eu.egi.cloud.storage-management.cdmi"
+
+
+@pytest.fixture
+def listener() -> Iterator[socket.socket]:
+    with socket.create_server(("127.0.0.1", 0)) as made:
+        yield made
+
+
+@pytest.fixture
+def port(listener: socket.socket) -> int:
+    return listener.getsockname()[1]
+
+
+@pytest.fixture
+def closed_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as made:
+        return made.getsockname()[1]
+
+
+@pytest.fixture
+def names(tmp_path: Path):
+    """Give host names addresses, as the resolver would; returns the environment that makes a probe believe it."""
+
+    def give(*, unrouted: str = "", **addresses: list[str]) -> dict[str, str]:
+        (tmp_path / "site").mkdir()
+        (tmp_path / "site" / "sitecustomize.py").write_text(
+            "import errno, socket\n"
+            f"KNOWN = {addresses!r}\n"
+            "real = socket.getaddrinfo\n"
+            "def look_up(host, port, family=0, kind=0, protocol=0, flags=0):\n"
+            "    name = host.decode() if isinstance(host, bytes) else host\n"
+            "    found = []\n"
+            "    for each in KNOWN.get(name, [name]):\n"
+            "        if flags & socket.AI_NUMERICHOST and each != name: continue\n"
+            "        try: found += real(each, port, family, kind, protocol, socket.AI_NUMERICHOST)\n"
+            "        except socket.gaierror: pass\n"
+            "    if not found: raise socket.gaierror(socket.EAI_NONAME, 'Name or service not known')\n"
+            "    return found\n"
+            "socket.getaddrinfo = look_up\n"
+            "connect = socket.socket.connect\n"
+            "def connect_routed(self, address):\n"
+            f"    if address[0] == {unrouted!r}: raise OSError(errno.ENETUNREACH, 'Network is unreachable')\n"
+            "    return connect(self, address)\n"
+            "socket.socket.connect = connect_routed\n"
+        )
+        return {"PYTHONPATH": f"{tmp_path / 'site'}:{ROOT}"}
+
+    return give
+
+
+# ---- host and port
+
+
+def test_a_port_that_accepts_is_ok(probe, port):
+    report = probe(PROBE, "-H", "127.0.0.1", "-p", port)
+    assert re.fullmatch(
+        rf"Endpoint-TCP OK - 127\.0\.0\.1 port {port} accepts connections after {SECONDS}", report.first
+    )
+    assert (report.code, report.err, report.lines) == (0, "", [])
+    assert list(report.performance) == ["connect_time", "resolve_time"]
+    assert re.fullmatch(r"0\.\d+s;;;0", report.performance["connect_time"])
+
+
+def test_a_name_is_told_with_the_address_that_answered(probe, port):
+    report = probe(PROBE, "-H", "localhost", "-p", port)
+    assert re.fullmatch(
+        rf"Endpoint-TCP OK - localhost port {port} \(127\.0\.0\.1\) accepts connections after {SECONDS}", report.first
+    )
+
+
+def test_a_port_that_refuses_is_critical_with_the_address(probe, closed_port):
+    assert probe(PROBE, "-H", "127.0.0.1", "-p", closed_port) == Report(
+        2,
+        f"Endpoint-TCP CRITICAL - 127.0.0.1 port {closed_port}: connection refused; nothing listens there\n",
+        "",
+    )
+
+
+def test_a_name_that_does_not_resolve_is_critical(probe):
+    report = probe(PROBE, "-H", "cloud.invalid", "-p", 80)
+    assert report.code == 2
+    assert report.first.startswith("Endpoint-TCP CRITICAL - cloud.invalid: its name does not resolve: ")
+
+
+def test_a_host_that_does_not_answer_is_critical_within_the_deadline(probe):
+    with socket.create_server(("127.0.0.1", 0), backlog=0) as full, contextlib.ExitStack() as stack:
+        address = full.getsockname()
+        for _ in range(4):  # a queue that is full: further connection attempts are not answered
+            waiting = stack.enter_context(socket.socket())
+            waiting.setblocking(False)
+            with contextlib.suppress(BlockingIOError):
+                waiting.connect(address)
+        began = time.monotonic()
+        report = probe(PROBE, "-H", "127.0.0.1", "-p", address[1], "-t", "1")
+    assert time.monotonic() - began < 2.5
+    assert (report.code, report.err) == (2, "")
+    assert re.fullmatch(
+        rf"Endpoint-TCP CRITICAL - 127\.0\.0\.1 port {address[1]}: "
+        rf"no answer to the connection attempt within {SECONDS}",
+        report.first,
+    ), report.first
+
+
+@pytest.mark.parametrize(
+    "url", ["http://127.0.0.1:{}/?image=a&resource=b", "127.0.0.1:{}", "stomp+ssl://127.0.0.1:{}/"]
+)
+def test_a_url_of_any_scheme_says_where(probe, port, url):
+    assert probe(PROBE, "-u", url.format(port)).code == 0
+
+
+@pytest.mark.parametrize(
+    ("url", "expected"),
+    [
+        ("https://127.0.0.1/?image=a", 443),
+        ("http://127.0.0.1", 80),
+        ("stomp+ssl://127.0.0.1/", 6162),
+        ("stomp://127.0.0.1/", 6163),
+        ("ldap://127.0.0.1/o=glue", 389),
+    ],
+)
+def test_without_a_port_the_schemes_is_meant(probe, url, expected):
+    report = probe(PROBE, "-u", url)
+    assert report.out == (
+        f"Endpoint-TCP CRITICAL - 127.0.0.1 port {expected}: connection refused; nothing listens there\n"
+    )
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        ((), "no endpoint is named (give -H HOST, with -p PORT, or -u URL)"),
+        (
+            ("-u", "cloud.example.org"),
+            "-u: cloud.example.org names no port, and its scheme has none by default (give -p)",
+        ),
+        (("-u", "https://h:99999"), '-u: the port "99999" in the URL is not a number from 1 to 65535'),
+        (
+            ("-H", "h", "-p", "99999"),
+            "usage: argument -p/--port: '99999' is not a port between 1 and 65535 (see check_endpoint_tcp --help)",
+        ),
+        (
+            ("-H", "h", "-4", "-6"),
+            "usage: argument -6: not allowed with argument -4 (see check_endpoint_tcp --help)",
+        ),
+        (
+            ("-H", "h", "--certificate", "x:"),
+            "usage: argument --certificate: 'x' has the unit 'x'; known are ms, s, m, min, h, d, w "
+            "(see check_endpoint_tcp --help)",
+        ),
+    ],
+)
+def test_options_that_do_not_fit_are_unknown(probe, arguments, said):
+    assert probe(PROBE, *arguments) == Report(3, f"Endpoint-TCP UNKNOWN - {said}\n", "")
+
+
+@pytest.mark.parametrize(("option", "code", "word"), [("-w", 1, "WARNING"), ("-c", 2, "CRITICAL")])
+def test_a_connection_slower_than_a_limit_alerts(probe, port, option, code, word):
+    report = probe(PROBE, "-H", "127.0.0.1", "-p", port, option, "0.001ms")
+    assert report.code == code
+    assert re.fullmatch(
+        rf"Endpoint-TCP {word} - 127\.0\.0\.1 port {port} accepts connections only after {SECONDS} \(limit 0\.001ms\)",
+        report.first,
+    )
+    assert re.fullmatch(
+        r"0\.\d+s;0\.000001;;0" if option == "-w" else r"0\.\d+s;;0\.000001;0", report.performance["connect_time"]
+    )
+
+
+# ---- several addresses
+
+
+def test_an_address_that_refuses_before_one_that_accepts_is_a_warning_that_names_it(probe, port, names):
+    environment = names(cloud=["127.0.0.2", "127.0.0.1"])
+    report = probe(PROBE, "-H", "cloud", "-p", port, **environment)
+    assert report.code == 1
+    assert report.first == (
+        f"Endpoint-TCP WARNING - cloud port {port} (127.0.0.2): connection refused; nothing listens there; "
+        f"cloud port {port} (127.0.0.1) accepts connections"
+    )
+
+
+def test_an_address_after_the_one_that_accepts_is_not_tried(probe, port, names):
+    report = probe(PROBE, "-H", "cloud", "-p", port, **names(cloud=["127.0.0.1", "127.0.0.2"]))
+    assert report.code == 0
+
+
+def test_an_address_that_this_machine_has_no_route_to_is_no_fault_of_the_sites(probe, port, names):
+    environment = names(cloud=["2001:db8::7", "127.0.0.1"], unrouted="2001:db8::7")
+    report = probe(PROBE, "-H", "cloud", "-p", port, "-v", **environment)
+    assert report.code == 0
+    assert report.lines == [f"no route from here: cloud port {port} (2001:db8::7): Network is unreachable"]
+
+
+def test_a_host_to_which_there_is_no_route_at_all_is_critical_with_a_hint(probe, names):
+    environment = names(cloud=["2001:db8::7"], unrouted="2001:db8::7")
+    report = probe(PROBE, "-H", "cloud", "-p", 80, **environment)
+    assert report.code == 2
+    assert report.first == (
+        "Endpoint-TCP CRITICAL - cloud port 80 (2001:db8::7): Network is unreachable "
+        "(has this monitor a route for addresses of that kind?)"
+    )
+
+
+def test_when_no_address_accepts_all_are_named(probe, closed_port, names):
+    report = probe(PROBE, "-H", "cloud", "-p", closed_port, **names(cloud=["127.0.0.1", "127.0.0.2"]))
+    assert report.first == (
+        f"Endpoint-TCP CRITICAL - cloud port {closed_port} (127.0.0.1): connection refused; nothing listens there; "
+        f"cloud port {closed_port} (127.0.0.2): connection refused; nothing listens there"
+    )
+
+
+def test_a_mute_address_leaves_time_for_the_others(probe, names):
+    with (
+        socket.create_server(("127.0.0.2", 0), backlog=0) as full,
+        socket.create_server(("127.0.0.1", full.getsockname()[1])),
+        contextlib.ExitStack() as stack,
+    ):
+        for _ in range(4):
+            waiting = stack.enter_context(socket.socket())
+            waiting.setblocking(False)
+            with contextlib.suppress(BlockingIOError):
+                waiting.connect(full.getsockname())
+        port = full.getsockname()[1]
+        environment = names(cloud=["127.0.0.2", "127.0.0.1"])
+        report = probe(PROBE, "-H", "cloud", "-p", port, "-t", "2", **environment)
+    assert report.code == 1
+    assert re.fullmatch(
+        rf"Endpoint-TCP WARNING - cloud port {port} \(127\.0\.0\.2\): "
+        rf"no answer to the connection attempt within {SECONDS}; "
+        rf"cloud port {port} \(127\.0\.0\.1\) accepts connections",
+        report.first,
+    ), report.first
+
+
+def test_4_and_6_choose_the_kind_of_address(probe, port, names):
+    environment = names(cloud=["::1", "127.0.0.1"])
+    assert probe(PROBE, "-H", "cloud", "-p", port, "-4", **environment).code == 0
+    report = probe(PROBE, "-H", "cloud", "-p", port, "-6", **environment)
+    assert report.code == 2
+    assert report.first.startswith(f"Endpoint-TCP CRITICAL - cloud port {port} (::1): ")
+    report = probe(PROBE, "-H", "127.0.0.1", "-p", port, "-6", **environment)
+    assert report.first.startswith("Endpoint-TCP CRITICAL - 127.0.0.1: its name does not resolve to an IPv6 address: ")
+
+
+# ---- the GOCDB
+
+
+def test_by_host_name_alone_the_gocdb_says_where(monitor):
+    site = monitor.federation.site("ooi")
+    report = monitor.run(PROBE, "-H", site.hostname)
+    assert (report.code, report.err) == (0, "")
+    assert re.fullmatch(
+        rf"Endpoint-TCP OK - localhost port {site.web.port} \(127\.0\.0\.1\) accepts connections after {SECONDS}",
+        report.first,
+    )
+
+
+@pytest.mark.parametrize("kind", [CDMI, "eu.egi.cloud.broker.vmdirac", "egi.MSGBroker"])
+def test_the_service_type_chooses_among_a_hosts_services(monitor, port, kind):
+    gocdb = monitor.federation.gocdb
+    url = f"https://127.0.0.1:{port}" if kind == CDMI else f"127.0.0.1:{port}"
+    service = gocdb.add_service(pi.Service("two.fedcloud.test", kind, "TWO", url=url))
+    try:
+        report = monitor.run(PROBE, "-H", "two.fedcloud.test", "--service-type", kind)
+        assert report.code == 0, report.out
+        assert f"127.0.0.1 port {port} accepts" in report.first
+    finally:
+        gocdb.remove_service(service)
+
+
+def test_a_registration_without_a_port_is_the_sites_fault(monitor):
+    gocdb = monitor.federation.gocdb
+    service = gocdb.add_service(pi.Service("noport.fedcloud.test", CDMI, "NOPORT", url="cdmi.fedcloud.test"))
+    try:
+        report = monitor.run(PROBE, "-H", "noport.fedcloud.test", "--service-type", CDMI)
+        assert report.code == 2
+        assert report.first.startswith(
+            "Endpoint-TCP CRITICAL - noport.fedcloud.test (NOPORT): unusable endpoint URL in the GOCDB: "
+            "cdmi.fedcloud.test names no port, and its scheme has none by default (correct it at https://"
+        )
+    finally:
+        gocdb.remove_service(service)
+
+
+def test_a_host_that_the_gocdb_does_not_know_is_tried_on_the_usual_port(monitor):
+    report = monitor.run(PROBE, "-H", "127.0.0.1")
+    assert report.first == "Endpoint-TCP CRITICAL - 127.0.0.1 port 8787: connection refused; nothing listens there"
+    report = monitor.run(PROBE, "-H", "127.0.0.1", "--service-type", CDMI)
+    assert report.first == (
+        f"Endpoint-TCP UNKNOWN - 127.0.0.1 is not in the GOCDB as {CDMI}, which has no port by default "
+        "(give -p PORT or -u URL)"
+    )
+
+
+def test_a_gocdb_that_fails_is_unknown(monitor):
+    monitor.federation.gocdb.faults.on("empty")
+    report = monitor.run(PROBE, "-H", monitor.federation.site("ooi").hostname)
+    assert report.code == 3
+    assert report.first.startswith("Endpoint-TCP UNKNOWN - GOCDB GET https://")
+
+
+# ---- TLS
+
+
+def tls(monitor, site: str, *arguments: object) -> Report:
+    return monitor.run(PROBE, "-u", monitor.federation.site(site).url, "--tls", *arguments)
+
+
+def test_with_tls_the_certificate_is_judged_too(monitor):
+    report = tls(monitor, "ooi", "-v")
+    assert re.fullmatch(
+        rf"Endpoint-TCP OK - localhost port \d+ \(127\.0\.0\.1\) accepts connections after {SECONDS}, "
+        r"certificate valid for 36\d d",
+        report.first,
+    ), report.out
+    assert (report.code, report.err) == (0, "")
+    assert list(report.performance) == ["certificate_lifetime", "connect_time", "handshake_time", "resolve_time"]
+    assert re.fullmatch(r"315\d{5}s;1209600:;;0", report.performance["certificate_lifetime"])
+    assert report.lines[0].startswith("TLS: TLSv1.3, ")
+    assert report.lines[1].startswith("certificate: for ooi.fedcloud.test, localhost, 127.0.0.1")
+
+
+@pytest.mark.parametrize(
+    ("ranges", "code", "word", "limit"),
+    [
+        ("400d:", 1, "WARNING", "400d:"),
+        ("400d:,", 1, "WARNING", "400d:"),
+        ("500d:,400d:", 2, "CRITICAL", "400d:"),
+        (",400d:", 2, "CRITICAL", "400d:"),
+    ],
+)
+def test_a_certificate_that_ends_soon_alerts(monitor, ranges, code, word, limit):
+    report = tls(monitor, "ooi", "--certificate", ranges)
+    assert report.code == code
+    assert re.fullmatch(
+        rf"Endpoint-TCP {word} - localhost port \d+ \(127\.0\.0\.1\): certificate ends in 36\d d \(limit {limit}\)",
+        report.first,
+    ), report.first
+
+
+@pytest.mark.parametrize(
+    ("variant", "said"),
+    [
+        ("expired", r"certificate expired 3 d ago \(\d{4}-\d\d-\d\d \d\d:\d\d UTC\)"),
+        ("not-yet-valid", r"certificate is valid only in [\d.]+ \w+ \(.*\); is a clock wrong\?"),
+        ("wrong-host", r"certificate is not for localhost; it is for elsewhere\.fedcloud\.test"),
+        ("self-signed", r"certificate is self-signed, or its root CA is not trusted here"),
+        ("unknown-ca", r"certificate is of a CA that is not trusted here: CN=.+"),
+    ],
+)
+def test_a_bad_certificate_is_critical_only_when_tls_is_asked_for(monitor, variant, said):
+    monitor.federation.site("ooi").certificate(variant)
+    report = tls(monitor, "ooi")
+    assert report.code == 2
+    assert re.fullmatch(rf"Endpoint-TCP CRITICAL - localhost port \d+ \(127\.0\.0\.1\): {said}", report.first), (
+        report.first
+    )
+    assert "connect_time" in report.performance
+    assert monitor.run(PROBE, "-u", monitor.federation.site("ooi").url).code == 0
+
+
+@pytest.mark.parametrize(
+    ("fault", "said"),
+    [
+        ("mute-accept", rf"TLS handshake not complete within {SECONDS}"),
+        ("drip-handshake", rf"TLS handshake not complete within {SECONDS}"),
+        ("close-accept", r"connection (closed|lost) within the TLS handshake.*"),
+    ],
+)
+def test_a_handshake_that_does_not_come_about_is_critical_within_the_deadline(monitor, fault, said):
+    monitor.federation.site("ooi").faults.on(fault)
+    began = time.monotonic()
+    report = tls(monitor, "ooi", "-t", "1.5")
+    assert time.monotonic() - began < 3
+    assert (report.code, report.err) == (2, "")
+    assert re.fullmatch(rf"Endpoint-TCP CRITICAL - localhost port \d+ \(127\.0\.0\.1\): {said}", report.first), (
+        report.first
+    )
+
+
+def test_a_port_that_does_not_speak_tls_is_named(probe, listener, port):
+    def answer() -> None:
+        connection, _ = listener.accept()
+        with connection:
+            connection.recv(4096)
+            connection.sendall(b"HTTP/1.1 400 Bad Request\r\n\r\n")
+
+    threading.Thread(target=answer, daemon=True).start()
+    report = probe(PROBE, "-H", "127.0.0.1", "-p", port, "--tls")
+    assert report.first == f"Endpoint-TCP CRITICAL - 127.0.0.1 port {port}: does not speak TLS on this port"
+
+
+def test_a_ca_path_without_cas_is_our_own_fault(probe, port, tmp_path):
+    report = probe(PROBE, "-H", "127.0.0.1", "-p", port, "--tls", "--ca-path", tmp_path)
+    assert report.first == (
+        f"Endpoint-TCP UNKNOWN - CA directory {tmp_path} holds no CA certificates ([hash].0) "
+        "(install the trust anchors, or name another with --ca-path)"
+    )
+
+
+# ---- what it costs
+
+
+MODULES = """
+import json, os, runpy, sys
+leave = os._exit
+def told(code):
+    print(json.dumps(sorted(sys.modules)), file=sys.stderr, flush=True)
+    leave(code)
+os._exit = told
+sys.argv = sys.argv[1:]
+runpy.run_path(sys.argv[0], run_name="__main__")
+"""
+NEVER = [
+    "requests",
+    "urllib3",
+    "urllib",
+    "configparser",
+    "cryptography",
+    "ldap3",
+    "stomp",
+    "http",
+    "email",
+    "xml",
+    "pyexpat",
+    "dataclasses",
+    "pathlib",
+    "subprocess",
+    "asyncio",
+    "hashlib",
+    "uuid",
+    "datetime",
+    "ipaddress",
+    "idna",
+    "certifi",
+    "decimal",
+]
+
+
+def modules(*arguments: object) -> set[str]:
+    command = [sys.executable, "-c", MODULES, str(ROOT / "probes" / PROBE), *map(str, arguments)]
+    done = subprocess.run(command, capture_output=True, text=True, env=clean_environment(), cwd="/tmp")
+    return set(json.loads(done.stderr))
+
+
+@pytest.mark.parametrize("options", [(), ("-w", "1s", "-c", "2s"), ("-t", "5", "-v")])
+def test_without_tls_nothing_is_loaded_that_a_connection_does_not_need(port, options):
+    loaded = modules("-H", "127.0.0.1", "-p", port, *options)
+    assert {"nagiosplugin", "socket"} <= loaded
+    assert loaded.isdisjoint([*NEVER, "ssl"])
+
+
+def test_a_url_costs_no_more(port):
+    assert modules("-u", f"https://127.0.0.1:{port}/").isdisjoint([*NEVER, "ssl"])
+
+
+def test_with_tls_only_ssl_is_loaded_in_addition(monitor):
+    site = monitor.federation.site("ooi")
+    ca = monitor.federation.ca_directory
+    loaded = modules("-H", "localhost", "-p", site.web.port, "--tls", "--ca-path", ca)
+    assert "ssl" in loaded
+    assert loaded.isdisjoint([name for name in NEVER if name not in ("calendar", "datetime")])
