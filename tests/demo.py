@@ -23,6 +23,7 @@ def main() -> int:
     with tempfile.TemporaryDirectory(prefix="fedcloud-demo-") as directory:
         print("Starting the embedded federation, on loopback addresses only:")
         with Federation(Path(directory), build_seconds=1.0) as federation:
+            federation.add_broker()
             print("".join(f"  {line}\n" for line in federation.describe()))
             codes = [
                 code
@@ -51,7 +52,7 @@ def examine(site: str, endpoints: list[ServiceEndpoint], federation: Federation,
     for endpoint, metric in itertools.product(endpoints, catalogue.read()):
         if endpoint.service_type not in metric.service_types:
             continue
-        words = by_host_name(catalogue.command(metric, endpoint, "probes"))
+        words = by_host_name(catalogue.command(metric, endpoint, "probes"), endpoint.service_type)
         done = subprocess.run(
             command(words[0].removeprefix("probes/"), *words[1:]),
             capture_output=True,
@@ -63,12 +64,15 @@ def examine(site: str, endpoints: list[ServiceEndpoint], federation: Federation,
     print()
 
 
-def by_host_name(words: list[str]) -> list[str]:
+def by_host_name(words: list[str], service_type: str) -> list[str]:
     """The command as a person types it: the GOCDB supplies what NCG would pass."""
     program, *options = words
-    given = dict(zip(options[::2], options[1::2], strict=False)) if "-H" in options[::2] else {}
-    kept = {name: given[name] for name in ("-H", "--service-type") if name in given}
-    return [program, *itertools.chain.from_iterable(kept.items())] if kept else words
+    if "-H" not in options[::2]:
+        return words
+    kept = ["-H", options[options.index("-H") + 1]]
+    if program.endswith("check_endpoint_tcp"):
+        kept += ["--service-type", service_type]
+    return [program, *kept]
 
 
 def seen(site) -> str:
