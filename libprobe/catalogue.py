@@ -1,0 +1,146 @@
+"""The catalogue of metrics: the one reader of etc/ncg.
+
+    for metric in catalogue.read():
+        for endpoint in endpoints:
+            if endpoint.service_type in metric.service_types:
+                subprocess.run(catalogue.command(metric, endpoint))
+
+The files are NCG's own, so that a monitoring host with NCG and one without ask the same things. They are
+looked for in the directory that is named, in /etc/fedcloud-probes/ncg, and where this package is.
+"""
+
+from __future__ import annotations
+
+import os
+
+from libprobe.failures import BadData, Misconfigured
+from libprobe.formats.ncg import MACROS, Metric, attributes, empty_localdb, is_harmless, read_localdb, read_metrics
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from libprobe.formats.gocdb import ServiceEndpoint
+
+SYSTEM_DIRECTORY = "/etc/fedcloud-probes/ncg"
+PACKAGED_DIRECTORY = os.path.join(os.path.dirname(os.path.abspath(__file__)), "definitions")
+"""In a checkout a link to etc/ncg, in an installed package a copy of it."""
+
+MAX_FILE_BYTES = 4 << 20
+DEFAULT_VO = "ops"
+
+__all__ = ["DEFAULT_VO", "Metric", "command", "read"]
+
+
+def read(path: str | None = None) -> list[Metric]:
+    """Return all metrics, sorted by name.
+
+    path: a directory with *.conf (metric definitions) and *.localdb; None for the system's, else the package's.
+    Raises: Misconfigured, naming the file, for what cannot be read, means nothing or contradicts itself.
+    """
+    directory = path or (SYSTEM_DIRECTORY if os.path.isdir(SYSTEM_DIRECTORY) else PACKAGED_DIRECTORY)
+    localdb = empty_localdb()
+    metrics: dict[str, Metric] = {}
+    for name in _listed(directory):
+        text = _text(os.path.join(directory, name))
+        try:
+            if name.endswith(".conf"):
+                for metric in read_metrics(text):
+                    if metric.name in metrics:
+                        raise BadData(f"{metric.name} is defined in another file as well")
+                    metrics[metric.name] = metric
+            elif name.endswith(".localdb"):
+                read_localdb(text, localdb)
+        except BadData as error:
+            raise Misconfigured(f"{os.path.join(directory, name)}: {error.sentence}") from None
+    if not metrics:
+        raise Misconfigured(f"{directory} defines no metric", remedy="name a directory like etc/ncg of the sources")
+    types: dict[str, set[str]] = {name: set() for name in metrics}
+    for service_type, names in localdb.metrics.items():
+        for name in names:
+            if name not in types:
+                raise Misconfigured(f"{directory}: {service_type} is given the metric {name}, which is not defined")
+            types[name].add(service_type)
+    for metric in metrics.values():
+        if missing := [name for name in metric.dependencies if name not in metrics]:
+            raise Misconfigured(f"{directory}: {metric.name} depends on {missing[0]}, which is not defined")
+    return [
+        metrics[name]._replace(service_types=tuple(sorted(types[name])), localdb=localdb) for name in sorted(metrics)
+    ]
+
+
+def command(
+    metric: Metric,
+    endpoint: ServiceEndpoint,
+    probes: str = "",
+    *,
+    vo: str = DEFAULT_VO,
+    cert: str = "",
+) -> list[str]:
+    """Return the command, word by word, that asks a metric of an endpoint.
+
+    probes: directory of the executables; empty for the one in the definition.
+    vo, cert: for metrics that act for a VO; an empty one leaves the choice to the probe.
+    Raises: BadData, for the endpoint's registration, when a value that is needed is missing because the URL is
+            unusable, or is not one plain word and could become something else on a command line.
+    """
+    path = os.path.join(probes or metric.path, metric.probe)
+    return [path, *(word for option in options(metric, endpoint, vo=vo, cert=cert) for word in option if word)]
+
+
+def options(
+    metric: Metric, endpoint: ServiceEndpoint, *, vo: str = DEFAULT_VO, cert: str = ""
+) -> list[tuple[str, str]]:
+    """Return the options of `command` with their values, an empty one for a bare option. Raises: BadData."""
+    values, problem = attributes(endpoint, metric.localdb)
+    values |= {name: value for name, value in (("VONAME", vo), ("X509_USER_PROXY", cert)) if value}
+    found: dict[str, str] = {}
+    if "NOHOSTNAME" not in metric.flags:
+        found["-H"] = _checked("host name", endpoint.hostname)
+    if "NOTIMEOUT" not in metric.flags:
+        found["-t"] = f"{metric.timeout_s:g}"
+    for name, option in metric.attributes:
+        if name in values:
+            found[option] = _checked(name, values[name])
+        elif problem and _comes_from_url(name, endpoint.service_type, values):
+            raise problem
+    for option, value in metric.parameters:
+        found[option] = _checked(option, _expanded(value, endpoint)) if value else ""
+    return list(found.items())
+
+
+def _comes_from_url(name: str, service_type: str, values: Mapping[str, str]) -> bool:
+    """Whether an attribute that is missing would be there if the endpoint's URL were usable."""
+    derived = ("OCCI_", "CDMI_", "BROKER_", "BDII_")
+    return name in ("URL", "PORT", f"{service_type}_URL") or (name.startswith(derived) and name not in values)
+
+
+def _expanded(value: str, endpoint: ServiceEndpoint) -> str:
+    return str(getattr(endpoint, MACROS[value])) if value in MACROS else value
+
+
+def _checked(what: str, value: str) -> str:
+    if not is_harmless(value):
+        raise BadData(f'{what} is "{value[:80]}", which is not one plain word')
+    return value
+
+
+def _listed(directory: str) -> list[str]:
+    try:
+        return sorted(name for name in os.listdir(directory) if not name.startswith("."))
+    except OSError as error:
+        raise Misconfigured(f"metric definitions in {directory} cannot be read: {error.strerror}") from None
+
+
+def _text(path: str) -> str:
+    try:
+        with open(path, "rb") as file:
+            data = file.read(MAX_FILE_BYTES + 1)
+    except OSError as error:
+        raise Misconfigured(f"{path} cannot be read: {error.strerror}") from None
+    if len(data) > MAX_FILE_BYTES:
+        raise Misconfigured(f"{path} is larger than {MAX_FILE_BYTES} bytes")
+    try:
+        return data.decode("utf-8")
+    except UnicodeDecodeError:
+        raise Misconfigured(f"{path} is not UTF-8") from None

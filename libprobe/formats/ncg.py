@@ -1,0 +1,364 @@
+"""The files of NCG, the configuration generator of SAM and ARGO: metric definitions and localdb.
+
+And what NCG makes of a GOCDB endpoint: its attributes, by names such as OCCI_URL. Only what NCG itself
+would understand is accepted, so that both read the same files.
+Source: argo-ncg 0.4.18, NCG/MetricConfig/JSON, NCG/*/File, NCG/LocalMetricsAttrs/Active, NCG/SiteInfo/GOCDB.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import NamedTuple
+
+from libprobe.failures import BadData
+from libprobe.formats.excerpt import excerpt
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from libprobe.formats.gocdb import ServiceEndpoint
+
+OCCI = "eu.egi.cloud.vm-management.occi"
+CDMI = "eu.egi.cloud.storage-management.cdmi"
+BDII = "eu.egi.cloud.information.bdii"
+BROKERS = frozenset(
+    {
+        "eu.egi.cloud.broker.compss",
+        "eu.egi.cloud.broker.vmdirac",
+        "eu.egi.cloud.broker.proprietary.slipstream",
+        "egi.MSGBroker",
+    }
+)
+IMAGE_LISTS = frozenset(
+    {
+        "eu.egi.cloud.vm-metadata.marketplace",
+        "eu.egi.cloud.vm-metadata.vmcatcher",
+        "eu.egi.cloud.vm-metadata.appdb-vmcaster",
+    }
+)
+BDII_PORT = "2170"
+MAX_MINUTES = 100_000
+MAX_TIMEOUT_S = 3_600
+MAX_ATTEMPTS = 100
+
+FLAGS = frozenset(["VO", "NOHOSTNAME", "NOTIMEOUT", "PNP", "OBSESS", "LOCALDEP", "NOPUBLISH"])
+"""Flags whose effect is known here; with any other one the two generators would make different things of a file."""
+
+MACROS = {"$_SERVICESITE_NAME$": "site", "$HOSTNAME$": "hostname", "$HOSTADDRESS$": "hostname"}
+"""Nagios macros that a parameter's value may be, and what of an endpoint they stand for."""
+
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
+_HOST = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?")
+_OPTION = re.compile(r"--?[A-Za-z0-9][A-Za-z0-9-]{0,39}")
+_PROBE = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,99}")
+_PATH = re.compile(r"/[A-Za-z0-9_.@/-]{0,254}")
+_URL = re.compile(r"https?://[A-Za-z0-9][A-Za-z0-9._~:/?&=%+#@-]{0,400}")
+_WORD = re.compile(r"[A-Za-z0-9_/\[][A-Za-z0-9._~:/@%+=,#\[\]-]{0,511}")
+
+
+def is_harmless(text: str) -> bool:
+    """Whether a text is one plain word for every shell, for Nagios, Icinga and NRPE, and no option.
+
+    An allow-list: letters and digits of ASCII and `. _ ~ : / @ % + = , # [ ] -`, the first neither `-` nor `#`.
+    """
+    return _WORD.fullmatch(text) is not None
+
+
+def is_host(text: str) -> bool:
+    """Whether a text can be the name of a host."""
+    return len(text) <= 253 and _HOST.fullmatch(text) is not None and ".." not in text
+
+
+def is_url(text: str) -> bool:
+    """Whether a text is a URL for people, to stand in a configuration but in no command."""
+    return _URL.fullmatch(text) is not None
+
+
+def is_option(text: str) -> bool:
+    """Whether a text is the name of an option: `-H`, `--image`."""
+    return _OPTION.fullmatch(text) is not None
+
+
+def is_name(text: str) -> bool:
+    """Whether a text can be the name of a site, a host, a service type or a metric: and so of a file or object."""
+    return _NAME.fullmatch(text) is not None and ".." not in text
+
+
+# ---- Metric definitions
+
+
+class Metric(NamedTuple):
+    """What is asked of endpoints of some types, how often, and by which command.
+
+    interval_s, retry_s, timeout_s: seconds
+    attempts:     results that must be bad before people are told
+    path:         where the executable is, unless told otherwise
+    attributes:   (name of an attribute, option that takes its value), sorted
+    parameters:   (option, constant), sorted; an empty constant is an option without a value
+    dependencies: metrics of the same host; while one of them is bad, nobody is told about this one
+    docurl:       page for people
+    service_types: types of services that it is asked of, sorted
+    localdb:      what this monitor adds to the GOCDB's data; the same for all metrics read together
+    """
+
+    name: str
+    probe: str
+    path: str
+    interval_s: float
+    retry_s: float
+    timeout_s: float
+    attempts: int
+    attributes: tuple[tuple[str, str], ...]
+    parameters: tuple[tuple[str, str], ...]
+    dependencies: tuple[str, ...]
+    flags: frozenset[str]
+    docurl: str
+    service_types: tuple[str, ...] = ()
+    localdb: Localdb | None = None
+
+    def described(self, vo: str) -> str:
+        """The name of its services: NCG appends the VO to that of a metric which acts for one."""
+        return f"{self.name}-{vo}" if "VO" in self.flags else self.name
+
+
+def read_metrics(text: str) -> list[Metric]:
+    """Return the metrics of a definitions file, sorted by name.
+
+    Raises: BadData with a sentence that names the metric and the key.
+    """
+    import json
+
+    try:
+        document = json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise BadData(f"it is not JSON: {error}") from None
+    if not isinstance(document, dict):
+        raise BadData("it is not an object of metrics by their names")
+    return [_metric(name, document[name]) for name in sorted(document)]
+
+
+def _metric(name: str, definition: object) -> Metric:
+    if not is_name(name):
+        raise BadData(f"{_shown(name)} cannot be the name of a metric")
+    if not isinstance(definition, dict):
+        raise BadData(f"{name} is not an object")
+    config = _mapping(name, definition, "config")
+    probe, path, docurl = definition.get("probe"), config.get("path"), definition.get("docurl", "")
+    if not isinstance(probe, str) or not _PROBE.fullmatch(probe):
+        raise BadData(f"{name}: probe {_shown(probe)} is not the name of a file")
+    if not isinstance(path, str) or not _PATH.fullmatch(path):
+        raise BadData(f"{name}: path {_shown(path)} is not an absolute path of plain characters")
+    if not isinstance(docurl, str) or (docurl and not _URL.fullmatch(docurl)):
+        raise BadData(f"{name}: docurl {_shown(docurl)} is not a URL")
+    flags = frozenset(_mapping(name, definition, "flags"))
+    if flags - FLAGS:
+        raise BadData(f"{name}: flag {_shown(min(flags - FLAGS))} is not known; known are {', '.join(sorted(FLAGS))}")
+    return Metric(
+        name=name,
+        probe=probe,
+        path=path.rstrip("/") or "/",
+        interval_s=60.0 * _number(name, config, "interval", MAX_MINUTES),
+        retry_s=60.0 * _number(name, config, "retryInterval", MAX_MINUTES),
+        timeout_s=float(_number(name, config, "timeout", MAX_TIMEOUT_S)),
+        attempts=_number(name, config, "maxCheckAttempts", MAX_ATTEMPTS),
+        attributes=tuple(sorted(_attributes(name, definition))),
+        parameters=tuple(sorted(_parameters(name, definition))),
+        dependencies=tuple(sorted(_dependencies(name, definition))),
+        flags=flags,
+        docurl=docurl,
+    )
+
+
+def _mapping(name: str, definition: dict[str, object], key: str) -> dict[str, str]:
+    """Return an object of texts; NCG takes numbers for texts as well, as Perl does."""
+    found = definition.get(key, {})
+    if not isinstance(found, dict):
+        raise BadData(f"{name}: {key} is not an object")
+    for inner, value in found.items():
+        if isinstance(value, bool) or not isinstance(value, (str, int)):
+            raise BadData(f"{name}: {key} {_shown(inner)} is neither a text nor a whole number")
+    return {inner: str(value) for inner, value in found.items()}
+
+
+def _number(name: str, config: dict[str, str], key: str, largest: int) -> int:
+    text = config.get(key, "")
+    if not re.fullmatch(r"[0-9]{1,6}", text) or not 1 <= int(text) <= largest:
+        raise BadData(f"{name}: {key} {_shown(text)} is not a whole number from 1 to {largest}")
+    return int(text)
+
+
+def _attributes(name: str, definition: dict[str, object]) -> Iterator[tuple[str, str]]:
+    for attribute, option in _mapping(name, definition, "attribute").items():
+        if not is_name(attribute) or not is_option(option):
+            raise BadData(f"{name}: attribute {_shown(attribute)} with {_shown(option)} is not a name with an option")
+        yield attribute, option
+
+
+def _parameters(name: str, definition: dict[str, object]) -> Iterator[tuple[str, str]]:
+    for option, value in _mapping(name, definition, "parameter").items():
+        if not is_option(option):
+            raise BadData(f"{name}: parameter {_shown(option)} is not an option")
+        if value in ("", "0"):  # NCG makes both an option without a value
+            value = ""
+        elif value not in MACROS and not is_harmless(value):
+            raise BadData(f"{name}: parameter {option} has the value {_shown(value)}, which is not one plain word")
+        yield option, value
+
+
+def _dependencies(name: str, definition: dict[str, object]) -> Iterator[str]:
+    """The metrics of the same host; those with 0, such as GridProxy-Valid, are the monitoring host's own."""
+    for metric, local in _mapping(name, definition, "dependency").items():
+        if not is_name(metric):
+            raise BadData(f"{name}: dependency {_shown(metric)} cannot be the name of a metric")
+        if local == "1":
+            yield metric
+
+
+# ---- localdb
+
+
+class Localdb(NamedTuple):
+    """What a monitor knows besides the GOCDB.
+
+    metrics:            names of metrics by service type, in the order given
+    service_attributes: values by service type and attribute
+    host_attributes:    values by host (in lower case) and attribute
+    removed_hosts:      hosts that are not to be monitored
+    removed_metrics:    (host, service type, metric) not to be asked
+    """
+
+    metrics: dict[str, list[str]]
+    service_attributes: dict[str, dict[str, str]]
+    host_attributes: dict[str, dict[str, str]]
+    removed_hosts: set[str]
+    removed_metrics: set[tuple[str, str, str]]
+
+
+def empty_localdb() -> Localdb:
+    return Localdb({}, {}, {}, set(), set())
+
+
+def read_localdb(text: str, into: Localdb | None = None) -> Localdb:
+    """Return what a localdb file says, added to what was read before.
+
+    Raises: BadData, naming the line, for a line that would not have its effect in NCG, or not here.
+    """
+    found = into if into is not None else empty_localdb()
+    for number, line in enumerate(text.splitlines(), 1):
+        if '"' in line:
+            raise BadData(f"line {number} has a double quote, at which NCG stops reading attributes")
+        if not line.strip() or line.lstrip().startswith("#"):
+            continue
+        word, *fields = [field.strip() for field in line.split("!")]
+        try:
+            _localdb_line(found, word, fields)
+        except ValueError:
+            raise BadData(f"line {number} is not understood: {_shown(line)}") from None
+    return found
+
+
+def _localdb_line(found: Localdb, word: str, fields: list[str]) -> None:
+    """Raises: ValueError."""
+    match word:
+        case "ADD_SERVICE_METRIC":
+            service_type, metric = _names(fields)
+            if metric not in found.metrics.setdefault(service_type, []):
+                found.metrics[service_type].append(metric)
+        case "SERVICE_ATTRIBUTE" | "HOST_ATTRIBUTE":
+            owner, name = _names(fields[:2])
+            [value] = fields[2:]
+            if not is_harmless(value):
+                raise ValueError
+            if word == "HOST_ATTRIBUTE":
+                found.host_attributes.setdefault(owner.lower(), {})[name] = value
+            else:
+                found.service_attributes.setdefault(owner, {})[name] = value
+        case "REMOVE_HOST_SERVICE_METRIC":
+            host, service_type, metric = _names(fields)
+            found.removed_metrics.add((host.lower(), service_type, metric))
+        case "REMOVE_HOST":
+            [host] = _names(fields)
+            found.removed_hosts.add(host.lower())
+        case _:
+            raise ValueError
+
+
+def _names(fields: list[str]) -> list[str]:
+    if not all(is_name(field) for field in fields):
+        raise ValueError
+    return fields
+
+
+# ---- Attributes of an endpoint
+
+
+def attributes(endpoint: ServiceEndpoint, localdb: Localdb | None = None) -> tuple[dict[str, str], BadData | None]:
+    """Return the attributes of an endpoint, and why those of its URL are missing, if they are.
+
+    A HOST_ATTRIBUTE of the localdb wins over what the URL says, and that over a SERVICE_ATTRIBUTE, which is for
+    what cannot be derived. (NCG derives less; in it both of the localdb win.)
+    """
+    problem = None
+    found = dict(localdb.service_attributes.get(endpoint.service_type, {})) if localdb else {}
+    try:
+        found.update(_of_url(endpoint.service_type, endpoint.url))
+    except BadData as error:
+        problem = error
+    if localdb:
+        found.update(localdb.host_attributes.get(endpoint.hostname.lower(), {}))
+    return found, problem
+
+
+def _of_url(service_type: str, url: str) -> dict[str, str]:
+    """Raises: BadData."""
+    if service_type == OCCI:
+        return _of_occi(url)
+    found = {"BDII_PORT": BDII_PORT} if service_type == BDII else {}
+    url = url.strip()
+    if not url:
+        return found
+    from libprobe.formats.address import read_address
+
+    address = read_address(url)
+    if service_type == BDII and address.scheme not in ("ldap", "ldaps"):
+        return found  # often the address of a web page: the BDII is then at its usual place
+    found |= {"URL": url, f"{service_type}_URL": url}
+    port = address.port_or_default
+    if port is not None:
+        found["PORT"] = str(port)
+        if service_type == CDMI:
+            found["CDMI_PORT"] = str(port)
+        elif service_type in BROKERS:
+            found["BROKER_PORT"] = str(port)
+        elif service_type == BDII and address.port is not None:
+            found["BDII_PORT"] = str(port)
+    if service_type in IMAGE_LISTS and _has_path(url):
+        found["APPDB_URL"] = url
+    return found
+
+
+def _has_path(url: str) -> bool:
+    """Whether a URL is that of a document and not only of a host."""
+    return re.match(r"https?://[^/?#]+/[^?#]*[^/?#]", url, re.IGNORECASE) is not None
+
+
+def _of_occi(url: str) -> dict[str, str]:
+    from libprobe.formats.gocdb import read_endpoint_url
+
+    read = read_endpoint_url(url)
+    found = {
+        "OCCI_URL": read.base,
+        "OCCI_PORT": str(read.port_or_default),
+        "OCCI_SCHEME": read.scheme,
+        "OCCI_RESOURCE": read.resource or read.default_resource,
+    }
+    if read.image:
+        found["OCCI_IMAGE"] = read.image
+    if read.platform:
+        found["OCCI_PLATFORM"] = read.platform
+    return found
+
+
+def _shown(value: object) -> str:
+    return f'"{excerpt(str(value), 60)}"'

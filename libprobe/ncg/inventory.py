@@ -1,0 +1,276 @@
+"""What is to be monitored: hosts and services in one order, however the GOCDB delivers them.
+
+Kept in a temporary SQLite database on disk, so that 100,000 endpoints take no more memory than a hundred,
+and so that the same endpoints give the same configuration in whatever order they came.
+"""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from typing import NamedTuple
+
+from libprobe import catalogue
+from libprobe.failures import BadData
+from libprobe.formats.excerpt import excerpt
+from libprobe.formats.ncg import is_host, is_name, is_url
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from libprobe.catalogue import Metric
+    from libprobe.formats.gocdb import ServiceEndpoint
+
+MAX_WARNINGS = 1_000
+MAX_PORTAL_CHARS = 300
+
+_SCHEMA = """
+CREATE TABLE service (
+    host TEXT NOT NULL, site TEXT NOT NULL, type TEXT NOT NULL, metric TEXT NOT NULL, key TEXT NOT NULL,
+    name TEXT NOT NULL, options TEXT NOT NULL, roc TEXT NOT NULL, portal TEXT NOT NULL
+);
+"""
+_INDEXES = """
+CREATE INDEX service_by_host ON service (host, name);
+CREATE INDEX service_by_site ON service (site, host, name);
+CREATE TABLE home AS SELECT host, min(site) AS site, min(portal) AS portal FROM service GROUP BY host ORDER BY host;
+CREATE INDEX home_by_host ON home (host);
+CREATE INDEX home_by_site ON home (site, host);
+"""
+_BY_AGE = "site, type, length(key), key, options"
+"""Of several like services, the one that was registered first keeps the plain name."""
+
+
+class Service(NamedTuple):
+    """One metric of one endpoint.
+
+    name:    as the monitor shows it, unique on its host
+    options: (option, value), an empty value for a bare option
+    parents: names of services of the same host; while one of them is bad, nobody is told about this one
+    """
+
+    host: str
+    site: str
+    service_type: str
+    metric: str
+    name: str
+    options: list[tuple[str, str]]
+    roc: str
+    parents: list[str]
+
+    @property
+    def groups(self) -> list[str]:
+        return _groups([self.site], [self.service_type], [self.metric])
+
+
+class Host(NamedTuple):
+    """site: the first of those that registered services on it, which owns its definition."""
+
+    name: str
+    site: str
+    service_types: list[str]
+    metrics: list[str]
+    sites: list[str]
+    portal: str
+
+    @property
+    def groups(self) -> list[str]:
+        return _groups(self.sites, self.service_types, self.metrics)
+
+
+class Counts(NamedTuple):
+    sites: int
+    hosts: int
+    services: int
+
+
+class Inventory:
+    """Filled with `add`, closed for additions with `settle`, then read. vo, cert: as for catalogue.command."""
+
+    def __init__(self, metrics: Sequence[Metric], path: str, *, vo: str = "ops", cert: str = "") -> None:
+        self.metrics = {metric.name: metric for metric in metrics}
+        self.vo = vo
+        self.endpoints = 0
+        self.warnings: list[str] = []
+        self.warnings_dropped = 0
+        self._cert = cert
+        self._by_type: dict[str, list[Metric]] = {}
+        for metric in metrics:
+            for service_type in metric.service_types:
+                self._by_type.setdefault(service_type, []).append(metric)
+        self._database = sqlite3.connect(path, isolation_level=None)
+        for pragma in ("journal_mode = OFF", "synchronous = OFF", "cache_size = -8192", "temp_store = FILE"):
+            self._database.execute(f"PRAGMA {pragma}")
+        self._database.executescript(_SCHEMA)
+        self._database.execute("BEGIN")
+
+    def close(self) -> None:
+        self._database.close()
+
+    @property
+    def service_types(self) -> frozenset[str]:
+        """The types that some metric is for."""
+        return frozenset(self._by_type)
+
+    def warn(self, endpoint: ServiceEndpoint, sentence: str) -> None:
+        self._warn(
+            f"{excerpt(endpoint.site, 60) or 'no site'}, {excerpt(endpoint.hostname, 80) or 'no host'}, "
+            f"{excerpt(endpoint.service_type, 60)}: {sentence}"
+        )
+
+    def _warn(self, line: str) -> None:
+        if len(self.warnings) < MAX_WARNINGS:
+            self.warnings.append(line)
+        else:
+            self.warnings_dropped += 1
+
+    # ---- filling
+
+    def add(self, endpoint: ServiceEndpoint) -> None:
+        """Take an endpoint with all metrics of its type; what is unusable of it is left out, with a warning."""
+        metrics = self._by_type.get(endpoint.service_type, [])
+        if not metrics:
+            return
+        self.endpoints += 1
+        if not is_name(endpoint.site):
+            self.warn(
+                endpoint, f"left out: the site's name {_shown(endpoint.site)} cannot be a name in a configuration"
+            )
+            return
+        if not is_host(endpoint.hostname):
+            self.warn(endpoint, f"left out: {_shown(endpoint.hostname)} is not a host name")
+            return
+        localdb = metrics[0].localdb
+        host = endpoint.hostname.lower()
+        if localdb and host in localdb.removed_hosts:
+            return
+        endpoint = endpoint._replace(hostname=host)
+        left_out: dict[str, list[str]] = {}
+        for metric in metrics:
+            if localdb and (host, endpoint.service_type, metric.name) in localdb.removed_metrics:
+                continue
+            try:
+                options = catalogue.options(metric, endpoint, vo=self.vo, cert=self._cert)
+            except BadData as error:
+                left_out.setdefault(error.sentence, []).append(metric.name)
+                continue
+            self._insert(endpoint, metric, options)
+        for sentence, names in left_out.items():
+            self.warn(endpoint, f"left out {', '.join(names)}: {excerpt(sentence, 240)}")
+
+    def _insert(self, endpoint: ServiceEndpoint, metric: Metric, options: list[tuple[str, str]]) -> None:
+        portal = endpoint.portal_url
+        self._database.execute(
+            "INSERT INTO service VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            (
+                endpoint.hostname,
+                endpoint.site,
+                endpoint.service_type,
+                metric.name,
+                endpoint.primary_key if is_name(endpoint.primary_key) else "",
+                metric.described(self.vo),
+                json.dumps(options),
+                endpoint.roc if is_name(endpoint.roc) else "",
+                portal if is_url(portal) and len(portal) <= MAX_PORTAL_CHARS else "",
+            ),
+        )
+
+    def settle(self) -> Counts:
+        """Give services of one host different names, build what reading needs, and count."""
+        self._database.execute("COMMIT")
+        self._database.execute("CREATE INDEX service_by_name ON service (host, name)")
+        alike = "SELECT host, name FROM service GROUP BY host, name HAVING count(*) > 1 ORDER BY host, name"
+        for host, name in self._database.execute(alike).fetchall():
+            self._distinguish(host, name)
+        self._database.executescript("DROP INDEX service_by_name;" + _INDEXES)
+        self.warnings.sort()
+        [counts] = self._database.execute("SELECT count(DISTINCT site), count(DISTINCT host), count(*) FROM service")
+        return Counts(*counts)
+
+    def _distinguish(self, host: str, name: str) -> None:
+        """The first of several services of one name keeps it; the others get the endpoint's key appended."""
+        rows = self._database.execute(
+            f"SELECT rowid, site, type, key, options FROM service WHERE host = ? AND name = ? ORDER BY {_BY_AGE}",
+            (host, name),
+        ).fetchall()
+        seen: set[str] = set()
+        taken: set[str] = set()
+        for rowid, site, service_type, key, options in rows:
+            where = f"{site}, {host}, {service_type}"
+            new = name if not taken else f"{name}_{key}"
+            if options in seen:
+                self._database.execute("DELETE FROM service WHERE rowid = ?", (rowid,))
+                self._warn(f"{where}: left out {name} of {key or 'an endpoint'}: the same is registered twice")
+            elif new in taken or (taken and not key):
+                self._database.execute("DELETE FROM service WHERE rowid = ?", (rowid,))
+                self._warn(
+                    f"{where}: left out {name}: another endpoint of this host has it, and no key tells them apart"
+                )
+            else:
+                self._database.execute("UPDATE service SET name = ? WHERE rowid = ?", (new, rowid))
+                taken.add(new)
+                seen.add(options)
+
+    # ---- reading
+
+    def sites(self) -> Iterator[str]:
+        for (site,) in self._database.execute("SELECT DISTINCT site FROM service ORDER BY site"):
+            yield site
+
+    def used(self, column: str) -> list[str]:
+        """The service types ("type") or metrics ("metric") that occur."""
+        assert column in ("type", "metric")
+        return [value for (value,) in self._database.execute(f"SELECT DISTINCT {column} FROM service ORDER BY 1")]
+
+    def hosts(self, site: str) -> Iterator[Host]:
+        """The hosts whose definition a site owns, by name."""
+        rows = self._database.execute("SELECT host, portal FROM home WHERE site = ? ORDER BY host", (site,))
+        for host, portal in rows:
+            of = {
+                column: [
+                    value
+                    for (value,) in self._database.execute(
+                        f"SELECT DISTINCT {column} FROM service WHERE host = ? ORDER BY 1", (host,)
+                    )
+                ]
+                for column in ("type", "metric", "site")
+            }
+            yield Host(host, site, of["type"], of["metric"], of["site"], portal)
+
+    def services(self, site: str) -> Iterator[Service]:
+        """The services of a site, by host and name."""
+        rows = self._database.execute(
+            "SELECT host, type, metric, key, name, options, roc FROM service WHERE site = ? ORDER BY host, name",
+            (site,),
+        )
+        for host, service_type, metric, key, name, options, roc in rows:
+            parents = self._parents(host, site, service_type, key, self.metrics[metric])
+            pairs = [(option, value) for option, value in json.loads(options)]
+            yield Service(host, site, service_type, metric, name, pairs, roc, parents)
+
+    def _parents(self, host: str, site: str, service_type: str, key: str, metric: Metric) -> list[str]:
+        if not metric.dependencies:
+            return []
+        marks = ", ".join("?" * len(metric.dependencies))
+        return [
+            name
+            for (name,) in self._database.execute(
+                "SELECT name FROM service WHERE host = ? AND site = ? AND type = ? AND key = ? "
+                f"AND metric IN ({marks}) ORDER BY name",
+                (host, site, service_type, key, *metric.dependencies),
+            )
+        ]
+
+
+def _groups(sites: list[str], service_types: list[str], metrics: list[str]) -> list[str]:
+    """Names of groups; those by site and service type begin as NCG's do."""
+    return [
+        *(f"SITE_{site}" for site in sites),
+        *(f"SERVICE_{service_type}" for service_type in service_types),
+        *(f"METRIC_{metric}" for metric in metrics),
+    ]
+
+
+def _shown(text: str) -> str:
+    return f'"{excerpt(text, 60)}"'

@@ -1,0 +1,151 @@
+"""The directory of a configuration, replaced as a whole or not at all.
+
+A new configuration is written beside the old one, and the two change places in one system call. A
+directory that is not ours is never replaced.
+"""
+
+from __future__ import annotations
+
+import errno
+import fcntl
+import filecmp
+import os
+import shutil
+import tempfile
+
+from libprobe.failures import Misconfigured
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from types import TracebackType
+
+MARK = ".fedcloud-ncg"
+"""A file that says whose directory this is."""
+
+_MARK_TEXT = "This directory is written by fedcloud-ncg and replaced as a whole: keep nothing else in it.\n"
+_AT_FDCWD = -100
+_RENAME_EXCHANGE = 2
+
+
+class Place:
+    """Where a configuration goes; a context manager that holds the lock against another run.
+
+    Raises: Misconfigured when the directory is not ours, cannot be written, or another run is busy with it.
+    """
+
+    def __init__(self, path: str) -> None:
+        self.path = os.path.realpath(path)
+        self._parent, self._name = os.path.split(self.path)
+        if not self._name:
+            raise Misconfigured(f"{path} cannot be replaced", remedy="name a directory of its own with --output")
+        self.staging = ""
+        self._lock = -1
+
+    def __enter__(self) -> Place:
+        try:
+            os.makedirs(self._parent, exist_ok=True)
+            self._refuse_foreign()
+            self._take_lock()
+            self._sweep()
+            self.staging = tempfile.mkdtemp(prefix=f".{self._name}.new-", dir=self._parent)
+            os.chmod(self.staging, 0o755)
+            with open(os.path.join(self.staging, MARK), "w", encoding="ascii") as file:
+                file.write(_MARK_TEXT)
+        except OSError as error:
+            self.__exit__(None, None, None)
+            raise Misconfigured(f"{self.path} cannot be written: {error.strerror}") from None
+        except BaseException:
+            self.__exit__(None, None, None)
+            raise
+        return self
+
+    def __exit__(self, *_: type[BaseException] | BaseException | TracebackType | None) -> None:
+        if self.staging:
+            shutil.rmtree(self.staging, ignore_errors=True)
+        if self._lock >= 0:
+            os.close(self._lock)
+            self._lock = -1
+
+    def _refuse_foreign(self) -> None:
+        if not os.path.lexists(self.path):
+            return
+        if not os.path.isdir(self.path):
+            raise Misconfigured(f"{self.path} is not a directory", remedy="name another with --output")
+        if os.listdir(self.path) and not os.path.isfile(os.path.join(self.path, MARK)):
+            raise Misconfigured(
+                f"{self.path} holds files that fedcloud-ncg did not write",
+                remedy="name an empty directory with --output",
+            )
+
+    def _take_lock(self) -> None:
+        path = os.path.join(self._parent, f".{self._name}.lock")
+        self._lock = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+        try:
+            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise Misconfigured(f"another fedcloud-ncg is writing {self.path}", remedy="wait for it to end") from None
+
+    def _sweep(self) -> None:
+        """Remove what a killed run left; we hold the lock, so nobody works on it."""
+        for name in os.listdir(self._parent):
+            if name.startswith(f".{self._name}.new-"):
+                shutil.rmtree(os.path.join(self._parent, name), ignore_errors=True)
+
+    def is_unchanged(self) -> bool:
+        """Whether what was written is byte for byte what is there."""
+        return os.path.isdir(self.path) and _same(self.path, self.staging)
+
+    def replace(self) -> None:
+        """Let the new configuration take the place of the old one, which is removed. Raises: Misconfigured."""
+        try:
+            _sync(self.staging)
+            if os.path.isdir(self.path):
+                _exchange(self.staging, self.path)
+            else:
+                os.rename(self.staging, self.path)
+            _sync(self._parent)
+        except OSError as error:
+            raise Misconfigured(f"{self.path} cannot be replaced: {error.strerror}") from None
+
+
+def _same(one: str, other: str) -> bool:
+    compared = filecmp.dircmp(one, other, ignore=[], hide=[os.curdir, os.pardir])
+    if compared.left_only or compared.right_only or compared.common_funny:
+        return False
+    _, different, failed = filecmp.cmpfiles(one, other, compared.common_files, shallow=False)
+    if different or failed:
+        return False
+    return all(_same(os.path.join(one, name), os.path.join(other, name)) for name in compared.common_dirs)
+
+
+def _sync(directory: str) -> None:
+    descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _exchange(new: str, old: str) -> None:
+    """Let two directories change their names at once (renameat2, Linux 3.15); Python has no call for it."""
+    import ctypes
+
+    library = ctypes.CDLL(None, use_errno=True)
+    try:
+        rename = library.renameat2
+    except AttributeError:
+        rename = None
+    if rename and rename(_AT_FDCWD, os.fsencode(new), _AT_FDCWD, os.fsencode(old), _RENAME_EXCHANGE) == 0:
+        return
+    number = ctypes.get_errno() if rename else errno.ENOSYS
+    if number not in (errno.ENOSYS, errno.EINVAL):
+        raise OSError(number, os.strerror(number))
+    # A file system without it, such as NFS: for an instant there is no configuration, but never half of one.
+    aside = f"{new}.old"
+    os.rename(old, aside)
+    try:
+        os.rename(new, old)
+    except OSError:
+        os.rename(aside, old)
+        raise
+    os.rename(aside, new)

@@ -1,0 +1,301 @@
+"""The run of fedcloud-ncg: options, the steps in their order, and the report."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import re
+import signal
+import sys
+import tempfile
+
+from libprobe import catalogue, cli, redact
+from libprobe.deadline import Deadline, Interrupted, OutOfTime
+from libprobe.failures import BadData, Failure, HelperFailure
+from libprobe.formats.ncg import is_harmless, is_host, is_name
+from libprobe.ncg.configuration import FORMATS, Plan, Writer, check_contact
+from libprobe.ncg.inventory import Counts, Inventory
+from libprobe.ncg.place import Place
+from libprobe.text import duration, number_of, safe, shortened
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from typing import NoReturn
+
+    from libprobe.clients.gocdb import Gocdb, SavedCopy, Selection
+
+WRITTEN, WITH_WARNINGS, NOT_WRITTEN, USAGE = 0, 1, 2, 3
+DEFAULT_OUTPUT = "/etc/fedcloud-probes/generated"
+DEFAULT_TIMEOUT_S = 900.0
+MAX_SATELLITES = 100
+ENDING = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
+EPILOG = (
+    "Exit codes: 0 written, 1 written with warnings, 2 not written and the old configuration kept, "
+    "3 wrong usage, help and version."
+)
+
+
+def main(doc: str | None) -> NoReturn:
+    """Run as this process: read sys.argv, print the report, exit with its code."""
+
+    def interrupt(number: int, _frame: object) -> None:
+        raise Interrupted(f"interrupted by {signal.Signals(number).name}")
+
+    def commit() -> None:
+        """From here on the new configuration is in place: nothing may keep the report from saying so."""
+        signal.pthread_sigmask(signal.SIG_BLOCK, {*ENDING, signal.SIGALRM})
+
+    for number in ENDING:
+        signal.signal(number, interrupt)
+    try:
+        code, lines = execute(sys.argv, doc=doc, commit=commit)
+    except Interrupted as end:
+        code, lines = NOT_WRITTEN, [_not_written(str(end))]
+    data = "".join(f"{line}\n" for line in lines).encode("utf-8", "replace")
+    try:
+        while data:
+            data = data[os.write(1, data) :]
+    except OSError:
+        pass  # nobody reads; the exit code still says it
+    os._exit(code)
+
+
+def execute(
+    argv: Sequence[str], *, doc: str | None = None, commit: Callable[[], None] | None = None
+) -> tuple[int, list[str]]:
+    """Return the exit code and the report's lines; raises nothing but Interrupted.
+
+    commit: called just before the new configuration takes the place of the old one.
+    """
+    parser = _parser(os.path.basename(argv[0]), doc or "")
+    try:
+        args = parser.parse_args(argv[1:])
+        plan = _plan(args)
+    except cli.Stop as stop:
+        return USAGE, [f"fedcloud-ncg: {stop.text}"] if stop.is_error else stop.text.splitlines()
+    except BadData as error:
+        return USAGE, [f"fedcloud-ncg: usage: {safe(error)} (see {parser.prog} --help)"]
+    deadline = Deadline(args.timeout)
+    try:
+        with deadline.enforced():
+            return _Run(args, plan, deadline, commit).carry_out()
+    except OutOfTime:
+        return NOT_WRITTEN, [_not_written(f"not finished within {deadline.seconds:g} s; raise -t to wait longer")]
+    except Failure as failure:
+        return NOT_WRITTEN, [_not_written(str(failure))]
+    except OSError as error:
+        where = f"{error.filename}: " if error.filename else ""
+        return NOT_WRITTEN, [_not_written(f"{where}{error.strerror or error}")]
+    except Exception as error:
+        import traceback
+
+        lines = [_not_written(f"a bug: {type(error).__name__}: {error}; run it with -v, and report it")]
+        return NOT_WRITTEN, lines + (traceback.format_exc().splitlines() if args.verbose else [])
+    finally:
+        redact.forget()
+
+
+def _not_written(sentence: str) -> str:
+    return f"fedcloud-ncg: not written: {shortened(redact.blank(sentence), 1000)}; the old configuration stays"
+
+
+class _Run:
+    """One generation, from the topology to the report."""
+
+    def __init__(
+        self, args: argparse.Namespace, plan: Plan, deadline: Deadline, commit: Callable[[], None] | None
+    ) -> None:
+        self._commit = commit
+        self.args = args
+        self.plan = plan
+        self.deadline = deadline
+        self.formats = list(dict.fromkeys(args.format or FORMATS[:1]))
+        self.verdicts: list[str] = []
+
+    def carry_out(self) -> tuple[int, list[str]]:
+        from libprobe.settings import read_settings
+
+        self.args.settings = read_settings(self.args.config)
+        metrics = catalogue.read(self.args.definitions)
+        with Place(self.args.output) as place, tempfile.TemporaryDirectory(prefix="fedcloud-ncg-") as scratch:
+            inventory = Inventory(
+                metrics, os.path.join(scratch, "inventory"), vo=self.args.vo, cert=self.args.cert or ""
+            )
+            try:
+                counts = self._take_stock(inventory)
+                writer = Writer(place.staging, inventory, self.plan)
+                for kind in self.formats:
+                    before = writer.files
+                    writer.write(kind)
+                    verdict = self._verdict(kind, place, counts)
+                    self.verdicts.append(f"{kind}: {number_of(writer.files - before, 'file')}, {verdict}")
+                unchanged = place.is_unchanged()
+                self._prepare_state()
+                if not unchanged:
+                    if self._commit:
+                        self._commit()
+                    place.replace()
+            finally:
+                inventory.close()
+            return self._report(inventory, counts, writer, place, unchanged=unchanged)
+
+    def _take_stock(self, inventory: Inventory) -> Counts:
+        """Read the topology into the inventory. Raises: HelperFailure; Misconfigured."""
+        source = self._source()
+        for endpoint in source.topology(self._wanted(inventory)):
+            inventory.add(endpoint)
+        counts = inventory.settle()
+        if not counts.services and not self.args.allow_empty:
+            what = f"{inventory.endpoints} endpoints, none of them usable" if inventory.endpoints else "no endpoint"
+            raise HelperFailure(
+                f"{source.url} lists {what} to be monitored" + "".join(f"; {each}" for each in inventory.warnings[:3]),
+                remedy="see --site and --scope, or give --allow-empty if that is right",
+            )
+        return counts
+
+    def _prepare_state(self) -> None:
+        """Make the directories that a monitor running from these files alone expects."""
+        if self.plan.stand_alone:
+            for name in ("rw", "checkresults"):
+                os.makedirs(os.path.join(self.plan.stand_alone, name), mode=0o700, exist_ok=True)
+
+    def _source(self) -> Gocdb | SavedCopy:
+        from libprobe.clients.gocdb import SavedCopy
+
+        if self.args.saved:
+            return SavedCopy(self.args.saved)
+        from libprobe import access
+        from libprobe.clients.gocdb import DEFAULT_URL, Gocdb
+
+        url = self.args.gocdb or self.args.settings.get("gocdb", "url", DEFAULT_URL)
+        return Gocdb(access.http(self.args, self.deadline), url, None, cache_s=0)
+
+    def _wanted(self, inventory: Inventory) -> Selection:
+        from libprobe.clients.gocdb import DEFAULT_SCOPE, Selection
+
+        scope = DEFAULT_SCOPE if self.args.scope is None else self.args.scope
+        names = tuple(name.strip() for name in scope.split(",") if name.strip())
+        return Selection(inventory.service_types, self.args.site or "", names)
+
+    def _verdict(self, kind: str, place: Place, counts: Counts) -> str:
+        if self.args.no_validate:
+            return "not checked: --no-validate"
+        if not counts.services:
+            return "not checked: monitors take a configuration without services for a mistake"
+        from libprobe.ncg.validation import validate
+
+        return validate(kind, place.staging, self.plan, counts, self.deadline).words
+
+    def _report(
+        self, inventory: Inventory, counts: Counts, writer: Writer, place: Place, *, unchanged: bool
+    ) -> tuple[int, list[str]]:
+        warnings = inventory.warnings + writer.warnings
+        total = len(warnings) + inventory.warnings_dropped
+        lines = [
+            f"fedcloud-ncg: {number_of(counts.services, 'service')} on {number_of(counts.hosts, 'host')} of "
+            f"{number_of(counts.sites, 'site')}, from {self.args.saved or 'the GOCDB'}, in "
+            f"{duration(self.deadline.elapsed())}",
+            *(f"  {verdict}" for verdict in self.verdicts),
+            f"  unchanged in {place.path}" if unchanged else f"  written to {place.path}",
+        ]
+        if total:
+            lines.append(f"{number_of(total, 'warning')}:")
+            lines += [f"  {shortened(line, 500)}" for line in warnings]
+        if inventory.warnings_dropped:
+            lines.append(f"  ... and {inventory.warnings_dropped} more")
+        return (WITH_WARNINGS if total else WRITTEN), [safe_keeping_indent(redact.blank(line)) for line in lines]
+
+
+def safe_keeping_indent(line: str) -> str:
+    return line[: len(line) - len(line.lstrip(" "))] + safe(line)
+
+
+# ---- Options
+
+
+def _parser(prog: str, doc: str) -> cli.Parser:
+    parser = cli.Parser(prog=prog, doc=doc)
+    parser.epilog = EPILOG
+    group = parser.add_argument_group("what is monitored")
+    source = group.add_mutually_exclusive_group()
+    source.add_argument("--gocdb", metavar="URL", help="GOCDB programmatic interface (default goc.egi.eu)")
+    source.add_argument("--from", dest="saved", metavar="FILE", help="a saved get_service_endpoint answer instead")
+    group.add_argument("--site", metavar="NAME", help="this site only (exact GOCDB name)")
+    group.add_argument("--scope", metavar="NAMES", help="endpoints with all of these scopes (default EGI; '' for any)")
+    group.add_argument("--definitions", metavar="DIR", help="metric definitions and localdb, as etc/ncg")
+    group.add_argument("--vo", metavar="NAME", default=catalogue.DEFAULT_VO, help="VO to act for (default ops)")
+    group.add_argument("--cert", metavar="FILE", help="proxy that the probes are to use, as they see it")
+    group.add_argument("--allow-empty", action="store_true", help="write a configuration that monitors nothing")
+    group = parser.add_argument_group("what is written")
+    group.add_argument(
+        "--output", metavar="DIR", default=DEFAULT_OUTPUT, help=f"replaced as a whole ({DEFAULT_OUTPUT})"
+    )
+    group.add_argument("--format", choices=FORMATS, action="append", help="may be repeated (default nagios)")
+    group.add_argument("--probes-path", metavar="DIR", default="", help="where the probes are, if not as defined")
+    group.add_argument("--contact", metavar="EMAIL", default="root@localhost", help="whom to tell (root@localhost)")
+    group.add_argument(
+        "--interval-factor", metavar="N", type=_factor, default=1.0, help="multiply all intervals, for a test monitor"
+    )
+    group.add_argument(
+        "--satellite", metavar="NAME=HOST", action="append", default=[], help="Icinga satellite; may be repeated"
+    )
+    group.add_argument("--master", metavar="NAME[=HOST]", default="master", help="Icinga master (default master)")
+    group.add_argument(
+        "--stand-alone", metavar="DIR", default="", help="write main configurations too, for monitors with state here"
+    )
+    group.add_argument(
+        "--no-validate", action="store_true", help="do not ask nagios4 and icinga2 whether they accept it"
+    )
+    cli.tls(parser)
+    cli.standard(parser, timeout=DEFAULT_TIMEOUT_S)
+    return parser
+
+
+def _plan(args: argparse.Namespace) -> Plan:
+    """Raises: BadData for a value that cannot stand in a configuration."""
+    for option, value in (("--probes-path", args.probes_path), ("--stand-alone", args.stand_alone)):
+        if value and not (value.startswith("/") and is_harmless(value)):
+            raise BadData(f"{option} {value!r} is not an absolute path of plain characters")
+    if args.cert and not is_harmless(args.cert):
+        raise BadData(f"--cert {args.cert!r} is not a path of plain characters")
+    if not is_name(args.vo):
+        raise BadData(f"--vo {args.vo!r} is not the name of a VO")
+    satellites = tuple(_machine("--satellite", text) for text in args.satellite)
+    master = _machine("--master", args.master)
+    names = [name for name, _ in (master, *satellites)]
+    if len(set(names)) < len(names) or "global-templates" in names or len(satellites) > MAX_SATELLITES:
+        raise BadData("--satellite and --master must all have names of their own")
+    return Plan(
+        probes=args.probes_path.rstrip("/"),
+        interval_factor=args.interval_factor,
+        contact=check_contact(args.contact),
+        satellites=satellites,
+        master=master,
+        stand_alone=args.stand_alone.rstrip("/"),
+        user=_user(),
+    )
+
+
+def _machine(option: str, text: str) -> tuple[str, str]:
+    name, equals, host = text.partition("=")
+    if not is_name(name) or (equals and not is_host(host)) or (option == "--satellite" and not host):
+        raise BadData(f"{option} {text!r} is not NAME=HOST")
+    return name, host
+
+
+def _factor(text: str) -> float:
+    if not re.fullmatch(r"[0-9]{1,4}(\.[0-9]{1,6})?", text) or not 0 < float(text) <= 1000:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number above 0 and at most 1000")
+    return float(text)
+
+
+def _user() -> str:
+    """The user's name, for a monitor that runs as whoever generated its configuration."""
+    import pwd
+
+    try:
+        name = pwd.getpwuid(os.geteuid()).pw_name
+    except KeyError:
+        return "nagios"
+    return name if is_name(name) else "nagios"

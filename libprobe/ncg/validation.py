@@ -1,0 +1,179 @@
+"""What the monitors themselves say about a configuration, before it replaces the old one."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import signal
+import subprocess
+import tempfile
+from typing import NamedTuple
+
+from libprobe.failures import Failure, Misconfigured
+from libprobe.text import safe
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from libprobe.deadline import Deadline
+    from libprobe.ncg.configuration import Plan
+    from libprobe.ncg.inventory import Counts
+
+MAX_OUTPUT = 64 << 10
+_PATH = "/usr/sbin:/usr/bin:/sbin:/bin:/usr/local/sbin:/usr/local/bin"
+
+
+class Invalid(Failure):
+    """A monitor does not accept what was written for it; the old configuration stays."""
+
+
+class Verdict(NamedTuple):
+    """accepted: False if nobody could be asked. words: for the report."""
+
+    accepted: bool
+    words: str
+
+
+def validate(kind: str, directory: str, plan: Plan, counts: Counts, deadline: Deadline) -> Verdict:
+    """Ask the monitor of that kind.
+
+    counts: what it must have found, no more and no less: so that nothing became a definition of its own.
+    Raises: Invalid with its first complaint; Misconfigured.
+    """
+    ask = {"nagios": _nagios, "icinga2": _icinga2}.get(kind)
+    if ask is None:
+        return Verdict(False, f"not checked: {kind} has no way to check a configuration")
+    with tempfile.TemporaryDirectory(prefix="fedcloud-ncg-") as scratch:
+        return ask(directory, scratch, plan, counts, deadline)
+
+
+def _nagios(directory: str, scratch: str, plan: Plan, counts: Counts, deadline: Deadline) -> Verdict:
+    program = _found("nagios4", "nagios")
+    if not program:
+        return Verdict(False, "not checked: nagios4 is not installed here")
+    main = os.path.join(scratch, "nagios.cfg")
+    lines = [
+        f"cfg_dir={directory}/nagios/objects",
+        *(f"{key}={scratch}/{key}" for key in ("log_file", "lock_file", "object_cache_file", "status_file")),
+        *(f"{key}={scratch}" for key in ("temp_path", "log_archive_path", "check_result_path")),
+        f"temp_file={scratch}/temp",
+        f"state_retention_file={scratch}/retention",
+        f"command_file={scratch}/command",
+        f"query_socket={scratch}/query",
+        f"nagios_user={os.geteuid()}",
+        f"nagios_group={os.getegid()}",
+        "check_for_updates=0",
+        "use_syslog=0",
+        "illegal_object_name_chars=`~!$%^&*|'\"<>?,()=",
+    ]
+    with open(main, "w", encoding="utf-8") as file:
+        file.write("\n".join(lines) + "\n")
+    code, output = _run([program, "-v", main], scratch, deadline)
+    version = _match(r"Nagios Core ([0-9.]+)", output)
+    if code or not re.search(r"^Total Errors: +0$", output, re.MULTILINE):
+        complaint = _match(r"(Error: .+)", output) or _last_line(output)
+        raise Invalid(f"{program} does not accept the configuration: {safe(complaint)[:400]}")
+    _expect(program, counts.hosts, _match(r"Checked ([0-9]+) hosts?\.", output), "hosts")
+    _expect(program, counts.services, _match(r"Checked ([0-9]+) services?\.", output), "services")
+    return Verdict(True, f"accepted by Nagios {version}".rstrip())
+
+
+def _icinga2(directory: str, scratch: str, plan: Plan, counts: Counts, deadline: Deadline) -> Verdict:
+    program = _found("icinga2")
+    if not program:
+        return Verdict(False, "not checked: icinga2 is not installed here")
+    main = os.path.join(scratch, "icinga2.conf")
+    satellites = bool(plan.satellites)
+    lines = ["include <itl>"]
+    if satellites:
+        lines += [f'include "{directory}/icinga2/zones.conf"', f'const NodeName = "{plan.master[0]}"']
+    else:
+        lines += ['const NodeName = "localhost"', f'include_recursive "{directory}/icinga2/conf.d"']
+        lines += ["object Endpoint NodeName { }", "object Zone NodeName { endpoints = [ NodeName ] }"]
+    lines.append("const ZoneName = NodeName")
+    with open(main, "w", encoding="utf-8") as file:
+        file.write("\n".join(lines) + "\n")
+    code, output = _run(
+        icinga2_command(program, main, scratch, f"{directory}/icinga2/zones.d", "-C"), scratch, deadline
+    )
+    if code:
+        complaint = _match(r"(critical/config: .+)", output) or _match(r"(critical/.+)", output) or _last_line(output)
+        raise Invalid(f"{program} does not accept the configuration: {safe(complaint)[:400]}")
+    _expect(program, counts.hosts, _match(r"Instantiated ([0-9]+) Hosts?\.", output), "hosts")
+    _expect(program, counts.services, _match(r"Instantiated ([0-9]+) Services?\.", output), "services")
+    version = _match(r"\(version: r?([0-9.]+)", output)
+    return Verdict(True, f"accepted by Icinga {version}".rstrip())
+
+
+def _expect(program: str, wanted: int, found: str, what: str) -> None:
+    if int(found or 0) != wanted:
+        raise Invalid(
+            f"{program} found {found or 'no'} {what} in a configuration of {wanted}; this is a bug, report it"
+        )
+
+
+def icinga2_command(program: str, main: str, state: str, zones: str, *more: str) -> list[str]:
+    """Run Icinga 2 as ourselves, with all that it writes below one directory."""
+    import grp
+    import pwd
+
+    settings = {
+        "RunAsUser": pwd.getpwuid(os.geteuid()).pw_name,
+        "RunAsGroup": grp.getgrgid(os.getegid()).gr_name,
+        "Configuration.RunAsUser": pwd.getpwuid(os.geteuid()).pw_name,
+        "Configuration.RunAsGroup": grp.getgrgid(os.getegid()).gr_name,
+        "Configuration.DataDir": state,
+        "Configuration.LogDir": state,
+        "Configuration.CacheDir": state,
+        "Configuration.SpoolDir": state,
+        "Configuration.InitRunDir": state,
+        "Configuration.ZonesDir": zones,
+    }
+    defined = [word for name, value in settings.items() for word in ("-D", f"{name}={value}")]
+    return [program, "daemon", "-c", main, *defined, *more]
+
+
+def _found(*names: str) -> str | None:
+    return next((path for name in names if (path := shutil.which(name, path=_PATH))), None)
+
+
+def _run(command: list[str], scratch: str, deadline: Deadline) -> tuple[int, str]:
+    """Exit code and the end of the output. Raises: Invalid when it does not end in time."""
+    environment = {"PATH": _PATH, "HOME": scratch, "LC_ALL": "C.UTF-8"}
+    with tempfile.TemporaryFile(dir=scratch) as output:
+        try:
+            process = subprocess.Popen(
+                command,
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                cwd=scratch,
+                env=environment,
+                start_new_session=True,
+            )
+        except OSError as error:
+            raise Misconfigured(
+                f"{command[0]} cannot be run: {error.strerror}", remedy="or give --no-validate"
+            ) from None
+        try:
+            code = process.wait(deadline.remaining())
+        except subprocess.TimeoutExpired:
+            raise Invalid(f"{command[0]} did not finish within {deadline.seconds:g} s", remedy="raise -t") from None
+        finally:
+            try:
+                os.killpg(process.pid, signal.SIGKILL)
+            except ProcessLookupError:
+                pass
+            process.wait()
+        size = output.seek(0, os.SEEK_END)
+        output.seek(max(0, size - MAX_OUTPUT))
+        return code, output.read().decode("utf-8", "replace")
+
+
+def _match(pattern: str, output: str) -> str:
+    found = re.search(pattern, output)
+    return found[1] if found else ""
+
+
+def _last_line(output: str) -> str:
+    return next((line for line in reversed(output.splitlines()) if line.strip()), "it says nothing")

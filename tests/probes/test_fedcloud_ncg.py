@@ -1,0 +1,596 @@
+"""fedcloud-ncg as an operator runs it, and real monitors with what it writes."""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from libprobe import catalogue
+from libprobe.formats.gocdb import read_service_endpoints
+from libprobe.ncg.validation import icinga2_command
+from tests.conftest import ROOT, Report, clean_environment, command
+from tests.federation import gocdb as pi
+from tests.ncg import topology
+
+SHIPPED = ROOT / "etc/ncg"
+NAGIOS, ICINGA = "/usr/sbin/nagios4", "/usr/sbin/icinga2"
+
+Ncg = Callable[..., Report]
+
+
+@pytest.fixture
+def ncg(tmp_path: Path) -> Ncg:
+    """Run fedcloud-ncg with the shipped definitions, writing to `tmp_path / "out"`."""
+
+    def run(*arguments: object, **environment: object) -> Report:
+        words = ("--definitions", SHIPPED, "--output", tmp_path / "out", *arguments)
+        done = subprocess.run(
+            command("fedcloud-ncg", *words),
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            timeout=60,
+            cwd="/tmp",
+            env=clean_environment(HOME=tmp_path, **environment),
+        )
+        return Report(done.returncode, done.stdout.decode(), done.stderr.decode())
+
+    return run
+
+
+@pytest.fixture
+def saved(tmp_path: Path) -> Path:
+    return topology.save(topology.good(), tmp_path)
+
+
+def contents(directory: Path) -> dict[str, bytes]:
+    return {str(path.relative_to(directory)): path.read_bytes() for path in directory.rglob("*") if path.is_file()}
+
+
+def leftovers(directory: Path) -> list[str]:
+    return [path.name for path in directory.iterdir() if ".new-" in path.name]
+
+
+# ---- Writing
+
+
+def test_everything_is_written_and_accepted_by_the_real_monitors(ncg: Ncg, saved: Path, tmp_path: Path) -> None:
+    report = ncg("--from", saved, "--format", "nagios", "--format", "icinga2", "--format", "nrpe")
+    assert re.fullmatch(
+        rf"fedcloud-ncg: 12 services on 5 hosts of 2 sites, from {saved}, in [\d.]+ m?s\n"
+        r"  nagios: 6 files, accepted by Nagios 4[\d.]+\n"
+        r"  icinga2: 6 files, accepted by Icinga 2[\d.]+\n"
+        r"  nrpe: 2 files, not checked: nrpe has no way to check a configuration\n"
+        rf"  written to {tmp_path}/out\n",
+        report.out,
+    ), report.out
+    assert (report.code, report.err) == (0, "")
+    assert leftovers(tmp_path) == []
+
+
+def test_the_same_input_gives_the_same_bytes_in_whatever_order_it_comes(ncg: Ncg, tmp_path: Path) -> None:
+    gocdb = topology.good()
+    for hostname in ("a.example.org", "b.example.org"):
+        gocdb.add_service(pi.Service(hostname, topology.OCCI, "EXAMPLE", f"https://{hostname}/?image=a"))
+    first = tmp_path / "first.xml"
+    first.write_bytes(topology.document(gocdb))
+    gocdb.services.reverse()
+    second = tmp_path / "second.xml"
+    second.write_bytes(topology.document(gocdb))
+    all_formats = ("--format", "nagios", "--format", "icinga2", "--format", "nrpe", "--no-validate")
+    assert ncg("--from", first, *all_formats, PYTHONHASHSEED=1).code == 0
+    before = contents(tmp_path / "out")
+    report = ncg("--from", second, *all_formats, "--output", tmp_path / "other", PYTHONHASHSEED=2)
+    assert report.code == 0
+    assert contents(tmp_path / "other") == before
+    stamps = {path: path.stat().st_mtime_ns for path in (tmp_path / "out").rglob("*")}
+    assert f"  unchanged in {tmp_path}/out\n" in ncg("--from", second, *all_formats).out
+    assert {path: path.stat().st_mtime_ns for path in (tmp_path / "out").rglob("*")} == stamps
+
+
+def test_a_changed_topology_replaces_the_whole(ncg: Ncg, saved: Path, tmp_path: Path) -> None:
+    assert ncg("--from", saved, "--format", "nagios").code == 0
+    assert (tmp_path / "out/nagios/objects/sites/OTHER.SITE_1.cfg").exists()
+    assert ncg("--from", saved, "--site", "EXAMPLE").code == 0
+    assert [path.name for path in (tmp_path / "out/nagios/objects/sites").iterdir()] == ["EXAMPLE.cfg"]
+
+
+def test_intervals_attempts_and_parents_are_those_of_the_catalogue(ncg: Ncg, saved: Path, tmp_path: Path) -> None:
+    assert ncg("--from", saved, "--format", "nagios", "--format", "icinga2", "--interval-factor", "0.05").code == 0
+    nagios = (tmp_path / "out/nagios/objects/templates.cfg").read_text()
+    icinga = (tmp_path / "out/icinga2/conf.d/templates.conf").read_text()
+    used = [metric for metric in catalogue.read(str(SHIPPED)) if metric.name in nagios]
+    assert len(used) == 9
+    for metric in used:
+        block = re.search(rf"name +fedcloud-{metric.name}\n(.*?)\n}}", nagios, re.DOTALL)
+        assert block, metric.name
+        assert float(re.search(r"check_interval +(\S+)", block[1])[1]) == metric.interval_s * 0.05 / 60  # type: ignore[index]
+        assert f"max_check_attempts              {metric.attempts}\n" in block[1]
+        [piece] = [one for one in icinga.split("template Service") if one.startswith(f' "fedcloud-{metric.name}"')]
+        assert f"check_interval = {metric.interval_s * 0.05:g}s" in piece
+    site = (tmp_path / "out/nagios/objects/sites/EXAMPLE.cfg").read_text()
+    assert (
+        re.findall(r"dependent_service_description +(\S+)", site)
+        == [
+            "eu.egi.cloud.OCCI-Context-ops",
+            "eu.egi.cloud.OCCI-VM-ops",
+        ]
+        * 2
+    )
+    assert set(re.findall(r"define servicedependency {\n.*\n +service_description +(\S+)", site)) == {
+        "org.nagios.OCCI-TCP"
+    }
+
+
+def test_two_endpoints_of_one_host_and_type_are_both_monitored(ncg: Ncg, tmp_path: Path) -> None:
+    gocdb = pi.Gocdb()
+    for number, port in ((12, 8787), (7, 8788), (9, 8787)):
+        url = f"https://cloud.example.org:{port}/?image=a"
+        gocdb.add_service(pi.Service("cloud.example.org", topology.OCCI, "EXAMPLE", url, id=number))
+    report = ncg("--from", topology.save(gocdb, tmp_path), "--format", "nagios", "--format", "icinga2")
+    assert report.code == 1
+    site = (tmp_path / "out/nagios/objects/sites/EXAMPLE.cfg").read_text()
+    names = re.findall(r"\n +service_description +(\S*TCP\S*)\n +check_command +\S+ .*-p (\d+)", site)
+    assert names == [("org.nagios.OCCI-TCP", "8788"), ("org.nagios.OCCI-TCP_9G0", "8787")]
+    assert "    dependent_service_description   eu.egi.cloud.OCCI-VM-ops_9G0\n" in site
+    assert report.out.count("of 12G0: the same is registered twice") == 3
+
+
+def test_a_host_of_two_sites_is_defined_once(ncg: Ncg, tmp_path: Path) -> None:
+    gocdb = topology.good()
+    gocdb.add_service(pi.Service("CLOUD.example.org", topology.PERUN, "ANOTHER"))
+    report = ncg("--from", topology.save(gocdb, tmp_path), "--format", "nagios", "--format", "icinga2")
+    assert report.code == 0
+    assert report.out.startswith("fedcloud-ncg: 13 services on 5 hosts of 3 sites, from /")
+    defined = [
+        path.name
+        for path in sorted((tmp_path / "out/nagios/objects/sites").iterdir())
+        if re.search(r"define host {\n.*\n    host_name +cloud\.example\.org\n", path.read_text())
+    ]
+    assert defined == ["ANOTHER.cfg"]
+
+
+def test_satellites_share_the_sites_and_icinga_accepts_the_zones(ncg: Ncg, tmp_path: Path) -> None:
+    gocdb = pi.Gocdb()
+    for number in range(20):
+        gocdb.add_service(pi.Service(f"h{number}.example.org", topology.PERUN, f"SITE-{number}"))
+    saved = topology.save(gocdb, tmp_path)
+    words = ("--from", saved, "--format", "icinga2", "--master", "top=top.example.org")
+    report = ncg(*words, "--satellite", "asia=asia.example.org", "--satellite", "europe=europe.example.org")
+    assert report.code == 0, report.out
+    zones = tmp_path / "out/icinga2/zones.d"
+    found = {path.name: len(list(path.iterdir())) for path in zones.iterdir()}
+    assert set(found) == {"global-templates", "top", "asia", "europe"}
+    assert found.pop("top") == 1
+    assert found["asia"] + found["europe"] == 20
+    assert min(found.values()) > 2
+    before = {path.name for path in (zones / "asia").iterdir()}
+    report = ncg(
+        *words, *(word for name in ("asia", "europe", "africa") for word in ("--satellite", f"{name}={name}.org"))
+    )
+    assert {path.name for path in (zones / "asia").iterdir()} <= before
+    assert 'object Endpoint "top" {\n  host = "top.example.org"\n}' in (tmp_path / "out/icinga2/zones.conf").read_text()
+
+
+def test_nrpe_commands_are_whole_and_fixed(ncg: Ncg, saved: Path, tmp_path: Path) -> None:
+    assert ncg("--from", saved, "--format", "nrpe", "--probes-path", "/opt/probes").code == 0
+    lines = (tmp_path / "out/nrpe/EXAMPLE.cfg").read_text().splitlines()
+    assert (
+        "command[cloud.example.org_org.nagios.OCCI-TCP]=/opt/probes/check_endpoint_tcp -H cloud.example.org -t 30 "
+        "-p 8787 -u https://cloud.example.org:8787/occi1.1" in lines
+    )
+    assert all(re.fullmatch(r"(#.*)?|command\[[A-Za-z0-9._-]+\]=/opt/probes/check_[^$`;|&<>]+", line) for line in lines)
+
+
+# ---- The live GOCDB
+
+
+def test_the_live_gocdb_is_read_page_by_page(ncg: Ncg, federation, tmp_path: Path) -> None:
+    federation.gocdb.page_size = 2
+    try:
+        report = ncg(**federation.environment())
+    finally:
+        federation.gocdb.page_size = pi.PAGE_SIZE
+    assert report.code == 0, report.out
+    assert ", from the GOCDB, in " in report.out
+    names = {path.stem for path in (tmp_path / "out/nagios/objects/sites").iterdir()}
+    assert {site.gocdb_name for site in federation.sites.values()} <= names
+    asked = [each.request.query for each in federation.gocdb.server.requests]
+    assert all(query["monitored"] == ["Y"] and query["scope"] == ["EGI"] for query in asked)
+    assert len([query for query in asked if query["service_type"] == [topology.OCCI]]) == 3
+
+
+@pytest.mark.parametrize(
+    ("fault", "sentence"),
+    [
+        ("gocdb-error", r'the GOCDB answered the error "The database is not available"'),
+        ("raw-ampersand", r"the GOCDB's document is not well-formed: .*"),
+        ("truncated", r"the GOCDB's document breaks off after \d+ complete records"),
+        ("doctype-bomb", r'the GOCDB answered a document with a DTD instead of results: ".*"'),
+        ("empty", r"the GOCDB's answer is empty"),
+    ],
+)
+def test_a_faulty_gocdb_leaves_the_old_configuration(
+    ncg: Ncg, federation, tmp_path: Path, fault: str, sentence: str
+) -> None:
+    assert ncg("--no-validate", **federation.environment()).code == 0
+    before = contents(tmp_path / "out")
+    federation.gocdb.faults.on(fault)
+    report = ncg("--no-validate", **federation.environment())
+    url = federation.gocdb.url
+    assert re.fullmatch(
+        rf"fedcloud-ncg: not written: GOCDB GET {url}: {sentence} "
+        r"\(try again later, or use a saved copy of its answer\); the old configuration stays\n",
+        report.out,
+    ), report.out
+    assert (report.code, report.err) == (2, "")
+    assert contents(tmp_path / "out") == before
+    assert leftovers(tmp_path) == []
+
+
+def test_a_gocdb_that_lists_nothing_does_not_empty_the_configuration(ncg: Ncg, federation, tmp_path: Path) -> None:
+    assert ncg("--no-validate", **federation.environment()).code == 0
+    before = contents(tmp_path / "out")
+    federation.gocdb.faults.on("no-results")
+    report = ncg("--no-validate", **federation.environment())
+    assert report.out == (
+        f"fedcloud-ncg: not written: {federation.gocdb.url} lists no endpoint to be monitored (see --site and --scope, "
+        "or give --allow-empty if that is right); the old configuration stays\n"
+    )
+    assert contents(tmp_path / "out") == before
+    assert ncg("--allow-empty", **federation.environment()).code == 0
+    assert not (tmp_path / "out/nagios/objects/sites").exists()
+
+
+def test_a_mute_gocdb_is_given_up_at_the_deadline(ncg: Ncg, federation) -> None:
+    federation.gocdb.faults.on("mute")
+    began = time.monotonic()
+    report = ncg("-t", "1.5", **federation.environment())
+    assert time.monotonic() - began < 10
+    assert report.code == 2
+    assert re.match(
+        r"fedcloud-ncg: not written: (GOCDB GET .*: no complete answer within 1.5|not finished within 1.5)", report.out
+    )
+
+
+# ---- What goes wrong
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (["--formt", "nagios"], "unknown argument --formt nagios; did you mean --format?"),
+        (
+            ["--format", "zabbix"],
+            "argument --format: invalid choice: 'zabbix' (choose from 'nagios', 'icinga2', 'nrpe')",
+        ),
+        (["--interval-factor", "-1"], "argument --interval-factor: '-1' is not a number above 0 and at most 1000"),
+        (["--interval-factor", "0"], "argument --interval-factor: '0' is not a number above 0 and at most 1000"),
+        (["--satellite", "a b=c"], "--satellite 'a b=c' is not NAME=HOST"),
+        (["--satellite", "a"], "--satellite 'a' is not NAME=HOST"),
+        (["--satellite", "master=h"], "--satellite and --master must all have names of their own"),
+        (["--probes-path", "/a b"], "--probes-path '/a b' is not an absolute path of plain characters"),
+        (["--contact", "a;b@c"], "'a;b@c' is not an e-mail address of plain characters"),
+        (["--vo", "$x$"], "--vo '$x$' is not the name of a VO"),
+    ],
+)
+def test_a_usage_error_is_one_line_and_exit_code_3(ncg: Ncg, arguments: list[str], sentence: str) -> None:
+    assert ncg(*arguments) == Report(3, f"fedcloud-ncg: usage: {sentence} (see fedcloud-ncg --help)\n", "")
+
+
+def test_help_says_the_exit_codes(ncg: Ncg) -> None:
+    report = ncg("--help")
+    assert (report.code, report.err) == (3, "")
+    assert "Exit codes: 0 written, 1 written with warnings, 2 not written and the old configuration kept" in report.out
+
+
+@pytest.mark.parametrize(
+    ("content", "sentence"),
+    [
+        (None, r"No such file or directory"),
+        (b"", r"the GOCDB's answer is empty"),
+        (b"<html>", r'the GOCDB answered "<html>" instead of results'),
+        (b"<results><SERVICE_ENDPOINT>", r"the GOCDB's document breaks off after 0 complete records"),
+        (b"\x00\xff" * 1000, r"the GOCDB answered .*"),
+    ],
+)
+def test_a_saved_copy_that_is_none_is_said(ncg: Ncg, tmp_path: Path, content: bytes | None, sentence: str) -> None:
+    path = tmp_path / "copy.xml"
+    if content is not None:
+        path.write_bytes(content)
+    report = ncg("--from", path)
+    said = sentence.replace("<", r"\[").replace(">", r"\]")
+    assert re.fullmatch(rf"fedcloud-ncg: not written: {path}.*{said}; the old configuration stays\n", report.out), (
+        report.out
+    )
+    assert (report.code, report.err) == (2, "")
+
+
+def test_a_fifo_in_place_of_a_copy_does_not_hang(ncg: Ncg, tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "fifo")
+    assert ncg("--from", tmp_path / "fifo").out == (
+        f"fedcloud-ncg: not written: {tmp_path}/fifo is not a file; the old configuration stays\n"
+    )
+
+
+def test_a_directory_of_somebody_elses_files_is_never_replaced(ncg: Ncg, saved: Path, tmp_path: Path) -> None:
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out/precious").write_text("keep")
+    report = ncg("--from", saved)
+    assert report.code == 2
+    assert report.out.startswith(
+        f"fedcloud-ncg: not written: {tmp_path}/out holds files that fedcloud-ncg did not write"
+    )
+    assert contents(tmp_path / "out") == {"precious": b"keep"}
+
+
+def test_two_runs_do_not_write_at_once(ncg: Ncg, saved: Path, tmp_path: Path) -> None:
+    with open(tmp_path / ".out.lock", "w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        report = ncg("--from", saved)
+    assert report.code == 2
+    assert report.out.startswith(f"fedcloud-ncg: not written: another fedcloud-ncg is writing {tmp_path}/out")
+
+
+def test_a_run_that_is_terminated_says_so_and_leaves_nothing(federation, tmp_path: Path) -> None:
+    federation.gocdb.faults.on("mute")
+    words = ("--output", tmp_path / "out", "--definitions", SHIPPED)
+    process = subprocess.Popen(
+        command("fedcloud-ncg", *words),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        env=clean_environment(HOME=tmp_path, **federation.environment()),
+    )
+    deadline = time.monotonic() + 20
+    while not leftovers(tmp_path) and time.monotonic() < deadline:
+        time.sleep(0.01)
+    process.send_signal(signal.SIGTERM)
+    out, err = process.communicate(timeout=20)
+    assert (process.returncode, err) == (2, b"")
+    assert out == b"fedcloud-ncg: not written: interrupted by SIGTERM; the old configuration stays\n"
+    assert leftovers(tmp_path) == []
+
+
+def test_what_a_monitor_does_not_accept_does_not_replace_the_old_one(ncg: Ncg, saved: Path, tmp_path: Path) -> None:
+    """A definition of another file with the same name: nothing that allow-lists could prevent."""
+    assert ncg("--from", saved).code == 0
+    before = contents(tmp_path / "out")
+    broken = tmp_path / "libprobe"
+    shutil.copytree(ROOT / "libprobe", broken, symlinks=False, ignore=shutil.ignore_patterns("__pycache__"))
+    template = broken / "ncg/templates/nagios/groups.cfg"
+    template.write_text(template.read_text() + "\ndefine hostgroup {\n}\n")
+    program = tmp_path / "fedcloud-ncg"
+    shutil.copy(ROOT / "probes/fedcloud-ncg", program)
+    words = ("--definitions", SHIPPED, "--output", tmp_path / "out", "--from", saved, "--site", "EXAMPLE")
+    done = subprocess.run(
+        [sys.executable, program, *map(str, words)],
+        capture_output=True,
+        text=True,
+        env={**clean_environment(HOME=tmp_path), "PYTHONPATH": str(tmp_path)},
+    )
+    assert (done.returncode, done.stderr) == (2, "")
+    assert re.match(
+        r"fedcloud-ncg: not written: /usr/sbin/nagios4 does not accept the configuration: Error: ", done.stdout
+    )
+    assert contents(tmp_path / "out") == before
+
+
+# ---- Hostile values, and real monitors
+
+
+def test_hostile_entries_are_left_out_with_a_warning_each(ncg: Ncg, saved: Path, tmp_path: Path) -> None:
+    assert ncg("--from", saved, "--format", "nagios", "--format", "icinga2", "--format", "nrpe").code == 0
+    good = contents(tmp_path / "out")
+    gocdb = topology.good()
+    count = topology.hostile(gocdb)
+    report = ncg(
+        "--from", topology.save(gocdb, tmp_path), "--format", "nagios", "--format", "icinga2", "--format", "nrpe"
+    )
+    assert (report.code, report.err) == (1, "")
+    assert "accepted by Nagios" in report.out
+    assert "accepted by Icinga" in report.out
+    assert all(line.isprintable() for line in report.out.splitlines())
+    now = contents(tmp_path / "out")
+    for name, data in good.items():
+        if "groups" not in name:
+            assert now[name] == data, name
+    survivors = [name for name in now if name not in good]
+    assert all("EVIL" in name for name in survivors)
+    # What is left of them is harmless: `a?`, for one, is a URL that ends there.
+    assert count - 40 < int(re.search(r"(\d+) warnings:", report.out)[1]) <= count + 20  # type: ignore[index]
+    for data in now.values():
+        text = data.decode("ascii")
+        assert not re.search(r"touch|USER1|evil[^1-4]|define service {\nhost_name evil|7 \* 7", text)
+
+
+STUB = """\
+#!{python} -IS
+import json, os, sys
+line = json.dumps([os.path.basename(sys.argv[0]), *sys.argv[1:]]) + "\\n"
+descriptor = os.open({said!r}, os.O_WRONLY | os.O_APPEND | os.O_CREAT)
+os.write(descriptor, line.encode())
+print("STUB OK - asked | time=0.1s")
+"""
+
+
+@pytest.fixture
+def stubs(tmp_path: Path) -> Path:
+    """Executables in the place of the probes, that write down how they were called."""
+    directory = tmp_path / "stubs"
+    directory.mkdir()
+    stub = directory / "stub"
+    stub.write_text(STUB.format(python=sys.executable, said=str(directory / "said")))
+    stub.chmod(0o755)
+    for probe in {metric.probe for metric in catalogue.read(str(SHIPPED))}:
+        (directory / probe).symlink_to(stub)
+    return directory
+
+
+def wanted(gocdb: pi.Gocdb, stubs: Path) -> list[tuple[str, ...]]:
+    """The command lines of all good services, options sorted: the order is not part of the promise."""
+    metrics = catalogue.read(str(SHIPPED))
+    return sorted(
+        in_order(catalogue.command(metric, endpoint, str(stubs)))
+        for endpoint in read_service_endpoints([topology.document(gocdb)])
+        for metric in metrics
+        if endpoint.service_type in metric.service_types
+    )
+
+
+def in_order(words: list[str]) -> tuple[str, ...]:
+    pairs = zip(words[1::2], words[2::2], strict=True)
+    return (os.path.basename(words[0]), *(word for pair in sorted(pairs) for word in pair))
+
+
+def calls(stubs: Path) -> list[tuple[str, ...]]:
+    said = stubs / "said"
+    lines = said.read_text().splitlines() if said.exists() else []
+    return [in_order(json.loads(line)) for line in lines]
+
+
+@contextmanager
+def running(arguments: list[str], log: Path) -> Iterator[subprocess.Popen[bytes]]:
+    """A monitor in a session of its own, which is ended with all its children."""
+    with open(log, "wb") as file:
+        process = subprocess.Popen(
+            arguments,
+            stdin=subprocess.DEVNULL,
+            stdout=file,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+            env={"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "HOME": str(log.parent)},
+        )
+    try:
+        yield process
+    finally:
+        os.killpg(process.pid, signal.SIGTERM)
+        try:
+            process.wait(10)
+        except subprocess.TimeoutExpired:
+            pass
+        try:
+            os.killpg(process.pid, signal.SIGKILL)
+        except ProcessLookupError:
+            pass
+        process.wait()
+
+
+@pytest.mark.parametrize("kind", ["nagios", "icinga2"])
+def test_a_real_monitor_runs_exactly_the_commands_of_the_catalogue(
+    ncg: Ncg, stubs: Path, tmp_path: Path, kind: str
+) -> None:
+    """With every hostile value in its input: what the probes get is what the good entries say, word by word."""
+    gocdb = topology.good()
+    expected = wanted(gocdb, stubs)
+    topology.hostile(gocdb)
+    path = topology.save(gocdb, tmp_path)
+    words = ("--stand-alone", tmp_path / "state", "--interval-factor", "0.0001", "--probes-path", stubs)
+    report = ncg("--from", path, "--format", kind, *words)
+    assert report.code == 1
+    evil = wanted_of_evil(tmp_path / "out", kind)
+    if kind == "nagios":
+        arguments = [NAGIOS, str(tmp_path / "out/nagios/nagios.cfg")]
+    else:
+        main = str(tmp_path / "out/icinga2/icinga2.conf")
+        arguments = icinga2_command(ICINGA, main, str(tmp_path / "state"), str(tmp_path / "out/icinga2/zones.d"))
+    with running(arguments, tmp_path / "log") as monitor:
+        end = time.monotonic() + 40
+        while time.monotonic() < end and monitor.poll() is None and not set(expected) <= set(calls(stubs)):
+            time.sleep(0.05)
+    others = set(calls(stubs)) - set(expected)
+    assert set(expected) <= set(calls(stubs)), (tmp_path / "log").read_text()[-3000:]
+    assert len(others) <= evil
+    for call in others:
+        assert not re.search(r"touch|USER1|[\s$`;|&<>\\'\"{}*!]", "".join(call)), call
+    assert not (tmp_path / "x").exists()
+
+
+def wanted_of_evil(directory: Path, kind: str) -> int:
+    """How many services the hostile site has left."""
+    text = "".join(path.read_text() for path in directory.rglob("EVIL.c*"))
+    return len(re.findall("^define service {" if kind == "nagios" else "^object Service ", text, re.MULTILINE))
+
+
+def test_a_shell_reads_the_commands_of_nrpe_word_by_word(ncg: Ncg, stubs: Path, tmp_path: Path) -> None:
+    """NRPE gives the line to a shell."""
+    gocdb = topology.good()
+    expected = wanted(gocdb, stubs)
+    assert ncg("--from", topology.save(gocdb, tmp_path), "--format", "nrpe", "--probes-path", stubs).code == 0
+    lines = [line for path in (tmp_path / "out/nrpe").iterdir() for line in path.read_text().splitlines()]
+    for line in lines:
+        if line.startswith("command["):
+            subprocess.run(
+                ["/bin/sh", "-c", line.partition("=")[2]], check=True, cwd=tmp_path, stdout=subprocess.DEVNULL
+            )
+    assert sorted(calls(stubs)) == expected
+
+
+def test_a_dead_port_is_told_once_by_a_real_nagios(ncg: Ncg, stubs: Path, tmp_path: Path) -> None:
+    stub = stubs / "stub"
+    stub.write_text(stub.read_text().replace('print("STUB OK - asked | time=0.1s")', 'print("refused")\nsys.exit(2)'))
+    gocdb = pi.Gocdb()
+    gocdb.add_service(pi.Service("dead.example.org", topology.OCCI, "DEAD", "https://dead.example.org:8787/?image=a"))
+    words = ("--stand-alone", tmp_path / "state", "--interval-factor", "0.0001", "--probes-path", stubs)
+    assert ncg("--from", topology.save(gocdb, tmp_path), *words).code == 0
+    commands = tmp_path / "out/nagios/objects/commands.cfg"
+    commands.write_text(commands.read_text().replace("/usr/bin/mail", "/bin/true"))
+    log = tmp_path / "state/nagios.log"
+    hard = "SERVICE ALERT: dead.example.org;eu.egi.cloud.OCCI-{}-ops;CRITICAL;HARD"
+    told = "SERVICE NOTIFICATION: fedcloud-operator;dead.example.org;org.nagios.OCCI-TCP;CRITICAL"
+    awaited = [hard.format("VM"), hard.format("Context"), told]
+
+    def text() -> str:
+        return log.read_text() if log.exists() else ""
+
+    with running([NAGIOS, str(tmp_path / "out/nagios/nagios.cfg")], tmp_path / "log") as monitor:
+        end = time.monotonic() + 40
+        while time.monotonic() < end and monitor.poll() is None and not all(line in text() for line in awaited):
+            time.sleep(0.05)
+    assert all(line in text() for line in awaited), text()
+    assert re.findall(r"NOTIFICATION: [^;]+;[^;]+;([^;]+);", text()) == ["org.nagios.OCCI-TCP"]
+
+
+def test_the_real_probes_are_ok_with_the_commands_made_for_the_federation(federation, tmp_path: Path) -> None:
+    """One endpoint for each metric that the federation has a service for."""
+    asked = {}
+    for endpoint in read_service_endpoints([topology.document(federation.gocdb)]):
+        for metric in catalogue.read(str(SHIPPED)):
+            if endpoint.service_type in metric.service_types and endpoint.service_type != topology.BROKER:
+                asked.setdefault(metric.name, catalogue.command(metric, endpoint, str(ROOT / "probes")))
+    assert {"eu.egi.cloud.OCCI-VM", "eu.egi.cloud.OCCI-Context", "org.nagios.OCCI-TCP"} <= set(asked)
+    environment = clean_environment(**federation.environment(), HOME=tmp_path)
+    for name, words in asked.items():
+        done = subprocess.run([sys.executable, *words], capture_output=True, text=True, env=environment, timeout=60)
+        assert (done.returncode, done.stderr) == (0, ""), (name, words, done.stdout)
+
+
+# ---- Growth
+
+
+def test_four_thousand_endpoints_take_no_more_memory_than_ten(ncg: Ncg, tmp_path: Path) -> None:
+    """Measured as the whole process, without the monitors that check; see benchmarks/ncg.py for 100,000."""
+    from benchmarks.ncg import measure, write_topology
+
+    write_topology(tmp_path / "small.xml", 10)
+    write_topology(tmp_path / "large.xml", 4_000, bytes_each=1_000)
+    small = measure(tmp_path / "small.xml", tmp_path / "small")
+    large = measure(tmp_path / "large.xml", tmp_path / "large")
+    assert (small.code, large.code) == (0, 0)
+    assert large.peak_mib < min(64, small.peak_mib + 16)
+
+
+def test_the_lock_file_and_the_marks_are_all_that_is_left(ncg: Ncg, saved: Path, tmp_path: Path) -> None:
+    assert ncg("--from", saved).code == 0
+    assert sorted(path.name for path in tmp_path.iterdir()) == [".out.lock", "out", "topology.xml"]
+    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == [".fedcloud-ncg", "nagios"]
