@@ -1,0 +1,69 @@
+"""Results that wait for a broker: send them, and measure what waits all the same."""
+
+from __future__ import annotations
+
+import time
+
+from nagiosplugin import Metric
+
+from libprobe import publishing
+from libprobe.checks.base import Check, judged
+from libprobe.deadline import OutOfTime
+from libprobe.failures import OK, UNKNOWN, Failure
+from libprobe.text import number_of
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from libprobe.clients.stomp import Session
+    from libprobe.deadline import Deadline
+    from libprobe.publishing import Broker
+    from libprobe.state.spool import Spool
+
+
+class Delivery(Check):
+    """Sends what is in the spool and yields how much was sent, how much waits and since when.
+
+    session: opens a connection to the broker; called as often as connections are needed.
+    """
+
+    def __init__(self, spool: Spool, broker: Broker, session: Callable[[], Session], deadline: Deadline) -> None:
+        super().__init__(deadline)
+        self.subject = broker.url
+        self._spool = spool
+        self._broker = broker
+        self._session = session
+
+    def measure(self) -> Iterator[Metric]:
+        before = len(self._spool.waiting())
+        trouble = self._deliver()
+        waiting = self._spool.waiting()
+        sent = max(0, before - len(waiting))
+        self.facts["sent"] = number_of(sent, "result")
+        self.facts["broker"] = self._broker.url
+        self.facts["waiting"] = f"{number_of(len(waiting), 'result')} waiting" if waiting else "none waiting"
+        if trouble:
+            status, sentence = trouble
+            yield judged(status, f"{sentence}; {self.facts['waiting']}" if status != OK else sentence)
+        oldest = time.time() - int(waiting[0][:20]) / 1e9 if waiting else 0.0
+        yield Metric("oldest_age", max(0.0, oldest), "s", min=0)
+        yield Metric("waiting", len(waiting), min=0, context="count")
+        yield Metric("sent", sent, min=0, context="count")
+        yield Metric("dropped", self._spool.dropped(), "c", min=0, context="count")
+
+    def _deliver(self) -> tuple[int, str] | None:
+        """Send, and return what went wrong as a status and a sentence."""
+        with self._spool.sender() as is_ours:
+            if not is_ours:
+                self.detail(1, "another process is sending")
+                return None
+            try:
+                publishing.deliver(self._spool, self._broker, self._session)
+                self._spool.resume()
+            except Failure as failure:
+                publishing.put_off(self._spool)
+                return UNKNOWN, str(publishing.as_helper(failure))
+            except OutOfTime:
+                return UNKNOWN, f"{self.subject}: not everything was sent within {self.deadline.seconds:g} s"
+        return None

@@ -1,0 +1,256 @@
+"""Metric results sent to a message broker, through a spool: kept first, sent then, forgotten on the broker's receipt.
+
+    put(spool, result)              a result is safe on disk when this returns
+    sent_all(args, spool, deadline) one process at a time sends what waits, in order
+
+A process that is killed between a message and its receipt sends it again the next time, under the same id:
+in the header `result-id`, and in the one by which ActiveMQ Artemis drops duplicates by itself.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from typing import NamedTuple
+
+from libprobe import cli
+from libprobe.failures import BadData, Failure, HelperFailure, Misconfigured, OwnCredential
+from libprobe.formats.address import SECURE, host_and_port, read_address
+from libprobe.state.spool import Spool
+from libprobe.text import duration, number_of
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    import argparse
+    from collections.abc import Callable
+
+    from libprobe.clients.stomp import Session
+    from libprobe.deadline import Deadline
+    from libprobe.formats.metric_result import MetricResult
+
+SCHEMES = ("stomp", "stomp+ssl")
+WINDOW = 20
+"""Messages under way at a time: each alone would take a round trip."""
+
+PER_SESSION = 2_000
+"""Messages of one connection; the client bounds how many frames it reads from one."""
+
+MAX_DESCRIPTORS = 4096
+PUT_OFF_S = 5.0
+MAX_PUT_OFF_S = 600.0
+
+
+class Broker(NamedTuple):
+    """Where results go: `stomp+ssl://mq.example.org:6162/queue/grid.probe.metricOutput.EGEE.nagios_example_org`."""
+
+    is_secure: bool
+    host: str
+    port: int
+    destination: str
+
+    @property
+    def url(self) -> str:
+        return f"{'stomp+ssl' if self.is_secure else 'stomp'}://{host_and_port(self.host, self.port)}{self.destination}"
+
+
+def read_broker(text: str) -> Broker:
+    """Read the URL of --publish. Raises: Misconfigured."""
+    try:
+        address = read_address(text)
+    except BadData as error:
+        raise Misconfigured(f"--publish: {error.sentence}") from None
+    if address.scheme not in SCHEMES:
+        raise Misconfigured(f"--publish: {text[:100]} does not begin with stomp:// or stomp+ssl://")
+    _, slash, destination = text.strip().partition("://")[2].partition("/")
+    if not destination or "?" in destination or "#" in destination:
+        raise Misconfigured(
+            f"--publish: {text[:100]} names no destination", remedy="append one, like /queue/grid.probe.metricOutput"
+        )
+    assert address.port_or_default
+    return Broker(address.scheme in SECURE, address.host, address.port_or_default, slash + destination)
+
+
+def options(parser: argparse.ArgumentParser, *, required: bool = False) -> None:
+    """Add where results are sent, and how we log in there."""
+    group = parser.add_argument_group("messages")
+    group.add_argument(
+        "--publish",
+        metavar="URL",
+        type=cli.word,
+        required=required,
+        help="broker and destination, like stomp+ssl://mq.example.org:6162/queue/grid.probe.metricOutput",
+    )
+    group.add_argument("--login", metavar="NAME", type=cli.word, help="name to log in with (default: none)")
+    group.add_argument("--password-file", metavar="FILE", help="file with the password of --login, closed to others")
+    group.add_argument("--broker-cert", metavar="FILE", help="certificate for the broker (default: as for probes)")
+    group.add_argument("--broker-key", metavar="FILE", help="private key, where it is not in that file")
+
+
+def open_spool(args: argparse.Namespace) -> Spool:
+    """The spool of the broker and destination of --publish: each has its own. Raises: Misconfigured."""
+    import hashlib
+
+    from libprobe.state.files import default_directory
+
+    broker = read_broker(args.publish)
+    base = args.state_dir or args.settings.get("state", "directory") or default_directory()
+    return Spool(os.path.join(base, f"spool-{hashlib.sha256(broker.url.encode()).hexdigest()[:16]}"))
+
+
+def put(spool: Spool, result: MetricResult) -> str:
+    """Keep a result until it is sent; returns its id. Raises: BadData for what is no result; Misconfigured."""
+    from libprobe.formats.metric_result import write_metric_result
+
+    headers = {
+        "nagios_host": result.gathered_at,
+        "ROC": result.roc,
+        "content-type": "text/plain;charset=utf-8",
+        "persistent": "true",
+    }
+    return spool.put({name: value for name, value in headers.items() if value}, write_metric_result(result))
+
+
+def deliver(spool: Spool, broker: Broker, session: Callable[[], Session]) -> int:
+    """Send what waits, the oldest first, and forget what the broker has receipted; returns how many.
+
+    To be called by the spool's one sender. Raises: the failures of the session; what was receipted before
+    is forgotten all the same, the rest waits.
+    """
+    count = 0
+    while waiting := spool.waiting()[:PER_SESSION]:
+        with session() as connected:
+            for at in range(0, len(waiting), WINDOW):
+                count += _sent_window(spool, broker, connected, waiting[at : at + WINDOW])
+            connected.disconnect()
+    return count
+
+
+def _sent_window(spool: Spool, broker: Broker, session: Session, identities: list[str]) -> int:
+    asked: list[tuple[str, str]] = []
+    for identity in identities:
+        message = spool.read(identity)
+        if message is None:
+            continue
+        headers = {
+            **message.headers,
+            "destination": broker.destination,
+            "result-id": message.id,
+            "_AMQ_DUPL_ID": message.id,
+        }
+        asked.append((identity, session.ask("SEND", headers, message.body)))
+    for identity, receipt in asked:
+        session.await_receipt(receipt, "SEND")
+        spool.sent(identity)
+    return len(asked)
+
+
+def sent_all(args: argparse.Namespace, spool: Spool, deadline: Deadline) -> str:
+    """Send what waits, and say how that went: one sentence. Raises: Misconfigured, OwnCredential."""
+    from libprobe.deadline import OutOfTime
+
+    broker = read_broker(args.publish)
+    with spool.sender() as is_ours:
+        if not is_ours:
+            return f"{number_of(len(spool.waiting()), 'result')} for {broker.url}: another process is sending them"
+        try:
+            with deadline.enforced():
+                count = deliver(spool, broker, sessions(args, broker, deadline))
+        except (OutOfTime, Failure) as failure:
+            if isinstance(failure, (Misconfigured, OwnCredential)):
+                raise
+            why = str(failure) if isinstance(failure, Failure) else f"not done within {duration(deadline.seconds)}"
+            left = number_of(len(spool.waiting()), "result")
+            return f"{left} could not be sent and will be, with the next run: {why}"
+    return f"{number_of(count, 'result')} sent to {broker.url}"
+
+
+def sessions(args: argparse.Namespace, broker: Broker, deadline: Deadline) -> Callable[[], Session]:
+    """What opens a connection to the broker as the options say. Raises: Misconfigured, OwnCredential."""
+    from libprobe import credentials
+    from libprobe.clients import stomp, tls
+
+    settings = args.settings
+    context, credential = None, None
+    if broker.is_secure:
+        named = args.broker_cert or settings.get("credentials", "cert") or None
+        key = args.broker_key or (None if args.broker_cert else settings.get("credentials", "key")) or None
+        credential = credentials.find_certificate(named, key)
+        context = tls.context(tls.ca_path(args.ca_path, settings.get("tls", "ca_path")), credential)
+    login = None
+    if args.login:
+        if not args.password_file:
+            raise Misconfigured("--login without a password", remedy="give --password-file")
+        login = stomp.Login(args.login, credentials.read_token(args.password_file))
+
+    def connected() -> Session:
+        session = stomp.Session(
+            broker.host, broker.port, deadline, context=context, with_credential=credential is not None
+        )
+        try:
+            session.connect(login)
+        except BaseException:
+            session.close()
+            raise
+        return session
+
+    return connected
+
+
+def send_in_background(args: argparse.Namespace, spool: Spool, seconds: float) -> bool:
+    """Let a process of its own send what waits, unless one does already or the broker was down just now.
+
+    Returns at once, with whether one was started. It outlives us: it is in a session of its own, and holds
+    none of our descriptors, for whose end Nagios waits.
+    """
+    if time.time() < spool.put_off()[0]:
+        return False
+    with spool.sender() as is_free:
+        if not is_free:
+            return False  # it looks once more after it is done, and finds what we have put
+    if os.fork():
+        return True
+    try:
+        os.setsid()
+        if os.fork():
+            os._exit(0)
+        null = os.open(os.devnull, os.O_RDWR)
+        for descriptor in (0, 1, 2):
+            os.dup2(null, descriptor)
+        os.closerange(3, MAX_DESCRIPTORS)
+        _send_until_empty(args, open_spool(args), seconds)
+    except BaseException:  # nobody is there to hear it; what was not sent waits
+        pass
+    finally:
+        os._exit(0)
+
+
+def _send_until_empty(args: argparse.Namespace, spool: Spool, seconds: float) -> None:
+    from libprobe.deadline import Deadline, OutOfTime
+
+    deadline = Deadline(seconds)
+    broker = read_broker(args.publish)
+    # Whoever puts a message while we hold the lock leaves it to us: so look again after it is released.
+    while spool.waiting() and not deadline.passed():
+        with spool.sender() as is_ours:
+            if not is_ours:
+                return
+            try:
+                with deadline.enforced():
+                    deliver(spool, broker, sessions(args, broker, deadline))
+                spool.resume()
+            except (Failure, OutOfTime):
+                put_off(spool)
+                return
+
+
+def put_off(spool: Spool) -> None:
+    """Let automatic senders wait, twice as long after each failure."""
+    failures = min(spool.put_off()[1] + 1, 16)
+    spool.put_off_until(time.time() + min(MAX_PUT_OFF_S, PUT_OFF_S * 2 ** (failures - 1)), failures)
+
+
+def as_helper(failure: Failure) -> Failure:
+    """The broker that takes our results is no endpoint under test: its failures are nobody's CRITICAL."""
+    if isinstance(failure, (Misconfigured, OwnCredential, HelperFailure)):
+        return failure
+    return HelperFailure(failure.sentence, remedy=failure.remedy)

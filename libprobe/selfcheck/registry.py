@@ -1,0 +1,63 @@
+"""What the GOCDB has of a site, of a host or of all: its endpoints, and the outages that go on."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from libprobe.clients.gocdb import Gocdb, Outages, Selection
+from libprobe.failures import Failure, HelperFailure, Misconfigured
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from libprobe.formats.gocdb import ServiceEndpoint
+
+
+class Scope(NamedTuple):
+    """What is to be checked: a site, a host, or everything that is monitored when both are empty."""
+
+    site: str = ""
+    host: str = ""
+
+    @property
+    def words(self) -> str:
+        return self.site or (f"host {self.host}" if self.host else "all sites")
+
+
+def endpoints(gocdb: Gocdb, scope: Scope, service_types: frozenset[str]) -> tuple[list[ServiceEndpoint], list[str]]:
+    """The monitored endpoints, sorted, and what is to be noted of them.
+
+    A site or a host that has no monitored ones is checked all the same: its admin asks for just that. Of
+    all sites, only the service types named are read, in the GOCDB's own scope: what the central
+    monitoring has.
+    Raises: HelperFailure when the GOCDB fails; Misconfigured when it has nothing of the kind.
+    """
+    try:
+        registered = list(_registered(gocdb, scope, service_types))
+    except HelperFailure as failure:
+        raise HelperFailure(failure.sentence) from None  # its remedy speaks of options that are not ours
+    if not registered:
+        raise Misconfigured(
+            f"the GOCDB {gocdb.url} has no endpoint of {scope.words}",
+            remedy="write the name as the GOCDB has it" if scope.site or scope.host else "is it the right GOCDB?",
+        )
+    monitored = [each for each in registered if each.monitored]
+    notes = [] if monitored else ["none of the endpoints is monitored in the GOCDB"]
+    return sorted(monitored or registered, key=lambda each: (each.site, each.hostname, each.service_type)), notes
+
+
+def _registered(gocdb: Gocdb, scope: Scope, service_types: frozenset[str]) -> Iterable[ServiceEndpoint]:
+    if scope.host:
+        return gocdb.endpoints_of(scope.host, "").endpoints
+    if scope.site:
+        return gocdb.topology(Selection(site=scope.site, scopes=(), monitored_only=False))
+    return gocdb.topology(Selection(service_types))
+
+
+def outages(gocdb: Gocdb, scope: Scope) -> tuple[Outages, list[str]]:
+    """The outages that go on, and a note if the GOCDB does not tell."""
+    try:
+        return Outages(gocdb.downtimes(site=scope.site)), []
+    except Failure as failure:
+        return Outages(()), [f"downtimes are not known: {failure.sentence}"]

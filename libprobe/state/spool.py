@@ -1,0 +1,205 @@
+"""Messages that wait to be sent: kept in order, each under an id that never changes, until they are receipted.
+
+One file per message, named by its place in the order. The place is the time, and never less than the
+place before it, so that a clock that is set back does not turn two results of one service around. A
+message is on disk, synced, before `put` returns; it goes when `sent` is told of it. One sender at a
+time holds `sender`.
+
+The spool is bounded. When it is full the oldest messages make room, and that is counted: a consumer of
+results refuses old ones anyway, while the newest say how things are.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import re
+import secrets
+import time
+from contextlib import contextmanager
+from typing import NamedTuple
+
+from libprobe.failures import Misconfigured
+from libprobe.state.files import StateDirectory
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+SUFFIX = ".message"
+MAX_MESSAGES = 50_000
+MAX_MESSAGE_BYTES = 128 << 10
+DROPPED_AT_ONCE = 100
+"""Making room for one message at a time would list the directory for each."""
+
+_COUNTERS = "counters"
+_SENDER = "sender"
+_NAME = re.compile(r"([0-9]{20})-[0-9a-f]{12}\.message")
+
+
+class Message(NamedTuple):
+    """id: stable, unique over all spools; headers: names and values to send with the body."""
+
+    id: str
+    headers: dict[str, str]
+    body: str
+
+
+class _Counters(NamedTuple):
+    """last: place of the newest message, in nanoseconds since the epoch. waiting: about how many there are."""
+
+    last: int = 0
+    waiting: int = 0
+    dropped: int = 0
+
+
+class Spool:
+    """The messages to one destination, in a directory of their own.
+
+    Raises: Misconfigured, from every method, when the directory cannot do what was promised.
+    """
+
+    def __init__(self, path: str, *, max_messages: int = MAX_MESSAGES) -> None:
+        self.path = path
+        self._directory = _Directory(path)
+        self._max = max_messages
+
+    def close(self) -> None:
+        self._directory.close()
+
+    def put(self, headers: dict[str, str], body: str) -> str:
+        """Keep a message until it is sent; returns its id once it is safely on disk."""
+        data = json.dumps({"headers": headers, "body": body}).encode()
+        if len(data) > MAX_MESSAGE_BYTES:
+            raise Misconfigured(f"a message of {len(data)} bytes is too large for the spool {self.path}")
+        with self._counters() as (known, write):
+            if known.waiting >= self._max:
+                known = self._made_room(known)
+            place = max(known.last + 1, time.time_ns())
+            identity = f"{place:020}-{secrets.token_hex(6)}"
+            # counted first: a number that is too high is put right by the next look, an order is not
+            write(known._replace(last=place, waiting=known.waiting + 1))
+            self._directory.write(identity + SUFFIX, data)
+        return identity
+
+    def waiting(self) -> list[str]:
+        """The ids of the messages that wait, the oldest first."""
+        return [name.removesuffix(SUFFIX) for name in self._directory.names(SUFFIX) if _NAME.fullmatch(name)]
+
+    def read(self, identity: str) -> Message | None:
+        """A waiting message; None if it is gone. One that cannot be read is set aside and counted as dropped."""
+        name = identity + SUFFIX
+        data = self._directory.read(name, MAX_MESSAGE_BYTES)
+        try:
+            document = json.loads(data) if data is not None else None
+            if document is None:
+                raise ValueError
+            headers = {str(key): str(value) for key, value in document["headers"].items()}
+            return Message(identity, headers, str(document["body"]))
+        except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
+            self._set_aside(name)
+            return None
+
+    def sent(self, identity: str) -> None:
+        """The broker has taken it over: forget it."""
+        self._directory.remove(identity + SUFFIX)
+        with self._counters() as (known, write):
+            write(known._replace(waiting=max(0, known.waiting - 1)))
+
+    def dropped(self) -> int:
+        """How many messages had to make room, or could not be read, since the spool was made."""
+        with self._counters() as (known, _):
+            return known.dropped
+
+    @contextmanager
+    def sender(self) -> Iterator[bool]:
+        """Be the one sender in the block; False if another process is."""
+        descriptor = self._opened(_SENDER)
+        try:
+            try:
+                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                yield False
+                return
+            self._directory.sweep(3600.0, time.time())
+            yield True
+        finally:
+            os.close(descriptor)
+
+    def put_off_until(self, at: float, failures: int) -> None:
+        """After so many failures in a row, let automatic senders wait until then (seconds since the epoch)."""
+        self._directory.write("put-off", json.dumps([at, failures]).encode())
+
+    def put_off(self) -> tuple[float, int]:
+        """Until when automatic senders wait, and after how many failures; (0, 0) if they do not."""
+        data = self._directory.read("put-off", 200)
+        try:
+            at, failures = json.loads(data or b"[0, 0]")
+            return float(at), int(failures)
+        except (ValueError, TypeError, RecursionError, OverflowError):
+            return 0.0, 0
+
+    def resume(self) -> None:
+        self._directory.remove("put-off")
+
+    def _set_aside(self, name: str) -> None:
+        try:
+            self._directory.rename(name, f"{name}.unreadable")
+        except FileNotFoundError:
+            return
+        except OSError as error:
+            raise Misconfigured(f"spool {self.path} does not let us rename {name}: {error.strerror}") from None
+        with self._counters() as (known, write):
+            write(known._replace(waiting=max(0, known.waiting - 1), dropped=known.dropped + 1))
+
+    def _made_room(self, known: _Counters) -> _Counters:
+        """Drop the oldest, if it is really full: the count may be too high after a crash."""
+        there = self.waiting()
+        surplus = len(there) - self._max
+        if surplus >= 0:
+            oldest = there[: surplus + min(DROPPED_AT_ONCE, max(1, self._max // 100))]
+            for identity in oldest:
+                self._directory.remove(identity + SUFFIX)
+            there = there[len(oldest) :]
+            known = known._replace(dropped=known.dropped + len(oldest))
+        return known._replace(waiting=len(there))
+
+    @contextmanager
+    def _counters(self) -> Iterator[tuple[_Counters, Callable[[_Counters], None]]]:
+        """The counters, locked; what comes with them writes them back."""
+        descriptor = self._opened(_COUNTERS)
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX)
+            known = self._read_counters(os.pread(descriptor, 200, 0))
+
+            def write(new: _Counters) -> None:
+                try:
+                    os.pwrite(descriptor, "{:020} {:012} {:012}\n".format(*new).encode(), 0)
+                except OSError as error:
+                    raise Misconfigured(f"spool {self.path} cannot be written: {error.strerror}") from None
+
+            yield known, write
+        finally:
+            os.close(descriptor)
+
+    def _read_counters(self, data: bytes) -> _Counters:
+        """Lost with a power cut, since they are not synced: then they are counted anew."""
+        found = re.fullmatch(rb"([0-9]{20}) ([0-9]{12}) ([0-9]{12})\n", data)
+        if found:
+            return _Counters(*map(int, found.groups()))
+        there = self.waiting()
+        return _Counters(int(there[-1][:20]) if there else 0, len(there), 0)
+
+    def _opened(self, name: str) -> int:
+        return self._directory.open_always(name)
+
+
+class _Directory(StateDirectory):
+    def open_always(self, name: str) -> int:
+        """Open a file that is there to be locked, made if it is not there; never through a link."""
+        flags = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK
+        try:
+            return os.open(name, flags, 0o600, dir_fd=self._fd)
+        except OSError as error:
+            raise self._failure(f"holds {name}, which cannot be opened", error) from None

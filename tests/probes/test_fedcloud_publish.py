@@ -1,0 +1,474 @@
+"""fedcloud-publish as Nagios runs it after each check, and as a timer runs it to send what waits."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import signal
+import socket
+import subprocess
+import time
+from pathlib import Path
+
+import pytest
+
+from libprobe.formats.metric_result import read_metric_result
+from tests.conftest import Report, clean_environment, command
+from tests.federation.stomp_responder import Manner, Responder
+
+PROBE = "fedcloud-publish"
+QUEUE = "/queue/grid.probe.metricOutput.EGEE.nagios_example_org"
+RESULT = {
+    "hostname": "cloud.example.org",
+    "metric": "eu.egi.cloud.OCCI-VM",
+    "service": "eu.egi.cloud.OCCI-VM-ops",
+    "service-type": "eu.egi.cloud.vm-management.occi",
+    "site": "EXAMPLE-CLOUD",
+    "url": "https://cloud.example.org:8787/?image=a&resource=b",
+    "state": "CRITICAL",
+    "output": "OCCI-VM CRITICAL - quota used up",
+    "long-output": "VM: none\\nsize: small",
+    "time": "1448878350",
+    "vo": "ops",
+    "roc": "AsiaPacific",
+}
+
+
+class Host:
+    """A monitoring host that publishes to one broker."""
+
+    def __init__(self, directory: Path) -> None:
+        self.directory = directory
+        self.port = free_port()
+
+    @property
+    def url(self) -> str:
+        return f"stomp://127.0.0.1:{self.port}{QUEUE}"
+
+    def arguments(self, *more: object) -> list[str]:
+        return command(PROBE, "--publish", self.url, "--state-dir", self.directory / "state", *more)
+
+    def run(self, *more: object, wait: float = 30, **environment: object) -> Report:
+        done = subprocess.run(
+            self.arguments(*more),
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            timeout=wait,
+            cwd="/tmp",
+            env=clean_environment(HOME=self.directory, **environment),
+        )
+        return Report(done.returncode, done.stdout.decode(), done.stderr.decode())
+
+    def keep(self, *more: object, **changes: str) -> Report:
+        """Run the handler for a result, sending nothing."""
+        result = {**RESULT, **{name.replace("_", "-"): value for name, value in changes.items()}}
+        return self.run("--no-send", *(f"--{name}={value}" for name, value in result.items()), *more)
+
+    def drain(self, *more: object) -> Report:
+        return self.run("--drain", *more)
+
+    def waiting(self) -> list[str]:
+        return sorted(path.stem for path in self.directory.glob("state/spool-*/*.message"))
+
+    def broker(self, **manner: object) -> Responder:
+        responder = Responder(Manner(**manner))  # type: ignore[arg-type]
+        self.port = responder.port
+        return responder
+
+
+def free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        return int(listener.getsockname()[1])
+
+
+@pytest.fixture
+def host(tmp_path) -> Host:
+    return Host(tmp_path)
+
+
+def sent(responder: Responder) -> list[tuple[dict[str, str], str]]:
+    return [(headers, body) for name, headers, body in responder.frames if name == "SEND"]
+
+
+def ids(responder: Responder) -> list[str]:
+    return [headers["result-id"] for headers, _ in sent(responder)]
+
+
+def until(true, seconds: float = 15.0) -> None:
+    end = time.monotonic() + seconds
+    while not true():
+        assert time.monotonic() < end, "it did not happen"
+        time.sleep(0.02)
+
+
+# ---- keeping a result
+
+
+def test_the_handler_keeps_a_result_says_nothing_and_a_process_in_the_background_sends_it(host):
+    with host.broker() as broker:
+        report = host.run(*(f"--{name}={value}" for name, value in RESULT.items()))
+        assert report == Report(0, "", "")
+        until(lambda: sent(broker) and not host.waiting())
+    [(headers, body)] = sent(broker)
+    assert body == (
+        "serviceURI: https://cloud.example.org:8787/?image=a&resource=b\n"
+        "hostName: cloud.example.org\n"
+        "serviceFlavour: eu.egi.cloud.vm-management.occi\n"
+        "siteName: EXAMPLE-CLOUD\n"
+        "metricStatus: CRITICAL\n"
+        "metricName: eu.egi.cloud.OCCI-VM\n"
+        "summaryData: OCCI-VM CRITICAL - quota used up\n"
+        f"gatheredAt: {os.uname().nodename}\n"
+        "timestamp: 2015-11-30T10:12:30Z\n"
+        "nagiosName: eu.egi.cloud.OCCI-VM-ops\n"
+        "role: site\n"
+        "voName: ops\n"
+        "serviceType: eu.egi.cloud.vm-management.occi\n"
+        "detailsData: VM: none\n"
+        "size: small\n"
+        "EOT\n"
+    )
+    assert headers["destination"] == QUEUE
+    assert headers["persistent"] == "true"
+    assert headers["nagios_host"] == os.uname().nodename
+    assert headers["ROC"] == "AsiaPacific"
+    assert headers["result-id"] == headers["_AMQ_DUPL_ID"]
+    assert re.fullmatch(r"\d{20}-[0-9a-f]{12}", headers["result-id"])
+
+
+def test_the_handler_returns_at_once_though_the_broker_is_mute(host):
+    with host.broker(mute_at="CONNECT") as broker:
+        began = time.monotonic()
+        assert host.run("-t", "5", *(f"--{name}={value}" for name, value in RESULT.items())) == Report(0, "", "")
+        assert time.monotonic() - began < 3
+        until(lambda: "CONNECT" in broker.commands)
+        assert len(host.waiting()) == 1
+
+
+def test_after_a_failure_no_sender_is_started_for_a_while_but_drain_sends_all(host):
+    arguments = [f"--{name}={value}" for name, value in RESULT.items()]
+    assert host.run(*arguments).code == 0
+    until(lambda: list(host.directory.glob("state/spool-*/put-off")))
+    port = host.port
+    responder = Responder()
+    responder._listener.close()
+    responder._listener = socket.create_server(("127.0.0.1", port))
+    with responder:
+        assert host.run(*arguments).code == 0
+        assert len(host.waiting()) == 2
+        assert responder.frames == []
+        report = host.drain()
+        assert report.first == f"PUBLISH OK - 2 results sent to {host.url}, none waiting"
+    assert ids(responder) == sorted(ids(responder))
+    assert not list(host.directory.glob("state/spool-*/put-off"))
+
+
+def test_what_no_option_gives_comes_from_the_environment_macros_of_nagios(host):
+    macros = {
+        "NAGIOS_HOSTNAME": "cloud.example.org",
+        "NAGIOS_SERVICEDESC": "org.nagios.OCCI-TCP",
+        "NAGIOS__SERVICESERVICE_FLAVOUR": "eu.egi.cloud.vm-management.occi",
+        "NAGIOS__SERVICESITE_NAME": "EXAMPLE-CLOUD",
+        "NAGIOS_SERVICESTATE": "OK",
+        "NAGIOS_SERVICEOUTPUT": "it's `fine`; $(reboot) | x=1",
+        "NAGIOS_LASTSERVICECHECK": "1448878350",
+    }
+    assert host.run("--no-send", "--metric=$_SERVICEMETRIC_NAME$", **macros) == Report(0, "", "")
+    fields = read_metric_result(the_message(host)["body"])
+    assert fields["metricName"] == fields["nagiosName"] == "org.nagios.OCCI-TCP"
+    assert fields["summaryData"] == "it's `fine`; $(reboot) / x=1"
+    assert fields["timestamp"] == "2015-11-30T10:12:30Z"
+
+
+def the_message(host: Host) -> dict:
+    [path] = host.directory.glob("state/spool-*/*.message")
+    return json.loads(path.read_text())
+
+
+@pytest.mark.parametrize("time_given", ["", "0", "-5", "99999999999", "tomorrow", "²", "1" * 400])
+def test_a_time_that_is_none_is_replaced_by_now(host, time_given):
+    assert host.keep(time=time_given).code == 0
+    stamp = read_metric_result(the_message(host)["body"])["timestamp"]
+    assert stamp[:10] in (
+        time.strftime("%Y-%m-%d", time.gmtime()),
+        time.strftime("%Y-%m-%d", time.gmtime(time.time() - 9)),
+    )
+
+
+@pytest.mark.parametrize("kind", ["", "$_SERVICESERVICE_FLAVOUR$"])
+def test_a_service_of_the_monitoring_host_itself_is_not_published(host, kind):
+    assert host.keep(service_type=kind) == Report(0, "", "")
+    assert host.waiting() == []
+
+
+@pytest.mark.parametrize(
+    ("changes", "sentence"),
+    [
+        ({"state": "PENDING"}, "the status of a metric result is 'PENDING', not one of OK, WARNING, CRITICAL, UNKNOWN"),
+        ({"hostname": ""}, "the metric result has no hostname"),
+    ],
+)
+def test_a_result_that_is_none_is_refused_with_a_line(host, changes, sentence):
+    assert host.keep(**changes) == Report(3, f"PUBLISH UNKNOWN - {sentence}\n", "")
+    assert host.waiting() == []
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        ([], "usage: the following arguments are required: --publish (see fedcloud-publish --help)"),
+        (["--publish", "http://x/y"], "--publish: http://x/y does not begin with stomp:// or stomp+ssl://"),
+        (
+            ["--publish", "stomp://x:1"],
+            "--publish: stomp://x:1 names no destination (append one, like /queue/grid.probe.metricOutput)",
+        ),
+        (
+            ["--publish", "stomp://u:p@x/y"],
+            "--publish: the URL has a user name or password before its host, which everybody can read",
+        ),
+        (["--publish", "stomp://x:0/y"], '--publish: the port "0" in the URL is not a number from 1 to 65535'),
+    ],
+)
+@pytest.mark.parametrize("drain", [[], ["--drain"]])
+def test_wrong_use_is_one_line_and_exit_code_3(probe, arguments, sentence, drain):
+    options = [*arguments, *drain, "--service-type=t", "--hostname=h", "--metric=m", "--state=OK"]
+    assert probe(PROBE, *options) == Report(3, f"PUBLISH UNKNOWN - {sentence}\n", "")
+
+
+def test_an_unusable_state_directory_is_said(host, probe):
+    (host.directory / "file").write_text("")
+    report = probe(
+        PROBE,
+        "--publish",
+        host.url,
+        "--state-dir",
+        host.directory / "file",
+        "--service-type=t",
+        "--hostname=h",
+        "--metric=m",
+        "--state=OK",
+    )
+    assert report.code == 3
+    assert re.fullmatch(
+        r"PUBLISH UNKNOWN - state directory \S+ cannot be opened: Not a directory \(repair it or give --state-dir\)\n",
+        report.out,
+    )
+
+
+# ---- sending what waits
+
+
+def test_drain_with_nothing_to_send_does_not_even_connect(host):
+    report = host.drain()
+    assert report.first == f"PUBLISH OK - 0 results sent to {host.url}, none waiting"
+    assert (report.code, report.err) == (0, "")
+    assert report.performance == {
+        "dropped": "0c;;;0",
+        "oldest_age": "0s;900;21600;0",
+        "sent": "0;;;0",
+        "waiting": "0;;;0",
+    }
+
+
+@pytest.mark.parametrize(
+    ("manner", "sentence"),
+    [
+        ({"mute_at": "CONNECT"}, r"no answer to CONNECT within [\d.]+ s"),
+        ({"unconfirmed": ("SEND",)}, r"no receipt for SEND within [\d.]+ s"),
+        ({"close_at": "CONNECT"}, r"connection closed, and no answer to CONNECT came"),
+        ({"close_at": "SEND"}, r"connection closed, and no receipt for SEND came"),
+        (
+            {"error_at": "SEND", "error": ("no right", "to write")},
+            r"ERROR instead of receipt for SEND: no right: to write",
+        ),
+        ({"raw": {"CONNECT": b"HTTP/1.1 400 Bad Request\r\n\r\n\0"}}, r".+"),
+        ({"raw": {"SEND": b"\0" * 100_000 + b"A" * 2_000_000}}, r".+"),
+    ],
+)
+def test_a_broker_that_fails_is_unknown_says_why_and_loses_nothing(host, manner, sentence):
+    with host.broker(**manner):
+        host.keep()
+        host.keep(state="OK")
+        before = host.waiting()
+        report = host.drain("-t", "2")
+    assert re.fullmatch(
+        rf"PUBLISH UNKNOWN - stomp://127\.0\.0\.1:\d+: {sentence}( \(.+\))?; 2 results waiting", report.first
+    ), report.out
+    assert (report.code, report.err) == (3, "")
+    assert report.performance["waiting"] == "2;;;0"
+    assert host.waiting() == before
+
+
+def test_a_broker_that_is_down_is_unknown_and_results_that_wait_too_long_are_critical(host):
+    host.keep()
+    report = host.drain()
+    assert report.first == (
+        f"PUBLISH UNKNOWN - 127.0.0.1 port {host.port}: connection refused; nothing listens there; 1 result waiting"
+    )
+    assert report.code == 3
+    report = host.drain("-c", "1ms")
+    assert re.fullmatch(
+        rf"PUBLISH CRITICAL - results wait for {re.escape(host.url)} since [\d.]+ m?s \(limit 1ms\)", report.first
+    )
+    assert report.code == 2
+
+
+def test_whoever_is_killed_between_a_message_and_its_receipt_sends_it_again_under_the_same_id(host):
+    with host.broker(unconfirmed=("SEND",)) as deaf:
+        for n in range(3):
+            host.keep(output=f"result {n}")
+        process = subprocess.Popen(
+            host.arguments("--drain"), env=clean_environment(HOME=host.directory), stdout=subprocess.PIPE
+        )
+        with process:
+            until(lambda: len(sent(deaf)) == 3)
+            process.send_signal(signal.SIGKILL)
+        assert len(host.waiting()) == 3
+        deaf.manner.unconfirmed = ()
+        first = ids(deaf)
+        deaf.frames.clear()
+        assert host.drain().first == f"PUBLISH OK - 3 results sent to {host.url}, none waiting"
+        assert ids(deaf) == first
+        assert [read_metric_result(body)["summaryData"] for _, body in sent(deaf)] == [
+            "result 0",
+            "result 1",
+            "result 2",
+        ]
+    assert host.waiting() == []
+
+
+def test_a_run_that_is_ended_by_a_signal_says_so_and_loses_nothing(host):
+    with host.broker(unconfirmed=("SEND",)) as deaf:
+        host.keep()
+        process = subprocess.Popen(
+            host.arguments("--drain"), env=clean_environment(HOME=host.directory), stdout=subprocess.PIPE
+        )
+        with process:
+            until(lambda: sent(deaf))
+            process.send_signal(signal.SIGTERM)
+            assert process.stdout is not None
+            out = process.stdout.read().decode()
+    assert process.returncode == 3
+    assert out.startswith("PUBLISH UNKNOWN - interrupted by SIGTERM")
+    assert len(host.waiting()) == 1
+
+
+def test_what_was_receipted_before_a_failure_is_not_sent_again(host):
+    from libprobe.state.spool import Spool
+
+    with host.broker() as broker:
+        host.keep()
+        [directory] = host.directory.glob("state/spool-*")
+        spool = Spool(str(directory))
+        body = json.loads((directory / f"{host.waiting()[0]}.message").read_text())["body"]
+        for _ in range(45):
+            spool.put({}, body)
+        whole = broker._answer
+
+        def breaking_off(connection, frame):
+            return whole(connection, frame) and len(sent(broker)) < 30
+
+        broker._answer = breaking_off
+        assert host.drain("-t", "5").code == 3
+        broker._answer = whole
+        left = host.waiting()
+        assert 0 < len(left) < 46
+        first = ids(broker)
+        broker.frames.clear()
+        assert host.drain().code == 0
+        assert ids(broker) == left
+        # each at least once, and in order once those that came twice are dropped
+        assert list(dict.fromkeys(first + ids(broker))) == sorted(set(first + ids(broker)))
+
+
+def test_while_one_sends_another_does_not(host):
+    from libprobe.state.spool import Spool
+
+    with host.broker() as broker:
+        host.keep()
+        [directory] = host.directory.glob("state/spool-*")
+        with Spool(str(directory)).sender() as is_ours:
+            assert is_ours
+            report = host.drain("-v")
+            assert report.first == f"PUBLISH OK - 0 results sent to {host.url}, 1 result waiting"
+            assert report.lines[0] == "another process is sending"
+            assert host.drain("-w", "1ms").code == 1
+        assert broker.frames == []
+
+
+def test_the_password_goes_to_the_broker_and_nowhere_else(host):
+    secret = host.directory / "password"
+    secret.write_text("correct-horse\n")
+    secret.chmod(0o600)
+    with host.broker() as broker:
+        host.keep()
+        report = host.drain("--login", "sam", "--password-file", secret, "-vvv")
+        assert report.code == 0
+        assert "correct-horse" not in report.out
+    [connect] = [headers for name, headers, _ in broker.frames if name == "CONNECT"]
+    assert (connect["login"], connect["passcode"]) == ("sam", "correct-horse")
+    secret.chmod(0o644)
+    report = host.drain("--login", "sam", "--password-file", secret)
+    assert re.fullmatch(r"PUBLISH UNKNOWN - .*password is open to others \(mode 0644\) \(chmod 600 \S+\)", report.first)
+    assert host.drain("--login", "sam").first == "PUBLISH UNKNOWN - --login without a password (give --password-file)"
+
+
+# ---- a real broker
+
+
+@pytest.fixture(scope="module")
+def rabbit(tmp_path_factory):
+    from tests.federation import broker
+
+    running, facts = broker.of_test_run(tmp_path_factory.getbasetemp())
+    yield running, facts
+    running.stop()
+
+
+def test_rabbitmq_takes_the_results_over_tls_and_a_consumer_reads_them_in_order(rabbit, host):
+    from libprobe.clients.stomp import Session
+    from libprobe.deadline import Deadline
+
+    running, facts = rabbit
+    queue = f"/queue/results-{os.getpid()}-{time.monotonic_ns()}"
+    url = f"stomp+ssl://localhost:{running.tls}{queue}"
+    common = ["--publish", url, "--ca-path", facts["ca_directory"]]
+    states = ["OK", "CRITICAL", "UNKNOWN", "WARNING", "OK"]
+    for state in states:
+        assert host.keep(*common, state=state).code == 0
+    kept = host.waiting()
+    report = host.drain(*common, "--broker-cert", facts["usercert"], "--broker-key", facts["userkey"])
+    assert report.first == f"PUBLISH OK - 5 results sent to {url}, none waiting", report.out
+    with Session("localhost", running.plain, Deadline(20)) as session:
+        session.connect()
+        session.subscribe(queue, "consumer", {})
+        messages = []
+        while len(messages) < len(states):
+            message = session.receive("message")
+            session.acknowledge(message, "consumer")
+            messages.append(message)
+        session.disconnect()
+    bodies = [
+        read_metric_result(message.body if isinstance(message.body, str) else message.body.decode())
+        for message in messages
+    ]
+    assert [body["metricStatus"] for body in bodies] == states
+    assert [message.headers["result-id"] for message in messages] == kept
+    assert {message.headers["nagios_host"] for message in messages} == {os.uname().nodename}
+
+
+def test_a_broker_whose_certificate_is_not_trusted_gets_nothing(rabbit, host, tmp_path):
+    from tests.federation.authority import Authority
+
+    running, _ = rabbit
+    url = f"stomp+ssl://localhost:{running.tls}{QUEUE}"
+    other = Authority(tmp_path / "other")
+    assert host.keep("--publish", url).code == 0
+    report = host.drain("--publish", url, "--ca-path", other.ca_directory)
+    assert report.code == 3
+    assert re.fullmatch(
+        rf"PUBLISH UNKNOWN - stomp\+ssl://localhost:{running.tls}: certificate is .+not trusted.*; 1 result waiting",
+        report.first,
+    ), report.out
+    assert len(host.waiting()) == 1
