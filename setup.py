@@ -28,6 +28,7 @@ setup(
         "nagiosplugin>=1.4,<2",
         "requests>=2.34,<3",
         "ldap3>=2.9.1,<3",
+        "pyasn1>=0.4.6,<0.7",  # ldap3 2.9.1 takes names from it that are announced to go
         "stomp.py>=9,<10",
         "python-dateutil>=2.9",
         "cryptography>=45",
