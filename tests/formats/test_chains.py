@@ -104,7 +104,7 @@ def test_a_proxy_is_no_signer(authority):
 def test_an_expired_crl_is_our_own_fault_and_an_absent_one_no_hindrance(authority):
     signer = authority.host(["appdb.test"])
     path = authority.write_crl(next_update=timedelta(hours=-2))
-    with pytest.raises(Misconfigured, match=r"the CRL .*\.r0 expired (119 min|2 h|120 min) ago, so .* \(run fetch-crl\)"):
+    with pytest.raises(Misconfigured, match=r"the CRL .*\.r0 expired .* ago, so .* \(run fetch-crl\)"):
         look(authority, signer)
     path.unlink()
     assert look(authority, signer)
