@@ -69,16 +69,15 @@ def execute(
     doc: str | None,
     timeout: float = 0,
     on_deadline: Callable[[Deadline], None] | None = None,
+    parser: cli.Parser | None = None,
 ) -> tuple[int, str]:
     """Run a probe and return its exit code and its report; raises nothing but Interrupted.
 
-    argv: as sys.argv, the program's name first.
+    argv:   as sys.argv, the program's name first.
+    parser: of `make_parser`, for who runs a probe many times; made anew without.
     """
-    parser = cli.Parser(prog=os.path.basename(argv[0]) or name, doc=doc or "")
-    options(parser)
-    cli.standard(parser, timeout=timeout or DEFAULT_TIMEOUT_S)
     try:
-        args = parser.parse_args(argv[1:])
+        args = (parser or make_parser(argv[0] or name, options, doc=doc, timeout=timeout)).parse_args(argv[1:])
     except cli.Stop as stop:
         if stop.is_error:
             return UNKNOWN, output.render(name, UNKNOWN, stop.text, [], [])
@@ -96,6 +95,14 @@ def execute(
         return run.report()
     finally:
         redact.forget()
+
+
+def make_parser(program: str, options: Options, *, doc: str | None, timeout: float = 0) -> cli.Parser:
+    """The parser of a probe: its own options and the standard ones."""
+    parser = cli.Parser(prog=os.path.basename(program), doc=doc or "")
+    options(parser)
+    cli.standard(parser, timeout=timeout or DEFAULT_TIMEOUT_S)
+    return parser
 
 
 class _Run:

@@ -16,7 +16,8 @@ _MARKUP = str.maketrans({"|": "/", "<": "[", ">": "]"})
 def safe(text: object) -> str:
     """One line without control characters, reading-direction marks, markup or `|`."""
     plain = _TERMINAL.sub(" ", str(text))
-    plain = "".join(char if char.isprintable() else " " for char in plain)
+    if not plain.isprintable():
+        plain = "".join(char if char.isprintable() else " " for char in plain)
     return " ".join(plain.translate(_MARKUP).split())
 
 
