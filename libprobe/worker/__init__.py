@@ -1,0 +1,10 @@
+"""The resident worker: Nagios hands it this package's checks, and it runs them without starting Python.
+
+    Nagios ── one connection per probe ── supervisor (no library, never waits)
+                                              │ control                │ jobs and results, a packet each
+                                           nursery (library imported) ─fork─ runners: read-only probes, in threads
+                                                                       └fork─ one process a job: all the others
+
+The supervisor answers for whatever happens below it: a job of a runner that dies is run once more in a
+process of its own, and one whose process dies is UNKNOWN.
+"""

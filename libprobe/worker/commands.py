@@ -1,0 +1,49 @@
+"""What a command line of Nagios asks for: one of our probes with plain words, or something for a shell."""
+
+from __future__ import annotations
+
+import re
+import shlex
+
+IN_THREADS = frozenset(
+    {
+        "check_apel_pub",
+        "check_appdb_update",
+        "check_cloud_bdii",
+        "check_endpoint_tcp",
+        "check_occi_context",
+        "check_perun",
+    }
+)
+"""Probes that only read and use nothing that a process has only one of; what is not named here is forked."""
+
+THREAD, PROCESS, SHELL = "thread", "process", "shell"
+
+_PLAIN = re.compile(rb"[\w./:@%+,=-]+(?: +[\w./:@%+,=-]+)* *")
+_QUOTED = re.compile(rb"""(?:[\w./:@%+,= -]|'[^']*'|"[^"$`\\!]*")+""")
+"""What every shell takes literally, so that `shlex` and a shell read the same words."""
+
+
+def understand(command: bytes, registered: frozenset[str]) -> tuple[str, list[str]]:
+    """How a command is to be run, and its words; for a shell, the command itself.
+
+    registered: paths of our executables.
+    """
+    text = command.decode("utf-8", "surrogateescape")
+    if _PLAIN.fullmatch(command):
+        words = text.split()
+    elif _QUOTED.fullmatch(command):
+        words = shlex.split(text)
+    else:
+        return SHELL, [text]
+    if not words or words[0] not in registered:
+        return SHELL, [text]
+    name = words[0].rpartition("/")[2]
+    return (THREAD if name in IN_THREADS and not _needs_process(words) else PROCESS), words
+
+
+def _needs_process(words: list[str]) -> bool:
+    """Whether it creates a VM, or may be -vvv, which listens to the loggers of the whole process."""
+    options = [word for word in words[1:] if word.startswith("-")]
+    loud = sum(1 if word.startswith("--verb") else 0 if word.startswith("--") else word.count("v") for word in options)
+    return "--boot" in options or loud >= 3

@@ -1,0 +1,194 @@
+"""The nursery: a process with one thread that has everything imported and forks whatever runs a check.
+
+It knows its children's numbers by the supervisor's: it starts them, passes signals on to those that it
+has not yet reaped, and tells how each ended.
+"""
+
+from __future__ import annotations
+
+import gc
+import os
+import resource
+import select
+import signal
+import socket
+import struct
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import NoReturn
+
+    from libprobe.worker.executables import Executable
+
+ORDER = struct.Struct(">cQi")
+"""Head of a packet: what, number, a value. Orders: RUNNER (value: threads; a socket comes along), PROCESS and
+SHELL (words, so many bytes as the value, then environment; pipes for output and error output come along), KILL
+(value: signal). News: READY, STARTED
+(value: process id), ENDED (value: wait status)."""
+
+RUNNER, PROCESS, SHELL, KILL = b"R", b"P", b"S", b"K"
+READY, BROKEN, STARTED, ENDED = b"N", b"B", b"S", b"E"
+
+MAX_DATA_BYTES = 512 << 20
+"""Memory that a process may fill. A probe stays below 64 MiB; this ends one that does not, before the machine does."""
+
+MAX_DESCRIPTORS = 4096
+ARENAS = 2
+M_ARENA_MAX = -8
+
+
+def main(control: socket.socket, paths: list[str]) -> NoReturn:
+    """Load, tell what could be loaded, and fork on demand until the supervisor goes away."""
+    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+        signal.signal(number, signal.SIG_IGN)  # the supervisor decides when we end
+    executables = _load(control, paths)
+    gc.collect()
+    gc.freeze()  # children share these pages as long as nobody writes to them
+    control.send(ORDER.pack(READY, 0, 0))
+    _Nursery(control, executables).run()
+    os._exit(0)
+
+
+def _load(control: socket.socket, paths: list[str]) -> dict[str, Executable]:
+    _limit_arenas()
+    from libprobe.worker import executables, runner  # noqa: F401 - for the children
+
+    loaded = {}
+    for path in paths:
+        try:
+            loaded[path] = executables.load(path)
+        except Exception as error:
+            said = f"{path} cannot be loaded: {type(error).__name__}: {error}"
+            control.send(ORDER.pack(BROKEN, 0, 0) + f"{path}\0{said}".encode("utf-8", "replace"))
+    for name in executables.warm(list(loaded)):
+        control.send(ORDER.pack(BROKEN, 0, 0) + f"\0{name} is not installed here; what needs it will say so".encode())
+    for path, each in loaded.items():
+        each.execute([path, "--no-such-option"])
+        control.send(ORDER.pack(READY, 1, 0) + f"{path}\0{each.name}".encode())
+    return loaded
+
+
+def _limit_arenas() -> None:
+    """Keep glibc from giving every thread a heap of its own, none of which ever shrinks."""
+    import ctypes
+
+    try:
+        ctypes.CDLL(None).mallopt(M_ARENA_MAX, ARENAS)
+    except (OSError, AttributeError):
+        pass  # another C library
+
+
+class _Nursery:
+    def __init__(self, control: socket.socket, executables: dict[str, Executable]) -> None:
+        self._control = control
+        self._executables = executables
+        self._children: dict[int, tuple[int, bool]] = {}  # process id: number, whether it leads a group
+        self._wake, self._woken = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
+
+    def run(self) -> None:
+        signal.set_wakeup_fd(self._woken, warn_on_full_buffer=False)
+        signal.signal(signal.SIGCHLD, lambda *_: None)
+        watched = select.poll()
+        watched.register(self._control, select.POLLIN)
+        watched.register(self._wake, select.POLLIN)
+        while True:
+            for descriptor, _ in watched.poll():
+                if descriptor == self._wake:
+                    os.read(self._wake, 4096)
+                    self._reap()
+                elif not self._obey():
+                    return
+
+    def _obey(self) -> bool:
+        try:
+            data, descriptors, _, _ = socket.recv_fds(self._control, 256 << 10, 4)
+        except ConnectionError:
+            return False
+        if not data:
+            return False
+        what, number, value = ORDER.unpack_from(data)
+        if what == KILL:
+            self._kill(number, value)
+            return True
+        # nothing may come between a fork and its being written down
+        pid = os.fork()
+        if not pid:
+            self._be_child(what, value, data[ORDER.size :], descriptors)
+        self._children[pid] = (number, what != RUNNER)
+        for each in descriptors:
+            os.close(each)
+        self._tell(STARTED, number, pid)
+        return True
+
+    def _reap(self) -> None:
+        while True:
+            try:
+                pid, status = os.waitpid(-1, os.WNOHANG)
+            except ChildProcessError:
+                return
+            if not pid:
+                return
+            known = self._children.pop(pid, None)
+            if known:
+                self._tell(ENDED, known[0], status)
+
+    def _tell(self, what: bytes, number: int, value: int) -> None:
+        try:
+            self._control.send(ORDER.pack(what, number, value))
+        except OSError:
+            pass  # the supervisor is gone, as the next read will say
+
+    def _kill(self, number: int, signal_number: int) -> None:
+        for pid, (known, leads) in self._children.items():
+            if known == number:
+                try:
+                    (os.killpg if leads else os.kill)(pid, signal_number)
+                except ProcessLookupError:  # it does not lead its group yet
+                    os.kill(pid, signal_number)
+
+    def _be_child(self, what: bytes, value: int, rest: bytes, descriptors: list[int]) -> NoReturn:
+        code = 3
+        try:
+            signal.set_wakeup_fd(-1)
+            signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+            os.close(self._wake)
+            os.close(self._woken)
+            self._control.close()
+            if what == RUNNER:
+                code = self._be_runner(value, descriptors[0])
+            else:
+                self._be_job(what, rest[:value], rest[value:], descriptors)
+        except BaseException as error:
+            os.write(2, f"fedcloud-worker: {type(error).__name__}: {error}\n".encode("utf-8", "replace"))
+        finally:
+            os._exit(code)
+
+    def _be_runner(self, threads: int, descriptor: int) -> int:
+        from libprobe.worker import runner
+
+        _limit(resource.RLIMIT_DATA, MAX_DATA_BYTES)
+        runner.serve(socket.socket(fileno=descriptor), self._executables, threads)
+        return 0
+
+    def _be_job(self, what: bytes, words: bytes, environment: bytes, descriptors: list[int]) -> None:
+        os.setsid()
+        os.dup2(descriptors[0], 1)
+        os.dup2(descriptors[1], 2)
+        os.closerange(3, max(descriptors) + 1)
+        for pair in environment.split(b"\0") if environment else ():
+            name, _, text = pair.partition(b"=")
+            os.environb[name] = text
+        for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+            signal.signal(number, signal.SIG_DFL)
+        if what == SHELL:
+            signal.signal(signal.SIGPIPE, signal.SIG_DFL)
+            os.execv("/bin/sh", [b"/bin/sh", b"-c", words])
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+        _limit(resource.RLIMIT_DATA, MAX_DATA_BYTES)
+        argv = words.decode("utf-8", "surrogateescape").split("\0")
+        self._executables[argv[0]].become(argv)
+
+
+def _limit(which: int, most: int) -> None:
+    _, hard = resource.getrlimit(which)
+    resource.setrlimit(which, (most if hard == resource.RLIM_INFINITY else min(most, hard), hard))

@@ -1,0 +1,93 @@
+"""fedcloud-worker: options, then the supervisor."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+
+from libprobe import cli
+from libprobe.failures import UNKNOWN
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import NoReturn
+
+QUERY_SOCKETS = (
+    "/var/lib/nagios4/rw/nagios.qh",
+    "/var/spool/nagios/cmd/nagios.qh",
+    "/usr/local/nagios/var/rw/nagios.qh",
+    "/var/nagios/rw/nagios.qh",
+)
+"""Where Debian, EPEL, a build of one's own and SAM have it."""
+
+
+def options(parser: cli.Parser) -> None:
+    parser.add_argument("--socket", metavar="PATH", help="Nagios' query_socket (default: the usual places)")
+    parser.add_argument(
+        "--directory",
+        metavar="DIR",
+        action="append",
+        help="where the commands of Nagios find the probes (repeatable; default: where this program is)",
+    )
+    parser.add_argument(
+        "--probe", metavar="NAME", action="append", help="probe to run warm (repeatable; default: every check_*)"
+    )
+    parser.add_argument("--runners", type=_count, default=2, help="processes with threads (default 2)")
+    parser.add_argument("--max-runners", type=_count, default=4, help="as many while all are taken (default 4)")
+    parser.add_argument("--threads", type=_count, default=16, help="checks at once in each of them (default 16)")
+    parser.add_argument("--jobs", type=_count, default=20_000, help="checks after which one is replaced (20000)")
+    parser.add_argument(
+        "--drain",
+        type=cli.seconds,
+        default="10s",
+        metavar="DURATION",
+        help="how long running checks may go on after SIGTERM before they have to clean up (default 10s)",
+    )
+    parser.add_argument("-V", "--version", action=cli._Print, help="print the version and exit with 3")
+    parser.add_argument("-h", "--help", action=cli._Print, help="print this text and exit with 3")
+
+
+def _count(text: str) -> int:
+    if not (text.isascii() and text.isdigit() and 1 <= int(text[:9]) <= 1_000_000):
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number from 1 to 1000000")
+    return int(text)
+
+
+def main(doc: str | None) -> NoReturn:
+    """Read sys.argv, work until SIGTERM, and exit with 0; 3 for a set-up that cannot work."""
+    parser = cli.Parser(prog="fedcloud-worker", doc=doc or "")
+    options(parser)
+    try:
+        args = parser.parse_args(sys.argv[1:])
+        query_socket = args.socket or next((each for each in QUERY_SOCKETS if os.path.exists(each)), "")
+        if not query_socket:
+            parser.error("no query_socket of Nagios is in the usual places; name it with --socket")
+        paths = find(args.directory or [os.path.dirname(os.path.abspath(sys.argv[0]))], args.probe)
+        if not paths:
+            parser.error("no probes are to be found; name their directory with --directory")
+    except cli.Stop as stop:
+        os.write(1, f"{stop.text.rstrip()}\n".encode("utf-8", "replace"))
+        sys.exit(UNKNOWN)
+    from libprobe.worker import supervisor
+
+    limits = supervisor.Limits(
+        args.runners, max(args.runners, args.max_runners), args.threads, args.jobs, drain_s=args.drain
+    )
+    supervisor.Supervisor(query_socket, paths, limits, supervisor.log).run()
+    sys.exit(0)
+
+
+def find(directories: list[str], names: list[str] | None) -> list[str]:
+    """Paths of the probes as Nagios' commands begin: DIR/check_x for each."""
+    found = []
+    for directory in directories:
+        try:
+            listed = sorted(os.listdir(directory))
+        except OSError:
+            continue
+        for name in listed:
+            path = os.path.join(directory, name)
+            if name.startswith("check_") and (not names or name in names) and os.access(path, os.X_OK):
+                found.append(path)
+    return found

@@ -1,0 +1,135 @@
+"""The worker under a real Nagios 4: results arrive, a reload and a restart cost nothing, without it all goes on."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import time
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import clean_environment
+from tests.worker.handler import Worker, until
+from tests.worker.nagios import PROGRAM, Nagios
+from tests.worker.test_worker import FORKED, THREADS, Place
+
+pytestmark = pytest.mark.skipif(not os.path.exists(PROGRAM), reason="nagios4-core is not installed")
+
+QUIET = "DEMO OK - done by "
+
+
+@pytest.fixture
+def place(tmp_path):
+    made = Place(tmp_path)
+    made.handler.go_away()
+    yield made
+    for each in made.workers:
+        each.kill()
+
+
+@pytest.fixture
+def nagios(place):
+    started = []
+
+    def start(services: dict[str, str], **more) -> Nagios:
+        made = Nagios(place.directory / "nagios", services, core_workers=2, **more)
+        started.append(made)
+        return made.start()
+
+    yield start
+    for each in started:
+        each.stop()
+
+
+def begin(place: Place, nagios: Nagios) -> Worker:
+    """A worker that is registered for both probes."""
+    until(nagios.query_socket.exists)
+    words = [word for name in (THREADS, FORKED) for word in ("--probe", name)]
+    environment = clean_environment(HOME=place.directory)
+    worker = Worker(nagios.query_socket, place.directory, "--directory", place.directory, *words, **environment).start()
+    place.workers.append(worker)
+    until(lambda: worker.said().count("registered for") == 2)
+    return worker
+
+
+def since(nagios: Nagios, moment: float, *names: str) -> dict[str, str]:
+    """Outputs of services whose last check began after a moment; nothing as long as one did not."""
+    status = nagios.status()
+    if not all(int(status.get(name, {}).get("last_check", 0)) > moment for name in names):
+        return {}
+    return {name: status[name]["plugin_output"] for name in names}
+
+
+def test_results_of_warm_checks_are_those_of_the_services(place, nagios):
+    running = nagios(
+        {
+            "reads": place.command(THREADS),
+            "creates": place.command(FORKED),
+            "fails": place.command(THREADS, "bad"),
+            "slow": place.command(THREADS, "sleep:30"),
+            "shell": f"{place.command(THREADS)} | /bin/sed s/done/piped/",
+            "other": "/bin/echo not ours",
+        },
+        waits=True,
+        check_timeout=2,
+    )
+    worker = begin(place, running)
+    moment = time.time()
+    running.begin()
+    names = ("reads", "creates", "fails", "slow", "shell", "other")
+    family: set[int] = set()  # of any moment: the runner that also had the slow check is replaced
+
+    def told() -> dict[str, str]:
+        family.update(worker.family())
+        return since(running, moment - 2, *names)
+
+    said = until(told, 60)
+    assert int(said["reads"].removeprefix(QUIET)) in family
+    assert int(said["creates"].removeprefix(QUIET)) not in worker.family()
+    assert re.fullmatch(r"DEMO OK - piped by \d+", said["shell"])
+    assert said["other"] == "not ours"
+    assert said["fails"] == "DEMO CRITICAL - done"
+    assert re.fullmatch(r"\(Service check timed out after 2\.\d\d seconds\)", said["slow"])
+    states = {name: each["current_state"] for name, each in running.status().items()}
+    assert states == {"reads": "0", "creates": "0", "fails": "2", "slow": "2", "shell": "0", "other": "0"}
+    warnings = [line for line in running.log().splitlines() if "Warning: " in line]
+    assert all("illegal_macro_output_chars" in line or "timed out" in line for line in warnings), warnings
+
+
+def test_a_reload_of_nagios_is_survived(place, nagios):
+    running = nagios({"reads": place.command(THREADS)}, waits=True)
+    worker = begin(place, running)
+    running.reload()
+    until(lambda: worker.said().count("registered for") == 4)
+    moment = time.time()
+    running.begin()
+    said = until(lambda: since(running, moment, "reads"), 30)
+    assert int(said["reads"].removeprefix(QUIET)) in worker.family()
+
+
+def test_when_the_worker_stops_nagios_runs_the_executables_again(place, nagios):
+    running = nagios({f"reads {number}": place.command(THREADS, "sleep:0.2") for number in range(5)}, waits=True)
+    worker = begin(place, running)
+    running.begin()
+    until(lambda: since(running, 0, *(f"reads {number}" for number in range(5))), 30)
+    family = worker.family()
+    assert worker.stop() == 0
+    moment = time.time() + 1
+    said = until(lambda: since(running, moment, *(f"reads {number}" for number in range(5))), 40)
+    assert not {int(each.removeprefix(QUIET)) for each in said.values()} & set(family)
+    assert not [pid for pid in family if Path(f"/proc/{pid}").exists()]
+
+
+def test_a_worker_that_is_killed_is_replaced_by_the_next(place, nagios):
+    running = nagios({"reads": place.command(THREADS)}, waits=True)
+    worker = begin(place, running)
+    worker.process.send_signal(signal.SIGKILL)
+    worker.process.wait()
+    worker.start()
+    until(lambda: worker.said().count("registered for") == 4)
+    moment = time.time()
+    running.begin()
+    said = until(lambda: since(running, moment, "reads"), 30)
+    assert int(said["reads"].removeprefix(QUIET)) in worker.family()

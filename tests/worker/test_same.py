@@ -1,0 +1,113 @@
+"""The worker and the executables say the same, byte for byte, whatever is asked."""
+
+from __future__ import annotations
+
+import re
+import shlex
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import ROOT, Monitor
+from tests.worker.handler import QueryHandler, Worker
+
+CASES = [
+    ("check_endpoint_tcp", "-H localhost -p {ooi}"),
+    ("check_endpoint_tcp", "-u https://localhost:{ooi}/ --tls -v"),
+    ("check_endpoint_tcp", "-u https://localhost:{ooi}/ --tls -vvv"),
+    ("check_endpoint_tcp", "-H localhost -p 1"),
+    ("check_endpoint_tcp", "-H ooi.fedcloud.test"),
+    ("check_endpoint_tcp", "-H no-such-name.invalid -p 1"),
+    ("check_endpoint_tcp", ""),
+    ("check_endpoint_tcp", "--help"),
+    ("check_endpoint_tcp", "-V"),
+    ("check_endpoint_tcp", "-H localhost -p 1 --config /nonexistent"),
+    ("check_endpoint_tcp", "-H 'two words'"),
+    ("check_endpoint_tcp", "-H ''"),
+    ("check_endpoint_tcp", "-p 1e3 -H x -t 0"),
+    ("check_occi_context", "-H ooi.fedcloud.test"),
+    ("check_occi_context", "-H rocci.fedcloud.test -v"),
+    ("check_occi_context", "-H snf.fedcloud.test -vv"),
+    ("check_occi_context", "-H occi-os.fedcloud.test -vvv"),
+    ("check_occi_context", "-u '{rocci_url}'"),
+    ("check_occi_context", "-H ooi.fedcloud.test --optional nonsense"),
+    ("check_occi_context", "-H ooi.fedcloud.test --require missing"),
+    ("check_occi_context", "-H ooi.fedcloud.test --cert /nonexistent"),
+    ("check_occi_vm", "-H ooi.fedcloud.test"),
+    ("check_occi_vm", "-H rocci.fedcloud.test -v"),
+    ("check_occi_vm", "-H nowhere.invalid"),
+    ("check_occi_vm", "--help"),
+    ("check_apel_pub", "-H ooi.fedcloud.test"),
+    ("check_apel_pub", "--site NOBODY -v"),
+    ("check_apel_pub", "--site OOI-CLOUD -c 1h -w 1h"),
+    ("check_appdb_update", "-u {appdb}"),
+    ("check_appdb_update", "-vvv -u {appdb} --image nothing"),
+    ("check_appdb_update", "--token-file /nonexistent"),
+    ("check_perun", "-H perun.fedcloud.test"),
+    ("check_perun", "-H perun.fedcloud.test -vvv"),
+    ("check_perun", "-u https://localhost:1/"),
+    ("check_cloud_bdii", "-u ldap://localhost:1/o=glue"),
+    ("check_cloud_bdii", "-u http://localhost/"),
+    ("check_broker", "-u stomp://localhost:1"),
+    ("check_broker", "--nonsense"),
+]
+
+CHANGING = [
+    (r"[0-9a-f]{8}-?[0-9a-f]{4}-?[0-9a-f]{4}-?[0-9a-f]{4}-?[0-9a-f]{12}", "UUID"),
+    (r"(?<![\w.])\d+(\.\d+)? ?(ms|s|min|h|d)(?: \d+ ?(ms|s|min|h))?\b", "TIME"),
+    (r"(_time|_age|lifetime|age|time_left|time_to_\w+)=[\d.]+s", r"\1=TIME"),
+    (r"\d\d:\d\d:\d\d( GMT| UTC)?", "CLOCK"),
+    (r"\b[0-9a-f]{32,}\b", "HEX"),
+    (r"egi-sam-vm-[0-9a-f-]+", "NAME"),
+    (r"127\.81\.\d+\.\d+", "ADDRESS"),
+    (r"(VM|compute/|/)(\d+)\b", r"\1NUMBER"),
+    (r"\(\d+ bytes\)", "BYTES"),
+]
+
+
+def normal(text: str) -> str:
+    for pattern, word in CHANGING:
+        text = re.sub(pattern, word, text)
+    return text
+
+
+@pytest.fixture(scope="module")
+def worker(shared_federation, tmp_path_factory):
+    """A worker with all probes, and its Nagios; connections by executable."""
+    directory: Path = tmp_path_factory.mktemp("worker")
+    handler = QueryHandler(directory / "qh")
+    monitor = Monitor(shared_federation, directory)
+    running = Worker(handler.path, directory, **monitor.environment).start()
+    names = [path.name for path in sorted((ROOT / "probes").glob("check_*"))]
+    connections = {}
+    for _ in names:
+        connection = handler.accept()
+        connection.accept()
+        connections[Path(connection.plugin).name] = connection
+    yield monitor, connections
+    running.kill()
+
+
+@pytest.mark.parametrize(("name", "arguments"), CASES, ids=[" ".join(case) for case in CASES])
+def test_the_worker_says_what_the_executable_says(federation, worker, name, arguments):
+    monitor, connections = worker
+    federation.accounting.reset([site.gocdb_name for site in federation.sites.values()])
+    site = federation.sites
+    arguments = arguments.format(ooi=site["ooi"].web.port, rocci_url=site["rocci"].url, appdb=federation.appdb_url)
+    arguments = f"--state-dir {monitor.state} {arguments}".strip()
+    if "-vvv" in arguments:
+        monitor.run(name, *shlex.split(arguments)[2:])  # so that both find the GOCDB's answer in the cache
+    for _ in range(3):  # what a cloud says can depend on the moment: how often a VM was looked at, say
+        alone = monitor.run(name, *shlex.split(arguments)[2:])
+        connections[name].order(1, f"{ROOT}/probes/{name} {arguments}")
+        answer = connections[name].answer()
+        if normal(answer["outstd"]) == normal(alone.out):
+            break
+    assert int(answer["wait_status"]) >> 8 == alone.code
+    expected = alone.out.encode()[:8192].decode(errors="ignore")
+    assert normal(answer["outstd"]) == normal(expected)
+    assert answer["outerr"] == alone.err == ""
+
+
+def test_every_probe_is_in_the_table():
+    assert {name for name, _ in CASES} == {path.name for path in (ROOT / "probes").glob("check_*")}
