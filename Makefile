@@ -2,7 +2,7 @@
 VENV ?= .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test lint check wheel federation clean
+.PHONY: demo test lint check wheel federation cloudmon bench clean
 
 demo: $(VENV)/ready
 	@$(BIN)/python -m tests.demo
@@ -21,8 +21,20 @@ wheel: $(VENV)/ready
 
 check: lint test wheel
 
+# Takes about half an hour, both cores, root (for the kernel's accounts of processor time) and peers of Debian:
+# apt-get install nagios4-core monitoring-plugins-basic
+bench: $(VENV)/ready
+	$(BIN)/python -m benchmarks.worker
+	$(BIN)/python -m benchmarks.soak_worker
+	$(BIN)/python -m benchmarks.lifecycle --slow
+	$(BIN)/python -m benchmarks.growth
+	$(BIN)/python -m benchmarks.ncg
+
 federation: $(VENV)/ready
 	$(BIN)/python -m tests.federation
+
+cloudmon: $(VENV)/ready
+	@$(BIN)/python -m tests.cloudmon
 
 $(VENV)/ready: setup.py scripts/set-up
 	scripts/set-up $(VENV)

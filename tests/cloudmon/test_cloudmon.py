@@ -1,0 +1,189 @@
+"""The federation under a real Nagios 4 with the generated configuration, from the first check to a crash.
+
+The steps share one Nagios and build on each other, so they are one test.
+"""
+
+from __future__ import annotations
+
+import re
+import signal
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.federation import broker
+from tests.federation import gocdb as pi
+from tests.federation.federation import OCCI, Federation, Site
+
+from . import pages
+from .monitor import PACKAGE, PROGRAM, CloudMonitor, Service
+
+VM, CONTEXT = "eu.egi.cloud.OCCI-VM-ops", "eu.egi.cloud.OCCI-Context-ops"
+NEW_HOST, NEW_SITE = "new.fedcloud.test", "NEW-CLOUD"
+
+pytestmark = pytest.mark.skipif(not Path(PROGRAM).exists(), reason=f"{PACKAGE} is not installed")
+
+
+@pytest.fixture
+def monitor(tmp_path_factory: pytest.TempPathFactory) -> Iterator[CloudMonitor]:
+    """A federation of its own, as its GOCDB changes, and a Nagios that has just been started."""
+    directory = tmp_path_factory.mktemp("cloudmon")
+    with Federation(directory / "federation") as federation:
+        messages = None
+        if broker.is_installed():
+            messages, _ = broker.of_test_run(tmp_path_factory.getbasetemp())
+            url = f"stomp://localhost:{messages.plain}/"
+            federation.gocdb.add_service(pi.Service("mq.fedcloud.test", "egi.MSGBroker", "EGI-MESSAGES", url=url))
+        try:
+            with CloudMonitor(federation, directory / "monitor") as running:
+                yield running
+        finally:
+            if messages:
+                messages.stop()
+
+
+def test_the_central_monitor_sees_what_happens_to_the_federation(monitor: CloudMonitor) -> None:
+    all_metrics_of_all_sites_become_ok(monitor)
+    faults_turn_exactly_the_right_services_critical_until_they_are_mended(monitor)
+    a_new_site_appears_after_a_reload_and_a_running_check_goes_on(monitor)
+    no_vm_is_left_after_nagios_and_its_probes_were_killed(monitor)
+
+
+# ---- The steps
+
+
+def all_metrics_of_all_sites_become_ok(monitor: CloudMonitor) -> None:
+    registered = monitor.registered()
+    wanted = {service for services in registered.values() for service in services}
+    assert {site.gocdb_name for site in monitor.federation.sites.values()} < set(registered)
+    monitor.until(lambda: set(monitor.status()) == wanted and monitor.is_all_ok(), "all metrics of all sites are OK")
+    assert all(site.occi.created and not site.occi.vms() for site in monitor.federation.sites.values())
+
+
+def faults_turn_exactly_the_right_services_critical_until_they_are_mended(monitor: CloudMonitor) -> None:
+    """A used-up quota fails the VM alone; an expired certificate all that speaks TLS, but not the port."""
+    full, expired = monitor.federation.site("ooi"), monitor.federation.site("rocci")
+    expiry = rf"{re.escape(expired.base)}\S*: certificate expired [\d.]+ \w+ ago \([\d-]+ [\d:]+ UTC\).*"
+    reasons = {
+        Service(full.hostname, VM): rf"OCCI-VM CRITICAL - POST {re.escape(full.base)}/compute/: "
+        r"refused to create a VM for lack of quota or capacity: Quota exceeded for instances: .*",
+        Service(expired.hostname, VM): rf"OCCI-VM CRITICAL - (GET )?{expiry}",
+        Service(expired.hostname, CONTEXT): rf"OCCI-Context CRITICAL - (GET )?{expiry}",
+    }
+    full.faults.on("quota")
+    expired.certificate("expired")
+    monitor.round(monitor.status())
+    monitor.round(reasons)  # two attempts make it hard: now people would be told
+    found = monitor.status()
+    assert {service: each.state for service, each in found.items() if each.state != "OK"} == dict.fromkeys(
+        reasons, "CRITICAL"
+    )
+    for service, reason in reasons.items():
+        assert re.fullmatch(reason, found[service].output), found[service].output
+        assert found[service].is_hard
+        assert f"SERVICE ALERT: {service.host};{service.name};CRITICAL;HARD;2;" in monitor.log()
+    if pages.is_installed():
+        the_web_pages_show_the_critical_services(monitor, len(reasons))
+
+    full.faults.clear()
+    expired.certificate("good")
+    monitor.round(reasons)
+    assert monitor.is_all_ok()
+    for service in reasons:
+        assert f"SERVICE ALERT: {service.host};{service.name};OK;HARD;" in monitor.log()
+
+
+def the_web_pages_show_the_critical_services(monitor: CloudMonitor, count: int) -> None:
+    with pages.Pages(monitor.configuration, monitor.directory) as shown:
+        page = fetched(shown.url)
+        refusal = fetched(f"{shown.url}nagios4/cgi-bin/cmd.cgi?cmd_typ=11&cmd_mod=2")  # stop all notifications
+    assert page.count("class='statusCRITICAL'") == count
+    assert page.count("class='statusOK'") == len(monitor.status()) - count
+    assert "Quota exceeded for instances" in page
+    assert "Error: Invalid or missing CSRF cookie!" in refusal
+
+
+def fetched(url: str) -> str:
+    with urllib.request.urlopen(url, timeout=60) as answer:
+        return answer.read().decode()
+
+
+def a_new_site_appears_after_a_reload_and_a_running_check_goes_on(monitor: CloudMonitor) -> None:
+    """A reload takes Nagios' workers away from under a probe, whose result is lost: it must still remove its VM."""
+    before = monitor.status()
+    slow, endpoint = monitor.federation.site("snf"), monitor.federation.site("rocci2")
+    service = pi.Service(NEW_HOST, OCCI, NEW_SITE, url=endpoint.url, endpoints=[pi.Endpoint(endpoint.url)])
+    monitor.federation.gocdb.add_service(service)
+    assert "\n  written to " in monitor.generate()
+    [identifier] = building(monitor, [slow])
+    running = monitor.probes("check_occi_vm", slow.hostname)
+    starts = monitor.log().count(" starting... ")
+    assert running
+    slow.faults.clear()
+    monitor.reload()
+    monitor.until(lambda: len(monitor.status()) == len(before) + 3, "the new site's services are there")
+    assert monitor.log().count(" starting... ") == starts + 1
+    known = monitor.status()
+    assert {known[each].state for each in before} == {"OK"}
+    assert set(running) <= set(monitor.probes())
+    monitor.until(monitor.is_all_ok, "the new site is OK, and all others still are")
+    assert set(monitor.registered()[NEW_SITE]) == {each for each in known if each.host == NEW_HOST}
+
+    assert identifier in [vm.id for vm in slow.occi.vms()]  # a second check left it to the first
+    finish_building(slow)
+    monitor.until(lambda: not set(running) & set(monitor.probes()), "the probe that was running has ended")
+    assert identifier in [gone for _, gone in slow.occi.deleted]
+    monitor.round([Service(slow.hostname, VM)])
+    assert monitor.is_all_ok()
+
+
+def no_vm_is_left_after_nagios_and_its_probes_were_killed(monitor: CloudMonitor) -> None:
+    """The probes of all sites but one are killed with it; the one that lives on keeps its VM until it is done."""
+    sites = list(monitor.federation.sites.values())
+    spared = monitor.federation.site("snf")
+    victims = [site for site in sites if site is not spared]
+    abandoned = building(monitor, sites)
+    monitor.kill()
+    survivors = monitor.probes("check_occi_vm", spared.hostname)
+    killed = set(monitor.probes()) - set(survivors)
+    monitor.signal(killed, signal.SIGKILL)
+    assert survivors and len(killed) >= len(victims)
+    assert {vm.id for site in sites for vm in site.occi.vms()} >= set(abandoned)
+
+    for site in sites:
+        site.faults.clear()
+    monitor.start()
+    monitor.round(each for each in monitor.status() if each.name == VM)
+    assert [vm.id for site in victims for vm in site.occi.vms()] == []
+    assert set(abandoned) & {vm.id for vm in spared.occi.vms()}
+    finish_building(spared)
+    monitor.until(lambda: not set(survivors) & set(monitor.probes()), "the probe that was spared has ended")
+    monitor.round([Service(spared.hostname, VM)])
+    assert [vm.id for site in sites for vm in site.occi.vms()] == []
+    assert list((monitor.federation.directory / "state").glob("*.vm")) == []
+    monitor.until(monitor.is_all_ok, "all metrics are OK again")
+
+
+# ---- VMs that are being built for as long as a test needs
+
+
+def building(monitor: CloudMonitor, sites: list[Site]) -> list[str]:
+    """Have a VM in the middle of its building at each of the sites; returns their ids."""
+    before = {site.name: len(site.occi.created) for site in sites}
+    for site in sites:
+        site.faults.on("build-endless")
+    asked = [each for each in monitor.status() if each.name == VM and each.host in {site.hostname for site in sites}]
+    monitor.check_now(asked)
+    monitor.until(
+        lambda: all(len(site.occi.created) > before[site.name] for site in sites), "a VM is being built at each site"
+    )
+    return [site.occi.created[before[site.name]][1] for site in sites]
+
+
+def finish_building(site: Site) -> None:
+    """Let every VM that is still being built become active now."""
+    with site.occi.store.lock:
+        for machine in site.occi.store.machines():
+            machine.built_at = 0.0
