@@ -1,6 +1,8 @@
 # Everything here sets itself up: `make demo` and `make test` work on a fresh Debian machine.
 VENV ?= .venv
 BIN := $(VENV)/bin
+# one more than there are processors: most tests wait for something most of the time
+WORKERS ?= $(shell expr $$(nproc) + 1)
 
 .PHONY: demo test lint check wheel federation cloudmon bench clean
 
@@ -8,7 +10,7 @@ demo: $(VENV)/ready
 	@$(BIN)/python -m tests.demo
 
 test: $(VENV)/ready
-	$(BIN)/python -m pytest -n auto --dist worksteal
+	$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal
 
 lint: $(VENV)/ready
 	$(BIN)/ruff check .

@@ -85,16 +85,7 @@ def shared_federation(tmp_path_factory: pytest.TempPathFactory) -> Iterator[obje
 @pytest.fixture
 def federation(shared_federation):
     """The embedded federation, as new: no faults, no VMs, good certificates."""
-    for site in shared_federation.sites.values():
-        site.faults.clear()
-        site.occi.reset()
-        site.certificate("good")
-        if site.keystone:
-            site.keystone.faults.clear()
-    for service in shared_federation.services:
-        for forgetful in (getattr(service, "faults", None), getattr(getattr(service, "web", None), "requests", None)):
-            if forgetful is not None:
-                forgetful.clear()
+    shared_federation.reset()
     return shared_federation
 
 

@@ -68,9 +68,19 @@ class HttpService:
     what: str
     own: Mapping[str, Fault] = field(default_factory=dict)
 
+    def __post_init__(self) -> None:
+        self._good = self.web.context
+
     @property
     def faults(self) -> Faults:
         return self.web.faults
+
+    def reset(self) -> None:
+        """No faults, the good certificate, nothing asked yet."""
+        self.faults.clear()
+        self.web.requests.clear()
+        if self._good is not None:
+            self.web.use_context(self._good)
 
     def start(self) -> None:
         self.web.start()
@@ -187,6 +197,19 @@ class Federation:
 
     def __exit__(self, *exc: object) -> None:
         self.stop()
+
+    def reset(self) -> None:
+        """Be as new: no faults, no VMs, good certificates, fresh records and lists, nothing asked yet."""
+        for service in self.services:
+            if isinstance(service, HttpService):
+                service.reset()
+        for site in self.sites.values():
+            site.occi.reset()
+        self.guests.reset()
+        self.accounting.reset([site.gocdb_name for site in self.sites.values()])
+        self.appdb.reset()
+        if self.bdii is not None:
+            self.bdii.faults.clear()
 
     def add(self, service: Service) -> None:
         """Take one more service into the federation; it is started at once if the others are running."""
