@@ -16,6 +16,7 @@ import struct
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from typing import NoReturn
 
     from libprobe.worker.executables import Executable
@@ -78,6 +79,18 @@ def _limit_arenas() -> None:
         pass  # another C library
 
 
+def ended_children() -> Iterator[tuple[int, int]]:
+    """The children of this process that have ended, each with its wait status, without waiting for any."""
+    while True:
+        try:
+            pid, status = os.waitpid(-1, os.WNOHANG)
+        except ChildProcessError:
+            return
+        if not pid:
+            return
+        yield pid, status
+
+
 class _Nursery:
     def __init__(self, control: socket.socket, executables: dict[str, Executable]) -> None:
         self._control = control
@@ -121,13 +134,7 @@ class _Nursery:
         return True
 
     def _reap(self) -> None:
-        while True:
-            try:
-                pid, status = os.waitpid(-1, os.WNOHANG)
-            except ChildProcessError:
-                return
-            if not pid:
-                return
+        for pid, status in ended_children():
             known = self._children.pop(pid, None)
             if known:
                 self._tell(ENDED, known[0], status)

@@ -587,13 +587,7 @@ class Supervisor:
 
     def _reap(self) -> None:
         """Our children are the nursery, and processes whose nursery died."""
-        while True:
-            try:
-                pid, status = os.waitpid(-1, os.WNOHANG)
-            except ChildProcessError:
-                return
-            if not pid:
-                return
+        for pid, status in nursery.ended_children():
             job = next((each for each in self._jobs.values() if each.pid == pid), None)
             if job is not None and job.status is None:
                 self._ended(job, status)
