@@ -265,19 +265,20 @@ class ComputeLifeCycle(Check):
     def _await_active(self, entry: Entry) -> occi.Entity | None:
         """Poll until the VM is active; too late, None, is a WARNING unless a limit says worse."""
         assert entry.path
-        trouble_since = 0.0
+        trouble_since: float | None = None
         state = ""
         while True:
+            polled = time.monotonic() - self._asked_at
             entity, trouble = self._look(entry.path)
             now = time.monotonic() - self._asked_at
             pause = min(LONGEST_POLL_S, max(FIRST_POLL_S, now * POLL_SHARE))
             if trouble:
-                trouble_since = trouble_since or now
+                trouble_since = polled if trouble_since is None else trouble_since
                 if now - trouble_since >= PATIENCE_S:
                     raise trouble
                 pause = max(pause, 1.0)
             elif entity:
-                trouble_since = 0.0
+                trouble_since = None
                 self._expect_ours(entity, entry)
                 self._expect_alive(entity)
                 state = entity.state or "not told"
@@ -287,8 +288,9 @@ class ComputeLifeCycle(Check):
             if self._work.remaining() <= pause:
                 break
             self._work.sleep(pause)
-        if trouble:
+        if trouble and (not state or now - (trouble_since or 0.0) >= min(PATIENCE_S, now / 2)):
             raise trouble
+        # the last poll may have been cut off by our own deadline; that the VM is late is the verdict then
         self._note_too_slow(now, state)
         return None
 
