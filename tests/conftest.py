@@ -13,6 +13,9 @@ import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
 
+BUSY_S = 5.0
+"""How late a run may end beside much else; without its deadline it would never. `make reliability` is strict."""
+
 
 class Report(NamedTuple):
     """What a probe said: exit code, whole standard output and standard error."""

@@ -17,6 +17,7 @@ from libprobe.failures import (
     Rejected,
     TlsFailure,
 )
+from tests.conftest import BUSY_S
 from tests.federation import ber, ldap_peer
 from tests.federation.ldap_peer import LdapPeer
 
@@ -143,8 +144,8 @@ def test_a_peer_that_is_mute_or_drips_is_left_at_the_deadline(behaviour):
     began = time.monotonic()
     kind, said = explained(behaviour, seconds=0.3)
     assert kind is NoAnswer
-    assert re.fullmatch(r"(bind to|search at) ldap://localhost:PORT.*: no complete answer within 0\.3\d* s", said)
-    assert time.monotonic() - began < 1.5
+    assert re.fullmatch(r"(bind to|search at) ldap://localhost:PORT.*: no complete answer within [\d.]+ s", said)
+    assert time.monotonic() - began < 1.5 + BUSY_S
 
 
 def test_more_entries_or_bytes_than_anybody_has_are_given_up(monkeypatch):
@@ -186,7 +187,7 @@ def test_a_good_certificate_is_taken_and_the_deadline_holds_inside_tls(federatio
     began = time.monotonic()
     with LdapPeer(ldap_peer.drip, context) as peer, pytest.raises(NoAnswer):
         ask(peer, access=trusting(federation), seconds=0.4)
-    assert time.monotonic() - began < 1.5
+    assert time.monotonic() - began < 1.5 + BUSY_S
 
 
 @pytest.mark.parametrize(

@@ -8,6 +8,7 @@ import pytest
 from libprobe.clients import sockets
 from libprobe.deadline import Deadline
 from libprobe.failures import NameUnknown, NoAnswer, Refused
+from tests.conftest import BUSY_S
 
 
 @pytest.fixture
@@ -29,7 +30,7 @@ def test_a_connection_keeps_the_deadline_while_the_peer_drips(listener):
                 time.sleep(0.02)
         with pytest.raises(TimeoutError):
             connection.sendall(b"x")
-    assert time.monotonic() - began < 2
+    assert time.monotonic() - began < 2 + BUSY_S
 
 
 def test_every_address_of_a_name_is_tried(listener, monkeypatch):
@@ -59,13 +60,13 @@ def test_a_resolver_that_hangs_is_left_behind(monkeypatch):
     def hang(name, port, family, kind, protocol, flags):
         if flags:
             raise socket.gaierror(socket.EAI_NONAME, "not numeric")
-        time.sleep(5)
+        time.sleep(30)
 
     monkeypatch.setattr(socket, "getaddrinfo", hang)
     began = time.monotonic()
     with pytest.raises(NoAnswer, match="could not be resolved"):
         sockets.resolve("slow.example.org", 80, Deadline(0.1))
-    assert time.monotonic() - began < 2
+    assert time.monotonic() - began < 2 + BUSY_S
 
 
 def test_no_time_left_is_no_answer(listener):

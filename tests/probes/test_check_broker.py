@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 import pytest
 
-from tests.conftest import Probe, Report
+from tests.conftest import BUSY_S, Probe, Report
 from tests.federation import broker
 from tests.federation import gocdb as pi
 from tests.federation.authority import Authority
@@ -299,7 +299,7 @@ AWAITED = {"CONNECT": "answer to CONNECT"}
 def test_a_broker_that_falls_silent_is_critical_within_the_deadline(against, command):
     began = time.monotonic()
     report, responder = against(Manner(mute_at=command), "--destination", QUEUE, "-t", "1")
-    assert time.monotonic() - began < 2.5
+    assert time.monotonic() - began < 2.5 + BUSY_S
     assert (report.code, report.err) == (2, "")
     assert re.fullmatch(
         rf"Broker CRITICAL - stomp://127\.0\.0\.1:{responder.port}: "
@@ -513,7 +513,7 @@ def test_a_bdii_that_fails_is_not_the_brokers_fault(probe):
     with mute_peer() as port:
         began = time.monotonic()
         report = probe(PROBE, "--bdii", f"ldap://127.0.0.1:{port}", "-t", "4")
-    assert time.monotonic() - began < 3
+    assert time.monotonic() - began < 3 + BUSY_S
     assert report.code == 3
     assert report.first.startswith("Broker UNKNOWN - BDII ")
 

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.conftest import ROOT, Report, clean_environment
+from tests.conftest import BUSY_S, ROOT, Report, clean_environment
 from tests.federation import gocdb as pi
 
 PROBE = "check_endpoint_tcp"
@@ -115,7 +115,7 @@ def test_a_host_that_does_not_answer_is_critical_within_the_deadline(probe):
                 waiting.connect(address)
         began = time.monotonic()
         report = probe(PROBE, "-H", "127.0.0.1", "-p", address[1], "-t", "1")
-    assert time.monotonic() - began < 2.5
+    assert time.monotonic() - began < 2.5 + BUSY_S
     assert (report.code, report.err) == (2, "")
     assert re.fullmatch(
         rf"Endpoint-TCP CRITICAL - 127\.0\.0\.1 port {address[1]}: "
@@ -394,7 +394,7 @@ def test_a_handshake_that_does_not_come_about_is_critical_within_the_deadline(mo
     monitor.federation.site("ooi").faults.on(fault)
     began = time.monotonic()
     report = tls(monitor, "ooi", "-t", "1.5")
-    assert time.monotonic() - began < 3
+    assert time.monotonic() - began < 3 + BUSY_S
     assert (report.code, report.err) == (2, "")
     assert re.fullmatch(rf"Endpoint-TCP CRITICAL - localhost port \d+ \(127\.0\.0\.1\): {said}", report.first), (
         report.first

@@ -13,7 +13,7 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
-from tests.conftest import Monitor
+from tests.conftest import BUSY_S, Monitor
 
 PROBE = "check_occi_vm"
 CLOUDS = ["occi-os", "ooi", "rocci", "snf", "rocci2"]
@@ -286,7 +286,7 @@ def test_a_misbehaving_endpoint_is_critical_within_the_deadline_with_its_reason(
     site.faults.on(fault, **parameters)
     began = time.monotonic()
     report = look(monitor, cloud, "-t", "3")
-    assert time.monotonic() - began < 4.5
+    assert time.monotonic() - began < 4.5 + BUSY_S
     assert (report.code, report.err) == (2, "")
     assert re.fullmatch(rf"OCCI-VM CRITICAL - GET {site.base}/-/: (?:{said})", report.first), report.first
     assert site.occi.vms() == []
@@ -506,7 +506,7 @@ def test_a_signal_cleans_up_within_seconds_and_prints_a_line(monitor, number):
     began = time.monotonic()
     process.send_signal(number)
     out, err = process.communicate(timeout=15)
-    assert time.monotonic() - began < 5.5
+    assert time.monotonic() - began < 5.5 + BUSY_S
     assert (process.returncode, err) == (3, b"")
     assert out.decode().startswith(f"OCCI-VM UNKNOWN - interrupted by {signal.Signals(number).name}")
     assert site.occi.vms() == []
@@ -658,7 +658,7 @@ def test_a_broken_keystone_is_critical_within_the_deadline(monitor, cloud, fault
     site.keystone.faults.on(fault)
     began = time.monotonic()
     report = look(monitor, cloud, "-t", "4")
-    assert time.monotonic() - began < 5.5
+    assert time.monotonic() - began < 5.5 + BUSY_S
     if fault == "ks-no-token-header" and cloud == "occi-os":
         return  # v2.0 has the token in its body
     assert report.code == 2, report.out
