@@ -4,7 +4,7 @@ BIN := $(VENV)/bin
 # one more than there are processors: most tests wait for something most of the time
 WORKERS ?= $(shell expr $$(nproc) + 1)
 
-.PHONY: demo test lint check wheel federation cloudmon bench clean
+.PHONY: demo test lint check wheel federation cloudmon bench man completion clean
 
 demo: $(VENV)/ready
 	@$(BIN)/python -m tests.demo
@@ -40,6 +40,13 @@ cloudmon: $(VENV)/ready
 
 $(VENV)/ready: setup.py scripts/set-up
 	scripts/set-up $(VENV)
+
+# what packages install beside the executables
+man: $(VENV)/ready
+	$(BIN)/python scripts/make-man build/man
+
+completion: $(VENV)/ready
+	$(BIN)/python scripts/make-completion build/completion
 
 clean:
 	rm -rf $(VENV) build dist *.egg-info .coverage* htmlcov

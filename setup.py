@@ -51,6 +51,8 @@ setup(
             "types-defusedxml",
             "paramiko>=5,<6",
             "build>=1.6",
+            "argparse-manpage>=4.6",
+            "shtab>=1.7",
         ],
     },
     classifiers=[
