@@ -1,4 +1,4 @@
-"""A strict reader for the part of DER that VOMS attribute certificates use (ITU-T X.690, section 10).
+"""A strict reader for the part of DER that certificates and keys use (ITU-T X.690, section 10).
 
 It cuts an encoding into elements, one level at a time: whoever wants the level below asks for it, so
 nesting costs nothing and cannot exhaust the stack. Indefinite and non-minimal lengths and tag numbers
@@ -7,7 +7,6 @@ above 30 are refused; none of them occurs in RFC 5280, 3820 or 5755 structures.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -17,7 +16,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
 BIT_STRING, INTEGER, OCTET_STRING, OBJECT_IDENTIFIER = 0x03, 0x02, 0x04, 0x06
-UTF8_STRING, GENERALIZED_TIME = 0x0C, 0x18
+UTF8_STRING, UTC_TIME, GENERALIZED_TIME = 0x0C, 0x17, 0x18
 SEQUENCE, SET = 0x30, 0x31
 
 MAX_BYTES = 1 << 20
@@ -32,7 +31,6 @@ _STRING_ENCODINGS = {
     0x1C: "utf-32-be",  # UniversalString
     0x1E: "utf-16-be",  # BMPString
 }
-_TIME = re.compile(r"(\d{4})(\d\d)(\d\d)(\d\d)(\d\d)(\d\d)Z", re.ASCII)
 
 
 class Element(NamedTuple):
@@ -65,21 +63,26 @@ class Element(NamedTuple):
         return _dotted(self.expect(OBJECT_IDENTIFIER).value)
 
     def time(self) -> datetime:
-        """Return a GeneralizedTime as an aware UTC instant.
+        """Return a GeneralizedTime or UTCTime as an aware UTC instant.
 
-        Only `YYYYMMDDHHMMSSZ` is taken, the one form RFC 5280 section 4.1.2.5.2 allows.
+        Only `YYYYMMDDHHMMSSZ` and `YYMMDDHHMMSSZ` are taken, the forms that RFC 5280 section 4.1.2.5 allows.
         Raises: BadData.
         """
         from datetime import UTC, datetime
 
-        text = self.expect(GENERALIZED_TIME).value[:32].decode("ascii", "replace")
-        match = _TIME.fullmatch(text)
+        is_short = self.tag == UTC_TIME
+        text = (self if is_short else self.expect(GENERALIZED_TIME)).value[:32].decode("ascii", "replace")
+        digits, zone = text[:-1], text[-1:]
         try:
-            if match is None:
+            if zone != "Z" or not (digits.isascii() and digits.isdigit()) or len(digits) != (12 if is_short else 14):
                 raise ValueError
-            return datetime(*(int(part) for part in match.groups()), tzinfo=UTC)  # type: ignore[misc, arg-type]
+            if is_short:
+                digits = ("19" if digits >= "50" else "20") + digits
+            pairs = (int(digits[at : at + 2]) for at in range(4, 14, 2))
+            return datetime(int(digits[:4]), *pairs, tzinfo=UTC)  # type: ignore[misc, arg-type]
         except ValueError:
-            raise BadData(f"{text!r} is not a time of the form YYYYMMDDHHMMSSZ") from None
+            form = "YYMMDDHHMMSSZ" if is_short else "YYYYMMDDHHMMSSZ"
+            raise BadData(f"{text!r} is not a time of the form {form}") from None
 
 
 def read(data: bytes) -> Element:

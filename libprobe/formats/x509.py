@@ -1,22 +1,28 @@
 """Grid credentials: a certificate or proxy, its key and its chain in one PEM file.
 
-Sources: RFC 3820 for proxies (section 3.8 for proxyCertInfo), RFC 5280 for certificates; the file order
-(proxy, key, chain) and the older proxy kinds as the Globus Toolkit and VOMS clients write them.
-A file of anything else is BadData; whether that is our own fault or someone else's is for the caller.
+Sources: RFC 3820 for proxies (section 3.8 for proxyCertInfo), RFC 5280 for certificates, RFC 8017 and 5958
+for keys; the file order (proxy, key, chain) and the older proxy kinds as the Globus Toolkit and VOMS clients
+write them. A file of anything else is BadData; whether that is our own fault or someone else's is for the caller.
+
+What a probe asks of its own credential is read from the DER here: `cryptography` takes longer to load than all
+else that a check does. It is still asked about keys that are not RSA, which hardly a proxy has. Signatures are
+not verified: that is for the server.
 """
 
 from __future__ import annotations
 
+import binascii
 import re
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from libprobe.failures import BadData
 from libprobe.formats import der, dn, voms
 
 if TYPE_CHECKING:
     from datetime import datetime
+    from typing import Any
 
-    from cryptography import x509
+    from libprobe.formats.der import Element
 
 MAX_BYTES = 1 << 20
 MAX_CERTIFICATES = 20
@@ -26,6 +32,21 @@ PROXY_CERT_INFO = "1.3.6.1.5.5.7.1.14"
 DRAFT_PROXY_CERT_INFO = "1.3.6.1.4.1.3536.1.222"
 _LANGUAGES = {"1.3.6.1.5.5.7.21.2": "independent", "1.3.6.1.4.1.3536.1.1.1.9": "limited"}
 _COMMON_NAME = "2.5.4.3"
+_RSA = ("1.2.840.113549.1.1.1", "1.2.840.113549.1.1.10")
+_ELLIPTIC = "1.2.840.10045.2.1"
+_CURVE_BITS = {
+    "1.2.840.10045.3.1.7": 256,
+    "1.3.132.0.34": 384,
+    "1.3.132.0.35": 521,
+    "1.3.132.0.33": 224,
+    "1.3.132.0.10": 256,
+    "1.3.36.3.3.2.8.1.1.7": 256,
+    "1.3.36.3.3.2.8.1.1.11": 384,
+    "1.3.36.3.3.2.8.1.1.13": 512,
+}
+"""NIST's curves, secp256k1 and Brainpool's (RFC 5480, RFC 5639)."""
+
+_VERSION, _EXTENSIONS = 0xA0, 0xA3
 
 _BEGIN = re.compile(rb"-----BEGIN ([A-Z0-9 ]{1,40})-----")
 
@@ -36,7 +57,7 @@ class Certificate(NamedTuple):
     subject, issuer:       in slash form
     not_before, not_after: aware UTC instants
     proxy:                 rfc, limited, independent, draft, legacy; None if it is no proxy
-    key_bits:              size of its public key, None for kinds of key that have no size
+    key_bits:              size of its public key, None for kinds of key that have no size or an unknown one
     """
 
     subject: str
@@ -107,26 +128,45 @@ class Credential(NamedTuple):
         return min(self.certificates, key=lambda certificate: certificate.not_after)
 
 
+class _Read(NamedTuple):
+    """What is read of a certificate before it is judged.
+
+    issuer, subject: pairs of object identifier and value, the value in bytes where it is no text.
+    rsa:        modulus and exponent as encoded, None for other kinds of key.
+    extensions: the values by object identifier.
+    """
+
+    issuer: tuple[tuple[str, str | bytes], ...]
+    subject: tuple[tuple[str, str | bytes], ...]
+    not_before: datetime
+    not_after: datetime
+    key_bits: int | None
+    rsa: tuple[bytes, bytes] | None
+    extensions: dict[str, bytes]
+
+
 def read_credential(pem: bytes) -> Credential:
     """Return the credential in a PEM file.
 
     Raises: BadData with a sentence for the operator if there is no certificate in it, if a part cannot
     be read, or if the private key is not that of the first certificate.
     """
-    import warnings
-
-    certificates, keys = _blocks(pem)
-    # Certificates of 2015 break rules (long country codes, zero serials) that the library warns of on
-    # stderr, which a probe must leave empty.
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        try:
-            return _credential(certificates, keys)
-        except BadData:
-            raise
-        except Exception as error:
-            # The library has no common base for what malformed fields raise, often only on access.
-            raise BadData(f"a certificate cannot be read: {type(error).__name__}: {error}") from error
+    certificate_blocks, key_blocks = _blocks(pem)
+    read = [_read(block, number) for number, block in enumerate(certificate_blocks, 1)]
+    kinds = [_proxy_kind(one) for one in read]
+    encrypted = any(b"ENCRYPTED" in block[:200] for block in key_blocks)
+    if key_blocks and not encrypted:
+        _expect_own_key(_owners(key_blocks[0], read, certificate_blocks), kinds)
+    certificates = tuple(_certificate(one, kind) for one, kind in zip(read, kinds, strict=True))
+    identity, is_complete = _identity(read, certificates)
+    return Credential(
+        certificates=certificates,
+        identity=identity,
+        has_key=bool(key_blocks),
+        key_encrypted=encrypted,
+        is_complete=is_complete,
+        attribute_certificates=tuple(found for one in read for found in _attribute_certificates(one)),
+    )
 
 
 def _blocks(pem: bytes) -> tuple[list[bytes], list[bytes]]:
@@ -158,83 +198,113 @@ def _blocks(pem: bytes) -> tuple[list[bytes], list[bytes]]:
     return certificates, keys
 
 
-def _credential(certificate_blocks: list[bytes], key_blocks: list[bytes]) -> Credential:
-    loaded = [_load(block, number) for number, block in enumerate(certificate_blocks, 1)]
-    encrypted = any(b"ENCRYPTED" in block[:200] for block in key_blocks)
-    if key_blocks and not encrypted:
-        _expect_own_key(loaded, key_blocks[0])
-    certificates = tuple(_certificate(one) for one in loaded)
-    identity, is_complete = _identity(loaded, certificates)
-    return Credential(
-        certificates=certificates,
-        identity=identity,
-        has_key=bool(key_blocks),
-        key_encrypted=encrypted,
-        is_complete=is_complete,
-        attribute_certificates=tuple(found for one in loaded for found in _attribute_certificates(one)),
-    )
-
-
-def _load(block: bytes, number: int) -> x509.Certificate:
-    from cryptography.x509 import load_pem_x509_certificate
-
+def _decoded(block: bytes) -> bytes:
+    """The bytes in a PEM block. Raises: BadData."""
+    body = block[5:].partition(b"-----")[2].rpartition(b"-----END ")[0]
     try:
-        return load_pem_x509_certificate(block)
+        return binascii.a2b_base64(b"".join(body.split()), strict_mode=True)
     except ValueError as error:
-        raise BadData(f"certificate {number} cannot be read: {error}") from error
+        raise BadData(f"it is not base64: {error}") from None
 
 
-def _expect_own_key(loaded: list[x509.Certificate], block: bytes) -> None:
-    """Refuse a private key that is not the first certificate's, as TLS libraries do."""
-    from cryptography.hazmat.primitives.serialization import load_pem_private_key
+# ---- certificates
 
+
+def _read(block: bytes, number: int) -> _Read:
     try:
-        # its public half is all that is compared; to check an RSA key's primes takes 45 ms
-        key = load_pem_private_key(block, None, unsafe_skip_rsa_key_validation=True)
-        public = _encoded(key.public_key())
-    except Exception as error:
-        raise BadData(f"the private key cannot be read: {type(error).__name__}: {error}") from error
-    owners = [_encoded(one.public_key()) == public for one in loaded]
-    if owners[0]:
-        return
-    if any(owners):
-        kind = "proxy certificate" if _proxy_kind(loaded[owners.index(True)]) else "certificate"
-        raise BadData(
-            f"the chain stands before the {kind}: the key belongs to certificate {owners.index(True) + 1}",
-            remedy="write the certificate first, then its key, then the chain",
-        )
-    raise BadData("the key does not belong to the first certificate")
+        return _read_certificate(der.read(_decoded(block)))
+    except BadData as error:
+        raise BadData(f"certificate {number} cannot be read: {error.sentence}") from None
 
 
-def _encoded(public_key: Any) -> bytes:
-    from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
-
-    encoded: bytes = public_key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
-    return encoded
-
-
-def _certificate(loaded: x509.Certificate) -> Certificate:
-    bits = getattr(loaded.public_key(), "key_size", None)
-    return Certificate(
-        subject=dn.slash_form(loaded.subject),
-        issuer=dn.slash_form(loaded.issuer),
-        not_before=loaded.not_valid_before_utc,
-        not_after=loaded.not_valid_after_utc,
-        proxy=_proxy_kind(loaded),
-        key_bits=bits if isinstance(bits, int) else None,
+def _read_certificate(certificate: Element) -> _Read:
+    """RFC 5280 section 4.1."""
+    parts = certificate.expect(der.SEQUENCE).children()
+    fields = parts[0].expect(der.SEQUENCE).children() if len(parts) == 3 else []
+    if fields and fields[0].tag == _VERSION:
+        fields = fields[1:]
+    if len(fields) < 6:
+        raise BadData("it has not the parts of a certificate")
+    _serial, _algorithm, issuer, validity, subject, key, *more = fields
+    times = validity.expect(der.SEQUENCE).children()
+    if len(times) != 2:
+        raise BadData("it has not two validity times")
+    bits, rsa = _key(key)
+    return _Read(
+        issuer=_name(issuer),
+        subject=_name(subject),
+        not_before=times[0].time(),
+        not_after=times[1].time(),
+        key_bits=bits,
+        rsa=rsa,
+        extensions=next((_extensions(each) for each in more if each.tag == _EXTENSIONS), {}),
     )
 
 
-def _proxy_kind(loaded: x509.Certificate) -> str | None:
-    for extension in loaded.extensions:
-        if extension.oid.dotted_string == PROXY_CERT_INFO:
-            return _LANGUAGES.get(_policy_language(_raw(extension)), "rfc")
-        if extension.oid.dotted_string == DRAFT_PROXY_CERT_INFO:
-            return "draft"
+def _name(name: Element) -> tuple[tuple[str, str | bytes], ...]:
+    """A value that is not the text which its type says stays bytes: names of 2015 break rules."""
+    found: list[tuple[str, str | bytes]] = []
+    for rdn in name.expect(der.SEQUENCE).children():
+        for attribute in rdn.expect(der.SET).children():
+            parts = attribute.expect(der.SEQUENCE).children()
+            if len(parts) != 2:
+                raise BadData("it has a malformed name")
+            try:
+                found.append((parts[0].oid(), parts[1].text()))
+            except BadData:
+                found.append((parts[0].oid(), parts[1].value))
+    return tuple(found)
+
+
+def _key(public_key: Element) -> tuple[int | None, tuple[bytes, bytes] | None]:
+    """Size of a SubjectPublicKeyInfo's key, and an RSA key's modulus and exponent."""
+    parts = public_key.expect(der.SEQUENCE).children()
+    algorithm = parts[0].expect(der.SEQUENCE).children() if len(parts) == 2 else []
+    if not algorithm:
+        raise BadData("it has a malformed public key")
+    kind = algorithm[0].oid()
+    if kind in _RSA:
+        numbers = der.read(parts[1].expect(der.BIT_STRING).value[1:]).expect(der.SEQUENCE).children()
+        if len(numbers) != 2:
+            raise BadData("it has a malformed RSA key")
+        modulus, exponent = (number.expect(der.INTEGER).value for number in numbers)
+        return int.from_bytes(modulus, "big").bit_length(), (modulus, exponent)
+    if kind == _ELLIPTIC and len(algorithm) == 2 and algorithm[1].tag == der.OBJECT_IDENTIFIER:
+        return _CURVE_BITS.get(algorithm[1].oid()), None
+    return None, None
+
+
+def _extensions(wrapped: Element) -> dict[str, bytes]:
+    """Section 4.1: { identifier, critical DEFAULT FALSE, OCTET STRING } each."""
+    lists = wrapped.children()
+    found = {}
+    for extension in lists[0].expect(der.SEQUENCE).children() if len(lists) == 1 else []:
+        parts = extension.expect(der.SEQUENCE).children()
+        if len(parts) not in (2, 3):
+            raise BadData("it has a malformed extension")
+        found[parts[0].oid()] = parts[-1].expect(der.OCTET_STRING).value
+    return found
+
+
+def _certificate(read: _Read, kind: str | None) -> Certificate:
+    return Certificate(
+        subject=dn.joined(read.subject),
+        issuer=dn.joined(read.issuer),
+        not_before=read.not_before,
+        not_after=read.not_after,
+        proxy=kind,
+        key_bits=read.key_bits,
+    )
+
+
+def _proxy_kind(read: _Read) -> str | None:
+    if PROXY_CERT_INFO in read.extensions:
+        return _LANGUAGES.get(_policy_language(read.extensions[PROXY_CERT_INFO]), "rfc")
+    if DRAFT_PROXY_CERT_INFO in read.extensions:
+        return "draft"
     # Globus Toolkit 2 marked its proxies by nothing but the last part of the name.
-    names = [attribute for rdn in loaded.subject.rdns for attribute in rdn]
-    if names and names[-1].oid.dotted_string == _COMMON_NAME and len(names) > 1:
-        return "legacy" if names[-1].value in ("proxy", "limited proxy") else None
+    if len(read.subject) > 1 and read.subject[-1][0] == _COMMON_NAME:
+        return "legacy" if read.subject[-1][1] in ("proxy", "limited proxy") else None
     return None
 
 
@@ -249,31 +319,92 @@ def _policy_language(proxy_cert_info: bytes) -> str:
     raise BadData("the proxy certificate names no policy language")
 
 
-def _raw(extension: x509.Extension[Any]) -> bytes:
-    raw: bytes = extension.value.public_bytes()
-    return raw
-
-
-def _identity(loaded: list[x509.Certificate], read: tuple[Certificate, ...]) -> tuple[str, bool]:
+def _identity(read: list[_Read], certificates: tuple[Certificate, ...]) -> tuple[str, bool]:
     """Return the end entity's DN and whether its certificate is in the file.
 
-    From the first certificate the issuers are followed, compared in their encoding, while they are
-    proxies. Where one is missing, its name is known nevertheless: a proxy's issuer.
+    From the first certificate the issuers are followed while they are proxies. Where one is missing, its
+    name is known nevertheless: a proxy's issuer.
     """
     at = 0
-    for _ in loaded:
-        if read[at].proxy is None:
-            return read[at].subject, True
-        issuer = loaded[at].issuer
-        following = [index for index, one in enumerate(loaded) if one.subject == issuer and index != at]
+    for _ in read:
+        if certificates[at].proxy is None:
+            return certificates[at].subject, True
+        issuer = read[at].issuer
+        following = [index for index, one in enumerate(read) if one.subject == issuer and index != at]
         if not following:
-            return read[at].issuer, False
+            return certificates[at].issuer, False
         at = following[0]
     raise BadData("the proxy certificates issue each other in a circle")
 
 
-def _attribute_certificates(loaded: x509.Certificate) -> list[voms.AttributeCertificate]:
-    for extension in loaded.extensions:
-        if extension.oid.dotted_string == voms.EXTENSION:
-            return voms.read_attribute_certificates(_raw(extension))
-    return []
+def _attribute_certificates(read: _Read) -> list[voms.AttributeCertificate]:
+    found = read.extensions.get(voms.EXTENSION)
+    return [] if found is None else voms.read_attribute_certificates(found)
+
+
+# ---- the private key
+
+
+def _expect_own_key(owners: list[bool], kinds: list[str | None]) -> None:
+    """Refuse a private key that is not the first certificate's, as TLS libraries do."""
+    if owners[0]:
+        return
+    if any(owners):
+        at = owners.index(True)
+        raise BadData(
+            f"the chain stands before the {'proxy certificate' if kinds[at] else 'certificate'}: the key belongs to "
+            f"certificate {at + 1}",
+            remedy="write the certificate first, then its key, then the chain",
+        )
+    raise BadData("the key does not belong to the first certificate")
+
+
+def _owners(key: bytes, read: list[_Read], blocks: list[bytes]) -> list[bool]:
+    """Which of the certificates a private key belongs to. Raises: BadData for a key that cannot be read."""
+    rsa = _rsa_public(key)
+    if rsa:
+        return [one.rsa == rsa for one in read]
+    return _owners_by_library(key, blocks)
+
+
+def _rsa_public(block: bytes) -> tuple[bytes, bytes] | None:
+    """Modulus and exponent of an unencrypted RSA key; None for whatever else the block holds.
+
+    Either a PrivateKeyInfo (RFC 5958 section 2) or an RSAPrivateKey (RFC 8017 section A.1.2).
+    """
+    try:
+        parts = der.read(_decoded(block)).expect(der.SEQUENCE).children()
+        if len(parts) >= 3 and parts[1].tag == der.SEQUENCE:
+            algorithm = parts[1].children()
+            if not algorithm or algorithm[0].oid() not in _RSA:
+                return None
+            parts = der.read(parts[2].expect(der.OCTET_STRING).value).expect(der.SEQUENCE).children()
+        if len(parts) != 9 or any(part.tag != der.INTEGER for part in parts):
+            return None
+        return parts[1].value, parts[2].value
+    except BadData:
+        return None
+
+
+def _owners_by_library(key: bytes, blocks: list[bytes]) -> list[bool]:
+    """The same for every kind of key that the `cryptography` library knows."""
+    import warnings
+
+    from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat, load_pem_private_key
+    from cryptography.x509 import load_pem_x509_certificate
+
+    def encoded(public_key: Any) -> bytes:
+        return bytes(public_key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo))
+
+    # it warns on stderr, which a probe leaves empty, of certificates that break rules
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        try:
+            own = encoded(load_pem_private_key(key, None).public_key())
+        except Exception as error:
+            # the library has no common base for what malformed keys raise
+            raise BadData(f"the private key cannot be read: {type(error).__name__}: {error}") from error
+        try:
+            return [encoded(load_pem_x509_certificate(block).public_key()) == own for block in blocks]
+        except Exception as error:
+            raise BadData(f"a certificate cannot be read: {type(error).__name__}: {error}") from error

@@ -41,6 +41,21 @@ def test_a_time_is_an_aware_instant() -> None:
 
 
 @pytest.mark.parametrize(
+    ("digits", "year"), [(b"500101000000Z", 1950), (b"491231235959Z", 2049), (b"000229120000Z", 2000)]
+)
+def test_a_short_time_is_of_the_century_that_rfc_5280_says(digits: bytes, year: int) -> None:
+    assert der.Element(der.UTC_TIME, digits).time().year == year
+
+
+@pytest.mark.parametrize(
+    "value", [b"20150520030150Z", b"1505200301Z", b"150520030150+0100", b"151320030150Z", b"", b"Z"]
+)
+def test_a_short_time_of_another_form_is_refused(value: bytes) -> None:
+    with pytest.raises(BadData):
+        der.Element(der.UTC_TIME, value).time()
+
+
+@pytest.mark.parametrize(
     ("tag", "value", "text"),
     [
         (0x0C, "é".encode(), "é"),

@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+import binascii
 import re
 from collections.abc import Callable
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 from cryptography import x509 as library
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec, ed25519
 from cryptography.hazmat.primitives.serialization import (
     BestAvailableEncryption,
     Encoding,
     NoEncryption,
     PrivateFormat,
 )
+from cryptography.x509.name import _ASN1Type
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -117,6 +121,79 @@ def test_an_encrypted_key_is_told(authority: Authority) -> None:
 def test_text_between_the_blocks_is_ignored(authority: Authority) -> None:
     pem = b"subject=/CN=x\r\n" + authority.proxy().read_bytes().replace(b"\n", b"\r\n") + b"\nBag Attributes\n"
     assert x509.read_credential(pem).proxy == "rfc"
+
+
+def made(
+    authority: Authority, key: object, *, until: datetime, names: list[library.NameAttribute] | None = None
+) -> bytes:
+    """A certificate of our CA for a key, with the key behind it."""
+    own = names or [library.NameAttribute(library.NameOID.COMMON_NAME, "Anybody")]
+    built = (
+        library.CertificateBuilder()
+        .subject_name(library.Name(own))
+        .issuer_name(library.Name(own))
+        .public_key(key.public_key())  # type: ignore[attr-defined]
+        .serial_number(1)
+        .not_valid_before(datetime(1999, 12, 31, 23, 59, 58, tzinfo=UTC))
+        .not_valid_after(until)
+        .sign(authority.robot.key, hashes.SHA256())
+    )
+    form = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())  # type: ignore[attr-defined]
+    return built.public_bytes(Encoding.PEM) + form
+
+
+@pytest.mark.parametrize("kind", ["rfc", "limited", "draft", "legacy", "host", "short"])
+def test_what_is_read_is_what_the_library_reads(authority: Authority, kind: str) -> None:
+    if kind == "host":
+        pem = authority.host(["cloud.example.org"]).path.read_bytes()
+    else:
+        pem = authority.proxy(
+            kind="rfc" if kind == "short" else kind, bits=1024 if kind == "short" else 2048
+        ).read_bytes()
+    ours, theirs = x509.read_credential(pem).certificates, library.load_pem_x509_certificates(pem)
+    assert len(ours) == len(theirs)
+    for one, other in zip(ours, theirs, strict=True):
+        assert one.subject == dn.slash_form(other.subject)
+        assert one.issuer == dn.slash_form(other.issuer)
+        assert (one.not_before, one.not_after) == (other.not_valid_before_utc, other.not_valid_after_utc)
+        assert one.key_bits == other.public_key().key_size
+
+
+@pytest.mark.parametrize("year", [2049, 2050])
+def test_both_forms_of_time_are_read(authority: Authority, year: int) -> None:
+    until = datetime(year, 12, 31, 23, 59, 59, tzinfo=UTC)
+    credential = x509.read_credential(made(authority, authority.robot.key, until=until))
+    assert (credential.not_before, credential.not_after) == (datetime(1999, 12, 31, 23, 59, 58, tzinfo=UTC), until)
+
+
+@pytest.mark.parametrize(
+    ("make", "bits"),
+    [
+        (lambda: ec.generate_private_key(ec.SECP256R1()), 256),
+        (lambda: ec.generate_private_key(ec.SECP521R1()), 521),
+        (ed25519.Ed25519PrivateKey.generate, None),
+    ],
+)
+def test_a_key_that_is_not_rsa_is_held_against_its_certificate_too(
+    authority: Authority, make: Callable[[], object], bits: int | None
+) -> None:
+    until = datetime(2049, 1, 1, tzinfo=UTC)
+    pem, other = made(authority, make(), until=until), made(authority, make(), until=until)
+    credential = x509.read_credential(pem)
+    assert (credential.has_key, credential.key_bits) == (True, bits)
+    with pytest.raises(BadData, match="the key does not belong to the first certificate"):
+        x509.read_credential(
+            pem.partition(b"-----BEGIN PRIVATE")[0] + b"".join(other.partition(b"-----BEGIN PRIVATE")[1:])
+        )
+
+
+def test_a_name_that_is_not_of_its_type_does_not_make_a_credential_useless(authority: Authority) -> None:
+    name = library.NameAttribute(library.NameOID.COMMON_NAME, "Jos?", _type=_ASN1Type.PrintableString)
+    pem = made(authority, authority.robot.key, until=datetime(2049, 1, 1, tzinfo=UTC), names=[name])
+    encoded = binascii.a2b_base64(pem.partition(b"-----END")[0].partition(b"-----\n")[2])
+    latin = binascii.b2a_base64(encoded.replace(b"Jos?", b"Jos\xe9"))
+    pem = b"-----BEGIN CERTIFICATE-----\n" + latin + b"-----END CERTIFICATE-----\n"
+    assert x509.read_credential(pem).subject == "/CN=José"
 
 
 def chain_first(authority: Authority) -> bytes:
@@ -233,6 +310,20 @@ def test_damaged_der_gives_a_result_or_bad_data(der: bytes, at: int, damage: byt
     pem = b"-----BEGIN CERTIFICATE-----\n" + encodebytes(damaged) + b"-----END CERTIFICATE-----\n"
     try:
         assert x509.read_credential(pem).certificates
+    except BadData as failure:
+        assert failure.sentence
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.integers(0, 5_000), st.binary(min_size=1, max_size=2))
+def test_a_damaged_key_gives_a_result_or_bad_data(authority: Authority, at: int, damage: bytes) -> None:
+    certificate = authority.robot.certificate.public_bytes(Encoding.PEM)
+    encoded = authority.robot.key.private_bytes(Encoding.DER, PrivateFormat.PKCS8, NoEncryption())
+    at %= len(encoded)
+    damaged = encoded[:at] + damage + encoded[at + len(damage) :]
+    pem = b"-----BEGIN PRIVATE KEY-----\n" + binascii.b2a_base64(damaged) + b"-----END PRIVATE KEY-----\n"
+    try:
+        assert x509.read_credential(certificate + pem).has_key
     except BadData as failure:
         assert failure.sentence
 
