@@ -29,6 +29,8 @@ class RankedResults(Results):  # type: ignore[misc]
 class OneLine(Summary):  # type: ignore[misc]
     """A sentence made of what the check found out when all is well, else the worst results' reasons.
 
+    What was asked of whom begins the reasons (`https://host:8787: ...`); it is said once.
+
     sentence: a format string over the resource's `facts`.
     """
 
@@ -46,7 +48,8 @@ class OneLine(Summary):  # type: ignore[misc]
         for result in results.most_significant:
             if result.hint and result.hint not in reasons:
                 reasons.append(result.hint)
-        return "; ".join(reasons)
+        subject = reasons[0].partition(": ")[0] + ": " if reasons else ""
+        return "; ".join([*reasons[:1], *(reason.removeprefix(subject) for reason in reasons[1:])])
 
     def verbose(self, results: Results) -> list[str]:
         """The reasons of the results that are not OK and did not make it to the status line."""

@@ -224,7 +224,7 @@ def test_a_registered_template_that_is_not_offered_is_critical_and_names_the_nea
     assert re.fullmatch(
         rf"OCCI-Context CRITICAL - {site.base}: registered image uuid_monitoring_19 is not among the 3 templates "
         r"offered; nearest: uuid_monitoring_20 \(correct the URL in the GOCDB\); "
-        rf"{site.base}: registered resource smal is not among the 3 templates offered; nearest: small "
+        r"registered resource smal is not among the 3 templates offered; nearest: small "
         r"\(correct the URL in the GOCDB\)",
         report.first,
     ), report.first
