@@ -1,0 +1,81 @@
+"""check_cloud_bdii against the BDII that Debian packages, with its own configuration and update daemon."""
+
+from __future__ import annotations
+
+import re
+import time
+from datetime import UTC, datetime
+
+import pytest
+
+from tests.federation.bdii import Bdii, Cloud
+from tests.federation.debian_bdii import DebianBdii, is_installed
+from tests.federation.faults import Faults
+
+PROBE = "check_cloud_bdii"
+SITE = "EXAMPLE-CLOUD"
+OCCI = "https://cloud.example.test:8787"
+
+
+class Provider(Bdii):
+    """Writes the LDIF of a cloud, and serves nothing itself: the suffix is the package's own."""
+
+    def __init__(self, *, dated: bool = False) -> None:
+        cloud = Cloud(SITE, OCCI, [("os_tpl#ubuntu", "Ubuntu 22.04")], [("resource_tpl#small", "small")], dated)
+        self.faults, self.extra = Faults(), ""
+        self._clouds, self._clock = lambda: [cloud], lambda: datetime.now(UTC)
+
+    def ldif(self) -> str:
+        return super().ldif().partition("\n\n")[2]
+
+
+@pytest.fixture
+def bdii(tmp_path):
+    assert is_installed(), "Debian's package bdii is missing: see scripts/set-up"
+    with DebianBdii(tmp_path / "bdii") as running:
+        yield running
+
+
+def look(probe, bdii, *, until: str):
+    """Ask until the update daemon has done its work and that is said, or for half a minute."""
+    give_up = time.monotonic() + 30
+    while True:
+        report = probe(PROBE, "-u", bdii.url, "--site", SITE)
+        if until in report.first or time.monotonic() > give_up:
+            return report
+        time.sleep(0.3)
+
+
+def test_a_cloud_is_missed_until_its_provider_publishes_it(probe, bdii):
+    report = look(probe, bdii, until=f"{SITE} (3 entries)")
+    assert report.first == (
+        f"CloudBDII-Check CRITICAL - {bdii.url}: publishes no cloud service of {SITE} (3 entries) "
+        "(see whether cloud-info-provider runs and what it prints)"
+    )
+    assert (report.code, report.err) == (2, "")
+    bdii.publish("cloud", Provider().ldif())
+    report = look(probe, bdii, until=" OK - ")
+    assert re.fullmatch(
+        rf"CloudBDII-Check OK - {re.escape(bdii.url)} has 1 cloud service of {SITE} in \d+ entries: "
+        rf"OCCI at {re.escape(OCCI)}, 1 image, 1 size; took [\d.]+ m?s",
+        report.first,
+    ), report.out
+    assert (report.code, report.err) == (0, "")
+
+
+def test_what_a_provider_no_longer_renews_is_stale(probe, bdii):
+    provider = Provider(dated=True)
+    bdii.publish("cloud", provider.ldif())
+    report = look(probe, bdii, until=" OK - ")
+    assert f"has 1 cloud service of {SITE} in " in report.first, report.out
+    provider.faults.on("bdii-stale", seconds=3 * 86400)
+    bdii.publish("cloud", provider.ldif())
+    report = look(probe, bdii, until=" WARNING - ")
+    assert report.code == 1, report.out
+    assert report.first == (
+        f"CloudBDII-Check WARNING - {bdii.url}: newest cloud entry is 3 d old (limit 1h); "
+        f"the validity of all cloud entries of {SITE} ended 3 d ago"
+    )
+    bdii.publish("cloud", "")
+    report = look(probe, bdii, until=f"publishes no cloud service of {SITE} (3 entries)")
+    assert (report.code, "(3 entries)" in report.first) == (2, True), report.out
