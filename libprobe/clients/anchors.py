@@ -7,7 +7,7 @@ from contextlib import contextmanager
 
 from libprobe.failures import BadData, Misconfigured
 from libprobe.formats import names
-from libprobe.formats.chains import Revocations
+from libprobe.formats.crl import MAX_CRL
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -16,10 +16,11 @@ if TYPE_CHECKING:
 
     from cryptography import x509
 
+    from libprobe.formats.chains import Revocations
+
 MAX_SAME_HASH = 8
 MAX_CERTIFICATE = 64 << 10
 MAX_BUNDLE = 4 << 20
-MAX_CRL = 8 << 20
 INSTALL = "install the trust anchors, or name another with --ca-path"
 
 
@@ -53,7 +54,7 @@ class Anchors:
         from cryptography.x509 import load_der_x509_certificate, load_pem_x509_certificate
 
         found = []
-        for path, data in self._hashed(name, "", MAX_CERTIFICATE):
+        for path, data in hashed(self.path, name.public_bytes(), "", MAX_CERTIFICATE):
             made = _loaded(path, data, load_pem_x509_certificate, load_der_x509_certificate)
             if made.subject == name:
                 found.append(made)
@@ -65,23 +66,14 @@ class Anchors:
             return None
         from cryptography.x509 import load_der_x509_crl, load_pem_x509_crl
 
+        from libprobe.formats.chains import Revocations
+
         found = []
-        for path, data in self._hashed(issuer.subject, "r", MAX_CRL):
+        for path, data in hashed(self.path, issuer.subject.public_bytes(), "r", MAX_CRL):
             crl = _loaded(path, data, load_pem_x509_crl, load_der_x509_crl)
             if crl.issuer == issuer.subject:
                 found.append(Revocations(crl, path))
         return max(found, key=lambda each: each.crl.last_update_utc, default=None)
-
-    def _hashed(self, name: x509.Name, kind: str, limit: int) -> list[tuple[str, bytes]]:
-        stem = os.path.join(self.path, names.subject_hash(name.public_bytes()))
-        found = []
-        for number in range(MAX_SAME_HASH):
-            path = f"{stem}.{kind}{number}"
-            data = _read(path, limit)
-            if data is None:
-                break
-            found.append((path, data))
-        return found
 
     def _read_bundle(self) -> list[x509.Certificate]:
         from cryptography.x509 import load_pem_x509_certificates
@@ -90,14 +82,30 @@ class Anchors:
         if data is None:
             raise Misconfigured(f"CA path {self.path} does not exist", remedy=INSTALL)
         try:
-            with _quiet():
+            with quiet():
                 return load_pem_x509_certificates(data)
         except ValueError:
             raise Misconfigured(f"CA bundle {self.path} cannot be read as PEM", remedy=INSTALL) from None
 
 
+def hashed(directory: str, name: bytes, kind: str, limit: int) -> list[tuple[str, bytes]]:
+    """The files of a name in a CA directory, path and content: certificates (kind ""), or CRLs (kind "r").
+
+    name: DER. Raises: Misconfigured for a file that cannot be read; BadData for the name.
+    """
+    stem = os.path.join(directory, names.subject_hash(name))
+    found = []
+    for number in range(MAX_SAME_HASH):
+        path = f"{stem}.{kind}{number}"
+        data = _read(path, limit)
+        if data is None:
+            break
+        found.append((path, data))
+    return found
+
+
 @contextmanager
-def _quiet() -> Iterator[None]:
+def quiet() -> Iterator[None]:
     """Old CAs break rules (zero serials), which the library tells stderr; a probe leaves that empty."""
     import warnings
 
@@ -121,7 +129,7 @@ def _read(path: str, limit: int) -> bytes | None:
 
 def _loaded(path: str, data: bytes, of_pem: Callable[[bytes], Any], of_der: Callable[[bytes], Any]) -> Any:
     try:
-        with _quiet():
+        with quiet():
             return of_pem(data) if b"-----BEGIN" in data else of_der(data)
     except (ValueError, BadData) as error:
         raise Misconfigured(f"{path} cannot be read: {str(error)[:100]}") from None

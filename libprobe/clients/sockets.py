@@ -65,9 +65,11 @@ class DeadlineSocket(socket.socket):
         super().sendall(*args)
 
 
-def tls_context() -> ssl.SSLContext:
+def tls_context(judge: Callable[[ssl.SSLSocket], None] | None = None) -> ssl.SSLContext:
     """A client-side context (certificates and host names verified) whose sockets keep a deadline.
 
+    judge: looks at each connection when its handshake is done, before anything is said over it; what it
+    raises (an OSError) ends the handshake as any other fault does.
     A socket made by it has a `limit` to be set after the handshake, which itself ends by the time-out
     that the plain socket had. Flags are set here and not taken from `create_default_context`, which
     differs between Python versions: VERIFY_X509_STRICT refuses many grid CAs.
@@ -84,6 +86,11 @@ def tls_context() -> ssl.SSLContext:
             if left <= 0:
                 raise TimeoutError("deadline passed")
             self.settimeout(left)
+
+        def do_handshake(self, block: bool = False) -> None:
+            super().do_handshake(block)
+            if judge:
+                judge(self)
 
         def read(self, *args: Any) -> Any:
             self._hurry()

@@ -19,6 +19,7 @@ from libprobe.failures import (
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     import ssl
+    from collections.abc import Callable
     from datetime import datetime
 
     from libprobe.credentials import Credential
@@ -32,7 +33,6 @@ _SELF_SIGNED = (18, 19)
 _NO_ISSUER = (2, 20, 21)
 _REVOKED = 23
 _NAME_MISMATCH = (62, 64)
-_CRL_FAULTS = {3: "no CRL of its CA", 11: "the CRL of its CA is not yet valid", 12: "the CRL of its CA has expired"}
 
 
 def ca_path(option: str | None, configured: str = "") -> str | None:
@@ -46,9 +46,10 @@ def ca_path(option: str | None, configured: str = "") -> str | None:
 def context(trust: str | None, credential: Credential | None = None) -> ssl.SSLContext:
     """A context that trusts the CAs of a directory (hashed names), of a bundle or of the system.
 
+    The CRLs of a directory are heeded, where there are some.
     Raises: Misconfigured when there are no such CAs; OwnCredential when ours cannot be used.
     """
-    made = sockets.tls_context()
+    made = sockets.tls_context(_judge_by_crls(trust) if trust and os.path.isdir(trust) else None)
     if trust is None:
         made.load_default_certs()
     else:
@@ -75,6 +76,23 @@ def _trust(made: ssl.SSLContext, path: str) -> None:
         raise Misconfigured(f"CA bundle {path} cannot be read as PEM: {error.reason or error}") from None
     except OSError as error:
         raise Misconfigured(f"CA path {path} cannot be read: {error.strerror}") from None
+
+
+def _judge_by_crls(directory: str) -> Callable[[ssl.SSLSocket], None]:
+    def judge(secured: ssl.SSLSocket) -> None:
+        """Raises: ssl.SSLCertVerificationError, as OpenSSL would say it, from the reason."""
+        import ssl
+
+        from libprobe.clients import revocation
+
+        try:
+            revocation.expect_not_revoked(secured, directory)
+        except (revocation.Revoked, Misconfigured) as reason:
+            error = ssl.SSLCertVerificationError(ssl.SSL_ERROR_SSL, str(reason))
+            error.verify_code, error.verify_message = _REVOKED, str(reason)
+            raise error from reason
+
+    return judge
 
 
 def _present(made: ssl.SSLContext, credential: Credential) -> None:
@@ -193,10 +211,11 @@ def _explain_certificate(
     error: ssl.SSLCertVerificationError, asked: str, host: str, port: int, deadline: Deadline
 ) -> Failure:
     code = error.verify_code
-    if code in _CRL_FAULTS:
-        return Misconfigured(f"{asked}: certificate cannot be judged: {_CRL_FAULTS[code]}", remedy="run fetch-crl")
     if code == _REVOKED:
-        return TlsFailure(f"{asked}: certificate is revoked")
+        reason = error.__cause__
+        if isinstance(reason, Misconfigured):
+            return Misconfigured(f"{asked}: certificate cannot be judged: {reason.sentence}", remedy=reason.remedy)
+        return TlsFailure(f"{asked}: {error.verify_message}")
     if code in _SELF_SIGNED:
         return TlsFailure(f"{asked}: certificate is self-signed, or its root CA is not trusted here")
     seen = peer_certificate(host, port, deadline) if code not in _NO_ISSUER or deadline.remaining() > 1 else None

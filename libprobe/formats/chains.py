@@ -11,7 +11,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 from libprobe.failures import BadData, Misconfigured
-from libprobe.formats import dn
+from libprobe.formats import crl, dn
 from libprobe.formats.x509 import DRAFT_PROXY_CERT_INFO, PROXY_CERT_INFO
 from libprobe.text import duration
 
@@ -199,18 +199,33 @@ def _expect_issuer(issuer: x509.Certificate, *, below: int, ours: bool) -> None:
 def _expect_not_revoked(
     certificate: x509.Certificate, issuer: x509.Certificate, found: Revocations | None, now: datetime
 ) -> None:
-    if found is None:
-        return
-    crl, path = found
-    fetch = "run fetch-crl"
-    if not crl.is_signature_valid(issuer.public_key()):  # type: ignore[arg-type]
-        raise Misconfigured(f"the CRL {path} is not signed by {_words(issuer)}", remedy=fetch)
-    if crl.next_update_utc and crl.next_update_utc < now:
-        expired = duration((now - crl.next_update_utc).total_seconds())
-        raise Misconfigured(f"the CRL {path} expired {expired} ago, so the signer cannot be judged", remedy=fetch)
-    entry = crl.get_revoked_certificate_by_serial_number(certificate.serial_number)
-    if entry is not None:
-        raise BadData(f"the certificate {_words(certificate)} was revoked on {entry.revocation_date_utc:%Y-%m-%d}")
+    try:
+        revoked = found and revoked_on(certificate, issuer, found, now)
+    except Misconfigured as failure:
+        raise Misconfigured(f"{failure.sentence}, so the signer cannot be judged", remedy=failure.remedy) from None
+    if revoked:
+        raise BadData(f"the certificate {_words(certificate)} was revoked on {revoked:%Y-%m-%d}")
+
+
+def revoked_on(
+    certificate: x509.Certificate, issuer: x509.Certificate, found: Revocations, now: datetime
+) -> datetime | None:
+    """Return when a certificate was revoked, None if it was not. Raises: Misconfigured for a CRL that is no good."""
+    from cryptography.x509 import DeltaCRLIndicator, IssuingDistributionPoint
+
+    listed, path = found
+    if not listed.is_signature_valid(issuer.public_key()):  # type: ignore[arg-type]
+        raise Misconfigured(f"the CRL {path} is not signed by {_words(issuer)}", remedy=crl.FETCH)
+    fault = crl.fault(path, listed.last_update_utc, listed.next_update_utc, now)
+    if fault:
+        raise Misconfigured(fault, remedy=crl.FETCH)
+    entry = listed.get_revoked_certificate_by_serial_number(certificate.serial_number)
+    if entry is None:
+        return None
+    for value in (extension.value for extension in listed.extensions):
+        if isinstance(value, DeltaCRLIndicator) or (isinstance(value, IssuingDistributionPoint) and value.indirect_crl):
+            return None  # its serial numbers may be other CAs', or have been released again
+    return entry.revocation_date_utc
 
 
 def _words(certificate: x509.Certificate) -> str:

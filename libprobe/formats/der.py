@@ -85,17 +85,26 @@ class Element(NamedTuple):
             raise BadData(f"{text!r} is not a time of the form {form}") from None
 
 
-def read(data: bytes) -> Element:
+def read(data: bytes, *, limit: int = MAX_BYTES) -> Element:
     """Return the one element that DATA is, with nothing after it.
 
-    Raises: BadData, also for more than MAX_BYTES.
+    Raises: BadData, also for more than `limit` bytes.
     """
-    if len(data) > MAX_BYTES:
-        raise BadData(f"DER data of {len(data)} bytes, more than {MAX_BYTES}")
+    if len(data) > limit:
+        raise BadData(f"DER data of {len(data)} bytes, more than {limit}")
     element, end = _element(data, 0)
     if end != len(data):
         raise BadData(f"{len(data) - end} bytes follow the DER data")
     return element
+
+
+def encoded(tag: int, value: bytes) -> bytes:
+    """Return an element's encoding."""
+    length = len(value)
+    if length < 0x80:
+        return bytes((tag, length)) + value
+    size = (length.bit_length() + 7) // 8
+    return bytes((tag, 0x80 | size)) + length.to_bytes(size, "big") + value
 
 
 def _elements(data: bytes) -> Iterator[Element]:

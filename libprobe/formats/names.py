@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import re
 
+from libprobe.failures import BadData
 from libprobe.formats import der
 from libprobe.formats.der import Element
 
@@ -27,28 +28,27 @@ _BLANKS = re.compile(r"[ \t\n\v\f\r]+")
 
 def subject_hash(name: bytes) -> str:
     """Return the hash of a DER-encoded name as eight hexadecimal digits. Raises: BadData."""
-    canonical = b""
+    digest = hashlib.sha1(canonical(name), usedforsecurity=False).digest()
+    return f"{int.from_bytes(digest[:4], 'little'):08x}"
+
+
+def canonical(name: bytes) -> bytes:
+    """Return a DER-encoded name in the form in which two that mean the same are equal. Raises: BadData."""
+    encoding = b""
     for rdn in der.read(name).expect(der.SEQUENCE).children():
         parts = [_canonical(attribute) for attribute in rdn.expect(der.SET).children()]
-        canonical += _encoded(der.SET, b"".join(sorted(parts)))
-    digest = hashlib.sha1(canonical, usedforsecurity=False).digest()
-    return f"{int.from_bytes(digest[:4], 'little'):08x}"
+        encoding += der.encoded(der.SET, b"".join(sorted(parts)))
+    return encoding
 
 
 def _canonical(attribute: Element) -> bytes:
     parts = attribute.expect(der.SEQUENCE).children()
-    kind, value = parts[0], parts[-1]
-    encoded = _encoded(value.tag, value.value)
+    if len(parts) != 2:
+        raise BadData(f"an attribute of a name with {len(parts)} parts")
+    kind, value = parts
+    encoded = der.encoded(value.tag, value.value)
     if value.tag in _STRINGS:
         text = _BLANKS.sub(" ", value.text().strip(" \t\n\v\f\r"))
         # only ASCII letters are folded
-        encoded = _encoded(der.UTF8_STRING, _UPPER.sub(lambda found: found[0].lower(), text).encode())
-    return _encoded(der.SEQUENCE, _encoded(kind.tag, kind.value) + encoded)
-
-
-def _encoded(tag: int, value: bytes) -> bytes:
-    length = len(value)
-    if length < 0x80:
-        return bytes((tag, length)) + value
-    size = (length.bit_length() + 7) // 8
-    return bytes((tag, 0x80 | size)) + length.to_bytes(size, "big") + value
+        encoded = der.encoded(der.UTF8_STRING, _UPPER.sub(lambda found: found[0].lower(), text).encode())
+    return der.encoded(der.SEQUENCE, der.encoded(kind.tag, kind.value) + encoded)

@@ -150,7 +150,9 @@ class User:
 
 
 @dataclass(frozen=True)
-class _Issuer:
+class Issuer:
+    """A CA."""
+
     certificate: x509.Certificate
     key: PrivateKey
 
@@ -190,7 +192,7 @@ class Authority:
         return self._ca.certificate
 
     @cached_property
-    def _unknown_ca(self) -> _Issuer:
+    def _unknown_ca(self) -> Issuer:
         """A CA that stands in nobody's directory."""
         name = x509.Name(
             [
@@ -201,11 +203,16 @@ class Authority:
         )
         return self._make_ca(name, ec.generate_private_key(ec.SECP256R1()))
 
-    def _make_ca(self, name: x509.Name, key: PrivateKey) -> _Issuer:
+    def intermediate(self, common_name: str) -> Issuer:
+        """A CA below this one, which stands in nobody's directory."""
+        key = ec.generate_private_key(ec.SECP256R1())
+        return self._make_ca(_name((NameOID.COMMON_NAME, common_name)), key, above=self._ca)
+
+    def _make_ca(self, name: x509.Name, key: PrivateKey, *, above: Issuer | None = None) -> Issuer:
         builder = (
             x509.CertificateBuilder()
             .subject_name(name)
-            .issuer_name(name)
+            .issuer_name(above.certificate.subject if above else name)
             .public_key(key.public_key())
             .serial_number(x509.random_serial_number())
             .not_valid_before(self.now - timedelta(days=3 * 365))
@@ -214,7 +221,7 @@ class Authority:
             .add_extension(_key_usage(key_cert_sign=True, crl_sign=True), critical=True)
             .add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False)
         )
-        return _Issuer(builder.sign(key, hashes.SHA256()), key)
+        return Issuer(builder.sign(above.key if above else key, hashes.SHA256()), key)
 
     def _write_ca_directory(self) -> None:
         name = self.ca_certificate.subject
@@ -245,30 +252,55 @@ class Authority:
 
     def write_crl(self, *, next_update: timedelta = timedelta(days=7)) -> Path:
         """Publish the CRL anew and return its path. A negative `next_update` gives an expired CRL."""
+        path = self.ca_directory / "FedCloudTestCA.crl.pem"
+        _write(path, self.crl(self._revoked, next_update=next_update), 0o644)
+        return path
+
+    def crl(
+        self,
+        revoked: Iterable[x509.RevokedCertificate] = (),
+        *,
+        last_update: timedelta = timedelta(hours=-1),
+        next_update: timedelta = timedelta(days=7),
+        extension: x509.ExtensionType | None = None,
+    ) -> bytes:
+        """Return a CRL of this CA in PEM. The times are counted from now."""
         end = self.now + next_update
         builder = (
             x509.CertificateRevocationListBuilder()
             .issuer_name(self.ca_certificate.subject)
-            .last_update(min(self.now, end) - timedelta(hours=1))
+            .last_update(min(self.now + last_update, end - timedelta(hours=1)))
             .next_update(end)
             .add_extension(x509.CRLNumber(next(self._counter)), critical=False)
         )
-        for entry in self._revoked:
+        if extension:
+            builder = builder.add_extension(extension, critical=True)
+        for entry in revoked:
             builder = builder.add_revoked_certificate(entry)
-        crl = builder.sign(self._ca.key, hashes.SHA256())
-        path = self.ca_directory / "FedCloudTestCA.crl.pem"
-        _write(path, crl.public_bytes(serialization.Encoding.PEM), 0o644)
+        return builder.sign(self._ca.key, hashes.SHA256()).public_bytes(serialization.Encoding.PEM)
+
+    def directory_with(self, path: Path, crl: bytes | None) -> Path:
+        """Make another machine's CA directory, with another CRL of this CA or without one; returns it."""
+        path.mkdir()
+        hashed = subject_hash(self.ca_certificate.subject)
+        _write(path / f"{hashed}.0", _pem(self.ca_certificate), 0o644)
+        if crl is not None:
+            _write(path / f"{hashed}.r0", crl, 0o644)
         return path
 
-    def revoke(self, certificate: x509.Certificate) -> None:
-        """Revoke a certificate of this CA and publish the CRL."""
-        entry = (
+    def entry(self, certificate: x509.Certificate) -> x509.RevokedCertificate:
+        """A CRL's entry for a certificate, revoked a minute ago."""
+        return (
             x509.RevokedCertificateBuilder()
             .serial_number(certificate.serial_number)
             .revocation_date(self.now - timedelta(minutes=1))
             .add_extension(x509.CRLReason(x509.ReasonFlags.key_compromise), critical=False)
+            .build()
         )
-        self._revoked.append(entry.build())
+
+    def revoke(self, certificate: x509.Certificate) -> None:
+        """Revoke a certificate of this CA and publish the CRL."""
+        self._revoked.append(self.entry(certificate))
         self.write_crl()
 
     # -- hosts --
@@ -280,7 +312,7 @@ class Authority:
         ips: Iterable[str] = ("127.0.0.1", "::1"),
         not_before: datetime | None = None,
         not_after: datetime | None = None,
-        issuer: str = "ca",
+        issuer: str | Issuer = "ca",
         self_signed: bool = False,
         weak: bool = False,
         alternative_names: bool = True,
@@ -288,13 +320,15 @@ class Authority:
     ) -> Credential:
         """Issue a host certificate; the first name is the CN.
 
-        issuer: "ca" or "unknown" (the CA that is in nobody's directory).
+        issuer: "ca", "unknown" (the CA that is in nobody's directory), or one of `intermediate`, whose
+            certificate the server then sends along.
         weak: a 1024-bit RSA key, refused at OpenSSL's default security level 2.
         alternative_names: False leaves the names in the CN alone, as grid hosts of 2015 often did.
         """
         key = key or (rsa.generate_private_key(65537, 1024) if weak else ec.generate_private_key(ec.SECP256R1()))
         subject = _name((NameOID.ORGANIZATION_NAME, "Hosts"), (NameOID.COMMON_NAME, names[0]))
-        signer = {"ca": self._ca, "unknown": self._unknown_ca}[issuer] if not self_signed else None
+        between = issuer if isinstance(issuer, Issuer) else None
+        signer = between or {"ca": self._ca, "unknown": self._unknown_ca}[str(issuer)] if not self_signed else None
         signing_key = signer.key if signer else key
         not_before = not_before or self.now - timedelta(days=30)
         builder = (
@@ -320,7 +354,7 @@ class Authority:
             builder = builder.add_extension(x509.SubjectAlternativeName(general_names), critical=False)
         certificate = builder.sign(signing_key, hashes.SHA256())
         path = self.directory / "hosts" / f"{names[0]}-{next(self._counter)}.pem"
-        _write(path, _pem(certificate) + _pem_key(key), 0o600)
+        _write(path, _pem(certificate) + _pem_key(key) + (_pem(between.certificate) if between else b""), 0o600)
         return Credential(path, certificate, key, weak)
 
     def host_variant(self, variant: str, names: Sequence[str]) -> Credential:

@@ -109,7 +109,7 @@ class Bdii:
         self.extra = ""
         self.faults = _Switches(self._changed)
         self._clouds = clouds
-        self._certificate = certificate
+        self.certificate = certificate
         self._settings = tuple(settings)
         self._clock = clock
         self._process: subprocess.Popen[bytes] | None = None
@@ -189,8 +189,8 @@ class Bdii:
         if MODULES.exists():
             yield f"modulepath {MODULES}"
             yield from (f"moduleload {module}" for module in ("back_mdb", "back_relay", "rwm"))
-        if self._certificate:
-            chain, key = self._certificate
+        if self.certificate:
+            chain, key = self.certificate
             yield f"TLSCertificateFile {chain}"
             yield f"TLSCertificateKeyFile {key}"
             yield f"TLSCACertificateFile {chain}"
@@ -214,7 +214,7 @@ class Bdii:
     def _listen(self) -> None:
         """Start slapd and wait until it accepts connections. Raises: RuntimeError."""
         urls = f"ldap://127.0.0.1:{self.port}/"
-        if self._certificate:
+        if self.certificate:
             urls += f" ldaps://127.0.0.1:{self.tls_port}/"
         with (self.directory / "log").open("wb") as log:
             self._process = process = subprocess.Popen(

@@ -1,0 +1,101 @@
+"""Whether a server's certificate was revoked, by the CRLs that lie beside the CAs (`<hash>.r0`).
+
+OpenSSL either insists on a CRL for every CA or looks at none. A grid CA directory has them for most CAs: so the
+handshake is done without, and the chain that it accepted is judged here by the CRLs that there are, before anything
+is said over the connection. One CRL is read for each certificate, and only those of its issuer.
+"""
+
+from __future__ import annotations
+
+import time
+from itertools import pairwise
+
+from libprobe.clients.anchors import hashed, quiet
+from libprobe.failures import BadData, Misconfigured
+from libprobe.formats import crl
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    import ssl
+    from datetime import datetime
+
+
+class Revoked(Exception):
+    """A certificate of the chain was revoked; its text says which and since when."""
+
+
+def expect_not_revoked(secured: ssl.SSLSocket, directory: str) -> None:
+    """Judge the chain of a connection whose handshake is done.
+
+    directory: CAs and CRLs with hashed names.
+    Raises: Revoked; Misconfigured for a CRL of ours by which nothing can be judged.
+    """
+    chain = _verified_chain(secured)
+    for certificate, issuer in pairwise(chain):
+        _judge(directory, certificate, issuer, is_servers=certificate is chain[0])
+
+
+def _verified_chain(secured: ssl.SSLSocket) -> list[bytes]:
+    """The accepted chain in DER, the server's own certificate first, the trusted CA last."""
+    if hasattr(secured, "get_verified_chain"):
+        return list(secured.get_verified_chain())
+    import _ssl  # public only from Python 3.13 on
+
+    return [each.public_bytes(_ssl.ENCODING_DER) for each in secured._sslobj.get_verified_chain()]  # type: ignore[attr-defined]
+
+
+def _judge(directory: str, certificate: bytes, issuer: bytes, *, is_servers: bool) -> None:
+    try:
+        issued = crl.read_issued(certificate)
+        found = _newest(directory, issued.issuer)
+    except BadData:
+        return  # a name that OpenSSL takes and we cannot read: there is no saying which CRL is its
+    if found is None:
+        return
+    path, listed = found
+    moment = time.strftime("%Y%m%d%H%M%SZ", time.gmtime())
+    is_current = listed.this_update <= moment and (not listed.next_update or moment <= listed.next_update)
+    if is_current and not listed.may_list(issued.serial):
+        return
+    revoked = _revoked_on(certificate, issuer, path, listed)
+    if revoked:
+        whose = "certificate" if is_servers else "certificate of its CA"
+        raise Revoked(f"{whose} is revoked, since {revoked:%Y-%m-%d}")
+
+
+def _revoked_on(certificate: bytes, issuer: bytes, path: str, listed: crl.RevocationList) -> datetime | None:
+    """The judgement of the library, which takes longer to load than all of a handshake."""
+    from datetime import UTC, datetime
+
+    from cryptography.x509 import load_der_x509_certificate, load_der_x509_crl
+
+    from libprobe.formats.chains import Revocations, revoked_on
+
+    try:
+        with quiet():
+            revocations = Revocations(load_der_x509_crl(listed.encoded), path)
+            both = load_der_x509_certificate(certificate), load_der_x509_certificate(issuer)
+            return revoked_on(*both, revocations, datetime.now(UTC))
+    except Misconfigured:
+        raise
+    except Exception as error:  # the library raises on access what it did not look at before
+        raise _unreadable(path, error) from None
+
+
+def _newest(directory: str, issuer: bytes) -> tuple[str, crl.RevocationList] | None:
+    """The newest CRL of a CA and its path, None if there is none. Raises: Misconfigured; BadData for the name."""
+    from libprobe.formats import names
+
+    found = []
+    for path, data in hashed(directory, issuer, "r", crl.MAX_CRL):
+        try:
+            listed = crl.read_list(data)
+        except BadData as error:
+            raise _unreadable(path, error) from None
+        if listed.issuer == names.canonical(issuer):  # another CA's name may have the same hash
+            found.append((path, listed))
+    return max(found, key=lambda each: each[1].this_update, default=None)
+
+
+def _unreadable(path: str, error: Exception) -> Misconfigured:
+    return Misconfigured(f"the CRL {path} cannot be read: {str(error)[:100]}", remedy=crl.FETCH)

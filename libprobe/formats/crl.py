@@ -1,0 +1,106 @@
+"""Certificate revocation lists (RFC 5280 section 5): a first look at one, without the library that reads it whole.
+
+A list may have ten thousands of entries, and hardly ever the one that is looked for. Whether it can hold a serial
+number is a search for a few bytes; only where they occur need the library read the list and judge.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+from libprobe.failures import BadData
+from libprobe.formats import der, names
+from libprobe.text import duration
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+MAX_CRL = 8 << 20
+FETCH = "run fetch-crl"
+_UTC_TIME = 0x17
+_BEGIN, _END = b"-----BEGIN X509 CRL-----", b"-----END X509 CRL-----"
+
+
+class Issued(NamedTuple):
+    """What a revocation list needs of a certificate: its serial number and its issuer's name, both DER."""
+
+    serial: bytes
+    issuer: bytes
+
+
+class RevocationList(NamedTuple):
+    """The frame of a CRL.
+
+    issuer:      the CA's name as names are compared, see `names.canonical`.
+    this_update: `YYYYMMDDHHMMSSZ`, as is next_update, which is empty where there is none.
+    encoded:     the whole list in DER.
+    """
+
+    issuer: bytes
+    this_update: str
+    next_update: str
+    encoded: bytes
+
+    def may_list(self, serial: bytes) -> bool:
+        """Whether a serial number can be in it: False is certain, True is not."""
+        return serial in self.encoded
+
+
+def read_issued(certificate: bytes) -> Issued:
+    """Read a DER certificate. Raises: BadData."""
+    parts = _to_be_signed(certificate)
+    if parts and parts[0].tag == 0xA0:  # the version, left out in version 1
+        parts = parts[1:]
+    if len(parts) < 3:
+        raise BadData("a certificate without serial number or issuer")
+    serial, issuer = parts[0].expect(der.INTEGER), parts[2].expect(der.SEQUENCE)
+    return Issued(der.encoded(serial.tag, serial.value), der.encoded(issuer.tag, issuer.value))
+
+
+def read_list(data: bytes) -> RevocationList:
+    """Read the frame of a CRL in PEM, as CA directories have it, or in DER. Raises: BadData."""
+    encoded = _decoded(data)
+    parts = _to_be_signed(encoded)
+    if parts and parts[0].tag == der.INTEGER:  # the version, left out in version 1
+        parts = parts[1:]
+    if len(parts) < 3:
+        raise BadData("a CRL without issuer or date")
+    issuer = parts[1].expect(der.SEQUENCE)
+    next_update = _time(parts[3]) if len(parts) > 3 and parts[3].tag in (_UTC_TIME, der.GENERALIZED_TIME) else ""
+    return RevocationList(names.canonical(der.encoded(issuer.tag, issuer.value)), _time(parts[2]), next_update, encoded)
+
+
+def fault(path: str, this_update: datetime, next_update: datetime | None, now: datetime) -> str:
+    """Why a CRL may not be judged by, in words; empty if it may."""
+    if next_update and next_update < now:
+        return f"the CRL {path} expired {duration((now - next_update).total_seconds())} ago"
+    if this_update > now:
+        ahead = duration((this_update - now).total_seconds())
+        return f"the CRL {path} is valid only in {ahead}; is this machine's clock right?"
+    return ""
+
+
+def _to_be_signed(encoded: bytes) -> list[der.Element]:
+    parts = der.read(encoded, limit=MAX_CRL).expect(der.SEQUENCE).children()
+    return parts[0].expect(der.SEQUENCE).children() if parts else []
+
+
+def _decoded(data: bytes) -> bytes:
+    if _BEGIN not in data:
+        return data
+    from binascii import Error, a2b_base64
+
+    try:
+        return a2b_base64(data.partition(_BEGIN)[2].partition(_END)[0])
+    except Error as error:
+        raise BadData(f"not base64: {error}") from None
+
+
+def _time(element: der.Element) -> str:
+    """A Time as RFC 5280 section 4.1.2.5 has it, with the century."""
+    text = element.value[:32].decode("ascii", "replace")
+    if element.tag == _UTC_TIME:
+        text = ("19" if text[:2] >= "50" else "20") + text
+    if len(text) != 15 or not text[:14].isdigit() or text[14] != "Z":
+        raise BadData(f"{text!r} is not a time of the form YYYYMMDDHHMMSSZ")
+    return text

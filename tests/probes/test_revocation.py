@@ -1,0 +1,121 @@
+"""Revoked host certificates, and CRLs of ours that are no good, over every protocol that has TLS."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+from cryptography import x509
+
+from tests.conftest import Monitor, Report
+from tests.federation.bdii import is_installed
+from tests.federation.stomp_responder import Responder
+
+Look = Callable[[Path], Report]
+
+
+@pytest.fixture(params=["http", "ldaps", "starttls", "stomp", "tcp"])
+def service(request, monitor: Monitor) -> Iterator[tuple[x509.Certificate, Look, str]]:
+    """A service with a good certificate: that, a look at it with a CA directory, and how sentences about it begin."""
+    federation = monitor.federation
+    site = federation.site("ooi")
+
+    def look_at(probe: str, *arguments: object) -> Look:
+        return lambda directory: monitor.run(probe, *arguments, "--ca-path", directory)
+
+    match request.param:
+        case "http":
+            yield (
+                site.credential.certificate,
+                look_at("check_occi_vm", "-u", site.url),
+                f"OCCI-VM STATUS - GET {site.base}/-/",
+            )
+        case "tcp":
+            look = look_at("check_endpoint_tcp", "-H", "localhost", "-p", site.web.port, "--tls")
+            yield site.credential.certificate, look, f"Endpoint-TCP STATUS - localhost port {site.web.port} (127.0.0.1)"
+        case "stomp":
+            credential = federation.authority.host(["localhost"])
+            with Responder(context=federation.authority.server_context(credential)) as responder:
+                url = f"stomp+ssl://localhost:{responder.port}"
+                yield credential.certificate, look_at("check_broker", "-u", url), f"Broker STATUS - {url}"
+        case way:
+            if not is_installed():
+                pytest.skip("slapd or glue-schema is not installed: see scripts/set-up")
+            url = federation.bdii.tls_url if way == "ldaps" else federation.bdii.url
+            options = ["--starttls"] if way == "starttls" else []
+            begins = f"CloudBDII-Check STATUS - {'StartTLS with ' if options else ''}{'/'.join(url.split('/')[:3])}"
+            certificate = x509.load_pem_x509_certificate(federation.bdii.certificate[0].read_bytes())
+            yield certificate, look_at("check_cloud_bdii", "-u", url, *options), begins
+
+
+def test_a_revoked_certificate_is_critical_and_the_sites_fault(service, federation, tmp_path):
+    certificate, look, begins = service
+    authority = federation.authority
+    directory = authority.directory_with(tmp_path / "ca", authority.crl([authority.entry(certificate)]))
+    report = look(directory)
+    said = rf"{re.escape(begins.replace('STATUS', 'CRITICAL'))}: certificate is revoked, since \d{{4}}-\d\d-\d\d"
+    assert re.fullmatch(said, report.first), report.first
+    assert (report.code, report.err) == (2, "")
+
+
+@pytest.mark.parametrize(
+    ("times", "said"),
+    [
+        ({"next_update": timedelta(days=-3)}, r"expired 3 d ago \(run fetch-crl\)"),
+        ({"last_update": timedelta(hours=50)}, r"is valid only in [\d.]+ d; is this machine's clock right\? .*"),
+    ],
+)
+def test_a_crl_of_ours_that_is_not_of_today_is_unknown_and_says_what_to_do(service, federation, tmp_path, times, said):
+    certificate, look, begins = service
+    authority = federation.authority
+    crl = authority.crl([authority.entry(certificate)], **times)
+    directory = authority.directory_with(tmp_path / "ca", crl)
+    report = look(directory)
+    begin = re.escape(begins.replace("STATUS", "UNKNOWN"))
+    path = re.escape(str(directory))
+    assert re.fullmatch(rf"{begin}: certificate cannot be judged: the CRL {path}/\w{{8}}\.r0 {said}", report.first), (
+        report.first
+    )
+    assert (report.code, report.err) == (3, "")
+
+
+def test_without_a_crl_and_with_one_that_does_not_list_it_the_certificate_is_good(service, federation, tmp_path):
+    _, look, _ = service
+    authority = federation.authority
+    other = authority.host(["other.fedcloud.test"]).certificate
+    for number, crl in enumerate((None, authority.crl(), authority.crl([authority.entry(other)]))):
+        report = look(authority.directory_with(tmp_path / f"ca{number}", crl))
+        assert (report.code, report.err) == (0, ""), report.first
+
+
+def test_another_fault_of_the_certificate_comes_before_a_crl_of_ours(monitor, tmp_path):
+    site = monitor.federation.site("ooi")
+    site.certificate("wrong-host")
+    directory = monitor.federation.authority.directory_with(tmp_path / "ca", b"not a CRL")
+    report = monitor.run("check_occi_vm", "-u", site.url, "--ca-path", directory)
+    assert (report.code, report.err) == (2, "")
+    assert "certificate is not for localhost" in report.first
+
+
+def test_a_crl_that_cannot_be_read_is_unknown(monitor, tmp_path):
+    site = monitor.federation.site("ooi")
+    directory = monitor.federation.authority.directory_with(tmp_path / "ca", b"not a CRL")
+    report = monitor.run("check_occi_vm", "-u", site.url, "--ca-path", directory)
+    assert (report.code, report.err) == (3, "")
+    assert re.search(r"cannot be judged: the CRL \S+\.r0 cannot be read: .* \(run fetch-crl\)$", report.first)
+
+
+def test_the_gocdb_with_a_revoked_certificate_is_no_sites_fault(monitor, tmp_path):
+    authority = monitor.federation.authority
+    gocdb = monitor.federation.gocdb.server
+    credential = authority.host(["localhost"])
+    gocdb.use_context(authority.server_context(credential))
+    directory = authority.directory_with(tmp_path / "ca", authority.crl([authority.entry(credential.certificate)]))
+    report = monitor.run("check_occi_vm", "-H", "ooi.fedcloud.test", "--ca-path", directory)
+    assert (report.code, report.err) == (3, "")
+    assert re.match(
+        r"OCCI-VM UNKNOWN - GOCDB GET https://localhost:\d+/\S*: certificate is revoked, since", report.first
+    )
