@@ -23,6 +23,9 @@ MAX_LINE = 2000
 PERFORMANCE_SHARE = 6144
 """Bytes of the whole that performance data may take; what exceeds it is dropped label by label."""
 
+PAGES = "https://github.com/EGI-Federation/fedcloud-probes/blob/main/docs/"
+"""Where people read what a result means; the same addresses are `docurl` in etc/ncg."""
+
 
 def render(
     name: str, status: int, sentence: str, performance: list[str], lines: list[str], *, max_bytes: int = MAX_BYTES
@@ -47,6 +50,11 @@ def render(
         shown, hidden = _that_fit(cleaned, room - len(note) - 8)
         shown.append(note.format(hidden))
     return "\n".join([first, *shown]) + "\n"
+
+
+def page_of(program: str) -> str:
+    """The address of the page about an executable, by its name or path."""
+    return f"{PAGES}{program.rpartition('/')[2].removeprefix('fedcloud-')}.md"
 
 
 def _clean(text: str, limit: int) -> str:

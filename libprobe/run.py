@@ -14,7 +14,7 @@ import sys
 
 from libprobe import cli, output, redact
 from libprobe.deadline import ENFORCE_AFTER_S, Deadline, Interrupted, OutOfTime
-from libprobe.failures import UNKNOWN, Failure
+from libprobe.failures import OK, UNKNOWN, Failure
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -56,7 +56,7 @@ def probe(name: str, options: Options, check: MakeCheck, *, doc: str | None, tim
         finally:
             signals.ignore()
     except Interrupted:
-        code, report = UNKNOWN, output.render(name, UNKNOWN, signals.sentence(), [], [])
+        code, report = UNKNOWN, _without_check(name, signals.sentence(), sys.argv)
     _leave(code, report)
 
 
@@ -80,12 +80,12 @@ def execute(
         args = (parser or make_parser(argv[0] or name, options, doc=doc, timeout=timeout)).parse_args(argv[1:])
     except cli.Stop as stop:
         if stop.is_error:
-            return UNKNOWN, output.render(name, UNKNOWN, stop.text, [], [])
+            return UNKNOWN, _without_check(name, stop.text, argv)
         return UNKNOWN, stop.text
     deadline = Deadline(args.timeout)
     if on_deadline:
         on_deadline(deadline)
-    run = _Run(name, args, deadline)
+    run = _Run(name, args, deadline, output.page_of(argv[0] or name))
     try:
         with deadline.enforced():
             run.carry_out(check)
@@ -105,11 +105,23 @@ def make_parser(program: str, options: Options, *, doc: str | None, timeout: flo
     return parser
 
 
+def _without_check(name: str, sentence: str, argv: Sequence[str]) -> str:
+    """The report of a run that came to no check: its options are not known, so -v is looked for in its words."""
+    is_verbose = any(word == "--verbose" or (len(word) > 1 and word == "-".ljust(len(word), "v")) for word in argv[1:])
+    lines = [_explained(output.page_of(argv[0] or name))] if is_verbose else []
+    return output.render(name, UNKNOWN, sentence, [], lines)
+
+
+def _explained(page: str) -> str:
+    return f"what it means, and what to do: {page}"
+
+
 class _Run:
     """The objects of one check, its results so far, and the report they make."""
 
-    def __init__(self, name: str, args: argparse.Namespace, deadline: Deadline) -> None:
+    def __init__(self, name: str, args: argparse.Namespace, deadline: Deadline, page: str) -> None:
         self.name = name
+        self.page = page
         self.args = args
         self.deadline = deadline
         self.early: list[tuple[int, str]] = []
@@ -166,7 +178,8 @@ class _Run:
     def report(self) -> tuple[int, str]:
         """Exit code and report of all results, the most significant first."""
         status, sentence, performance = self._verdict()
-        lines = self.lines
+        lines = [_explained(self.page)] if self.args.verbose and status != OK else []
+        lines += self.lines
         for resource in self.check.resources if self.check else ():
             lines += [text for level, text in getattr(resource, "details", ()) if level <= self.args.verbose]
         if self.args.verbose and self.check:

@@ -13,8 +13,6 @@ sys.path.insert(0, str(ROOT))
 
 from libprobe import cli  # noqa: E402
 
-PAGES = "https://github.com/EGI-Federation/fedcloud-probes/blob/main/docs/"
-
 EXECUTABLES = sorted(path for names in ("check_*", "fedcloud-*") for path in (ROOT / "probes").glob(names))
 
 

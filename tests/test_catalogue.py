@@ -7,6 +7,7 @@ import importlib.util
 import json
 import random
 import re
+import subprocess
 from pathlib import Path
 from types import ModuleType
 
@@ -15,7 +16,7 @@ import pytest
 from libprobe import catalogue, cli
 from libprobe.failures import BadData, Misconfigured
 from libprobe.formats.gocdb import ServiceEndpoint
-from tests.conftest import ROOT
+from tests.conftest import ROOT, clean_environment, command
 
 SHIPPED = ROOT / "etc/ncg"
 OCCI = "eu.egi.cloud.vm-management.occi"
@@ -101,7 +102,17 @@ def test_every_metric_can_end_before_it_is_asked_again_and_is_for_some_service(n
     assert found.retry_s <= found.interval_s
     assert found.service_types
     assert found.path == "/usr/libexec/argo-monitoring/probes/fedcloud"
-    assert found.docurl.startswith("https://")
+
+
+@pytest.mark.parametrize("name", TABLE)
+def test_the_page_of_a_metric_is_the_one_that_its_probe_names_and_it_is_there(name: str) -> None:
+    found = metric(name)
+    said = subprocess.run(
+        command(found.probe, "-v", "-t", "0"), capture_output=True, text=True, env=clean_environment()
+    ).stdout
+    assert said.splitlines()[1] == f"what it means, and what to do: {found.docurl}"
+    page = ROOT / "docs" / found.docurl.rpartition("/docs/")[2]
+    assert page.read_text().startswith(f"# {found.probe}\n")
 
 
 @pytest.mark.parametrize("name", TABLE)

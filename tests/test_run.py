@@ -222,6 +222,34 @@ def test_long_output_is_cut_at_8_kib_and_says_so(script):
     assert script(body).lines == []
 
 
+PAGE = "what it means, and what to do: https://github.com/EGI-Federation/fedcloud-probes/blob/main/docs/check_demo.md"
+
+
+@pytest.mark.parametrize(
+    ("body", "arguments"),
+    [
+        ("yield Metric('value', 11)", []),
+        ("yield Metric('value', 99)", []),
+        ("raise HelperFailure('the portal is down')", []),
+        ("time.sleep(20)\nyield", ["-t", "0.2"]),
+        ("import os, signal\nos.kill(os.getpid(), signal.SIGTERM)\ntime.sleep(9)\nyield", []),
+        ("", ["--config", "/nonexistent"]),
+        ("", ["--no-such-option"]),
+        ("", ["-w", "5:3"]),
+    ],
+)
+def test_with_v_whatever_is_not_ok_names_its_page_before_all_detail(script, body, arguments):
+    for words in (["-v", *arguments], [*arguments, "--verbose"], ["-vv", *arguments]):
+        report = script(body, *words)
+        assert (report.code > 0, report.lines[0]) == (True, PAGE), report.out
+        assert report.out.count(PAGE) == 1
+    assert "/docs/" not in script(body, *arguments).out
+
+
+def test_what_is_ok_names_no_page(script):
+    assert script("yield Metric('value', 7)", "-v").lines == []
+
+
 def test_vvv_shows_the_loggers_of_every_library(script):
     body = "import logging\nlogging.getLogger('some.library').debug('hello')\nyield Metric('value', 7)"
     assert "some.library: hello" in script(body, "-vvv").lines
