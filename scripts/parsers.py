@@ -1,11 +1,14 @@
-"""The option parsers of our executables, for what is made from them: man pages, completion, documentation."""
+"""The option parsers and descriptions of our executables, for what is made from them: man pages, completion, tables."""
 
 from __future__ import annotations
 
+import re
 import runpy
 import signal
 import sys
+from collections.abc import Iterator
 from pathlib import Path
+from typing import NamedTuple
 from unittest import mock
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -43,3 +46,36 @@ def parser_of(path: Path) -> cli.Parser:
             if handler is not signal.getsignal(number):
                 signal.signal(number, handler)
     raise ValueError(f"{path} does not read its command line with cli.Parser")
+
+
+class Description(NamedTuple):
+    """What an executable says of itself, in the lines of its docstring.
+
+    measured: (label, unit, condition) of its performance data; an empty condition: always, when all is well.
+    """
+
+    critical: str
+    warning: str
+    measured: tuple[tuple[str, str, str], ...]
+
+
+def describe(text: str) -> Description:
+    """Read an executable's docstring. Raises: KeyError for a line that is missing."""
+    fields: dict[str, str] = {}
+    name = ""
+    for line in text.split("\n"):
+        if found := re.match(r"(\w[\w ]*?)(?::| when) +(\S.*)", line):
+            name, fields[found[1]] = found[1], found[2]
+        elif name and line.startswith("  "):
+            fields[name] += f" {line.strip()}"
+    return Description(fields["Critical"], fields["Warning"], tuple(_measured(fields["Performance"])))
+
+
+def _measured(text: str) -> Iterator[tuple[str, str, str]]:
+    for part in text.split("; "):
+        condition, also, labels = part.rpartition(" also ")
+        for each in labels.split(", "):
+            label, _, unit = each.partition(" ")
+            if not re.fullmatch(r"[a-z_]+", label) or unit not in ("", "s", "B", "c", "%"):
+                raise ValueError(f"{each!r} is not a label with its unit")
+            yield label, unit, condition if also else ""
