@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from typing import NamedTuple
 
 from libprobe import credentials
 from libprobe.clients import tls
@@ -11,6 +10,7 @@ from libprobe.clients.http import HttpClient
 from libprobe.clients.keystone import DEFAULT_IDENTITY_PROVIDER, Wish
 from libprobe.clients.occi import OcciClient
 from libprobe.failures import OwnCredential
+from libprobe.records import Record
 from libprobe.state.files import StateDirectory, default_directory
 
 TYPE_CHECKING = False
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 DEFAULT_VO = "ops"
 
 
-class Access(NamedTuple):
+class Access(Record):
     """A client for an OCCI endpoint, and who we are to it.
 
     identity: DN of the certificate, or the kind of login that stands for it.

@@ -7,11 +7,10 @@ else the GOCDB's.
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
 from libprobe.clients.ldap import Access, Address
 from libprobe.failures import BadData, HelperFailure, Misconfigured
 from libprobe.formats import glue2, ldap
+from libprobe.records import Record
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -26,7 +25,7 @@ DEFAULT_PORT = 2170
 DEFAULT_BASE = "o=glue"
 
 
-class Bdii(NamedTuple):
+class Bdii(Record):
     """A BDII and what is known of it beforehand.
 
     site:  GOCDB site name, empty if unknown or if there are many.

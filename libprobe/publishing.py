@@ -11,11 +11,11 @@ from __future__ import annotations
 
 import os
 import time
-from typing import NamedTuple
 
 from libprobe import cli
 from libprobe.failures import BadData, Failure, HelperFailure, Misconfigured, OwnCredential
 from libprobe.formats.address import SECURE, host_and_port, read_address
+from libprobe.records import Record
 from libprobe.state.spool import Spool
 from libprobe.text import duration, number_of
 
@@ -40,7 +40,7 @@ PUT_OFF_S = 5.0
 MAX_PUT_OFF_S = 600.0
 
 
-class Broker(NamedTuple):
+class Broker(Record):
     """Where results go: `stomp+ssl://mq.example.org:6162/queue/grid.probe.metricOutput.EGEE.nagios_example_org`."""
 
     is_secure: bool

@@ -7,11 +7,11 @@ earlier names the endpoint, while --image, --resource and --port always win over
 
 from __future__ import annotations
 
-from typing import NamedTuple
 from urllib.parse import urlsplit
 
 from libprobe.failures import BadData, HelperFailure, Misconfigured
 from libprobe.formats import gocdb as format_gocdb
+from libprobe.records import Record
 from libprobe.text import duration
 
 TYPE_CHECKING = False
@@ -28,7 +28,7 @@ LOOK_UP_SHARE = 0.25
 LOOK_UP_MAX_S = 20.0
 
 
-class Endpoint(NamedTuple):
+class Endpoint(Record):
     """An OCCI endpoint and the templates to use there.
 
     base:     URL without query and trailing slash.

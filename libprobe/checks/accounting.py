@@ -7,7 +7,6 @@ read, is old itself or says impossible things) is the portal's fault.
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from typing import NamedTuple
 
 from nagiosplugin import Metric
 
@@ -15,6 +14,7 @@ from libprobe.checks.base import Check, judged
 from libprobe.clients.http import without_query
 from libprobe.failures import CRITICAL, WARNING, BadData, HelperFailure, Misconfigured
 from libprobe.formats import accounting
+from libprobe.records import Record
 from libprobe.text import duration, number_of
 
 TYPE_CHECKING = False
@@ -35,7 +35,7 @@ FUTURE_S = 300.0
 """How far ahead of our clock another's may be."""
 
 
-class Subject(NamedTuple):
+class Subject(Record):
     """The site that is meant.
 
     name:  GOCDB site name. alias: the name in the URL field of its GOCDB entry, which some sites use for

@@ -5,7 +5,6 @@ from __future__ import annotations
 import ipaddress
 import secrets
 import time
-from typing import NamedTuple
 
 from nagiosplugin import Metric
 
@@ -13,6 +12,7 @@ from libprobe.checks.compute import ComputeLifeCycle, Wanted
 from libprobe.clients import ssh
 from libprobe.failures import WARNING, EndpointFailure, Failure, NoAnswer, Unreachable
 from libprobe.formats import occi_profile
+from libprobe.records import Record
 from libprobe.text import duration
 
 TYPE_CHECKING = False
@@ -41,7 +41,7 @@ FIRST_PAUSE_S, LONGEST_PAUSE_S, PAUSE_SHARE = 0.5, 10.0, 0.1
 MAX_ADDRESSES = 4
 
 
-class Login(NamedTuple):
+class Login(Record):
     """How to log in to the VM. patience_s: for how long that is tried, None: as long as the run allows."""
 
     user: str

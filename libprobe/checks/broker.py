@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import os
 import time
-from typing import NamedTuple
 
 from nagiosplugin import Metric
 
@@ -30,6 +29,7 @@ from libprobe.failures import (
 )
 from libprobe.formats.address import host_and_port, read_address
 from libprobe.formats.excerpt import excerpt
+from libprobe.records import Record
 from libprobe.text import duration, number_of
 
 TYPE_CHECKING = False
@@ -58,7 +58,7 @@ BDII_FILTER = "(&(objectClass=GlueService)(|(GlueServiceType=msg.broker.stomp)(G
 BDII_SHARE, BDII_MAX_S = 0.25, 20.0
 
 
-class Broker(NamedTuple):
+class Broker(Record):
     """Where a broker listens. notes: how that was found, where it is worth a word in the status line."""
 
     host: str
@@ -71,7 +71,7 @@ class Broker(NamedTuple):
         return f"{'stomp+ssl' if self.is_secure else 'stomp'}://{host_and_port(self.host, self.port)}"
 
 
-class Manner(NamedTuple):
+class Manner(Record):
     """How a broker is spoken to.
 
     context:     TLS settings where they are needed; credential: whether they present a certificate.

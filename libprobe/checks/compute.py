@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import re
 import time
-from typing import NamedTuple
 
 from nagiosplugin import Metric
 
@@ -30,6 +29,7 @@ from libprobe.failures import (
 )
 from libprobe.formats import occi
 from libprobe.formats.occi_profile import PUBLIC_KEY, USER_DATA, context_forms
+from libprobe.records import Record
 from libprobe.text import duration, number_of
 
 TYPE_CHECKING = False
@@ -64,7 +64,7 @@ MAX_USER_DATA = 16384
 """Limit of rOCCI-server, the strictest: bytes of the encoded text."""
 
 
-class Wanted(NamedTuple):
+class Wanted(Record):
     """What the VM is to be given beside its templates: user_data and a line of authorized_keys; empty for none."""
 
     user_data: bytes = b""

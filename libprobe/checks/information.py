@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from datetime import UTC, datetime
-from typing import NamedTuple
 
 from nagiosplugin import Metric
 
@@ -13,6 +12,7 @@ from libprobe.clients.ldap import LdapClient
 from libprobe.failures import WARNING, BadData, EndpointFailure, HelperFailure
 from libprobe.formats import glue2
 from libprobe.formats.excerpt import excerpt
+from libprobe.records import Record
 from libprobe.text import duration, number_of
 
 TYPE_CHECKING = False
@@ -67,7 +67,7 @@ _WANTED = glue2.SERVICE | glue2.ENDPOINT | glue2.SIZE | glue2.IMAGE
 _GROUP_NAMES = frozenset({"glue2groupid", "glue2groupname", "glue2grouplocalid"})
 
 
-class Wanted(NamedTuple):
+class Wanted(Record):
     """What has to be published. interface: InterfaceName of an endpoint; url: where it is, empty to ask the GOCDB."""
 
     interface: str

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from datetime import UTC, datetime
-from typing import NamedTuple
 
 from nagiosplugin import Metric
 
@@ -12,6 +11,7 @@ from libprobe.checks.base import Check
 from libprobe.clients.perun import read_status, rpc_url
 from libprobe.failures import BadData, Misconfigured
 from libprobe.formats.address import read_address
+from libprobe.records import Record
 from libprobe.text import duration, number_of
 
 TYPE_CHECKING = False
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 SERVICE_TYPE = "egi.Perun"
 
 
-class Perun(NamedTuple):
+class Perun(Record):
     """url: of the status. notes: how it was found, where it is worth a word in the status line."""
 
     url: str

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
 from urllib.parse import quote
 
 from libprobe.clients import documents
@@ -10,13 +9,14 @@ from libprobe.clients.http import HttpClient, without_query
 from libprobe.deadline import OutOfTime
 from libprobe.failures import EndpointFailure, HelperFailure
 from libprobe.formats import accounting
+from libprobe.records import Record
 from libprobe.text import duration
 
 DEFAULT_URL = "http://goc-accounting.grid-support.ac.uk/cloudtest/cloudsites2.html"
 MAX_PAGE = 2 << 20
 
 
-class Fetched(NamedTuple):
+class Fetched(Record):
     """A page, the address that was asked, and by how many seconds the portal's clock is ahead of ours, if known."""
 
     page: accounting.Page

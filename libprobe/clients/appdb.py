@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-from typing import NamedTuple
 
 from libprobe import redact
 from libprobe.clients import documents
@@ -11,6 +10,7 @@ from libprobe.clients.http import HttpClient
 from libprobe.failures import BadData, Misconfigured, OwnCredential, ProtocolFailure
 from libprobe.formats import imagelist
 from libprobe.formats.excerpt import excerpt
+from libprobe.records import Record
 
 DEFAULT_PATH = "/store/vappliance/fedcloud.monitoring.va/image.list"
 DEFAULT_URL = f"https://vmcaster.appdb.egi.eu{DEFAULT_PATH}"
@@ -21,7 +21,7 @@ PASSWORD = "x-oauth-basic"
 """What AppDB takes as the password beside an access token, literally."""
 
 
-class Fetched(NamedTuple):
+class Fetched(Record):
     """A document as it came, its media type, and by how many seconds its server's clock is ahead of ours, if known."""
 
     body: bytes

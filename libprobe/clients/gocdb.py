@@ -11,11 +11,11 @@ from __future__ import annotations
 import hashlib
 import json
 import time
-from typing import NamedTuple
 from urllib.parse import urlencode
 
 from libprobe.failures import BadData, Failure, HelperFailure, Misconfigured
 from libprobe.formats import gocdb
+from libprobe.records import Record
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from libprobe.clients.http import HttpClient
     from libprobe.state.files import StateDirectory
 
-    Record = TypeVar("Record")
+    One = TypeVar("One")
 
 DEFAULT_URL = "https://goc.egi.eu/gocdbpi/public/"
 MAX_ANSWER = 8 << 20
@@ -41,7 +41,7 @@ DEFAULT_SCOPE = "EGI"
 """What the GOCDB itself takes where no scope is named."""
 
 
-class Selection(NamedTuple):
+class Selection(Record):
     """Which endpoints of a topology are wanted.
 
     service_types: exact names; none means all
@@ -73,7 +73,7 @@ class Selection(NamedTuple):
         return query
 
 
-class Found(NamedTuple):
+class Found(Record):
     """The endpoints of a host, and how old that knowledge is.
 
     age_s:  seconds since it was asked for; 0 for an answer just received.
@@ -154,8 +154,8 @@ class Gocdb:
                 yield downtime
 
     def _pages(
-        self, query: dict[str, str], read: Callable[[Iterable[bytes], gocdb.Page], Iterator[Record]]
-    ) -> Iterator[Record]:
+        self, query: dict[str, str], read: Callable[[Iterable[bytes], gocdb.Page], Iterator[One]]
+    ) -> Iterator[One]:
         """Yield the records of all pages; a GOCDB that does not page gives everything as the first one."""
         cursor = 0
         for _ in range(MAX_PAGES):
@@ -176,9 +176,9 @@ class Gocdb:
     def _records(
         self,
         query: dict[str, str],
-        read: Callable[[Iterable[bytes], gocdb.Page], Iterator[Record]],
+        read: Callable[[Iterable[bytes], gocdb.Page], Iterator[One]],
         page: gocdb.Page,
-    ) -> Iterator[Record]:
+    ) -> Iterator[One]:
         try:
             url = f"{self.url}?{urlencode(query)}"
             with self._http.stream("GET", url, headers=[("Accept", "application/xml")]) as answer:
@@ -239,7 +239,7 @@ class SavedCopy:
                     yield downtime
 
 
-def _saved(path: str, read: Callable[[Iterable[bytes]], Iterator[Record]]) -> Iterator[Record]:
+def _saved(path: str, read: Callable[[Iterable[bytes]], Iterator[One]]) -> Iterator[One]:
     import os
     import stat
 

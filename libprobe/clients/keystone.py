@@ -10,12 +10,13 @@ from __future__ import annotations
 
 import json
 import re
-from typing import Any, NamedTuple
+from typing import Any
 from urllib.parse import quote, urlsplit
 
 from libprobe import redact
 from libprobe.failures import BadData, EndpointFailure, Failure, Misconfigured, OwnCredential, Rejected
 from libprobe.formats import occi
+from libprobe.records import Record
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -26,7 +27,7 @@ DEFAULT_IDENTITY_PROVIDER = "egi.eu"
 _CHALLENGE = re.compile(r"(?:keystone|snf-auth)\s+uri\s*=\s*(?:'([^']*)'|\"([^\"]*)\"|([^\s,]+))", re.IGNORECASE)
 
 
-class Wish(NamedTuple):
+class Wish(Record):
     """Whom to log in as, and to what.
 
     vo:      virtual organisation whose project is wanted; project: a project by name or id instead.
@@ -41,7 +42,7 @@ class Wish(NamedTuple):
     trusted: str = ""
 
 
-class Login(NamedTuple):
+class Login(Record):
     """A project-scoped token, a registered secret, and the project's name."""
 
     token: str

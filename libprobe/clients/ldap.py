@@ -10,7 +10,6 @@ Source: RFC 4511; RFC 4513 section 5.1.1 (anonymous), RFC 4511 section 4.14 (Sta
 from __future__ import annotations
 
 import logging
-from typing import NamedTuple
 
 from ldap3 import ANONYMOUS, DEREF_NEVER, SUBTREE
 from ldap3.operation.bind import bind_operation
@@ -22,6 +21,7 @@ from ldap3.utils.asn1 import encode
 from libprobe.clients import sockets, tls
 from libprobe.failures import BadData, EndpointFailure, Failure, NoAnswer, ProtocolFailure, Rejected
 from libprobe.formats import ldap
+from libprobe.records import Record
 from libprobe.text import duration, number_of
 
 TYPE_CHECKING = False
@@ -73,7 +73,7 @@ _NAMES = {
 _log = logging.getLogger("libprobe.ldap")
 
 
-class Address(NamedTuple):
+class Address(Record):
     """Where an LDAP server is. scheme: ldap or ldaps."""
 
     scheme: str
@@ -85,7 +85,7 @@ class Address(NamedTuple):
         return f"{self.scheme}://{host}:{self.port}"
 
 
-class Access(NamedTuple):
+class Access(Record):
     """How to connect. context: for ldaps and for StartTLS, see `tls.context`. family: of `socket`, 0 for any."""
 
     context: ssl.SSLContext | None = None

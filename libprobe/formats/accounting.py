@@ -18,10 +18,10 @@ import re
 from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 from html.parser import HTMLParser
-from typing import NamedTuple
 
 from libprobe.failures import BadData
 from libprobe.formats.excerpt import excerpt
+from libprobe.records import Record
 
 MAX_ROWS = 20_000
 MAX_CELLS = 64
@@ -50,7 +50,7 @@ _PUBLISHED = re.compile(r"last\s+published\b[^:]{0,80}:\s*([0-9:. -]+)", re.IGNO
 _GROUPED = re.compile(r"\d{1,3}(?:[,.'\u2019 \u00a0\u202f]\d{3})+|\d+", re.ASCII)
 
 
-class Row(NamedTuple):
+class Row(Record):
     """What the table says of one site, as it stands there, blanks made single.
 
     machines: None where it is no number.
@@ -62,7 +62,7 @@ class Row(NamedTuple):
     updated: str
 
 
-class Publication(NamedTuple):
+class Publication(Record):
     """The later page's status of a site.
 
     word: OK, WARN or ERROR, the portal's own judgement. updated: empty if it names no date.
@@ -74,7 +74,7 @@ class Publication(NamedTuple):
     text: str
 
 
-class Page(NamedTuple):
+class Page(Record):
     """A page of the portal.
 
     updated:      when the page was made, as an aware UTC instant; None if it does not say.

@@ -8,10 +8,10 @@ Only what a connection needs is read; path and query are the business of whoever
 from __future__ import annotations
 
 import re
-from typing import NamedTuple
 
 from libprobe.failures import BadData
 from libprobe.formats.excerpt import excerpt
+from libprobe.records import Record
 
 MAX_CHARS = 2_048
 
@@ -38,7 +38,7 @@ SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]{0,30})://")
 _HOST = re.compile(r"[A-Za-z0-9_](?:[A-Za-z0-9_.-]{0,251}[A-Za-z0-9_])?\.?")
 
 
-class Address(NamedTuple):
+class Address(Record):
     """scheme: in lower case, empty if none is written. host: in lower case, IPv6 without brackets."""
 
     scheme: str

@@ -8,13 +8,13 @@ extension is unknown. Proxies are no signers: vmcatcher, whose rules these are, 
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
-
 from libprobe.failures import BadData, Misconfigured
 from libprobe.formats import crl, dn
 from libprobe.formats.x509 import DRAFT_PROXY_CERT_INFO, PROXY_CERT_INFO
+from libprobe.records import Record
 from libprobe.text import duration
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
     from datetime import datetime
@@ -37,7 +37,7 @@ _UNDERSTOOD = frozenset(
 _WEAK = ("sha1", "md5")
 
 
-class Revocations(NamedTuple):
+class Revocations(Record):
     """A CRL of a CA and the file it is from."""
 
     crl: x509.CertificateRevocationList

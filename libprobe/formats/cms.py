@@ -8,9 +8,10 @@ to be trusted is for `formats.chains`. Sources: RFC 5652 section 5, RFC 4056 (PS
 from __future__ import annotations
 
 import hashlib
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 from libprobe.failures import BadData
+from libprobe.records import Record
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -25,7 +26,7 @@ WEAK = ("sha1",)
 _ANY_RSA = ("rsassa_pkcs1v15", "rsassa_pss")
 
 
-class Signature(NamedTuple):
+class Signature(Record):
     """A signature that fits its document.
 
     signer:       certificate of the signer; certificates: all that came along, his included.

@@ -6,12 +6,12 @@ number is a search for a few bytes; only where they occur need the library read 
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
-
 from libprobe.failures import BadData
 from libprobe.formats import der, names
+from libprobe.records import Record
 from libprobe.text import duration
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from datetime import datetime
 
@@ -21,14 +21,14 @@ _UTC_TIME = 0x17
 _BEGIN, _END = b"-----BEGIN X509 CRL-----", b"-----END X509 CRL-----"
 
 
-class Issued(NamedTuple):
+class Issued(Record):
     """What a revocation list needs of a certificate: its serial number and its issuer's name, both DER."""
 
     serial: bytes
     issuer: bytes
 
 
-class RevocationList(NamedTuple):
+class RevocationList(Record):
     """The frame of a CRL.
 
     issuer:      the CA's name as names are compared, see `names.canonical`.

@@ -8,10 +8,11 @@ above 30 are refused; none of them occurs in RFC 5280, 3820 or 5755 structures.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, NamedTuple
 
 from libprobe.failures import BadData
+from libprobe.records import Record
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from datetime import datetime
 
@@ -33,7 +34,7 @@ _STRING_ENCODINGS = {
 }
 
 
-class Element(NamedTuple):
+class Element(Record):
     """One tag-length-value: TAG is the identifier octet, VALUE the content octets."""
 
     tag: int

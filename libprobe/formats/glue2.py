@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import re
 from datetime import UTC, datetime, timedelta
-from typing import NamedTuple
 from urllib.parse import urlsplit
 
 from libprobe.failures import BadData
 from libprobe.formats.excerpt import excerpt
+from libprobe.records import Record
 
 MAX_DN_CHARS = 8_192
 MAX_RDNS = 64
@@ -75,7 +75,7 @@ def _unescaped(value: str) -> str:
     return _ESCAPE.sub(undone, value) if "\\" in value else value
 
 
-class Instant(NamedTuple):
+class Instant(Record):
     """When an entry was created, as exactly as it says: aware UTC, the same twice if it names its zone."""
 
     earliest: datetime

@@ -12,12 +12,13 @@ from __future__ import annotations
 import re
 from collections import deque
 from collections.abc import Iterable, Iterator
-from typing import TYPE_CHECKING, NamedTuple
 
 from libprobe.failures import BadData
 from libprobe.formats.address import SCHEME, expect_visible, read_authority, shown
 from libprobe.formats.excerpt import excerpt
+from libprobe.records import Record
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from datetime import datetime
 
@@ -35,7 +36,7 @@ _SLICE_BYTES = 64 << 10
 # ---- Service endpoints
 
 
-class ServiceEndpoint(NamedTuple):
+class ServiceEndpoint(Record):
     """One SERVICE_ENDPOINT: a service of one type on one host.
 
     url:           what ARGO monitors: the direct URL, replaced by that of each monitored ENDPOINT in turn
@@ -133,7 +134,7 @@ def _is_yes(text: str) -> bool:
 # ---- Downtimes
 
 
-class AffectedEndpoint(NamedTuple):
+class AffectedEndpoint(Record):
     """An endpoint to which a downtime is narrowed."""
 
     id: str
@@ -141,7 +142,7 @@ class AffectedEndpoint(NamedTuple):
     url: str
 
 
-class Downtime(NamedTuple):
+class Downtime(Record):
     """A downtime of one service; one that affects several services is given once for each.
 
     classification: SCHEDULED or UNSCHEDULED
@@ -392,7 +393,7 @@ def _count(text: str) -> int | None:
 # ---- The URL of an endpoint
 
 
-class EndpointUrl(NamedTuple):
+class EndpointUrl(Record):
     """What the URL of an OCCI endpoint says: where it is and which templates to use there.
 
     host:     lower case, an IPv6 address without its brackets

@@ -10,10 +10,11 @@ from __future__ import annotations
 import json
 import re
 from datetime import UTC, datetime
-from typing import Any, NamedTuple
+from typing import Any
 
 from libprobe.failures import BadData
 from libprobe.formats.excerpt import excerpt
+from libprobe.records import Record
 
 MAX_PARTS = 150_000
 """Values in a document: a list of 2 MiB has about 45,000, but empty arrays could be 700,000, at 64 bytes each."""
@@ -46,7 +47,7 @@ _TIME = re.compile(r"(\d{4})-(\d\d)-(\d\d)T(\d\d):(\d\d):(\d\d)(?:\.\d{1,9})?(Z|
 _EMAIL = re.compile(r"/(?:E|Email)=", re.IGNORECASE)
 
 
-class Image(NamedTuple):
+class Image(Record):
     """One image. expires: aware, None if it does not say or says it unreadably. Texts are empty where absent.
 
     lacks: the fields without which hepixvmitrust drops it silently.
@@ -60,7 +61,7 @@ class Image(NamedTuple):
     lacks: tuple[str, ...]
 
 
-class ImageList(NamedTuple):
+class ImageList(Record):
     """A list.
 
     created, expires: aware UTC instants. has_zone: whether `created` names its zone; UTC if not.

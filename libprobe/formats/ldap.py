@@ -8,11 +8,12 @@ as BER allows and as servers do; indefinite ones are refused (RFC 4511 section 5
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, NamedTuple
 
 from libprobe.failures import BadData
 from libprobe.formats.excerpt import excerpt
+from libprobe.records import Record
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -29,7 +30,7 @@ MAX_VALUES = 10_000
 """Values of one attribute, and URLs of one referral, that are looked at."""
 
 
-class Entry(NamedTuple):
+class Entry(Record):
     """A SearchResultEntry. attributes: values by the attribute's name in lower case, as UTF-8."""
 
     dn: str
@@ -41,13 +42,13 @@ class Entry(NamedTuple):
         return values[0] if values else ""
 
 
-class Reference(NamedTuple):
+class Reference(Record):
     """A SearchResultReference: where the search would have to go on."""
 
     urls: list[str]
 
 
-class Result(NamedTuple):
+class Result(Record):
     """How an operation ended (LDAPResult). kind: tag of the operation. name: of an extended response."""
 
     kind: int
@@ -181,7 +182,7 @@ def _text(data: bytes, at: int, end: int) -> str:
 # ---- URLs
 
 
-class LdapUrl(NamedTuple):
+class LdapUrl(Record):
     """The part of an LDAP URL that says where to ask. port: None if none is written. base: decoded DN."""
 
     scheme: str

@@ -7,9 +7,9 @@ and for how it splits: each line at its first `: `, a later line of the same nam
 from __future__ import annotations
 
 import re
-from typing import NamedTuple
 
 from libprobe.failures import BadData
+from libprobe.records import Record
 from libprobe.text import safe
 
 TYPE_CHECKING = False
@@ -24,7 +24,7 @@ MAX_FIELD = 2_048
 END = "EOT"
 
 
-class MetricResult(NamedTuple):
+class MetricResult(Record):
     """One result of one metric at one service endpoint.
 
     timestamp:    aware instant at which the result was had.

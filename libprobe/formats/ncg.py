@@ -8,10 +8,10 @@ Source: argo-ncg 0.4.18, NCG/MetricConfig/JSON, NCG/*/File, NCG/LocalMetricsAttr
 from __future__ import annotations
 
 import re
-from typing import NamedTuple
 
 from libprobe.failures import BadData
 from libprobe.formats.excerpt import excerpt
+from libprobe.records import Record
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -88,7 +88,7 @@ def is_name(text: str) -> bool:
 # ---- Metric definitions
 
 
-class Metric(NamedTuple):
+class Metric(Record):
     """What is asked of endpoints of some types, how often, and by which command.
 
     interval_s, retry_s, timeout_s: seconds
@@ -218,7 +218,7 @@ def _dependencies(name: str, definition: dict[str, object]) -> Iterator[str]:
 # ---- localdb
 
 
-class Localdb(NamedTuple):
+class Localdb(Record):
     """What a monitor knows besides the GOCDB.
 
     metrics:            names of metrics by service type, in the order given

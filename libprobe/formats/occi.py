@@ -12,11 +12,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 from libprobe.failures import BadData
 from libprobe.formats import occi_text
 from libprobe.formats.excerpt import excerpt
+from libprobe.records import Record
 
 if TYPE_CHECKING:
     from difflib import SequenceMatcher
@@ -73,7 +74,7 @@ _PATH = re.compile(r"[A-Za-z0-9._~!$&'()*+,=:@%/-]*")
 # ---- What a cloud offers
 
 
-class Category(NamedTuple):
+class Category(Record):
     """A kind, mixin or action of the query interface.
 
     what:       KIND, MIXIN or ACTION
@@ -402,7 +403,7 @@ def _without_number(term: str) -> str:
 # ---- One virtual machine
 
 
-class Link(NamedTuple):
+class Link(Record):
     """A link of an entity, such as a network interface.
 
     target:     address of what it leads to
@@ -418,7 +419,7 @@ class Link(NamedTuple):
     attributes: dict[str, AttributeValue]
 
 
-class Entity(NamedTuple):
+class Entity(Record):
     """A virtual machine or another resource.
 
     location: where the answer says it is, absolute or relative, empty if it does not say
@@ -623,7 +624,7 @@ def _flat(value: object, prefix: str = "", depth: int = 0) -> Iterator[tuple[str
 # ---- Collections
 
 
-class Listed(NamedTuple):
+class Listed(Record):
     """One member of a collection; JSON listings tell more than an address, or no address at all."""
 
     location: str | None

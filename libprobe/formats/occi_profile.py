@@ -9,13 +9,13 @@ sections 5 to 7.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import NamedTuple
 
 from libprobe.formats import occi
 from libprobe.formats.occi import KIND, MIXIN, Model
+from libprobe.records import Record
 
 
-class Need(NamedTuple):
+class Need(Record):
     """One thing that has to be announced.
 
     name:        how people call it, and what --optional and --require take beside an identifier.
@@ -96,7 +96,7 @@ def needs(optional: Iterable[str] = (), required: Iterable[str] = ()) -> list[Ne
     return list(wanted.values())
 
 
-class Lack(NamedTuple):
+class Lack(Record):
     """Something that is not announced. name: in words; is_context: as its need's."""
 
     name: str

@@ -17,7 +17,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator
-from typing import NamedTuple
+
+from libprobe.records import Record
 
 FIELDS = frozenset({"category", "link", "x-occi-attribute", "x-occi-location"})
 
@@ -37,7 +38,7 @@ _NEXT_ATTRIBUTE = re.compile(rf",\s*{_DOTTED}\s*=")
 _AFTER_ATTRIBUTE = re.compile(rf"\s*(?:;\s*)?(?:\Z|,\s*{_DOTTED}\s*=|;\s*{_DOTTED}\s*=)")
 
 
-class _Grammar(NamedTuple):
+class _Grammar(Record):
     """How a value begins, what may follow a quoted string in it, and how to find the next value."""
 
     head: re.Pattern[str]

@@ -12,10 +12,10 @@ from __future__ import annotations
 
 import json
 import re
-from typing import NamedTuple
 
 from libprobe.failures import BadData
 from libprobe.formats.excerpt import excerpt
+from libprobe.records import Record
 
 MAX_LINES = 2_000
 MAX_CHARS = 300
@@ -24,7 +24,7 @@ _CONSUMER = re.compile(r"AuditerConsumer: '(.{1,200})' with last processed id='(
 _LAST_MESSAGE = re.compile(r"LastMessageId: ([0-9]{1,18})")
 
 
-class Status(NamedTuple):
+class Status(Record):
     """lines: as Perun gave them. version: of Perun itself, empty where it does not say (before 2019).
 
     consumers: id of the last message that each consumer of the audit log has processed, by name.
@@ -47,7 +47,7 @@ class Status(NamedTuple):
         return {name: max(0, self.last_message - done) for name, done in self.consumers.items()}
 
 
-class PerunError(NamedTuple):
+class PerunError(Record):
     """An error of Perun's application. All are text of one line, cut at MAX_CHARS."""
 
     error_id: str

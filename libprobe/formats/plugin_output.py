@@ -11,8 +11,8 @@ from __future__ import annotations
 
 import math
 import re
-from typing import NamedTuple
 
+from libprobe.records import Record
 from libprobe.text import safe
 
 MAX_OUTPUT = 16 << 10
@@ -31,7 +31,7 @@ _ADVICE = re.compile(
 _LIMIT = re.compile(r"[0-9.:@~-]{0,60}")
 
 
-class Performance(NamedTuple):
+class Performance(Record):
     """One value of performance data. The thresholds are Nagios ranges as printed, the bounds numbers."""
 
     label: str
@@ -43,7 +43,7 @@ class Performance(NamedTuple):
     maximum: float | None
 
 
-class PluginOutput(NamedTuple):
+class PluginOutput(Record):
     """What a plugin printed.
 
     subject:  as in the status line, empty if that has another form.

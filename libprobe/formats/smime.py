@@ -10,10 +10,10 @@ from __future__ import annotations
 import base64
 import binascii
 import re
-from typing import NamedTuple
 
 from libprobe.failures import BadData
 from libprobe.formats.excerpt import excerpt
+from libprobe.records import Record
 
 MAX_HEADER_BYTES = 8 << 10
 MAX_SIGNATURE_BYTES = 256 << 10
@@ -24,7 +24,7 @@ _BASE64 = re.compile(rb"[A-Za-z0-9+/=\s]*")
 _HEADER = re.compile(rb"[!-9;-~]+[ \t]*:[^\r\n]*")
 
 
-class Envelope(NamedTuple):
+class Envelope(Record):
     """A document as it came.
 
     kind:      `clear-signed`, `opaque` (the document is within `signature`) or `unsigned`.

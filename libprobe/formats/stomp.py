@@ -12,11 +12,12 @@ Source: stomp.github.io/stomp-specification-1.2.html, -1.1.html, -1.0.html.
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, NamedTuple
 
 from libprobe.failures import BadData
 from libprobe.formats.excerpt import excerpt
+from libprobe.records import Record
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -29,7 +30,7 @@ _END_OF_HEAD = re.compile(rb"\n\r?\n")
 _ESCAPES = {"\\n": "\n", "\\c": ":", "\\\\": "\\", "\\r": "\r"}
 
 
-class Frame(NamedTuple):
+class Frame(Record):
     """command: one of COMMANDS. headers: by name, unescaped where the version escapes them."""
 
     command: str

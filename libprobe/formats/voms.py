@@ -8,11 +8,12 @@ needs the VOMS server's certificates, and a service refuses a forged one anyway.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, NamedTuple
 
 from libprobe.failures import BadData
 from libprobe.formats import der, dn
+from libprobe.records import Record
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from datetime import datetime
 
@@ -31,7 +32,7 @@ _CONTEXT_0, _DIRECTORY_NAME, _URI = 0xA0, 0xA4, 0x86
 _DEPTH = 4
 
 
-class AttributeCertificate(NamedTuple):
+class AttributeCertificate(Record):
     """What one VOMS server states about the holder.
 
     vo:         name of the virtual organisation

@@ -13,11 +13,12 @@ from __future__ import annotations
 
 import binascii
 import re
-from typing import TYPE_CHECKING, NamedTuple
 
 from libprobe.failures import BadData
 from libprobe.formats import der, dn, voms
+from libprobe.records import Record
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from datetime import datetime
     from typing import Any
@@ -51,7 +52,7 @@ _VERSION, _EXTENSIONS = 0xA0, 0xA3
 _BEGIN = re.compile(rb"-----BEGIN ([A-Z0-9 ]{1,40})-----")
 
 
-class Certificate(NamedTuple):
+class Certificate(Record):
     """One certificate of the file.
 
     subject, issuer:       in slash form
@@ -68,7 +69,7 @@ class Certificate(NamedTuple):
     key_bits: int | None
 
 
-class Credential(NamedTuple):
+class Credential(Record):
     """A certificate that we can present, and all that limits its use.
 
     certificates:  in the order of the file; the first is the one to present
@@ -128,7 +129,7 @@ class Credential(NamedTuple):
         return min(self.certificates, key=lambda certificate: certificate.not_after)
 
 
-class _Read(NamedTuple):
+class _Read(Record):
     """What is read of a certificate before it is judged.
 
     issuer, subject: pairs of object identifier and value, the value in bytes where it is no text.

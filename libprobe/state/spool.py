@@ -18,9 +18,9 @@ import re
 import secrets
 import time
 from contextlib import contextmanager
-from typing import NamedTuple
 
 from libprobe.failures import Misconfigured
+from libprobe.records import Record
 from libprobe.state.files import StateDirectory
 
 TYPE_CHECKING = False
@@ -38,7 +38,7 @@ _SENDER = "sender"
 _NAME = re.compile(r"([0-9]{20})-[0-9a-f]{12}\.message")
 
 
-class Message(NamedTuple):
+class Message(Record):
     """id: stable, unique over all spools; headers: names and values to send with the body."""
 
     id: str
@@ -46,7 +46,7 @@ class Message(NamedTuple):
     body: str
 
 
-class _Counters(NamedTuple):
+class _Counters(Record):
     """last: place of the newest message, in nanoseconds since the epoch. waiting: about how many there are."""
 
     last: int = 0
