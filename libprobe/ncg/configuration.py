@@ -37,14 +37,27 @@ SPARE_S = 30
 _OPTION_NAMES = {"-H": "hostname", "-p": "port", "-u": "url", "-t": "timeout", "-w": "warning", "-c": "critical"}
 
 
+class Machine(NamedTuple):
+    """One of several machines that run Icinga.
+
+    name: of its endpoint and zone, and in its certificate
+    host: where the others reach it; empty: they do not, it reaches them
+    port: where it listens, 0 for Icinga's own
+    """
+
+    name: str
+    host: str = ""
+    port: int = 0
+
+
 class Plan(NamedTuple):
     """How the configuration is to be.
 
     probes:          directory of the executables; empty for that of each definition
     interval_factor: by which all intervals are multiplied
     contact:         e-mail address
-    satellites:      (name, host) of Icinga's satellites; none: one machine
-    master:          (name, host) of Icinga's master
+    satellites:      Icinga's satellites; none: one machine
+    master:          Icinga's master
     stand_alone:     directory for the state of a monitor that runs from these files alone; empty: a part of a
                      monitor that has its own main configuration
     user:            as whom a monitor runs from these files alone
@@ -53,10 +66,18 @@ class Plan(NamedTuple):
     probes: str = ""
     interval_factor: float = 1.0
     contact: str = "root@localhost"
-    satellites: tuple[tuple[str, str], ...] = ()
-    master: tuple[str, str] = ("master", "")
+    satellites: tuple[Machine, ...] = ()
+    master: Machine = Machine("master")
     stand_alone: str = ""
     user: str = "nagios"
+
+    def is_called(self, machine: Machine) -> bool:
+        """Whether the others connect to a machine, and not it to them.
+
+        Of two that know each other's address both connect at once, and each closes the other's (Icinga 2.13):
+        so the master is called only by satellites that it cannot call.
+        """
+        return bool(machine.host) and (machine is not self.master or not all(each.host for each in self.satellites))
 
 
 class Checked(str):
@@ -91,12 +112,12 @@ class Writer:
             self._render("nagios/nagios.cfg", "nagios/nagios.cfg")
 
     def _icinga2(self) -> None:
-        satellites = [name for name, _ in self.plan.satellites]
+        satellites = [each.name for each in self.plan.satellites]
         everywhere = "icinga2/zones.d/global-templates" if satellites else "icinga2/conf.d"
         for name in ("commands", "templates", "groups"):
             self._render(f"icinga2/{name}.conf", f"{everywhere}/{name}.conf")
         # Only the master tells people: a satellite that did as well would tell them twice.
-        told_by = f"icinga2/zones.d/{self.plan.master[0]}" if satellites else everywhere
+        told_by = f"icinga2/zones.d/{self.plan.master.name}" if satellites else everywhere
         self._render("icinga2/contacts.conf", f"{told_by}/contacts.conf")
         if satellites:
             self._render("icinga2/zones.conf", "icinga2/zones.conf")
@@ -104,7 +125,10 @@ class Writer:
             place = f"icinga2/zones.d/{satellite_of(site, satellites)}" if satellites else f"{everywhere}/sites"
             self._render("icinga2/site.conf", f"{place}/{site}.conf", site=site)
         if self.plan.stand_alone:
-            self._render("icinga2/icinga2.conf", "icinga2/icinga2.conf")
+            for machine in (self.plan.master, *self.plan.satellites):
+                is_master = machine is self.plan.master
+                name = "icinga2.conf" if is_master else f"satellites/{machine.name}.conf"
+                self._render("icinga2/icinga2.conf", f"icinga2/{name}", machine=machine, is_master=is_master)
 
     def _nrpe(self) -> None:
         for site in self.inventory.sites():

@@ -13,7 +13,7 @@ from libprobe import catalogue, cli, redact
 from libprobe.deadline import Deadline, Interrupted, OutOfTime
 from libprobe.failures import BadData, Failure, HelperFailure
 from libprobe.formats.ncg import is_harmless, is_host, is_name
-from libprobe.ncg.configuration import FORMATS, Plan, Writer, check_contact
+from libprobe.ncg.configuration import FORMATS, Machine, Plan, Writer, check_contact
 from libprobe.ncg.inventory import Counts, Inventory
 from libprobe.ncg.place import Place
 from libprobe.text import duration, number_of, safe, shortened
@@ -157,7 +157,8 @@ class _Run:
     def _prepare_state(self) -> None:
         """Make the directories that a monitor running from these files alone expects."""
         if self.plan.stand_alone:
-            for name in ("rw", "checkresults"):
+            names = [each.name for each in (self.plan.master, *self.plan.satellites) if self.plan.satellites]
+            for name in ("rw", "checkresults", *names):
                 os.makedirs(os.path.join(self.plan.stand_alone, name), mode=0o700, exist_ok=True)
 
     def _source(self) -> Gocdb | SavedCopy:
@@ -238,9 +239,15 @@ def _parser(prog: str, doc: str) -> cli.Parser:
         "--interval-factor", metavar="N", type=_factor, default=1.0, help="multiply all intervals, for a test monitor"
     )
     group.add_argument(
-        "--satellite", metavar="NAME=HOST", action="append", default=[], help="Icinga satellite; may be repeated"
+        "--satellite",
+        metavar="NAME[=HOST[:PORT]]",
+        action="append",
+        default=[],
+        help="Icinga satellite; may be repeated",
     )
-    group.add_argument("--master", metavar="NAME[=HOST]", default="master", help="Icinga master (default master)")
+    group.add_argument(
+        "--master", metavar="NAME[=HOST[:PORT]]", default="master", help="Icinga master (default master)"
+    )
     group.add_argument(
         "--stand-alone", metavar="DIR", default="", help="write main configurations too, for monitors with state here"
     )
@@ -263,7 +270,12 @@ def _plan(args: argparse.Namespace) -> Plan:
         raise BadData(f"--vo {args.vo!r} is not the name of a VO")
     satellites = tuple(_machine("--satellite", text) for text in args.satellite)
     master = _machine("--master", args.master)
-    names = [name for name, _ in (master, *satellites)]
+    if not master.host and (unreachable := [each.name for each in satellites if not each.host]):
+        raise BadData(
+            f"--satellite {unreachable[0]} has no HOST, and neither has --master: one of the two must "
+            "know where the other is"
+        )
+    names = [each.name for each in (master, *satellites)]
     if len(set(names)) < len(names) or "global-templates" in names or len(satellites) > MAX_SATELLITES:
         raise BadData("--satellite and --master must all have names of their own")
     return Plan(
@@ -277,11 +289,16 @@ def _plan(args: argparse.Namespace) -> Plan:
     )
 
 
-def _machine(option: str, text: str) -> tuple[str, str]:
-    name, equals, host = text.partition("=")
-    if not is_name(name) or (equals and not is_host(host)) or (option == "--satellite" and not host):
-        raise BadData(f"{option} {text!r} is not NAME=HOST")
-    return name, host
+def _machine(option: str, text: str) -> Machine:
+    name, equals, address = text.partition("=")
+    host, colon, port = address.partition(":")
+    if (
+        not is_name(name)
+        or (equals and not (is_host(host) or (not host and port)))
+        or (colon and not (re.fullmatch(r"[1-9][0-9]{0,4}", port) and int(port) <= 65535))
+    ):
+        raise BadData(f"{option} {text!r} is not NAME, NAME=HOST, NAME=HOST:PORT or NAME=:PORT")
+    return Machine(name, host, int(port or 0))
 
 
 def _factor(text: str) -> float:

@@ -86,16 +86,15 @@ def _icinga2(directory: str, scratch: str, plan: Plan, counts: Counts, deadline:
     satellites = bool(plan.satellites)
     lines = ["include <itl>"]
     if satellites:
-        lines += [f'include "{directory}/icinga2/zones.conf"', f'const NodeName = "{plan.master[0]}"']
+        lines += [f'include "{directory}/icinga2/zones.conf"', f'const NodeName = "{plan.master.name}"']
+        lines.append(f'include_zones "fedcloud", "{directory}/icinga2/zones.d"')
     else:
         lines += ['const NodeName = "localhost"', f'include_recursive "{directory}/icinga2/conf.d"']
         lines += ["object Endpoint NodeName { }", "object Zone NodeName { endpoints = [ NodeName ] }"]
     lines.append("const ZoneName = NodeName")
     with open(main, "w", encoding="utf-8") as file:
         file.write("\n".join(lines) + "\n")
-    code, output = _run(
-        icinga2_command(program, main, scratch, f"{directory}/icinga2/zones.d", "-C"), scratch, deadline
-    )
+    code, output = _run(icinga2_command(program, main, scratch, "-C"), scratch, deadline)
     if code:
         complaint = _match(r"(critical/config: .+)", output) or _match(r"(critical/.+)", output) or _last_line(output)
         raise Invalid(f"{program} does not accept the configuration: {safe(complaint)[:400]}")
@@ -112,8 +111,8 @@ def _expect(program: str, wanted: int, found: str, what: str) -> None:
         )
 
 
-def icinga2_command(program: str, main: str, state: str, zones: str, *more: str) -> list[str]:
-    """Run Icinga 2 as ourselves, with all that it writes below one directory."""
+def icinga2_command(program: str, main: str, state: str, *more: str) -> list[str]:
+    """Run Icinga 2 as ourselves, with all that it writes below one directory, and no zones of this machine's own."""
     import grp
     import pwd
 
@@ -127,7 +126,7 @@ def icinga2_command(program: str, main: str, state: str, zones: str, *more: str)
         "Configuration.CacheDir": state,
         "Configuration.SpoolDir": state,
         "Configuration.InitRunDir": state,
-        "Configuration.ZonesDir": zones,
+        "Configuration.ZonesDir": os.path.join(state, "zones.d"),
     }
     defined = [word for name, value in settings.items() for word in ("-D", f"{name}={value}")]
     return [program, "daemon", "-c", main, *defined, *more]

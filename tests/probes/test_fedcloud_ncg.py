@@ -180,7 +180,21 @@ def test_satellites_share_the_sites_and_icinga_accepts_the_zones(ncg: Ncg, tmp_p
         *words, *(word for name in ("asia", "europe", "africa") for word in ("--satellite", f"{name}={name}.org"))
     )
     assert {path.name for path in (zones / "asia").iterdir()} <= before
-    assert 'object Endpoint "top" {\n  host = "top.example.org"\n}' in (tmp_path / "out/icinga2/zones.conf").read_text()
+    zones_conf = (tmp_path / "out/icinga2/zones.conf").read_text()
+    assert 'object Endpoint "top" {\n}' in zones_conf
+    assert 'object Endpoint "asia" {\n  host = "asia.org"\n}' in zones_conf
+
+
+def test_of_two_machines_one_alone_is_told_where_the_other_is(ncg: Ncg, saved: Path, tmp_path: Path) -> None:
+    """Two that know each other's address both connect, and each closes the other's connection."""
+    words = ("--from", saved, "--format", "icinga2", "--stand-alone", tmp_path / "state")
+    report = ncg(*words, "--master", "top=top.example.org:5666", "--satellite", "hidden", "--satellite", "b=:5667")
+    assert report.code == 0, report.out
+    zones = (tmp_path / "out/icinga2/zones.conf").read_text()
+    assert 'object Endpoint "top" {\n  host = "top.example.org"\n  port = 5666\n}' in zones
+    assert 'object Endpoint "hidden" {\n}' in zones
+    assert 'object Endpoint "b" {\n}' in zones
+    assert "  bind_port = 5667\n" in (tmp_path / "out/icinga2/satellites/b.conf").read_text()
 
 
 def test_nrpe_commands_are_whole_and_fixed(ncg: Ncg, saved: Path, tmp_path: Path) -> None:
@@ -277,8 +291,13 @@ def test_a_mute_gocdb_is_given_up_at_the_deadline(ncg: Ncg, federation) -> None:
         ),
         (["--interval-factor", "-1"], "argument --interval-factor: '-1' is not a number above 0 and at most 1000"),
         (["--interval-factor", "0"], "argument --interval-factor: '0' is not a number above 0 and at most 1000"),
-        (["--satellite", "a b=c"], "--satellite 'a b=c' is not NAME=HOST"),
-        (["--satellite", "a"], "--satellite 'a' is not NAME=HOST"),
+        (["--satellite", "a b=c"], "--satellite 'a b=c' is not NAME, NAME=HOST, NAME=HOST:PORT or NAME=:PORT"),
+        (["--satellite", "a=c:0"], "--satellite 'a=c:0' is not NAME, NAME=HOST, NAME=HOST:PORT or NAME=:PORT"),
+        (["--satellite", "a="], "--satellite 'a=' is not NAME, NAME=HOST, NAME=HOST:PORT or NAME=:PORT"),
+        (
+            ["--satellite", "a"],
+            "--satellite a has no HOST, and neither has --master: one of the two must know where the other is",
+        ),
         (["--satellite", "master=h"], "--satellite and --master must all have names of their own"),
         (["--probes-path", "/a b"], "--probes-path '/a b' is not an absolute path of plain characters"),
         (["--contact", "a;b@c"], "'a;b@c' is not an e-mail address of plain characters"),
@@ -503,7 +522,7 @@ def test_a_real_monitor_runs_exactly_the_commands_of_the_catalogue(
         arguments = [NAGIOS, str(tmp_path / "out/nagios/nagios.cfg")]
     else:
         main = str(tmp_path / "out/icinga2/icinga2.conf")
-        arguments = icinga2_command(ICINGA, main, str(tmp_path / "state"), str(tmp_path / "out/icinga2/zones.d"))
+        arguments = icinga2_command(ICINGA, main, str(tmp_path / "state"))
     with running(arguments, tmp_path / "log") as monitor:
         end = time.monotonic() + 40
         while time.monotonic() < end and monitor.poll() is None and not set(expected) <= set(calls(stubs)):

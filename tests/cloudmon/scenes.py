@@ -1,0 +1,63 @@
+"""What the tests of every monitor do to the federation, and what they expect of it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from typing import Protocol
+
+import requests
+
+from libprobe import catalogue
+from libprobe.formats.gocdb import read_service_endpoints
+from tests.conftest import ROOT
+from tests.federation.federation import Federation, Site
+
+from .monitor import Service
+
+VM, CONTEXT = "eu.egi.cloud.OCCI-VM-ops", "eu.egi.cloud.OCCI-Context-ops"
+NEW_HOST, NEW_SITE = "new.fedcloud.test", "NEW-CLOUD"
+
+
+class Monitor(Protocol):
+    """What a scene needs of a monitor."""
+
+    federation: Federation
+
+    def status(self) -> Mapping[Service, object]: ...
+
+    def check_now(self, services: Iterable[Service]) -> None: ...
+
+    def until(self, condition: Callable[[], object], what: str) -> None: ...
+
+
+def registered(federation: Federation) -> dict[str, set[Service]]:
+    """The services that the GOCDB and the catalogue ask for, by site: told without a monitor or fedcloud-ncg."""
+    url = f"{federation.gocdb.url}?method=get_service_endpoint&monitored=Y"
+    answer = requests.get(url, verify=str(federation.ca_directory), timeout=30)
+    found: dict[str, set[Service]] = {}
+    for endpoint in read_service_endpoints([answer.content]):
+        for metric in catalogue.read(str(ROOT / "etc/ncg")):
+            if endpoint.service_type in metric.service_types:
+                name = f"{metric.name}-ops" if "VO" in metric.flags else metric.name
+                found.setdefault(endpoint.site, set()).add(Service(endpoint.hostname, name))
+    return found
+
+
+def building(monitor: Monitor, sites: list[Site]) -> list[str]:
+    """Have a VM in the middle of its building at each of the sites; returns their ids."""
+    before = {site.name: len(site.occi.created) for site in sites}
+    for site in sites:
+        site.faults.on("build-endless")
+    asked = [each for each in monitor.status() if each.name == VM and each.host in {site.hostname for site in sites}]
+    monitor.check_now(asked)
+    monitor.until(
+        lambda: all(len(site.occi.created) > before[site.name] for site in sites), "a VM is being built at each site"
+    )
+    return [site.occi.created[before[site.name]][1] for site in sites]
+
+
+def finish_building(site: Site) -> None:
+    """Let every VM that is still being built become active now."""
+    with site.occi.store.lock:
+        for machine in site.occi.store.machines():
+            machine.built_at = 0.0

@@ -1,0 +1,134 @@
+"""The federation under a real Icinga 2, a master and a satellite, with the generated configuration.
+
+The steps share the two and build on each other, so they are one test.
+"""
+
+from __future__ import annotations
+
+import re
+import signal
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.federation import gocdb as pi
+from tests.federation.federation import OCCI, Federation
+
+from .icinga import PACKAGE, PROGRAM, SATELLITE, IcingaCloud
+from .monitor import Service
+from .scenes import CONTEXT, NEW_HOST, NEW_SITE, VM, building, finish_building, registered
+
+pytestmark = pytest.mark.skipif(not Path(PROGRAM).exists(), reason=f"{PACKAGE} is not installed")
+
+
+@pytest.fixture
+def monitor(tmp_path_factory: pytest.TempPathFactory) -> Iterator[IcingaCloud]:
+    """A federation of its own, as its GOCDB changes, and an Icinga that has just been started."""
+    directory = tmp_path_factory.mktemp("icinga")
+    with (
+        Federation(directory / "federation") as federation,
+        IcingaCloud(federation, directory / "monitor") as running,
+    ):
+        yield running
+
+
+def test_a_satellite_sees_what_happens_and_its_master_tells(monitor: IcingaCloud) -> None:
+    all_metrics_of_all_sites_become_ok_on_the_satellite(monitor)
+    faults_turn_exactly_the_right_services_critical_until_they_are_mended(monitor)
+    a_new_site_appears_after_a_reload_and_a_running_check_goes_on(monitor)
+    no_vm_is_left_after_the_satellite_and_its_probes_were_killed(monitor)
+
+
+def all_metrics_of_all_sites_become_ok_on_the_satellite(monitor: IcingaCloud) -> None:
+    wanted = {service for services in registered(monitor.federation).values() for service in services}
+    monitor.until(lambda: set(monitor.status()) == wanted and monitor.is_checking(), "the satellite checks")
+    monitor.round(wanted)
+    monitor.until(monitor.is_all_ok, "all metrics of all sites are OK")
+    assert {each.source for each in monitor.status().values()} == {SATELLITE}
+    assert all(site.occi.created and not site.occi.vms() for site in monitor.federation.sites.values())
+
+
+def faults_turn_exactly_the_right_services_critical_until_they_are_mended(monitor: IcingaCloud) -> None:
+    """A used-up quota fails the VM alone; an expired certificate all that speaks TLS, but not the port."""
+    full, expired = monitor.federation.site("ooi"), monitor.federation.site("rocci")
+    expiry = rf"{re.escape(expired.base)}\S*: certificate expired [\d.]+ \w+ ago \([\d-]+ [\d:]+ UTC\).*"
+    reasons = {
+        Service(full.hostname, VM): rf"OCCI-VM CRITICAL - POST {re.escape(full.base)}/compute/: "
+        r"refused to create a VM for lack of quota or capacity: Quota exceeded for instances: .*",
+        Service(expired.hostname, VM): rf"OCCI-VM CRITICAL - (GET )?{expiry}",
+        Service(expired.hostname, CONTEXT): rf"OCCI-Context CRITICAL - (GET )?{expiry}",
+    }
+    full.faults.on("quota")
+    expired.certificate("expired")
+    monitor.round(monitor.status())
+    monitor.round(reasons)  # two attempts make it hard: now people would be told
+    found = monitor.status()
+    assert {service: each.state for service, each in found.items() if each.state != "OK"} == dict.fromkeys(
+        reasons, "CRITICAL"
+    )
+    for service, reason in reasons.items():
+        assert re.fullmatch(reason, found[service].output), found[service].output
+        assert (found[service].is_hard, found[service].source) == (True, SATELLITE)
+
+    full.faults.clear()
+    expired.certificate("good")
+    monitor.round(reasons)
+    assert monitor.is_all_ok()
+
+
+def a_new_site_appears_after_a_reload_and_a_running_check_goes_on(monitor: IcingaCloud) -> None:
+    """The satellite takes the new configuration from the master, and reloads while a probe runs below it."""
+    before = monitor.status()
+    slow, endpoint = monitor.federation.site("snf"), monitor.federation.site("rocci2")
+    service = pi.Service(NEW_HOST, OCCI, NEW_SITE, url=endpoint.url, endpoints=[pi.Endpoint(endpoint.url)])
+    monitor.federation.gocdb.add_service(service)
+    assert "\n  written to " in monitor.generate()
+    [identifier] = building(monitor, [slow])
+    running = monitor.probes("check_occi_vm", slow.hostname)
+    assert running
+    slow.faults.clear()
+    monitor.master.reload()
+    monitor.until(lambda: len(monitor.status()) == len(before) + 3, "the master has the new site's services")
+    new = registered(monitor.federation)[NEW_SITE]
+    monitor.until(lambda: monitor.is_checking(new), "the satellite checks the new site")
+    assert monitor.satellite.said().count("Reload done, old process shutting down") == 2
+    assert set(running) <= set(monitor.probes())
+    monitor.round(new)
+    known = monitor.status()
+    assert {known[each].state for each in (*before, *new)} == {"OK"}
+    assert new == {each for each in known if each.host == NEW_HOST}
+
+    assert identifier in [vm.id for vm in slow.occi.vms()]
+    finish_building(slow)
+    monitor.until(lambda: not set(running) & set(monitor.probes()), "the probe that was running has ended")
+    assert identifier in [gone for _, gone in slow.occi.deleted]
+    monitor.round([Service(slow.hostname, VM)])
+    assert monitor.is_all_ok()
+
+
+def no_vm_is_left_after_the_satellite_and_its_probes_were_killed(monitor: IcingaCloud) -> None:
+    """The probes of all sites but one are killed with it; the one that lives on keeps its VM until it is done."""
+    sites = list(monitor.federation.sites.values())
+    spared = monitor.federation.site("snf")
+    victims = [site for site in sites if site is not spared]
+    abandoned = building(monitor, sites)
+    monitor.satellite.kill()
+    survivors = monitor.probes("check_occi_vm", spared.hostname)
+    killed = set(monitor.probes()) - set(survivors)
+    monitor.signal(killed, signal.SIGKILL)
+    assert survivors and len(killed) >= len(victims)
+    assert {vm.id for site in sites for vm in site.occi.vms()} >= set(abandoned)
+
+    for site in sites:
+        site.faults.clear()
+    monitor.satellite.start()
+    monitor.round(each for each in monitor.status() if each.name == VM)
+    assert [vm.id for site in victims for vm in site.occi.vms()] == []
+    assert set(abandoned) & {vm.id for vm in spared.occi.vms()}
+    finish_building(spared)
+    monitor.until(lambda: not set(survivors) & set(monitor.probes()), "the probe that was spared has ended")
+    monitor.round([Service(spared.hostname, VM)])
+    assert [vm.id for site in sites for vm in site.occi.vms()] == []
+    assert list((monitor.federation.directory / "state").glob("*.vm")) == []
+    monitor.until(monitor.is_all_ok, "all metrics are OK again")
