@@ -10,7 +10,7 @@ demo: $(VENV)/ready
 	@$(BIN)/python -m tests.demo
 
 test: $(VENV)/ready
-	$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal
+	$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal $(WHAT)
 
 lint: $(VENV)/ready
 	$(BIN)/ruff check .

@@ -1,0 +1,141 @@
+"""Every command that a page shows is run, with stand-ins for the names of hosts, sites and files.
+
+What cannot be run here stands in NOT_RUN with the reason; it is read by the shell, and by the parser of the
+executable where it is one of ours.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from scripts import parsers
+from tests.conftest import ROOT, clean_environment
+from tests.docs.pages import OURS, commands, mentioned
+
+MAKE = "takes minutes, and runs these tests itself"
+NOT_RUN = {
+    "make demo": "CI does nothing but start it once more; tests/federation and tests/probes have its parts",
+    "make test": MAKE,
+    "make check": MAKE,
+    "make lint": "the linters run beside the tests",
+    "make test WHAT=tests/probes/test_check_perun.py": MAKE,
+    "pip install .": "scripts/check-wheel installs the wheel and runs what it installs",
+    "python3 -m venv /opt/fedcloud-probes": "scripts/check-wheel does it elsewhere",
+    "/opt/fedcloud-probes/bin/pip install 'fedcloud-probes[boot]'": "needs the package index",
+    "voms-proxy-init --rfc --voms ops": "needs a VOMS server; tests/federation makes the proxies",
+    "voms-proxy-init --rfc --voms ops --valid 24:00 --cert /etc/grid-security/robotcert.pem --key "
+    "/etc/grid-security/robotkey.pem --out /var/lib/fedcloud-probes/x509up": "likewise",
+    "systemctl enable --now fedcloud-worker": "needs systemd; tests/worker runs what the unit runs",
+    "systemctl disable --now fedcloud-worker": "likewise",
+    "case $? in 0|1) grep -q '^  written to' /run/fedcloud-ncg.report && systemctl reload nagios4 ;; esac": "likewise",
+    "ncg.reload.sh": "is NCG's own",
+}
+ELSEWHERE = {"docs/adding-a-metric.md": "test_example.py runs them, in a checkout with the example in it"}
+
+INSTEAD = [
+    (r"https://cloud\.example\.org:8787/\?image=uuid_monitoring_20&resource=small", "{site.url}"),
+    (
+        r"--endpoint https://cloud\.example\.org:8787 --image uuid_monitoring_20 --resource small",
+        "--endpoint {site.base} --image {site.image} --resource {site.resource}",
+    ),
+    (r"-H cloud\.example\.org -p 8787", "-H localhost -p {site.web.port}"),
+    (r"cloud\.example\.org", "{site.hostname}"),
+    (r"EXAMPLE-SITE|KR-KISTI-CLOUD", "{site.gocdb_name}"),
+    (r"fedcloud-selfcheck --all", "fedcloud-selfcheck --all --metric OCCI-TCP"),  # all of them takes long
+    (r"^nagios4 ", "nagios4 -v "),  # in place of staying in the foreground
+    (r"^icinga2 daemon ", "icinga2 daemon -C "),
+    (r"^(?:\S+ ){5}(?=fedcloud-)", ""),  # when cron does it
+    (r"(?<![\w.])/(etc|opt|run|tmp|usr|var)/", r"{root}/\1/"),
+]
+"""What stands in a page, and what is used in its place."""
+
+
+DIRECTORIES = (
+    "etc/fedcloud-probes/ncg",
+    "etc/nagios4",
+    "etc/icinga2",
+    "etc/ncg-metric-config.d",
+    "etc/argo-ncg/ncg-localdb.d",
+    "usr/libexec",
+    "var/www/html",
+    "run",
+    "tmp",
+    "here",
+)
+"""What a machine has before any of our commands is typed; `here` is where they are."""
+
+
+@pytest.mark.parametrize("page", sorted({each.page for each in commands()} - set(ELSEWHERE)))
+def test_the_commands_of_a_page_do_what_it_says_one_after_the_other(page: str, tmp_path: Path, federation) -> None:
+    for name in DIRECTORIES:
+        (tmp_path / name).mkdir(parents=True)
+    (tmp_path / "here/probes").symlink_to(ROOT / "probes")
+    # the executables as a package puts them, and Debian's path of the monitors
+    path = ":".join([str(ROOT / "probes"), str(Path(sys.executable).parent), os.environ["PATH"], "/usr/sbin"])
+    for text in [each.text for each in commands() if each.page == page and each.text not in NOT_RUN]:
+        standing_in = stand_in(text, tmp_path, federation.sites["ooi"])
+        done = subprocess.run(
+            ["bash", "-euo", "pipefail", "-c", standing_in],
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            cwd=tmp_path / "here",
+            env=clean_environment(**federation.environment(), PATH=path, HOME=tmp_path / "here"),
+        )
+        assert (done.returncode, done.stderr) == (0, ""), f"{standing_in}\n{done.stdout}"
+        if standing_in.startswith("check_"):
+            assert " OK - " in done.stdout.partition("\n")[0]
+
+
+def stand_in(text: str, root: Path, site) -> str:
+    for pattern, instead in INSTEAD:
+        filled = instead.replace("{root}", str(root))
+        text = re.sub(pattern, filled.format(site=site) if "{site" in filled else filled, text)
+    return text
+
+
+def test_what_is_not_run_stands_in_a_page_and_has_a_reason() -> None:
+    shown = {each.text for each in commands()}
+    assert [text for text in NOT_RUN if text not in shown] == []
+    assert all(NOT_RUN.values())
+    assert {each.page for each in commands()} > set(ELSEWHERE)
+
+
+@pytest.mark.parametrize("text", NOT_RUN)
+def test_what_is_not_run_is_at_least_a_command(text: str) -> None:
+    done = subprocess.run(["bash", "-n", "-c", text], capture_output=True, text=True)
+    assert (done.returncode, done.stderr) == (0, "")
+    if text.startswith("make "):
+        done = subprocess.run(
+            ["make", "-n", "-o", ".venv/ready", *shlex.split(text)[1:]], cwd=ROOT, capture_output=True
+        )
+        assert done.returncode == 0, done.stderr
+    if found := re.search(r"systemctl .*?(fedcloud-\w+)$", text):
+        assert (ROOT / f"etc/systemd/{found[1]}.service").exists()
+    if found := re.search(r"\[(\w+)\]", text):
+        assert f'        "{found[1]}": [' in (ROOT / "setup.py").read_text()
+
+
+def test_every_option_of_a_command_of_ours_is_one() -> None:
+    seen = [
+        each for each in [*mentioned(), *commands()] if (found := OURS.search(each.text)) and found[1] != "check_cdmi"
+    ]
+    assert len(seen) > 20
+    for each in seen:
+        assert unknown_options(each.text) == [], each
+
+
+def unknown_options(text: str) -> list[str]:
+    found = OURS.search(text)
+    assert found
+    known = parsers.parser_of(ROOT / "probes" / found[1])._option_string_actions
+    words = [word.partition("=")[0] for word in text[found.end() :].partition(" | ")[0].split()]
+    options = [word for word in words if re.fullmatch(r"-[a-zA-Z0-9]|--[a-z-]+|-v+", word)]
+    return [option for option in options if option not in known and option.strip("v") != "-"]
