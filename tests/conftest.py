@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import subprocess
 import sys
+import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import NamedTuple
@@ -74,6 +76,14 @@ def probe(tmp_path: Path) -> Probe:
         return Report(done.returncode, done.stdout.decode(), done.stderr.decode())
 
     return run
+
+
+@pytest.fixture
+def whole_machine() -> Iterator[None]:
+    """For a test that keeps all processors busy, a monitor with its probes: one such test at a time."""
+    with open(Path(tempfile.gettempdir()) / f"fedcloud-probes-tests-{os.getuid()}.lock", "w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
 
 
 @pytest.fixture(scope="session")

@@ -27,7 +27,7 @@ pytestmark = pytest.mark.skipif(not Path(PROGRAM).exists(), reason=f"{PACKAGE} i
 
 
 @pytest.fixture
-def monitor(tmp_path_factory: pytest.TempPathFactory) -> Iterator[CloudMonitor]:
+def monitor(whole_machine: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[CloudMonitor]:
     """A federation of its own, as its GOCDB changes, and a Nagios that has just been started."""
     directory = tmp_path_factory.mktemp("cloudmon")
     with Federation(directory / "federation") as federation:

@@ -23,7 +23,7 @@ pytestmark = pytest.mark.skipif(not Path(PROGRAM).exists(), reason=f"{PACKAGE} i
 
 
 @pytest.fixture
-def monitor(tmp_path_factory: pytest.TempPathFactory) -> Iterator[IcingaCloud]:
+def monitor(whole_machine: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[IcingaCloud]:
     """A federation of its own, as its GOCDB changes, and an Icinga that has just been started."""
     directory = tmp_path_factory.mktemp("icinga")
     with (

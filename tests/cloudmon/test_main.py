@@ -31,7 +31,7 @@ def directory() -> Iterator[Path]:
 
 
 @pytest.fixture
-def program(directory: Path) -> Iterator[subprocess.Popen[str]]:
+def program(whole_machine: None, directory: Path) -> Iterator[subprocess.Popen[str]]:
     process = subprocess.Popen(
         [sys.executable, "-m", "tests.cloudmon", "--no-broker", "--interval-factor", "0.5"],
         stdin=subprocess.DEVNULL,
