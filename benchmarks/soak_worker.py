@@ -18,11 +18,14 @@ from pathlib import Path
 
 from benchmarks.measure import machine, median, memory_mib, peer, progress, table
 from tests.conftest import ROOT, clean_environment
+from tests.nagios import SmallNagios, service
 from tests.worker.handler import Worker, until
-from tests.worker.nagios import Nagios
 
-AT_ONCE = 200
-"""So that a thousand interpreters are not started at once while the worker is away."""
+SETTINGS = {
+    "status_update_interval": 2,
+    "check_workers": 4,
+    "max_concurrent_checks": 200,  # so that a thousand interpreters are not started at once while the worker is away
+}
 
 QUIET_S = 45
 """Nagios puts off by up to 15 s, and again, what is more than that; what has no result by then is stuck."""
@@ -32,17 +35,27 @@ def address(number: int) -> str:
     return f"127.1.{number // 250}.{number % 250 + 1}"
 
 
+def written_to(results: Path) -> dict[str, object]:
+    """Settings by which Nagios writes a line for each result that it has processed."""
+    return {
+        "process_performance_data": 1,
+        "service_perfdata_file": results,
+        "service_perfdata_file_mode": "a",
+        "service_perfdata_file_template": "$SERVICEDESC$\t$SERVICESTATEID$\t$SERVICEOUTPUT$",
+    }
+
+
 def soak(checks: int, services: int, reloads: int, restarts: int, kill_every_s: float) -> list[tuple[str, object]]:
     with tempfile.TemporaryDirectory(prefix="fedcloud-soak-") as scratch, peer(host="") as asked:
         directory = Path(scratch)
         probe = f"{ROOT}/probes/check_endpoint_tcp"
-        lines = {
-            f"{number}": f"{probe} -H {address(number)} -p {asked.port if number % 2 else 1}"
+        lines = (
+            service(f"{number}", f"{probe} -H {address(number)} -p {asked.port if number % 2 else 1}")
             for number in range(services)
-        }
-        nagios = Nagios(directory / "nagios", lines, status_interval=2, waits=True, at_once=AT_ONCE, results=True)
+        )
+        results = directory / "results.log"
+        nagios = SmallNagios(directory / "nagios", lines, waits=True, settings=SETTINGS | written_to(results))
         worker = Worker(nagios.query_socket, directory, **clean_environment(HOME=directory))
-        results = directory / "nagios" / "results.log"
 
         def registered(times: int) -> object:
             return until(lambda: worker.said().count(f"registered for {probe}\n") >= times, 90)
@@ -89,7 +102,7 @@ def soak(checks: int, services: int, reloads: int, restarts: int, kill_every_s: 
             progress("everything is left alone now")
             time.sleep(QUIET_S)
             status = nagios.status()
-            stuck = [name for name, each in status.items() if int(each["last_check"]) < quiet]
+            stuck = [each for each in status.values() if each.checked_at < quiet]
             nagios.command("STOP_EXECUTING_SVC_CHECKS")
             time.sleep(3)
             log = nagios.log()

@@ -30,8 +30,8 @@ from tests.conftest import ROOT, clean_environment
 from tests.federation.accounting import Accounting, Record
 from tests.federation.authority import Authority
 from tests.federation.web import Request
+from tests.nagios import SmallNagios, service
 from tests.worker.handler import Worker, until
-from tests.worker.nagios import Nagios
 
 WARM_UP_S = 4.0
 
@@ -49,8 +49,9 @@ def measured(command: str, asked: Peer, services: int, seconds: float, *, warm: 
     """Let Nagios run one command for so many services at once and count what arrives at the peer."""
     with tempfile.TemporaryDirectory(prefix="fedcloud-bench-") as scratch:
         directory = Path(scratch)
-        lines = {f"service {number}": command for number in range(services)}
-        nagios = Nagios(directory / "nagios", lines, status_interval=300, check_timeout=60, waits=True)
+        lines = (service(f"service {number}", command) for number in range(services))
+        settings = {"status_update_interval": 300, "check_workers": 4}
+        nagios = SmallNagios(directory / "nagios", lines, waits=True, settings=settings)
         worker = Worker(nagios.query_socket, directory, **clean_environment(HOME=directory)) if warm else None
         of_nagios, of_worker = Account("nagios"), Account("worker")
         try:

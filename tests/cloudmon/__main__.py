@@ -19,9 +19,10 @@ from pathlib import Path
 from tests.federation import broker
 from tests.federation.control import Control
 from tests.federation.federation import Federation
+from tests.nagios import PACKAGE, PROGRAM, Service, Status
 
 from . import pages
-from .monitor import INTERVAL_FACTOR, PACKAGE, PROGRAM, CloudMonitor, NotWritten, Service, Status
+from .monitor import INTERVAL_FACTOR, CloudMonitor, NotWritten
 
 REGENERATED_EVERY_S = 60.0
 

@@ -16,9 +16,10 @@ import pytest
 from tests.federation import broker
 from tests.federation import gocdb as pi
 from tests.federation.federation import OCCI, Federation, Site
+from tests.nagios import PACKAGE, PROGRAM, Service
 
 from . import pages
-from .monitor import PACKAGE, PROGRAM, CloudMonitor, Service
+from .monitor import CloudMonitor
 
 VM, CONTEXT = "eu.egi.cloud.OCCI-VM-ops", "eu.egi.cloud.OCCI-Context-ops"
 NEW_HOST, NEW_SITE = "new.fedcloud.test", "NEW-CLOUD"

@@ -16,9 +16,9 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import ROOT, clean_environment
+from tests.nagios import PACKAGE, PROGRAM
 
 from . import pages
-from .monitor import PACKAGE, PROGRAM
 
 pytestmark = pytest.mark.skipif(not Path(PROGRAM).exists(), reason=f"{PACKAGE} is not installed")
 

@@ -11,11 +11,11 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import clean_environment
+from tests.nagios import HOST, PACKAGE, PROGRAM, Nagios, Service, SmallNagios, service
 from tests.worker.handler import Worker, until
-from tests.worker.nagios import PROGRAM, Nagios
 from tests.worker.test_worker import FORKED, THREADS, Place
 
-pytestmark = pytest.mark.skipif(not os.path.exists(PROGRAM), reason="nagios4-core is not installed")
+pytestmark = pytest.mark.skipif(not os.path.exists(PROGRAM), reason=f"{PACKAGE} is not installed")
 
 QUIET = "DEMO OK - done by "
 
@@ -33,10 +33,12 @@ def place(tmp_path):
 def nagios(place):
     started = []
 
-    def start(services: dict[str, str], **more) -> Nagios:
-        made = Nagios(place.directory / "nagios", services, core_workers=2, **more)
+    def start(commands: dict[str, str], **settings: object) -> Nagios:
+        services = [service(name, command) for name, command in commands.items()]
+        made = SmallNagios(place.directory / "nagios", services, waits=True, settings=settings)
         started.append(made)
-        return made.start()
+        made.start()
+        return made
 
     yield start
     for each in started:
@@ -56,10 +58,10 @@ def begin(place: Place, nagios: Nagios) -> Worker:
 
 def since(nagios: Nagios, moment: float, *names: str) -> dict[str, str]:
     """Outputs of services whose last check began after a moment; nothing as long as one did not."""
-    status = nagios.status()
-    if not all(int(status.get(name, {}).get("last_check", 0)) > moment for name in names):
+    status = {service.name: each for service, each in nagios.status().items()}
+    if not all(name in status and status[name].checked_at > moment for name in names):
         return {}
-    return {name: status[name]["plugin_output"] for name in names}
+    return {name: status[name].output for name in names}
 
 
 def test_results_of_warm_checks_are_those_of_the_services(place, nagios):
@@ -72,8 +74,7 @@ def test_results_of_warm_checks_are_those_of_the_services(place, nagios):
             "shell": f"{place.command(THREADS)} | /bin/sed s/done/piped/",
             "other": "/bin/echo not ours",
         },
-        waits=True,
-        check_timeout=2,
+        service_check_timeout=2,
     )
     worker = begin(place, running)
     moment = time.time()
@@ -92,14 +93,15 @@ def test_results_of_warm_checks_are_those_of_the_services(place, nagios):
     assert said["other"] == "not ours"
     assert said["fails"] == "DEMO CRITICAL - done"
     assert re.fullmatch(r"\(Service check timed out after 2\.\d\d seconds\)", said["slow"])
-    states = {name: each["current_state"] for name, each in running.status().items()}
-    assert states == {"reads": "0", "creates": "0", "fails": "2", "slow": "2", "shell": "0", "other": "0"}
+    states = {name: running.status()[Service(HOST, name)].state for name in names}
+    critical = {"fails", "slow"}
+    assert states == {name: "CRITICAL" if name in critical else "OK" for name in names}
     warnings = [line for line in running.log().splitlines() if "Warning: " in line]
     assert all("illegal_macro_output_chars" in line or "timed out" in line for line in warnings), warnings
 
 
 def test_a_reload_of_nagios_is_survived(place, nagios):
-    running = nagios({"reads": place.command(THREADS)}, waits=True)
+    running = nagios({"reads": place.command(THREADS)})
     worker = begin(place, running)
     running.reload()
     until(lambda: worker.said().count("registered for") == 4)
@@ -110,7 +112,7 @@ def test_a_reload_of_nagios_is_survived(place, nagios):
 
 
 def test_when_the_worker_stops_nagios_runs_the_executables_again(place, nagios):
-    running = nagios({f"reads {number}": place.command(THREADS, "sleep:0.2") for number in range(5)}, waits=True)
+    running = nagios({f"reads {number}": place.command(THREADS, "sleep:0.2") for number in range(5)})
     worker = begin(place, running)
     running.begin()
     until(lambda: since(running, 0, *(f"reads {number}" for number in range(5))), 30)
@@ -123,7 +125,7 @@ def test_when_the_worker_stops_nagios_runs_the_executables_again(place, nagios):
 
 
 def test_a_worker_that_is_killed_is_replaced_by_the_next(place, nagios):
-    running = nagios({"reads": place.command(THREADS)}, waits=True)
+    running = nagios({"reads": place.command(THREADS)})
     worker = begin(place, running)
     worker.process.send_signal(signal.SIGKILL)
     worker.process.wait()
