@@ -36,6 +36,10 @@ NOT_RUN = {
     "systemctl disable --now fedcloud-worker": "likewise",
     "case $? in 0|1) grep -q '^  written to' /run/fedcloud-ncg.report && systemctl reload nagios4 ;; esac": "likewise",
     "ncg.reload.sh": "is NCG's own",
+    "icinga2 pki save-cert --host mon.example.org --trustedcert /tmp/master.crt": "needs a running master",
+    "icinga2 node setup --cn asia.example.org --zone asia.example.org --parent_zone mon.example.org --parent_host "
+    "mon.example.org --endpoint mon.example.org,mon.example.org --trustedcert /tmp/master.crt --ticket TICKET "
+    "--accept-config --accept-commands --disable-confd": "likewise",
 }
 ELSEWHERE = {"docs/adding-a-metric.md": "test_example.py runs them, in a checkout with the example in it"}
 
