@@ -53,6 +53,7 @@ setup(
             "build>=1.6",
             "argparse-manpage>=4.6",
             "shtab>=1.7",
+            "prometheus-client>=0.20",
         ],
     },
     classifiers=[

@@ -86,6 +86,9 @@ def options(parser: cli.Parser) -> None:
     shown.add_argument("--json", action="store_true", help="one JSON document instead of the table")
     shown.add_argument("--junit", metavar="FILE", help="write JUnit XML; - for standard output")
     shown.add_argument("--html", metavar="FILE", help="write a self-contained web page; - for standard output")
+    shown.add_argument(
+        "--prometheus", metavar="FILE", help="write Prometheus' text form, as its node exporter reads it; - likewise"
+    )
     shown.add_argument("--repeat", action="store_true", help="keep the results, and show what changed since")
     how = parser.add_argument_group("how it is run")
     how.add_argument(
@@ -152,9 +155,14 @@ def _scope(parser: cli.Parser, args: argparse.Namespace) -> Scope:
 
     if bool(args.site) + bool(args.host) + args.all != 1:
         parser.error("give one of SITE, --host HOST and --all")
-    if args.json + (args.junit == "-") + (args.html == "-") > 1:
-        parser.error("only one of --json, --junit - and --html - can have standard output")
+    if args.json + sum(path == "-" for path in _files(args)) > 1:
+        parser.error("only one of --json, --junit -, --html - and --prometheus - can have standard output")
     return Scope(args.site or "", args.host or "")
+
+
+def _files(args: argparse.Namespace) -> tuple[str, str, str]:
+    """Where the reports are written that have a place of their own; empty for those that nobody wants."""
+    return args.junit or "", args.html or "", args.prometheus or ""
 
 
 def _check_files(args: argparse.Namespace) -> None:
@@ -163,7 +171,7 @@ def _check_files(args: argparse.Namespace) -> None:
         from libprobe import publishing
 
         publishing.read_broker(args.publish)
-    for path in (args.junit, args.html):
+    for path in _files(args):
         if path and path != "-":
             directory = os.path.dirname(os.path.abspath(path))
             if os.path.isdir(path) or not os.access(directory, os.W_OK):
@@ -415,7 +423,7 @@ def _at_least_unknown(code: int) -> int:
 def _shown(args: argparse.Namespace, run: Run, code: int) -> int:
     from libprobe.selfcheck import console
 
-    taken = args.json or args.junit == "-" or args.html == "-"
+    taken = args.json or "-" in _files(args)
     if args.json:
         from libprobe.selfcheck import document
 
@@ -428,7 +436,11 @@ def _shown(args: argparse.Namespace, run: Run, code: int) -> int:
         from libprobe.selfcheck import page
 
         code = _written(args.html, page.render(run), code)
-    if not taken and (args.junit or args.html):
+    if args.prometheus:
+        from libprobe.selfcheck import prometheus
+
+        code = _written(args.prometheus, prometheus.render(run), code)
+    if not taken and any(_files(args)):
         _write("-", "\n".join([console.headline(run), *console.footer(run)]) + "\n")
     elif not taken and sys.stdout.isatty():
         console.table(run, sys.stdout, details=args.verbose > 0)

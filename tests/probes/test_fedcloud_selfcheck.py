@@ -15,6 +15,7 @@ from pathlib import Path
 from xml.etree import ElementTree
 
 import pytest
+from prometheus_client.parser import text_string_to_metric_families
 
 from libprobe.formats.metric_result import read_metric_result
 from tests.conftest import Monitor, Report, command
@@ -281,6 +282,30 @@ def test_junit_counts_critical_as_failure_unknown_as_error_and_downtime_as_skipp
     assert failure.text == "critical.stub.test refused\nWhat to do: restart the service"
     assert root.find(".//system-out").text == "WARNING: warning.stub.test is slow (limit 1)"
     assert root.find(".//skipped").get("message").startswith("CRITICAL in downtime until ")
+
+
+def test_prometheus_gets_states_times_and_performance_data_with_base_units_in_their_names(site, tmp_path):
+    services = site.has("ok", "critical", "hostile")
+    site.gocdb.add_downtime(services[1])
+    path = tmp_path / "fedcloud.prom"
+    report = site.check("--prometheus", path)
+    assert (report.code, report.err) == (2, "")
+    assert report.out.startswith("STUB-SITE: CRITICAL - ")
+    assert [each.name for each in path.parent.iterdir() if "prom" in each.name] == ["fedcloud.prom"]
+    samples = {
+        (sample.name, sample.labels.get("hostname"), sample.labels.get("label")): sample.value
+        for family in text_string_to_metric_families(path.read_text())
+        for sample in family.samples
+    }
+    assert samples["fedcloud_state", "ok.stub.test", None] == 0
+    assert samples["fedcloud_state", "critical.stub.test", None] == 2
+    assert samples["fedcloud_in_downtime", "critical.stub.test", None] == 1
+    assert samples["fedcloud_in_downtime", "ok.stub.test", None] == 0
+    assert samples["fedcloud_performance_seconds", "ok.stub.test", "time"] == 0.25
+    assert samples["fedcloud_performance", "ok.stub.test", "users"] == 3
+    assert samples["fedcloud_selfcheck_complete", None, None] == 1
+    assert 0 < samples["fedcloud_check_duration_seconds", "ok.stub.test", None] < 60
+    assert abs(samples["fedcloud_selfcheck_timestamp_seconds", None, None] - time.time()) < 600
 
 
 # ---- what is checked
@@ -569,7 +594,7 @@ def test_a_page_is_written_whole_and_the_terminal_gets_one_line(site, tmp_path):
     assert site.check("--html", "-").out.startswith("<!DOCTYPE html>")
 
 
-@pytest.mark.parametrize("option", ["--html", "--junit"])
+@pytest.mark.parametrize("option", ["--html", "--junit", "--prometheus"])
 def test_a_file_that_cannot_be_written_is_said_before_anything_is_run(site, option):
     site.has("counts")
     report = site.check(option, "/nowhere/x")
@@ -579,12 +604,16 @@ def test_a_file_that_cannot_be_written_is_said_before_anything_is_run(site, opti
     assert site.log() == []
 
 
+ONE_OF = "only one of --json, --junit -, --html - and --prometheus - can have standard output"
+
+
 @pytest.mark.parametrize(
     ("arguments", "sentence"),
     [
         ([], "give one of SITE, --host HOST and --all"),
         (["A", "--all"], "give one of SITE, --host HOST and --all"),
-        (["A", "--json", "--html", "-"], "only one of --json, --junit - and --html - can have standard output"),
+        (["A", "--json", "--html", "-"], ONE_OF),
+        (["A", "--junit", "-", "--prometheus", "-"], ONE_OF),
         (["A", "--jobs", "0"], "argument --jobs: '0' is not a number from 1 to 256"),
         (["A", "--job", "3"], "unknown argument --job 3; did you mean --jobs?"),
         (["A B"], "argument SITE: 'A B' is empty or has blanks or control characters in it"),
