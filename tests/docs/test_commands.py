@@ -69,6 +69,8 @@ DIRECTORIES = (
     "etc/argo-ncg/ncg-localdb.d",
     "usr/libexec",
     "var/www/html",
+    "var/lib/prometheus/node-exporter",
+    "usr/share/pnp4nagios/html/templates",
     "run",
     "tmp",
     "here",
