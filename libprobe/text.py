@@ -1,7 +1,7 @@
 """Text and numbers as they may be printed: one line, harmless, in plain decimals.
 
 Whatever came from outside can hold terminal escapes, HTML, a `|` that would start performance data,
-or marks that reverse the reading direction. Everything printed passes through here.
+marks that reverse the reading direction, or letters that nobody sees. Everything printed passes through here.
 """
 
 from __future__ import annotations
@@ -9,16 +9,41 @@ from __future__ import annotations
 import math
 import re
 
-_TERMINAL = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]?|\][^\x07\x1b]*(?:\x07|\x1b\\)?|.)?", re.DOTALL)
+_TERMINAL = re.compile(r"\x1b(?:\[[0-?]*[@-~]?|[\]PX^_][^\x07\x1b]*(?:\x07|\x1b\\)|.)?", re.DOTALL)
+"""ECMA-48's control sequences and strings; a string without its end must not swallow what we say after it."""
+
 _MARKUP = str.maketrans({"|": "/", "<": "[", ">": "]"})
+_UNSEEN = {
+    **dict.fromkeys([0x34F, 0x17B4, 0x17B5, *range(0x180B, 0x1810), *range(0xFE00, 0xFE10), 0x16FE4]),
+    **dict.fromkeys(range(0xE0100, 0xE01F0)),
+    **dict.fromkeys([0x115F, 0x1160, 0x2800, 0x3164, 0xFFA0, 0x1D159], " "),
+}
+"""What Python calls printable and no font shows: joiners and variation selectors, and letters that are blank."""
+
+MAX_MARKS = 4
+"""Combining marks on one letter that are kept; no script needs more, and hundreds cover the lines around them."""
 
 
 def safe(text: object) -> str:
-    """One line without control characters, reading-direction marks, markup or `|`."""
+    """One line without control characters, reading-direction marks, markup, `|` or what cannot be seen."""
     plain = _TERMINAL.sub(" ", str(text))
+    if not plain.isascii():
+        plain = _with_few_marks(plain.translate(_UNSEEN))
     if not plain.isprintable():
         plain = "".join(char if char.isprintable() else " " for char in plain)
     return " ".join(plain.translate(_MARKUP).split())
+
+
+def _with_few_marks(text: str) -> str:
+    from unicodedata import category
+
+    kept: list[str] = []
+    marks = 0
+    for char in text:
+        marks = marks + 1 if category(char) in ("Mn", "Me") else 0
+        if marks <= MAX_MARKS:
+            kept.append(char)
+    return "".join(kept)
 
 
 def shortened(text: object, limit: int) -> str:

@@ -23,12 +23,36 @@ def test_safe_text_is_one_harmless_line(text):
         ("\x1b[31;1mred", "red"),
         ("x\x9b31mred", "x 31mred"),
         ("a|b", "a/b"),
+        ("\x1b]8;;https://evil.example/\x1b\\click\x1b]8;;\x1b\\ here", "click here"),
+        ("\x1bP+q544e\x1b\\x \x1b_app\x1b\\y \x1b^pm\x07z", "x y z"),
+        ("it said \x1b]0;title and (renew it)", "it said 0;title and (renew it)"),
+        ("it said \x1b[ (renew it)", "it said (renew it)"),
+        ("ten\b\b\bfive\x7f", "ten five"),
+        ("left\u202eright\u2066a\u2069b\u200fc\u061cd", "left right a b c d"),
+        ("one\u2028two\u2029three\x85four\x0bfive\x0csix", "one two three four five six"),
+        ("zero\u200bwidth\u200dand\ufeffmark\U000e0041", "zero width and mark"),
+        ("a\u3164b\u2800c\uffa0d", "a b c d"),
+        ("adm\u034fin ❤\ufe0f x\U000e0101", "admin ❤ x"),
+        ("Z\u0301\u0302\u0303\u0304\u0305\u0306\u0307\u0308 e\u0301", "Z\u0301\u0302\u0303\u0304 e\u0301"),
+        ("tiếng Việt, עִבְרִית, हिन्दी", "tiếng Việt, עִבְרִית, हिन्दी"),
+        (b"\xff\xfe\x1b[31m".decode("utf-8", "replace"), "\ufffd\ufffd"),
+        (b"\xff".decode("utf-8", "surrogateescape") + "x", "x"),
         ("lone \ud800 surrogate", "lone surrogate"),
         ("Überlauf ✓", "Überlauf ✓"),
     ],
 )
 def test_what_becomes_of_hostile_text(text, line):
     assert safe(text) == line
+
+
+@given(st.lists(st.sampled_from(["\x1b", "]", "[", "P", "8;;", "\x07", "\\", "a", "\u0301", "\u034f", "\u3164", " "])))
+def test_no_sequence_of_controls_hides_what_is_said_after_it(parts):
+    assert safe("".join(parts) + " then (renew it)").endswith("then (renew it)")
+
+
+def test_much_of_anything_is_made_safe_at_once():
+    for piece in ("\x1b", "\x1b]", "\x1b[0", "\x1bP", "\u0301", "\u202e", "<|", "a\u3164", "\ud800"):
+        assert safe(piece * (1 << 16)).isprintable()
 
 
 def test_shortened_text_says_that_it_was_cut():
