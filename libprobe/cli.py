@@ -11,15 +11,18 @@ import math
 
 from libprobe import __version__
 from libprobe.ranges import DURATION, NUMBER, SIZE, BadRange, Limit, Range, quantity
+from libprobe.text import shortened
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
-    from typing import NoReturn, TypeVar
+    from typing import Any, NoReturn, TypeVar
 
     T = TypeVar("T")
 
 MAX_TIMEOUT_S = 86400.0
+MAX_USAGE = 600
+"""Characters of a usage error: it quotes the command line, whatever stands there."""
 
 
 class Stop(BaseException):
@@ -46,10 +49,16 @@ class Parser(argparse.ArgumentParser):
         )
 
     def error(self, message: str) -> NoReturn:
-        raise Stop(f"usage: {self._explained(message)} (see {self.prog} --help)", is_error=True)
+        raise Stop(f"usage: {shortened(self._explained(message), MAX_USAGE)} (see {self.prog} --help)", is_error=True)
 
     def exit(self, status: int = 0, message: str | None = None) -> NoReturn:
         raise Stop(message or "", is_error=bool(status))
+
+    def _get_values(self, action: argparse.Action, arg_strings: list[str]) -> Any:
+        # Python 3.11 takes the `--` of `--option=--` for the end of options, and an empty list for the value
+        if action.option_strings and action.nargs is None and arg_strings == ["--"]:
+            raise argparse.ArgumentError(action, "expected one argument")
+        return super()._get_values(action, arg_strings)
 
     def _explained(self, message: str) -> str:
         """argparse's message, with the option that was perhaps meant."""
@@ -58,9 +67,11 @@ class Parser(argparse.ArgumentParser):
             return message
         import difflib
 
-        word = message[len(prefix) :].split()[0].partition("=")[0]
-        near = difflib.get_close_matches(word, list(self._option_string_actions), n=1)
-        return f"unknown argument {message[len(prefix) :]}" + (f"; did you mean {near[0]}?" if near else "")
+        unknown = message[len(prefix) :]
+        if not unknown.strip():
+            return f"unknown argument {unknown!r}"
+        near = difflib.get_close_matches(unknown.split()[0].partition("=")[0], list(self._option_string_actions), n=1)
+        return f"unknown argument {unknown}" + (f"; did you mean {near[0]}?" if near else "")
 
 
 class _HelpFormatter(argparse.RawDescriptionHelpFormatter):
@@ -312,8 +323,13 @@ def _timeout(text: str) -> float:
 
 
 def _port(text: str) -> int:
-    if not (text.isascii() and text.isdigit() and 1 <= int(text[:9]) <= 65535):
-        raise argparse.ArgumentTypeError(f"{text!r} is not a port between 1 and 65535")
+    return whole_number(text, 65535, "a port between 1 and 65535")
+
+
+def whole_number(text: str, most: int, what: str = "") -> int:
+    """A whole number from 1 to the greatest that is allowed. what: for the sentence that refuses another."""
+    if not (text.isascii() and text.isdigit() and len(text) <= 9 and 1 <= int(text) <= most):
+        raise argparse.ArgumentTypeError(f"{text!r} is not {what or f'a number from 1 to {most}'}")
     return int(text)
 
 
@@ -323,6 +339,13 @@ def _word(text: str) -> str:
     if not word or not word.isprintable() or any(character.isspace() for character in word):
         raise argparse.ArgumentTypeError(f"{text!r} is empty or has blanks or control characters in it")
     return word
+
+
+def line(text: str) -> str:
+    """A value that may have blanks in it, but no control characters, nor bytes that are no text; it may be empty."""
+    if not text.isprintable():
+        raise argparse.ArgumentTypeError(f"{text!r} has control characters in it, or is not UTF-8")
+    return text.strip()
 
 
 port, word = _port, _word

@@ -122,7 +122,10 @@ def read_token(path: str) -> str:
 def read_small_file(path: str, what: str, limit: int) -> bytes:
     """Return the content of a file that the user named. Raises: Misconfigured."""
     try:
-        with open(path, "rb") as file:
+        # a pipe that nobody writes to would hold us for ever
+        with open(os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK), "rb") as file:
+            if stat.S_ISFIFO(os.fstat(file.fileno()).st_mode):
+                raise Misconfigured(f"{what} {path} is a pipe")
             data = file.read(limit + 1)
     except OSError as error:
         raise Misconfigured(f"{what} {path} cannot be read: {error.strerror}") from None

@@ -17,6 +17,7 @@ error would be a setting that does nothing.
 from __future__ import annotations
 
 import os
+import stat
 
 from libprobe.failures import Misconfigured
 
@@ -76,7 +77,10 @@ def read_settings(path: str | None = None) -> Settings:
     """
     named = path or os.environ.get(ENVIRONMENT)
     try:
-        with open(named or DEFAULT_PATH, "rb") as file:
+        # a pipe that nobody writes to would hold us for ever
+        with open(os.open(named or DEFAULT_PATH, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK), "rb") as file:
+            if stat.S_ISFIFO(os.fstat(file.fileno()).st_mode):
+                raise Misconfigured(f"settings file {named or DEFAULT_PATH} is a pipe")
             data = file.read(MAX_BYTES + 1)
     except FileNotFoundError:
         if named is None:

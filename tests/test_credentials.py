@@ -176,5 +176,8 @@ def test_a_file_that_the_user_named_must_be_readable_and_small(tmp_path):
     with pytest.raises(Misconfigured, match="cannot be read"):
         credentials.read_small_file(str(tmp_path / "none"), "user_data", 10)
     (tmp_path / "big").write_text("x" * 11)
+    os.mkfifo(tmp_path / "pipe")
+    with pytest.raises(Misconfigured, match="is a pipe"):
+        credentials.read_small_file(str(tmp_path / "pipe"), "user_data", 10)
     with pytest.raises(Misconfigured, match="larger than 10 bytes"):
         credentials.read_small_file(str(tmp_path / "big"), "user_data", 10)

@@ -1,6 +1,11 @@
 from __future__ import annotations
 
+import os
+
 import pytest
+from hypothesis import given
+from hypothesis import settings as examples
+from hypothesis import strategies as st
 
 from libprobe.failures import Misconfigured
 from libprobe.settings import read_settings
@@ -40,6 +45,24 @@ def test_a_broken_file_is_refused_with_its_fault(tmp_path, text, said):
     with pytest.raises(Misconfigured, match="settings file") as caught:
         read_settings(written(tmp_path, text))
     assert said in str(caught.value)
+
+
+@examples(max_examples=50)
+@given(st.text(max_size=200) | st.text(alphabet="[]gocdbtls url=:;#%\n ", max_size=60))
+def test_any_file_is_read_or_refused(tmp_path_factory, text):
+    path = tmp_path_factory.getbasetemp() / "any.ini"
+    path.write_bytes(text.encode("utf-8", "surrogatepass"))
+    try:
+        found = read_settings(str(path))
+    except Misconfigured:
+        return
+    assert isinstance(found.get("gocdb", "url"), str)
+
+
+def test_a_pipe_is_refused_at_once(tmp_path):
+    os.mkfifo(tmp_path / "pipe")
+    with pytest.raises(Misconfigured, match="is a pipe"):
+        read_settings(str(tmp_path / "pipe"))
 
 
 def test_a_named_file_must_exist(tmp_path):

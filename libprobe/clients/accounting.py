@@ -34,6 +34,7 @@ class AccountingPortal:
     def page(self, site: str) -> Fetched:
         """Fetch and read the page. Raises: HelperFailure; Misconfigured for an address that is none."""
         url = self._url.replace("{site}", quote(site, safe=""))
+        documents.expect_url(url)
         shown = f"accounting page {without_query(url)}"
         try:
             answer = documents.get(self._http, url, max_bytes=MAX_PAGE, headers=[("Accept", "text/html, */*;q=0.1")])

@@ -37,15 +37,19 @@ def get(http: HttpClient, url: str, *, max_bytes: int, headers: Iterable[tuple[s
 
 def expect_url(url: str) -> None:
     """Make sure that it is an http or https URL without a user in it. Raises: Misconfigured."""
+    if not is_url(url):
+        raise Misconfigured(f"{url!r} is not an http or https URL")
+    if "@" in urlsplit(url).netloc:
+        raise Misconfigured("the URL has a user or token in it", remedy="put the token into the file of --token-file")
+
+
+def is_url(url: str) -> bool:
+    """Whether it is an http or https URL with a host and no impossible port."""
     try:
         parts = urlsplit(url)
-        usable = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+        return parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
     except ValueError:
-        usable = False
-    if not usable:
-        raise Misconfigured(f"{url!r} is not an http or https URL")
-    if "@" in parts.netloc:
-        raise Misconfigured("the URL has a user or token in it", remedy="put the token into the file of --token-file")
+        return False
 
 
 def _target(asked: str, here: str, target: str) -> str:

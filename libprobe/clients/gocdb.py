@@ -13,6 +13,7 @@ import json
 import time
 from urllib.parse import urlencode
 
+from libprobe.clients import documents
 from libprobe.failures import BadData, Failure, HelperFailure, Misconfigured
 from libprobe.formats import gocdb
 from libprobe.records import Record
@@ -89,7 +90,7 @@ class Gocdb:
     """One GOCDB. http: with a deadline short enough to leave time for the check itself."""
 
     def __init__(self, http: HttpClient, url: str, cache: StateDirectory | None, *, cache_s: float) -> None:
-        if not url.startswith(("https://", "http://")) or "?" in url or "#" in url:
+        if not documents.is_url(url) or "?" in url or "#" in url:
             raise Misconfigured(f"{url!r} is not the URL of a GOCDB, like {DEFAULT_URL}")
         self.url = url.rstrip("/") + "/"
         self._http = http

@@ -225,7 +225,7 @@ def _expect_trusted(base: str, endpoint: str, trusted: str) -> None:
         host = ""
     if not host or parts.scheme not in ("http", "https") or "@" in parts.netloc:
         raise BadData(f"{endpoint}: names a Keystone that is no http(s) URL: {base[:80]!r}")
-    if trusted and urlsplit(trusted).netloc.lower() == parts.netloc.lower():
+    if trusted and _authority(trusted) == parts.netloc.lower():
         return
     if host == home or (_domain(host) and _domain(host) == _domain(home)):
         return
@@ -233,6 +233,14 @@ def _expect_trusted(base: str, endpoint: str, trusted: str) -> None:
         f"{endpoint}: sends us for our login to {parts.scheme}://{parts.netloc}, outside its own domain",
         remedy=f"if that Keystone is the site's, allow it with --keystone {parts.scheme}://{parts.netloc}",
     )
+
+
+def _authority(trusted: str) -> str:
+    """Host and port of the Keystone that the settings trust, in lower case."""
+    try:
+        return urlsplit(trusted).netloc.lower()
+    except ValueError:
+        raise Misconfigured(f"--keystone {trusted!r} is not a URL") from None
 
 
 def _domain(host: str) -> str:

@@ -109,11 +109,7 @@ def options(parser: cli.Parser) -> None:
 
 
 def _jobs(text: str) -> int:
-    import argparse
-
-    if not (text.isascii() and text.isdigit() and 1 <= int(text[:9]) <= MAX_JOBS):
-        raise argparse.ArgumentTypeError(f"{text!r} is not a number from 1 to {MAX_JOBS}")
-    return int(text)
+    return cli.whole_number(text, MAX_JOBS)
 
 
 def _carried_out(doc: str | None) -> int:

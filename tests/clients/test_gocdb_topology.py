@@ -219,3 +219,11 @@ def test_a_saved_copy_of_downtimes_is_judged_by_the_time_given(served: Served, t
 
     assert [len(at(hours)) for hours in (-0.1, 0, 1.9, 2)] == [0, 1, 1, 0]
     assert list(SavedCopy("").downtimes()) == []
+
+
+@pytest.mark.parametrize(
+    "url", ["", "goc.example.org", "http://[", "https://", "https://goc:x/", "ftp://goc/", "https://goc/?x"]
+)
+def test_what_is_no_url_of_a_gocdb_is_our_mistake(url):
+    with pytest.raises(Misconfigured, match=r"is not the URL of a GOCDB, like https://goc\.egi\.eu/"):
+        Gocdb(None, url, None, cache_s=0)

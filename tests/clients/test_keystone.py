@@ -65,6 +65,11 @@ def test_what_is_no_url_is_the_sites_fault(uri):
         _expect_trusted(uri, "https://cloud.example.org", "")
 
 
+def test_a_trusted_keystone_that_is_no_url_is_our_mistake():
+    with pytest.raises(Misconfigured, match=r"--keystone 'http://\[' is not a URL"):
+        _expect_trusted("https://other.example.net:5000", "https://cloud.example.org:8787", "http://[")
+
+
 @pytest.mark.parametrize(
     ("host", "domain"),
     [("a.b.c", "b.c"), ("b.c", ""), ("localhost", ""), ("127.0.0.1", ""), ("::1", ""), ("A.B.C", "b.c")],

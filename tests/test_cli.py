@@ -1,0 +1,114 @@
+"""Options that every probe shares: what is taken, and in which words the rest is refused."""
+
+from __future__ import annotations
+
+import argparse
+
+import pytest
+
+from libprobe import __version__, cli
+
+
+def parser() -> cli.Parser:
+    made = cli.Parser(prog="check_x", doc="Check x.")
+    cli.endpoint(made)
+    cli.standard(made, timeout=60)
+    return made
+
+
+def refused(*words: str) -> str:
+    with pytest.raises(cli.Stop) as stop:
+        parser().parse_args(list(words))
+    assert stop.value.is_error
+    return stop.value.text
+
+
+@pytest.mark.parametrize(
+    ("words", "sentence"),
+    [
+        ([" "], "unknown argument ' '"),
+        (["\t", ""], "unknown argument '\\t '"),
+        (["a", "b"], "unknown argument a b"),
+        (["--hostnam", "x"], "unknown argument --hostnam x; did you mean --hostname?"),
+        (["--hostnam=x"], "unknown argument --hostnam=x; did you mean --hostname?"),
+        (["x\x1b[31m\u202ey"], "unknown argument x y"),
+        (["--timeout=--"], "argument -t/--timeout: expected one argument"),
+        (["-t--"], "argument -t/--timeout: expected one argument"),
+        (["--port=--"], "argument -p/--port: expected one argument"),
+    ],
+)
+def test_a_command_line_that_is_wrong_is_explained(words, sentence):
+    assert refused(*words) == f"usage: {sentence} (see check_x --help)"
+
+
+def test_a_long_command_line_is_not_repeated_whole():
+    text = refused("x" * 100_000)
+    assert len(text) < 700
+    assert text.endswith("xxx... (see check_x --help)")
+
+
+@pytest.mark.parametrize("text", ["1", "443", "00443", "65535"])
+def test_a_port_is_a_number_from_1_to_65535(text):
+    assert parser().parse_args(["-p", text]).port == int(text)
+
+
+@pytest.mark.parametrize("text", ["0", "65536", "00000000199999", "0" * 9 + "1", "9" * 400, "-1", "٣", "1.0", "", "x"])
+def test_what_is_no_port_is_refused(text):
+    assert "is not a port between 1 and 65535" in refused(f"--port={text}")
+
+
+def test_a_whole_number_has_its_bounds():
+    assert (cli.whole_number("1", 5), cli.whole_number("5", 5)) == (1, 5)
+    for text in ("0", "6", "5.", "five"):
+        with pytest.raises(argparse.ArgumentTypeError, match=f"'{text}' is not a number from 1 to 5"):
+            cli.whole_number(text, 5)
+
+
+def test_a_line_may_have_blanks_and_no_control_characters():
+    assert cli.line(" CZ Site, two ") == "CZ Site, two"
+    assert cli.line("") == ""
+    for text in ("a\nb", "a\x00", "a\udcff", "a\u202eb"):
+        with pytest.raises(argparse.ArgumentTypeError, match="has control characters in it, or is not UTF-8"):
+            cli.line(text)
+
+
+@pytest.mark.parametrize("text", ["a b", "", "  ", "a\tb", "a\u2028b", "a\udcff"])
+def test_a_word_has_no_blanks(text):
+    with pytest.raises(argparse.ArgumentTypeError, match="is empty or has blanks or control characters in it"):
+        cli.word(text)
+
+
+def test_a_word_is_taken_without_the_blanks_around_it():
+    assert cli.word(" x ") == "x"
+
+
+def test_the_timeout_is_above_0_and_at_most_a_day():
+    assert parser().parse_args(["-t", "1d"]).timeout == 86400
+    assert parser().parse_args([]).timeout == 60
+    for text in ("0", "-1", "86401", "1e3", "nan"):
+        assert "-t/--timeout" in refused(f"--timeout={text}")
+
+
+def test_a_longer_run_raises_the_limit_unless_one_is_given():
+    made = parser()
+    made.add_argument("--boot", action=cli.LongerRun, seconds=600, help="takes longer")
+    assert made.parse_args([]).boot is False
+    assert made.parse_args(["--boot"]).timeout == 600
+    assert made.parse_args(["--boot", "-t", "90"]).timeout == 90
+    assert made.parse_args(["-t", "60", "--boot"]).timeout == 60
+    assert made.parse_args(["--boot"]).boot is True
+
+
+def test_two_ranges_stand_beside_a_comma():
+    warning, critical = cli.duration_ranges("1m,1h:")
+    assert (str(warning), str(critical)) == ("60", "3600:")
+    assert [str(each) for each in cli.duration_ranges("2m")] == ["120", ""]
+    assert [str(each) for each in cli.duration_ranges(",2m")] == ["", "120"]
+
+
+def test_help_and_version_are_no_errors():
+    for words, text in ((["-V"], f"check_x {__version__}\n"), (["-h"], "usage: check_x")):
+        with pytest.raises(cli.Stop) as stop:
+            parser().parse_args(words)
+        assert not stop.value.is_error
+        assert stop.value.text.startswith(text)
