@@ -471,19 +471,21 @@ def context(model: occi.Model, wanted: Wanted, server: str) -> Iterator[tuple[st
         yield mixin, attributes
 
 
+MAX_SIZE_NAME = 200
 _SIZES = ("nano", "micro", "tiny", "mini", "small", "medium", "large", "xlarge", "extra")
 
 
 def smallest(offered: list[occi.Category]) -> occi.Category | None:
     """The smallest of resource templates by their names (`m1-tiny`, `2cpu-4gb-20dsk`); None if they do not tell."""
     ranked = [(rank, template.term, template) for template in offered if (rank := _size(template)) is not None]
-    return min(ranked)[2] if ranked else None
+    return min(ranked, key=lambda each: each[:2])[2] if ranked else None
 
 
 def _size(template: occi.Category) -> tuple[float, float] | None:
-    name = f"{template.title} {template.term}".lower()
+    # a title may be long, and is searched from each of its digits
+    name = f"{template.title[:MAX_SIZE_NAME]} {template.term[:MAX_SIZE_NAME]}".lower()
     numbers = re.search(
-        r"(\d+)\s*[-_]?(?:v?cpus?|cores?|c)\b[-_ ]*(?:(\d+)\s*[-_]?(?:gb?|ram))?", name.replace("_", " ")
+        r"(\d{1,6})\s*[-_]?(?:v?cpus?|cores?|c)\b[-_ ]*(?:(\d{1,6})\s*[-_]?(?:gb?|ram))?", name.replace("_", " ")
     )
     if numbers:
         return 2.0, float(numbers.group(1)) * 1000 + float(numbers.group(2) or 0)

@@ -40,10 +40,12 @@ FUTURE_S = 300.0
 def find_url(args: argparse.Namespace, deadline: Deadline) -> tuple[str, list[str]]:
     """The address of the list, and notes for the status line: -u, the host of -H, the settings, AppDB's own.
 
-    Raises: Misconfigured; HelperFailure when the GOCDB is needed and fails.
+    Raises: Misconfigured; HelperFailure when the GOCDB is needed and fails; BadData for a registered URL that is
+            unusable, which is the site's doing.
     """
     from urllib.parse import urlsplit
 
+    from libprobe.clients import documents
     from libprobe.clients.appdb import DEFAULT_PATH, DEFAULT_URL
 
     if args.url:
@@ -57,7 +59,9 @@ def find_url(args: argparse.Namespace, deadline: Deadline) -> tuple[str, list[st
     for service_type in SERVICE_TYPES:
         found, notes = topology.find_registered(args, deadline, cache, service_type)
         if found and found.url:
-            has_path = "://" in found.url and urlsplit(found.url).path.strip("/")
+            if not documents.is_url(found.url):
+                raise topology.unusable(found, f"{found.url[:200]!r} is not an http or https URL")
+            has_path = urlsplit(found.url).path.strip("/")
             return (found.url if has_path else found.url.rstrip("/") + DEFAULT_PATH), notes
     host = f"[{args.hostname}]" if ":" in args.hostname else args.hostname
     return f"https://{host}{DEFAULT_PATH}", [*notes, f"{args.hostname} has no image list in the GOCDB"]

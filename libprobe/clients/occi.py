@@ -77,7 +77,10 @@ class OcciClient:
             raise ProtocolFailure(f"GET {self.base}/-/: offers neither {occi.TEXT_PLAIN} nor {occi.OCCI_JSON}")
         kind = model.find(occi.COMPUTE)
         if kind and kind.location:
-            path = urlsplit(kind.location).path
+            try:
+                path = urlsplit(kind.location).path
+            except ValueError:
+                path = ""  # as of one that is not a path: where VMs are by the specification
             if path.startswith("/") and path.strip("/"):
                 self._compute = path.rstrip("/") + "/"
         return model

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from itertools import pairwise
 
 import pytest
@@ -10,7 +11,7 @@ from libprobe import access, cli
 from libprobe.checks import compute
 from libprobe.checks.compute import ComputeLifeCycle, Wanted, smallest
 from libprobe.deadline import Deadline
-from libprobe.formats.occi import Category
+from libprobe.formats.occi import COMPUTE, Category, Model
 from libprobe.settings import Settings
 from libprobe.state.files import StateDirectory
 from libprobe.state.journal import Journal
@@ -87,3 +88,29 @@ def test_the_smallest_of_templates_by_their_names(terms, chosen):
 
 def test_a_title_tells_the_size_where_the_term_is_a_number():
     assert smallest([template("2", "Flavor: m1.small"), template("1", "Flavor: m1.tiny")]).term == "1"
+
+
+def test_a_long_name_is_not_searched_for_ever():
+    began = time.process_time()
+    assert smallest([template("x", "1" * 60_000)] * 20) is None
+    assert time.process_time() - began < 2
+
+
+def test_templates_that_differ_in_nothing_but_their_place_can_be_compared():
+    tiny = template("m1.tiny")
+    assert smallest([tiny._replace(location="/x/"), tiny]) is not None
+
+
+def test_a_collection_whose_address_is_no_url_is_looked_for_where_the_specification_has_it(
+    federation, life, monkeypatch
+):
+    query = life._occi._query
+
+    def with_another_address(rendering: str) -> Model:
+        model = query(rendering)
+        model.kinds[:] = [each._replace(location="http://[") if each.id == COMPUTE else each for each in model.kinds]
+        return model
+
+    monkeypatch.setattr(life._occi, "_query", with_another_address)
+    assert [metric.name for metric in life.probe() if metric.name == "time_to_active"] == ["time_to_active"]
+    assert federation.site("ooi").occi.vms() == []

@@ -91,6 +91,18 @@ def test_a_registered_address_without_a_path_is_that_of_the_monitored_list(look,
         service.url = url
 
 
+@pytest.mark.parametrize("registered", ["http://[", "appdb.fedcloud.test", "https://appdb.fedcloud.test:x/"])
+def test_a_registered_address_that_is_none_is_the_sites_fault(look, federation, url, registered):
+    service = federation.gocdb.find(HOST)
+    service.url = registered
+    try:
+        report = look("-H", HOST)
+    finally:
+        service.url = url
+    assert report.code == 2
+    assert f"unusable endpoint URL in the GOCDB: '{registered}' is not an http or https URL (correct it" in report.first
+
+
 def test_a_vmcatcher_host_is_known_by_its_own_type(look, federation, url):
     service = pi.Service("catcher.fedcloud.test", "eu.egi.cloud.vm-metadata.vmcatcher", "X", url=url)
     federation.gocdb.add_service(service)
