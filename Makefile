@@ -4,7 +4,7 @@ BIN := $(VENV)/bin
 # one more than there are processors: most tests wait for something most of the time
 WORKERS ?= $(shell expr $$(nproc) + 1)
 
-.PHONY: demo test lint check wheel federation cloudmon bench man completion clean
+.PHONY: demo test lint check wheel federation cloudmon bench fuzz man completion clean
 
 demo: $(VENV)/ready
 	@$(BIN)/python -m tests.demo
@@ -31,6 +31,14 @@ bench: $(VENV)/ready
 	$(BIN)/python -m benchmarks.lifecycle --slow
 	$(BIN)/python -m benchmarks.growth
 	$(BIN)/python -m benchmarks.ncg
+
+# Looks for inputs that break a reader; see fuzz/README.md. SEED=0: another way each time.
+SECONDS ?= 60
+SEED ?= 0
+TARGETS ?=
+fuzz: $(VENV)/ready
+	$(BIN)/python -m fuzz --replay
+	$(BIN)/python -m fuzz --seconds $(SECONDS) --seed $(SEED) $(TARGETS)
 
 federation: $(VENV)/ready
 	$(BIN)/python -m tests.federation

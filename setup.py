@@ -39,6 +39,7 @@ setup(
     ],
     extras_require={
         "boot": ["paramiko>=5,<6"],
+        "fuzz": ["atheris>=3,<4"],
         "dev": [
             "pytest>=9",
             "pytest-xdist>=3.8",

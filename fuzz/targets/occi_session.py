@@ -1,0 +1,201 @@
+"""A cloud that answers anything: the life of a VM and the look at an offer, over HTTP and through its login.
+
+The first byte says what is registered and which check runs; the rest are whole HTTP answers, with SEPARATOR between
+them, each for one connection. When they are used up, nothing listens any more. Time passes by sleeping only.
+"""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
+from types import SimpleNamespace
+from typing import Any
+
+from fuzz import judged
+from libprobe import deadline as deadlines
+from libprobe import redact
+from libprobe.access import Access
+from libprobe.checks.compute import ComputeLifeCycle, Wanted
+from libprobe.checks.offer import OcciOffer, read_needs
+from libprobe.clients import sockets
+from libprobe.clients.http import HttpClient
+from libprobe.clients.keystone import Wish
+from libprobe.clients.occi import OcciClient
+from libprobe.deadline import Deadline
+from libprobe.failures import Refused
+from libprobe.topology import Endpoint
+
+MAX_BYTES = 16 << 10
+SEPARATOR = b"\n%%\n"
+BASE = "http://cloud.example.org:8787/occi1.1"
+TITLE = "egi-sam-monitor-0"
+VM = "/occi1.1/compute/179c425e-ce7f-4657-a06d-9eb5b9cd4f42"
+WORDS = (
+    SEPARATOR, b"HTTP/1.1 200 OK\r\n", b"HTTP/1.1 201 Created\r\n", b"HTTP/1.1 401 Unauthorized\r\n",
+    b"HTTP/1.1 404 N\r\n", b"HTTP/1.1 302 Found\r\n", b"HTTP/1.1 500 E\r\n", b"HTTP/1.1 100 Continue\r\n\r\n",
+    b"\r\n\r\n", b"HTTP/1.1 406 N\r\n", b"Content-Type: text/plain\r\n", b"Content-Type: application/occi+json\r\n",
+    b"Content-Type: text/occi\r\n", b"Content-Length: 5\r\n", b"Transfer-Encoding: chunked\r\n",
+    b"Content-Encoding: gzip\r\n", b"X-Subject-Token: t0ken-t0ken",
+    b"WWW-Authenticate: Keystone uri='http://", b"cloud.example.org:5000/v3'\r\n",
+    b'{"projects": [{"name": "ops", "id": "1"}]}', b'{"access": {"token": {"id": "t0ken-t0ken"}}}',
+    b'{"tenants": [{"name": "ops", "id": "1"}]}', b"Location: ", b"Date: Wed, 25 Nov 2026 12:00:00 GMT\r\n",
+    b"X-OCCI-Location: ", VM.encode(), b"http://cloud.example.org:8787",
+    b'X-OCCI-Attribute: occi.compute.state="active"\n', b'X-OCCI-Attribute: occi.core.title="egi-sam-monitor-0"\n',
+    b'Category: compute; scheme="', b'http://schemas.ogf.org/occi/infrastructure#"; class="kind"\n', b'; location="',
+    b'; rel="http://schemas.ogf.org/occi/infrastructure#os_tpl"', b'; class="mixin"', b"org.openstack.compute.state",
+    b'"error"', b"occi.compute.state.message", b"http://[", b"5\r\nhello\r\n0\r\n\r\n",
+)  # fmt: skip
+
+
+class _Clock:
+    """Time that passes when somebody sleeps."""
+
+    def __init__(self) -> None:
+        self.now = 0.0
+
+    def monotonic(self) -> float:
+        return self.now
+
+    def sleep(self, seconds: float) -> None:
+        # whoever polls forever without sleeping is caught by the fuzzer's own limit
+        self.now += seconds
+
+
+class _Entry:
+    """What the journal keeps of a VM, kept nowhere."""
+
+    def __init__(self, path: str | None = None) -> None:
+        self.title = TITLE
+        self.path = path
+        self.is_done = False
+
+    def is_forgotten(self, now: float) -> bool:
+        return False
+
+    def located(self, path: str) -> None:
+        assert (
+            path.startswith("/") and path.isprintable() and path.rstrip("/") not in ("", "/occi1.1", "/occi1.1/compute")
+        )
+        self.path = path
+
+    def done(self) -> None:
+        self.is_done = True
+
+    def release(self) -> None:
+        pass
+
+
+class _Journal:
+    def __init__(self, leftovers: list[_Entry]) -> None:
+        self._leftovers = leftovers
+
+    def begin(self, endpoint: str, identity: str) -> _Entry:
+        return _Entry()
+
+    def leftovers(self, endpoint: str, identity: str) -> list[_Entry]:
+        return self._leftovers
+
+
+def read(data: bytes) -> None:
+    kind = (data[:1] or b"\0")[0]
+    answers = iter(data[1:].split(SEPARATOR))
+    with _peer(answers) as clock:
+        deadline = Deadline(20.0, clock=clock.monotonic)
+        http = HttpClient(deadline, credential=SimpleNamespace(identity="/O=Grid/CN=monitor") if kind & 1 else None)
+        access = Access(OcciClient(http, BASE, Wish(vo="ops")), "/O=Grid/CN=monitor", "a certificate")
+        endpoint = Endpoint(BASE, "image" if kind & 2 else None, "small" if kind & 4 else None, "small")
+        try:
+            if kind & 8:
+                judged.check(OcciOffer(endpoint, access, deadline, read_needs([], [])), "response_time", "count")
+            else:
+                wanted = Wanted(b"#!/bin/sh\n", "ssh-ed25519 AAAA") if kind & 16 else Wanted(b"", "")
+                journal = _Journal([_Entry(), _Entry(VM)] if kind & 32 else [])
+                judged.check(
+                    ComputeLifeCycle(endpoint, access, journal, deadline, wanted), "time", "time_to_active", "too_slow"
+                )
+        finally:
+            http.close()
+            redact.forget()
+
+
+@contextmanager
+def _peer(answers: Iterator[bytes]) -> Iterator[_Clock]:
+    """Let connections lead to the answers, and sleeping be over at once."""
+    clock = _Clock()
+
+    def connect(host: str, port: int, deadline: Deadline, **_: Any) -> sockets.DeadlineSocket:
+        answer = next(answers, None)
+        if answer is None:
+            raise Refused(f"{host} port {port}: connection refused; nothing listens there")
+        ours, theirs = socket.socketpair()
+        with theirs:
+            theirs.setblocking(False)
+            theirs.send(answer[: 64 << 10] or b"\r\n")
+            theirs.shutdown(socket.SHUT_WR)
+        made = sockets.DeadlineSocket(fileno=ours.detach())
+        made.limit = lambda: 1.0
+        return made
+
+    @contextmanager
+    def enforced(self: Deadline) -> Iterator[Deadline]:
+        yield self
+
+    kept = sockets.connect, Deadline.enforced, deadlines.time
+    sockets.connect, Deadline.enforced, deadlines.time = connect, enforced, clock  # type: ignore[assignment, method-assign]
+    try:
+        yield clock
+    finally:
+        sockets.connect, Deadline.enforced, deadlines.time = kept  # type: ignore[method-assign]
+
+
+def seeds() -> dict[str, bytes]:
+    def answer(status: str, body: str = "", *headers: str, kind: str = "text/plain") -> bytes:
+        head = "".join(f"{line}\r\n" for line in (f"HTTP/1.1 {status}", f"Content-Type: {kind}", *headers))
+        return f"{head}Content-Length: {len(body)}\r\nServer: ooi/1.2\r\n\r\n{body}".encode()
+
+    infrastructure = 'scheme="http://schemas.ogf.org/occi/infrastructure#"'
+    model = answer(
+        "200 OK",
+        f'Category: compute; {infrastructure}; class="kind"; location="/occi1.1/compute/"\n'
+        'Category: image; scheme="http://x/os#"; class="mixin"; title="SL6"; '
+        'rel="http://schemas.ogf.org/occi/infrastructure#os_tpl"\n'
+        'Category: small; scheme="http://x/res#"; class="mixin"; title="2 CPU, 4 GB"; '
+        'rel="http://schemas.ogf.org/occi/infrastructure#resource_tpl"\n',
+    )
+    created = answer("201 Created", f"X-OCCI-Location: http://cloud.example.org:8787{VM}\n")
+
+    def shown(state: str) -> bytes:
+        return answer(
+            "200 OK",
+            f'Category: compute; {infrastructure}; class="kind"\nX-OCCI-Attribute: occi.compute.state="{state}"\n'
+            f'X-OCCI-Attribute: occi.core.title="{TITLE}"\nX-OCCI-Attribute: occi.core.id="179c"\n',
+        )
+
+    listing = answer("200 OK", f"X-OCCI-Location: http://cloud.example.org:8787{VM}\n")
+    gone, deleted = answer("404 Not Found", "gone"), answer("204 No Content")
+    challenge = answer("401 Unauthorized", "", "WWW-Authenticate: Keystone uri='http://cloud.example.org:5000/v3'")
+    token = answer("201 Created", "{}", "X-Subject-Token: t0ken-t0ken")
+    projects = answer("200 OK", '{"projects": [{"name": "ops", "id": "1"}]}', kind="application/json")
+    old = answer("200 OK", '{"access": {"token": {"id": "t0ken-t0ken"}}}', kind="application/json")
+    tenants = answer("200 OK", '{"tenants": [{"name": "ops", "id": "1"}]}', kind="application/json")
+    missing = answer("404 Not Found")
+
+    def session(kind: int, *answers: bytes) -> bytes:
+        return bytes((kind,)) + SEPARATOR.join(answers)
+
+    life = (model, created, shown("inactive"), shown("active"), deleted, gone)
+    return {
+        "life": session(6, *life),
+        "unregistered": session(0, *life),
+        "login": session(7, challenge, token, projects, token, *life),
+        "login-v2": session(7, challenge.replace(b"/v3", b"/v2.0"), old, tenants, old, *life),
+        "no-login": session(7, challenge, *[missing] * 8),
+        "context": session(22, *life),
+        "leftovers": session(38, model, listing, shown("active"), deleted, gone, shown("active"), deleted, gone, *life),
+        "failed": session(6, model, created, shown("error"), deleted, gone),
+        "unlocated": session(6, model, answer("200 OK", "OK"), missing, listing, shown("active"), deleted, gone),
+        "offer": session(14, model),
+        "redirect": session(14, answer("302 Found", "", "Location: http://[")),
+        "refused": session(6, model, answer("403 Forbidden", "Quota exceeded")),
+    }
