@@ -5,8 +5,9 @@ from __future__ import annotations
 import json
 import re
 import subprocess
+from pathlib import Path
 
-from tests.conftest import ROOT
+from tests.conftest import ROOT, clean_environment
 
 TEMPLATE = ROOT / "etc/pnp4nagios/fedcloud.php"
 PNP = """
@@ -61,3 +62,24 @@ def test_no_text_of_a_service_reaches_the_shell() -> None:
     assert "'cloud.example.org / it'\\''s OCCI-VM'" in options["1"]
     assert "touch" in definitions["1"]
     assert ";" not in definitions["1"]
+
+
+def test_rrdtool_draws_the_graphs(tmp_path: Path) -> None:
+    labels = [("time_to_active", "s", "300"), ("record_age", "s", "604800"), ("size", "B", ""), ("images", "", "")]
+    sources = [f"DS:{number}:GAUGE:600:U:U" for number in range(1, len(labels) + 1)]
+    rrd = tmp_path / "x.rrd"
+    subprocess.run(["rrdtool", "create", rrd, "--step", "300", *sources, "RRA:AVERAGE:0.5:1:100"], check=True)
+    entries = [
+        entry(label, unit, number, WARN=warning, RRDFILE=str(rrd))
+        for number, (label, unit, warning) in enumerate(labels, 1)
+    ]
+    titles, options, definitions = run(*entries)
+    assert len(titles) == 4
+    for number in titles:
+        image = tmp_path / f"{number}.png"
+        drawing = f"rrdtool graph {image} {options[number]} {definitions[number]}"
+        done = subprocess.run(
+            ["sh", "-c", drawing], capture_output=True, text=True, env=clean_environment(HOME=tmp_path)
+        )
+        assert (done.returncode, done.stderr) == (0, ""), drawing
+        assert image.read_bytes().startswith(b"\x89PNG")
