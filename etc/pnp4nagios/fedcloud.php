@@ -26,7 +26,7 @@ $graph = 0;
 foreach ($kinds as $kind => $values) {
     $graph++;
     $ds_name[$graph] = $kind;
-    $opt[$graph] = '--vertical-label ' . escapeshellarg($kind)
+    $opt[$graph] = '--width 500 --vertical-label ' . escapeshellarg($kind)
         . ' --title ' . escapeshellarg($this->MACRO['DISP_HOSTNAME'] . ' / ' . $this->MACRO['DISP_SERVICEDESC']);
     $def[$graph] = '';
     foreach ($values as $index => $value) {
@@ -38,9 +38,9 @@ foreach ($kinds as $kind => $values) {
         $def[$graph] .= 'DEF:' . $name . '=' . $value['RRDFILE'] . ':' . $value['DS'] . ':AVERAGE '
             . 'CDEF:' . $name . 's=' . $name . ',' . $scale . ',/ '
             . 'LINE1:' . $name . 's' . $colour . ':' . escapeshellarg(sprintf('%-22s', $label)) . ' '
-            . 'GPRINT:' . $name . 's:LAST:' . escapeshellarg('last %8.2lf%s') . ' '
-            . 'GPRINT:' . $name . 's:AVERAGE:' . escapeshellarg('average %8.2lf%s') . ' '
-            . 'GPRINT:' . $name . 's:MAX:' . escapeshellarg('most %8.2lf%s\n') . ' ';
+            . 'GPRINT:' . $name . 's:LAST:' . escapeshellarg('last%7.2lf%s') . ' '
+            . 'GPRINT:' . $name . 's:AVERAGE:' . escapeshellarg('avg%7.2lf%s') . ' '
+            . 'GPRINT:' . $name . 's:MAX:' . escapeshellarg('max%7.2lf%s\n') . ' ';
         foreach (array('WARN' => '#ffcc00', 'CRIT' => '#ff0000') as $limit => $red) {
             # PNP has a plain number here, and nothing for a range
             if (isset($value[$limit]) && is_numeric($value[$limit])) {
