@@ -9,7 +9,7 @@ import os
 import sys
 import time
 
-from libprobe import cli, publishing
+from libprobe import cli, output, publishing
 from libprobe.failures import OK, STATUS_NAMES, UNKNOWN, Failure
 from libprobe.text import safe
 
@@ -42,6 +42,7 @@ ENVIRONMENT = {
 
 def keep(options: Callable[[cli.Parser], None], doc: str | None) -> NoReturn:
     """Read sys.argv, keep the result, see to it that it is sent, and end the process."""
+    output.open_descriptors()
     code, text = _kept(options, doc)
     if text:
         os.write(1, f"{text}\n".encode("utf-8", "replace"))

@@ -8,6 +8,9 @@ Every piece of text is made safe and cleared of secrets here, whoever wrote it.
 
 from __future__ import annotations
 
+import os
+import sys
+
 from libprobe import redact
 from libprobe.failures import STATUS_NAMES
 from libprobe.text import safe, shortened
@@ -25,6 +28,16 @@ PERFORMANCE_SHARE = 6144
 
 PAGES = "https://github.com/EGI-Federation/fedcloud-probes/blob/main/docs/"
 """Where people read what a result means; the same addresses are `docurl` in etc/ncg."""
+
+
+def open_descriptors() -> None:
+    """Make sure that 0, 1 and 2 are taken: else a file of ours gets one of them, and what is printed goes into it."""
+    for descriptor, stream in enumerate(("stdin", "stdout", "stderr")):
+        try:
+            os.fstat(descriptor)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)  # the lowest that is free, which is this one
+            setattr(sys, stream, open(descriptor, "w" if descriptor else "r", encoding="utf-8"))  # noqa: SIM115
 
 
 def render(

@@ -48,6 +48,7 @@ def probe(name: str, options: Options, check: MakeCheck, *, doc: str | None, tim
     timeout: default of -t in seconds.
     """
     gc.set_threshold(GC_THRESHOLD)
+    output.open_descriptors()
     signals = _Signals()
     try:
         signals.install()

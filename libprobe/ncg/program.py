@@ -9,7 +9,7 @@ import signal
 import sys
 import tempfile
 
-from libprobe import catalogue, cli, redact
+from libprobe import catalogue, cli, output, redact
 from libprobe.deadline import Deadline, Interrupted, OutOfTime
 from libprobe.failures import BadData, Failure, HelperFailure
 from libprobe.formats.ncg import is_harmless, is_host, is_name
@@ -38,6 +38,8 @@ EPILOG = (
 
 def main(doc: str | None) -> NoReturn:
     """Run as this process: read sys.argv, print the report, exit with its code."""
+
+    output.open_descriptors()
 
     def interrupt(number: int, _frame: object) -> None:
         raise Interrupted(f"interrupted by {signal.Signals(number).name}")
