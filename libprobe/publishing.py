@@ -16,7 +16,7 @@ from libprobe import cli
 from libprobe.failures import BadData, Failure, HelperFailure, Misconfigured, OwnCredential
 from libprobe.formats.address import SECURE, host_and_port, read_address
 from libprobe.records import Record
-from libprobe.state.spool import Spool
+from libprobe.state.spool import MAX_PUT_OFF_S, Spool
 from libprobe.text import duration, number_of
 
 TYPE_CHECKING = False
@@ -37,7 +37,6 @@ PER_SESSION = 2_000
 
 MAX_DESCRIPTORS = 4096
 PUT_OFF_S = 5.0
-MAX_PUT_OFF_S = 600.0
 
 
 class Broker(Record):
@@ -90,10 +89,11 @@ def open_spool(args: argparse.Namespace) -> Spool:
     """The spool of the broker and destination of --publish: each has its own. Raises: Misconfigured."""
     import hashlib
 
-    from libprobe.state.files import default_directory
+    from libprobe.state.files import StateDirectory, default_directory
 
     broker = read_broker(args.publish)
     base = args.state_dir or args.settings.get("state", "directory") or default_directory()
+    StateDirectory(base).close()  # whoever owns it can take away all that is in it
     return Spool(os.path.join(base, f"spool-{hashlib.sha256(broker.url.encode()).hexdigest()[:16]}"))
 
 

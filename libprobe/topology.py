@@ -110,6 +110,8 @@ def find_registered(
     notes = []
     if found.reason:
         notes.append(f"GOCDB copy of {duration(found.age_s)} ago, as the GOCDB failed: {found.reason}")
+    if found.unkept:
+        notes.append(f"the GOCDB's answer could not be kept for later runs: {found.unkept}")
     monitored = [each for each in found.endpoints if each.monitored] or found.endpoints
     if not monitored:
         return None, notes

@@ -86,6 +86,16 @@ def whole_machine() -> Iterator[None]:
         yield
 
 
+@pytest.fixture
+def memory(tmp_path: Path) -> Iterator[Path]:
+    """A directory where syncing costs nothing, if the machine has one: hundreds of syncs of a disk take long."""
+    if not os.access("/dev/shm", os.W_OK):
+        yield tmp_path
+        return
+    with tempfile.TemporaryDirectory(dir="/dev/shm") as path:
+        yield Path(path)
+
+
 @pytest.fixture(scope="session")
 def shared_federation(tmp_path_factory: pytest.TempPathFactory) -> Iterator[object]:
     """The embedded federation of this test process; use `federation`, which sets it back for each test."""

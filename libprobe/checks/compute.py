@@ -212,20 +212,37 @@ class ComputeLifeCycle(Check):
                 entry.release()
         if removed:
             self._notes.append(f"removed {number_of(removed, 'VM')} that an earlier run had left")
+        for name in self._journal.unreadable:
+            self._notes.append(f"this monitor's journal: {name} is damaged and set aside in {self._journal.path}")
 
     def _remove_leftover(self, entry: Entry, until: Deadline) -> bool:
         """Returns whether there was one to remove."""
         with self._occi.until(until):
-            path = entry.path or self._occi.find(entry.title)
+            path = self._noted_path(entry) or self._occi.find(entry.title)
             if path is None:
+                entry.looked_for()
                 if entry.is_forgotten(time.time()):
-                    entry.done()
+                    self._forget(entry)
                 return False
-            if not entry.path:
+            if entry.path != path:
                 entry.located(path)
             was_there = self._is_ours(path, entry.title) and self._delete(path, entry.title, until)
-            entry.done()
+            self._forget(entry)
             return was_there
+
+    def _noted_path(self, entry: Entry) -> str | None:
+        """Where the journal says that the VM is; None for what can be no VM's path."""
+        try:
+            return self._occi.own_path(entry.path) if entry.path else None
+        except BadData:
+            return None
+
+    def _forget(self, entry: Entry) -> None:
+        """The VM is gone; a journal that cannot be told so is another matter, which must not hide this one."""
+        try:
+            entry.done()
+        except Misconfigured as failure:
+            self._metrics.append(judged(WARNING, f"{failure}; VM {entry.title} is gone all the same"))
 
     # ---- the life
 
@@ -253,7 +270,7 @@ class ComputeLifeCycle(Check):
             path = self._occi.create(categories, attributes)
         except Failure as failure:
             if certainly_not_created(failure):
-                entry.done()
+                self._forget(entry)
             raise
         self._metrics.append(Metric("time_to_create", time.monotonic() - self._asked_at, "s", min=0, context="time"))
         if path is None:
@@ -369,7 +386,7 @@ class ComputeLifeCycle(Check):
 
     def _remove(self, entry: Entry) -> None:
         if not self._asked_at:
-            entry.done()
+            self._forget(entry)
         if entry.is_done:
             return
         path = entry.path or self._find_late(entry)
@@ -382,8 +399,8 @@ class ComputeLifeCycle(Check):
             raise BadData(f"{self.subject}: {path} is not the VM that we created")
         began = time.monotonic()
         self._delete(path, entry.title, self.deadline)
-        entry.done()
         seconds = time.monotonic() - began
+        self._forget(entry)
         self.facts["time_to_delete"] = duration(seconds)
         self._metrics.append(Metric("time_to_delete", seconds, "s", min=0, context="time"))
 

@@ -36,21 +36,21 @@ class Delivery(Check):
         self._session = session
 
     def measure(self) -> Iterator[Metric]:
-        before = len(self._spool.waiting())
+        before, dropped_before = len(self._spool.waiting()), self._spool.dropped()
         trouble = self._deliver()
-        waiting = self._spool.waiting()
-        sent = max(0, before - len(waiting))
+        waiting, dropped = self._spool.waiting(), self._spool.dropped()
+        sent = max(0, before - len(waiting) - (dropped - dropped_before))
         self.facts["sent"] = number_of(sent, "result")
         self.facts["broker"] = self._broker.url
         self.facts["waiting"] = f"{number_of(len(waiting), 'result')} waiting" if waiting else "none waiting"
         if trouble:
             status, sentence = trouble
             yield judged(status, f"{sentence}; {self.facts['waiting']}" if status != OK else sentence)
-        oldest = time.time() - int(waiting[0][:20]) / 1e9 if waiting else 0.0
-        yield Metric("oldest_age", max(0.0, oldest), "s", min=0)
+        since = self._spool.waiting_since(waiting)
+        yield Metric("oldest_age", max(0.0, time.time() - since) if since else 0.0, "s", min=0)
         yield Metric("waiting", len(waiting), min=0, context="count")
         yield Metric("sent", sent, min=0, context="count")
-        yield Metric("dropped", self._spool.dropped(), "c", min=0, context="count")
+        yield Metric("dropped", dropped, "c", min=0, context="count")
 
     def _deliver(self) -> tuple[int, str] | None:
         """Send, and return what went wrong as a status and a sentence."""

@@ -42,6 +42,9 @@ DEFAULT_SCOPE = "EGI"
 """What the GOCDB itself takes where no scope is named."""
 
 
+_TEXTS = ("hostname", "service_type", "site", "url", "direct_url", "portal_url", "host_dn", "roc", "primary_key")
+
+
 class Selection(Record):
     """Which endpoints of a topology are wanted.
 
@@ -79,11 +82,13 @@ class Found(Record):
 
     age_s:  seconds since it was asked for; 0 for an answer just received.
     reason: why it is not fresher, empty if it is fresh.
+    unkept: why it could not be kept for later runs, empty if it was.
     """
 
     endpoints: list[gocdb.ServiceEndpoint]
     age_s: float = 0.0
     reason: str = ""
+    unkept: str = ""
 
 
 class Gocdb:
@@ -119,8 +124,7 @@ class Gocdb:
             raise HelperFailure(
                 f"GOCDB {failure.sentence}", remedy="give the endpoint with -u, or another GOCDB with --gocdb"
             ) from None
-        self._keep(name, endpoints)
-        return Found(endpoints)
+        return Found(endpoints, unkept=self._keep(name, endpoints))
 
     def _ask(self, url: str, hostname: str) -> list[gocdb.ServiceEndpoint]:
         with self._http.stream("GET", url, headers=[("Accept", "application/xml")]) as answer:
@@ -194,23 +198,33 @@ class Gocdb:
             raise HelperFailure(f"GOCDB {failure.sentence}", remedy=remedy) from None
 
     def _kept(self, name: str) -> Found | None:
-        data = self._cache.read(name, MAX_CACHED) if self._cache else None
+        try:
+            data = self._cache.read(name, MAX_CACHED) if self._cache else None
+        except Misconfigured:
+            return None  # the GOCDB is asked instead, and the file then replaced
         if not data:
             return None
         try:
             document = json.loads(data)
             age = time.time() - float(document["at"])
             endpoints = list(_thawed(document["endpoints"]))
-        except (ValueError, KeyError, TypeError, RecursionError):
+        except (ValueError, KeyError, TypeError, OverflowError, RecursionError):
             return None
         return Found(endpoints, age) if -60 <= age <= MAX_STALE_S else None
 
-    def _keep(self, name: str, endpoints: list[gocdb.ServiceEndpoint]) -> None:
+    def _keep(self, name: str, endpoints: list[gocdb.ServiceEndpoint]) -> str:
+        """Keep an answer for later runs; returns why that was not possible. The answer is good all the same."""
         if self._cache is None:
-            return
+            return ""
         data = json.dumps({"at": time.time(), "endpoints": [each._asdict() for each in endpoints]}).encode()
-        if len(data) <= MAX_CACHED:
+        if len(data) > MAX_CACHED:
+            return ""
+        try:
+            self._cache.sweep(time.time())
             self._cache.write(name, data)
+        except Misconfigured as failure:
+            return failure.sentence
+        return ""
 
 
 class SavedCopy:
@@ -281,6 +295,11 @@ class Outages:
 
 
 def _thawed(entries: object) -> Iterator[gocdb.ServiceEndpoint]:
-    assert isinstance(entries, list)
+    """Raises: ValueError, KeyError, TypeError for what was not written by `Gocdb._keep`."""
+    if not isinstance(entries, list):
+        raise ValueError
     for entry in entries:
-        yield gocdb.ServiceEndpoint(**{**entry, "scopes": tuple(entry["scopes"])})
+        endpoint = gocdb.ServiceEndpoint(**{**entry, "scopes": tuple(entry["scopes"])})
+        if not all(isinstance(getattr(endpoint, name), str) for name in _TEXTS):
+            raise ValueError
+        yield endpoint

@@ -7,7 +7,7 @@ import os
 import sys
 import time
 
-from libprobe import cli, redact
+from libprobe import cli, output, redact
 from libprobe.deadline import Deadline, Interrupted, OutOfTime
 from libprobe.failures import CRITICAL, UNKNOWN, Failure, Misconfigured
 from libprobe.text import safe
@@ -36,6 +36,7 @@ PUBLISH_RESERVE_S = 60.0
 
 def main(doc: str | None) -> NoReturn:
     """Run the command as this process: a report on standard output, the worst state as exit code."""
+    output.open_descriptors()
     import signal
 
     def interrupted(number: int, _frame: object) -> NoReturn:

@@ -9,8 +9,10 @@ from __future__ import annotations
 
 import fcntl
 import os
+import re
 import secrets
 import stat
+from contextlib import suppress
 
 from libprobe.failures import Misconfigured
 
@@ -20,6 +22,11 @@ if TYPE_CHECKING:
 
 SYSTEM_DIRECTORY = "/var/lib/fedcloud-probes"
 MAX_FILES = 100_000
+MAX_NAME = 200
+ABANDONED_AFTER_S = 3600.0
+"""A file is half-written for milliseconds; after so long its writer is dead."""
+
+_TEMPORARY = re.compile(r"\..+\.[0-9a-f]{16}")
 
 
 def default_directory() -> str:
@@ -53,7 +60,8 @@ class StateDirectory:
     def __init__(self, path: str) -> None:
         self.path = path
         try:
-            os.makedirs(path, mode=0o700, exist_ok=True)
+            if not os.path.isdir(path):
+                _make(path)
             self._fd = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
         except OSError as error:
             raise self._failure("cannot be opened", error) from None
@@ -79,18 +87,26 @@ class StateDirectory:
         return sorted(found)[:MAX_FILES]
 
     def read(self, name: str, limit: int) -> bytes | None:
-        """The content of a file, None if there is no such file or it is larger than the limit."""
+        """The content of a file, None if there is none, if it is no regular one, or larger than the limit."""
         try:
             descriptor = os.open(name, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK, dir_fd=self._fd)
         except FileNotFoundError:
             return None
         except OSError as error:
             raise self._failure(f"holds {name}, which cannot be opened", error) from None
+        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+            os.close(descriptor)
+            return None
         with open(descriptor, "rb") as file:
-            if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-                return None
             data = file.read(limit + 1)
         return data if len(data) <= limit else None
+
+    def modified_at(self, name: str) -> float | None:
+        """When a file was written, in seconds since the epoch; None if there is none."""
+        try:
+            return os.stat(name, dir_fd=self._fd, follow_symlinks=False).st_mtime
+        except OSError:
+            return None
 
     def write(self, name: str, data: bytes) -> None:
         """Replace a file, whole or not at all."""
@@ -108,6 +124,7 @@ class StateDirectory:
             descriptor = os.open(temporary, flags, 0o600, dir_fd=self._fd)
         except OSError as error:
             raise self._failure("cannot be written", error) from None
+        written = temporary
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX)
             write_all(descriptor, data)
@@ -116,10 +133,12 @@ class StateDirectory:
                 os.unlink(temporary, dir_fd=self._fd)
             else:
                 os.rename(temporary, name, src_dir_fd=self._fd, dst_dir_fd=self._fd)
+            written = name
             os.fsync(self._fd)
         except BaseException as error:
             os.close(descriptor)
-            self.remove(temporary)
+            with suppress(Misconfigured):  # of which there is less to say than of the first error
+                self.remove(written)
             if isinstance(error, OSError) and not isinstance(error, FileExistsError):
                 raise self._failure("cannot be written", error) from None
             raise
@@ -143,8 +162,23 @@ class StateDirectory:
         os.close(descriptor)
         return None
 
-    def rename(self, name: str, to: str) -> None:
-        os.rename(name, to, src_dir_fd=self._fd, dst_dir_fd=self._fd)
+    def set_aside(self, name: str) -> bool:
+        """Give a file that cannot be read another name, by which nobody looks for it; False if it is gone."""
+        try:
+            os.rename(name, f"{name[:MAX_NAME]}.unreadable", src_dir_fd=self._fd, dst_dir_fd=self._fd)
+        except FileNotFoundError:
+            return False
+        except OSError as error:
+            raise self._failure(f"does not let us rename {name}", error) from None
+        return True
+
+    def forget(self, name: str) -> None:
+        """Remove a file for good: it does not come back with a power cut either."""
+        self.remove(name)
+        try:
+            os.fsync(self._fd)
+        except OSError as error:
+            raise self._failure("cannot be written", error) from None
 
     def remove(self, name: str) -> None:
         """Remove a file; absent is as good as removed."""
@@ -155,18 +189,18 @@ class StateDirectory:
         except OSError as error:
             raise self._failure(f"does not let us remove {name}", error) from None
 
-    def sweep(self, older_than_s: float, now: float) -> None:
-        """Remove half-written files that a killed process left."""
+    def sweep(self, now: float) -> None:
+        """Remove half-written files that killed processes left; now: seconds since the epoch."""
         for name in self._temporaries():
             try:
-                if now - os.stat(name, dir_fd=self._fd, follow_symlinks=False).st_mtime > older_than_s:
+                if now - os.stat(name, dir_fd=self._fd, follow_symlinks=False).st_mtime > ABANDONED_AFTER_S:
                     os.unlink(name, dir_fd=self._fd)
             except OSError:
                 continue
 
     def _temporaries(self) -> Iterator[str]:
         try:
-            yield from (name for name in os.listdir(self._fd) if name.startswith("."))
+            yield from (name for name in os.listdir(self._fd) if _TEMPORARY.fullmatch(name))
         except OSError:
             return
 
@@ -174,6 +208,22 @@ class StateDirectory:
         return Misconfigured(
             f"state directory {self.path} {what}: {error.strerror or error}", remedy="repair it or give --state-dir"
         )
+
+
+def _make(path: str) -> None:
+    """Make a directory, and those above it that are missing, for us alone; on disk when it returns. Raises: OSError."""
+    parent = os.path.dirname(os.path.abspath(path))
+    if not os.path.isdir(parent):
+        _make(parent)
+    try:
+        os.mkdir(path, 0o700)
+    except FileExistsError:
+        return  # another first run was quicker; what is no directory is found out by who opens it
+    descriptor = os.open(parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
 
 
 def write_all(descriptor: int, data: bytes) -> None:

@@ -23,6 +23,11 @@ MAX_ENTRY = 64 << 10
 UNSEEN_GRACE_S = 6 * 3600.0
 """How long a VM is looked for whose create request had no answer: clouds do answer late."""
 
+UNSEEN_LOOKS = 6
+"""And how often at least, by runs of their own: a clock that is set forward makes hours of an instant."""
+
+_TITLE = re.compile(r"egi-sam-[a-z0-9-]{1,40}-[0-9a-f]{12}")
+
 
 class Entry:
     """One VM of ours, or one that may exist.
@@ -30,6 +35,7 @@ class Entry:
     endpoint: base URL it was asked of; identity: who asked (DN and project).
     title:    its unique title and host name.
     path:     its path at the endpoint, None while unknown.
+    looks:    how many runs have looked for it in vain.
     """
 
     def __init__(self, directory: StateDirectory, name: str, descriptor: int, values: dict[str, object]) -> None:
@@ -40,26 +46,40 @@ class Entry:
         self.identity = str(values["identity"])
         self.title = str(values["title"])
         self.created_at = float(str(values["created_at"]))
-        self.path: str | None = str(values["path"]) if values.get("path") else None
+        path = values.get("path")
+        self.path = path if isinstance(path, str) and path else None
+        looks = values.get("looks")
+        self.looks = looks if isinstance(looks, int) else 0
         self.is_done = False
 
     def is_forgotten(self, now: float) -> bool:
         """Whether a VM that was never seen need not be looked for any longer."""
-        return self.path is None and now - self.created_at > UNSEEN_GRACE_S
+        is_recent = 0 <= now - self.created_at <= UNSEEN_GRACE_S
+        return self.path is None and self.looks >= UNSEEN_LOOKS and not is_recent
 
     def located(self, path: str) -> None:
-        """Note where the VM is. Raises: Misconfigured when that cannot be written."""
+        """Note where the VM is."""
         self.path = path
-        try:
-            write_all(self._descriptor, json.dumps({"path": path}).encode() + b"\n")
-        except OSError as error:
-            raise Misconfigured(f"state directory {self._directory.path}: {error.strerror}") from None
+        self._note({"path": path})
+
+    def looked_for(self) -> None:
+        """Note that it was looked for and is not there."""
+        self.looks += 1
+        self._note({"looks": self.looks})
 
     def done(self) -> None:
-        """The VM is gone, or was never made: forget it."""
-        self._directory.remove(self._name)
+        """The VM is gone, or was never made: forget it. Raises: Misconfigured when it cannot be forgotten."""
         self.is_done = True
+        self._directory.forget(self._name)
         self.release()
+
+    def _note(self, more: dict[str, object]) -> None:
+        """Add a line, if there is room for it: to find the VM again the title is enough, and that is on disk."""
+        size = os.fstat(self._descriptor).st_size
+        try:
+            write_all(self._descriptor, json.dumps(more).encode() + b"\n")
+        except OSError:
+            os.ftruncate(self._descriptor, size)  # half a line would hide those after it
 
     def release(self) -> None:
         """Leave it to the next run."""
@@ -69,10 +89,15 @@ class Entry:
 
 
 class Journal:
-    """The entries of one state directory, which is one monitor's."""
+    """The entries of one state directory, which is one monitor's.
+
+    unreadable: names of entries that `leftovers` found damaged and set aside.
+    """
 
     def __init__(self, directory: StateDirectory) -> None:
         self._directory = directory
+        self.path = directory.path
+        self.unreadable: list[str] = []
         self.monitor = self._own_name()
 
     def begin(self, endpoint: str, identity: str) -> Entry:
@@ -101,24 +126,25 @@ class Journal:
             if descriptor is None:
                 continue
             values = _parse(os.pread(descriptor, MAX_ENTRY, 0))
-            if values is None:
-                self._directory.rename(name, f"{name}.unreadable")
+            if values is None or f"{values['title']}{SUFFIX}" != name:
                 os.close(descriptor)
+                self._directory.set_aside(name)
+                self.unreadable.append(name)
             elif (values["endpoint"], values["identity"]) == (endpoint, identity):
                 found.append(Entry(self._directory, name, descriptor, values))
             else:
                 os.close(descriptor)
-        self._directory.sweep(3600.0, time.time())
+        self._directory.sweep(time.time())
         return found
 
     def _own_name(self) -> str:
         """This monitor's name: its host's, and a random part so that two on one host differ."""
-        for _ in range(3):
+        for attempt in range(4):
             known = self._directory.read(MONITOR_FILE, 200)
             if known and re.fullmatch(rb"[a-z0-9-]{1,40}\n", known):
                 return known.decode().strip()
-            if known is not None:
-                self._directory.rename(MONITOR_FILE, f"{MONITOR_FILE}.unreadable")
+            if known is not None or attempt > 1:  # there is something, be it no file or too large for one
+                self._directory.set_aside(MONITOR_FILE)
             host = re.sub(r"[^a-z0-9]+", "-", os.uname().nodename.partition(".")[0].lower()).strip("-")[:20]
             mine = f"{host or 'monitor'}-{secrets.token_hex(3)}\n".encode()
             try:
@@ -129,7 +155,7 @@ class Journal:
 
 
 def _parse(data: bytes) -> dict[str, object] | None:
-    """The values of an entry, None unless the intent is whole."""
+    """The values of an entry, None unless the intent is whole and its title one that we give."""
     values: dict[str, object] = {}
     for line in data.split(b"\n"):
         try:
@@ -144,4 +170,4 @@ def _parse(data: bytes) -> dict[str, object] | None:
         whole = all(isinstance(values[key], str) for key in ("title", "endpoint", "identity"))
     except (KeyError, ValueError):
         return None
-    return values if whole else None
+    return values if whole and _TITLE.fullmatch(str(values["title"])) else None

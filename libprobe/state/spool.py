@@ -30,6 +30,9 @@ if TYPE_CHECKING:
 SUFFIX = ".message"
 MAX_MESSAGES = 50_000
 MAX_MESSAGE_BYTES = 128 << 10
+MAX_PUT_OFF_S = 600.0
+MAX_LOOKED_AT = 1000
+COUNTERS_BYTES = 47
 DROPPED_AT_ONCE = 100
 """Making room for one message at a time would list the directory for each."""
 
@@ -87,6 +90,14 @@ class Spool:
         """The ids of the messages that wait, the oldest first."""
         return [name.removesuffix(SUFFIX) for name in self._directory.names(SUFFIX) if _NAME.fullmatch(name)]
 
+    def waiting_since(self, identities: list[str]) -> float | None:
+        """When the first of these messages was kept, in seconds since the epoch; None if all are gone.
+
+        Not their places in the order: after a clock that was ahead, those are ahead for ever.
+        """
+        kept = [self._directory.modified_at(identity + SUFFIX) for identity in identities[:MAX_LOOKED_AT]]
+        return min((at for at in kept if at is not None), default=None)
+
     def read(self, identity: str) -> Message | None:
         """A waiting message; None if it is gone. One that cannot be read is set aside and counted as dropped."""
         name = identity + SUFFIX
@@ -122,7 +133,7 @@ class Spool:
             except BlockingIOError:
                 yield False
                 return
-            self._directory.sweep(3600.0, time.time())
+            self._directory.sweep(time.time())
             yield True
         finally:
             os.close(descriptor)
@@ -132,11 +143,14 @@ class Spool:
         self._directory.write("put-off", json.dumps([at, failures]).encode())
 
     def put_off(self) -> tuple[float, int]:
-        """Until when automatic senders wait, and after how many failures; (0, 0) if they do not."""
+        """Until when automatic senders wait, and after how many failures; (0, 0) if they do not.
+
+        A time further away than any that is written is of a clock that was wrong, and no reason to wait.
+        """
         data = self._directory.read("put-off", 200)
         try:
             at, failures = json.loads(data or b"[0, 0]")
-            return float(at), int(failures)
+            return (float(at) if float(at) <= time.time() + MAX_PUT_OFF_S else 0.0), int(failures)
         except (ValueError, TypeError, RecursionError, OverflowError):
             return 0.0, 0
 
@@ -144,12 +158,8 @@ class Spool:
         self._directory.remove("put-off")
 
     def _set_aside(self, name: str) -> None:
-        try:
-            self._directory.rename(name, f"{name}.unreadable")
-        except FileNotFoundError:
+        if not self._directory.set_aside(name):
             return
-        except OSError as error:
-            raise Misconfigured(f"spool {self.path} does not let us rename {name}: {error.strerror}") from None
         with self._counters() as (known, write):
             write(known._replace(waiting=max(0, known.waiting - 1), dropped=known.dropped + 1))
 
@@ -171,11 +181,13 @@ class Spool:
         descriptor = self._opened(_COUNTERS)
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX)
-            known = self._read_counters(os.pread(descriptor, 200, 0))
+            known = self._read_counters(os.pread(descriptor, COUNTERS_BYTES + 1, 0))
 
             def write(new: _Counters) -> None:
                 try:
                     os.pwrite(descriptor, "{:020} {:012} {:012}\n".format(*new).encode(), 0)
+                    if os.fstat(descriptor).st_size > COUNTERS_BYTES:
+                        os.ftruncate(descriptor, COUNTERS_BYTES)  # what damage left
                 except OSError as error:
                     raise Misconfigured(f"spool {self.path} cannot be written: {error.strerror}") from None
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 
-from libprobe import cli
+from libprobe import cli, output
 from libprobe.failures import UNKNOWN
 
 TYPE_CHECKING = False
@@ -53,6 +53,7 @@ def _count(text: str) -> int:
 
 def main(doc: str | None) -> NoReturn:
     """Read sys.argv, work until SIGTERM, and exit with 0; 3 for a set-up that cannot work."""
+    output.open_descriptors()
     parser = cli.Parser(prog="fedcloud-worker", doc=doc or "")
     options(parser)
     try:

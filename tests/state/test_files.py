@@ -18,6 +18,20 @@ def test_the_directory_is_made_for_us_alone(directory):
     assert stat.S_IMODE(os.stat(directory.path).st_mode) == 0o700
 
 
+def test_a_directory_that_is_made_is_on_disk_with_all_above_it(tmp_path, monkeypatch):
+    synced = []
+    fsync = os.fsync
+
+    def noted(descriptor):
+        synced.append(os.readlink(f"/proc/self/fd/{descriptor}"))
+        fsync(descriptor)
+
+    monkeypatch.setattr(os, "fsync", noted)
+    StateDirectory(str(tmp_path / "a" / "b"))
+    assert synced == [str(tmp_path), str(tmp_path / "a")]
+    assert [stat.S_IMODE(path.stat().st_mode) for path in (tmp_path / "a", tmp_path / "a" / "b")] == [0o700, 0o700]
+
+
 def test_a_file_is_written_whole_and_read_back(directory):
     directory.write("a.json", b"one")
     directory.write("a.json", b"two")
@@ -78,11 +92,14 @@ def test_a_locked_file_is_not_to_be_had_twice(directory):
 
 
 def test_half_written_files_of_killed_processes_are_swept(directory):
-    (half := f"{directory.path}/.one.vm.abc") and open(half, "w").close()
-    directory.sweep(3600, now=os.stat(half).st_mtime + 10)
+    half, foreign = f"{directory.path}/.one.vm.0123456789abcdef", f"{directory.path}/.gitignore"
+    for path in (half, foreign):
+        open(path, "w").close()
+    directory.sweep(now=os.stat(half).st_mtime + 10)
     assert os.path.exists(half)
-    directory.sweep(3600, now=os.stat(half).st_mtime + 4000)
+    directory.sweep(now=os.stat(half).st_mtime + 4000)
     assert not os.path.exists(half)
+    assert os.path.exists(foreign)
 
 
 def test_the_default_place_is_the_users_where_the_system_has_none(monkeypatch, tmp_path):

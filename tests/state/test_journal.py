@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import errno
 import json
 import os
 import re
@@ -10,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from libprobe.state.files import StateDirectory
-from libprobe.state.journal import UNSEEN_GRACE_S, Journal, _parse
+from libprobe.state.journal import UNSEEN_GRACE_S, UNSEEN_LOOKS, Journal, _parse
 
 HERE = ("https://cloud.example.org:8787", "/CN=robot ops")
 
@@ -85,14 +86,70 @@ def test_an_unreadable_entry_is_set_aside_and_not_lost(directory, content):
     assert directory.read("x.vm.unreadable", 1 << 20) == content
 
 
-def test_a_vm_never_seen_is_looked_for_for_hours_and_then_forgotten(directory):
+def test_a_vm_never_seen_is_looked_for_for_hours_by_several_runs_and_then_forgotten(directory):
+    late = UNSEEN_GRACE_S + 1
     entry = Journal(directory).begin(*HERE)
+    assert not entry.is_forgotten(entry.created_at + late)  # the clock may have been set forward
+    entry.release()
+    for _ in range(UNSEEN_LOOKS):
+        [entry] = Journal(directory).leftovers(*HERE)
+        assert not entry.is_forgotten(entry.created_at + late)
+        entry.looked_for()
+        entry.release()
+    [entry] = Journal(directory).leftovers(*HERE)
     assert not entry.is_forgotten(entry.created_at + UNSEEN_GRACE_S - 1)
-    assert entry.is_forgotten(entry.created_at + UNSEEN_GRACE_S + 1)
+    assert entry.is_forgotten(entry.created_at + late)
+    assert entry.is_forgotten(entry.created_at - 1)  # the clock has been set back: it would stay for years
     entry.located("/compute/1")
     assert not entry.is_forgotten(entry.created_at + 1e9)
+
+
+def intent(title: str, **more: object) -> bytes:
+    values = {"title": title, "endpoint": HERE[0], "identity": HERE[1], "created_at": 1.0, **more}
+    return json.dumps(values).encode() + b"\n"
+
+
+@pytest.mark.parametrize("title", ["", "theirs", "egi-sam-", "egi-sam-other-0123456789ab", "../x", "a" * 300, "\u0130"])
+def test_an_entry_with_another_title_than_its_name_says_deletes_nobodys_vm(directory, title):
+    directory.write("egi-sam-me-0123456789ab.vm", intent(title, path="/compute/1"))
+    journal = Journal(directory)
+    assert journal.leftovers(*HERE) == []
+    assert journal.unreadable == ["egi-sam-me-0123456789ab.vm"]
+    assert directory.names(".vm") == []
+
+
+def test_a_disk_that_fills_up_costs_a_note_and_not_the_entry(directory, monkeypatch):
+    entry = Journal(directory).begin(*HERE)
+    monkeypatch.setattr("libprobe.state.journal.write_all", half_written)
+    entry.located("/compute/1")
+    monkeypatch.undo()
+    entry.looked_for()
+    entry.release()
+    [left] = Journal(directory).leftovers(*HERE)
+    assert (left.title, left.path, left.looks) == (entry.title, None, 1)
+
+
+def half_written(descriptor: int, data: bytes) -> None:
+    os.write(descriptor, data[: len(data) // 2])
+    raise OSError(errno.ENOSPC, "No space left on device")
+
+
+@pytest.mark.parametrize("content", [b"", b"x" * 100_000, b"A B\n", b"\xff\n", b"name without end"])
+def test_a_damaged_name_of_the_monitor_is_replaced(directory, content):
+    directory.write("monitor", content)
+    name = Journal(directory).monitor
+    assert re.fullmatch(r"[a-z0-9-]+", name)
+    assert Journal(directory).monitor == name
+
+
+def test_a_directory_in_the_place_of_the_name_is_moved_aside(directory):
+    os.mkdir(f"{directory.path}/monitor")
+    name = Journal(directory).monitor
+    assert Journal(directory).monitor == name
+    assert os.path.isdir(f"{directory.path}/monitor.unreadable")
 
 
 @given(st.binary(max_size=300))
 def test_any_content_is_an_entry_or_none(data):
     _parse(data)
+    _parse(intent("egi-sam-me-0123456789ab") + data)
