@@ -26,6 +26,7 @@ check: lint test wheel
 # Takes about half an hour, both cores, root (for the kernel's accounts of processor time) and peers of Debian:
 # apt-get install nagios4-core monitoring-plugins-basic
 bench: $(VENV)/ready
+	$(BIN)/python -m benchmarks.cold_start
 	$(BIN)/python -m benchmarks.worker
 	$(BIN)/python -m benchmarks.soak_worker
 	$(BIN)/python -m benchmarks.lifecycle --slow
