@@ -47,14 +47,12 @@ RESERVE_SHARE, RESERVE_MAX_S = 0.25, 60.0
 LEFTOVERS_SHARE = 0.3
 """Part of the working time that may go into removing what earlier runs left."""
 
-FIRST_POLL_S, LONGEST_POLL_S, POLL_SHARE = 0.15, 10.0, 0.02
-"""Between polls: short at first, so that a fast cloud is measured exactly; at most 2 % of the time passed,
-so that a slow one is measured well enough and not hammered."""
+FIRST_POLL_S, LONGEST_POLL_S, POLL_SHARE, YOUNG_S = 0.1, 10.0, 0.02, 20.0
+"""Between polls: see `pause_after`."""
 
 PATIENCE_S = 10.0
 """How long polls may fail in a row (5xx, 404 of a VM just created, a lost connection) before that is the result."""
 
-DELETE_POLL_SHARE = 0.2
 _NOTHING = occi.Entity("", "", (), {}, [], "")
 
 FAILED_STATES = frozenset({"error", "failed", "failure"})
@@ -82,6 +80,16 @@ def read_wanted(user_data: str | None, public_key: str | None) -> Wanted:
             raise Misconfigured(f"public key {public_key} is not one line of the form `ssh-... AAAA... comment`")
     data = read_small_file(user_data, "user_data", MAX_USER_DATA * 3 // 4) if user_data else b""
     return Wanted(data, key)
+
+
+def pause_after(seconds: float) -> float:
+    """How long to wait until a cloud is asked again, so many seconds after the request that it carries out.
+
+    A fast cloud is measured to a tenth of a second: that is the pause up to 10 s. From YOUNG_S on it is 2 % of the
+    time passed, at most 10 s, so that a slow one is measured well enough and not hammered.
+    """
+    share = POLL_SHARE * min(1.0, seconds / YOUNG_S)
+    return min(LONGEST_POLL_S, max(FIRST_POLL_S, seconds * share))
 
 
 class ComputeLifeCycle(Check):
@@ -288,7 +296,7 @@ class ComputeLifeCycle(Check):
             polled = time.monotonic() - self._asked_at
             entity, trouble = self._look(entry.path)
             now = time.monotonic() - self._asked_at
-            pause = min(LONGEST_POLL_S, max(FIRST_POLL_S, now * POLL_SHARE))
+            pause = pause_after(now)
             if trouble:
                 trouble_since = polled if trouble_since is None else trouble_since
                 if now - trouble_since >= PATIENCE_S:
@@ -436,7 +444,7 @@ class ComputeLifeCycle(Check):
             except EndpointFailure as error:
                 refusal = error
             passed = time.monotonic() - began
-            pause = min(LONGEST_POLL_S, max(FIRST_POLL_S, passed * DELETE_POLL_SHARE))
+            pause = pause_after(passed)
             if until.remaining() <= pause:
                 break
             until.sleep(pause)
