@@ -9,6 +9,7 @@ one of `libprobe.failures`, beginning with what was asked: `GET https://host:878
 from __future__ import annotations
 
 import logging
+import weakref
 from contextlib import contextmanager
 from http.cookiejar import DefaultCookiePolicy
 from urllib.parse import urljoin, urlsplit
@@ -108,7 +109,13 @@ class _Adapter(HTTPAdapter):
         return manager
 
     def _make_ours(self, manager: Any) -> None:
-        deadline = self._client.current_deadline
+        # weakly: urllib3 holds idle connections for ever in a finalizer of their pool, and they would hold the client,
+        # whose pool it is
+        client = weakref.ref(self._client)
+
+        def deadline() -> Deadline:
+            return client().current_deadline()  # type: ignore[union-attr]
+
         plain = type("_Plain", (_PlainConnection,), {"deadline": staticmethod(deadline)})
         secure = type("_Tls", (_TlsConnection,), {"deadline": staticmethod(deadline)})
         manager.pool_classes_by_scheme = {

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import gc
+import socket
 import time
+import weakref
 
 import pytest
 
@@ -62,6 +65,28 @@ def test_one_connection_serves_many_exchanges(client, server):
         client.request("GET", server.url)
         client.request("POST", server.url, body=b"x")
     assert server.connections == 1
+
+
+@pytest.mark.parametrize("secured", [False, True], ids=["http", "https"])
+def test_a_client_that_nobody_has_any_more_closes_its_connections_and_is_gone(federation, server, secured):
+    """A process that runs many checks would fill with them otherwise."""
+    site = federation.site("ooi")
+    before = connections_of_ours()
+    client = HttpClient(Deadline(10), trust=str(federation.ca_directory))
+    client.request("GET", f"{site.base}/-/" if secured else server.url)
+    gone = weakref.ref(client)
+    assert len(connections_of_ours()) == len(before) + 1
+    del client
+    gc.collect()
+    assert gone() is None
+    assert connections_of_ours() == before
+
+
+def connections_of_ours() -> list[int]:
+    """Descriptors of the connections that clients in this process hold open."""
+    module = HttpClient.__module__.rpartition(".")[0] + ".sockets"
+    found = [each for each in gc.get_objects() if isinstance(each, socket.socket) and type(each).__module__ == module]
+    return sorted(each.fileno() for each in found if each.fileno() >= 0)
 
 
 def test_cookies_are_not_carried_on_to_another_port(client, server):
