@@ -149,13 +149,18 @@ class Gocdb:
                 if wanted.takes(endpoint) and service_type in ("", endpoint.service_type):
                     yield endpoint
 
-    def downtimes(self, *, site: str = "") -> Iterator[gocdb.Downtime]:
-        """Yield the downtimes that are going on, one for each service affected. Raises: HelperFailure."""
-        query = {"method": "get_downtime", "ongoing_only": "yes", "scope": ""}
+    def downtimes(self, *, site: str = "", now: datetime | None = None) -> Iterator[gocdb.Downtime]:
+        """Yield the downtimes that are going on, one for each service affected. Raises: HelperFailure.
+
+        now: an aware instant; with it also those that begin later.
+        """
+        query = {"method": "get_downtime", "scope": ""}
+        # the window begins with a day; it may hold a downtime that has just ended
+        query |= {"windowstart": f"{now:%Y-%m-%d}"} if now else {"ongoing_only": "yes"}
         if site:
             query["topentity"] = site
         for downtime in self._pages(query, gocdb.read_downtimes):
-            if not site or downtime.site == site:
+            if (not site or downtime.site == site) and (not now or downtime.end > now):
                 yield downtime
 
     def _pages(
@@ -243,14 +248,20 @@ class SavedCopy:
         """As `Gocdb.topology`. Raises: Misconfigured for a file that cannot be read or is no such document."""
         return (each for each in _saved(self._topology, gocdb.read_service_endpoints) if wanted.takes(each))
 
-    def downtimes(self, *, site: str = "", now: datetime | None = None) -> Iterator[gocdb.Downtime]:
-        """As `Gocdb.downtimes`; now: an aware instant, by which it is judged what is going on."""
+    def downtimes(
+        self, *, site: str = "", now: datetime | None = None, future: bool = False
+    ) -> Iterator[gocdb.Downtime]:
+        """As `Gocdb.downtimes`; now: an aware instant, by which it is judged what is going on.
+
+        future: also those that begin later
+        """
         from datetime import UTC, datetime
 
         instant = now or datetime.now(UTC)
         if self._downtimes:
             for downtime in _saved(self._downtimes, gocdb.read_downtimes):
-                if downtime.covers(instant) and (not site or downtime.site == site):
+                counts = downtime.end > instant if future else downtime.covers(instant)
+                if counts and (not site or downtime.site == site):
                     yield downtime
 
 
@@ -271,7 +282,7 @@ def _saved(path: str, read: Callable[[Iterable[bytes]], Iterator[One]]) -> Itera
 
 
 class Outages:
-    """Which services are in an outage that is going on; only an outage should silence a result.
+    """Which services are in an outage; only an outage should silence a result.
 
     One that is narrowed to some endpoints of a service counts only for those: see `of`.
     """
@@ -285,13 +296,16 @@ class Outages:
 
     def of(self, endpoint: gocdb.ServiceEndpoint) -> gocdb.Downtime | None:
         """The outage of an endpoint that ends last, None if there is none."""
-        key = (endpoint.hostname.lower(), endpoint.service_type)
-        affecting = [
-            downtime
-            for downtime in self._by_service.get(key, ())
-            if not downtime.affected_endpoints or any(one.url == endpoint.url for one in downtime.affected_endpoints)
-        ]
+        affecting = self.affecting(endpoint.hostname, endpoint.service_type, endpoint.url)
         return max(affecting, key=lambda downtime: downtime.end, default=None)
+
+    def affecting(self, hostname: str, service_type: str, url: str) -> list[gocdb.Downtime]:
+        """All outages of an endpoint. url: as ARGO's rule chooses it."""
+        return [
+            downtime
+            for downtime in self._by_service.get((hostname.lower(), service_type), ())
+            if not downtime.affected_endpoints or any(one.url == url for one in downtime.affected_endpoints)
+        ]
 
 
 def _thawed(entries: object) -> Iterator[gocdb.ServiceEndpoint]:

@@ -14,6 +14,7 @@ from typing import NamedTuple
 
 from libprobe.failures import BadData
 from libprobe.formats.ncg import is_harmless, is_option, is_url
+from libprobe.ncg import index
 from libprobe.text import decimal
 
 TYPE_CHECKING = False
@@ -102,6 +103,10 @@ class Writer:
     def write(self, kind: str) -> None:
         """Write the configuration of one kind of monitor, one of FORMATS. Raises: OSError."""
         {"nagios": self._nagios, "icinga2": self._icinga2, "nrpe": self._nrpe}[kind]()
+
+    def write_index(self) -> None:
+        """Write the list of all services, whatever the monitor. Raises: OSError."""
+        index.write(self.directory, self.inventory.entries())
 
     def _nagios(self) -> None:
         for name in ("commands", "contacts", "templates", "groups"):

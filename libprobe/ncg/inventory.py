@@ -14,6 +14,7 @@ from libprobe import catalogue
 from libprobe.failures import BadData
 from libprobe.formats.excerpt import excerpt
 from libprobe.formats.ncg import is_host, is_name, is_url
+from libprobe.ncg.index import Entry
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -28,7 +29,7 @@ MAX_PORTAL_CHARS = 300
 _SCHEMA = """
 CREATE TABLE service (
     host TEXT NOT NULL, site TEXT NOT NULL, type TEXT NOT NULL, metric TEXT NOT NULL, key TEXT NOT NULL,
-    name TEXT NOT NULL, options TEXT NOT NULL, roc TEXT NOT NULL, portal TEXT NOT NULL
+    name TEXT NOT NULL, options TEXT NOT NULL, roc TEXT NOT NULL, portal TEXT NOT NULL, url TEXT NOT NULL
 );
 """
 _INDEXES = """
@@ -162,7 +163,7 @@ class Inventory:
     def _insert(self, endpoint: ServiceEndpoint, metric: Metric, options: list[tuple[str, str]]) -> None:
         portal = endpoint.portal_url
         self._database.execute(
-            "INSERT INTO service VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            "INSERT INTO service VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
             (
                 endpoint.hostname,
                 endpoint.site,
@@ -173,6 +174,7 @@ class Inventory:
                 json.dumps(options),
                 endpoint.roc if is_name(endpoint.roc) else "",
                 portal if is_url(portal) and len(portal) <= MAX_PORTAL_CHARS else "",
+                endpoint.url,
             ),
         )
 
@@ -248,6 +250,11 @@ class Inventory:
             parents = self._parents(host, site, service_type, key, self.metrics[metric])
             pairs = [(option, value) for option, value in json.loads(options)]
             yield Service(host, site, service_type, metric, name, pairs, roc, parents)
+
+    def entries(self) -> Iterator[Entry]:
+        """What is monitored, for programs that come after."""
+        rows = self._database.execute("SELECT host, name, type, site, url FROM service ORDER BY host, name")
+        yield from (Entry(*row) for row in rows)
 
     def _parents(self, host: str, site: str, service_type: str, key: str, metric: Metric) -> list[str]:
         if not metric.dependencies:

@@ -132,6 +132,7 @@ class _Run:
                     writer.write(kind)
                     verdict = self._verdict(kind, place, counts)
                     self.verdicts.append(f"{kind}: {number_of(writer.files - before, 'file')}, {verdict}")
+                writer.write_index()
                 unchanged = place.is_unchanged()
                 self._prepare_state()
                 if not unchanged:

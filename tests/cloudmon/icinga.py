@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import secrets
 import shutil
 import signal
@@ -28,22 +29,31 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from libprobe.ncg.validation import icinga2_command
 from tests.conftest import ROOT, clean_environment, command
 from tests.federation.federation import Federation
+from tests.nagios import PATIENCE_S, STATES, STOP_S, Service, command_line
 
-from .monitor import ASKED_AGAIN_S, INTERVAL_FACTOR, PATIENCE_S, STATES, STOP_S, NotWritten, Service
+from .downtimes import Downtime
+from .monitor import ASKED_AGAIN_S, INTERVAL_FACTOR, NotWritten
 
 PROGRAM = shutil.which("icinga2") or "/usr/sbin/icinga2"
 PACKAGE = "icinga2-bin"
 MASTER, SATELLITE = "localhost", "asia"
 """Names of their certificates: the master's is that under which its interface is asked."""
 
+DOWNTIMES_PAGE = ROOT / "docs/downtimes.md"
+"""It has the account of fedcloud-downtimes, with its permissions."""
+
 TEST_MONITOR = """
 include "{main}"
 
-// A monitor for tests: tells what it knows, and sends no mail.
+// A monitor for tests: tells what it knows. On a machine that is slower than the intervals, checks come later
+// instead of piling up.
+const MaxConcurrentChecks = 12
 object ApiUser "test" {{
   password = "{password}"
   permissions = [ "*" ]
 }}
+
+{downtimes}
 """
 
 
@@ -53,6 +63,7 @@ class Status(NamedTuple):
     state:      one of STATES, or PENDING before the first result
     checked_at: when the last check began, Unix time
     source:     name of the machine that ran it
+    is_in_downtime: whether one is in effect
     """
 
     state: str
@@ -136,6 +147,11 @@ class IcingaCloud:
         self.satellite = self._node(SATELLITE, f"satellites/{SATELLITE}.conf", password)
         self.ca = directory / "ca.crt"
         self.ca.write_bytes(federation.authority.ca_certificate.public_bytes(Encoding.PEM))
+        login = directory / "login"
+        login.write_text(f"fedcloud-downtimes:{password}\n")
+        login.chmod(0o600)
+        self.told_by = ["--icinga", f"https://{MASTER}:{self._ports[MASTER]}/", "--icinga-login", login]
+        self.told_by += ["--icinga-ca", self.ca]
         self._session = requests.Session()
         self._session.trust_env = False
         self._session.verify = str(self.ca)
@@ -143,7 +159,11 @@ class IcingaCloud:
 
     def _node(self, name: str, main: str, password: str) -> Node:
         path = self.directory / f"{name}.conf"
-        path.write_text(TEST_MONITOR.format(main=self.generated / "icinga2" / main, password=password))
+        [account] = re.findall(r"^object ApiUser .*?^}$", DOWNTIMES_PAGE.read_text(), re.DOTALL | re.MULTILINE)
+        account = account.replace('"..."', f'"{password}"')
+        path.write_text(
+            TEST_MONITOR.format(main=self.generated / "icinga2" / main, password=password, downtimes=account)
+        )
         return Node(name, path, self.state / name, self.environment)
 
     # -- running --
@@ -266,6 +286,21 @@ class IcingaCloud:
         found = {Service(each["attrs"]["host_name"], each["attrs"]["name"]) for each in known}
         return bool(found) and set(services) <= found
 
+    def downtimes(self) -> list[Downtime]:
+        in_effect = {service for service, each in self.status().items() if each.is_in_downtime}
+        found = []
+        for each in (one["attrs"] for one in self.ask("GET", "objects/downtimes")):
+            service = Service(each["host_name"], each["service_name"])
+            times = int(each["start_time"]), int(each["end_time"])
+            found.append(Downtime(service, each["author"], each["comment"], *times, service in in_effect))
+        return found
+
+    def declare(self, service: Service, end: int) -> None:
+        """Schedule a downtime as an operator does from Icinga Web."""
+        wish = {"type": "Service", "service": f"{service.host}!{service.name}", "author": "operator"}
+        times = {"start_time": end - 3600, "end_time": end, "fixed": True, "comment": "GOCDB downtime 1, by hand"}
+        self.ask("POST", "actions/schedule-downtime", wish | times)
+
     def check_now(self, services: Iterable[Service]) -> None:
         """Check services without waiting for their turn.
 
@@ -318,13 +353,6 @@ def free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
-
-
-def command_line(pid: int) -> str:
-    try:
-        return Path(f"/proc/{pid}/cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
-    except OSError:
-        return ""
 
 
 def _session_of(process: Path) -> int:

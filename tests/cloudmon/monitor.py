@@ -14,8 +14,6 @@ import time
 from collections.abc import Iterable
 from pathlib import Path
 
-from libprobe import catalogue
-from libprobe.formats.gocdb import read_service_endpoints
 from tests.conftest import ROOT, command
 from tests.federation.federation import Federation
 from tests.nagios import PROGRAM, Nagios, Service
@@ -88,20 +86,6 @@ class CloudMonitor(Nagios):
     def probes(self, *words: str) -> list[int]:
         """The processes of probes that run now, whether Nagios still does or not; only those with all the words."""
         return self.plugins(str(ROOT / "probes/check_"), *words)
-
-    def registered(self) -> dict[str, set[Service]]:
-        """The services that the GOCDB and the catalogue ask for, by site: told without Nagios or fedcloud-ncg."""
-        import requests
-
-        url = f"{self.federation.gocdb.url}?method=get_service_endpoint&monitored=Y"
-        answer = requests.get(url, verify=str(self.federation.ca_directory), timeout=30)
-        found: dict[str, set[Service]] = {}
-        for endpoint in read_service_endpoints([answer.content]):
-            for metric in catalogue.read(str(ROOT / "etc/ncg")):
-                if endpoint.service_type in metric.service_types:
-                    name = f"{metric.name}-ops" if "VO" in metric.flags else metric.name
-                    found.setdefault(endpoint.site, set()).add(Service(endpoint.hostname, name))
-        return found
 
     def is_all_ok(self) -> bool:
         known = self.status()

@@ -11,8 +11,7 @@ from libprobe import catalogue
 from libprobe.formats.gocdb import read_service_endpoints
 from tests.conftest import ROOT
 from tests.federation.federation import Federation, Site
-
-from .monitor import Service
+from tests.nagios import Service
 
 VM, CONTEXT = "eu.egi.cloud.OCCI-VM-ops", "eu.egi.cloud.OCCI-Context-ops"
 NEW_HOST, NEW_SITE = "new.fedcloud.test", "NEW-CLOUD"

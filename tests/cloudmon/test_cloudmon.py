@@ -15,14 +15,13 @@ import pytest
 
 from tests.federation import broker
 from tests.federation import gocdb as pi
-from tests.federation.federation import OCCI, Federation, Site
+from tests.federation.federation import OCCI, Federation
 from tests.nagios import PACKAGE, PROGRAM, Service
 
 from . import pages
+from .downtimes import OfNagios, outages_of_the_gocdb_and_no_other_are_scheduled_and_ended
 from .monitor import CloudMonitor
-
-VM, CONTEXT = "eu.egi.cloud.OCCI-VM-ops", "eu.egi.cloud.OCCI-Context-ops"
-NEW_HOST, NEW_SITE = "new.fedcloud.test", "NEW-CLOUD"
+from .scenes import CONTEXT, NEW_HOST, NEW_SITE, VM, building, finish_building, registered
 
 pytestmark = pytest.mark.skipif(not Path(PROGRAM).exists(), reason=f"{PACKAGE} is not installed")
 
@@ -49,6 +48,7 @@ def test_the_central_monitor_sees_what_happens_to_the_federation(monitor: CloudM
     all_metrics_of_all_sites_become_ok(monitor)
     faults_turn_exactly_the_right_services_critical_until_they_are_mended(monitor)
     a_new_site_appears_after_a_reload_and_a_running_check_goes_on(monitor)
+    outages_of_the_gocdb_and_no_other_are_scheduled_and_ended(OfNagios(monitor), "Nagios", monitor.directory)
     no_vm_is_left_after_nagios_and_its_probes_were_killed(monitor)
 
 
@@ -56,9 +56,9 @@ def test_the_central_monitor_sees_what_happens_to_the_federation(monitor: CloudM
 
 
 def all_metrics_of_all_sites_become_ok(monitor: CloudMonitor) -> None:
-    registered = monitor.registered()
-    wanted = {service for services in registered.values() for service in services}
-    assert {site.gocdb_name for site in monitor.federation.sites.values()} < set(registered)
+    by_site = registered(monitor.federation)
+    wanted = {service for services in by_site.values() for service in services}
+    assert {site.gocdb_name for site in monitor.federation.sites.values()} < set(by_site)
     monitor.until(lambda: set(monitor.status()) == wanted and monitor.is_all_ok(), "all metrics of all sites are OK")
     assert all(site.occi.created and not site.occi.vms() for site in monitor.federation.sites.values())
 
@@ -130,7 +130,7 @@ def a_new_site_appears_after_a_reload_and_a_running_check_goes_on(monitor: Cloud
     assert {known[each].state for each in before} == {"OK"}
     assert set(running) <= set(monitor.probes())
     monitor.until(monitor.is_all_ok, "the new site is OK, and all others still are")
-    assert set(monitor.registered()[NEW_SITE]) == {each for each in known if each.host == NEW_HOST}
+    assert set(registered(monitor.federation)[NEW_SITE]) == {each for each in known if each.host == NEW_HOST}
 
     assert identifier in [vm.id for vm in slow.occi.vms()]  # a second check left it to the first
     finish_building(slow)
@@ -165,26 +165,3 @@ def no_vm_is_left_after_nagios_and_its_probes_were_killed(monitor: CloudMonitor)
     assert [vm.id for site in sites for vm in site.occi.vms()] == []
     assert list((monitor.federation.directory / "state").glob("*.vm")) == []
     monitor.until(monitor.is_all_ok, "all metrics are OK again")
-
-
-# ---- VMs that are being built for as long as a test needs
-
-
-def building(monitor: CloudMonitor, sites: list[Site]) -> list[str]:
-    """Have a VM in the middle of its building at each of the sites; returns their ids."""
-    before = {site.name: len(site.occi.created) for site in sites}
-    for site in sites:
-        site.faults.on("build-endless")
-    asked = [each for each in monitor.status() if each.name == VM and each.host in {site.hostname for site in sites}]
-    monitor.check_now(asked)
-    monitor.until(
-        lambda: all(len(site.occi.created) > before[site.name] for site in sites), "a VM is being built at each site"
-    )
-    return [site.occi.created[before[site.name]][1] for site in sites]
-
-
-def finish_building(site: Site) -> None:
-    """Let every VM that is still being built become active now."""
-    with site.occi.store.lock:
-        for machine in site.occi.store.machines():
-            machine.built_at = 0.0

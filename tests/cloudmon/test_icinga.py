@@ -14,9 +14,10 @@ import pytest
 
 from tests.federation import gocdb as pi
 from tests.federation.federation import OCCI, Federation
+from tests.nagios import Service
 
+from .downtimes import outages_of_the_gocdb_and_no_other_are_scheduled_and_ended, tell
 from .icinga import PACKAGE, PROGRAM, SATELLITE, IcingaCloud
-from .monitor import Service
 from .scenes import CONTEXT, NEW_HOST, NEW_SITE, VM, building, finish_building, registered
 
 pytestmark = pytest.mark.skipif(not Path(PROGRAM).exists(), reason=f"{PACKAGE} is not installed")
@@ -37,6 +38,8 @@ def test_a_satellite_sees_what_happens_and_its_master_tells(monitor: IcingaCloud
     all_metrics_of_all_sites_become_ok_on_the_satellite(monitor)
     faults_turn_exactly_the_right_services_critical_until_they_are_mended(monitor)
     a_new_site_appears_after_a_reload_and_a_running_check_goes_on(monitor)
+    outages_of_the_gocdb_and_no_other_are_scheduled_and_ended(monitor, "Icinga", monitor.directory)
+    the_interface_of_icinga_refuses_a_wrong_password(monitor)
     no_vm_is_left_after_the_satellite_and_its_probes_were_killed(monitor)
 
 
@@ -105,6 +108,19 @@ def a_new_site_appears_after_a_reload_and_a_running_check_goes_on(monitor: Icing
     assert identifier in [gone for _, gone in slow.occi.deleted]
     monitor.round([Service(slow.hostname, VM)])
     assert monitor.is_all_ok()
+
+
+def the_interface_of_icinga_refuses_a_wrong_password(monitor: IcingaCloud) -> None:
+    wrong = monitor.directory / "wrong"
+    wrong.write_text("fedcloud-downtimes:not the password\n")
+    wrong.chmod(0o600)
+    report = tell(monitor, monitor.directory, "--icinga-login", wrong)
+    assert re.fullmatch(
+        r"fedcloud-downtimes: not done: POST https://localhost:\d+/v1/objects/downtimes: Icinga answered 401 "
+        r"Unauthorized \(look at the ApiUser, its password and permissions\)\n",
+        report.out,
+    ), report.out
+    assert (report.code, report.err) == (2, "")
 
 
 def no_vm_is_left_after_the_satellite_and_its_probes_were_killed(monitor: IcingaCloud) -> None:

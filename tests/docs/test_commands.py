@@ -36,6 +36,9 @@ NOT_RUN = {
     "systemctl disable --now fedcloud-worker": "likewise",
     "case $? in 0|1) grep -q '^  written to' /run/fedcloud-ncg.report && systemctl reload nagios4 ;; esac": "likewise",
     "ncg.reload.sh": "is NCG's own",
+    "fedcloud-downtimes --output /etc/nagios4/fedcloud --nagios /etc/nagios4/nagios.cfg": "needs a running Nagios; "
+    "tests/cloudmon has one",
+    "fedcloud-downtimes --output /etc/icinga2/fedcloud --icinga https://mon.example.org:5665/": "likewise, Icinga",
     "icinga2 pki save-cert --host mon.example.org --trustedcert /tmp/master.crt": "needs a running master",
     "icinga2 node setup --cn asia.example.org --zone asia.example.org --parent_zone mon.example.org --parent_host "
     "mon.example.org --endpoint mon.example.org,mon.example.org --trustedcert /tmp/master.crt --ticket TICKET "

@@ -421,6 +421,9 @@ def test_hostile_entries_are_left_out_with_a_warning_each(ncg: Ncg, saved: Path,
     assert "accepted by Icinga" in report.out
     assert all(line.isprintable() for line in report.out.splitlines())
     now = contents(tmp_path / "out")
+    entries = now.pop("services.jsonl").decode("ascii").splitlines()
+    assert all(list(json.loads(line)) == ["host", "service", "service_type", "site", "url"] for line in entries)
+    assert set(good.pop("services.jsonl").decode().splitlines()) <= set(entries)
     for name, data in good.items():
         if "groups" not in name:
             assert now[name] == data, name
@@ -612,4 +615,4 @@ def test_four_thousand_endpoints_take_no_more_memory_than_ten(ncg: Ncg, tmp_path
 def test_the_lock_file_and_the_marks_are_all_that_is_left(ncg: Ncg, saved: Path, tmp_path: Path) -> None:
     assert ncg("--from", saved).code == 0
     assert sorted(path.name for path in tmp_path.iterdir()) == [".out.lock", "out", "topology.xml"]
-    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == [".fedcloud-ncg", "nagios"]
+    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == [".fedcloud-ncg", "nagios", "services.jsonl"]

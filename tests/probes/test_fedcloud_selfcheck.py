@@ -484,13 +484,22 @@ def test_a_probe_that_floods_is_read_on_and_costs_no_memory(site):
     assert result["reason"].startswith("it did not end by its own time-out and was ended; 000")
 
 
+def is_alive(number: int) -> bool:
+    try:
+        return Path(f"/proc/{number}/stat").read_text().rpartition(") ")[2][0] != "Z"
+    except FileNotFoundError:
+        return False
+
+
 def test_what_a_probe_left_running_is_ended_and_not_waited_for(site):
     site.has("child")
     began = time.monotonic()
     assert site.check().code == 0
     assert time.monotonic() - began < 20
     [number] = site.log()
-    assert not Path(f"/proc/{number}").exists() or "Z" in Path(f"/proc/{number}/stat").read_text()
+    while is_alive(int(number)):
+        assert time.monotonic() - began < 20  # a signal was sent; on a busy machine it takes its time
+        time.sleep(0.05)
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])

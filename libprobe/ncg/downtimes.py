@@ -1,0 +1,248 @@
+"""The run of fedcloud-downtimes: what the GOCDB declares, against what the monitor has scheduled.
+
+Nothing is remembered between runs: the monitor itself is asked what there is. A downtime of ours is told by
+its author and by the GOCDB's number in its comment.
+"""
+
+from __future__ import annotations
+
+import argparse
+import fcntl
+import os
+import re
+import signal
+import sys
+from collections import Counter
+from datetime import UTC, datetime
+
+from libprobe import cli, redact
+from libprobe.deadline import Deadline, Interrupted, OutOfTime
+from libprobe.failures import Failure, Misconfigured
+from libprobe.ncg import index
+from libprobe.ncg.program import DEFAULT_OUTPUT, safe_keeping_indent
+from libprobe.ncg.scheduled import Downtime, comment
+from libprobe.text import duration, number_of, shortened
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterable, Sequence
+    from typing import NoReturn
+
+    from libprobe.clients.gocdb import Outages
+    from libprobe.ncg.scheduled import Monitor
+
+DONE, WITH_WARNINGS, NOT_DONE, USAGE = 0, 1, 2, 3
+DEFAULT_TIMEOUT_S = 120.0
+LOOK_AGAIN_S = 0.5
+EPILOG = (
+    "Exit codes: 0 the monitor has the downtimes of the GOCDB, 1 it has them but for services that it does not know, "
+    "2 it may not have them, 3 wrong usage, help and version."
+)
+
+
+# ---- The run
+
+
+def main(doc: str | None) -> NoReturn:
+    """Run as this process: read sys.argv, print the report, exit with its code."""
+
+    def interrupt(number: int, _frame: object) -> None:
+        raise Interrupted(f"interrupted by {signal.Signals(number).name}")
+
+    for each in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+        signal.signal(each, interrupt)
+    try:
+        code, lines = execute(sys.argv, doc=doc)
+    except Interrupted as end:
+        code, lines = NOT_DONE, [_not_done(str(end))]
+    data = "".join(f"{line}\n" for line in lines).encode("utf-8", "replace")
+    try:
+        while data:
+            data = data[os.write(1, data) :]
+    except OSError:
+        pass  # nobody reads; the exit code still says it
+    os._exit(code)
+
+
+def execute(argv: Sequence[str], *, doc: str | None = None) -> tuple[int, list[str]]:
+    """Return the exit code and the report's lines; raises nothing but Interrupted."""
+    parser = _parser(os.path.basename(argv[0]), doc or "")
+    try:
+        args = parser.parse_args(argv[1:])
+    except cli.Stop as stop:
+        return USAGE, [f"fedcloud-downtimes: {stop.text}"] if stop.is_error else stop.text.splitlines()
+    deadline = Deadline(args.timeout)
+    try:
+        with deadline.enforced():
+            return _carry_out(args, deadline)
+    except OutOfTime:
+        return NOT_DONE, [_not_done(f"not finished within {deadline.seconds:g} s; raise -t to wait longer")]
+    except Failure as failure:
+        return NOT_DONE, [_not_done(str(failure))]
+    except Exception as error:
+        import traceback
+
+        lines = [_not_done(f"a bug: {type(error).__name__}: {error}; run it with -v, and report it")]
+        return NOT_DONE, lines + (traceback.format_exc().splitlines() if args.verbose else [])
+    finally:
+        redact.forget()
+
+
+def _not_done(sentence: str) -> str:
+    return f"fedcloud-downtimes: not done: {shortened(redact.blank(sentence), 1000)}"
+
+
+def _carry_out(args: argparse.Namespace, deadline: Deadline) -> tuple[int, list[str]]:
+    from libprobe.settings import read_settings
+
+    args.settings = read_settings(args.config)
+    monitor = _monitor(args, deadline)
+    lock = _locked(args.output)
+    try:
+        now = datetime.now(UTC)
+        wanted, declared = _wanted(args.output, _outages(args, deadline, now))
+        known = monitor.known({each[:2] for each in wanted})
+        absent = {each[:2] for each in wanted if each[:2] not in known.services}
+        target = {each.what: each for each in wanted if each[:2] not in absent}
+        there = Counter(each.what for each in known.ours)
+        missing = [each for what, each in target.items() if not there[what]]
+        surplus = _surplus(known.ours, target, int(now.timestamp()))
+        monitor.end(surplus)
+        monitor.schedule(missing)
+        if missing or surplus:
+            _see_it_done(monitor, missing, surplus, deadline)
+    finally:
+        os.close(lock)
+    lines = [
+        f"fedcloud-downtimes: {number_of(declared, 'downtime')} for {number_of(len(target), 'service')}, from "
+        f"{args.saved or 'the GOCDB'}, in {duration(deadline.elapsed())}",
+        f"  {monitor.name}: {len(missing)} scheduled, {len(surplus)} ended early, "
+        f"{len(target) - len(missing)} unchanged",
+    ]
+    if absent:
+        first = min(absent)
+        others = f" and {number_of(len(absent) - 1, 'other')}" if len(absent) > 1 else ""
+        lines.append(f"  not known to {monitor.name}: {first[1]} on {first[0]}{others}; reload it, and run this again")
+    return (WITH_WARNINGS if absent else DONE), [safe_keeping_indent(line) for line in lines]
+
+
+def _surplus(ours: Iterable[Downtime], target: Collection[object], now: int) -> list[Downtime]:
+    """What was withdrawn or moved, and what is there twice; not what ends by itself."""
+    seen = set()
+    found = []
+    for each in ours:
+        if each.what in target and each.what not in seen:
+            seen.add(each.what)
+        elif each.end > now:
+            found.append(each)
+    return found
+
+
+def _see_it_done(
+    monitor: Monitor, missing: Collection[Downtime], surplus: Collection[Downtime], deadline: Deadline
+) -> None:
+    """Wait until the monitor shows what it was told. Raises: Misconfigured at the deadline."""
+    ended = {each.handle for each in surplus}
+    while True:
+        ours = monitor.known(()).ours
+        there = {each.what for each in ours}
+        open_ones = [each for each in missing if each.what not in there]
+        open_ones += [each for each in ours if each.handle in ended]
+        if not open_ones:
+            return
+        if deadline.remaining() <= LOOK_AGAIN_S:
+            raise Misconfigured(
+                f"{monitor.name} was told, but does not show {number_of(len(open_ones), 'change')} within "
+                f"{deadline.seconds:g} s, the first for {open_ones[0].service} on {open_ones[0].host}",
+                remedy="its log says whether it takes commands",
+            )
+        deadline.sleep(LOOK_AGAIN_S)
+
+
+def _outages(args: argparse.Namespace, deadline: Deadline, now: datetime) -> Outages:
+    """All outages that have not ended yet; nothing is done before the whole list is read."""
+    from libprobe.clients.gocdb import DEFAULT_URL, Gocdb, Outages, SavedCopy
+
+    if args.saved:
+        return Outages(SavedCopy("", args.saved).downtimes(now=now, future=True))
+    from libprobe import access
+
+    url = args.gocdb or args.settings.get("gocdb", "url", DEFAULT_URL)
+    return Outages(Gocdb(access.http(args, deadline), url, None, cache_s=0).downtimes(now=now))
+
+
+def _wanted(directory: str, outages: Outages) -> tuple[list[Downtime], int]:
+    """The downtimes that the monitor is to have, and how many of the GOCDB they are."""
+    found: dict[object, Downtime] = {}
+    for entry in index.read(directory):
+        for each in outages.affecting(entry.host, entry.service_type, entry.url):
+            if re.fullmatch(r"[0-9]{1,18}", each.id):
+                start, end = int(each.start.timestamp()), int(each.end.timestamp())
+                text = comment(each.id, each.classification, each.description)
+                made = Downtime(entry.host, entry.service, each.id, start, end, text)
+                found.setdefault(made.what, made)
+    return list(found.values()), len({each.number for each in found.values()})
+
+
+def _locked(directory: str) -> int:
+    """Hold the configuration's list of services against another run. Raises: Misconfigured."""
+    path = os.path.join(directory, index.NAME)
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    except OSError as error:
+        raise Misconfigured(
+            f"{path} cannot be read: {error.strerror}", remedy="name the --output of fedcloud-ncg"
+        ) from None
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        os.close(descriptor)
+        raise Misconfigured("another fedcloud-downtimes is at work", remedy="wait for it to end") from None
+    return descriptor
+
+
+def _monitor(args: argparse.Namespace, deadline: Deadline) -> Monitor:
+    if args.nagios:
+        from libprobe.ncg.nagios import Nagios
+
+        return Nagios(args.nagios, deadline)
+    from libprobe.ncg.icinga import Icinga
+
+    return Icinga(args.icinga, args.icinga_login, args.icinga_ca, deadline)
+
+
+# ---- Options
+
+
+def _parser(prog: str, doc: str) -> cli.Parser:
+    parser = cli.Parser(prog=prog, doc=doc)
+    parser.epilog = EPILOG
+    group = parser.add_argument_group("what is told to whom")
+    group.add_argument(
+        "--output", metavar="DIR", default=DEFAULT_OUTPUT, help=f"where fedcloud-ncg wrote ({DEFAULT_OUTPUT})"
+    )
+    monitor = group.add_mutually_exclusive_group(required=True)
+    monitor.add_argument(
+        "--nagios", metavar="FILE", help="main configuration of Nagios, such as /etc/nagios4/nagios.cfg"
+    )
+    monitor.add_argument(
+        "--icinga", metavar="URL", type=cli.word, help="interface of Icinga's master, as https://mon.example.org:5665/"
+    )
+    group.add_argument(
+        "--icinga-login",
+        metavar="FILE",
+        default="/etc/fedcloud-probes/icinga-login",
+        help="file with user:password (/etc/fedcloud-probes/icinga-login)",
+    )
+    group.add_argument(
+        "--icinga-ca",
+        metavar="PATH",
+        default="/var/lib/icinga2/certs/ca.crt",
+        help="authority of Icinga's certificate (/var/lib/icinga2/certs/ca.crt)",
+    )
+    source = group.add_mutually_exclusive_group()
+    source.add_argument("--gocdb", metavar="URL", help="GOCDB programmatic interface (default goc.egi.eu)")
+    source.add_argument("--from", dest="saved", metavar="FILE", help="a saved get_downtime answer instead")
+    cli.tls(parser)
+    cli.standard(parser, timeout=DEFAULT_TIMEOUT_S)
+    return parser

@@ -1,0 +1,174 @@
+"""Downtimes that the GOCDB declares, and what a monitor has of them after fedcloud-downtimes."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+from collections.abc import Collection
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import NamedTuple, Protocol
+
+from tests.conftest import Report, clean_environment, command
+from tests.federation import gocdb as pi
+from tests.federation.federation import OCCI, Federation
+from tests.nagios import Service
+
+from .monitor import CloudMonitor
+
+AUTHOR = "fedcloud-downtimes"
+
+
+class Downtime(NamedTuple):
+    """One of a monitor. start, end: Unix time."""
+
+    service: Service
+    author: str
+    comment: str
+    start: int
+    end: int
+    is_in_effect: bool
+
+
+class Monitor(Protocol):
+    """What this needs of a monitor. told_by: options of fedcloud-downtimes that name it."""
+
+    federation: Federation
+    generated: Path
+    told_by: list[object]
+
+    def downtimes(self) -> list[Downtime]: ...
+
+    def declare(self, service: Service, end: int) -> None:
+        """Schedule a downtime as an operator does."""
+
+
+class OfNagios:
+    """The downtimes of a CloudMonitor."""
+
+    def __init__(self, monitor: CloudMonitor) -> None:
+        self.federation = monitor.federation
+        self.generated = monitor.generated
+        self.told_by = ["--nagios", monitor.configuration]
+        self._monitor = monitor
+
+    def downtimes(self) -> list[Downtime]:
+        found = []
+        for block in re.findall(
+            r"^servicedowntime \{\n(.*?)\n\t\}",
+            (self._monitor.state / "status.dat").read_text(),
+            re.DOTALL | re.MULTILINE,
+        ):
+            values = dict(line.strip().split("=", 1) for line in block.splitlines())
+            service = Service(values["host_name"], values["service_description"])
+            times = int(values["start_time"]), int(values["end_time"])
+            found.append(Downtime(service, values["author"], values["comment"], *times, values["is_in_effect"] == "1"))
+        return found
+
+    def declare(self, service: Service, end: int) -> None:
+        what = f"{service.host};{service.name};{end - 3600};{end};1;0;0;operator;GOCDB downtime 1, by hand"
+        self._monitor.command(f"SCHEDULE_SVC_DOWNTIME;{what}")
+        self._monitor.until(self.downtimes, "the operator's downtime is there")
+
+
+def tell(monitor: Monitor, home: Path, *more: object) -> Report:
+    """Run fedcloud-downtimes."""
+    done = subprocess.run(
+        command("fedcloud-downtimes", "--output", monitor.generated, *monitor.told_by, *more),
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        env=clean_environment(**monitor.federation.environment(), HOME=home),
+    )
+    return Report(done.returncode, done.stdout, done.stderr)
+
+
+def told(report: Report, *, declared: str, name: str, scheduled: int, ended: int, unchanged: int) -> None:
+    """Check a whole report of success."""
+    assert re.fullmatch(
+        rf"fedcloud-downtimes: {declared}, from the GOCDB, in [\d.]+ m?s\n"
+        rf"  {name}: {scheduled} scheduled, {ended} ended early, {unchanged} unchanged\n",
+        report.out,
+    ), report.out
+    assert (report.code, report.err) == (0, "")
+
+
+def of_ours(monitor: Monitor) -> Collection[Downtime]:
+    return {each for each in monitor.downtimes() if each.author == AUTHOR}
+
+
+def outages_of_the_gocdb_and_no_other_are_scheduled_and_ended(monitor: Monitor, name: str, home: Path) -> None:
+    """With one going on, one that is to come, one of no endpoint that is monitored, and one that is no outage."""
+    gocdb = monitor.federation.gocdb
+    now = datetime.now(UTC).replace(microsecond=0)
+    by_hand = Service(monitor.federation.site("rocci").hostname, "org.nagios.OCCI-TCP")
+    monitor.declare(by_hand, int(now.timestamp()) + 3600)
+
+    down, planned, partly, warned = (monitor.federation.site(each) for each in ("ooi", "snf", "rocci", "rocci2"))
+    going_on = gocdb.add_downtime(
+        [each for each in gocdb.services if each.hostname == down.hostname],
+        description="Disks; | <b>$HOSTNAME$</b>\n`id` and the \u00e9nd",
+        classification="UNSCHEDULED",
+    )
+    start = now + timedelta(hours=1)
+    to_come = gocdb.add_downtime(gocdb.find(planned.hostname, OCCI), start=start, end=start + timedelta(days=3))
+    service = gocdb.find(partly.hostname, OCCI)
+    unused = pi.Endpoint("https://unused.fedcloud.test/", monitored=False, id=77)
+    service.endpoints.append(unused)
+    gocdb.add_downtime(service, endpoints=[unused])
+    [used] = gocdb.find(warned.hostname, OCCI).endpoints
+    gocdb.add_downtime(gocdb.find(warned.hostname, OCCI), severity="WARNING")
+    narrowed = gocdb.add_downtime(gocdb.find(warned.hostname, OCCI), endpoints=[used])
+
+    of_occi = {"eu.egi.cloud.OCCI-VM-ops", "eu.egi.cloud.OCCI-Context-ops", "org.nagios.OCCI-TCP"}
+    of_site = {*of_occi, "eu.egi.cloud.APEL-Pub", "org.nagios.CloudBDII-Check"}
+    comments = {
+        going_on.id: f"GOCDB downtime {going_on.id}, unscheduled: Disks b HOSTNAME /b id and the nd",
+        to_come.id: f"GOCDB downtime {to_come.id}, scheduled: Intervention",
+        narrowed.id: f"GOCDB downtime {narrowed.id}, scheduled: Intervention",
+    }
+
+    def expected(*downtimes: pi.Downtime) -> set[Downtime]:
+        hosts = {going_on.id: down.hostname, to_come.id: planned.hostname, narrowed.id: warned.hostname}
+        return {
+            Downtime(
+                Service(hosts[each.id], metric),
+                AUTHOR,
+                comments[each.id],
+                int(each.start.timestamp()),
+                int(each.end.timestamp()),
+                each is not to_come,
+            )
+            for each in downtimes
+            for metric in (of_site if each is going_on else of_occi)
+        }
+
+    report = tell(monitor, home)
+    told(report, declared="3 downtimes for 11 services", name=name, scheduled=11, ended=0, unchanged=0)
+    assert of_ours(monitor) == expected(going_on, to_come, narrowed)
+    report = tell(monitor, home)
+    told(report, declared="3 downtimes for 11 services", name=name, scheduled=0, ended=0, unchanged=11)
+    assert of_ours(monitor) == expected(going_on, to_come, narrowed)
+
+    going_on.end += timedelta(hours=2)
+    gocdb.remove_downtime(to_come)
+    report = tell(monitor, home)
+    told(report, declared="2 downtimes for 8 services", name=name, scheduled=5, ended=8, unchanged=3)
+    assert of_ours(monitor) == expected(going_on, narrowed)
+
+    gocdb.faults.on("truncated", times=1)
+    before = monitor.downtimes()
+    report = tell(monitor, home)
+    assert report.code == 2
+    assert report.out.startswith(
+        f"fedcloud-downtimes: not done: GOCDB GET {gocdb.url}: the GOCDB's document breaks off"
+    )
+    assert monitor.downtimes() == before
+    gocdb.faults.clear()
+
+    for each in list(gocdb.downtimes):
+        gocdb.remove_downtime(each)
+    report = tell(monitor, home)
+    told(report, declared="0 downtimes for 0 services", name=name, scheduled=0, ended=8, unchanged=0)
+    [left] = monitor.downtimes()
+    assert (left.service, left.author) == (by_hand, "operator")

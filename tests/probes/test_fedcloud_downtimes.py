@@ -1,0 +1,277 @@
+"""fedcloud-downtimes with the files of a Nagios; with a whole Nagios and a whole Icinga: tests/cloudmon."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import re
+import subprocess
+import threading
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import ROOT, Report, clean_environment, command
+from tests.federation import gocdb as pi
+from tests.ncg import topology
+
+NOW = datetime.now(UTC).replace(microsecond=0)
+END = NOW + timedelta(hours=2)
+START = NOW - timedelta(hours=1)
+
+Run = Callable[..., Report]
+
+
+class FilesOfNagios:
+    """Its main file, status file and command pipe; it does what it is told, and shows it at once."""
+
+    def __init__(self, directory: Path, services: list[tuple[str, str]]) -> None:
+        self.main = directory / "nagios.cfg"
+        self.status = directory / "status.dat"
+        self.pipe = directory / "nagios.cmd"
+        self.main.write_text(f"# status_file=/nowhere\n status_file = {self.status} \ncommand_file={self.pipe}\n")
+        self.services = services
+        self.downtimes: dict[int, str] = {}
+        self.told: list[str] = []
+        self.is_deaf = False
+        self._next = 1
+        os.mkfifo(self.pipe)
+        self._reader = os.open(self.pipe, os.O_RDONLY | os.O_NONBLOCK)
+        os.set_blocking(self._reader, True)
+        self._keeps_it_open = os.open(self.pipe, os.O_WRONLY)
+        self._thread = threading.Thread(target=self._listen, daemon=True)
+        self.write()
+        self._thread.start()
+
+    def has(self, host: str, service: str, start: datetime, end: datetime, author: str, comment: str) -> None:
+        self.downtimes[self._next] = (
+            f"host_name={host}\n\tservice_description={service}\n\tdowntime_id={self._next}\n\tauthor={author}\n"
+            f"\tcomment={comment}\n\tstart_time={int(start.timestamp())}\n\tend_time={int(end.timestamp())}"
+        )
+        self._next += 1
+        self.write()
+
+    def write(self) -> None:
+        blocks = [
+            f"servicestatus {{\n\thost_name={host}\n\tservice_description={service}\n"
+            "\tplugin_output=servicedowntime {\n\t}\n"
+            for host, service in self.services
+        ]
+        blocks += [f"servicedowntime {{\n\t{text}\n\t}}\n" for text in self.downtimes.values()]
+        new = self.status.with_suffix(".new")
+        new.write_text("info {\n\tcreated=1\n\t}\n" + "".join(blocks))
+        new.rename(self.status)
+
+    def _listen(self) -> None:
+        with open(self._reader, encoding="ascii") as lines:
+            for line in lines:
+                if line == "stop\n":
+                    return
+                self.told.append(line)
+                if not self.is_deaf:
+                    self._obey(line.rstrip("\n"))
+
+    def _obey(self, line: str) -> None:
+        name, *fields = line.partition("] ")[2].split(";")
+        if name == "DEL_SVC_DOWNTIME":
+            del self.downtimes[int(fields[0])]
+            self.write()
+        else:
+            host, service, start, end, _, _, _, author, comment = fields
+            times = [datetime.fromtimestamp(int(each), UTC) for each in (start, end)]
+            self.has(host, service, *times, author, comment)
+
+    def stop(self) -> None:
+        os.write(self._keeps_it_open, b"stop\n")
+        self._thread.join()
+        os.close(self._keeps_it_open)
+
+
+@pytest.fixture
+def gocdb() -> pi.Gocdb:
+    return topology.good()
+
+
+@pytest.fixture
+def generated(gocdb: pi.Gocdb, tmp_path: Path) -> Path:
+    saved = topology.save(gocdb, tmp_path)
+    words = ("--definitions", ROOT / "etc/ncg", "--output", tmp_path / "out", "--from", saved, "--no-validate")
+    subprocess.run(
+        command("fedcloud-ncg", *words), check=True, capture_output=True, env=clean_environment(HOME=tmp_path)
+    )
+    return tmp_path / "out"
+
+
+@pytest.fixture
+def nagios(generated: Path, tmp_path: Path) -> Iterator[FilesOfNagios]:
+    import json
+
+    entries = [json.loads(line) for line in (generated / "services.jsonl").read_text().splitlines()]
+    files = FilesOfNagios(tmp_path, [(each["host"], each["service"]) for each in entries])
+    yield files
+    files.stop()
+
+
+@pytest.fixture
+def run(gocdb: pi.Gocdb, generated: Path, tmp_path: Path) -> Run:
+    """Run it with the GOCDB's downtimes in a file."""
+
+    def tell(*arguments: object) -> Report:
+        saved = tmp_path / "downtimes.xml"
+        saved.write_bytes(gocdb._document({"method": "get_downtime", "scope": ""}, None))  # type: ignore[arg-type]
+        words = ("--output", generated, "--nagios", tmp_path / "nagios.cfg", "--from", saved, *arguments)
+        done = subprocess.run(
+            command("fedcloud-downtimes", *words),
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            timeout=60,
+            cwd="/tmp",
+            env=clean_environment(HOME=tmp_path),
+        )
+        return Report(done.returncode, done.stdout.decode(), done.stderr.decode())
+
+    return tell
+
+
+def bdii(gocdb: pi.Gocdb) -> pi.Service:
+    return gocdb.find("bdii.example.org")
+
+
+def test_a_command_is_what_nagios_reads(gocdb: pi.Gocdb, nagios: FilesOfNagios, run: Run) -> None:
+    downtime = gocdb.add_downtime(bdii(gocdb), start=START, end=END, description="x" * 5000)
+    report = run()
+    assert (report.code, report.err) == (0, "")
+    [told] = nagios.told
+    assert re.fullmatch(
+        rf"\[\d+\] SCHEDULE_SVC_DOWNTIME;bdii.example.org;org.nagios.CloudBDII-Check;{int(START.timestamp())};"
+        rf"{int(END.timestamp())};1;0;0;fedcloud-downtimes;GOCDB downtime {downtime.id}, scheduled: x{{150}}\n",
+        told,
+    ), told
+
+
+def test_one_that_is_there_twice_is_ended_once(gocdb: pi.Gocdb, nagios: FilesOfNagios, run: Run) -> None:
+    """As a run leaves it that was killed before Nagios showed what it was told."""
+    downtime = gocdb.add_downtime(bdii(gocdb), start=START, end=END)
+    for _ in range(2):
+        comment = f"GOCDB downtime {downtime.id}, scheduled: Intervention"
+        nagios.has("bdii.example.org", "org.nagios.CloudBDII-Check", START, END, "fedcloud-downtimes", comment)
+    report = run()
+    assert report.out.endswith("\n  Nagios: 0 scheduled, 1 ended early, 1 unchanged\n"), report.out
+    assert [line.partition("] ")[2] for line in nagios.told] == ["DEL_SVC_DOWNTIME;2\n"]
+
+
+def test_what_has_ended_and_what_others_declared_is_left_alone(
+    gocdb: pi.Gocdb, nagios: FilesOfNagios, run: Run
+) -> None:
+    past = NOW - timedelta(minutes=30)
+    gocdb.add_downtime(bdii(gocdb), start=START, end=past)
+    service = ("bdii.example.org", "org.nagios.CloudBDII-Check")
+    nagios.has(*service, START, past, "fedcloud-downtimes", "GOCDB downtime 1, scheduled: over")
+    nagios.has(*service, START, END, "operator", "GOCDB downtime 1, scheduled: by hand")
+    report = run()
+    assert report.out.endswith("\n  Nagios: 0 scheduled, 0 ended early, 0 unchanged\n"), report.out
+    assert nagios.told == []
+
+
+def test_services_that_nagios_does_not_know_are_said(gocdb: pi.Gocdb, nagios: FilesOfNagios, run: Run) -> None:
+    gocdb.add_downtime([bdii(gocdb), gocdb.find("perun.example.org")], start=START, end=END)
+    nagios.services = [each for each in nagios.services if each[0] != "perun.example.org"]
+    nagios.write()
+    report = run()
+    assert report.code == 1
+    assert report.out.endswith(
+        "\n  Nagios: 1 scheduled, 0 ended early, 0 unchanged\n"
+        "  not known to Nagios: eu.egi.cloud.Perun-Check on perun.example.org; reload it, and run this again\n"
+    ), report.out
+    assert len(nagios.told) == 1
+
+
+def test_a_nagios_that_takes_no_commands_is_found_out(gocdb: pi.Gocdb, nagios: FilesOfNagios, run: Run) -> None:
+    gocdb.add_downtime(bdii(gocdb), start=START, end=END)
+    nagios.is_deaf = True
+    report = run("-t", "5")
+    assert (report.code, report.out) == (
+        2,
+        "fedcloud-downtimes: not done: Nagios was told, but does not show 1 change within 5 s, the first for "
+        "org.nagios.CloudBDII-Check on bdii.example.org (its log says whether it takes commands)\n",
+    )
+
+
+def test_a_nagios_that_does_not_run_is_said(gocdb: pi.Gocdb, nagios: FilesOfNagios, run: Run, tmp_path: Path) -> None:
+    gocdb.add_downtime(bdii(gocdb), start=START, end=END)
+    unread = tmp_path / "unread"
+    os.mkfifo(unread)
+    nagios.main.write_text(f"status_file={nagios.status}\ncommand_file={unread}\n")
+    assert run() == Report(
+        2,
+        f"fedcloud-downtimes: not done: the command file {unread} cannot be written: nobody reads it "
+        "(is Nagios running, with check_external_commands=1?)\n",
+        "",
+    )
+    nagios.status.unlink()
+    assert run().out == (
+        f"fedcloud-downtimes: not done: the status file {nagios.status} cannot be read: No such file or directory "
+        "(is Nagios running?)\n"
+    )
+
+
+def test_a_downtime_without_times_changes_nothing(gocdb: pi.Gocdb, nagios: FilesOfNagios, run: Run) -> None:
+    """To guess would silence a site's failures, or fail to."""
+    gocdb.add_downtime(bdii(gocdb), start=START, end=END)
+    nagios.has("h", "s", START, END, "fedcloud-downtimes", "GOCDB downtime 1, scheduled: x")
+    broken = pi.Gocdb()
+    broken._document = lambda *_: b'<results><DOWNTIME ID="7"><SEVERITY>OUTAGE</SEVERITY></DOWNTIME></results>'  # type: ignore[method-assign]
+    gocdb._document = broken._document  # type: ignore[method-assign]
+    report = run()
+    assert report.code == 2
+    assert "downtime 7 has the START_DATE '', not Unix seconds" in report.out
+    assert nagios.told == []
+
+
+def test_two_runs_are_not_at_work_at_once(nagios: FilesOfNagios, generated: Path, run: Run) -> None:
+    with open(generated / "services.jsonl") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        assert run().out == (
+            "fedcloud-downtimes: not done: another fedcloud-downtimes is at work (wait for it to end)\n"
+        )
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        ([], "one of the arguments --nagios --icinga is required"),
+        (["--nagios", "a", "--icinga", "b"], "argument --icinga: not allowed with argument --nagios"),
+        (["--nagos", "a"], "one of the arguments --nagios --icinga is required"),
+    ],
+)
+def test_a_usage_error_is_one_line_and_exit_code_3(probe, arguments: list[str], sentence: str) -> None:
+    assert probe("fedcloud-downtimes", *arguments) == Report(
+        3, f"fedcloud-downtimes: usage: {sentence} (see fedcloud-downtimes --help)\n", ""
+    )
+
+
+def test_a_directory_without_a_configuration_is_said(probe, tmp_path: Path) -> None:
+    main = tmp_path / "nagios.cfg"
+    main.write_text("status_file=/nowhere\n")
+    assert probe("fedcloud-downtimes", "--output", tmp_path, "--nagios", main).out == (
+        f"fedcloud-downtimes: not done: {main} does not set command_file\n"
+    )
+    main.write_text("status_file=/nowhere\ncommand_file=/nowhere\n")
+    assert probe("fedcloud-downtimes", "--output", tmp_path, "--nagios", main).out == (
+        f"fedcloud-downtimes: not done: {tmp_path}/services.jsonl cannot be read: No such file or directory "
+        "(name the --output of fedcloud-ncg)\n"
+    )
+
+
+def test_an_icinga_login_that_others_can_read_is_refused(probe, tmp_path: Path) -> None:
+    login = tmp_path / "login"
+    login.write_text("user:password")
+    login.chmod(0o644)
+    report = probe("fedcloud-downtimes", "--icinga", "https://localhost:1/", "--icinga-login", login)
+    assert report == Report(
+        2,
+        f"fedcloud-downtimes: not done: Icinga login {login} is open to others (mode 0644) (chmod 600 {login})\n",
+        "",
+    )
