@@ -186,6 +186,13 @@ class _Reader(HTMLParser):
     def outside(self) -> str:
         return " ".join("".join(self._outside).split())
 
+    def parse_marked_section(self, i: int, report: bool = True) -> int:
+        """Python 3.11 asserts that it knows the keyword after `<![`; to browsers any other is a comment."""
+        try:
+            return super().parse_marked_section(i, report)
+        except AssertionError:
+            return self.parse_bogus_comment(i, report)
+
     # ---- events of the parser
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:

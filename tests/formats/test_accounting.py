@@ -220,6 +220,14 @@ def test_long_cells_and_many_cells_are_cut():
     assert all(len(row.site) <= 1000 for row in found.rows)
 
 
+@pytest.mark.parametrize(
+    "section", ["<![C30", "<![ x", "<![]>", "<![IGNORE[x]]>", "<![if IE]>", "<![CDATA[x]]>", "<![&[>"]
+)
+def test_a_marked_section_of_any_kind_is_a_comment(section):
+    page = read_page([f"<table><tr><th>Site<th>LastUpdated<tr><td>A{section}><td>2026-01-01</table>".encode()])
+    assert page.is_table
+
+
 @given(st.lists(st.sampled_from([*"<>/&;!-\"'= \n", "table", "tr", "td", "th", "Site", "LastUpdated", "<td>", "<tr>",
                                  "<table>", "</table>", "2015-12-01 00:00:00", "&nbsp;", "<script>", "é", "\0",
                                  "Publication  Status", "OK [ last published"]), max_size=60))  # fmt: skip
