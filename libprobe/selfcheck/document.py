@@ -33,7 +33,14 @@ def render(run: Run) -> str:
         "notes": list(run.notes),
         "results": [_result(run, each) for each in run.results],
     }
-    return json.dumps(document, indent=2, ensure_ascii=False) + "\n"
+    return _harmless(json.dumps(document, indent=2, ensure_ascii=False)) + "\n"
+
+
+def _harmless(document: str) -> str:
+    """The document with escapes for what a terminal would obey, or UTF-8 cannot hold; to a program it is the same."""
+    if document.isascii():
+        return document  # JSON has escapes for ASCII's own controls
+    return "".join(char if char.isprintable() or char == "\n" else json.dumps(char)[1:-1] for char in document)
 
 
 def _result(run: Run, result: Result) -> dict[str, object]:

@@ -5,8 +5,6 @@ CRITICAL is a failure, UNKNOWN an error, a result in downtime is skipped; WARNIN
 
 from __future__ import annotations
 
-import re
-
 from libprobe.failures import CRITICAL, UNKNOWN, WARNING
 
 TYPE_CHECKING = False
@@ -15,8 +13,6 @@ if TYPE_CHECKING:
     from xml.etree.ElementTree import Element
 
     from libprobe.selfcheck.results import Result, Run
-
-_NOT_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
 
 def render(run: Run) -> str:
@@ -66,5 +62,5 @@ def _add_case(suite: Element, run: Run, result: Result) -> None:
 
 
 def _text(text: str) -> str:
-    """Without the characters that XML 1.0 has no way to hold."""
-    return _NOT_XML.sub("\ufffd", text)
+    """Without the characters that XML 1.0 has no way to hold, or that a terminal would obey."""
+    return "".join(char if char.isprintable() or char in "\n\t" else "\ufffd" for char in text)
