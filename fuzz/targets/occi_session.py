@@ -24,12 +24,14 @@ from libprobe.clients.keystone import Wish
 from libprobe.clients.occi import OcciClient
 from libprobe.deadline import Deadline
 from libprobe.failures import Refused
+from libprobe.state import journal
 from libprobe.topology import Endpoint
 
 MAX_BYTES = 16 << 10
 SEPARATOR = b"\n%%\n"
 BASE = "http://cloud.example.org:8787/occi1.1"
 TITLE = "egi-sam-monitor-0"
+COLLECTIONS = ("", "/occi1.1", "/occi1.1/compute")
 VM = "/occi1.1/compute/179c425e-ce7f-4657-a06d-9eb5b9cd4f42"
 WORDS = (
     SEPARATOR, b"HTTP/1.1 200 OK\r\n", b"HTTP/1.1 201 Created\r\n", b"HTTP/1.1 401 Unauthorized\r\n",
@@ -62,22 +64,16 @@ class _Clock:
         self.now += seconds
 
 
-class _Entry:
+class _Entry(journal.Entry):
     """What the journal keeps of a VM, kept nowhere."""
 
     def __init__(self, path: str | None = None) -> None:
-        self.title = TITLE
-        self.path = path
-        self.is_done = False
+        self.endpoint, self.identity, self.title, self.created_at = BASE, "/O=Grid/CN=monitor", TITLE, 0.0
+        self.path, self.looks, self.is_done = path, 0, False
 
-    def is_forgotten(self, now: float) -> bool:
-        return False
-
-    def located(self, path: str) -> None:
-        assert (
-            path.startswith("/") and path.isprintable() and path.rstrip("/") not in ("", "/occi1.1", "/occi1.1/compute")
-        )
-        self.path = path
+    def _note(self, more: dict[str, object]) -> None:
+        path = str(more.get("path", VM))
+        assert path.startswith("/") and path.isprintable() and path.rstrip("/") not in COLLECTIONS
 
     def done(self) -> None:
         self.is_done = True
@@ -86,15 +82,17 @@ class _Entry:
         pass
 
 
-class _Journal:
+class _Journal(journal.Journal):
     def __init__(self, leftovers: list[_Entry]) -> None:
+        self.unreadable: list[str] = []
+        self.path = "nowhere"
         self._leftovers = leftovers
 
     def begin(self, endpoint: str, identity: str) -> _Entry:
         return _Entry()
 
-    def leftovers(self, endpoint: str, identity: str) -> list[_Entry]:
-        return self._leftovers
+    def leftovers(self, endpoint: str, identity: str) -> list[journal.Entry]:
+        return list(self._leftovers)
 
 
 def read(data: bytes) -> None:
@@ -110,9 +108,12 @@ def read(data: bytes) -> None:
                 judged.check(OcciOffer(endpoint, access, deadline, read_needs([], [])), "response_time", "count")
             else:
                 wanted = Wanted(b"#!/bin/sh\n", "ssh-ed25519 AAAA") if kind & 16 else Wanted(b"", "")
-                journal = _Journal([_Entry(), _Entry(VM)] if kind & 32 else [])
+                remembered = _Journal([_Entry(), _Entry(VM)] if kind & 32 else [])
                 judged.check(
-                    ComputeLifeCycle(endpoint, access, journal, deadline, wanted), "time", "time_to_active", "too_slow"
+                    ComputeLifeCycle(endpoint, access, remembered, deadline, wanted),
+                    "time",
+                    "time_to_active",
+                    "too_slow",
                 )
         finally:
             http.close()
