@@ -248,6 +248,8 @@ def read_localdb(text: str, into: Localdb | None = None) -> Localdb:
     for number, line in enumerate(text.splitlines(), 1):
         if '"' in line:
             raise BadData(f"line {number} has a double quote, at which NCG stops reading attributes")
+        if not re.fullmatch(r"[ -~\t]*", line):
+            raise BadData(f"line {number} has a character beyond ASCII, at which NCG stops reading attributes")
         if not line.strip() or line.lstrip().startswith("#"):
             continue
         word, *fields = [field.strip() for field in line.split("!")]
