@@ -8,8 +8,10 @@ import os
 import re
 import shutil
 import signal
+import socket
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -581,6 +583,105 @@ def test_a_dead_port_is_told_once_by_a_real_nagios(ncg: Ncg, stubs: Path, tmp_pa
             time.sleep(0.05)
     assert all(line in text() for line in awaited), text()
     assert re.findall(r"NOTIFICATION: [^;]+;[^;]+;([^;]+);", text()) == ["org.nagios.OCCI-TCP"]
+
+
+def test_a_dead_port_is_told_once_by_a_real_icinga(ncg: Ncg, stubs: Path, tmp_path: Path) -> None:
+    """First the port, then all that needs it; the mails are what people would get."""
+    stub, dead, mails = stubs / "stub", stubs / "dead", stubs / "mails"
+    stub.write_text(
+        f"{stub.read_text()}if os.path.exists({str(dead)!r}) and sys.argv[0][-4:] in open({str(dead)!r}).read():\n"
+        "    sys.exit(2)\n"
+    )
+    mail = stubs / "mail"
+    mail.write_text(f'#!/bin/sh\n{{ echo "$@"; cat; }} | tr "\\n" "~" >> {mails}\necho >> {mails}\n')
+    mail.chmod(0o755)
+    gocdb = pi.Gocdb()
+    gocdb.add_service(pi.Service("dead.example.org", topology.OCCI, "DEAD", "https://dead.example.org:8787/?image=a"))
+    words = ("--stand-alone", tmp_path / "state", "--interval-factor", "0.0001", "--probes-path", stubs)
+    assert ncg("--from", topology.save(gocdb, tmp_path), "--format", "icinga2", *words).code == 0
+    contacts = tmp_path / "out/icinga2/conf.d/contacts.conf"
+    contacts.write_text(contacts.read_text().replace("| mail ", f"| {mail} "))
+    main = str(tmp_path / "out/icinga2/icinga2.conf")
+    count = dict.fromkeys(("check_endpoint_tcp", "check_occi_vm", "check_occi_context"), 0)
+
+    def until(condition: Callable[[], object]) -> None:
+        end = time.monotonic() + 60
+        while not condition():
+            assert time.monotonic() < end and monitor.poll() is None, (tmp_path / "log").read_text()[-3000:]
+            time.sleep(0.05)
+
+    def all_asked(times: int) -> None:
+        """Wait until each probe was called so many times more."""
+        before = {name: sum(call[0] == name for call in calls(stubs)) for name in count}
+        until(lambda: all(sum(call[0] == name for call in calls(stubs)) >= before[name] + times for name in count))
+
+    def told() -> list[str]:
+        return mails.read_text().splitlines() if mails.exists() else []
+
+    with running(icinga2_command(ICINGA, main, str(tmp_path / "state")), tmp_path / "log") as monitor:
+        all_asked(2)
+        dead.write_text("_tcp")
+        until(told)
+        dead.write_text("_tcp i_vm text")
+        all_asked(5)
+        assert len(told()) == 1
+        dead.unlink()
+        until(lambda: len(told()) > 1)
+        all_asked(3)
+    assert told() == [
+        f"-s {kind}: org.nagios.OCCI-TCP on dead.example.org is {state} root@localhost~Service: org.nagios.OCCI-TCP~"
+        f"Host: dead.example.org~Site: DEAD~State: {state}~Reason: STUB OK - asked ~Page: {page}~"
+        for kind, state in (("PROBLEM", "CRITICAL"), ("RECOVERY", "OK"))
+        for page in [next(each.docurl for each in catalogue.read(str(SHIPPED)) if each.name == "org.nagios.OCCI-TCP")]
+    ]
+
+
+NRPED, CHECK_NRPE = "/usr/sbin/nrpe", "/usr/lib/nagios/plugins/check_nrpe"
+
+
+def test_a_real_nrpe_runs_exactly_the_commands_of_the_catalogue(ncg: Ncg) -> None:
+    """NRPE refuses to run as root, so what it needs lies where nobody can read it."""
+    user, group = ("nobody", "nogroup") if os.geteuid() == 0 else (str(os.geteuid()), str(os.getegid()))
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    with tempfile.TemporaryDirectory(prefix="nrpe-") as path:
+        directory = Path(path)
+        directory.chmod(0o755)
+        for probe in {metric.probe for metric in catalogue.read(str(SHIPPED))}:
+            (directory / probe).write_text('#!/bin/sh\nprintf \'[%s]\' "${0##*/}" "$@"\nexit 1\n')
+            (directory / probe).chmod(0o755)
+        gocdb = topology.good()
+        saved = topology.save(gocdb, directory)
+        assert ncg("--from", saved, "--format", "nrpe", "--output", directory / "out", "--probes-path", path).code == 0
+        (directory / "nrpe.cfg").write_text(
+            f"server_address=127.0.0.1\nserver_port={port}\npid_file={directory}/pid\nlog_file={directory}/log\n"
+            f"nrpe_user={user}\nnrpe_group={group}\nallowed_hosts=127.0.0.1\ndont_blame_nrpe=0\ncommand_timeout=330\n"
+            f"include_dir={directory}/out/nrpe\n"
+        )
+
+        def ask(name: str, *more: str) -> tuple[int, str]:
+            words = [CHECK_NRPE, "-H", "127.0.0.1", "-p", str(port), "-t", "60", "-c", name, *more]
+            done = subprocess.run(words, capture_output=True, text=True)
+            return done.returncode, done.stdout
+
+        with running([NRPED, "-c", str(directory / "nrpe.cfg"), "-f"], directory / "output") as daemon:
+            end = time.monotonic() + 60
+            while "NRPE v" not in ask("_NRPE_CHECK")[1]:
+                assert time.monotonic() < end and daemon.poll() is None, (directory / "output").read_text()
+                time.sleep(0.05)
+            for entry in map(json.loads, (directory / "out/services.jsonl").read_text().splitlines()):
+                code, said = ask(f"{entry['host']}_{entry['service']}")
+                [wanted_call] = [
+                    in_order(catalogue.command(metric, endpoint, path))
+                    for endpoint in read_service_endpoints([topology.document(gocdb)])
+                    for metric in catalogue.read(str(SHIPPED))
+                    if (endpoint.hostname, metric.described("ops")) == (entry["host"], entry["service"])
+                    and endpoint.service_type in metric.service_types
+                ]
+                assert (code, in_order(re.findall(r"\[((?:[^][]|\[[^][]*\])*)\]", said))) == (1, wanted_call)
+            # it takes no arguments from whoever asks
+            assert ask("cloud.example.org_org.nagios.OCCI-TCP", "-a", "x")[0] == 3
 
 
 def test_the_real_probes_are_ok_with_the_commands_made_for_the_federation(federation, tmp_path: Path) -> None:
