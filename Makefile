@@ -32,6 +32,7 @@ bench: $(VENV)/ready
 	$(BIN)/python -m benchmarks.lifecycle --slow
 	$(BIN)/python -m benchmarks.growth
 	$(BIN)/python -m benchmarks.ncg
+	$(BIN)/python -m benchmarks.selfcheck
 
 # Looks for inputs that break a reader; see fuzz/README.md. SEED=0: another way each time.
 SECONDS ?= 60

@@ -89,9 +89,25 @@ def measure(topology: Path, output: Path, *more: str) -> Measured:
     return Measured(int(code), time.monotonic() - began, int(peak_kib) / 1024)
 
 
+Row = tuple[int, Measured, Measured]
+"""Endpoints, the run that only wrote, and the one that also checked."""
+
+
+def grown(before: Row, now: Row) -> str:
+    """How many times as much of each there is in a row as in the one before it."""
+    size, written, checked = (
+        now[0] / before[0],
+        now[1].seconds / before[1].seconds,
+        now[2].seconds / before[2].seconds,
+    )
+    memory = now[1].peak_mib / before[1].peak_mib
+    return f"x {size:.0f}: written in x {written:.1f}, memory x {memory:.2f}, checked in x {checked:.1f}"
+
+
 def main() -> None:
     formats = [word for kind in ("nagios", "icinga2", "nrpe") for word in ("--format", kind)]
     print(f"{'endpoints':>9}  {'document':>9}  {'written in':>10}  {'peak memory':>11}  {'and checked in':>14}")
+    before = None
     for size in [int(word) for word in sys.argv[1:]] or SIZES:
         with tempfile.TemporaryDirectory() as directory:
             place = Path(directory)
@@ -105,6 +121,9 @@ def main() -> None:
                 f"{checked.seconds:12.2f} s",
                 flush=True,
             )
+            if before:
+                print(f"{grown(before, (size, written, checked)):>64}", flush=True)
+            before = (size, written, checked)
 
 
 if __name__ == "__main__":
