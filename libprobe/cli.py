@@ -64,6 +64,12 @@ class Parser(argparse.ArgumentParser):
         """argparse's message, with the option that was perhaps meant."""
         prefix = "unrecognized arguments: "
         if not message.startswith(prefix):
+            argument, _, what = message.rpartition(": ")
+            if what == "expected one argument":
+                option = argument.rpartition("/")[2].removeprefix("argument ")
+                return f"{argument}: needs a value (one that begins with a dash is written {option}=-...)"
+            if what.startswith("ignored explicit argument "):
+                return f"{argument}: takes no value, and {what.removeprefix('ignored explicit argument ')} was given"
             return message
         import difflib
 
@@ -124,7 +130,7 @@ def endpoint(
 ) -> None:
     """Add -H, -p and -u: which endpoint is meant. port: whether -p can make a difference."""
     group = parser.add_argument_group("endpoint")
-    group.add_argument("-H", "--hostname", metavar="HOST", type=_word, help="host name, looked up in the GOCDB")
+    group.add_argument("-H", "--hostname", metavar="HOST", type=_host, help="host name, looked up in the GOCDB")
     if port:
         group.add_argument("-p", "--port", type=_port, help="port, where it differs from the registered one")
     group.add_argument("-u", "--url", type=_word, help=url)
@@ -346,6 +352,14 @@ def line(text: str) -> str:
     if not text.isprintable():
         raise argparse.ArgumentTypeError(f"{text!r} has control characters in it, or is not UTF-8")
     return text.strip()
+
+
+def _host(text: str) -> str:
+    """The name of a host or its address; what is none of them would be looked up in vain."""
+    name = _word(text)
+    if "/" in name or name.startswith("-"):
+        raise argparse.ArgumentTypeError(f"{text!r} is not the name of a host (give a URL with -u)")
+    return name
 
 
 port, word = _port, _word

@@ -28,6 +28,8 @@ SIZE = {
 }
 NUMBER = {"": 1.0}
 
+FORMS = "a range is END (from 0), START:, ~:END, START:END, or @START:END for its inside"
+
 _DECIMAL = re.compile(r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)")
 
 
@@ -43,8 +45,10 @@ def quantity(text: str, units: dict[str, float]) -> float:
     stripped = text.strip()
     digits = stripped.rstrip("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ")
     unit = stripped[len(digits) :]
+    known = ", ".join(name for name in units if name)
+    if not digits.strip():
+        raise BadRange(f"{text!r} is not a number" + (f", alone or with a unit ({known})" if known else ""))
     if unit not in units:
-        known = ", ".join(name for name in units if name)
         raise BadRange(f"{text!r} has the unit {unit!r}" + (f"; known are {known}" if known else ", but takes none"))
     plain = digits.strip()
     if not _DECIMAL.fullmatch(plain):
@@ -73,16 +77,16 @@ class Range:
         if self.inside and not text:
             raise BadRange("'@' needs a range after it")
         if text.count(":") > 1:
-            raise BadRange(f"{spec!r} has more than one ':'")
+            raise BadRange(f"{spec!r} has more than one ':'; {FORMS}")
         first, colon, second = text.partition(":")
         if not colon:
             first, second = "0", text
         elif not first and not second:
-            raise BadRange(f"{spec!r} has no bound")
+            raise BadRange(f"{spec!r} has no bound; {FORMS}")
         self.start = -math.inf if first.strip() == "~" else quantity(first or "0", units)
         self.end = quantity(second, units) if second.strip() else math.inf
         if self.start > self.end:
-            raise BadRange(f"{spec!r} starts above its end")
+            raise BadRange(f"{spec!r} starts above its end; {FORMS}")
 
     def alerts(self, value: float) -> bool:
         """Whether the value deserves an alert. Raises: ValueError for NaN, which no range can judge."""

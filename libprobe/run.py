@@ -117,6 +117,17 @@ def _explained(page: str) -> str:
     return f"what it means, and what to do: {page}"
 
 
+def _bug(error: Exception) -> str:
+    """A sentence for what no check raises on purpose."""
+    if isinstance(error, ImportError) and not (error.name or "").startswith("libprobe"):
+        missing = (error.name or str(error)).partition(".")[0]
+        return (
+            f"a library is missing: {sys.executable} has no {missing} "
+            "(install it there, or run the probe with the Python that this package was installed for)"
+        )
+    return f"a bug in the probe: {type(error).__name__}: {error}; run it with -v for the traceback, and report it"
+
+
 class _Run:
     """The objects of one check, its results so far, and the report they make."""
 
@@ -171,8 +182,7 @@ class _Run:
     def _add_bug(self, error: Exception) -> None:
         import traceback
 
-        kind = "a library is missing" if isinstance(error, ImportError) else "a bug in the probe"
-        self.add(UNKNOWN, f"{kind}: {type(error).__name__}: {error}; run it with -v for the traceback, and report it")
+        self.add(UNKNOWN, _bug(error))
         if self.args.verbose:
             self.lines += traceback.format_exc().splitlines()
 

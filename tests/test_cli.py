@@ -23,6 +23,10 @@ def refused(*words: str) -> str:
     return stop.value.text
 
 
+NEEDS_A_VALUE = "needs a value (one that begins with a dash is written"
+NO_HOST = "is not the name of a host (give a URL with -u)"
+
+
 @pytest.mark.parametrize(
     ("words", "sentence"),
     [
@@ -32,9 +36,13 @@ def refused(*words: str) -> str:
         (["--hostnam", "x"], "unknown argument --hostnam x; did you mean --hostname?"),
         (["--hostnam=x"], "unknown argument --hostnam=x; did you mean --hostname?"),
         (["x\x1b[31m\u202ey"], "unknown argument x y"),
-        (["--timeout=--"], "argument -t/--timeout: expected one argument"),
-        (["-t--"], "argument -t/--timeout: expected one argument"),
-        (["--port=--"], "argument -p/--port: expected one argument"),
+        (["--timeout=--"], f"argument -t/--timeout: {NEEDS_A_VALUE} --timeout=-...)"),
+        (["-t--"], f"argument -t/--timeout: {NEEDS_A_VALUE} --timeout=-...)"),
+        (["-v=x"], "argument -v/--verbose: takes no value, and 'x' was given"),
+        (["--verbose=x"], "argument -v/--verbose: takes no value, and 'x' was given"),
+        (["-H", "https://a.example.org/"], f"argument -H/--hostname: 'https://a.example.org/' {NO_HOST}"),
+        (["-H=-a"], f"argument -H/--hostname: '-a' {NO_HOST}"),
+        (["--port=--"], f"argument -p/--port: {NEEDS_A_VALUE} --port=-...)"),
     ],
 )
 def test_a_command_line_that_is_wrong_is_explained(words, sentence):

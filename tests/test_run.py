@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import subprocess
+import sys
 import textwrap
 import time
 from pathlib import Path
@@ -79,20 +80,26 @@ def test_a_value_decides_the_status(script, value, code, line):
     assert script(f"yield Metric('value', {value})") == Report(code, line + "\n", "")
 
 
+FORMS = "a range is END (from 0), START:, ~:END, START:END, or @START:END for its inside"
+
+
 @pytest.mark.parametrize(
     ("arguments", "sentence"),
     [
         (["--warnin", "3"], "unknown argument --warnin 3; did you mean --warning?"),
         (["--verb"], "unknown argument --verb; did you mean --verbose?"),
         (["surplus"], "unknown argument surplus"),
-        (["-w", "5:3"], "argument -w/--warning: '5:3' starts above its end"),
+        (["-w", "5:3"], f"argument -w/--warning: '5:3' starts above its end; {FORMS}"),
         (["-c", "7x"], "argument -c/--critical: '7x' has the unit 'x'; known are ms, s, m, min, h, d, w"),
-        (["-c", "nan"], "argument -c/--critical: 'nan' has the unit 'nan'; known are ms, s, m, min, h, d, w"),
+        (["-c", "nan"], "argument -c/--critical: 'nan' is not a number, alone or with a unit (ms, s, m, min, h, d, w)"),
         (["-t", "0"], "argument -t/--timeout: '0' is not above 0 and at most 86400 s"),
         (["-t", "-3"], "argument -t/--timeout: '-3' is not above 0 and at most 86400 s"),
         (["-p", "99999"], "argument -p/--port: '99999' is not a port between 1 and 65535"),
         (["-p", "0"], "argument -p/--port: '0' is not a port between 1 and 65535"),
-        (["-H"], "argument -H/--hostname: expected one argument"),
+        (
+            ["-H"],
+            "argument -H/--hostname: needs a value (one that begins with a dash is written --hostname=-...)",
+        ),
         (["-H", ""], "argument -H/--hostname: '' is empty or has blanks or control characters in it"),
         (["-H", "a b"], "argument -H/--hostname: 'a b' is empty or has blanks or control characters in it"),
     ],
@@ -184,8 +191,8 @@ def test_a_missing_library_is_unknown_and_no_traceback(script):
     report = script("import no_such_library\nyield")
     assert report.code == 3
     assert report.first == (
-        "DEMO UNKNOWN - a library is missing: ModuleNotFoundError: No module named 'no_such_library'; "
-        "run it with -v for the traceback, and report it"
+        f"DEMO UNKNOWN - a library is missing: {sys.executable} has no no_such_library (install it there, or run the "
+        "probe with the Python that this package was installed for)"
     )
 
 

@@ -16,7 +16,7 @@ PAGES = [
     *sorted((ROOT / "docs").glob("*.md")),
     *sorted((ROOT / "docs/example/docs").glob("*.md")),
 ]
-OURS = re.compile(r"(?:probes/)?((?:check_|fedcloud-)[a-z_]+)(?= )")
+OURS = re.compile(r"(?<![\w-])(?:probes/)?((?:check_|fedcloud-)[a-z_]+)(?= )")
 
 _FENCE = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 

@@ -76,6 +76,7 @@ def _welcome(federation: Federation, control: Control) -> None:
     print(*federation.describe(), sep="\n")
     print("\nPoint probes at it:\n")
     print(textwrap.indent(federation.exports(), "    "), end="")
+    print(f'    export PATH="{Path(sys.executable).parent}:{Path.cwd() / "probes"}:$PATH"')
     for site in federation.sites.values():
         print(f"    check_occi_vm -H {site.hostname}")
     print(

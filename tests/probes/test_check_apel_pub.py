@@ -269,7 +269,10 @@ def test_a_gocdb_that_fails_is_unknown(look, federation):
     [
         ([], "no site is named (give --site NAME, or -H HOST to look it up in the GOCDB)"),
         (["--site", "A", "-w", "7"], "usage: argument -w/--warning: '7' would be seconds: say 7s, 7h or 7d (see "),
-        (["--site", "A", "-c", "-1d"], "usage: argument -c/--critical: expected one argument"),
+        (
+            ["--site", "A", "-c", "-1d"],
+            "usage: argument -c/--critical: needs a value (one that begins with a dash is written --critical=-...)",
+        ),
         (["--site", "A", "-w", "x"], "usage: argument -w/--warning: "),
         (["--site", "A", "-w", "30d", "-c", "7d"], "the warning limit 30d is beyond the critical limit 7d"),
         (["--site", "A", "-p", "80"], "usage: unknown argument -p"),

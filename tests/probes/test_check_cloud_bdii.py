@@ -367,7 +367,7 @@ def test_as_ncg_calls_it_the_gocdb_is_asked_for_the_occi_endpoint_only(monitor, 
         (["-u", "ldap://h:1/", "-b", "nonsense"], r"--base: 'nonsense' is not a DN \(give a DN like o=glue\)"),
         (["-u", "ldap://h:1/", "-w", "2d", "-c", "1d"], r"the warning limit 2d is beyond the critical limit 1d"),
         (["-u", "ldaps://h:1/", "--ca-path", "/nonexistent"], r"CA path /nonexistent cannot be read: .*"),
-        (["-u", "ldap://h:1/", "--entries", "x"], r"usage: argument --entries: 'x' .*takes none \(see .* --help\)"),
+        (["-u", "ldap://h:1/", "--entries", "x"], r"usage: argument --entries: 'x' is not a number \(see .* --help\)"),
         (
             ["-u", "ldap://h:1/", "--strct"],
             r"usage: unknown argument --strct; did you mean --strict\? \(see .* --help\)",

@@ -167,7 +167,7 @@ def test_without_a_port_the_schemes_is_meant(probe, url, expected):
         ),
         (
             ("-H", "h", "--certificate", "x:"),
-            "usage: argument --certificate: 'x' has the unit 'x'; known are ms, s, m, min, h, d, w "
+            "usage: argument --certificate: 'x' is not a number, alone or with a unit (ms, s, m, min, h, d, w) "
             "(see check_endpoint_tcp --help)",
         ),
     ],
