@@ -17,6 +17,9 @@ if TYPE_CHECKING:
 
     from libprobe.selfcheck.results import Job, Result, Run
 
+WIDE = 110
+"""Columns of a terminal from which on metrics have their full names."""
+
 STYLES = ("green", "yellow", "bold red", "magenta")
 
 
@@ -97,6 +100,10 @@ def table(run: Run, file: Any, *, details: bool = False) -> None:
     from rich.text import Text
 
     console = Console(file=file, highlight=False, markup=False, emoji=False)
+    # of a long name what tells it from others; --metric takes it as well
+    full = console.width >= WIDE
+    names = {each.job.metric: safe(each.job.metric if full else _last_part(each.job.metric)) for each in run.results}
+    longest = min(max(map(len, names.values()), default=0) + len(" ▲"), console.width // 3)
     for job, results in by_endpoint(run):
         place = Text(_endpoint_line(job), style="bold")
         if job.downtime:
@@ -104,9 +111,9 @@ def table(run: Run, file: Any, *, details: bool = False) -> None:
         console.print(place, overflow="fold")
         part = Table(box=None, pad_edge=False, show_header=False, expand=True, padding=(0, 1))
         part.add_column(width=9, no_wrap=True)
-        part.add_column(overflow="fold", ratio=3)
+        part.add_column(width=longest, overflow="fold")
         part.add_column(width=8, justify="right", no_wrap=True)
-        part.add_column(overflow="fold", ratio=7)
+        part.add_column(overflow="fold", ratio=1)
         for each in results:
             style = "dim" if not run.counts(each) else STYLES[each.status]
             said = Text(safe(each.sentence))
@@ -116,12 +123,16 @@ def table(run: Run, file: Any, *, details: bool = False) -> None:
                 said.append(f"\n{safe(line)}", style="dim")
             mark = "" if not each.changed else " ▲" if each.is_worse else " ▼"
             state = Text(each.status_name, style=style)
-            part.add_row(state, Text(safe(each.job.metric) + mark), Text(took(each), style="dim"), said)
+            part.add_row(state, Text(names[each.job.metric] + mark), Text(took(each), style="dim"), said)
         console.print(part)
         console.print()
     console.print(Text(headline(run), style=STYLES[run.status]))
     for line in footer(run):
         console.print(Text(line))
+
+
+def _last_part(metric: str) -> str:
+    return metric.rpartition(".")[2] or metric
 
 
 def by_endpoint(run: Run) -> Iterator[tuple[Job, list[Result]]]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import re
 from html import escape
 from itertools import groupby
 from urllib.parse import urlsplit
@@ -126,6 +127,7 @@ def _page(run: Run) -> Iterator[str]:
     yield "<main>"
     yield from _changes(run)
     sites = [(site, list(results)) for site, results in groupby(_in_order(run), key=lambda each: each.job.site)]
+    sites.sort(key=lambda each: -SIGNIFICANCE.index(_state(run, each[1])))  # of one state by name
     if len(sites) > 1:
         yield from _overview(run, sites)
     slowest = max((each.seconds for each in run.results), default=0.0)
@@ -158,7 +160,7 @@ def _header(run: Run) -> Iterator[str]:
 def _changes(run: Run) -> Iterator[str]:
     """What is not as it was the last time, and what else is to be noted."""
     heading, *lines = [line.strip() for line in console.changes(run)] or [""]
-    yield from _list(heading.rstrip(":."), lines)
+    yield from _list(heading.rstrip(":."), [re.sub(r"^(\w+) +", r"\1: ", line) for line in lines])
     if run.notes:
         yield from _list("Notes", run.notes)
 
@@ -174,10 +176,8 @@ def _list(heading: str, lines: Sequence[str]) -> Iterator[str]:
 
 def _overview(run: Run, sites: list[tuple[str, list[Result]]]) -> Iterator[str]:
     yield f'<h2>{number_of(len(sites), "site")}</h2>\n<ul class="sites">'
-    numbered = list(enumerate(sites))
-    numbered.sort(key=lambda each: -SIGNIFICANCE.index(_state(run, each[1][1])))
-    for number, (site, results) in numbered:
-        badge = _badge(_state(run, results))
+    for number, (site, results) in enumerate(sites):
+        badge = _badge_of(run, results)
         yield f'<li><a href="#site-{number}"><span>{_text(site or "no site")}</span>{badge}</a></li>'
     yield "</ul>"
 
@@ -186,8 +186,15 @@ def _state(run: Run, results: list[Result]) -> int:
     return worst(each.status for each in results if run.counts(each))
 
 
+def _badge_of(run: Run, results: list[Result]) -> str:
+    """The state of a site, unless none of its results counts for it."""
+    if any(run.counts(each) for each in results):
+        return _badge(_state(run, results))
+    return '<span class="badge sd">in downtime</span>'
+
+
 def _site(run: Run, anchor: str, site: str, results: list[Result], slowest: float) -> Iterator[str]:
-    badge = _badge(_state(run, results))
+    badge = _badge_of(run, results)
     yield f'<section id="{anchor}">'
     if site != run.subject:
         yield f"<h2>{_text(site or 'no site')} {badge}</h2>"

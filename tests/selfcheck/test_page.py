@@ -184,8 +184,10 @@ def test_several_sites_have_an_overview_with_the_worst_first_and_one_has_none():
     other = RESULT._replace(job=JOB._replace(site="A-SITE"))
     bad = RESULT._replace(status=2)
     read = Reader(page.render(a_run(other, bad, subject="all sites")))
-    assert [each["href"] for each in read.of("a") if each["href"].startswith("#")] == ["#site-1", "#site-0"]
-    assert {each.get("id") for each in read.of("section")} == {"site-0", "site-1"}
+    assert [each["href"] for each in read.of("a") if each["href"].startswith("#")] == ["#site-0", "#site-1"]
+    assert [each.get("id") for each in read.of("section")] == ["site-0", "site-1"]
+    assert read.text.index("EXAMPLE-CLOUD") < read.text.index("A-SITE")
+    assert read.text.rindex("EXAMPLE-CLOUD") < read.text.rindex("A-SITE")
     assert not [each for each in Reader(page.render(a_run(bad))).of("a") if each["href"].startswith("#")]
 
 
@@ -235,14 +237,28 @@ def test_what_changed_and_what_is_in_downtime_is_on_the_page():
     text = " ".join(read.text.split())
     for part in (
         "Changed since 2026-11-23 07:30 UTC",
-        "worse eu.egi.cloud.OCCI-VM at cloud.example.org: was OK, is CRITICAL",
-        "gone x.Y at old.example.org",
+        "worse: eu.egi.cloud.OCCI-VM at cloud.example.org: was OK, is CRITICAL",
+        "gone: x.Y at old.example.org",
         "In downtime until 2026-11-23 08:30 UTC: New firmware",
         "was OK",
         "1in downtime",
     ):
         assert part in text, part
     assert "https://goc.example.org/portal?id=1" in [each["href"] for each in read.of("a")]
+
+
+def test_a_site_of_which_nothing_counts_is_not_shown_as_ok():
+    downtime = Silence("New firmware", "SCHEDULED", NOW + timedelta(hours=1), "")
+    down = RESULT._replace(job=JOB._replace(downtime=downtime, site="DOWN-SITE"))
+    read = Reader(page.render(a_run(down, RESULT, subject="all sites")))
+    assert (
+        re.findall(r"(DOWN-SITE|EXAMPLE-CLOUD) *(OK|in downtime)", read.text)
+        == [
+            ("DOWN-SITE", "in downtime"),
+            ("EXAMPLE-CLOUD", "OK"),
+        ]
+        * 2
+    )
 
 
 def test_a_thousand_results_make_a_page_of_a_few_megabytes_at_most():
