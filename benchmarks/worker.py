@@ -3,14 +3,18 @@
 C plugins through Nagios' own workers, our probes through fedcloud-worker, and (slow, a few seconds only)
 our probes through Nagios' own workers. More services are due than can be run, so that the rate is what the
 machine gives; processor time is that of Nagios and all that runs below it and of the worker, not of the
-peer. Rounds alternate; medians are shown. Needs nagios4-core and monitoring-plugins-basic.
+peer. Rounds alternate; medians are shown. Memory is measured without Nagios, by a query handler that keeps
+every thread busy. Needs nagios4-core and monitoring-plugins-basic.
 """
 
 from __future__ import annotations
 
 import argparse
+import statistics
 import tempfile
 import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
@@ -31,9 +35,10 @@ from tests.federation.accounting import Accounting, Record
 from tests.federation.authority import Authority
 from tests.federation.web import Request
 from tests.nagios import SmallNagios, service
-from tests.worker.handler import Worker, until
+from tests.worker.handler import QueryHandler, Worker, until
 
 WARM_UP_S = 4.0
+ALL_THREADS = 60
 
 
 class Rate(NamedTuple):
@@ -122,34 +127,74 @@ def tcp(rounds: int, seconds: float, due: int) -> None:
         )
 
 
+@contextmanager
+def portal(scratch: Path) -> Iterator[tuple[Peer, str, Path]]:
+    """An accounting portal with one page over TLS: its peer, the page's path, and the directory of its CA."""
+    authority = Authority(scratch / "authority")
+    context = authority.server_context(authority.host(["localhost"]))
+    path = "/cloudtest/cloudsites2.html"
+    page = Accounting(records=[Record(f"SITE-{number}") for number in range(30)]).app(Request("GET", path)).body
+    head = f"HTTP/1.1 200 OK\r\nContent-Type: text/html\r\nContent-Length: {len(page)}\r\nConnection: close\r\n\r\n"
+    with peer(head.encode() + page, context) as asked:
+        yield asked, path, authority.ca_directory
+
+
 def https(rounds: int, seconds: float, due: int) -> None:
-    with tempfile.TemporaryDirectory(prefix="fedcloud-bench-") as scratch:
-        authority = Authority(Path(scratch))
-        context = authority.server_context(authority.host(["localhost"]))
-        portal = Accounting(records=[Record(f"SITE-{number}") for number in range(30)])
-        page = portal.app(Request("GET", "/cloudtest/cloudsites2.html")).body
-        answer = b"HTTP/1.1 200 OK\r\nContent-Type: text/html\r\nContent-Length: %d\r\nConnection: close\r\n\r\n%s" % (
-            len(page),
-            page,
+    with tempfile.TemporaryDirectory(prefix="fedcloud-bench-") as scratch, portal(Path(scratch)) as (asked, path, cas):
+        url = f"https://localhost:{asked.port}{path}"
+        ours = f"{ROOT}/probes/check_apel_pub --site SITE-7 -u {url} --ca-path {cas}"
+        theirs = f"{PLUGINS}/check_http -S --sni -I 127.0.0.1 -H localhost -p {asked.port} -u {path}"
+        compare(
+            "HTTPS GET of one page",
+            asked,
+            [
+                ("C check_http, Nagios' workers (does not verify)", theirs, False, due),
+                ("check_apel_pub, fedcloud-worker (verifies)", ours, True, due),
+                ("check_apel_pub, Nagios' workers (verifies)", ours, False, 40),
+            ],
+            rounds,
+            seconds,
         )
-        with peer(answer, context) as asked:
-            url = f"https://localhost:{asked.port}/cloudtest/cloudsites2.html"
-            ours = f"{ROOT}/probes/check_apel_pub --site SITE-7 -u {url} --ca-path {authority.ca_directory}"
-            theirs = (
-                f"{PLUGINS}/check_http -S --sni -I 127.0.0.1 -H localhost -p {asked.port} "
-                "-u /cloudtest/cloudsites2.html"
-            )
-            compare(
-                "HTTPS GET of one page",
-                asked,
-                [
-                    ("C check_http, Nagios' workers (does not verify)", theirs, False, due),
-                    ("check_apel_pub, fedcloud-worker (verifies)", ours, True, due),
-                    ("check_apel_pub, Nagios' workers (verifies)", ours, False, 40),
-                ],
-                rounds,
-                seconds,
-            )
+
+
+def memory(checks: int) -> None:
+    """Memory of the whole family, all probes loaded and every thread of every runner taken at all times."""
+    rows: list[Sequence[object]] = []
+    with tempfile.TemporaryDirectory(prefix="fedcloud-bench-") as scratch, portal(Path(scratch)) as (asked, path, cas):
+        url = f"https://localhost:{asked.port}{path}"
+        command = f"check_apel_pub --site SITE-7 -u {url}"
+        rows.append(_filled("HTTPS", f"{command} --ca-path {cas}", checks // 5))
+        rows.append(_filled("HTTPS, refused by the system's CAs", command, checks // 20))
+    with peer() as asked:
+        rows.append(_filled("TCP", f"check_endpoint_tcp -H 127.0.0.1 -p {asked.port}", checks))
+    head = ("all threads at", "checks", "at rest MiB", "after a fifth", "at last", "most", "MiB more per 10,000 checks")
+    table(head, rows)
+
+
+def _filled(what: str, command: str, checks: int) -> Sequence[object]:
+    with tempfile.TemporaryDirectory(prefix="fedcloud-bench-") as scratch:
+        directory = Path(scratch)
+        handler = QueryHandler(directory / "qh")
+        worker = Worker(handler.path, directory, **clean_environment(HOME=directory)).start()
+        try:
+            nagios = handler.registered(command.split()[0])
+            until(lambda: len(worker.family()) == 4)  # supervisor, nursery, two runners
+            at_rest = memory_mib(worker.family())
+            for key in range(2 * ALL_THREADS):
+                nagios.order(key, f"{ROOT}/probes/{command}")
+            found: list[tuple[int, float]] = []
+            for key in range(checks):
+                nagios.answer()
+                nagios.order(key, f"{ROOT}/probes/{command}")
+                if not key % max(1, checks // 100):
+                    found.append((key, memory_mib(worker.family())))
+            settled = found[len(found) // 5 :]
+            slope = statistics.linear_regression(*zip(*settled, strict=True)).slope
+            values = [each for _, each in found]
+            shown = (at_rest, settled[0][1], values[-1], max(values))
+            return (what, checks, *(f"{each:.0f}" for each in shown), f"{slope * 10_000:+.2f}")
+        finally:
+            worker.kill()
 
 
 def occi(count: int, templates: int) -> None:
@@ -157,7 +202,6 @@ def occi(count: int, templates: int) -> None:
     from dataclasses import replace
 
     from tests.federation.federation import Federation
-    from tests.worker.handler import QueryHandler
 
     with tempfile.TemporaryDirectory(prefix="fedcloud-bench-") as scratch:
         directory = Path(scratch)
@@ -194,7 +238,8 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--seconds", type=float, default=6.0)
     parser.add_argument("--due", type=int, default=4000, help="services due each second")
-    parser.add_argument("--only", choices=("tcp", "https", "occi"))
+    parser.add_argument("--only", choices=("tcp", "https", "occi", "memory"))
+    parser.add_argument("--checks", type=int, default=100_000, help="of the measurement of memory")
     args = parser.parse_args()
     print(machine() + "\n", flush=True)
     if args.only in (None, "tcp"):
@@ -203,6 +248,8 @@ def main() -> None:
         https(args.rounds, args.seconds, args.due // 4)
     if args.only in (None, "occi"):
         occi(40, 200)
+    if args.only in (None, "memory"):
+        memory(args.checks)
 
 
 if __name__ == "__main__":

@@ -213,7 +213,7 @@ class HttpClient:
 
     def tls_context(self) -> Any:
         if self._context is None:
-            self._context = tls.context(self._trust, self.credential)
+            self._context = tls.context_for_http(self._trust, self.credential)
         return self._context
 
     def close(self) -> None:

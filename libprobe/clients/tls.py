@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import time
 
 from libprobe.clients import sockets
 from libprobe.failures import (
@@ -26,6 +27,8 @@ if TYPE_CHECKING:
     from libprobe.deadline import Deadline
 
 GRID_CA_DIRECTORY = "/etc/grid-security/certificates"
+SHARED_S = 60.0
+MAX_SHARED = 16
 
 # X509_V_ERR_* of OpenSSL's x509_vfy.h; Python's ssl module does not name them
 _NOT_YET_VALID, _EXPIRED = 9, 10
@@ -33,6 +36,9 @@ _SELF_SIGNED = (18, 19)
 _NO_ISSUER = (2, 20, 21)
 _REVOKED = 23
 _NAME_MISMATCH = (62, 64)
+
+_shared: dict[tuple[object, ...], tuple[float, ssl.SSLContext]] | None = None
+"""Contexts by their files, each with when it was made (see `share`); None: everybody gets one of their own."""
 
 
 def ca_path(option: str | None, configured: str = "") -> str | None:
@@ -57,6 +63,54 @@ def context(trust: str | None, credential: Credential | None = None) -> ssl.SSLC
     if credential:
         _present(made, credential)
     return made
+
+
+def context_for_http(trust: str | None, credential: Credential | None = None) -> ssl.SSLContext:
+    """As `context`, for HTTP alone: it tells servers so (ALPN), and is not to be changed, for it may be shared."""
+    if _shared is None:
+        return context(trust, credential)
+    now = time.monotonic()
+    key = _files(trust, credential)
+    known = _shared.get(key)
+    if known and now - known[0] < SHARED_S:
+        return known[1]
+    made = context(trust, credential)
+    made.set_alpn_protocols(["http/1.1"])
+    # urllib3 does that for each connection, while another thread may be opening one
+    made.set_alpn_protocols = lambda _: None  # type: ignore[assignment]
+    if len(_shared) >= MAX_SHARED:
+        _shared.clear()
+    _shared[key] = (now, made)
+    return made
+
+
+def share() -> None:
+    """From now on let all of this process that ask over HTTP have one context as long as its files stay the same.
+
+    A bundle of 145 CAs takes 40 ms and more than a megabyte for each context. OpenSSL keeps the CAs of a directory
+    that it has once read, so a context also ends by its age: a file may have been written over in its place.
+    """
+    global _shared
+    _shared = {}
+
+
+def _files(trust: str | None, credential: Credential | None) -> tuple[object, ...]:
+    """What tells one set of files from another."""
+    import ssl
+
+    defaults = ssl.get_default_verify_paths()
+    paths: list[str | None] = [trust] if trust else [defaults.cafile, defaults.capath]
+    if credential:
+        paths += [credential.cert_path, credential.key_path]
+    return tuple((path, _stamp(path)) for path in paths if path)
+
+
+def _stamp(path: str) -> tuple[int, ...]:
+    try:
+        found = os.stat(path)
+    except OSError:
+        return ()
+    return found.st_mtime_ns, found.st_ino, found.st_size
 
 
 def _trust(made: ssl.SSLContext, path: str) -> None:

@@ -17,6 +17,9 @@ IN_THREADS = frozenset(
 )
 """Probes that only read and use nothing that a process has only one of; what is not named here is forked."""
 
+MAX_IN_THREAD = 16 << 10
+"""Bytes of a command that a thread takes: each keeps a buffer of that size ready. A longer one is forked."""
+
 THREAD, PROCESS, SHELL = "thread", "process", "shell"
 
 _PLAIN = re.compile(rb"[\w./:@%+,=-]+(?: +[\w./:@%+,=-]+)* *")
@@ -39,7 +42,8 @@ def understand(command: bytes, registered: frozenset[str]) -> tuple[str, list[st
     if not words or words[0] not in registered:
         return SHELL, [text]
     name = words[0].rpartition("/")[2]
-    return (THREAD if name in IN_THREADS and not _needs_process(words) else PROCESS), words
+    fits = name in IN_THREADS and len(command) <= MAX_IN_THREAD and not _needs_process(words)
+    return (THREAD if fits else PROCESS), words
 
 
 def _needs_process(words: list[str]) -> bool:

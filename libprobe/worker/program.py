@@ -33,8 +33,8 @@ def options(parser: cli.Parser) -> None:
         "--probe", metavar="NAME", action="append", help="probe to run warm (repeatable; default: every check_*)"
     )
     parser.add_argument("--runners", type=_count, default=2, help="processes with threads (default 2)")
-    parser.add_argument("--max-runners", type=_count, default=4, help="as many while all are taken (default 4)")
-    parser.add_argument("--threads", type=_count, default=16, help="checks at once in each of them (default 16)")
+    parser.add_argument("--max-runners", type=_count, default=3, help="as many while all are taken (default 3)")
+    parser.add_argument("--threads", type=_count, default=20, help="checks at once in each of them (default 20)")
     parser.add_argument("--jobs", type=_count, default=20_000, help="checks after which one is replaced (20000)")
     parser.add_argument(
         "--drain",

@@ -12,6 +12,8 @@ import struct
 import threading
 
 from libprobe import redact
+from libprobe.clients import tls
+from libprobe.worker.commands import MAX_IN_THREAD
 from libprobe.worker.executables import Executable
 
 RESULT = struct.Struct(">QBHH")
@@ -19,7 +21,7 @@ RESULT = struct.Struct(">QBHH")
 
 NUMBER = struct.Struct(">Q")
 MAX_PACKET = 160 << 10
-"""Of a packet either way; what is larger does not fit a socket's buffer."""
+"""Of a result; what is larger does not fit a socket's buffer."""
 
 AGAIN = 255
 """Instead of an exit code: this run was not as it is in a process of its own; run it in one."""
@@ -29,6 +31,7 @@ STACK_BYTES = 1 << 20
 
 def serve(jobs: socket.socket, executables: dict[str, Executable], threads: int) -> None:
     """Run jobs in so many threads until the other side closes."""
+    tls.share()
     threading.stack_size(STACK_BYTES)
     running = [threading.Thread(target=_work, args=(jobs, executables), daemon=True) for _ in range(threads)]
     for each in running:
@@ -41,7 +44,7 @@ def serve(jobs: socket.socket, executables: dict[str, Executable], threads: int)
 def _work(jobs: socket.socket, executables: dict[str, Executable]) -> None:
     redact.keep_apart()
     while True:
-        packet = jobs.recv(MAX_PACKET)
+        packet = jobs.recv(NUMBER.size + MAX_IN_THREAD)
         if not packet:
             return
         words = packet[NUMBER.size :].decode("utf-8", "surrogateescape").split("\0")

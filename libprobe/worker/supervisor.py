@@ -60,8 +60,8 @@ class Limits(NamedTuple):
     """
 
     runners: int = 2
-    max_runners: int = 4
-    threads: int = 16
+    max_runners: int = 3
+    threads: int = 20
     jobs: int = 20_000
     memory_bytes: int = 160 << 20
     drain_s: float = 10.0
@@ -321,8 +321,8 @@ class Supervisor:
             except BlockingIOError:
                 self._waiting.appendleft(job)
                 return
-            except OSError as error:  # it is dying, or the command is larger than a packet
-                runner.leaving = runner.leaving or not isinstance(error, ValueError)
+            except OSError:  # it is dying
+                runner.leaving = True
                 self._fork(job)
                 continue
             job.runner = runner

@@ -24,6 +24,8 @@ OURS = frozenset({"/p/check_endpoint_tcp", "/p/check_occi_vm", "/p/check_occi_co
         ("/p/check_endpoint_tcp -H h -v -v -v", PROCESS),
         ("/p/check_endpoint_tcp -H h -4vvv", PROCESS),
         ("/p/check_endpoint_tcp -H h --verbose -v --verbose", PROCESS),
+        ("/p/check_endpoint_tcp -H h -u http://h/" + 16000 * "x", THREAD),
+        ("/p/check_endpoint_tcp -H h -u http://h/" + 17000 * "x", PROCESS),
         ("/p/check_occi_context -H h", THREAD),
         ("/p/check_occi_context -H h --boot", PROCESS),
         ("/p/check_occi_vm -H h", PROCESS),
