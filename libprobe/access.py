@@ -84,6 +84,8 @@ def find_certificate(args: argparse.Namespace) -> credentials.Credential | None:
         return None
     settings = args.settings
     named = args.cert or settings.get("credentials", "cert") or None
+    if args.key and not args.cert:
+        raise OwnCredential("--key is given without the certificate that it belongs to", remedy="name it with --cert")
     if args.auth == "auto" and not named and _token_file(args):
         return None
     key = (args.key if args.cert else args.key or settings.get("credentials", "key")) or None

@@ -77,6 +77,14 @@ class Parser(argparse.ArgumentParser):
         if not unknown.strip():
             return f"unknown argument {unknown!r}"
         near = difflib.get_close_matches(unknown.split()[0].partition("=")[0], list(self._option_string_actions), n=1)
+        if (
+            not near
+            and "-H" in self._option_string_actions
+            and unknown[0].isalnum()
+            and unknown.isprintable()
+            and " " not in unknown
+        ):
+            near = [f"-H {unknown}"]
         return f"unknown argument {unknown}" + (f"; did you mean {near[0]}?" if near else "")
 
 

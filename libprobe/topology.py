@@ -36,6 +36,7 @@ class Endpoint(Record):
     fallback: size to try first where none is registered (ARGO's rule).
     site:     GOCDB site name, empty if unknown.
     notes:    what the reader should know of how it was found, for the status line.
+    provisos: what the reader of a failure should know besides.
     """
 
     base: str
@@ -44,6 +45,7 @@ class Endpoint(Record):
     fallback: str
     site: str = ""
     notes: tuple[str, ...] = ()
+    provisos: tuple[str, ...] = ()
 
 
 def find_occi(args: argparse.Namespace, deadline: Deadline, cache: StateDirectory) -> Endpoint:
@@ -64,7 +66,16 @@ def find_occi(args: argparse.Namespace, deadline: Deadline, cache: StateDirector
     if args.port:
         endpoint = endpoint._replace(base=_with_port(endpoint.base, args.port))
     settings = args.settings
+    instead = [
+        f"--{option} was given in place of the registered {known}"
+        for option, given, known in (
+            ("image", args.image, endpoint.image),
+            ("resource", args.resource, endpoint.resource),
+        )
+        if given and known and given != known
+    ]
     return endpoint._replace(
+        provisos=tuple(instead),
         image=args.image or endpoint.image or settings.get("occi", "image") or None,
         resource=args.resource or endpoint.resource or settings.get("occi", "resource") or None,
     )

@@ -88,7 +88,7 @@ FORMS = "a range is END (from 0), START:, ~:END, START:END, or @START:END for it
     [
         (["--warnin", "3"], "unknown argument --warnin 3; did you mean --warning?"),
         (["--verb"], "unknown argument --verb; did you mean --verbose?"),
-        (["surplus"], "unknown argument surplus"),
+        (["surplus"], "unknown argument surplus; did you mean -H surplus?"),
         (["-w", "5:3"], f"argument -w/--warning: '5:3' starts above its end; {FORMS}"),
         (["-c", "7x"], "argument -c/--critical: '7x' has the unit 'x'; known are ms, s, m, min, h, d, w"),
         (["-c", "nan"], "argument -c/--critical: 'nan' is not a number, alone or with a unit (ms, s, m, min, h, d, w)"),

@@ -206,6 +206,7 @@ class RoundTrip(Check):
         self._broker = broker
         self._how = how
         self.facts.update(notes="".join(f"; {note}" for note in broker.notes), did="lets us in")
+        self.provisos = broker.notes
 
     def measure(self) -> Iterator[Metric]:
         broker, how = self._broker, self._how

@@ -119,6 +119,7 @@ class ComputeLifeCycle(Check):
         self._is_seen_to_be_ours = False
         self._work = deadline.before(min(RESERVE_MAX_S, deadline.seconds * RESERVE_SHARE))
         self._notes = list(endpoint.notes)
+        self.provisos = endpoint.notes + endpoint.provisos
 
     def measure(self) -> Iterator[Metric]:
         """The whole life; nothing is yielded before the VM is gone, for a reader may stop reading."""

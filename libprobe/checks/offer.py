@@ -55,6 +55,7 @@ class OcciOffer(Check):
         self._chosen: dict[str, Category] = {}
         notes = "".join(f"; {note}" for note in endpoint.notes)
         self.facts.update(endpoint=endpoint.base, notes=notes)
+        self.provisos = endpoint.notes + endpoint.provisos
 
     def measure(self) -> Iterator[Metric]:
         began = time.monotonic()

@@ -93,6 +93,7 @@ class PerunStatus(Check):
         self._http = http
         self._identity = identity
         self.facts["notes"] = "".join(f"; {note}" for note in perun.notes)
+        self.provisos = perun.notes
 
     def measure(self) -> Iterator[Metric]:
         began = time.monotonic()

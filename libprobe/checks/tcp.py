@@ -121,6 +121,7 @@ class TcpConnect(Check):
         self._family = family
         self._context = context
         self.facts["notes"] = "".join(f"; {note}" for note in target.notes)
+        self.provisos = target.notes
 
     def measure(self) -> Iterator[Metric]:
         host, port = self.target.host, self.target.port

@@ -191,9 +191,11 @@ def test_by_host_name_alone_the_gocdb_says_where(monitor, rabbit):
 
 def test_a_host_that_the_gocdb_does_not_know_is_tried_on_egis_port(monitor):
     report = monitor.run(PROBE, "-H", "127.0.0.1", "-t", "10")
-    assert report.first == "Broker CRITICAL - 127.0.0.1 port 6163: connection refused; nothing listens there"
+    guessed = "127.0.0.1 is not in the GOCDB as egi.MSGBroker, tried on port"
+    refused = "connection refused; nothing listens there"
+    assert report.first == f"Broker CRITICAL - 127.0.0.1 port 6163: {refused}; {guessed} 6163"
     report = monitor.run(PROBE, "-H", "127.0.0.1", "--tls", "-t", "10")
-    assert report.first == "Broker CRITICAL - 127.0.0.1 port 6162: connection refused; nothing listens there"
+    assert report.first == f"Broker CRITICAL - 127.0.0.1 port 6162: {refused}; {guessed} 6162"
 
 
 @pytest.mark.parametrize(

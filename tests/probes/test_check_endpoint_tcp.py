@@ -307,12 +307,20 @@ def test_a_registration_without_a_port_is_the_sites_fault(monitor):
 
 def test_a_host_that_the_gocdb_does_not_know_is_tried_on_the_usual_port(monitor):
     report = monitor.run(PROBE, "-H", "127.0.0.1")
-    assert report.first == "Endpoint-TCP CRITICAL - 127.0.0.1 port 8787: connection refused; nothing listens there"
+    assert report.first == (
+        "Endpoint-TCP CRITICAL - 127.0.0.1 port 8787: connection refused; nothing listens there; "
+        "127.0.0.1 is not in the GOCDB as eu.egi.cloud.vm-management.occi, tried on port 8787"
+    )
     report = monitor.run(PROBE, "-H", "127.0.0.1", "--service-type", CDMI)
     assert report.first == (
         f"Endpoint-TCP UNKNOWN - 127.0.0.1 is not in the GOCDB as {CDMI}, which has no port by default "
         "(give -p PORT or -u URL)"
     )
+
+
+def test_limits_of_a_certificate_that_nobody_looks_at_are_refused(probe):
+    report = probe(PROBE, "-H", "127.0.0.1", "-p", "1", "--certificate", "30d:,7d:")
+    assert report == Report(3, "Endpoint-TCP UNKNOWN - --certificate judges nothing without --tls (give both)\n", "")
 
 
 def test_a_gocdb_that_fails_is_unknown(monitor):

@@ -332,6 +332,33 @@ def test_plain_http_on_a_tls_port_is_named(monitor):
 # ---- templates
 
 
+def test_an_option_that_took_the_place_of_what_is_registered_is_told_with_the_failure(monitor):
+    site = monitor.federation.site("ooi")
+    report = monitor.run("check_occi_vm", "-H", site.hostname, "--image", "nonsense")
+    assert report.code == 2
+    assert report.first.endswith(
+        "(correct the URL in the GOCDB); --image was given in place of the registered " + site.image
+    ), report.first
+
+
+def test_a_host_that_is_not_in_the_gocdb_is_told_with_the_failure(monitor):
+    report = monitor.run("check_occi_vm", "-H", "oooi.fedcloud.test")
+    assert report.code == 2
+    assert re.fullmatch(
+        r"OCCI-VM CRITICAL - GET https://oooi\.fedcloud\.test:8787/-/: its name does not resolve: .*; "
+        r"oooi\.fedcloud\.test is not in the GOCDB, tried on port 8787",
+        report.first,
+    ), report.first
+
+
+def test_a_key_without_its_certificate_is_our_own_fault(monitor, tmp_path):
+    report = monitor.run("check_occi_vm", "-H", "ooi.fedcloud.test", "--key", tmp_path / "key")
+    assert (report.code, report.first) == (
+        3,
+        "OCCI-VM UNKNOWN - --key is given without the certificate that it belongs to (name it with --cert)",
+    )
+
+
 def test_a_template_no_longer_offered_is_critical_and_names_the_nearest(monitor):
     site = monitor.federation.site("rocci")
     report = monitor.run(PROBE, "-u", f"{site.base}/?image=uuid_monitoring_19&resource=small")
