@@ -23,12 +23,13 @@ wheel: $(VENV)/ready
 
 check: lint test wheel
 
-# Takes about half an hour, both cores, root (for the kernel's accounts of processor time) and peers of Debian:
+# Takes about an hour, both cores, root (for the kernel's accounts of processor time) and peers of Debian:
 # apt-get install nagios4-core monitoring-plugins-basic
 bench: $(VENV)/ready
 	$(BIN)/python -m benchmarks.cold_start
 	$(BIN)/python -m benchmarks.worker
 	$(BIN)/python -m benchmarks.soak_worker
+	$(BIN)/python -m tests.cloudmon.soak
 	$(BIN)/python -m benchmarks.lifecycle --slow
 	$(BIN)/python -m benchmarks.growth
 	$(BIN)/python -m benchmarks.ncg
