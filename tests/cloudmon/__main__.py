@@ -88,7 +88,7 @@ def _welcome(federation: Federation, control: Control, monitor: CloudMonitor, sh
     else:
         print(f"Its web pages are not here: install the package {pages.PACKAGE}.")
     print(
-        "\nSwitch faults on and off (all of them: python -m tests.federation --catalogue):\n\n"
+        "\nSwitch faults on and off (all of them: .venv/bin/python -m tests.federation --catalogue):\n\n"
         f"    curl -X PUT {control.url}/sites/ooi/faults/quota\n"
         f"    curl -X PUT {control.url}/sites/rocci/certificate/expired\n"
         f"    curl -X DELETE {control.url}/sites/ooi/faults\n"

@@ -80,7 +80,7 @@ def _welcome(federation: Federation, control: Control) -> None:
     for site in federation.sites.values():
         print(f"    check_occi_vm -H {site.hostname}")
     print(
-        "\nSwitch faults (all of them: python -m tests.federation --catalogue):\n\n"
+        "\nSwitch faults (all of them: .venv/bin/python -m tests.federation --catalogue):\n\n"
         f"    curl -X PUT '{control.url}/sites/ooi/faults/slow?seconds=5'\n"
         f"    curl -X PUT {control.url}/sites/ooi/certificate/expired\n"
         f"    curl -X DELETE {control.url}/sites/ooi/faults\n"
