@@ -14,6 +14,8 @@ from typing import NamedTuple
 import hypothesis
 import pytest
 
+from tests.planted import leaks
+
 # a busy machine is no defect: what must be quick says so itself, by processor time
 hypothesis.settings.register_profile("tests", deadline=None)
 hypothesis.settings.load_profile("tests")
@@ -24,12 +26,19 @@ BUSY_S = 5.0
 """How late a run may end beside much else; without its deadline it would never. `make reliability` is strict."""
 
 
-class Report(NamedTuple):
-    """What a probe said: exit code, whole standard output and standard error."""
-
+class _Report(NamedTuple):
     code: int
     out: str
     err: str
+
+
+class Report(_Report):
+    """What a probe said: exit code, whole standard output and standard error; neither has a secret in it."""
+
+    def __new__(cls, code: int, out: str, err: str) -> Report:
+        leaked = leaks(out) + leaks(err)
+        assert not leaked, f"secrets were printed: {leaked} in {out!r} {err!r}"
+        return super().__new__(cls, code, out, err)
 
     @property
     def first(self) -> str:

@@ -2,7 +2,16 @@
 
 from __future__ import annotations
 
+import base64
+import html
+import json
+import re
 import threading
+from urllib.parse import quote
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from libprobe import redact
 
@@ -12,6 +21,59 @@ def test_a_registered_secret_is_blanked_until_it_is_forgotten():
     assert redact.blank("a s3cr3t-token b") == "a [secret] b"
     redact.forget()
     assert redact.blank("a s3cr3t-token b") == "a s3cr3t-token b"
+
+
+SECRET = "Zg+sw/e&t<o>k\"e'n\\0123456789"
+
+
+@pytest.mark.parametrize(
+    "written",
+    [
+        quote(SECRET),
+        quote(SECRET, safe=""),
+        re.sub("%[0-9A-F]{2}", lambda found: found[0].lower(), quote(SECRET, safe="")),
+        html.escape(SECRET),
+        json.dumps(SECRET)[1:-1],
+        json.dumps(SECRET)[1:-1].replace("/", "\\/"),
+    ],
+)
+def test_it_is_blanked_however_it_is_written(written):
+    redact.register(SECRET)
+    blanked = redact.blank(f"before {written} after")
+    redact.forget()
+    assert "0123456789" not in blanked
+    assert blanked.startswith("before [secret]")
+    assert blanked.endswith(" after")
+
+
+@given(before=st.binary(max_size=7), after=st.binary(max_size=7))
+def test_in_base64_nothing_of_it_is_left_to_decode(before, after):
+    secret = b"a-secret-of-twenty-seven-by"
+    for encode in (base64.b64encode, base64.urlsafe_b64encode):
+        redact.register(secret.decode())
+        blanked = redact.blank(encode(before + secret + after).decode())
+        redact.forget()
+        assert "[secret]" in blanked
+        for part in blanked.split("[secret]"):
+            assert len(part) <= len(base64.b64encode(before)) + 4 or len(part) <= len(base64.b64encode(after)) + 4
+
+
+@pytest.mark.parametrize("length", range(10, 30))
+def test_the_beginning_of_one_that_was_cut_is_blanked_too(length):
+    secret = "gAAAAABn0123456789abcdefghijklmnop"
+    redact.register(secret)
+    blanked = redact.blank(f"it said: {secret[:length]}")
+    redact.forget()
+    assert blanked == "it said: [secret]"
+
+
+def test_two_secrets_that_begin_alike_are_both_blanked():
+    redact.register("same-beginning-first")
+    redact.register("same-beginning-second")
+    blanked = redact.blank("a same-beginning-first b same-beginning-second c same-beginning-")
+    redact.forget()
+    assert "first" not in blanked
+    assert "second" not in blanked
 
 
 def test_all_threads_share_secrets_unless_one_is_kept_apart():

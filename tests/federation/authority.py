@@ -31,6 +31,7 @@ from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
 from cryptography.hazmat.primitives.serialization import pkcs12
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
+from .. import planted
 from . import der
 
 PrivateKey = rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey
@@ -740,7 +741,7 @@ def _pem(certificate: x509.Certificate) -> bytes:
 
 def _pem_key(key: PrivateKey, *, pkcs8: bool = False) -> bytes:
     layout = serialization.PrivateFormat.PKCS8 if pkcs8 else serialization.PrivateFormat.TraditionalOpenSSL
-    return key.private_bytes(serialization.Encoding.PEM, layout, serialization.NoEncryption())
+    return planted.note_key(key.private_bytes(serialization.Encoding.PEM, layout, serialization.NoEncryption()))
 
 
 def _write(path: Path, data: bytes, mode: int) -> None:

@@ -18,6 +18,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from .. import planted
 from .authority import read_attributes, user_dn
 from .faults import Fault, Faults, register
 from .web import Request, Response
@@ -504,7 +505,7 @@ def _short_id(name: str) -> str:
 def _token_id(style: str) -> str:
     # Fernet tokens begin with the base64 of their version byte; Keystorm's are encrypted and base64 too.
     body = base64.urlsafe_b64encode(secrets.token_bytes(96)).decode("ascii")
-    return body if style == "keystorm" else f"gAAAAA{body}"
+    return planted.MARK + body if style == "keystorm" else f"gAAAAA{planted.MARK}{body}"
 
 
 def _catalogue_entry(kind: str, url: str) -> dict[str, Any]:

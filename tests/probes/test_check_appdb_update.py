@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from tests import planted
 from tests.conftest import BUSY_S
 from tests.federation import appdb as images
 from tests.federation import gocdb as pi
@@ -19,7 +20,7 @@ from tests.formats.signing import signed
 PROBE = "check_appdb_update"
 HOST = "appdb.fedcloud.test"
 SIGNER = "/DC=test/DC=fedcloud/O=Hosts/CN=appdb.fedcloud.test"
-TOKEN = "sesame-open-0123456789"
+TOKEN = planted.plain_secret()
 
 
 @pytest.fixture

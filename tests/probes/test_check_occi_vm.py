@@ -13,6 +13,7 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
+from tests import planted
 from tests.conftest import BUSY_S, Monitor
 
 PROBE = "check_occi_vm"
@@ -633,7 +634,7 @@ def test_a_file_that_is_no_proxy(monitor, tmp_path):
 
 def test_an_access_token_is_exchanged_and_never_shown(monitor, tmp_path):
     site = monitor.federation.site("ooi")
-    token = "ya29.secret-access-token-of-the-robot"
+    token = planted.secret("access")
     site.keystone.register_access_token(token, "robot", ["ops"])
     (tmp_path / "token").write_text(token + "\n")
     (tmp_path / "token").chmod(0o600)

