@@ -4,7 +4,7 @@ BIN := $(VENV)/bin
 # one more than there are processors: most tests wait for something most of the time
 WORKERS ?= $(shell expr $$(nproc) + 1)
 
-.PHONY: demo test lint check wheel federation cloudmon bench fuzz man completion clean
+.PHONY: demo test lint check wheel federation cloudmon bench fuzz man completion lock dist audit clean
 
 demo: $(VENV)/ready
 	@$(BIN)/python -m tests.demo
@@ -59,5 +59,24 @@ man: $(VENV)/ready
 completion: $(VENV)/ready
 	$(BIN)/python scripts/make-completion build/completion
 
+# what a release is made of; see release/README.md
+RELEASE ?= .venv-release
+UPGRADE ?=
+lock: $(RELEASE)/ready
+	scripts/lock $(RELEASE)/bin/python $(UPGRADE)
+
+dist: $(RELEASE)/ready
+	rm -rf dist
+	$(RELEASE)/bin/python -m build --outdir dist .
+	$(RELEASE)/bin/python scripts/make-sbom dist
+
+audit: $(RELEASE)/ready
+	$(RELEASE)/bin/python scripts/audit
+
+$(RELEASE)/ready: setup.py
+	python3 -m venv $(RELEASE)
+	$(RELEASE)/bin/python -m pip install --quiet ".[release]"
+	touch $@
+
 clean:
-	rm -rf $(VENV) build dist *.egg-info .coverage* htmlcov
+	rm -rf $(VENV) $(RELEASE) build dist *.egg-info .coverage* htmlcov

@@ -40,6 +40,7 @@ setup(
     extras_require={
         "boot": ["paramiko>=5,<6"],
         "fuzz": ["atheris>=3,<4"],
+        "release": ["build>=1.6", "pip-tools>=7.6", "cyclonedx-bom>=7.5,<8", "pip-audit>=2.10"],
         "dev": [
             "pytest>=9",
             "pytest-xdist>=3.8",
@@ -55,6 +56,8 @@ setup(
             "argparse-manpage>=4.6",
             "shtab>=1.7",
             "prometheus-client>=0.20",
+            "cyclonedx-bom>=7.5,<8",
+            "pip-audit>=2.10",
         ],
     },
     classifiers=[
