@@ -149,18 +149,21 @@ class Gocdb:
                 if wanted.takes(endpoint) and service_type in ("", endpoint.service_type):
                     yield endpoint
 
-    def downtimes(self, *, site: str = "", now: datetime | None = None) -> Iterator[gocdb.Downtime]:
+    def downtimes(self, *, site: str = "", future: bool = False) -> Iterator[gocdb.Downtime]:
         """Yield the downtimes that are going on, one for each service affected. Raises: HelperFailure.
 
-        now: an aware instant; with it also those that begin later.
+        future: also those that begin later
         """
+        from datetime import UTC, datetime
+
+        now = datetime.now(UTC)
         query = {"method": "get_downtime", "scope": ""}
-        # the window begins with a day; it may hold a downtime that has just ended
-        query |= {"windowstart": f"{now:%Y-%m-%d}"} if now else {"ongoing_only": "yes"}
+        # the window begins with a day, which may hold downtimes that have ended
+        query |= {"windowstart": f"{now:%Y-%m-%d}"} if future else {"ongoing_only": "yes"}
         if site:
             query["topentity"] = site
         for downtime in self._pages(query, gocdb.read_downtimes):
-            if (not site or downtime.site == site) and (not now or downtime.end > now):
+            if (not site or downtime.site == site) and downtime.end > now:
                 yield downtime
 
     def _pages(

@@ -12,8 +12,8 @@ import os
 import re
 import signal
 import sys
+import time
 from collections import Counter
-from datetime import UTC, datetime
 
 from libprobe import cli, redact
 from libprobe.deadline import Deadline, Interrupted, OutOfTime
@@ -99,14 +99,13 @@ def _carry_out(args: argparse.Namespace, deadline: Deadline) -> tuple[int, list[
     monitor = _monitor(args, deadline)
     lock = _locked(args.output)
     try:
-        now = datetime.now(UTC)
-        wanted, declared = _wanted(args.output, _outages(args, deadline, now))
+        wanted, declared = _wanted(args.output, _outages(args, deadline))
         known = monitor.known({each[:2] for each in wanted})
         absent = {each[:2] for each in wanted if each[:2] not in known.services}
         target = {each.what: each for each in wanted if each[:2] not in absent}
         there = Counter(each.what for each in known.ours)
         missing = [each for what, each in target.items() if not there[what]]
-        surplus = _surplus(known.ours, target, int(now.timestamp()))
+        surplus = _surplus(known.ours, target, int(time.time()))
         monitor.end(surplus)
         monitor.schedule(missing)
         if missing or surplus:
@@ -159,16 +158,16 @@ def _see_it_done(
         deadline.sleep(LOOK_AGAIN_S)
 
 
-def _outages(args: argparse.Namespace, deadline: Deadline, now: datetime) -> Outages:
+def _outages(args: argparse.Namespace, deadline: Deadline) -> Outages:
     """All outages that have not ended yet; nothing is done before the whole list is read."""
     from libprobe.clients.gocdb import DEFAULT_URL, Gocdb, Outages, SavedCopy
 
     if args.saved:
-        return Outages(SavedCopy("", args.saved).downtimes(now=now, future=True))
+        return Outages(SavedCopy("", args.saved).downtimes(future=True))
     from libprobe import access
 
     url = args.gocdb or args.settings.get("gocdb", "url", DEFAULT_URL)
-    return Outages(Gocdb(access.http(args, deadline), url, None, cache_s=0).downtimes(now=now))
+    return Outages(Gocdb(access.http(args, deadline), url, None, cache_s=0).downtimes(future=True))
 
 
 def _wanted(directory: str, outages: Outages) -> tuple[list[Downtime], int]:

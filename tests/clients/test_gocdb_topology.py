@@ -184,6 +184,16 @@ def test_ongoing_outages_are_known_for_their_services(served: Served) -> None:
     assert len(list(served.client().downtimes(site="EXAMPLE"))) == 2
 
 
+def test_downtimes_to_come_are_known_if_asked_for_and_what_is_over_today_is_not(served: Served) -> None:
+    now = datetime.now(UTC)
+    for service, hours in (("cloud.example.org", -1), ("six.example.org", 30), ("perun.example.org", -3)):
+        start = now + timedelta(hours=hours)
+        served.content.add_downtime(served.content.find(service), start=start, end=start + timedelta(hours=2))
+    assert [each.hostname for each in served.client().downtimes()] == ["cloud.example.org"]
+    asked = [each.hostname for each in served.client().downtimes(future=True)]
+    assert asked == ["cloud.example.org", "six.example.org"]
+
+
 def test_an_outage_of_one_endpoint_is_not_one_of_another(served: Served) -> None:
     urls = ("https://two.example.org:1/?image=a", "https://two.example.org:2/?image=a")
     endpoints = [pi.Endpoint(url) for url in urls]
@@ -218,6 +228,8 @@ def test_a_saved_copy_of_downtimes_is_judged_by_the_time_given(served: Served, t
         return list(copy.downtimes(now=start + timedelta(hours=hours)))
 
     assert [len(at(hours)) for hours in (-0.1, 0, 1.9, 2)] == [0, 1, 1, 0]
+    with_future = [len(list(copy.downtimes(now=start + timedelta(hours=hours), future=True))) for hours in (-9, 1, 2)]
+    assert with_future == [1, 1, 0]
     assert list(SavedCopy("").downtimes()) == []
 
 
