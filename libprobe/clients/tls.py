@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import time
+from _thread import allocate_lock
 
 from libprobe.clients import sockets
 from libprobe.failures import (
@@ -37,6 +38,7 @@ _NO_ISSUER = (2, 20, 21)
 _REVOKED = 23
 _NAME_MISMATCH = (62, 64)
 
+_making = allocate_lock()
 _shared: dict[tuple[object, ...], tuple[float, ssl.SSLContext]] | None = None
 """Contexts by their files, each with when it was made (see `share`); None: everybody gets one of their own."""
 
@@ -71,17 +73,18 @@ def context_for_http(trust: str | None, credential: Credential | None = None) ->
         return context(trust, credential)
     now = time.monotonic()
     key = _files(trust, credential)
-    known = _shared.get(key)
-    if known and now - known[0] < SHARED_S:
-        return known[1]
-    made = context(trust, credential)
-    made.set_alpn_protocols(["http/1.1"])
-    # urllib3 does that for each connection, while another thread may be opening one
-    made.set_alpn_protocols = lambda _: None  # type: ignore[assignment]
-    if len(_shared) >= MAX_SHARED:
-        _shared.clear()
-    _shared[key] = (now, made)
-    return made
+    with _making:  # else all threads would make one at the same moment
+        known = _shared.get(key)
+        if known and now - known[0] < SHARED_S:
+            return known[1]
+        made = context(trust, credential)
+        made.set_alpn_protocols(["http/1.1"])
+        # urllib3 does that for each connection, while another thread may be opening one
+        made.set_alpn_protocols = lambda _: None  # type: ignore[assignment]
+        if len(_shared) >= MAX_SHARED:
+            _shared.clear()
+        _shared[key] = (now, made)
+        return made
 
 
 def share() -> None:

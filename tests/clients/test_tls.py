@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import time
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
@@ -50,6 +51,15 @@ def test_the_context_is_the_same_as_long_as_its_files_are(sharing, trust, federa
     shutil.copy(proxy, tmp_path / "new")
     os.replace(tmp_path / "new", proxy)
     assert tls.context_for_http(str(trust), credential) is not first
+
+
+def test_threads_that_ask_at_once_get_the_same(sharing, trust, monkeypatch):
+    """Each bundle of CAs in memory as often as there are threads would be most of what the process takes."""
+    make = tls.context
+    monkeypatch.setattr(tls, "context", lambda *args: time.sleep(0.2) or make(*args))
+    with ThreadPoolExecutor(8) as pool:
+        made = list(pool.map(lambda _: tls.context_for_http(str(trust)), range(8)))
+    assert len(set(map(id, made))) == 1
 
 
 def test_a_context_ends_by_its_age(sharing, trust, monkeypatch):
