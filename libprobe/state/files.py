@@ -219,7 +219,10 @@ def _make(path: str) -> None:
         os.mkdir(path, 0o700)
     except FileExistsError:
         return  # another first run was quicker; what is no directory is found out by who opens it
-    descriptor = os.open(parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        descriptor = os.open(parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    except PermissionError:
+        return  # one that we may write and not read: made, and to be on disk soon
     try:
         os.fsync(descriptor)
     finally:

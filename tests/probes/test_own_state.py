@@ -164,6 +164,13 @@ def test_an_answer_of_the_gocdb_that_cannot_be_kept_is_used_all_the_same(monitor
     )
 
 
+def test_a_self_check_whose_history_cannot_be_kept_shows_its_results_and_says_so(site, mounted):
+    report = mounted(FULL, "fedcloud-selfcheck", site.gocdb_name, "--metric", "org.nagios.OCCI-TCP", "--repeat")
+    assert (report.code, report.err) == (3, "")
+    assert report.first == "ROCCI-CLOUD: OK - 1 OK; 1 metric in " + report.first.rpartition(" in ")[2]
+    assert re.search(r"^Note: state directory \S+ cannot be written: No space left on device", report.out, re.MULTILINE)
+
+
 def test_a_kept_answer_serves_from_a_read_only_directory(monitor, site, mounted):
     arguments = ("-H", site.hostname, "--service-type", "eu.egi.cloud.vm-management.occi")
     assert monitor.run(TCP, *arguments).code == 0
