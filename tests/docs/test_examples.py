@@ -1,0 +1,280 @@
+"""The example output on the pages of the probes is what the probes print: names and numbers apart, word for word.
+
+Each page's examples stand here in their order, with what has to be the matter in the federation for it.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+from datetime import timedelta
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+
+from tests.conftest import ROOT, Monitor, Report
+from tests.federation.stomp_responder import Manner, Responder
+
+LINE = re.compile(r"^([A-Za-z-]+) (OK|WARNING|CRITICAL|UNKNOWN) - (.*?)(?: \| (.*))?$", re.MULTILINE)
+"""Name, state, sentence and performance data of a status line."""
+
+STATES = ("OK", "WARNING", "CRITICAL", "UNKNOWN")
+
+VARIABLE = [
+    (r"(?<=similar names there: )[\w, -]+(?= \()", r"[\w, -]+"),
+    (r"[a-z]+(?:\+ssl)?://[^\s,;()|]*[^\s,;()|:.]", r"[a-z+]+://[^\s,;()|]*[^\s,;()|:]"),
+    (r"\((?:[0-9]+\.[0-9.]+|[0-9a-f]+:[0-9a-f:]+)\)", r"\([0-9a-f.:]+\)"),
+    (r"(?<![\w/=])[a-z]+\.example\.org\b", r"[\w.-]+"),
+    (r"/(?:DC|CN)=[^;,()]*?(?=,| \(| as |$)", r"/[A-Z]+=[^;,()]*?"),
+    (r"(?:EXAMPLE|KISTI|KR-KISTI)-(?:CLOUD|SITE)|UPV-G[rR]yCAP|SZTAKI", r"[\w-]+"),
+    (r"uuid_monitoring_\d+|\bsmall\b", r"[\w#:/.-]+"),
+    (r"/(?:tmp|etc)/\S+", r"/\S+"),
+    (r"(?<![\w.])\d[\d.]* (?:ms|s|min|h|d)\b", r"\d[\d.]* (?:ms|s|min|h|d)(?: \d+ (?:s|min|h))?"),
+    (r"(?<=limit )[^)]+", r"[^)]+"),
+    (r"(?<!\w)\d{4}-\d\d-\d\d \d\d:\d\d", r"\d{4}-\d\d-\d\d \d\d:\d\d"),
+    (r"(?<![\w.])[\d.]*\d(?!\w)", r"[\d.]+"),
+]
+"""What differs from run to run, as an example has it and as a probe may print it."""
+
+
+def shape(sentence: str) -> str:
+    """The pattern of all sentences that say the same as an example."""
+    found, rest = "", sentence
+    variable = re.compile("|".join(f"({pattern})" for pattern, _ in VARIABLE))
+    while match := variable.search(rest):
+        found += re.escape(rest[: match.start()]) + VARIABLE[(match.lastindex or 1) - 1][1]
+        rest = rest[match.end() :]
+    return found + re.escape(rest)
+
+
+class Stage(NamedTuple):
+    """Where an example is played: a monitor, and its federation with faults to switch on."""
+
+    monitor: Monitor
+    directory: Path
+
+    @property
+    def federation(self):
+        return self.monitor.federation
+
+    def fault(self, service: str, name: str, **parameters: object) -> Stage:
+        self.federation.switch(service, name).on(name, **parameters)
+        return self
+
+    def run(self, name: str, *words: object, **environment: object) -> Report:
+        return self.monitor.run(name, *words, **environment)
+
+
+def vm(stage: Stage, *words: object) -> Report:
+    return stage.run("check_occi_vm", "-H", "ooi.fedcloud.test", *words)
+
+
+def context(stage: Stage, *words: object, site: str = "ooi") -> Report:
+    return stage.run("check_occi_context", "-H", f"{site}.fedcloud.test", *words)
+
+
+def boot(stage: Stage, *words: object, port: int = 0) -> Report:
+    port = port or stage.federation.guests.port
+    return context(stage, "--boot", "--ssh-port", port, "-t", "12", "--wait", "1", *words)
+
+
+def answers(stage: Stage, without: str) -> Stage:
+    """Let the cloud `rocci` announce what it does, without the lines that a pattern finds."""
+    import requests
+
+    site = stage.federation.site("rocci")
+    url = f"{site.base}/-/"
+    text = requests.get(
+        url, cert=str(stage.federation.proxy), verify=str(stage.federation.ca_directory), timeout=30
+    ).text
+    kept = [line for line in text.splitlines() if not re.search(without, line)]
+    headers = {"Content-Type": "text/plain"}
+    site.faults.on("status", code=200, body="\n".join(kept), headers=headers)
+    return stage
+
+
+def tcp(stage: Stage, *words: object) -> Report:
+    return stage.run("check_endpoint_tcp", "-u", stage.federation.site("ooi").base, *words)
+
+
+def apel(stage: Stage, *words: object) -> Report:
+    return stage.run("check_apel_pub", *(words or ("--site", "OOI-CLOUD")))
+
+
+def published(stage: Stage, **age: float) -> Report:
+    stage.federation.accounting.publishes("OOI-CLOUD", age=timedelta(**age))
+    return apel(stage)
+
+
+def bdii(stage: Stage, *words: object) -> Report:
+    return stage.run("check_cloud_bdii", "-H", "ooi.fedcloud.test", *words)
+
+
+def broker(stage: Stage, *words: object, **manner: object) -> Report:
+    with Responder(Manner(**manner)) as responder:  # type: ignore[arg-type]
+        return stage.run("check_broker", "-u", f"stomp://127.0.0.1:{responder.port}", *words)
+
+
+def perun(stage: Stage, *words: object) -> Report:
+    return stage.run("check_perun", "-H", "perun.fedcloud.test", *words)
+
+
+def expired_certificate(stage: Stage) -> Stage:
+    stage.federation.site("ooi").certificate("expired")
+    return stage
+
+
+def expired_proxy(stage: Stage) -> Report:
+    path = stage.directory / "x509up_u992"
+    stage.federation.authority.proxy(path=path, lifetime=timedelta(hours=-3))
+    return stage.run("check_occi_vm", "-H", "rocci.fedcloud.test", "--cert", path)
+
+
+def expired_crl(stage: Stage) -> Report:
+    stage.federation.authority.write_crl(next_update=timedelta(days=-2))
+    try:
+        return stage.run("check_appdb_update")
+    finally:
+        stage.federation.authority.write_crl()
+
+
+def without_paramiko(stage: Stage) -> Report:
+    (stage.directory / "paramiko.py").write_text("raise ModuleNotFoundError('paramiko')\n")
+    return stage.run("check_occi_context", "-H", "ooi.fedcloud.test", "--boot", PYTHONPATH=f"{stage.directory}:{ROOT}")
+
+
+ELSEWHERE = "needs names with addresses of its own: tests/probes/test_check_endpoint_tcp.py"
+RABBIT = "needs the broker RabbitMQ: tests/probes/test_check_broker.py"
+
+Scene = Callable[[Stage], Report] | str
+SCENES: dict[str, list[Scene]] = {
+    "check_occi_vm": [
+        vm,
+        lambda s: vm(s.fault("ooi", "build-seconds", seconds=0.6), "-w", "500ms"),
+        lambda s: s.run("check_occi_vm", "-u", f"{s.federation.site('rocci').base}/?image=uuid_monitoring_19"),
+        lambda s: vm(expired_certificate(s)),
+        expired_proxy,
+    ],
+    "check_occi_context": [
+        context,
+        lambda s: s.run("check_occi_context", "-u", answers(s, "user_data").federation.site("rocci").base),
+        lambda s: context(s.fault("ooi", "slow", seconds=0.3), "-w", "100ms"),
+        lambda s: s.run(
+            "check_occi_context",
+            "-u",
+            answers(s, r"storage;|storagelink;|user_data|public_key|rel=.[^;]*os_tpl").federation.site("rocci").base,
+        ),
+        lambda s: s.run(
+            "check_occi_context", "-u", answers(s, "rel=.[^;]*(os|resource)_tpl").federation.site("rocci").base
+        ),
+        lambda s: s.run("check_occi_context", "-u", f"{s.federation.site('rocci').base}/?image=uuid_monitoring_19"),
+        lambda s: context(s.fault("rocci", "status", code=503, body="maintenance"), site="rocci"),
+        lambda s: context(s, "--optional", "storagelnk"),
+        boot,
+        lambda s: boot(s.fault("ooi", "vm-address", address="192.0.2.1")),
+        lambda s: boot(s.fault("guests", "key-refused")),
+        lambda s: boot(s.fault("guests", "user-data-ignored")),
+        lambda s: boot(s, port=1),
+        without_paramiko,
+    ],
+    "check_endpoint_tcp": [
+        tcp,
+        lambda s: tcp(s, "--tls"),
+        ELSEWHERE,
+        lambda s: tcp(s, "--tls", "--certificate", "9999d:,"),
+        lambda s: tcp(s, "-p", "1"),
+        lambda s: tcp(expired_certificate(s), "--tls"),
+        lambda s: s.run(
+            "check_endpoint_tcp", "-H", "x.example.org", "--service-type", "eu.egi.cloud.storage-management.cdmi"
+        ),
+    ],
+    "check_apel_pub": [
+        apel,
+        lambda s: apel(s, "--site", "ooi-cloud"),
+        lambda s: published(s, days=10, hours=12),
+        lambda s: published(s, days=41, hours=12),
+        lambda s: apel(s, "--site", "OOI-CLOUDS"),
+        lambda s: apel(s.fault("accounting", "page-age", seconds=2 * 86400)),
+        lambda s: apel(s.fault("accounting", "status", code=500)),
+        lambda s: apel(s.fault("accounting", "cut-page", part=0.6), "--site", "SNF-CLOUD"),
+        lambda s: apel(s, "-H", "x.example.org"),
+    ],
+    "check_appdb_update": [
+        lambda s: s.run("check_appdb_update"),
+        lambda s: s.fault("appdb", "stale-list", seconds=32400).run("check_appdb_update"),
+        lambda s: s.fault("appdb", "expired-list").run("check_appdb_update"),
+        lambda s: s.fault("appdb", "broken-signature").run("check_appdb_update"),
+        lambda s: s.fault("appdb", "wrong-signer").run("check_appdb_update"),
+        lambda s: s.fault("appdb", "appdb-error").run("check_appdb_update"),
+        lambda s: s.fault("appdb", "private-list", token="sesame-open-0123456789").run("check_appdb_update"),
+        expired_crl,
+    ],
+    "check_cloud_bdii": [
+        bdii,
+        lambda s: bdii(s.fault("bdii", "bdii-wrong-url", site="OOI-CLOUD")),
+        lambda s: bdii(s.fault("bdii", "bdii-stale", seconds=3 * 86400)),
+        lambda s: bdii(s.fault("bdii", "bdii-no-cloud")),
+        lambda s: bdii(s.fault("bdii", "bdii-gone")),
+        lambda s: bdii(s, "-p", "1"),
+        lambda s: s.fault("gocdb", "status", code=503).run("check_cloud_bdii", "-H", "localhost"),
+    ],
+    "check_broker": [
+        RABBIT,
+        RABBIT,
+        lambda s: broker(s, "--destination", "/queue/egi.probe", "-w", "~:0"),
+        lambda s: broker(s, "--destination", "/queue/egi.probe", "-t", "3", unconfirmed=("SEND",)),
+        lambda s: broker(s, error_at="CONNECT", error=("Bad CONNECT", "Virtual host 'x' access denied")),
+        lambda s: s.run("check_broker", "-u", "stomp://localhost:1"),
+        RABBIT,
+    ],
+    "check_perun": [
+        perun,
+        lambda s: perun(s.fault("perun", "perun-lag"), "-w", "100"),
+        lambda s: perun(s.fault("perun", "perun-error")),
+        lambda s: perun(s.fault("perun", "html")),
+        lambda s: perun(s.fault("perun", "perun-error", exception="PrivilegeException", message="nobody")),
+    ],
+}
+
+
+def examples(name: str) -> list[re.Match[str]]:
+    page = (ROOT / f"docs/{name}.md").read_text()
+    blocks = re.findall(r"^```text\n(.*?)^```$", page, re.MULTILINE | re.DOTALL)
+    return [line for block in blocks for line in LINE.finditer(block)]
+
+
+def cases() -> Iterator[object]:
+    for name, scenes in SCENES.items():
+        for number, scene in enumerate(scenes):
+            if not isinstance(scene, str):
+                yield pytest.param(name, number, id=f"{name}-{number}")
+
+
+@pytest.mark.parametrize("name", SCENES)
+def test_every_example_of_a_page_has_its_scene_or_a_reason_why_not(name: str) -> None:
+    assert len(examples(name)) == len(SCENES[name])
+    for scene in SCENES[name]:
+        if isinstance(scene, str) and (named := re.search(r"tests/\S+", scene)):
+            assert (ROOT / named[0]).exists()
+
+
+def test_every_probe_has_its_examples_played() -> None:
+    assert set(SCENES) == {path.name for path in (ROOT / "probes").glob("check_*")}
+
+
+@pytest.mark.parametrize(("name", "number"), list(cases()))
+def test_a_probe_prints_what_its_page_shows(monitor: Monitor, tmp_path: Path, name: str, number: int) -> None:
+    scene, example = SCENES[name][number], examples(name)[number]
+    assert callable(scene)
+    report = scene(Stage(monitor, tmp_path))
+    subject, state, sentence, shown = example.groups()
+    printed = LINE.match(report.out)
+    assert printed, report.out
+    assert (printed[1], printed[2], report.code) == (subject, state, STATES.index(state)), report.out
+    assert re.fullmatch(shape(sentence), printed[3]), f"{printed[3]}\n{shape(sentence)}"
+    labels = re.findall(r"(\w+)=[\d.-]", shown or "")
+    if "..." in (shown or ""):
+        assert set(labels) <= set(report.performance)
+    else:
+        assert labels == list(report.performance)
