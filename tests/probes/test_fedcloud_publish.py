@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import re
 import signal
 import socket
 import subprocess
+import threading
 import time
 from pathlib import Path
 
@@ -457,6 +459,90 @@ def test_rabbitmq_takes_the_results_over_tls_and_a_consumer_reads_them_in_order(
     assert [body["metricStatus"] for body in bodies] == states
     assert [message.headers["result-id"] for message in messages] == kept
     assert {message.headers["nagios_host"] for message in messages} == {os.uname().nodename}
+
+
+class Way:
+    """A way to a broker on which each connection is cut off after some bytes; None: it is not, "mute": no answers."""
+
+    def __init__(self, port: int) -> None:
+        self.limit: int | str | None = None
+        self.passed = 0
+        self._to = port
+        self._listener = socket.create_server(("127.0.0.1", 0))
+        self.port = self._listener.getsockname()[1]
+        threading.Thread(target=self._accept, daemon=True).start()
+
+    def _accept(self) -> None:
+        with contextlib.suppress(OSError):
+            while True:
+                client, _ = self._listener.accept()
+                self.passed = 0
+                broker = socket.create_connection(("127.0.0.1", self._to))
+                for pair in ((client, broker), (broker, client)):
+                    threading.Thread(target=self._carry, args=(*pair, pair[0] is client), daemon=True).start()
+
+    def _carry(self, source: socket.socket, target: socket.socket, is_sent: bool) -> None:
+        with contextlib.suppress(OSError):
+            while data := source.recv(256):
+                if is_sent:
+                    self.passed += len(data)
+                if isinstance(self.limit, int) and self.passed > self.limit:
+                    break
+                if is_sent or self.limit != "mute" or b"CONNECTED" in data:
+                    target.sendall(data)
+        for each in (source, target):
+            with contextlib.suppress(OSError):
+                each.shutdown(socket.SHUT_RDWR)
+
+    def close(self) -> None:
+        self._listener.close()
+
+
+def test_nothing_is_lost_and_each_service_stays_in_order_however_often_the_connection_or_the_sender_dies(rabbit, host):
+    """At whatever byte; a real broker, which keeps what it confirmed."""
+    from libprobe.clients.stomp import Session
+    from libprobe.deadline import Deadline
+
+    running, _ = rabbit
+    queue = f"/queue/results-{os.getpid()}-{time.monotonic_ns()}"
+    way = Way(running.plain)
+    url = f"stomp://127.0.0.1:{way.port}{queue}"
+    for n in range(8):
+        assert host.keep("--publish", url, hostname=f"host{n % 2}.example.org", output=f"result {n}").code == 0
+    kept = host.waiting()
+    assert len(kept) == 8
+    for way.limit in (60, 700, 2000, 2900):
+        assert host.drain("--publish", url).code == 3
+    way.limit = "mute"
+    process = subprocess.Popen(
+        host.arguments("--publish", url, "--drain"),
+        env=clean_environment(HOME=host.directory),
+        stdout=subprocess.DEVNULL,
+    )
+    until(lambda: way.passed > 1500)
+    process.kill()
+    process.wait()
+    assert host.waiting()
+    way.limit = None
+    assert host.drain("--publish", url).code == 0
+    assert host.waiting() == []
+    way.close()
+
+    found: dict[str, str] = {}
+    with Session("localhost", running.plain, Deadline(60)) as session:
+        session.connect()
+        session.subscribe(queue, "consumer", {})
+        while len(found) < len(kept):
+            message = session.receive("message")
+            session.acknowledge(message, "consumer")
+            body = message.body if isinstance(message.body, str) else message.body.decode()
+            found.setdefault(message.headers["result-id"], body)  # a consumer drops what it has
+        session.disconnect()
+    assert sorted(found) == kept
+    said = [read_metric_result(body) for body in found.values()]
+    for host_number in (0, 1):
+        of_host = [each["summaryData"] for each in said if each["hostName"] == f"host{host_number}.example.org"]
+        assert of_host == [f"result {n}" for n in range(host_number, 8, 2)]
 
 
 def test_a_broker_whose_certificate_is_not_trusted_gets_nothing(rabbit, host, tmp_path):
