@@ -58,6 +58,13 @@ def check(args, deadline):
                 sys.exit(1)
             elif what == "eat":
                 hoard = bytearray(1 << 40)
+            elif what == "fill":
+                hoard = []
+                while True:
+                    hoard.append(bytearray(8 << 20))
+                    time.sleep(0.01)
+            elif what == "keep":
+                sys.kept = b"x" * (int(value) << 20)
             elif what == "leak":
                 for _ in range(200):
                     os.dup(0)
@@ -345,6 +352,29 @@ def test_a_check_without_memory_is_unknown_and_no_other_is(place):
     run_by(answers[1])
     assert answers[2]["wait_status"] == "768"
     assert answers[2]["outstd"].startswith("DEMO UNKNOWN - a bug in the probe: MemoryError")
+
+
+def test_a_check_that_eats_up_the_memory_of_its_runner_spoils_no_other(place):
+    """It fills the runner's share little by little, while others begin and end."""
+    place.start("--runners", 1, "--max-runners", 1)
+    connection = place.handler.registered(THREADS)
+    connection.order(99, place.command(THREADS, "fill"))
+    for key in range(60):
+        connection.order(key, place.command(THREADS, f"sleep:{key % 7 / 10}"))
+    answers = connection.answers(61)
+    for key in range(60):
+        run_by(answers[key])
+    assert answers[99]["wait_status"] == "768"
+    assert answers[99]["outstd"].startswith("DEMO UNKNOWN - a bug in the probe: MemoryError")
+
+
+def test_a_runner_that_has_grown_is_replaced(place):
+    worker = place.start("--runners", 1)
+    connection = place.handler.registered(THREADS)
+    before = run_by(ask(connection, place, THREADS, "keep:200"))
+    until(lambda: before not in worker.family())
+    assert run_by(ask(connection, place, THREADS)) != before
+    assert "a runner takes more than 160 MiB and is replaced" in worker.said()
 
 
 def test_checks_that_leak_descriptors_get_their_runner_replaced_in_time(place):
