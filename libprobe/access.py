@@ -2,13 +2,9 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
-
 from libprobe import credentials
 from libprobe.clients import tls
 from libprobe.clients.http import HttpClient
-from libprobe.clients.keystone import DEFAULT_IDENTITY_PROVIDER, Wish
-from libprobe.clients.occi import OcciClient
 from libprobe.failures import OwnCredential
 from libprobe.records import Record
 from libprobe.state.files import StateDirectory, default_directory
@@ -17,6 +13,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     import argparse
 
+    from libprobe.clients.occi import OcciClient
     from libprobe.deadline import Deadline
 
 DEFAULT_VO = "ops"
@@ -40,6 +37,11 @@ def occi(args: argparse.Namespace, base: str, deadline: Deadline) -> Access:
     Raises: OwnCredential for a certificate or token that is asked for, or found, and cannot be used;
             Misconfigured for a CA path that is none.
     """
+    from datetime import UTC, datetime
+
+    from libprobe.clients.keystone import DEFAULT_IDENTITY_PROVIDER, Wish
+    from libprobe.clients.occi import OcciClient
+
     settings = args.settings
     certificate, token = find_certificate(args), _token(args)
     vo = args.vo or settings.get("credentials", "vo")

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import json
 import re
-from typing import Any
 from urllib.parse import quote, urlsplit
 
 from libprobe import redact
@@ -20,6 +19,8 @@ from libprobe.records import Record
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from typing import Any
+
     from libprobe.clients.http import HttpClient, Response
 
 MAX_PROJECTS_TRIED = 5

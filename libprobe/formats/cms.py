@@ -8,14 +8,15 @@ to be trusted is for `formats.chains`. Sources: RFC 5652 section 5, RFC 4056 (PS
 from __future__ import annotations
 
 import hashlib
-from typing import TYPE_CHECKING, Any
 
 from libprobe.failures import BadData
 from libprobe.records import Record
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable
     from datetime import datetime
+    from typing import Any
 
     from cryptography import x509
 

@@ -8,8 +8,8 @@ and compare encoded names where that is possible.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import TYPE_CHECKING
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from cryptography.x509 import Name
 

@@ -10,11 +10,14 @@ from __future__ import annotations
 import json
 import re
 from datetime import UTC, datetime
-from typing import Any
 
 from libprobe.failures import BadData
 from libprobe.formats.excerpt import excerpt
 from libprobe.records import Record
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
 
 MAX_PARTS = 150_000
 """Values in a document: a list of 2 MiB has about 45,000, but empty arrays could be 700,000, at 64 bytes each."""

@@ -12,15 +12,16 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
 
 from libprobe.failures import BadData
 from libprobe.formats import occi_text
 from libprobe.formats.excerpt import excerpt
 from libprobe.records import Record
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from difflib import SequenceMatcher
+    from typing import Any
 
 TEXT_PLAIN, TEXT_OCCI, URI_LIST = "text/plain", "text/occi", "text/uri-list"
 OCCI_JSON = "application/occi+json"

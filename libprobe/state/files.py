@@ -10,7 +10,6 @@ from __future__ import annotations
 import fcntl
 import os
 import re
-import secrets
 import stat
 from contextlib import suppress
 
@@ -118,7 +117,7 @@ class StateDirectory:
         The lock is taken before the file gets its name, so that nobody ever sees it unlocked.
         exclusive: fail with FileExistsError if there is one of that name.
         """
-        temporary = f".{name}.{secrets.token_hex(8)}"
+        temporary = f".{name}.{os.urandom(8).hex()}"
         flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_APPEND
         try:
             descriptor = os.open(temporary, flags, 0o600, dir_fd=self._fd)

@@ -11,7 +11,6 @@ from __future__ import annotations
 import json
 import os
 import re
-import secrets
 import time
 
 from libprobe.failures import Misconfigured
@@ -102,7 +101,7 @@ class Journal:
 
     def begin(self, endpoint: str, identity: str) -> Entry:
         """Write down that a VM is about to be created; returns its entry, with a title of its own."""
-        run = secrets.token_hex(6)
+        run = os.urandom(6).hex()
         title = f"egi-sam-{self.monitor}-{run}"
         values: dict[str, object] = {
             "title": title,
@@ -146,7 +145,7 @@ class Journal:
             if known is not None or attempt > 1:  # there is something, be it no file or too large for one
                 self._directory.set_aside(MONITOR_FILE)
             host = re.sub(r"[^a-z0-9]+", "-", os.uname().nodename.partition(".")[0].lower()).strip("-")[:20]
-            mine = f"{host or 'monitor'}-{secrets.token_hex(3)}\n".encode()
+            mine = f"{host or 'monitor'}-{os.urandom(3).hex()}\n".encode()
             try:
                 os.close(self._directory.write_locked(MONITOR_FILE, mine, exclusive=True))
             except FileExistsError:
