@@ -11,10 +11,7 @@ from __future__ import annotations
 
 import sys
 
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from types import ModuleType
-    from typing import Any
+from libprobe import packages
 
 MODEL = {
     "context": ("Context", "ScalarContext"),
@@ -36,16 +33,8 @@ def load_model() -> None:
     if "nagiosplugin" in sys.modules:
         return
     from importlib import import_module
-    from importlib.machinery import PathFinder
 
-    spec = PathFinder.find_spec("nagiosplugin")
-    if spec is None or spec.submodule_search_locations is None:
-        raise ImportError("nagiosplugin is not installed", name="nagiosplugin")
-    package = type(sys)("nagiosplugin")
-    package.__path__ = list(spec.submodule_search_locations)
-    package.__spec__ = spec
-    package.__getattr__ = lambda name: _whole(package, name)  # type: ignore[method-assign]
-    sys.modules["nagiosplugin"] = package
+    package = packages.enter("nagiosplugin")
     try:
         for module, names in MODEL.items():
             loaded = import_module(f"nagiosplugin.{module}")
@@ -54,12 +43,3 @@ def load_model() -> None:
     except BaseException:
         del sys.modules["nagiosplugin"]
         raise
-
-
-def _whole(package: ModuleType, name: str) -> Any:
-    """What is not of the model: run the package's own `__init__` after all."""
-    if name.startswith("__") or package.__spec__ is None or package.__spec__.loader is None:
-        raise AttributeError(name)
-    del package.__dict__["__getattr__"]
-    package.__spec__.loader.exec_module(package)
-    return getattr(package, name)

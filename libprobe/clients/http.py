@@ -1,24 +1,20 @@
 """HTTP with real limits: one deadline, bounded sizes, no credential to strangers, plain failures.
 
-Built on requests. What it adds: sockets that keep the deadline while a peer drips byte by byte; a
-body that is streamed and capped and never decompressed; redirects followed only within the same
-origin; no cookies, and no proxy, .netrc or CA bundle from the environment; and every library error said as
-one of `libprobe.failures`, beginning with what was asked: `GET https://host:8787/-/: ...`.
+Built on requests (see `transport`). What it adds: sockets that keep the deadline while a peer drips byte by
+byte; a body that is streamed and capped and never decompressed; redirects followed only within the same origin;
+no cookies, and no proxy, .netrc or CA bundle from the environment; and every library error said as one of
+`libprobe.failures`, beginning with what was asked: `GET https://host:8787/-/: ...`.
+
+requests is loaded once a first connection stands: that takes longer than all else that a probe does, and whoever
+finds the endpoint closed, or its own credential expired, does not need it.
 """
 
 from __future__ import annotations
 
-import logging
-import weakref
+import sys
+import time
 from contextlib import contextmanager
-from http.cookiejar import DefaultCookiePolicy
 from urllib.parse import urljoin, urlsplit
-
-import requests
-import urllib3
-from requests.adapters import HTTPAdapter
-from urllib3.connection import HTTPConnection, HTTPSConnection
-from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 
 from libprobe import __version__
 from libprobe.clients import sockets, tls
@@ -27,9 +23,11 @@ from libprobe.text import duration
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    import socket
-    from collections.abc import Callable, Iterable, Iterator
+    import logging
+    from collections.abc import Iterable, Iterator
     from typing import Any
+
+    import requests
 
     from libprobe.credentials import Credential
     from libprobe.deadline import Deadline
@@ -43,93 +41,7 @@ MAX_LINE = 1 << 20
 MAX_REDIRECTS = 3
 CHUNK = 16 << 10
 
-_log = logging.getLogger("libprobe.http")
 _SECRET_HEADERS = frozenset({"x-auth-token", "x-subject-token", "authorization", "cookie", "set-cookie"})
-
-
-class _PlainConnection(HTTPConnection):
-    deadline: Callable[[], Deadline]
-
-    def _new_conn(self) -> socket.socket:
-        return _connected(self)
-
-
-class _TlsConnection(HTTPSConnection):
-    deadline: Callable[[], Deadline]
-
-    def _new_conn(self) -> socket.socket:
-        plain = _connected(self)
-        # the handshake, which happens next, ends by the plain socket's time-out
-        plain.settimeout(max(0.001, self.deadline().remaining()))
-        return plain
-
-    def connect(self) -> None:
-        super().connect()
-        self.sock.limit = lambda: self.deadline().remaining()  # type: ignore[union-attr]
-
-
-def _connected(connection: _PlainConnection | _TlsConnection) -> socket.socket:
-    deadline = connection.deadline()
-    made = sockets.connect(connection._dns_host, connection.port or connection.default_port, deadline)
-    made.limit = lambda: connection.deadline().remaining()
-    return made
-
-
-class _PlainPool(HTTPConnectionPool):
-    ConnectionCls = _PlainConnection
-
-
-class _TlsPool(HTTPSConnectionPool):
-    ConnectionCls = _TlsConnection
-
-
-class _Session(requests.Session):
-    """Leaves redirects to us, who look at their target first."""
-
-    def get_redirect_target(self, resp: requests.Response) -> None:
-        return None
-
-
-class _Adapter(HTTPAdapter):
-    """Connections of ours, a TLS context of ours: nothing that requests would add from certifi."""
-
-    def __init__(self, client: HttpClient) -> None:
-        self._client = client
-        super().__init__(pool_connections=8, pool_maxsize=2)
-
-    def init_poolmanager(self, connections: int, maxsize: int, block: bool = False, **_: Any) -> None:
-        super().init_poolmanager(connections, maxsize, block)
-        self._make_ours(self.poolmanager)
-
-    def proxy_manager_for(self, proxy: str, **kwargs: Any) -> Any:
-        known = proxy in self.proxy_manager
-        manager = super().proxy_manager_for(proxy, **kwargs)
-        if not known:
-            self._make_ours(manager)
-        return manager
-
-    def _make_ours(self, manager: Any) -> None:
-        # weakly: urllib3 holds idle connections for ever in a finalizer of their pool, and they would hold the client,
-        # whose pool it is
-        client = weakref.ref(self._client)
-
-        def deadline() -> Deadline:
-            return client().current_deadline()  # type: ignore[union-attr]
-
-        plain = type("_Plain", (_PlainConnection,), {"deadline": staticmethod(deadline)})
-        secure = type("_Tls", (_TlsConnection,), {"deadline": staticmethod(deadline)})
-        manager.pool_classes_by_scheme = {
-            "http": type("_Pool", (_PlainPool,), {"ConnectionCls": plain}),
-            "https": type("_Pool", (_TlsPool,), {"ConnectionCls": secure}),
-        }
-
-    def cert_verify(self, *_: Any) -> None:
-        """The context decides; requests would add certifi's bundle to the CAs that are trusted."""
-
-    def build_connection_pool_key_attributes(self, request: Any, verify: Any, cert: Any = None) -> Any:
-        parts = urlsplit(request.url)
-        host = {"scheme": parts.scheme, "host": parts.hostname, "port": parts.port}
-        return host, {"ssl_context": self._client.tls_context()} if parts.scheme == "https" else {}
 
 
 class Head:
@@ -197,14 +109,12 @@ class HttpClient:
         self._deadline = deadline
         self._trust = trust
         self.credential = credential
+        self._proxy_from_environment = proxy_from_environment
         self._context: Any = None
-        self._session = _Session()
-        self._session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
-        self._session.trust_env = proxy_from_environment
-        self._session.headers.clear()
-        adapter = _Adapter(self)
-        self._session.mount("https://", adapter)
-        self._session.mount("http://", adapter)
+        self._session: requests.Session | None = None
+        self._waiting: tuple[str, int, sockets.DeadlineSocket] | None = None
+        self.loading_s = 0.0
+        """Seconds within the first exchange that loading libraries and CAs took: no part of what the peer takes."""
         self.clock_skew: float | None = None
         """Seconds by which the last peer's Date header was ahead of our clock."""
 
@@ -218,7 +128,37 @@ class HttpClient:
 
     def close(self) -> None:
         """Close all connections; the client can be used again, on new ones."""
-        self._session.close()
+        if self._waiting:
+            self._waiting[2].close()
+            self._waiting = None
+        if self._session:
+            self._session.close()
+
+    def take_waiting(self, host: str, port: int) -> sockets.DeadlineSocket | None:
+        """The connection that was made before the session, if it leads there; once."""
+        if self._waiting is None or self._waiting[:2] != (host, port):
+            return None
+        made, self._waiting = self._waiting[2], None
+        return made
+
+    def _opened(self, url: str) -> requests.Session:
+        """The session, on its first use together with a connection for it.
+
+        Raises: as `tls.context`, for faults of our own come first; the failures of `sockets.connect`.
+        """
+        if self._session is None:
+            began = time.monotonic()
+            if url.startswith("https:"):
+                self.tls_context()
+            connecting = time.monotonic()
+            if not self._proxy_from_environment:
+                self._waiting = _connected(url, self._deadline)
+            connected = time.monotonic()
+            from libprobe.clients import transport
+
+            self._session = transport.session(self, proxy_from_environment=self._proxy_from_environment)
+            self.loading_s = time.monotonic() - began - (connected - connecting)
+        return self._session
 
     @contextmanager
     def until(self, deadline: Deadline) -> Iterator[None]:
@@ -250,10 +190,11 @@ class HttpClient:
             limit = max_bytes if answer.status < 400 else MAX_ERROR_BODY
             data = answer.read(limit, truncate=answer.status >= 400)
             response = Response(answer, data)
-        if _log.isEnabledFor(logging.DEBUG):
+        log = _log()
+        if log:
             shown = f"[{len(data)} bytes not shown: they may hold a token]" if secret_body else response.text[:4000]
             for line in shown.splitlines():
-                _log.debug("answer: %s", line)
+                log.debug("answer: %s", line)
         return response
 
     @contextmanager
@@ -292,10 +233,11 @@ class HttpClient:
         self, asked: str, method: str, url: str, headers: list[tuple[str, str]], body: bytes | None
     ) -> Stream:
         sent = _joined([("User-Agent", USER_AGENT), ("Accept-Encoding", "identity"), *headers])
-        if _log.isEnabledFor(logging.DEBUG):
-            _log_request(method, url, sent, body)
+        log = _log()
+        if log:
+            _log_request(log, method, url, sent, body)
         try:
-            response = self._session.request(
+            response = self._opened(url).request(
                 method, url, headers=sent, data=body, stream=True, allow_redirects=False, timeout=None
             )
         except Failure as failure:
@@ -305,15 +247,14 @@ class HttpClient:
             raise self.explain(error, asked, url) from None
         answer = Stream(self, asked, url, response)
         self._note_clock(answer)
-        if _log.isEnabledFor(logging.DEBUG):
-            _log_answer(answer)
+        if log:
+            _log_answer(log, answer)
         return answer
 
     def _note_clock(self, answer: Stream) -> None:
         date = answer.header("Date")
         if not date:
             return
-        import time
         from email.utils import parsedate_to_datetime
 
         try:
@@ -325,6 +266,8 @@ class HttpClient:
         """Say a library's error as a failure; anything unknown to us keeps its own words."""
         import http.client
         import ssl
+
+        import urllib3
 
         for cause in _causes(error):
             if isinstance(cause, Failure):
@@ -430,6 +373,18 @@ class Stream(Head):
         self._response.close()
 
 
+def _connected(url: str, deadline: Deadline) -> tuple[str, int, sockets.DeadlineSocket] | None:
+    """Connect to a URL's host, and tell to which; None for a URL that is better judged by requests."""
+    try:
+        parts = urlsplit(url)
+        host, port = parts.hostname, parts.port or {"http": 80, "https": 443}[parts.scheme]
+    except (ValueError, KeyError):
+        return None
+    if not host or not host.isascii():
+        return None
+    return host, port, sockets.connect(host, port, deadline)
+
+
 def without_query(url: str) -> str:
     """The URL as shown to people: no query and no user information."""
     parts = urlsplit(url)
@@ -494,15 +449,23 @@ def _causes(error: BaseException) -> Iterator[BaseException]:
         todo += [*each.args, getattr(each, "reason", None), each.__cause__, each.__context__]
 
 
-def _log_request(method: str, url: str, headers: dict[str, str], body: bytes | None) -> None:
-    _log.debug("request: %s %s", method, url)
+def _log() -> logging.Logger | None:
+    """Where -vvv wants to see exchanges, None without it. Whoever wants to see something has loaded logging."""
+    logging = sys.modules.get("logging")
+    if logging is None or not logging.getLogger("libprobe.http").isEnabledFor(logging.DEBUG):
+        return None
+    return logging.getLogger("libprobe.http")  # type: ignore[no-any-return]
+
+
+def _log_request(log: logging.Logger, method: str, url: str, headers: dict[str, str], body: bytes | None) -> None:
+    log.debug("request: %s %s", method, url)
     for name, value in headers.items():
-        _log.debug("request: %s: %s", name, "[secret]" if name.lower() in _SECRET_HEADERS else value)
+        log.debug("request: %s: %s", name, "[secret]" if name.lower() in _SECRET_HEADERS else value)
     for line in (body or b"").decode("utf-8", "replace").splitlines():
-        _log.debug("request: %s", line)
+        log.debug("request: %s", line)
 
 
-def _log_answer(answer: Stream) -> None:
-    _log.debug("answer: %s %s", answer.status, answer.reason)
+def _log_answer(log: logging.Logger, answer: Stream) -> None:
+    log.debug("answer: %s %s", answer.status, answer.reason)
     for name, value in answer.headers:
-        _log.debug("answer: %s: %s", name, "[secret]" if name.lower() in _SECRET_HEADERS else value)
+        log.debug("answer: %s: %s", name, "[secret]" if name.lower() in _SECRET_HEADERS else value)

@@ -162,6 +162,11 @@ class OcciClient:
             raise BadData(f"{self.base}: gave {location[:120]!r} as a VM's address, outside of {self._compute}")
         return path
 
+    @property
+    def loading_s(self) -> float:
+        """Seconds of the first exchange that were ours: see `HttpClient.loading_s`."""
+        return self._http.loading_s
+
     def until(self, deadline: Deadline) -> AbstractContextManager[None]:
         """Let that deadline hold for the exchanges in the block."""
         return self._http.until(deadline)

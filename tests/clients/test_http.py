@@ -11,7 +11,16 @@ import pytest
 
 from libprobe.clients.http import HttpClient, same_origin, without_query
 from libprobe.deadline import Deadline
-from libprobe.failures import BadData, Misconfigured, NoAnswer, OwnCredential, ProtocolFailure, Refused, TlsFailure
+from libprobe.failures import (
+    BadData,
+    Misconfigured,
+    NameUnknown,
+    NoAnswer,
+    OwnCredential,
+    ProtocolFailure,
+    Refused,
+    TlsFailure,
+)
 from tests.conftest import BUSY_S
 from tests.federation.faults import Faults
 from tests.federation.web import Response, WebServer
@@ -208,3 +217,29 @@ def test_urls_are_shown_without_query_and_user():
 )
 def test_an_origin_is_scheme_host_and_port(first, second, same):
     assert same_origin(first, second) is same
+
+
+def test_the_first_connection_is_made_before_requests_is_loaded_and_carries_the_first_request(federation):
+    server = federation.service("gocdb").web
+    made = HttpClient(Deadline(10), trust=str(federation.ca_directory))
+    before = server.connections
+    for _ in range(2):
+        made.request("GET", f"{server.url}/")
+    assert server.connections - before == 1
+    assert made.loading_s > 0
+
+
+def test_a_first_connection_that_was_not_needed_is_closed(federation):
+    server = federation.service("gocdb").web
+    made = HttpClient(Deadline(10), trust=str(federation.ca_directory))
+    made._opened(f"{server.url}/")
+    waiting = made._waiting[2]
+    made.close()
+    assert waiting.fileno() == -1
+    assert made.request("GET", f"{server.url}/").status < 500
+
+
+@pytest.mark.parametrize("url", ["http://localhost:99999/", "http://localhost:x/", "http://", "http://é.invalid/"])
+def test_an_address_that_is_none_is_a_failure_with_what_was_asked(url):
+    with pytest.raises((ProtocolFailure, NameUnknown), match=r"^GET http"):
+        HttpClient(Deadline(5)).request("GET", url)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import subprocess
+from datetime import timedelta
 
 import pytest
 
@@ -11,10 +12,19 @@ from tests.conftest import ROOT, clean_environment, command
 HEAVY = {
     "requests",
     "urllib3",
+    "charset_normalizer.api",  # the package itself is in the list even if it cannot be imported
     "ssl",
+    "socket",
     "http.client",
+    "urllib.parse",
+    "email",
     "json",
     "logging",
+    "typing",
+    "datetime",
+    "random",
+    "hashlib",
+    "threading",
     "configparser",
     "cryptography",
     "asn1crypto",
@@ -26,25 +36,38 @@ HEAVY = {
     "rich",
     "asyncio",
     "dataclasses",
+    "inspect",
     "subprocess",
     "tempfile",
     "importlib.metadata",
     "nagiosplugin",
 }
 PROBES = sorted(path.name for path in (ROOT / "probes").glob("check_*"))
+OVER_HTTP = {
+    "check_occi_vm": ("-u", "https://127.0.0.1:1/?image=a&resource=b"),
+    "check_occi_context": ("-u", "https://127.0.0.1:1/?image=a&resource=b"),
+    "check_perun": ("-u", "https://127.0.0.1:1/"),
+    "check_apel_pub": ("--site", "EXAMPLE-SITE", "-u", "https://127.0.0.1:1/"),
+    "check_appdb_update": ("-u", "https://127.0.0.1:1/"),
+}
+OF_REQUESTS = {
+    *("requests", "urllib3", "http.client", "email", "logging", "typing", "random", "hashlib", "threading", "tempfile"),
+    *("datetime", "json", "socket", "ssl", "urllib.parse"),
+}
+"""What requests loads itself, of what is heavy."""
 
 
-def loaded(*words: object) -> set[str]:
-    """The modules that a run loads, of those that are heavy."""
+def loaded(*words: object, code: int = 3, **environment: object) -> set[str]:
+    """The modules that a run loads, of those that are heavy. code: with which it has to end."""
     name, *arguments = words
     interpreter, *line = command(str(name), *arguments)
     done = subprocess.run(
         [interpreter, "-X", "importtime", *line],
         capture_output=True,
         text=True,
-        env=clean_environment(HOME="/nonexistent"),
+        env=clean_environment(**{"HOME": "/nonexistent", **environment}),
     )
-    assert done.returncode in (2, 3), done.stdout
+    assert done.returncode == code, done.stdout
     seen = {line.rpartition("|")[2].strip() for line in done.stderr.splitlines() if line.startswith("import time:")}
     assert "libprobe.run" in seen
     return seen & HEAVY | {"nagiosplugin" for module in seen if module.startswith("nagiosplugin.")}
@@ -56,22 +79,36 @@ def test_help_version_and_usage_errors_load_nothing_heavy(probe, arguments):
     assert loaded(probe, *arguments) == set()
 
 
-def test_a_tcp_check_loads_the_model_of_nagiosplugin_and_nothing_else():
-    assert loaded("check_endpoint_tcp", "-H", "127.0.0.1", "-p", "1") == {"nagiosplugin"}
+def test_a_tcp_check_loads_the_model_of_nagiosplugin_and_sockets_and_nothing_else():
+    assert loaded("check_endpoint_tcp", "-H", "127.0.0.1", "-p", "1", code=2) == {"nagiosplugin", "socket"}
 
 
-def test_an_http_probe_that_needs_no_certificate_does_not_load_cryptography(tmp_path):
-    seen = loaded(
-        "check_occi_vm", "-u", "http://127.0.0.1:1/?image=a", "--auth", "none", "--state-dir", tmp_path / "state"
-    )
-    assert not seen & {
-        "cryptography",
-        "ldap3",
-        "stomp",
-        "paramiko",
-        "configparser",
-        "dateutil",
-        "asyncio",
-        "rich",
-        "jinja2",
+@pytest.mark.parametrize("probe", OVER_HTTP)
+def test_a_refused_connection_is_told_without_loading_requests(federation, tmp_path, probe):
+    environment = {**federation.environment(), "FEDCLOUD_PROBES_CONFIG": "/dev/null"}
+    code = 3 if probe == "check_apel_pub" else 2  # the portal is a third party
+    options = ("--state-dir", tmp_path / "state") if probe != "check_appdb_update" else ()
+    seen = loaded(probe, *OVER_HTTP[probe], *options, code=code, **environment)
+    allowed = {"nagiosplugin", "socket", "ssl", "urllib.parse", "json", "datetime", "configparser"}
+    assert seen - allowed <= ({"hashlib", "asn1crypto"} if probe == "check_appdb_update" else set())
+
+
+@pytest.mark.parametrize("probe", ["check_occi_vm", "check_occi_context", "check_perun"])
+def test_a_credential_that_has_expired_is_told_without_any_network(federation, tmp_path, probe):
+    expired = federation.authority.proxy(path=tmp_path / "proxy", lifetime=timedelta(hours=-1))
+    seen = loaded(probe, *OVER_HTTP[probe], "--cert", expired, "--state-dir", tmp_path / "state")
+    assert not seen & {"requests", "urllib3", "ssl", "http.client", "logging", "cryptography"}
+
+
+def test_a_good_answer_over_http_loads_requests_and_little_else(federation, tmp_path):
+    """cryptography is for signatures; the rest would be loaded by requests for what no probe uses."""
+    site = federation.site("ooi")
+    good = {
+        "check_occi_vm": ("-u", site.url),
+        "check_occi_context": ("-u", site.url),
+        "check_perun": ("-u", f"{federation.service('perun').web.url}/"),
+        "check_apel_pub": ("--site", site.gocdb_name),
     }
+    for probe, options in good.items():
+        seen = loaded(probe, *options, code=0, HOME=tmp_path, **federation.environment())
+        assert seen - OF_REQUESTS - {"nagiosplugin", "configparser"} == set(), probe

@@ -1,0 +1,21 @@
+"""requests, without two things that it loads and no probe uses; to be imported before requests.
+
+Measured as parts of `import requests`: charset_normalizer, which guesses the encoding of texts and is optional to
+requests, 8 % (bodies are bytes here, and decoded by what their format says); urllib3.http2, which loads
+importlib.metadata for a protocol that is switched off, 3 %. Both are there for whoever asks for them later.
+"""
+
+from __future__ import annotations
+
+import warnings
+
+from libprobe import packages
+
+_http2 = packages.enter("urllib3.http2")
+with packages.without("charset_normalizer", "chardet"), warnings.catch_warnings():
+    warnings.simplefilter("ignore")  # requests warns that it cannot guess encodings
+    import requests
+    import urllib3
+urllib3.http2 = _http2  # as if it had been imported in the ordinary way
+
+__all__ = ["requests"]
