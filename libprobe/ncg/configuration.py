@@ -300,5 +300,5 @@ def _environment(writer: Writer) -> Environment:
 def check_contact(address: str) -> str:
     """An e-mail address that can stand on a command line. Raises: BadData."""
     if not is_harmless(address) or address.count("@") != 1 or not address[0].isalnum():
-        raise BadData(f"{address!r} is not an e-mail address of plain characters")
+        raise BadData(f"--contact {address!r} is not an e-mail address of plain characters")
     return address

@@ -168,6 +168,12 @@ def _check_files(args: argparse.Namespace) -> None:
         from libprobe import publishing
 
         publishing.read_broker(args.publish)
+    if args.probes and not os.path.isdir(args.probes):
+        raise Misconfigured(f"--probes {args.probes} is no directory", remedy="name the one that has the check_*")
+    if args.cert and not os.path.isfile(args.cert):
+        raise Misconfigured(
+            f"--cert {args.cert} is no file", remedy="make a proxy with voms-proxy-init --rfc, or name it"
+        )
     for path in _files(args):
         if path and path != "-":
             directory = os.path.dirname(os.path.abspath(path))

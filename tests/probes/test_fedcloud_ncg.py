@@ -302,7 +302,7 @@ def test_a_mute_gocdb_is_given_up_at_the_deadline(ncg: Ncg, federation) -> None:
         ),
         (["--satellite", "master=h"], "--satellite and --master must all have names of their own"),
         (["--probes-path", "/a b"], "--probes-path '/a b' is not an absolute path of plain characters"),
-        (["--contact", "a;b@c"], "'a;b@c' is not an e-mail address of plain characters"),
+        (["--contact", "a;b@c"], "--contact 'a;b@c' is not an e-mail address of plain characters"),
         (["--vo", "$x$"], "--vo '$x$' is not the name of a VO"),
     ],
 )

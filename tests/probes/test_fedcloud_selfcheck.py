@@ -613,6 +613,18 @@ def test_a_file_that_cannot_be_written_is_said_before_anything_is_run(site, opti
     assert site.log() == []
 
 
+@pytest.mark.parametrize(
+    ("option", "sentence"),
+    [
+        ("--probes", "is no directory (name the one that has the check_*)"),
+        ("--cert", "is no file (make a proxy with voms-proxy-init --rfc, or name it)"),
+    ],
+)
+def test_what_every_probe_would_miss_is_said_before_the_gocdb_is_asked(probe, option, sentence):
+    report = probe(PROBE, "A", option, "/nowhere", "--gocdb", "https://localhost:1/")
+    assert report == Report(3, f"SELFCHECK UNKNOWN - {option} /nowhere {sentence}\n", "")
+
+
 ONE_OF = "only one of --json, --junit -, --html - and --prometheus - can have standard output"
 
 
