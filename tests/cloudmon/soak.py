@@ -121,7 +121,9 @@ class Doors:
         self._selector = selectors.DefaultSelector()
         self._lock = threading.Lock()
         self._open: dict[int, socket.socket] = {}
-        self.ports: dict[int, int] = {}
+        # bound and never listening: nobody else gets the port while it is closed
+        self._kept = [_bound((self.address(number), 0)) for number in range(count)]
+        self.ports = [each.getsockname()[1] for each in self._kept]
         for number in range(count):
             self.open(number)
         self._thread = threading.Thread(target=self._accept, daemon=True)
@@ -133,9 +135,9 @@ class Doors:
         return f"127.7.{number // 200}.{number % 200 + 1}"
 
     def open(self, number: int) -> None:
-        listener = socket.create_server((self.address(number), self.ports.get(number, 0)), backlog=64)
+        listener = _bound((self.address(number), self.ports[number]))
+        listener.listen(64)
         listener.setblocking(False)
-        self.ports[number] = listener.getsockname()[1]
         with self._lock:
             self._open[number] = listener
             self._selector.register(listener, selectors.EVENT_READ)
@@ -157,8 +159,15 @@ class Doors:
     def stop(self) -> None:
         self._is_running = False
         self._thread.join()
-        for listener in self._open.values():
-            listener.close()
+        for each in (*self._open.values(), *self._kept):
+            each.close()
+
+
+def _bound(address: tuple[str, int]) -> socket.socket:
+    made = socket.socket()
+    made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    made.bind(address)
+    return made
 
 
 def cloud_faults() -> dict[str, dict[str, str]]:
