@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
 from typing import Protocol
 
 import requests
@@ -27,6 +29,8 @@ class Monitor(Protocol):
     def check_now(self, services: Iterable[Service]) -> None: ...
 
     def until(self, condition: Callable[[], object], what: str) -> None: ...
+
+    def probes(self, *words: str) -> list[int]: ...
 
 
 def registered(federation: Federation) -> dict[str, set[Service]]:
@@ -53,6 +57,19 @@ def building(monitor: Monitor, sites: list[Site]) -> list[str]:
         lambda: all(len(site.occi.created) > before[site.name] for site in sites), "a VM is being built at each site"
     )
     return [site.occi.created[before[site.name]][1] for site in sites]
+
+
+def builder(monitor: Monitor, site: Site) -> int:
+    """The process of the probe that is at work at a site: of several the first, to which the others leave it."""
+
+    def started(pid: int) -> int:
+        return int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[19])
+
+    found = {}
+    for pid in monitor.probes("check_occi_vm", site.hostname):
+        with contextlib.suppress(OSError):
+            found[started(pid)] = pid
+    return found[min(found)]
 
 
 def finish_building(site: Site) -> None:

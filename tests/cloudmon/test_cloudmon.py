@@ -21,7 +21,7 @@ from tests.nagios import PACKAGE, PROGRAM, Service
 from . import pages
 from .downtimes import OfNagios, outages_of_the_gocdb_and_no_other_are_scheduled_and_ended
 from .monitor import CloudMonitor
-from .scenes import CONTEXT, NEW_HOST, NEW_SITE, VM, building, finish_building, registered
+from .scenes import CONTEXT, NEW_HOST, NEW_SITE, VM, builder, building, finish_building, registered
 
 pytestmark = pytest.mark.skipif(not Path(PROGRAM).exists(), reason=f"{PACKAGE} is not installed")
 
@@ -119,22 +119,21 @@ def a_new_site_appears_after_a_reload_and_a_running_check_goes_on(monitor: Cloud
     monitor.federation.gocdb.add_service(service)
     assert "\n  written to " in monitor.generate()
     [identifier] = building(monitor, [slow])
-    running = monitor.probes("check_occi_vm", slow.hostname)
+    running = builder(monitor, slow)
     starts = monitor.log().count(" starting... ")
-    assert running
     slow.faults.clear()
     monitor.reload()
     monitor.until(lambda: len(monitor.status()) == len(before) + 3, "the new site's services are there")
     assert monitor.log().count(" starting... ") == starts + 1
     known = monitor.status()
     assert {known[each].state for each in before} == {"OK"}
-    assert set(running) <= set(monitor.probes())
+    assert running in monitor.probes()
     monitor.until(monitor.is_all_ok, "the new site is OK, and all others still are")
     assert set(registered(monitor.federation)[NEW_SITE]) == {each for each in known if each.host == NEW_HOST}
 
     assert identifier in [vm.id for vm in slow.occi.vms()]  # a second check left it to the first
     finish_building(slow)
-    monitor.until(lambda: not set(running) & set(monitor.probes()), "the probe that was running has ended")
+    monitor.until(lambda: running not in monitor.probes(), "the probe that was running has ended")
     assert identifier in [gone for _, gone in slow.occi.deleted]
     monitor.round([Service(slow.hostname, VM)])
     assert monitor.is_all_ok()

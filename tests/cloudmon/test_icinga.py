@@ -18,7 +18,7 @@ from tests.nagios import Service
 
 from .downtimes import outages_of_the_gocdb_and_no_other_are_scheduled_and_ended, tell
 from .icinga import PACKAGE, PROGRAM, SATELLITE, IcingaCloud
-from .scenes import CONTEXT, NEW_HOST, NEW_SITE, VM, building, finish_building, registered
+from .scenes import CONTEXT, NEW_HOST, NEW_SITE, VM, builder, building, finish_building, registered
 
 pytestmark = pytest.mark.skipif(not Path(PROGRAM).exists(), reason=f"{PACKAGE} is not installed")
 
@@ -88,15 +88,14 @@ def a_new_site_appears_after_a_reload_and_a_running_check_goes_on(monitor: Icing
     monitor.federation.gocdb.add_service(service)
     assert "\n  written to " in monitor.generate()
     [identifier] = building(monitor, [slow])
-    running = monitor.probes("check_occi_vm", slow.hostname)
-    assert running
+    running = builder(monitor, slow)
     slow.faults.clear()
     monitor.master.reload()
     monitor.until(lambda: len(monitor.status()) == len(before) + 3, "the master has the new site's services")
     new = registered(monitor.federation)[NEW_SITE]
     monitor.until(lambda: monitor.is_checking(new), "the satellite checks the new site")
     assert monitor.satellite.said().count("Reload done, old process shutting down") == 2
-    assert set(running) <= set(monitor.probes())
+    assert running in monitor.probes()
     monitor.round(new)
     known = monitor.status()
     assert {known[each].state for each in (*before, *new)} == {"OK"}
@@ -104,7 +103,7 @@ def a_new_site_appears_after_a_reload_and_a_running_check_goes_on(monitor: Icing
 
     assert identifier in [vm.id for vm in slow.occi.vms()]
     finish_building(slow)
-    monitor.until(lambda: not set(running) & set(monitor.probes()), "the probe that was running has ended")
+    monitor.until(lambda: running not in monitor.probes(), "the probe that was running has ended")
     assert identifier in [gone for _, gone in slow.occi.deleted]
     monitor.round([Service(slow.hostname, VM)])
     assert monitor.is_all_ok()
