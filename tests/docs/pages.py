@@ -9,14 +9,15 @@ from typing import NamedTuple
 from tests.conftest import ROOT
 
 PAGES = [
-    ROOT / "README.md",
-    ROOT / "CONTRIBUTING.md",
-    ROOT / "ARCHITECTURE.md",
-    ROOT / "etc/ncg/README.md",
+    *sorted(path for path in ROOT.glob("*.md") if path.name != "CHANGELOG.md"),
+    *(ROOT / name / "README.md" for name in ("etc/ncg", "fuzz", "release")),
     *sorted((ROOT / "docs").glob("*.md")),
     *sorted((ROOT / "docs/example/docs").glob("*.md")),
 ]
 OURS = re.compile(r"(?<![\w-])(?:probes/)?((?:check_|fedcloud-)[a-z_]+)(?= )")
+
+SHELL = ("sh", "console")
+"""Blocks of commands."""
 
 _FENCE = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 
@@ -37,13 +38,13 @@ def commands() -> list[Command]:
     found: list[Command] = []
     for path in PAGES:
         text = path.read_text()
-        blocks = [block for kind, block in _FENCE.findall(text) if kind == "sh"]
+        blocks = [block for kind, block in _FENCE.findall(text) if kind in SHELL]
         blocks += re.findall(r"(?:^ {4}\S.*\n(?: {4}.*\n)*)", _FENCE.sub("", text), re.MULTILINE)
         lines = [line for block in blocks for line in _joined(block) if not _is_output(block, line)]
         lines += [
             line
             for kind, block in _FENCE.findall(text)
-            if kind != "sh"
+            if kind not in SHELL
             for line in block.splitlines()
             if line.startswith("$ ")
         ]

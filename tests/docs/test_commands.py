@@ -20,11 +20,15 @@ from tests.conftest import ROOT, clean_environment
 from tests.docs.pages import OURS, commands, mentioned
 
 MAKE = "takes minutes, and runs these tests itself"
+FUZZ = "takes minutes; .ci/run does it"
 NOT_RUN = {
     "make demo": "CI does nothing but start it once more; tests/federation and tests/probes have its parts",
     "make test": MAKE,
     "make check": MAKE,
     "make lint": "the linters run beside the tests",
+    "make fuzz": FUZZ,
+    'make fuzz SECONDS=600 TARGETS="cms voms"': FUZZ,
+    "make fuzz SECONDS=2 SEED=1": FUZZ,
     "make test WHAT=tests/probes/test_check_perun.py": MAKE,
     "~/fedcloud/bin/pip install .": "scripts/check-wheel installs the wheel and runs what it installs",
     "python3 -m venv ~/fedcloud": "scripts/check-wheel does it elsewhere",
@@ -37,6 +41,8 @@ NOT_RUN = {
     "systemctl disable --now fedcloud-worker": "likewise",
     "case $? in 0|1) grep -q '^  written to' /run/fedcloud-ncg.report && systemctl reload nagios4 ;; esac": "likewise",
     "ncg.reload.sh": "is NCG's own",
+    "pip install --require-hashes -r requirements-3.11.txt": "needs the package index",
+    "pip install --no-deps --no-index fedcloud_probes-*.whl": "scripts/check-wheel installs the wheel",
     "fedcloud-downtimes --output /etc/nagios4/fedcloud --nagios /etc/nagios4/nagios.cfg": "needs a running Nagios; "
     "tests/cloudmon has one",
     "fedcloud-downtimes --output /etc/icinga2/fedcloud --icinga https://mon.example.org:5665/": "likewise, Icinga",
