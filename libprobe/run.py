@@ -8,6 +8,7 @@ tests and a resident worker get the same bytes.
 
 from __future__ import annotations
 
+import errno
 import gc
 import os
 import sys
@@ -36,6 +37,8 @@ GRACE_S = 4.0
 
 DEFAULT_TIMEOUT_S = 60.0
 
+_NO_MEANS = (errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.ENOSPC)
+
 
 def probe(name: str, options: Options, check: MakeCheck, *, doc: str | None, timeout: float = 0) -> NoReturn:
     """Run a probe as this process: read sys.argv, print one report, exit with its code.
@@ -58,6 +61,8 @@ def probe(name: str, options: Options, check: MakeCheck, *, doc: str | None, tim
             signals.ignore()
     except Interrupted:
         code, report = UNKNOWN, _without_check(name, signals.sentence(), sys.argv)
+    except Exception as error:  # where nothing can be imported any more, say: an exit code of 1 would be a WARNING
+        code, report = UNKNOWN, output.render(name, UNKNOWN, _bug(error), [], [])
     _leave(code, report)
 
 
@@ -125,6 +130,9 @@ def _bug(error: Exception) -> str:
             f"a library is missing: {sys.executable} has no {missing} "
             "(install it there, or run the probe with the Python that this package was installed for)"
         )
+    if isinstance(error, MemoryError) or getattr(error, "errno", None) in _NO_MEANS:
+        what = getattr(error, "strerror", None) or "no memory left"
+        return f"this machine has not what the check needs: {what} (raise its limits, or run less at a time)"
     return f"a bug in the probe: {type(error).__name__}: {error}; run it with -v for the traceback, and report it"
 
 
@@ -180,10 +188,10 @@ class _Run:
         return self.check
 
     def _add_bug(self, error: Exception) -> None:
-        import traceback
-
         self.add(UNKNOWN, _bug(error))
         if self.args.verbose:
+            import traceback
+
             self.lines += traceback.format_exc().splitlines()
 
     def report(self) -> tuple[int, str]:

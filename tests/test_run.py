@@ -187,6 +187,26 @@ def test_a_bug_is_unknown_on_one_line_and_the_traceback_comes_with_v(script):
     assert any("Traceback" in line for line in script("raise ZeroDivisionError\nyield", "-v").lines)
 
 
+@pytest.mark.parametrize(
+    ("body", "said"),
+    [
+        ("raise OSError(24, 'Too many open files', 'x.py')", "Too many open files"),
+        ("raise MemoryError", "no memory left"),
+        (
+            "import resource; resource.setrlimit(resource.RLIMIT_NOFILE, (3, 3)); import wave",
+            "Too many open files",
+        ),
+        ("import sys; sys.modules['traceback'] = None; raise MemoryError", "no memory left"),
+    ],
+)
+def test_a_machine_that_has_not_what_a_check_needs_is_no_bug(script, body, said):
+    for options in ([], ["-v"]):
+        report = script(f"{body}\nyield", *options)
+        assert (report.code, report.err) == (3, "")
+        assert report.first.startswith("DEMO UNKNOWN - ")
+        assert said in report.first or "has no traceback" in report.first
+
+
 def test_a_missing_library_is_unknown_and_no_traceback(script):
     report = script("import no_such_library\nyield")
     assert report.code == 3

@@ -7,10 +7,11 @@ reader for ever. The sockets here ask before every read and write how long they 
 from __future__ import annotations
 
 import errno
+import os
 import socket
 import time
 
-from libprobe.failures import EndpointFailure, NameUnknown, NoAnswer, Refused, Unreachable
+from libprobe.failures import EndpointFailure, Misconfigured, NameUnknown, NoAnswer, Refused, Unreachable
 from libprobe.text import duration
 
 TYPE_CHECKING = False
@@ -109,8 +110,9 @@ def tls_context(judge: Callable[[ssl.SSLSocket], None] | None = None) -> ssl.SSL
 def resolve(host: str, port: int, deadline: Deadline, *, family: int = 0) -> list[Address]:
     """Return the addresses of a host name in the resolver's order, at most MAX_ADDRESSES.
 
-    Raises: NameUnknown; NoAnswer when the resolver is slower than the deadline. The look-up runs in a
-    thread of its own, because nothing can end a `getaddrinfo` that hangs.
+    Raises: NameUnknown; NoAnswer when the resolver is slower than the deadline; Misconfigured when this
+            machine has no descriptors left for it.
+    The look-up runs in a thread of its own, because nothing can end a `getaddrinfo` that hangs.
     """
     found: list[Any] = []
 
@@ -133,6 +135,7 @@ def resolve(host: str, port: int, deadline: Deadline, *, family: int = 0) -> lis
     if not found:
         raise NoAnswer(f"{host}: its name could not be resolved within {duration(deadline.seconds)}")
     if isinstance(found[0], Exception):
+        _expect_means(found[0], host, port)
         kinds: dict[int, str] = {socket.AF_INET: " to an IPv4 address", socket.AF_INET6: " to an IPv6 address"}
         of_kind = kinds.get(family, "")
         raise NameUnknown(f"{host}: its name does not resolve{of_kind}: {_reason(found[0])}")
@@ -167,6 +170,7 @@ def connect_first(
         try:
             connection = DeadlineSocket(kind, socket.SOCK_STREAM)
         except OSError as error:  # this machine knows no IPv6
+            _expect_means(error, host, port)
             failures.append(_translated(error, host, port, address, share))
             continue
         try:
@@ -176,6 +180,7 @@ def connect_first(
             connection.connect_time = time.monotonic() - began
         except OSError as error:
             connection.close()
+            _expect_means(error, host, port)
             failures.append(_translated(error, host, port, address, share))
             continue
         except BaseException:
@@ -197,6 +202,21 @@ def _translated(error: OSError, host: str, port: int, address: tuple[Any, ...], 
     if error.errno in (errno.ENETUNREACH, errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT):
         return NoRoute(f"{where}: {_reason(error)}")
     return Unreachable(f"{where}: {_reason(error)}")
+
+
+def _expect_means(error: Exception, host: str, port: int) -> None:
+    """Raise Misconfigured if it is this machine that has no descriptors or no memory left: that is no site's fault."""
+    number = getattr(error, "errno", None)
+    if isinstance(error, socket.gaierror):  # the resolver says nothing of what it could not open
+        try:
+            os.close(os.open(os.devnull, os.O_RDONLY | os.O_CLOEXEC))
+            return
+        except OSError as cause:
+            number = cause.errno
+    if number in (errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.ENOBUFS):
+        raise Misconfigured(
+            f"{host} port {port}: this machine cannot connect: {os.strerror(number)}", remedy="raise its limits"
+        ) from None
 
 
 def _reason(error: Exception) -> str:

@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import socket
+import subprocess
+import sys
 import time
 
 import pytest
@@ -8,7 +10,7 @@ import pytest
 from libprobe.clients import sockets
 from libprobe.deadline import Deadline
 from libprobe.failures import NameUnknown, NoAnswer, Refused
-from tests.conftest import BUSY_S
+from tests.conftest import BUSY_S, clean_environment
 
 
 @pytest.fixture
@@ -72,3 +74,38 @@ def test_a_resolver_that_hangs_is_left_behind(monkeypatch):
 def test_no_time_left_is_no_answer(listener):
     with pytest.raises(NoAnswer, match="no time left"):
         sockets.connect("127.0.0.1", listener.getsockname()[1], Deadline(0))
+
+
+WITHOUT_DESCRIPTORS = """
+import os, resource, sys
+from libprobe.clients import sockets
+from libprobe.deadline import Deadline
+from libprobe.failures import Misconfigured
+import threading, encodings.idna, errno
+resource.setrlimit(resource.RLIMIT_NOFILE, (32, 32))
+held = []
+try:
+    while True:
+        held.append(os.open(os.devnull, os.O_RDONLY))
+except OSError:
+    pass
+try:
+    sockets.connect(sys.argv[1], int(sys.argv[2]), Deadline(5))
+except Misconfigured as failure:
+    print(failure)
+"""
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "localhost", "cloud.invalid"])
+def test_a_machine_without_descriptors_is_no_sites_fault(host):
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port = listener.getsockname()[1]
+        done = subprocess.run(
+            [sys.executable, "-c", WITHOUT_DESCRIPTORS, host, str(port)],
+            capture_output=True,
+            text=True,
+            env=clean_environment(),
+            timeout=60,
+        )
+    assert done.stdout == f"{host} port {port}: this machine cannot connect: Too many open files (raise its limits)\n"
+    assert done.stderr == ""

@@ -188,14 +188,11 @@ def test_a_limit_on_the_size_of_files_is_an_unknown_of_our_own(monitor, site, na
     assert creates(site) == 0
 
 
-@pytest.mark.parametrize("descriptors", [4, 5, 6, 8])
+@pytest.mark.parametrize("descriptors", [5, 6, 8])
 def test_without_descriptors_a_run_ends_judged_and_the_next_one_cleans(monitor, site, descriptors):
     report = with_limits(monitor, VM, "-u", site.url, "-t", "20", nofile=descriptors)
-    if report.code == 1 and not report.out:  # not even Python's own files could be opened
-        assert descriptors < 5
-        return
-    assert report.code in (0, 1, 2, 3)
-    assert report.out.startswith("OCCI-VM ")
+    assert (report.code, report.err) in [(0, ""), (3, "")], report.out
+    assert report.code == 0 or "Too many open files" in report.first
     cleaned(monitor, site)
 
 
@@ -495,7 +492,7 @@ def test_two_hundred_runs_at_once_keep_every_result_in_one_order(monitor, memory
         text=True,
         env=monitor.environment,
         cwd="/tmp",
-        timeout=120,
+        timeout=300,
     )  # fmt: skip
     assert done.stderr == ""
     assert done.stdout.split() == ["0"] * 200
