@@ -34,6 +34,7 @@ if TYPE_CHECKING:
 DONE, WITH_WARNINGS, NOT_DONE, USAGE = 0, 1, 2, 3
 DEFAULT_TIMEOUT_S = 120.0
 LOOK_AGAIN_S = 0.5
+ICINGA_PORT = 5665
 EPILOG = (
     "Exit codes: 0 the monitor has the downtimes of the GOCDB, 1 it has them but for services that it does not know, "
     "2 it may not have them, 3 wrong usage, help and version."
@@ -225,7 +226,10 @@ def _parser(prog: str, doc: str) -> cli.Parser:
         "--nagios", metavar="FILE", help="main configuration of Nagios, such as /etc/nagios4/nagios.cfg"
     )
     monitor.add_argument(
-        "--icinga", metavar="URL", type=cli.word, help="interface of Icinga's master, as https://mon.example.org:5665/"
+        "--icinga",
+        metavar="URL",
+        type=_interface,
+        help="interface of Icinga's master, as https://mon.example.org:5665/",
     )
     group.add_argument(
         "--icinga-login",
@@ -245,3 +249,11 @@ def _parser(prog: str, doc: str) -> cli.Parser:
     cli.tls(parser)
     cli.standard(parser, timeout=DEFAULT_TIMEOUT_S)
     return parser
+
+
+def _interface(text: str) -> str:
+    """The URL of an interface, with its port. Only https: the password goes there."""
+    found = re.fullmatch(r"https://([A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\])(:[0-9]{1,5})?/?", text)
+    if not found:
+        raise argparse.ArgumentTypeError(f"{text!r} is not like https://mon.example.org:5665/")
+    return f"https://{found[1]}{found[2] or f':{ICINGA_PORT}'}"

@@ -242,7 +242,15 @@ def test_two_runs_are_not_at_work_at_once(nagios: FilesOfNagios, generated: Path
     ("arguments", "sentence"),
     [
         ([], "one of the arguments --nagios --icinga is required"),
-        (["--nagios", "a", "--icinga", "b"], "argument --icinga: not allowed with argument --nagios"),
+        (["--nagios", "a", "--icinga", "https://b"], "argument --icinga: not allowed with argument --nagios"),
+        (
+            ["--icinga", "http://mon.example.org:5665/"],  # the password would go there in the clear
+            "argument --icinga: 'http://mon.example.org:5665/' is not like https://mon.example.org:5665/",
+        ),
+        (
+            ["--icinga", "mon.example.org"],
+            "argument --icinga: 'mon.example.org' is not like https://mon.example.org:5665/",
+        ),
         (["--nagos", "a"], "one of the arguments --nagios --icinga is required"),
     ],
 )
@@ -275,3 +283,25 @@ def test_an_icinga_login_that_others_can_read_is_refused(probe, tmp_path: Path) 
         f"fedcloud-downtimes: not done: Icinga login {login} is open to others (mode 0644) (chmod 600 {login})\n",
         "",
     )
+
+
+def test_an_icinga_that_is_not_there_is_said_with_its_port(probe, tmp_path: Path, generated: Path) -> None:
+    login = tmp_path / "login"
+    login.write_text("user:password")
+    login.chmod(0o600)
+    words = (
+        "--output",
+        generated,
+        "--icinga",
+        "https://mon.invalid",
+        "--icinga-login",
+        login,
+        "--icinga-ca",
+        "/etc/ssl/certs",
+    )
+    saved = tmp_path / "downtimes.xml"
+    saved.write_text("<results></results>")
+    report = probe("fedcloud-downtimes", *words, "--from", saved)
+    assert (report.code, report.err) == (2, "")
+    sentence = "not done: POST https://mon.invalid:5665/v1/objects/downtimes: its name does not resolve: "
+    assert report.out.startswith(f"fedcloud-downtimes: {sentence}"), report.out
