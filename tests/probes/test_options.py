@@ -26,8 +26,6 @@ TOLD_LATER = {
     "fedcloud-ncg": {"--gocdb", "--site", "--scope", "--vo", "--contact", "--satellite", "--master"},
     "fedcloud-publish": set(MACROS.split()),
     "fedcloud-worker": {"--probe"},
-    "check_appdb_update": {"--image"},
-    "check_cloud_bdii": {"--base", "--occi-url"},
 }
 """Values that are judged in the run, with a sentence of their own: tests/probes/ of each has it."""
 
