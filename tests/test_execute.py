@@ -9,12 +9,12 @@ import time
 from collections.abc import Callable, Iterator
 
 import pytest
-from nagiosplugin import Metric
+from nagiosplugin import Metric, Resource
 
 from libprobe import cli, output, redact, run
 from libprobe.checks.base import Check, judged
 from libprobe.contexts import Scalar
-from libprobe.deadline import Deadline, Interrupted
+from libprobe.deadline import ENFORCE_AFTER_S, Deadline, Interrupted
 from libprobe.failures import CRITICAL, OK, UNKNOWN, WARNING, BadData, HelperFailure, Misconfigured
 from libprobe.summaries import OneLine
 
@@ -117,7 +117,8 @@ def test_the_deadline_is_that_of_t_and_is_handed_out():
     seen: list[Deadline] = []
     execute(made(values(7)), "-t", "33", on_deadline=seen.append)
     execute(made(values(7)), on_deadline=seen.append, timeout=44)
-    assert [each.seconds for each in seen] == [33.0, 44.0]
+    execute(made(values(7)), on_deadline=seen.append)
+    assert [each.seconds for each in seen] == [33.0, 44.0, run.DEFAULT_TIMEOUT_S]
 
 
 def test_settings_are_read_before_the_check_is_made(tmp_path):
@@ -228,8 +229,21 @@ def test_details_come_by_their_level_and_ok_names_no_page():
         assert execute(made(body), *words)[1].splitlines()[1:] == [f"level {level}" for level in shown]
 
 
+def test_a_resource_without_details_has_none():
+    class Bare(Resource):
+        def probe(self) -> Iterator[Metric]:
+            yield Metric("value", 1)
+
+    def check(args: argparse.Namespace, deadline: Deadline) -> Iterator[object]:
+        yield from (Bare(), Scalar("value"), OneLine("fine"))
+
+    assert execute(check, "-v") == (OK, "DEMO OK - fine | value=1\n")
+
+
 def test_vvv_shows_the_loggers_and_more_than_nagios_reads():
     import logging
+
+    before = list(logging.getLogger().handlers)
 
     def body(check: Check) -> Iterator[Metric]:
         logging.getLogger("some.library").debug("hello")
@@ -241,8 +255,7 @@ def test_vvv_shows_the_loggers_and_more_than_nagios_reads():
     assert "some.library: hello" in text and "line 1999" in text
     text = execute(made(body), "-vv")[1]
     assert "some.library" not in text and len(text.encode()) <= output.MAX_BYTES
-    logging.getLogger("some.library").debug("nobody listens any longer")
-    assert "nobody listens" not in execute(made(body), "-vvv")[1]
+    assert logging.getLogger().handlers == before, "a listener stays behind"
 
 
 def test_more_lines_than_are_kept_are_counted(monkeypatch):
@@ -325,12 +338,17 @@ def test_a_process_has_its_own_default_of_t(as_process):
 
     as_process(check, timeout=12)
     as_process(check)
+    assert DOC in as_process(check, "--help")[1]
     assert seen == [12.0, 60.0]
 
 
-def test_a_signal_ends_the_check_once_and_leaves_time_to_clean_up(as_process):
+def test_a_signal_ends_the_check_once_and_leaves_time_to_clean_up(as_process, monkeypatch):
     import os
     import signal
+
+    timers: list[tuple[float, ...]] = []
+    real = signal.setitimer
+    monkeypatch.setattr(signal, "setitimer", lambda _, *times: timers.append(times) or real(_, *times))
 
     def body(check: Check) -> Iterator[Metric]:
         try:
@@ -344,6 +362,7 @@ def test_a_signal_ends_the_check_once_and_leaves_time_to_clean_up(as_process):
 
     code, text = as_process(made(body))
     assert (code, text) == (UNKNOWN, "DEMO UNKNOWN - interrupted by SIGHUP\n")
+    assert (run.GRACE_S + ENFORCE_AFTER_S, 1.0) in timers, "a net below what cleans up"
     assert [signal.getsignal(number) for number in (1, 2, 14, 15)] == [signal.SIG_IGN] * 4
 
 

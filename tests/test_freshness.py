@@ -46,6 +46,13 @@ def test_an_age_that_reaches_a_limit_has_the_worse_state(age, code):
     assert int(context.evaluate(Metric("age", age, "s"), SimpleNamespace()).state) == code
 
 
+def test_an_age_is_said_in_words_by_its_name_or_in_a_sentence_of_the_check():
+    metric, limits = Metric("age", 41 * 86400, "s"), (age_limit("7d"), age_limit("30d"))
+    assert Freshness("age", *limits).evaluate(metric, None).hint == "age is 41 d (limit 30d)"
+    told = Freshness("age", *limits, sentence=lambda said, _: f"published {said} ago")
+    assert told.evaluate(metric, None).hint == "published 41 d ago (limit 30d)"
+
+
 def test_performance_data_has_the_limits_in_seconds():
     context = Freshness("age", age_limit("6h"), age_limit("12h"))
     assert str(context.performance(Metric("age", 0.1 + 0.2, "s", min=0), None)) == "age=0.3s;21600;43200;0"

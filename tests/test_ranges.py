@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from libprobe.ranges import DURATION, SIZE, BadRange, Range, quantity
+from libprobe.ranges import DURATION, SIZE, BadRange, Limit, Range, quantity
 
 
 @pytest.mark.parametrize(
@@ -52,9 +52,45 @@ def test_what_is_no_range_is_refused(spec):
         Range(spec, DURATION)
 
 
-def test_nan_cannot_be_judged():
-    with pytest.raises(ValueError, match="NaN"):
-        Range("10").alerts(float("nan"))
+@pytest.mark.parametrize(
+    ("spec", "sentence"),
+    [
+        ("@", "'@' needs a range after it"),
+        ("1:2:3", "'1:2:3' has more than one ':'"),
+        (":", "':' has no bound"),
+        ("5:3", "'5:3' starts above its end"),
+        ("1.2.3", "'1.2.3' is not a number"),
+        ("5X", "'5X' has the unit 'X'; known are ms, s, m, min, h, d, w"),
+        ("9" * 400, f"'{'9' * 400}' is too large"),
+    ],
+)
+def test_a_range_that_is_none_is_explained(spec, sentence):
+    with pytest.raises(BadRange) as caught:
+        Range(spec, DURATION)
+    assert str(caught.value) == sentence
+
+
+def test_a_unit_where_none_is_taken_is_explained():
+    with pytest.raises(BadRange) as caught:
+        Range("5d")
+    assert str(caught.value) == "'5d' has the unit 'd', but takes none"
+
+
+def test_a_range_may_be_one_value():
+    assert [Range("5:5").alerts(value) for value in (4, 5, 6)] == [True, False, True]
+    assert [Range("@5:5").alerts(value) for value in (4, 5, 6)] == [False, True, False]
+
+
+def test_a_limit_is_reached_by_its_value_itself():
+    limit = Limit(604800.0, "7d")
+    assert [limit.alerts(value) for value in (604799.9, 604800, 604800.1)] == [False, True, True]
+    assert (str(limit), limit.spec) == ("604800", "7d")
+
+
+@pytest.mark.parametrize("judge", [Range("10"), Range(""), Limit(10, "10")])
+def test_nan_cannot_be_judged(judge):
+    with pytest.raises(ValueError, match=r"^NaN cannot be judged$"):
+        judge.alerts(float("nan"))
 
 
 def test_sizes_have_their_own_units():

@@ -51,6 +51,7 @@ def test_the_worst_reasons_are_said_once_and_their_subject_once():
     assert summary.problem(found) == "host: down; gone"
     assert summary.problem(results((Critical, "a: x"), (Critical, "b: y"), (Critical, None))) == "a: x; b: y"
     assert summary.problem(results((Critical, None))) == ""
+    assert summary.problem(results((Warn, "a: b: x"), (Warn, "a: b: y"), (Warn, "c"))) == "a: b: x; b: y; c"
 
 
 def test_the_other_reasons_come_with_v():

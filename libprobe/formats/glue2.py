@@ -113,9 +113,10 @@ def read_creation_time(text: str) -> Instant:
 
 def read_validity(text: str) -> float:
     """Read GLUE2EntityValidity: whole seconds. Raises: BadData."""
-    if not re.fullmatch(r"[0-9]{1,10}", text.strip()):
+    number = text.strip()
+    if not re.fullmatch(r"[0-9]{1,10}", number):
         raise BadData(f"validity {excerpt(text)!r} is not a number of seconds")
-    seconds = float(text)
+    seconds = float(number)
     return LEAST_VALIDITY_S if seconds == SHORT_VALIDITY_S else seconds
 
 

@@ -78,6 +78,7 @@ def test_any_text_is_a_time_or_bad_data(text):
 
 def test_validity_is_seconds_and_a_minute_means_ten():
     assert (glue2.read_validity("3600"), glue2.read_validity("60"), glue2.read_validity("0")) == (3600, 600, 0)
+    assert (glue2.read_validity(" 7\n"), glue2.read_validity("\x1e7")) == (7, 7)
     for text in ("", "-1", "1h", "1e9", "1" * 11, "٣"):
         with pytest.raises(BadData, match="not a number of seconds"):
             glue2.read_validity(text)

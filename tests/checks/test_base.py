@@ -1,0 +1,73 @@
+"""What every check shares: failures become results, details keep their level."""
+
+from __future__ import annotations
+
+import pytest
+from nagiosplugin import Metric
+
+from libprobe.checks.base import Check, judged
+from libprobe.deadline import Deadline, OutOfTime
+from libprobe.failures import CRITICAL, OK, UNKNOWN, WARNING, BadData, HelperFailure
+
+
+class Subject(Check):
+    def __init__(self, *found: object) -> None:
+        super().__init__(Deadline(90))
+        self._found = found
+
+    def measure(self):
+        for each in self._found:
+            if isinstance(each, BaseException):
+                raise each
+            yield each
+
+
+def outcome(metric: Metric) -> tuple[str, str, int, str]:
+    return metric.name, metric.context, metric.value.status, metric.value.sentence
+
+
+def test_metrics_pass_through():
+    metric = Metric("value", 7)
+    assert list(Subject(metric).probe()) == [metric]
+
+
+@pytest.mark.parametrize(("failure", "status"), [(BadData, CRITICAL), (HelperFailure, UNKNOWN)])
+def test_a_failure_is_one_more_result_with_its_remedy(failure, status):
+    metric = Metric("value", 7)
+    first, second = Subject(metric, failure("it broke", remedy="mend it"), Metric("never", 1)).probe()
+    assert first is metric
+    assert outcome(second) == ("outcome", "outcome", status, "it broke (mend it)")
+
+
+def test_time_that_is_up_is_the_subjects_doing():
+    subject = Subject(OutOfTime())
+    assert outcome(*subject.probe()) == (
+        *("outcome", "outcome", CRITICAL),
+        "the endpoint did not let us finish within 90 s; raise -t to wait longer",
+    )
+    subject.subject = "https://cloud.example.org"
+    assert outcome(*subject.probe())[3].startswith("https://cloud.example.org did not let us finish")
+
+
+def test_a_bug_is_not_caught():
+    with pytest.raises(ZeroDivisionError):
+        list(Subject(ZeroDivisionError()).probe())
+
+
+@pytest.mark.parametrize("status", [OK, WARNING, CRITICAL, UNKNOWN])
+def test_a_judgement_is_a_metric_of_the_context_that_is_always_there(status):
+    assert outcome(judged(status, "so")) == ("outcome", "outcome", status, "so")
+
+
+def test_a_check_begins_with_no_facts_and_no_details():
+    first, second = Subject(), Subject()
+    first.facts["a"] = "b"
+    first.detail(1, "one")
+    first.detail(3, "three")
+    assert (first.facts, first.details) == ({"a": "b"}, [(1, "one"), (3, "three")])
+    assert (second.facts, second.details, second.deadline.seconds) == ({}, [], 90)
+
+
+def test_what_is_asked_is_for_the_check_to_say():
+    with pytest.raises(NotImplementedError):
+        list(Check(Deadline(1)).probe())
