@@ -36,8 +36,8 @@ def expect_harmless(report: str) -> None:
     assert report.count("|") <= 1, "more than one beginning of performance data"
 
 
-def check(resource: object, *metrics: str) -> None:
-    """Evaluate a check as a run does and make its report, with everything that -vv says of it.
+def check(resource: object, *metrics: str) -> str:
+    """Evaluate a check as a run does and return its report, with everything that -vv says of it.
 
     metrics: names of the numbers that it yields.
     """
@@ -51,7 +51,9 @@ def check(resource: object, *metrics: str) -> None:
     sentence = evaluation.sentence() or "fine"
     lines = [text for _, text in resource.details]  # type: ignore[attr-defined]
     assert evaluation.status in (0, 1, 2, 3)
-    expect_harmless(output.render("FUZZ", evaluation.status, sentence, evaluation.performance, lines))
+    report = output.render("FUZZ", evaluation.status, sentence, evaluation.performance, lines)
+    expect_harmless(report)
+    return report
 
 
 def deadline() -> Deadline:

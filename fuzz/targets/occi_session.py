@@ -95,7 +95,8 @@ class _Journal(journal.Journal):
         return list(self._leftovers)
 
 
-def read(data: bytes) -> None:
+def read(data: bytes) -> str:
+    """Returns the check's report."""
     kind = (data[:1] or b"\0")[0]
     answers = iter(data[1:].split(SEPARATOR))
     with _peer(answers) as clock:
@@ -105,16 +106,11 @@ def read(data: bytes) -> None:
         endpoint = Endpoint(BASE, "image" if kind & 2 else None, "small" if kind & 4 else None, "small")
         try:
             if kind & 8:
-                judged.check(OcciOffer(endpoint, access, deadline, read_needs([], [])), "response_time", "count")
-            else:
-                wanted = Wanted(b"#!/bin/sh\n", "ssh-ed25519 AAAA") if kind & 16 else Wanted(b"", "")
-                remembered = _Journal([_Entry(), _Entry(VM)] if kind & 32 else [])
-                judged.check(
-                    ComputeLifeCycle(endpoint, access, remembered, deadline, wanted),
-                    "time",
-                    "time_to_active",
-                    "too_slow",
-                )
+                return judged.check(OcciOffer(endpoint, access, deadline, read_needs([], [])), "response_time", "count")
+            wanted = Wanted(b"#!/bin/sh\n", "ssh-ed25519 AAAA") if kind & 16 else Wanted(b"", "")
+            remembered = _Journal([_Entry(), _Entry(VM)] if kind & 32 else [])
+            life = ComputeLifeCycle(endpoint, access, remembered, deadline, wanted)
+            return judged.check(life, "time", "time_to_active", "too_slow")
         finally:
             http.close()
             redact.forget()

@@ -7,6 +7,7 @@ from itertools import pairwise
 
 import pytest
 
+from fuzz.targets import occi_session
 from libprobe import access, cli
 from libprobe.checks import compute
 from libprobe.checks.compute import ComputeLifeCycle, Wanted, smallest
@@ -114,3 +115,53 @@ def test_a_collection_whose_address_is_no_url_is_looked_for_where_the_specificat
     monkeypatch.setattr(life._occi, "_query", with_another_address)
     assert [metric.name for metric in life.probe() if metric.name == "time_to_active"] == ["time_to_active"]
     assert federation.site("ooi").occi.vms() == []
+
+
+VM = "/occi1.1/compute/179c425e-ce7f-4657-a06d-9eb5b9cd4f42"
+CLOUD = "http://cloud.example.org:8787"
+
+
+@pytest.mark.parametrize(
+    ("session", "line", "values"),
+    [
+        ("life", "OK - fine", "time_to_active time_to_create time_to_delete time_total"),
+        ("unregistered", "OK - fine", "time_to_active time_to_create time_to_delete time_total"),
+        ("login", "OK - fine", "time_to_active time_to_create time_to_delete time_total"),
+        ("login-v2", "OK - fine", "time_to_active time_to_create time_to_delete time_total"),
+        (
+            "failed",
+            f"CRITICAL - {CLOUD}/occi1.1: VM went into state error instead of active; the cloud gives no reason",
+            "time_to_create time_to_delete time_total",
+        ),
+        (
+            "refused",
+            f"CRITICAL - POST {CLOUD}/occi1.1/compute/: refused to create a VM for lack of quota or capacity: Quota exceeded",
+            "time_total",
+        ),
+        (
+            "unlocated",
+            f"CRITICAL - GET {CLOUD}{VM}: connection refused; nothing listens there",
+            "time_to_create time_total",
+        ),
+        ("context", "CRITICAL - the endpoint offers no mixin to hand over user_data", ""),
+        ("redirect", f"CRITICAL - GET {CLOUD}/occi1.1/-/: redirects to something that is no URL: 'http://['", ""),
+    ],
+)
+def test_a_scripted_cloud_is_judged(session, line, values):
+    """The first inputs of the fuzzing: whole HTTP answers, a clock that only sleeping moves."""
+    report = occi_session.read(occi_session.seeds()[session]).split("\n")
+    said, _, performance = report[0].partition(" | ")
+    assert said == f"FUZZ {line}"
+    assert [each.partition("=")[0] for each in performance.split()] == values.split()
+    if line == "OK - fine":
+        project = ", project ops" if "login" in session else ""
+        assert report[1:] == [
+            f"endpoint: {CLOUD}/occi1.1",
+            "server software: ooi/1.2",
+            "image: http://x/os#image (SL6)",
+            "size: http://x/res#small (2 CPU, 4 GB)",
+            f"acting as: a certificate{project}",
+            f"VM: {VM} (egi-sam-monitor-0)",
+            "address: none told",
+            "",
+        ]

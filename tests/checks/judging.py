@@ -1,0 +1,34 @@
+"""A check evaluated within the tests' process, as a run evaluates it."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+from libprobe.contexts import Scalar
+from libprobe.evaluation import Evaluation
+from libprobe.summaries import OneLine
+
+
+class Judged(NamedTuple):
+    """status: exit code. sentence: of the status line. values: by the metric's name, as performance data has them.
+
+    others: the results that are worse than OK and not in the sentence. details: by their level.
+    """
+
+    status: int
+    sentence: str
+    values: dict[str, str]
+    others: list[str]
+    details: list[tuple[int, str]]
+
+
+def judge(check: Any, summary: str, *contexts: object) -> Judged:
+    """Evaluate a check. contexts: contexts, or names of those that judge nothing."""
+    evaluation = Evaluation()
+    for each in (check, *contexts):
+        evaluation.add(Scalar(each) if isinstance(each, str) else each)
+    evaluation.add(OneLine(summary))
+    evaluation.evaluate()
+    values = dict(each.split("=", 1) for each in evaluation.performance)
+    others = evaluation.summary.verbose(evaluation.results)
+    return Judged(evaluation.status, evaluation.sentence(), values, others, check.details)

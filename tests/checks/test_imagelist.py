@@ -1,0 +1,184 @@
+"""PublishedList on lists that are at hand. Signed, and over a connection: tests/probes/test_check_appdb_update.py."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime
+
+import pytest
+
+from libprobe.checks.imagelist import PublishedList, Rules
+from libprobe.cli import age_limit
+from libprobe.clients.appdb import Fetched
+from libprobe.contexts import Freshness, Scalar
+from libprobe.deadline import Deadline
+from libprobe.failures import CRITICAL, OK, WARNING
+from tests.checks.judging import judge
+
+NOW = datetime(2026, 11, 25, 12, tzinfo=UTC)
+URL = "https://vmcaster.example.org/image.list"
+IMAGE = "https://appdb.egi.eu/store/vo/image/0000-1111:7/"
+SUMMARY = "{list} created {age} ago, {images}, {signed}{notes}"
+
+
+def image(mpuri: str = IMAGE, **fields: object) -> dict[str, object]:
+    known = ("dc:identifier", "dc:title", "hv:version", "hv:uri", "hv:size", "hv:format", "hv:hypervisor", "sl:arch",
+             "sl:os", "sl:osversion", "sl:osname", "sl:comments", "sl:checksum:sha512", "dc:description")  # fmt: skip
+    return {"hv:image": {**dict.fromkeys(known, "x"), "ad:mpuri": mpuri, **fields}}
+
+
+def body(images: list[object] | None = None, **fields: object) -> bytes:
+    found: dict[str, object] = {
+        "dc:date:created": "2026-11-25T11:00:00Z",
+        "dc:date:expires": "2026-12-25T11:00:00Z",
+        "dc:identifier": "a", "dc:title": "b", "dc:description": "c", "dc:source": "d", "hv:version": "1",
+        "hv:uri": URL,
+        "ad:vo": "ops", "hv:endorser": {"hv:x509": {"hv:dn": "/CN=x", "hv:ca": "/CN=y"}},
+        "hv:images": [image()] if images is None else images,
+    }  # fmt: skip
+    found.update(fields)
+    return json.dumps({"hv:imagelist": {key: value for key, value in found.items() if value is not None}}).encode()
+
+
+class Source:
+    def __init__(self, data: bytes, skew: float | None) -> None:
+        self.url = f"{URL}?token=secret"
+        self._fetched = Fetched(data, "application/json", skew)
+
+    def fetch(self) -> Fetched:
+        return self._fetched
+
+
+def judged(data: bytes, *, wanted: str = "", signature: str = "if-present", skew: float | None = None, notes=None):
+    check = PublishedList(
+        Source(data, skew), Rules(signature, ca_path=None), Deadline(60), image=wanted, notes=notes, now=lambda: NOW
+    )
+    freshness = Freshness("age", age_limit("1d"), age_limit("7d"))
+    return judge(check, SUMMARY, freshness, Scalar("time_left"), "images", "size")
+
+
+def test_a_list_that_is_fresh_and_whole_is_ok():
+    data = body()
+    found = judged(data, wanted=IMAGE, notes=["a note", "another"])
+    assert found.status == OK, found.sentence
+    assert found.sentence == f"{URL} created 60 min ago, 1 image, unsigned [a note; another]"
+    assert found.values == {
+        "age": "3600s;86400;604800;0",
+        "images": "1;;;0",
+        "size": f"{len(data)}B;;;0",
+        "time_left": "2588400s",
+    }
+    assert (1, f"list: {URL}") in found.details
+    assert (1, "title: b; version 1; VO ops") in found.details
+    assert (1, "created 2026-11-25 11:00:00, expires 2026-12-25 11:00:00 UTC") in found.details
+    assert (2, f"image: {IMAGE} x x") in found.details
+    assert judged(data).sentence.endswith("unsigned")
+
+
+def test_a_list_that_has_to_be_signed_and_is_not_is_critical():
+    found = judged(body(), signature="require")
+    assert (found.status, found.sentence) == (
+        CRITICAL,
+        f"{URL}: the list is not signed (take it as it is with --signature if-present)",
+    )
+
+
+@pytest.mark.parametrize(
+    ("created", "status"),
+    [("2026-11-24T12:00:01Z", OK), ("2026-11-24T12:00:00Z", WARNING), ("2026-11-18T12:00:00Z", CRITICAL)],
+)
+def test_age_decides(created, status):
+    assert judged(body(**{"dc:date:created": created})).status == status
+
+
+@pytest.mark.parametrize(
+    ("created", "skew", "said"),
+    [
+        ("2026-11-25T12:05:00Z", None, ""),
+        ("2026-11-25T12:05:01Z", None, "created at 2026-11-25 12:05:01 UTC, 5 min in the future"),
+        ("2026-11-25T13:00:00Z", 60.0, "created at 2026-11-25 13:00:00 UTC, 60 min in the future"),
+        (
+            "2026-11-25T13:00:00Z",
+            3600.0,
+            "created at 2026-11-25 13:00:00 UTC, 60 min in the future; its server's clock is 60 min ahead of ours",
+        ),
+        ("2026-11-25T13:00:00Z", -3600.0, "created at 2026-11-25 13:00:00 UTC, 60 min in the future"),
+    ],
+)
+def test_a_list_from_the_future_is_critical_and_a_little_of_it_is_not(created, skew, said):
+    found = judged(body(**{"dc:date:created": created}), skew=skew)
+    if said:
+        assert (found.status, found.sentence) == (CRITICAL, f"{URL}: {said}")
+        assert "age" not in found.values
+    else:
+        assert (found.status, found.values["age"]) == (OK, "0s;86400;604800;0")
+
+
+@pytest.mark.parametrize(
+    ("expires", "said"),
+    [("2026-11-25T12:00:01Z", ""), ("2026-11-25T12:00:00Z", "0 s"), ("2026-11-25T10:00:00Z", "2 h")],
+)
+def test_a_list_expires_at_its_end(expires, said):
+    found = judged(body(**{"dc:date:expires": expires}))
+    expected = f"{URL}: the list expired {said} ago, so subscribers drop its images"
+    assert (found.status, found.sentence) == (CRITICAL, expected) if said else found.status == OK
+
+
+def test_a_list_without_images_is_a_warning():
+    found = judged(body([]))
+    assert (found.status, found.sentence) == (WARNING, f"{URL}: the list holds no image")
+    assert found.values["images"] == "0;;;0"
+
+
+def test_a_list_that_lacks_fields_is_a_warning_that_names_them():
+    found = judged(body(**{"hv:version": None, "dc:description": None}))
+    assert found.status == WARNING
+    assert found.sentence.startswith(f"{URL}: the list lacks ") and found.sentence.endswith(", so vmcatcher refuses it")
+    assert "hv:version" in found.sentence
+
+
+@pytest.mark.parametrize(
+    ("wanted", "nearest"),
+    [
+        (IMAGE.replace(":7/", ":8/"), f"; the nearest is {IMAGE}"),
+        (IMAGE.replace("0000", "0001"), f"; the nearest is {IMAGE}"),
+        ("zzz", ""),
+    ],
+)
+def test_an_image_that_is_not_in_it_is_critical_and_the_nearest_named(wanted, nearest):
+    found = judged(body(), wanted=wanted)
+    assert (found.status, found.sentence) == (CRITICAL, f"{URL}: {wanted} is not among its 1 image{nearest}")
+
+
+@pytest.mark.parametrize(
+    ("expires", "status"), [("2026-11-25T12:00:01Z", OK), ("2026-11-25T12:00:00Z", CRITICAL), ("never", OK), (None, OK)]
+)
+def test_the_wanted_image_must_not_have_expired(expires, status):
+    found = judged(body([image(**{"dc:date:expires": expires})]), wanted=IMAGE)
+    assert found.status == status
+    if status:
+        assert found.sentence == f"{URL}: the image {IMAGE} expired 0 s ago"
+
+
+def test_oddities_are_told_with_v():
+    odd = body([image(), {"hv:image": {"ad:mpuri": "y"}}], **{"hv:uri": "https://elsewhere/", "dc:title": None})
+    found = [text for _, text in judged(odd.replace(b"11:00:00Z", b"11:00:00")).details]
+    assert "title: none; version 1; VO ops" in found
+    assert "hv:uri is another address: https://elsewhere/" in found
+    assert "dc:date:created names no zone; read as UTC" in found
+    assert "1 image lack a required field; hepixvmitrust drops them silently" in found
+    old = json.dumps(json.loads(body())["hv:imagelist"]).encode()
+    assert (1, "the list has the deprecated form, without hv:imagelist") in judged(old).details
+    plain = [text for _, text in judged(body()).details]
+    assert not [text for text in plain if "hv:uri" in text or "zone" in text or "lack" in text or "deprecated" in text]
+
+
+@pytest.mark.parametrize(
+    ("data", "said"),
+    [(b"", "neither an image list nor JSON"), (b'{"egiappdb": {"details": "no such list"}}', "no such list")],
+)
+def test_what_is_no_list_is_critical_in_its_own_words(data, said):
+    for signature in ("require", "if-present", "ignore"):
+        found = judged(data, signature=signature)
+        assert found.status == CRITICAL
+        assert found.sentence.startswith(f"{URL}: ") and said in found.sentence

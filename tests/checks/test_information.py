@@ -1,0 +1,251 @@
+"""CloudInformation on entries that are at hand. From a real BDII: tests/probes/test_check_cloud_bdii.py."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+import pytest
+
+from libprobe.bdii import Bdii
+from libprobe.checks.information import CloudInformation, Picture, Wanted
+from libprobe.cli import age_limit
+from libprobe.contexts import Freshness, Scalar
+from libprobe.deadline import Deadline
+from libprobe.failures import CRITICAL, OK, WARNING, HelperFailure
+from libprobe.formats.address import read_address
+from libprobe.formats.ldap import Entry
+from tests.checks.judging import judge
+
+NOW = datetime(2026, 11, 25, 12, tzinfo=UTC)
+SITE, URL = "EXAMPLE-SITE", "https://cloud.site.test:11443/"
+BELOW = f"GLUE2ServiceID=cloud,GLUE2GroupID=cloud,GLUE2DomainID={SITE},o=glue"
+SUBJECT = "Address(scheme='ldap', host='bdii.example.org', port=2170)/o=glue"
+SUMMARY = "{where} has {what} in {entries}{age}: {interface} at {url}, {images}, {sizes}; took {time}{notes}"
+
+
+def entry(dn: str, kind: str, **values: str | list[str]) -> Entry:
+    attributes = {name: value if isinstance(value, list) else [value] for name, value in values.items()}
+    return Entry(dn, {"objectclass": [kind], **attributes})
+
+
+DOMAIN = entry(f"GLUE2DomainID={SITE},o=glue", "GLUE2AdminDomain", glue2domainid=SITE)
+SERVICE = entry(BELOW, "GLUE2ComputingService", glue2servicetype="IaaS", glue2entitycreationtime="2026-11-25T11:30:00Z")
+ENDPOINT = entry(
+    f"GLUE2EndpointID=e,{BELOW}",
+    "GLUE2ComputingEndpoint",
+    glue2endpointurl=URL,
+    glue2endpointinterfacename="OCCI",
+)
+IMAGE = entry(f"GLUE2ApplicationEnvironmentID=i,{BELOW}", "GLUE2ApplicationEnvironment")
+SIZE = entry(f"GLUE2ExecutionEnvironmentID=s,{BELOW}", "GLUE2ExecutionEnvironment")
+WHOLE = [DOMAIN, SERVICE, ENDPOINT, IMAGE, SIZE]
+
+
+class Recorded(CloudInformation):
+    entries: list[Entry]
+
+    def _read(self, picture: Picture) -> None:
+        for each in self.entries:
+            picture.add(each)
+
+
+def check(entries, *, site=SITE, base="o=glue", notes=(), doubt=None, url="", strict=False, interface="OCCI", **more):
+    bdii = Bdii(read_address("ldap://bdii.example.org:2170"), base, site, notes, doubt)
+    made = Recorded(bdii, Deadline(60), Wanted(interface, url, strict), clock=lambda: NOW, **more)
+    made.entries = entries
+    made.subject = "ldap://bdii"
+    return made
+
+
+def judged(entries, **more):
+    age = Freshness("age", age_limit("1h"), age_limit("0"), sentence=lambda said, seen: f"{seen.subject}: {said} old")
+    at_least = Scalar("age_at_least", graphed=False)
+    return judge(check(entries, **more), SUMMARY, "entries", "count", "time", age, at_least)
+
+
+def without(*gone: Entry) -> list[Entry]:
+    return [each for each in WHOLE if each not in gone]
+
+
+def test_a_cloud_that_is_published_whole_is_ok():
+    found = judged(WHOLE, notes=("a note",))
+    assert found.status == OK, found.sentence
+    assert found.sentence.startswith(
+        f"ldap://bdii has 1 cloud service of {SITE} in 5 entries, 30 min old: OCCI at {URL}, 1 image, 1 size; took "
+    )
+    assert found.sentence.endswith("; a note")
+    assert {name: value for name, value in found.values.items() if name != "response_time"} == {
+        "age": "1800s;3600;;0", "endpoints": "1;;;0", "entries": "5;;;0", "images": "1;;;0", "services": "1;;;0",
+        "sizes": "1;;;0",
+    }  # fmt: skip
+    assert (1, f"endpoint: OCCI at {URL} of {SITE}") in found.details
+
+
+@pytest.mark.parametrize(
+    ("created", "status", "said"),
+    [
+        ("2026-11-25T11:00:01Z", OK, ""),
+        ("2026-11-25T11:00:00Z", WARNING, "ldap://bdii: 60 min old (limit 1h)"),
+        ("2026-11-25T12:02:00Z", OK, ""),
+        (
+            "2026-11-25T12:02:01Z",
+            WARNING,
+            f"newest cloud entry of {SITE} was created 121 s in the future; is a clock wr",
+        ),
+        ("yesterday", OK, ""),
+    ],
+)
+def test_the_age_of_the_newest_entry_is_judged(created, status, said):
+    entries = [
+        DOMAIN,
+        SERVICE._replace(attributes={**SERVICE.attributes, "glue2entitycreationtime": [created]}),
+        *WHOLE[2:],
+    ]
+    found = judged(entries)
+    assert found.status == status
+    assert said in found.sentence
+
+
+def test_a_time_without_its_zone_is_judged_by_the_latest_that_it_can_mean():
+    def at(created: str):
+        attributes = {**SERVICE.attributes, "glue2entitycreationtime": [created]}
+        return judged([DOMAIN, SERVICE._replace(attributes=attributes), *WHOLE[2:]])
+
+    assert at("2026-11-25T11:00:00").status == OK
+    assert "age" not in at("2026-11-25T11:00:00").values
+    assert any("without its zone" in text for _, text in at("2026-11-25T11:00:00").details)
+    assert "in the future" in at("2026-11-26T03:00:00").sentence
+
+
+def test_clouds_of_2015_publish_no_times_and_are_not_judged_by_them():
+    found = judged([DOMAIN, SERVICE._replace(attributes={"objectclass": ["GLUE2ComputingService"]}), *WHOLE[2:]])
+    assert (found.status, "age" in found.values) == (OK, False)
+    assert (1, "creation time: not published") in found.details
+
+
+@pytest.mark.parametrize(
+    ("entries", "said"),
+    [
+        ([], "holds no entries at all (see why its update publishes nothing)"),
+        (
+            [DOMAIN],
+            f"publishes no cloud service of {SITE} (1 entry) (see whether cloud-info-provider runs and what it prints)",
+        ),
+        (
+            [each._replace(dn=each.dn.replace(SITE, "OTHER")) for each in WHOLE],
+            f"publishes no cloud service of {SITE}, only of OTHER (5 entries) (check the site name)",
+        ),
+        (without(ENDPOINT), f"publishes no OCCI endpoint of {SITE} (see what cloud-info-provider prints of it)"),
+    ],
+)
+def test_what_is_missing_altogether_is_critical(entries, said):
+    found = judged(entries)
+    assert (found.status, found.sentence) == (CRITICAL, f"ldap://bdii: {said}")
+
+
+def test_another_interface_is_named_where_the_wanted_one_is_missing():
+    found = judged(WHOLE, interface="org.openstack.nova")
+    assert found.status == CRITICAL
+    assert f"publishes no org.openstack.nova endpoint of {SITE}, only OCCI" in found.sentence
+    assert judged(WHOLE, interface="occi").status == OK
+
+
+@pytest.mark.parametrize(
+    ("entries", "said"),
+    [
+        (without(IMAGE), f"publishes no images of {SITE}"),
+        (without(IMAGE, SIZE), f"publishes no images and no sizes of {SITE}"),
+        (without(DOMAIN), f"has no GLUE2AdminDomain entry of {SITE}"),
+    ],
+)
+def test_what_is_missing_beside_it_is_a_warning(entries, said):
+    found = judged(entries)
+    assert (found.status, found.sentence) == (WARNING, f"ldap://bdii: {said}")
+
+
+def test_below_the_domain_and_for_no_site_no_domain_entry_is_expected():
+    assert judged(without(DOMAIN), base=f"GLUE2DomainID={SITE},o=glue").status == OK
+    assert judged(without(DOMAIN), site="").status == OK
+
+
+@pytest.mark.parametrize(("validity", "status"), [("1801", OK), ("1799", WARNING), ("60", WARNING), ("x", OK)])
+def test_entries_are_valid_for_as_long_as_they_say(validity, status):
+    attributes = {**SERVICE.attributes, "glue2entityvalidity": [validity]}
+    found = judged([DOMAIN, SERVICE._replace(attributes=attributes), *WHOLE[2:]])
+    assert found.status == status
+    if status:
+        assert f"ldap://bdii: the validity of all cloud entries of {SITE} ended " in found.sentence
+
+
+def test_a_published_url_is_compared_with_the_registered_one():
+    assert judged(WHOLE, url="https://CLOUD.site.test:11443").status == OK
+    found = judged(WHOLE, url="https://elsewhere.example.org/")
+    assert (found.status, found.sentence) == (
+        WARNING,
+        f"ldap://bdii: publishes OCCI at {URL}, but --occi-url is https://elsewhere.example.org",
+    )
+    asked: list[str] = []
+
+    def registered(host: str) -> str:
+        asked.append(host)
+        return "https://registered.example.org/" if host == "cloud.site.test" else ""
+
+    found = judged(WHOLE, registered=registered, hostname="bdii.example.org")
+    assert asked == ["bdii.example.org", "cloud.site.test"]
+    assert found.sentence.endswith("but the GOCDB has https://registered.example.org")
+    found = judged(WHOLE, registered=lambda host: "")
+    assert (found.status, found.details[-1]) == (
+        OK,
+        (1, "registered: no OCCI endpoint of cloud.site.test in the GOCDB"),
+    )
+
+
+def test_a_gocdb_that_fails_is_a_note_and_a_guessed_bdii_is_not_compared():
+    def fails(host: str) -> str:
+        raise HelperFailure("the GOCDB is down")
+
+    found = judged(WHOLE, registered=fails)
+    assert (found.status, found.sentence.rpartition("; ")[2]) == (OK, "not compared with the GOCDB: the GOCDB is down")
+    doubt = HelperFailure("guessed")
+    assert judged(WHOLE, registered=lambda host: "https://x/", doubt=doubt).status == OK
+
+
+def test_faults_of_providers_are_a_warning_with_strict_only():
+    attributes = {**ENDPOINT.attributes, "glue2endpointhealthstate": ["None"], "glue2endpointservingstate": ["[u'x']"]}
+    entries = [DOMAIN, SERVICE, ENDPOINT._replace(attributes=attributes), IMAGE, SIZE]
+    assert judged(entries).status == OK
+    found = judged(entries, strict=True)
+    assert (found.status, found.sentence) == (
+        WARNING,
+        "ldap://bdii: GLUE2EndpointHealthState of GLUE2EndpointID=e is no value: None, and 1 fault more (see -v)",
+    )
+    assert [text for _, text in found.details if text.startswith("fault: ")] == [
+        "fault: GLUE2EndpointHealthState of GLUE2EndpointID=e is no value: None",
+        "fault: GLUE2EndpointServingState of GLUE2EndpointID=e is a list printed as one value: [u'x']",
+    ]
+
+
+@pytest.mark.parametrize(
+    "service",
+    [
+        entry(
+            f"GLUE2ServiceID=x,GLUE2DomainID={SITE},o=glue", "GLUE2ComputingService", glue2servicetype="org.cloud.iaas"
+        ),
+        entry(f"GLUE2ServiceID=x,GLUE2DomainID={SITE},o=glue", "GLUE2CloudComputingService"),
+        entry(f"GLUE2ServiceID=x,GLUE2GroupName=Cloud,GLUE2DomainID={SITE},o=glue", "GLUE2ComputingService"),
+    ],
+)
+def test_a_cloud_is_known_by_its_type_its_class_or_its_group(service):
+    picture = Picture(SITE)
+    picture.add(service)
+    assert len(picture.cloud().services) == 1
+    picture = Picture(SITE)
+    picture.add(entry(f"GLUE2ServiceID=x,GLUE2DomainID={SITE},o=glue", "GLUE2ComputingService", glue2servicetype="CE"))
+    assert picture.cloud().services == []
+
+
+def test_what_cannot_be_told_apart_is_counted():
+    picture = Picture(SITE)
+    picture.add(entry("x" * 9000, "GLUE2ComputingService"))
+    picture.add(entry("no dn", "GLUE2ComputingService"))
+    assert (picture.entries, picture.dropped) == (2, 2)

@@ -1,0 +1,127 @@
+"""PerunStatus on answers that are at hand. Over a real connection: tests/probes/test_check_perun.py."""
+
+from __future__ import annotations
+
+import argparse
+from types import SimpleNamespace
+
+import pytest
+
+from libprobe.checks.perun import Perun, PerunStatus, find_perun
+from libprobe.clients.perun import rpc_url
+from libprobe.deadline import Deadline
+from libprobe.failures import CRITICAL, OK, UNKNOWN, Misconfigured
+from tests.checks.judging import judge
+
+URL = "https://perun.example.org/cert/rpc/json/utils/getPerunStatus"
+SUMMARY = "{perun} answered in {time}{lag}{notes}"
+STATUS = (
+    b'["Version of PerunDB: 3.1.27", "Version of Perun: 3.2.1", '
+    b"\"AuditerConsumer: 'ldapc' with last processed id='1200'\", "
+    b"\"AuditerConsumer: 'engine' with last processed id='1203'\", \"LastMessageId: 1204\"]"
+)
+
+
+def judged(body: bytes, status: int = 200, kind: str = "application/json", *, location: str = "", notes=()):
+    answer = SimpleNamespace(
+        asked=f"GET {URL}",
+        status=status,
+        reason="Reason",
+        media_type=kind,
+        body=body,
+        header=lambda _: location or None,
+    )
+    http = SimpleNamespace(request=lambda *_, **__: answer)
+    return judge(
+        PerunStatus(Perun(URL, notes), http, "/O=Grid/CN=monitor", Deadline(60)),
+        SUMMARY,
+        "response_time",
+        "consumer_lag",
+    )
+
+
+def test_a_status_is_ok_and_names_versions_and_the_slowest_consumer():
+    found = judged(STATUS, notes=("found so",))
+    assert found.status == OK
+    assert found.sentence.startswith("https://perun.example.org runs Perun 3.2.1, PerunDB 3.1.27 answered in ")
+    assert found.sentence.endswith(", 2 consumers at most 4 messages behind; found so")
+    assert found.values["consumer_lag"] == "4;;;0"
+    assert found.values["response_time"].endswith("s;;;0")
+    assert (1, "LastMessageId: 1204") in found.details
+    assert (2, "acting as: /O=Grid/CN=monitor") in found.details
+
+
+def test_a_status_of_old_has_no_version_of_perun_and_no_consumers():
+    found = judged(b'["Version of PerunDB: 3.1.27"]')
+    assert (found.status, sorted(found.values)) == (OK, ["response_time"])
+    assert found.sentence.startswith("https://perun.example.org runs PerunDB 3.1.27 answered in ")
+    assert "behind" not in found.sentence
+
+
+@pytest.mark.parametrize(
+    ("body", "status", "kind", "code", "said"),
+    [
+        (b'{"errorId": "1", "name": "PrivilegeException", "message": "no"}', 200, "application/json", UNKNOWN,
+         "PrivilegeException 1: no (register /O=Grid/CN=monitor as a user of Perun)"),
+        (b'{"errorId": "2", "name": "InternalErrorException"}', 500, "application/json", CRITICAL,
+         "answered with its error InternalErrorException 2"),
+        (b"<html><title>Log in</title>", 200, "text/html", CRITICAL,
+         'not logged in: answered 200 with the page "Log in" instead of JSON'),
+        (b"no", 403, "text/plain", CRITICAL, "refused our certificate (403: no)"),
+        (b"", 404, "text/plain", CRITICAL, "not found (404 Reason); is that the base of a Perun?"),
+        (b"oops", 502, "text/plain", CRITICAL, "failed (502: oops)"),
+        (STATUS, 503, "application/json", CRITICAL, "answered 503 Reason, though with a good status"),
+        (b"[]", 200, "application/json", CRITICAL, "its status has no line `Version of PerunDB`"),
+    ],
+)  # fmt: skip
+def test_anything_else_is_judged_by_its_shape(body, status, kind, code, said):
+    found = judged(body, status, kind)
+    assert (found.status, found.sentence) == (code, f"GET {URL}: {said}")
+
+
+def test_a_redirect_is_a_login():
+    found = judged(b"", 302, location="https://login.example.org/?secret=x")
+    assert found.sentence == f"GET {URL}: not logged in: redirects to https://login.example.org/ (302)"
+    assert found.status == CRITICAL
+
+
+@pytest.mark.parametrize(
+    "base",
+    ["https://p", "https://p/", "https://p/cert", "https://p/cert/rpc", "https://p/cert/rpc/json", "https://p/?x#y"],
+)
+def test_the_status_is_found_from_any_base(base):
+    assert rpc_url(base) == "https://p/cert/rpc/json/utils/getPerunStatus"
+
+
+def options(**given: object) -> argparse.Namespace:
+    return argparse.Namespace(**{"url": None, "hostname": None, "port": None, **given})
+
+
+@pytest.mark.parametrize(
+    ("given", "url"),
+    [
+        ({"url": "https://perun.example.org"}, URL),
+        ({"url": "https://perun.example.org:8443/krb", "port": None}, "https://perun.example.org:8443/krb/rpc/json/utils/getPerunStatus"),
+        ({"url": "https://perun.example.org:8443", "port": 443}, URL.replace(".org/", ".org:443/")),
+        ({"url": "https://[2001:db8::1]/cert"}, URL.replace("perun.example.org", "[2001:db8::1]")),
+    ],
+)  # fmt: skip
+def test_the_url_is_that_of_u_with_the_port_of_p(given, url):
+    assert find_perun(options(**given), Deadline(1)) == Perun(url)
+
+
+@pytest.mark.parametrize(
+    ("given", "sentence", "remedy"),
+    [
+        ({}, "no Perun is named", "give -H HOST or -u URL"),
+        (
+            {"url": "http://perun.example.org"},
+            "-u: http://perun.example.org is not an https:// URL, and a certificate logs in over nothing else",
+            "",
+        ),
+    ],
+)
+def test_options_that_name_none_are_our_mistake(given, sentence, remedy):
+    with pytest.raises(Misconfigured) as raised:
+        find_perun(options(**given), Deadline(1))
+    assert (raised.value.sentence, raised.value.remedy) == (sentence, remedy)
