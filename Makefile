@@ -4,7 +4,7 @@ BIN := $(VENV)/bin
 # one more than there are processors: most tests wait for something most of the time
 WORKERS ?= $(shell expr $$(nproc) + 1)
 
-.PHONY: demo test lint check wheel federation cloudmon bench fuzz man completion lock dist audit clean
+.PHONY: demo test lint check wheel federation cloudmon bench fuzz mutation man completion lock dist audit clean
 
 demo: $(VENV)/ready
 	@$(BIN)/python -m tests.demo
@@ -43,6 +43,13 @@ fuzz: $(VENV)/ready
 	$(BIN)/python -m fuzz --replay
 	$(BIN)/python -m fuzz --seconds $(SECONDS) --seed $(SEED) $(TARGETS)
 
+# Changes the judging code in some thousand ways and tells which of them no test notices; half an hour on two cores.
+mutation: $(VENV)/ready
+	$(BIN)/python -m pip install --quiet ".[mutation]"
+	$(BIN)/python -m pip uninstall --quiet --yes fedcloud-probes
+	$(BIN)/mutmut run
+	$(BIN)/python -m scripts.mutation_score
+
 federation: $(VENV)/ready
 	$(BIN)/python -m tests.federation
 
@@ -79,4 +86,4 @@ $(RELEASE)/ready: setup.py
 	touch $@
 
 clean:
-	rm -rf $(VENV) $(RELEASE) build dist *.egg-info .coverage* htmlcov
+	rm -rf $(VENV) $(RELEASE) build dist mutants *.egg-info .coverage* htmlcov

@@ -41,6 +41,7 @@ setup(
         "boot": ["paramiko>=5,<6"],
         "fuzz": ["atheris>=3,<4"],
         "release": ["build>=1.6", "pip-tools>=7.6", "cyclonedx-bom>=7.5,<8", "pip-audit>=2.10"],
+        "mutation": ["mutmut>=3.8,<4"],
         "dev": [
             "pytest>=9",
             "pytest-xdist>=3.8",

@@ -18,8 +18,9 @@ import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from types import FrameType
 
 from fuzz import judged, targets
 
@@ -113,22 +114,51 @@ def fuzz(name: str, seconds: int, seed: int) -> bool:
 
 def keep(name: str) -> bool:
     """Add to the kept corpus the smallest inputs of build/fuzz/TARGET/corpus that reach what it does not reach."""
-    work = BUILD / name
-    merged = work / "merged"
-    shutil.rmtree(merged, ignore_errors=True)
-    merged.mkdir(parents=True)
-    before = {_digest(path.read_bytes()) for path in files(name)}
-    done = _run_fuzzer(name, "-merge=1", "-reload=0", str(merged), str(CORPUS / name), str(work / "corpus"))
-    if done.returncode:
-        print(_tail(done.stdout))
-        return False
-    found = sorted((path.read_bytes() for path in merged.iterdir()), key=len)
-    room = KEPT_FILES - len(before)
-    new = [data for data in found if _digest(data) not in before and len(data) <= KEPT_BYTES]
-    for data in new[-room:] if room > 0 else []:
-        (CORPUS / name / _digest(data)).write_bytes(data)
+    read = targets.load(name).read
+    known: set[Arc] = set()
+    for path in files(name):
+        known |= reached(read, path.read_bytes())
+    collected = BUILD / name / "corpus"
+    found = sorted((path.read_bytes() for path in collected.iterdir()), key=len) if collected.exists() else []
+    for data in found:
+        if len(data) > KEPT_BYTES or len(files(name)) >= KEPT_FILES:
+            break
+        more = reached(read, data) - known
+        if more:
+            known |= more
+            (CORPUS / name / _digest(data)).write_bytes(data)
     print(f"{name}: {len(files(name))} files, {sum(path.stat().st_size for path in files(name)) >> 10} KiB")
     return True
+
+
+Arc = tuple[str, int, int]
+"""A step in our own code: file, line before, line after."""
+
+
+def reached(read: Callable[[bytes], object], data: bytes) -> set[Arc]:
+    """The steps that reading an input takes."""
+    arcs: set[Arc] = set()
+
+    def enter(frame: FrameType, event: str, _: object) -> object:
+        name = frame.f_code.co_filename
+        if "/libprobe/" not in name:
+            return None
+        before = 0
+
+        def step(frame: FrameType, event: str, _: object) -> object:
+            nonlocal before
+            arcs.add((name, before, frame.f_lineno))
+            before = frame.f_lineno
+            return step
+
+        return step
+
+    sys.settrace(enter)
+    try:
+        judged.judge(read, data)
+    finally:
+        sys.settrace(None)
+    return arcs
 
 
 def _run_fuzzer(name: str, *options: str) -> subprocess.CompletedProcess[bytes]:

@@ -135,7 +135,8 @@ CLOUD = "http://cloud.example.org:8787"
         ),
         (
             "refused",
-            f"CRITICAL - POST {CLOUD}/occi1.1/compute/: refused to create a VM for lack of quota or capacity: Quota exceeded",
+            f"CRITICAL - POST {CLOUD}/occi1.1/compute/: refused to create a VM for lack of quota or capacity: "
+            "Quota exceeded",
             "time_total",
         ),
         (
