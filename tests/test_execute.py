@@ -171,12 +171,32 @@ def test_a_bug_is_unknown_and_says_so_with_its_traceback_from_v():
     assert lines[-1] == "ZeroDivisionError: by zero"
 
 
-def test_a_missing_library_is_no_bug():
+@pytest.mark.parametrize(
+    ("error", "missing"),
+    [
+        (ModuleNotFoundError("No module named 'x'", name="x"), "x"),
+        (ModuleNotFoundError("No module named 'x.y'", name="x.y"), "x"),
+        (ImportError("odd"), "odd"),
+    ],
+)
+def test_a_missing_library_is_no_bug(error, missing):
     def body(check: Check) -> Iterator[Metric]:
-        raise ModuleNotFoundError("No module named 'x'")
+        raise error
         yield
 
-    assert "UNKNOWN - a library is missing: ModuleNotFoundError: No module named 'x'; run it" in execute(made(body))[1]
+    assert execute(made(body)) == (
+        UNKNOWN,
+        f"DEMO UNKNOWN - a library is missing: {sys.executable} has no {missing} "
+        "(install it there, or run the probe with the Python that this package was installed for)\n",
+    )
+
+
+def test_a_part_of_our_own_that_is_missing_is_a_bug():
+    def body(check: Check) -> Iterator[Metric]:
+        raise ModuleNotFoundError("No module named 'libprobe.x'", name="libprobe.x")
+        yield
+
+    assert "a bug in the probe: ModuleNotFoundError: No module named 'libprobe.x'" in execute(made(body))[1]
 
 
 def test_an_interruption_is_unknown_with_what_was_found():

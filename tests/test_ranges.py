@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from libprobe.ranges import DURATION, SIZE, BadRange, Limit, Range, quantity
+from libprobe.ranges import DURATION, FORMS, SIZE, BadRange, Limit, Range, quantity
 
 
 @pytest.mark.parametrize(
@@ -56,9 +56,9 @@ def test_what_is_no_range_is_refused(spec):
     ("spec", "sentence"),
     [
         ("@", "'@' needs a range after it"),
-        ("1:2:3", "'1:2:3' has more than one ':'"),
-        (":", "':' has no bound"),
-        ("5:3", "'5:3' starts above its end"),
+        ("1:2:3", f"'1:2:3' has more than one ':'; {FORMS}"),
+        (":", f"':' has no bound; {FORMS}"),
+        ("5:3", f"'5:3' starts above its end; {FORMS}"),
         ("1.2.3", "'1.2.3' is not a number"),
         ("5X", "'5X' has the unit 'X'; known are ms, s, m, min, h, d, w"),
         ("9" * 400, f"'{'9' * 400}' is too large"),

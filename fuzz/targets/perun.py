@@ -27,7 +27,7 @@ def read(data: bytes) -> None:
         body=data[1:],
         header=lambda name: data[1:200].decode("latin-1") if kind & 0x40 else None,
     )
-    http = SimpleNamespace(request=lambda *_, **__: answer)
+    http = SimpleNamespace(request=lambda *_, **__: answer, loading_s=0.0)
     perun = Perun("https://perun.example.org/cert/rpc/json/utils/getPerunStatus")
     judged.check(PerunStatus(perun, http, "/O=Grid/CN=monitor", judged.deadline()), "response_time", "consumer_lag")
     read_answer(data[1:])

@@ -31,7 +31,7 @@ def judged(body: bytes, status: int = 200, kind: str = "application/json", *, lo
         body=body,
         header=lambda _: location or None,
     )
-    http = SimpleNamespace(request=lambda *_, **__: answer)
+    http = SimpleNamespace(request=lambda *_, **__: answer, loading_s=0.0)
     return judge(
         PerunStatus(Perun(URL, notes), http, "/O=Grid/CN=monitor", Deadline(60)),
         SUMMARY,
