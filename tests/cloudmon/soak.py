@@ -29,6 +29,7 @@ from typing import NamedTuple
 from benchmarks.measure import machine, memory_mib, table
 from libprobe import catalogue
 from tests.conftest import ROOT
+from tests.federation import broker as messages
 from tests.federation import gocdb as pi
 from tests.federation.federation import OCCI, Federation
 from tests.federation.federation import Site as Cloud
@@ -188,6 +189,17 @@ def cloud(site: Cloud) -> Subject:
     return Subject(site.name, cloud_faults(), turn)
 
 
+def bdii(federation: Federation) -> Subject:
+    """The information system of all sites."""
+    faults = federation.bdii.faults
+
+    def turn(fault: str) -> None:
+        faults.on(fault) if fault else faults.clear()
+
+    of_it = {"org.nagios.CloudBDII-Check": "CRITICAL"}
+    return Subject("bdii", dict.fromkeys(("bdii-empty", "bdii-gone", "bdii-no-cloud"), of_it), turn)
+
+
 def helper(federation: Federation, name: str, metric: str, state: str) -> Subject:
     """A server that answers 503 instead."""
 
@@ -199,14 +211,22 @@ def helper(federation: Federation, name: str, metric: str, state: str) -> Subjec
 
 
 class Soak:
-    """See the module. endpoints: registered in the GOCDB. unit_s: seconds between two checks of OCCI-VM."""
+    """See the module.
 
-    def __init__(self, directory: Path, *, endpoints: int, pace: float, seed: int, stack: ExitStack) -> None:
+    endpoints:   registered in the GOCDB. unit_s: seconds between two checks of OCCI-VM.
+    with_broker: with a real message broker, which takes 150 MB.
+    """
+
+    def __init__(
+        self, directory: Path, *, endpoints: int, pace: float, seed: int, stack: ExitStack, with_broker: bool = False
+    ) -> None:
         self.directory = directory
         self.random = random.Random(seed)
         self.factor = 1.0 / pace
         self.unit_s = 3600.0 / pace
         self.federation = stack.enter_context(Federation(directory / "federation"))
+        if with_broker and messages.is_installed():
+            self.federation.add_broker()
         self.subjects: list[Subject] = []
         self._of_host: dict[str, Subject] = {}
         self._of_metric: dict[str, Subject] = {}
@@ -253,6 +273,7 @@ class Soak:
         }
         for metric, (name, state) in helpers.items():
             self._of_metric[metric] = helper(self.federation, name, metric, state)
+        self._of_metric["org.nagios.CloudBDII-Check"] = bdii(self.federation)
         self.endpoints = len(gocdb.services)
         self.subjects = [*of_site.values(), *self._of_metric.values()]
         self.subjects += [self._of_host[f"peer-{number}.fedcloud.test"] for number in range(missing - more)]
@@ -441,10 +462,10 @@ def _age_s(pid: int) -> float:
     return uptime - started / os.sysconf("SC_CLK_TCK")
 
 
-def soak(*, seconds: float, endpoints: int, pace: float, seed: int) -> tuple[list[tuple[str, object]], list[str]]:
+def run(*, seconds: float, endpoints: int, pace: float, seed: int) -> tuple[list[tuple[str, object]], list[str]]:
     """Run it; returns the table and what was not as it should be."""
     with tempfile.TemporaryDirectory(prefix="soak-") as scratch, ExitStack() as stack:
-        made = Soak(Path(scratch), endpoints=endpoints, pace=pace, seed=seed, stack=stack)
+        made = Soak(Path(scratch), endpoints=endpoints, pace=pace, seed=seed, stack=stack, with_broker=True)
         made.run(seconds)
         rows = made.judge(long=seconds >= 240)
         return rows, made.violations
@@ -460,7 +481,7 @@ def main() -> int:
     print(
         f"{machine()}; {options.minutes:g} minutes, seed {options.seed}, {options.pace:g} times the pace\n", flush=True
     )
-    rows, violations = soak(
+    rows, violations = run(
         seconds=options.minutes * 60, endpoints=options.endpoints, pace=options.pace, seed=options.seed
     )
     table(("soak", ""), rows)
