@@ -13,6 +13,7 @@ import argparse
 import os
 import random
 import selectors
+import signal
 import socket
 import statistics
 import sys
@@ -478,12 +479,18 @@ def main() -> int:
     parser.add_argument("--pace", type=float, default=PACE, help="times that of production (default %(default)g)")
     parser.add_argument("--seed", type=int, default=1)
     options = parser.parse_args()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.default_int_handler)  # end everything below, also when started in the background
     print(
         f"{machine()}; {options.minutes:g} minutes, seed {options.seed}, {options.pace:g} times the pace\n", flush=True
     )
-    rows, violations = run(
-        seconds=options.minutes * 60, endpoints=options.endpoints, pace=options.pace, seed=options.seed
-    )
+    try:
+        rows, violations = run(
+            seconds=options.minutes * 60, endpoints=options.endpoints, pace=options.pace, seed=options.seed
+        )
+    except KeyboardInterrupt:
+        print("stopped before its end; nothing of it is left")
+        return 1
     table(("soak", ""), rows)
     for line in violations[:50]:
         print(line)
