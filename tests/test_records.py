@@ -9,7 +9,7 @@ import sys
 import pytest
 
 from libprobe.records import Record
-from tests.conftest import clean_environment
+from tests.conftest import ROOT, clean_environment
 
 
 class Point(Record):
@@ -51,3 +51,13 @@ def test_defining_records_does_not_load_typing():
     seen = "import sys, libprobe.records; print('typing' in sys.modules)"
     done = subprocess.run([sys.executable, "-S", "-c", seen], capture_output=True, text=True, env=clean_environment())
     assert done.stdout == "False\n"
+
+
+def test_what_a_probe_loads_defines_records_only():
+    """typing.NamedTuple would make every probe slower, and nothing else would show it."""
+    programs = ("libprobe/ncg/", "libprobe/selfcheck/", "libprobe/worker/", "libprobe/records.py")
+    sources = [
+        path for path in (ROOT / "libprobe").rglob("*.py") if not str(path.relative_to(ROOT)).startswith(programs)
+    ]
+    assert len(sources) > 50
+    assert [str(path) for path in sources if "(NamedTuple)" in path.read_text()] == []

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
-import secrets
+import os
 import time
 
 from nagiosplugin import Metric
@@ -73,7 +73,7 @@ class ContextLifeCycle(ComputeLifeCycle):
     def __init__(self, offer: OcciOffer, access: Access, journal: Journal, deadline: Deadline, login: Login) -> None:
         self._offer = offer
         self._login = login
-        self._marker = secrets.token_hex(16)
+        self._marker = os.urandom(16).hex()
         self._let_in_by, self._in_since = "", 0.0
         self._last_seen = ""
         super().__init__(offer.endpoint, access, journal, deadline, Wanted())

@@ -15,7 +15,6 @@ import fcntl
 import json
 import os
 import re
-import secrets
 import time
 from contextlib import contextmanager
 
@@ -80,7 +79,7 @@ class Spool:
             if known.waiting >= self._max:
                 known = self._made_room(known)
             place = max(known.last + 1, time.time_ns())
-            identity = f"{place:020}-{secrets.token_hex(6)}"
+            identity = f"{place:020}-{os.urandom(6).hex()}"
             # counted first: a number that is too high is put right by the next look, an order is not
             write(known._replace(last=place, waiting=known.waiting + 1))
             self._directory.write(identity + SUFFIX, data)
