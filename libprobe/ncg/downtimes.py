@@ -256,5 +256,5 @@ def _interface(text: str) -> str:
     """The URL of an interface, with its port. Only https: the password goes there."""
     found = re.fullmatch(r"https://([A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\])(:[0-9]{1,5})?/?", text)
     if not found:
-        raise argparse.ArgumentTypeError(f"{text!r} is not like https://mon.example.org:5665/")
+        raise argparse.ArgumentTypeError(f"{text!r} is not a URL like https://mon.example.org:5665/")
     return f"https://{found[1]}{found[2] or f':{ICINGA_PORT}'}"

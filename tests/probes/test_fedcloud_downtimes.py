@@ -245,11 +245,11 @@ def test_two_runs_are_not_at_work_at_once(nagios: FilesOfNagios, generated: Path
         (["--nagios", "a", "--icinga", "https://b"], "argument --icinga: not allowed with argument --nagios"),
         (
             ["--icinga", "http://mon.example.org:5665/"],  # the password would go there in the clear
-            "argument --icinga: 'http://mon.example.org:5665/' is not like https://mon.example.org:5665/",
+            "argument --icinga: 'http://mon.example.org:5665/' is not a URL like https://mon.example.org:5665/",
         ),
         (
             ["--icinga", "mon.example.org"],
-            "argument --icinga: 'mon.example.org' is not like https://mon.example.org:5665/",
+            "argument --icinga: 'mon.example.org' is not a URL like https://mon.example.org:5665/",
         ),
         (["--nagos", "a"], "one of the arguments --nagios --icinga is required"),
     ],
