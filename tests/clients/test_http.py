@@ -80,6 +80,7 @@ def test_one_connection_serves_many_exchanges(client, server):
 def test_a_client_that_nobody_has_any_more_closes_its_connections_and_is_gone(federation, server, secured):
     """A process that runs many checks would fill with them otherwise."""
     site = federation.site("ooi")
+    gc.collect()  # what other tests left
     before = connections_of_ours()
     client = HttpClient(Deadline(10), trust=str(federation.ca_directory))
     client.request("GET", f"{site.base}/-/" if secured else server.url)
