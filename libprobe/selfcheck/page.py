@@ -85,6 +85,7 @@ details { margin-top: .4rem; font-size: .85rem; }
 summary { cursor: pointer; color: var(--soft); }
 .values { border-collapse: collapse; margin: .4rem 0; }
 .values td, .values th { text-align: left; padding: .1rem .9rem .1rem 0; font-weight: 400; vertical-align: middle; }
+.values td { overflow-wrap: normal; }
 .values td:nth-child(2) { text-align: right; font-variant-numeric: tabular-nums; }
 pre { margin: .4rem 0 0; white-space: pre-wrap; font: .8rem/1.4 ui-monospace, "DejaVu Sans Mono", monospace;
   background: var(--paper); border-radius: .4rem; padding: .5rem .7rem; }
@@ -93,16 +94,18 @@ footer { padding-top: 1rem; padding-bottom: 2.5rem; }
 svg .rail { fill: var(--rail); } svg .bar { fill: var(--bar); } svg .line { stroke: var(--bar); fill: none; }
 svg .limit { stroke: var(--s2); } svg .limit.w { stroke: var(--s1); }
 svg .p0 { fill: var(--s0); } svg .p1 { fill: var(--s1); } svg .p2 { fill: var(--s2); } svg .p3 { fill: var(--s3); }
-@media (max-width: 48rem) {
-  main, header, footer { padding-left: .8rem; padding-right: .8rem; }
-  h1 { font-size: 1.3rem; }
-  .tally { display: grid; grid-template-columns: repeat(auto-fit, minmax(5.2rem, 1fr)); }
-  .tally li { min-width: 0; }
+@media (max-width: 64rem) {
   .results > li { grid-template-columns: auto 1fr; gap: .25rem .7rem; }
   .results .metric { align-self: center; }
   .took { grid-column: 1 / -1; display: flex; gap: .8rem; align-items: center; color: var(--soft); }
   .took svg { margin: 0; }
   .said { grid-column: 1 / -1; }
+}
+@media (max-width: 48rem) {
+  main, header, footer { padding-left: .8rem; padding-right: .8rem; }
+  h1 { font-size: 1.3rem; }
+  .tally { display: grid; grid-template-columns: repeat(auto-fit, minmax(5.2rem, 1fr)); }
+  .tally li { min-width: 0; }
 }
 @media print { body { background: none; } .card { break-inside: avoid; } }
 """

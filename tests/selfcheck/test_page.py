@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import html
 import re
 from datetime import UTC, datetime, timedelta
 from html.parser import HTMLParser
@@ -169,6 +170,30 @@ def test_in_a_browser_nothing_runs_or_is_loaded_although_it_would_be_without_the
         assert "EXAMPLE-CLOUD" in shown
         done[name] = (browser.is_pwned(shown), visits.paths != [])
     assert done == {"safe": (False, False), "naked": (False, False), "unguarded": (True, True)}
+
+
+WIDTHS = (360, 600, 800, 1000, 1280)
+MEASURE = """
+addEventListener("load", () => { for (const frame of document.querySelectorAll("iframe")) {
+  const page = frame.contentDocument.documentElement;
+  const said = [...page.querySelectorAll(".said")].map(each => each.clientWidth);
+  document.body.dataset["w" + frame.width] = Math.min(...said) + " " + page.scrollWidth;
+}});"""
+
+
+def test_in_a_browser_reasons_have_room_and_nothing_sticks_out_on_a_telephone_a_tablet_and_a_desk(tmp_path):
+    long = RESULT._replace(status=2, sentence="the certificate of " + "a" * 300, remedy="renew it", lines=("b" * 300,))
+    shown = html.escape(page.render(a_run(long, RESULT)), quote=True)
+    frames = "".join(f'<iframe width="{each}" height="900" srcdoc="{shown}"></iframe>' for each in WIDTHS)
+    (tmp_path / "frames.html").write_text(f"<!DOCTYPE html><body>{frames}<script>{MEASURE}</script></body>")
+    seen = browser.dom(tmp_path / "frames.html", tmp_path / "profile")
+    found = {
+        int(width): (int(said), int(whole)) for width, said, whole in re.findall(r'data-w(\d+)="(\d+) (\d+)"', seen)
+    }
+    assert set(found) == set(WIDTHS)
+    for width, (said, whole) in found.items():
+        assert whole <= width
+        assert said >= min(280, width * 0.7), found
 
 
 @pytest.mark.parametrize(
