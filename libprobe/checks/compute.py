@@ -443,7 +443,8 @@ class ComputeLifeCycle(Check):
             except BadData:
                 raise
             except EndpointFailure as error:
-                refusal = error
+                if not (refusal and isinstance(error, NoAnswer) and until.passed()):
+                    refusal = error  # else the last try was only cut off: the refusal before it is the reason
             passed = time.monotonic() - began
             pause = pause_after(passed)
             if until.remaining() <= pause:
