@@ -25,6 +25,9 @@ ROOT = Path(__file__).resolve().parent.parent
 BUSY_S = 5.0
 """How late a run may end beside much else; without its deadline it would never. `make reliability` is strict."""
 
+HANGS = frozenset({"mute", "mute-accept", "drip-handshake", "drip-headers", "drip-body"})
+"""Faults that only the deadline ends: it can be short for them, whereas the others take what the machine takes."""
+
 
 class _Report(NamedTuple):
     code: int

@@ -300,8 +300,8 @@ AWAITED = {"CONNECT": "answer to CONNECT"}
 @pytest.mark.parametrize("command", COMMANDS)
 def test_a_broker_that_falls_silent_is_critical_within_the_deadline(against, command):
     began = time.monotonic()
-    report, responder = against(Manner(mute_at=command), "--destination", QUEUE, "-t", "1")
-    assert time.monotonic() - began < 2.5 + BUSY_S
+    report, responder = against(Manner(mute_at=command), "--destination", QUEUE, "-t", "3")
+    assert time.monotonic() - began < 4.5 + BUSY_S
     assert (report.code, report.err) == (2, "")
     assert re.fullmatch(
         rf"Broker CRITICAL - stomp://127\.0\.0\.1:{responder.port}: "
@@ -342,7 +342,7 @@ def test_an_errors_text_cannot_reach_the_terminal_or_the_performance_data(agains
 
 
 def test_a_message_that_is_not_confirmed_is_critical(against):
-    report, responder = against(Manner(unconfirmed=("SEND",)), "--destination", QUEUE, "-t", "1")
+    report, responder = against(Manner(unconfirmed=("SEND",)), "--destination", QUEUE, "-t", "3")
     assert re.fullmatch(
         rf"Broker CRITICAL - stomp://127\.0\.0\.1:{responder.port}: no receipt for SEND within {SECONDS}", report.first
     )
@@ -350,7 +350,7 @@ def test_a_message_that_is_not_confirmed_is_critical(against):
 
 def test_a_message_that_does_not_come_back_is_critical(against):
     manner = Manner(raw={"SEND": b"RECEIPT\nreceipt-id:other\n\n\0"})
-    report, _ = against(manner, "--destination", QUEUE, "-t", "1")
+    report, _ = against(manner, "--destination", QUEUE, "-t", "3")
     assert (report.code, report.err) == (2, "")
     assert re.search(rf": no receipt for SEND within {SECONDS}$", report.first)
 

@@ -245,7 +245,7 @@ def test_a_mute_address_leaves_time_for_the_others(probe, names):
                 waiting.connect(full.getsockname())
         port = full.getsockname()[1]
         environment = names(cloud=["127.0.0.2", "127.0.0.1"])
-        report = probe(PROBE, "-H", "cloud", "-p", port, "-t", "2", **environment)
+        report = probe(PROBE, "-H", "cloud", "-p", port, "-t", "5", **environment)
     assert report.code == 1
     assert re.fullmatch(
         rf"Endpoint-TCP WARNING - cloud port {port} \(127\.0\.0\.2\): "

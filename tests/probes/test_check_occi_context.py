@@ -510,7 +510,7 @@ def test_a_vm_without_a_usable_address_is_critical(monitor, address):
 def test_a_vm_that_is_active_too_late_to_be_judged_is_a_warning(monitor, guests):
     site = monitor.federation.site("rocci")
     guests.faults.on("key-refused")
-    report = boot(monitor, "rocci", "-t", "4", "--wait", "3")
+    report = boot(monitor, "rocci", "-t", "6", "--wait", "5")
     assert (report.code, report.err) == (1, "")
     assert re.search(
         r"; the VM became active so late that only [\d.]+ m?s were left for this \(raise -t to wait longer\)$",
@@ -554,7 +554,7 @@ def test_an_endpoint_that_does_not_answer_is_reported_once_with_boot_too(monitor
 def test_a_vm_that_never_becomes_active_is_a_warning_and_nobody_logs_in(monitor, guests):
     site = monitor.federation.site("rocci")
     site.faults.on("build-endless")
-    report = boot(monitor, "rocci", "-t", "3")
+    report = boot(monitor, "rocci", "-t", "6")
     assert report.code == 1
     assert re.search(r": VM still (?:inactive|waiting) after [\d.]+ m?s, given up$", report.first), report.first
     assert guests.logins == []

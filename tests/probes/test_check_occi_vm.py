@@ -14,7 +14,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from tests import planted
-from tests.conftest import BUSY_S, Monitor
+from tests.conftest import BUSY_S, HANGS, Monitor
 
 PROBE = "check_occi_vm"
 CLOUDS = ["occi-os", "ooi", "rocci", "snf", "rocci2"]
@@ -285,9 +285,10 @@ def test_a_misbehaving_endpoint_is_critical_within_the_deadline_with_its_reason(
 ):
     site = monitor.federation.site(cloud)
     site.faults.on(fault, **parameters)
+    limit = 3 if fault in HANGS else 30
     began = time.monotonic()
-    report = look(monitor, cloud, "-t", "3")
-    assert time.monotonic() - began < 4.5 + BUSY_S
+    report = look(monitor, cloud, "-t", limit)
+    assert time.monotonic() - began < limit + 1.5 + BUSY_S
     assert (report.code, report.err) == (2, "")
     assert re.fullmatch(rf"OCCI-VM CRITICAL - GET {site.base}/-/: (?:{said})", report.first), report.first
     assert site.occi.vms() == []
@@ -298,10 +299,8 @@ def test_a_misbehaving_endpoint_is_critical_within_the_deadline_with_its_reason(
 )
 def test_a_fault_in_the_middle_of_the_life_is_critical_and_the_vm_is_removed(monitor, fault):
     site = monitor.federation.site("ooi")
-    site.faults.on(
-        fault, method="GET", path="/compute/", times=1 if fault in ("mute", "drip-headers", "drip-body") else 3
-    )
-    report = look(monitor, "ooi", "-t", "6")
+    site.faults.on(fault, method="GET", path="/compute/", times=1 if fault in HANGS else 3)
+    report = look(monitor, "ooi", "-t", 6 if fault in HANGS else 30)
     assert report.err == ""
     assert report.code in (0, 2)
     assert site.occi.vms() == []
@@ -471,7 +470,7 @@ def test_a_delete_that_is_refused_is_a_warning_and_the_next_run_removes_the_vm(m
     site = monitor.federation.site("rocci")
     foreign = site.occi.add_foreign("foreign", "ops")
     site.faults.on("delete-refused")
-    report = look(monitor, "rocci", "-t", "5")
+    report = look(monitor, "rocci", "-t", "8")
     assert report.code == 1
     assert re.search(r"VM /compute/\d+ \(egi-sam-[a-z0-9-]+\) could not be removed: DELETE .* \(304", report.first), (
         report.first
@@ -489,7 +488,7 @@ def test_a_delete_that_is_refused_is_a_warning_and_the_next_run_removes_the_vm(m
 def test_a_delete_that_has_no_effect_is_a_warning(monitor):
     site = monitor.federation.site("ooi")
     site.faults.on("delete-ignored")
-    report = look(monitor, "ooi", "-t", "5")
+    report = look(monitor, "ooi", "-t", "8")
     assert report.code == 1
     assert "which is still there after" in report.first
     assert len(monitor.remembered()) == 1
@@ -508,17 +507,17 @@ def test_a_vm_that_takes_time_to_go_is_waited_for(monitor):
     site.faults.on("delete-seconds", seconds=0.8)
     report = look(monitor, "ooi")
     assert report.code == 0
-    assert 0.8 <= float(report.performance["time_to_delete"].partition("s")[0]) < 1.6
+    assert 0.8 <= float(report.performance["time_to_delete"].partition("s")[0]) < 1.6 + BUSY_S
 
 
 def test_leftovers_that_cannot_be_removed_do_not_stop_the_check_and_are_a_warning(monitor):
     site = monitor.federation.site("ooi")
     site.faults.on("delete-ignored")
-    look(monitor, "ooi", "-t", "4")
+    look(monitor, "ooi", "-t", "8")
     [left] = site.occi.vms()
     site.faults.clear()
     site.faults.on("delete-refused", path=left.id)
-    report = look(monitor, "ooi", "-t", "8")
+    report = look(monitor, "ooi", "-t", "12")
     assert report.code == 1
     assert f"VM {left.title} of an earlier run could not be removed" in report.first
     assert [vm.id for vm in site.occi.vms()] == [left.id]
@@ -685,8 +684,9 @@ def test_a_broken_keystone_is_critical_within_the_deadline(monitor, cloud, fault
     site = monitor.federation.site(cloud)
     site.keystone.faults.on(fault)
     began = time.monotonic()
-    report = look(monitor, cloud, "-t", "4")
-    assert time.monotonic() - began < 5.5 + BUSY_S
+    limit = 4 if fault in HANGS else 30
+    report = look(monitor, cloud, "-t", limit)
+    assert time.monotonic() - began < limit + 1.5 + BUSY_S
     if fault == "ks-no-token-header" and cloud == "occi-os":
         return  # v2.0 has the token in its body
     assert report.code == 2, report.out
