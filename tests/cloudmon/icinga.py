@@ -201,9 +201,13 @@ class IcingaCloud:
     def __enter__(self) -> IcingaCloud:
         self.generate()
         self.make_certificates()
-        self.master.start()
-        self.until(self.answers, "the master answers")
-        self.satellite.start()
+        try:
+            self.master.start()
+            self.until(self.answers, "the master answers")
+            self.satellite.start()
+        except BaseException:
+            self.__exit__()
+            raise
         return self
 
     def __exit__(self, *exc: object) -> None:
