@@ -293,8 +293,11 @@ class Soak:
 
     # -- running --
 
-    def run(self, seconds: float) -> None:
-        """Begin, switch for so long, mend everything, and look what is left."""
+    def run(self, seconds: float, *, results: int = 0) -> None:
+        """Begin, switch for so long, mend everything, and look what is left.
+
+        results: go on until there are so many, on a slow machine up to ten times as long.
+        """
         self.monitor.generate()
         self.monitor.start()
         until(self.monitor.query_socket.exists, 60)
@@ -306,8 +309,9 @@ class Soak:
         for each in self.subjects:
             each.next_at = began + self.random.uniform(0.2, 1.5) * self.unit_s
         sample_at = 0.0
-        while time.time() < began + seconds:
-            now = time.time()
+        while (now := time.time()) < began + seconds or (
+            now < began + 10 * seconds and self._count_results() < results
+        ):
             for each in self.subjects:
                 if now >= each.next_at:
                     self._switch(each, now)
@@ -431,6 +435,9 @@ class Soak:
 
     def _count(self, *beginnings: str) -> int:
         return sum(each.startswith(beginnings) for each in self.violations)
+
+    def _count_results(self) -> int:
+        return self.results.read_bytes().count(b"\n") if self.results.exists() else 0
 
     def _results(self) -> Iterator[tuple[Service, float, float, str, str]]:
         """Service, begin and end of the check, state and output of each result."""

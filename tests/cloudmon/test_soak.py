@@ -23,7 +23,7 @@ def soak() -> Iterator[Soak]:
 
 @pytest.mark.skipif(not Path(PROGRAM).exists(), reason=f"{PACKAGE} is not installed")
 def test_whatever_goes_wrong_the_monitor_tells_the_truth_and_nothing_is_left(soak: Soak) -> None:
-    soak.run(14)
+    soak.run(14, results=250)
     rows = soak.judge(long=False)
     assert soak.violations == []
     for what in (VM, CONTEXT, "org.nagios.CDMI-TCP", "rightly not OK"):
