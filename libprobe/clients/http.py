@@ -67,6 +67,13 @@ class Head:
         """The content type without parameters, in lower case; empty if there is none."""
         return (self.header("Content-Type") or "").partition(";")[0].strip().lower()
 
+    @property
+    def wanted_pause(self) -> str:
+        """What a Retry-After header asks for, as the end of a sentence: `; asks to wait 120 s`; empty without one."""
+        said = (self.header("Retry-After") or "").strip()
+        seconds = float(said[:9]) if said.isascii() and said.isdigit() else _seconds_from_now(said) or 0.0
+        return f"; asks to wait {duration(seconds)}" if seconds > 0 else ""
+
 
 class Response(Head):
     """An answer whose body is in memory."""
@@ -111,6 +118,7 @@ class HttpClient:
         self.credential = credential
         self._proxy_from_environment = proxy_from_environment
         self._context: Any = None
+        self._answered: set[str] = set()
         self._session: requests.Session | None = None
         self._waiting: tuple[str, int, sockets.DeadlineSocket] | None = None
         self.loading_s = 0.0
@@ -246,6 +254,7 @@ class HttpClient:
         except Exception as error:
             raise self.explain(error, asked, url) from None
         answer = Stream(self, asked, url, response)
+        self._answered.add(urlsplit(url).netloc)
         self._note_clock(answer)
         if log:
             _log_answer(log, answer)
@@ -253,14 +262,8 @@ class HttpClient:
 
     def _note_clock(self, answer: Stream) -> None:
         date = answer.header("Date")
-        if not date:
-            return
-        from email.utils import parsedate_to_datetime
-
-        try:
-            self.clock_skew = parsedate_to_datetime(date).timestamp() - time.time()
-        except (ValueError, TypeError, OverflowError):
-            self.clock_skew = None
+        if date:
+            self.clock_skew = _seconds_from_now(date)
 
     def explain(self, error: Exception, asked: str, url: str) -> Failure:
         """Say a library's error as a failure; anything unknown to us keeps its own words."""
@@ -272,6 +275,8 @@ class HttpClient:
         for cause in _causes(error):
             if isinstance(cause, Failure):
                 return cause
+            if isinstance(cause, ssl.SSLEOFError):
+                return self._broken_off(asked, url, "connection closed before an answer")
             if isinstance(cause, ssl.SSLError) and not isinstance(cause, TimeoutError):
                 parts = urlsplit(url)
                 port = parts.port or 443
@@ -297,8 +302,13 @@ class HttpClient:
         return ProtocolFailure(f"{asked}: {type(error).__name__}: {error}")
 
     def _broken_off(self, asked: str, url: str, what: str) -> Failure:
-        """With TLS 1.3 a refused client certificate can look like a connection that ends at the first read."""
-        if self.credential and url.startswith("https:") and "within" not in what:
+        """With TLS 1.3 a refused client certificate can look like a connection that ends at the first read.
+
+        Who has answered before has not refused it.
+        """
+        parts = urlsplit(url)
+        is_first = parts.netloc not in self._answered and "within" not in what
+        if self.credential and parts.scheme == "https" and is_first:
             return Rejected(f"{asked}: {what}; our client certificate was perhaps refused")
         return ProtocolFailure(f"{asked}: {what}")
 
@@ -383,6 +393,16 @@ def _connected(url: str, deadline: Deadline) -> tuple[str, int, sockets.Deadline
     if not host or not host.isascii():
         return None
     return host, port, sockets.connect(host, port, deadline)
+
+
+def _seconds_from_now(date: str) -> float | None:
+    """How far ahead of our clock an HTTP date is; None for what is none."""
+    from email.utils import parsedate_to_datetime
+
+    try:
+        return parsedate_to_datetime(date).timestamp() - time.time()
+    except (ValueError, TypeError, OverflowError):
+        return None
 
 
 def without_query(url: str) -> str:

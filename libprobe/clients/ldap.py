@@ -19,7 +19,15 @@ from ldap3.protocol.rfc4511 import LDAPMessage, MessageID, ProtocolOp
 from ldap3.utils.asn1 import encode
 
 from libprobe.clients import sockets, tls
-from libprobe.failures import BadData, EndpointFailure, Failure, NoAnswer, ProtocolFailure, Rejected
+from libprobe.failures import (
+    BadData,
+    EndpointFailure,
+    Failure,
+    NoAnswer,
+    OwnCredential,
+    ProtocolFailure,
+    Rejected,
+)
 from libprobe.formats import ldap
 from libprobe.records import Record
 from libprobe.text import duration, number_of
@@ -199,19 +207,17 @@ class LdapClient:
         self._secure(asked)
 
     def _secure(self, asked: str) -> None:
-        import ssl
-
         assert self._socket is not None and self._access.context is not None
         self._socket.settimeout(max(0.001, self._deadline.remaining()))
         host = self.address.host
         try:
             secure: Any = self._access.context.wrap_socket(self._socket, server_hostname=host)
-        except TimeoutError:
-            raise self._too_late(f"{asked}: no complete TLS handshake") from None
-        except ssl.SSLError as error:
-            failure = tls.explain(error, asked, host, self.address.port, self._deadline, with_credential=False)
-            raise failure from None
-        except (OSError, ValueError) as error:
+        except OSError as error:
+            failure = tls.explain_handshake(
+                error, asked, host, self.address.port, self._deadline, with_credential=False
+            )
+            raise _for_everybody(failure) from None
+        except ValueError as error:
             raise ProtocolFailure(f"{asked}: connection lost within the TLS handshake: {error}") from None
         secure.limit = self._deadline.remaining
         self._socket = secure
@@ -296,10 +302,25 @@ class LdapClient:
             return self._too_late(f"{asked}: no complete answer")
         if isinstance(error, (ConnectionResetError, BrokenPipeError)):
             return ProtocolFailure(f"{asked}: connection reset")
+        if self._access.context:
+            import ssl
+
+            if isinstance(error, ssl.SSLEOFError):
+                return ProtocolFailure(f"{asked}: connection closed without an answer")
+            if isinstance(error, ssl.SSLError):
+                host, port = self.address.host, self.address.port
+                return _for_everybody(tls.explain(error, asked, host, port, self._deadline, with_credential=False))
         return ProtocolFailure(f"{asked}: connection lost: {error.strerror or error}")
 
     def _too_late(self, sentence: str) -> NoAnswer:
         return NoAnswer(f"{sentence} within {duration(self._deadline.elapsed())}")
+
+
+def _for_everybody(failure: Failure) -> Failure:
+    """A server that wants a client certificate shuts out everybody who reads it, not just us."""
+    if isinstance(failure, OwnCredential):
+        return Rejected(failure.sentence, remedy="a BDII is open to everybody")
+    return failure
 
 
 def _because(result: ldap.Result) -> str:

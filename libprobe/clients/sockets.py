@@ -199,6 +199,8 @@ def _translated(error: OSError, host: str, port: int, address: tuple[Any, ...], 
         return NoAnswer(f"{where}: no answer to the connection attempt within {duration(waited)}")
     if isinstance(error, ConnectionRefusedError):
         return Refused(f"{where}: connection refused; nothing listens there")
+    if isinstance(error, ConnectionResetError):
+        return Refused(f"{where}: connection reset as soon as it was made", remedy="is there a service behind it?")
     if error.errno in (errno.ENETUNREACH, errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT):
         return NoRoute(f"{where}: {_reason(error)}")
     return Unreachable(f"{where}: {_reason(error)}")

@@ -269,10 +269,12 @@ class Session:
             if isinstance(error, ssl.SSLError) and not isinstance(error, ssl.SSLEOFError):
                 asked, own = self.name, self._with_credential
                 return tls.explain(error, asked, self.host, self.port, self._deadline, with_credential=own)
-        return self._broken_off(awaited)
+        return self._broken_off(
+            awaited, "reset" if isinstance(error, (ConnectionResetError, BrokenPipeError)) else "closed"
+        )
 
-    def _broken_off(self, awaited: str) -> Failure:
-        before = f"connection closed, and no {awaited} came"
+    def _broken_off(self, awaited: str, how: str = "closed") -> Failure:
+        before = f"connection {how}, and no {awaited} came"
         if self._with_credential and not self._received:
             # with TLS 1.3 a broker's refusal of our certificate shows only here
             return Rejected(f"{self.name}: {before}; our client certificate was perhaps refused")

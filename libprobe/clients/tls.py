@@ -37,6 +37,7 @@ _SELF_SIGNED = (18, 19)
 _NO_ISSUER = (2, 20, 21)
 _REVOKED = 23
 _NAME_MISMATCH = (62, 64)
+_WEAK = {66: "its key", 67: "the key of a CA above it", 68: "the signature of a CA above it"}
 
 _making = allocate_lock()
 _shared: dict[tuple[object, ...], tuple[float, ssl.SSLContext]] | None = None
@@ -190,34 +191,39 @@ def secure(
     """Do the handshake over a connection, which from then on keeps the deadline as before.
 
     asked: what was asked of whom, the beginning of the sentence if it fails.
-    Raises: the failures of `explain`, NoAnswer, ProtocolFailure.
+    Raises: the failures of `explain_handshake`.
     """
-    import ssl
-
     plain.settimeout(max(0.001, deadline.remaining()))
     try:
         secured = made.wrap_socket(plain, server_hostname=host)
-    except ssl.SSLError as error:
-        if isinstance(error, TimeoutError):
-            raise _no_handshake(asked, deadline) from None
-        if isinstance(error, ssl.SSLEOFError) and with_credential and peer_certificate(host, port, deadline) is None:
-            # it breaks off for everybody, so our certificate is not the reason
-            raise ProtocolFailure(
-                f"{asked}: connection closed within the TLS handshake", remedy="does it speak TLS on this port?"
-            ) from None
-        raise explain(error, asked, host, port, deadline, with_credential=with_credential) from None
-    except TimeoutError:
-        raise _no_handshake(asked, deadline) from None
     except OSError as error:
-        raise ProtocolFailure(f"{asked}: connection lost within the TLS handshake: {error.strerror or error}") from None
+        raise explain_handshake(error, asked, host, port, deadline, with_credential=with_credential) from None
     secured.limit = deadline.remaining  # type: ignore[attr-defined]
     return secured
 
 
-def _no_handshake(asked: str, deadline: Deadline) -> NoAnswer:
-    from libprobe.text import duration
+def explain_handshake(
+    error: OSError, asked: str, host: str, port: int, deadline: Deadline, *, with_credential: bool
+) -> Failure:
+    """Why a handshake did not come to its end, and whose fault it is; the arguments are those of `explain`.
 
-    return NoAnswer(f"{asked}: TLS handshake not complete within {duration(deadline.elapsed())}")
+    A peer that breaks off may mean our certificate: it is asked once more without one. If it breaks off then
+    as well, our certificate is not the reason.
+    """
+    import ssl
+
+    if isinstance(error, TimeoutError):
+        from libprobe.text import duration
+
+        return NoAnswer(f"{asked}: TLS handshake not complete within {duration(deadline.elapsed())}")
+    if isinstance(error, (ssl.SSLEOFError, ConnectionResetError, BrokenPipeError)):
+        what = f"connection {'closed' if isinstance(error, ssl.SSLError) else 'reset'} within the TLS handshake"
+        if with_credential and peer_certificate(host, port, deadline) is not None:
+            return Rejected(f"{asked}: {what}, but not without our client certificate, which it probably refused")
+        return TlsFailure(f"{asked}: {what}", remedy="does it speak TLS on this port?")
+    if isinstance(error, ssl.SSLError):
+        return explain(error, asked, host, port, deadline, with_credential=with_credential)
+    return ProtocolFailure(f"{asked}: connection lost within the TLS handshake: {error.strerror or error}")
 
 
 def explain(
@@ -241,7 +247,7 @@ def explain(
     if "wrong version number" in reason or "http request" in reason or "record layer" in reason:
         return ProtocolFailure(f"{asked}: does not speak TLS on this port")
     if "unsupported protocol" in reason:
-        return TlsFailure(f"{asked}: offers no TLS version that is considered safe today (1.2 or later)")
+        return _too_old(asked)
     return TlsFailure(f"{asked}: TLS failed: {reason or error}")
 
 
@@ -250,8 +256,14 @@ def _probably_rejected(asked: str) -> Failure:
     return Rejected(f"{asked}: closed the connection on our client certificate, which it probably refused")
 
 
+def _too_old(asked: str) -> TlsFailure:
+    return TlsFailure(f"{asked}: offers no TLS version that is considered safe today (1.2 or later)")
+
+
 def _explain_alert(reason: str, asked: str, *, with_credential: bool) -> Failure:
     alert = reason.partition("alert ")[2] or reason
+    if alert == "protocol version":
+        return _too_old(asked)
     about_client = ("certificate", "unknown ca", "access denied", "bad cert", "handshake failure", "decrypt error")
     if any(word in alert for word in about_client):
         if with_credential:
@@ -284,6 +296,11 @@ def _explain_certificate(
     if code in _NO_ISSUER:
         issuer = f": {seen.issuer}" if seen else ""
         return TlsFailure(f"{asked}: certificate is of a CA that is not trusted here{issuer}")
+    if code in _WEAK:
+        return TlsFailure(
+            f"{asked}: certificate not accepted: {_WEAK[code]} is too weak for TLS today",
+            remedy="the site has to get a new one",
+        )
     return TlsFailure(f"{asked}: certificate not accepted: {error.verify_message}")
 
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import http.client
+import io
+import ssl
 import weakref
 from http.cookiejar import DefaultCookiePolicy
 from urllib.parse import urlsplit
@@ -13,7 +16,7 @@ from requests.adapters import HTTPAdapter
 from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 
-from libprobe.clients import sockets
+from libprobe.clients import sockets, tls
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -41,7 +44,35 @@ def session(client: HttpClient, *, proxy_from_environment: bool) -> requests.Ses
     return made
 
 
+class _HeadReader(io.BufferedReader):
+    """Tells a head that is cut off: http.client takes the end of the connection for the end of the headers."""
+
+    lines = 0
+    in_head = True
+
+    def readline(self, size: int | None = -1) -> bytes:
+        line = super().readline(size)
+        if self.in_head and not line and self.lines:
+            raise http.client.IncompleteRead(b"")
+        self.lines += 1
+        return line
+
+
+class _WholeAnswer(http.client.HTTPResponse):
+    """An answer with a whole head: half of one could pass for the answer that all is done."""
+
+    def __init__(self, sock: socket.socket, *args: Any, **kwargs: Any) -> None:
+        super().__init__(sock, *args, **kwargs)
+        self._reader = _HeadReader(self.fp.detach())
+        self.fp = self._reader
+
+    def begin(self) -> None:
+        super().begin()
+        self._reader.in_head = False
+
+
 class _PlainConnection(HTTPConnection):
+    response_class = _WholeAnswer
     deadline: Callable[[], Deadline]
     waiting: Callable[[str, int], sockets.DeadlineSocket | None]
 
@@ -50,7 +81,9 @@ class _PlainConnection(HTTPConnection):
 
 
 class _TlsConnection(HTTPSConnection):
+    response_class = _WholeAnswer
     deadline: Callable[[], Deadline]
+    has_credential: bool
     waiting: Callable[[str, int], sockets.DeadlineSocket | None]
 
     def _new_conn(self) -> socket.socket:
@@ -60,7 +93,13 @@ class _TlsConnection(HTTPSConnection):
         return plain
 
     def connect(self) -> None:
-        super().connect()
+        try:
+            super().connect()
+        except (ssl.SSLError, ConnectionResetError, BrokenPipeError, TimeoutError) as error:
+            host, port = self._dns_host, self.port or self.default_port
+            raise tls.explain_handshake(
+                error, f"{host} port {port}", host, port, self.deadline(), with_credential=self.has_credential
+            ) from None
         self.sock.limit = lambda: self.deadline().remaining()  # type: ignore[union-attr]
 
 
@@ -118,7 +157,8 @@ class _Adapter(HTTPAdapter):
 
         ours = {"deadline": staticmethod(deadline), "waiting": staticmethod(waiting)}
         plain = type("_Plain", (_PlainConnection,), ours)
-        secure = type("_Tls", (_TlsConnection,), ours)
+        has_credential = self._client.credential is not None
+        secure = type("_Tls", (_TlsConnection,), {**ours, "has_credential": has_credential})
         manager.pool_classes_by_scheme = {
             "http": type("_Pool", (_PlainPool,), {"ConnectionCls": plain}),
             "https": type("_Pool", (_TlsPool,), {"ConnectionCls": secure}),

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import gc
+import re
 import socket
+import struct
 import time
 import weakref
 
 import pytest
 
-from libprobe.clients.http import HttpClient, same_origin, without_query
+from libprobe.clients.http import Head, HttpClient, same_origin, without_query
+from libprobe.credentials import find_certificate
 from libprobe.deadline import Deadline
 from libprobe.failures import (
     BadData,
@@ -19,10 +22,12 @@ from libprobe.failures import (
     OwnCredential,
     ProtocolFailure,
     Refused,
+    Rejected,
     TlsFailure,
 )
 from tests.conftest import BUSY_S
 from tests.federation.faults import Faults
+from tests.federation.ldap_peer import LdapPeer
 from tests.federation.web import Response, WebServer
 
 
@@ -244,3 +249,104 @@ def test_a_first_connection_that_was_not_needed_is_closed(federation):
 def test_an_address_that_is_none_is_a_failure_with_what_was_asked(url):
     with pytest.raises((ProtocolFailure, NameUnknown), match=r"^GET http"):
         HttpClient(Deadline(5)).request("GET", url)
+
+
+# ---- what a broken connection means
+
+
+@pytest.mark.parametrize("cut", [b"HTTP/1.1 200", b"HTTP/1.1 200 OK\r\n", b"HTTP/1.1 200 OK\r\nContent-Type: te"])
+def test_half_of_a_head_is_no_answer(client, cut):
+    with (
+        LdapPeer(lambda peer: (peer.sock.recv(4096), peer.send(cut))) as peer,
+        pytest.raises(ProtocolFailure, match=r"/x: connection closed within its answer$"),
+    ):
+        client.request("DELETE", f"http://localhost:{peer.port}/x")
+
+
+@pytest.fixture
+def proxied(federation):
+    """A client with our proxy, and the TLS settings of a good server."""
+    found = find_certificate(str(federation.proxy))
+    made = HttpClient(Deadline(20), trust=str(federation.ca_directory), credential=found)
+    yield made, federation.site("rocci").web.context
+    made.close()
+
+
+def reset(peer) -> None:
+    peer.sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+
+
+def test_who_answered_before_did_not_refuse_our_certificate(proxied):
+    client, context = proxied
+    seen = []
+
+    def once(peer) -> None:
+        if not seen:
+            seen.append(peer.sock.recv(4096))
+            peer.send(b"HTTP/1.1 204 No Content\r\nConnection: close\r\n\r\n")
+            peer.sock.unwrap()
+        else:
+            peer.sock.recv(4096)
+            reset(peer)
+
+    with LdapPeer(once, context) as peer:
+        url = f"https://localhost:{peer.port}/"
+        assert client.request("GET", url).status == 204
+        with pytest.raises(ProtocolFailure, match=r": connection (reset|closed before an answer)$"):
+            client.request("GET", url)
+
+
+def test_who_breaks_off_before_any_answer_perhaps_refused_it(proxied):
+    client, context = proxied
+
+    def never(peer) -> None:
+        peer.sock.recv(4096)
+        reset(peer)
+
+    with LdapPeer(never, context) as peer, pytest.raises(Rejected, match="our client certificate was perhaps refused"):
+        client.request("GET", f"https://localhost:{peer.port}/")
+
+
+@pytest.mark.parametrize("end", [lambda peer: None, reset], ids=["close", "reset"])
+def test_a_handshake_that_breaks_off_for_everybody_is_not_about_our_certificate(proxied, end):
+    client, _ = proxied
+
+    def break_off(peer) -> None:
+        peer.sock.recv(4096)
+        end(peer)
+
+    with LdapPeer(break_off) as peer, pytest.raises(TlsFailure) as caught:
+        client.request("GET", f"https://localhost:{peer.port}/")
+    assert re.search(r"connection (closed|reset) within the TLS handshake$", caught.value.sentence)
+
+
+def test_a_handshake_that_breaks_off_for_us_alone_is(proxied):
+    client, context = proxied
+    seen = []
+
+    def pick(peer) -> None:
+        """The first comes with our certificate; the second, who looks again, without."""
+        if seen:
+            context.wrap_socket(peer.sock, server_side=True).close()
+        seen.append(1)
+
+    with LdapPeer(pick) as peer, pytest.raises(Rejected, match="but not without our client certificate"):
+        client.request("GET", f"https://localhost:{peer.port}/")
+
+
+@pytest.mark.parametrize(
+    ("header", "says"),
+    [
+        ("120", "; asks to wait 120 s"),
+        ("99999999999999", "; asks to wait "),
+        ("0", ""),
+        ("-5", ""),
+        ("soon", ""),
+        ("Wed, 21 Oct 2015 07:28:00 GMT", ""),
+        ("Fri, 31 Dec 2100 23:59:59 GMT", "; asks to wait "),
+    ],
+)
+def test_retry_after_is_told_where_it_asks_for_a_pause(header, says):
+    pause = Head("GET x", 429, "Too Many Requests", [("retry-after", header)]).wanted_pause
+    assert pause.startswith(says)
+    assert bool(pause) == bool(says)

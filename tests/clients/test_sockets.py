@@ -109,3 +109,14 @@ def test_a_machine_without_descriptors_is_no_sites_fault(host):
         )
     assert done.stdout == f"{host} port {port}: this machine cannot connect: Too many open files (raise its limits)\n"
     assert done.stderr == ""
+
+
+def test_a_connection_that_is_reset_at_once_is_refused(listener, monkeypatch):
+    """Some load balancers do so when nobody is behind them; the reset may come before `connect` is over."""
+
+    def reset(*_):
+        raise ConnectionResetError(104, "Connection reset by peer")
+
+    monkeypatch.setattr(sockets.DeadlineSocket, "connect", reset)
+    with pytest.raises(Refused, match=r"127\.0\.0\.1 port \d+: connection reset as soon as it was made"):
+        sockets.connect("127.0.0.1", listener.getsockname()[1], Deadline(5))

@@ -217,8 +217,12 @@ def heartbeats(connection: socket.socket) -> None:
         (mute, NoAnswer, r"no answer to CONNECT within [\d.]+ m?s"),
         (drip, NoAnswer, r"no answer to CONNECT within [\d.]+ m?s"),
         (heartbeats, NoAnswer, r"no answer to CONNECT within [\d.]+ m?s"),
-        (lambda c: None, ProtocolFailure, r"connection closed, and no answer to CONNECT came"),
-        (lambda c: c.sendall(b"CONNECTED\nver"), ProtocolFailure, r"connection closed, and no answer to CONNECT came"),
+        (lambda c: None, ProtocolFailure, r"connection (closed|reset), and no answer to CONNECT came"),
+        (
+            lambda c: c.sendall(b"CONNECTED\nver"),
+            ProtocolFailure,
+            r"connection (closed|reset), and no answer to CONNECT came",
+        ),
         (
             lambda c: c.sendall(b"HTTP/1.1 400 Bad Request\r\n\r\n"),
             BadData,

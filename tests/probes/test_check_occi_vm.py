@@ -234,28 +234,28 @@ def test_a_bad_host_certificate_is_critical_and_described(monitor, variant, said
 
 
 WIRE = [
-    ("mute-accept", {}, r"no complete answer within [\d.]+ s"),
+    ("mute-accept", {}, r"TLS handshake not complete within [\d.]+ s"),
     (
         "close-accept",
         {},
-        r"connection closed within the TLS handshake|.*our client certificate.*|connection reset.*",
+        r"connection (closed|reset) within the TLS handshake \(does it speak TLS on this port\?\)",
     ),
-    ("drip-handshake", {}, r"no complete answer within [\d.]+ s"),
+    ("drip-handshake", {}, r"TLS handshake not complete within [\d.]+ s"),
     ("mute", {}, r"no complete answer within [\d.]+ s"),
     ("drip-headers", {}, r"no complete answer within [\d.]+ s"),
     ("drip-body", {}, r"no complete answer within [\d.]+ s"),
     ("close-request", {}, r"connection (?:closed before an answer|reset); our client certificate was perhaps refused"),
     ("reset", {}, r"connection reset; our client certificate was perhaps refused"),
     ("garbage", {}, r"answered with what is not HTTP: .*"),
-    ("close-headers", {}, r".*"),
+    ("close-headers", {}, r"connection closed within its answer"),
     ("close-body", {}, r"connection closed within its answer"),
-    ("endless-headers", {}, r".*"),
+    ("endless-headers", {}, r"malformed HTTP answer: got more than 100 headers"),
     (
         "endless-body",
         {},
         r"the answer is larger than \d+ KiB; gave up reading|the answer holds a line of more than 1024 KiB",
     ),
-    ("gzip-bomb", {}, r"sent a body in the coding 'gzip', which was not asked for"),
+    ("gzip-bomb", {"size_bytes": 1 << 24}, r"sent a body in the coding 'gzip', which was not asked for"),
     ("html", {}, r".*"),
     (
         "redirect",
