@@ -7,7 +7,7 @@ from urllib.parse import quote
 from libprobe.clients import documents
 from libprobe.clients.http import HttpClient, without_query
 from libprobe.deadline import OutOfTime
-from libprobe.failures import EndpointFailure, HelperFailure
+from libprobe.failures import EndpointFailure, HelperFailure, OwnCredential
 from libprobe.formats import accounting
 from libprobe.records import Record
 from libprobe.text import duration
@@ -39,9 +39,10 @@ class AccountingPortal:
         try:
             answer = documents.get(self._http, url, max_bytes=MAX_PAGE, headers=[("Accept", "text/html, */*;q=0.1")])
             if answer.status != 200:
-                raise HelperFailure(f"{shown}: answered {answer.status} {answer.reason}".rstrip())
+                said = f"answered {answer.status} {answer.reason}".rstrip()
+                raise HelperFailure(f"{shown}: {said}{answer.wanted_pause}")
             page = accounting.read_page([answer.body])
-        except EndpointFailure as failure:
+        except (EndpointFailure, OwnCredential) as failure:
             asked = f"GET {without_query(url)}"
             sentence = failure.sentence.removeprefix(asked)
             between = "" if sentence != failure.sentence else ": it "

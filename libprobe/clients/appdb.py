@@ -54,14 +54,19 @@ class AppDb:
             answer = documents.get(self._http, self.url, max_bytes=self._max_bytes, headers=headers)
         except BadData as failure:
             raise BadData(failure.sentence, remedy="--max-size sets how much is read") from None
+        except OwnCredential as failure:
+            raise OwnCredential(
+                failure.sentence, remedy="only lists that are open to everybody can be checked"
+            ) from None
         if answer.status in (401, 403):
             what = "did not accept our access token" if self._token else "wants an access token: the list is private"
             remedy = "get a new one from AppDB" if self._token else "give one with --token-file"
             raise OwnCredential(f"{answer.asked}: {what} ({answer.status})", remedy=remedy)
         if answer.status != 200:
             words = imagelist.appdb_error(answer.body) or excerpt(answer.text if _is_plain(answer.media_type) else "")
-            said = f"answered {answer.status} {answer.reason}".rstrip() + (f": {words}" if words else "")
-            raise ProtocolFailure(f"{answer.asked}: {said}")
+            said = f"answered {answer.status} {answer.reason}".rstrip()
+            said += f": {words}" if words and words != answer.reason else ""
+            raise ProtocolFailure(f"{answer.asked}: {said}{answer.wanted_pause}")
         if not answer.body.strip():
             raise BadData(f"{answer.asked}: answered with nothing")
         return Fetched(answer.body, answer.media_type, self._http.clock_skew)

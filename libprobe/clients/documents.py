@@ -58,7 +58,7 @@ def _target(asked: str, here: str, target: str) -> str:
         old, new = urlsplit(here), urlsplit(absolute)
         stays = same_origin(here, absolute)
         upgrades = (old.scheme, new.scheme) == ("http", "https") and old.hostname == new.hostname
-        usable = bool(new.hostname) and "@" not in new.netloc
+        usable = (bool(new.hostname) or new.scheme not in ("http", "https")) and "@" not in new.netloc
     except ValueError:
         usable = False
     if not usable:

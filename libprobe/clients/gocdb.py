@@ -121,15 +121,13 @@ class Gocdb:
         except Failure as failure:
             if kept:
                 return Found(kept.endpoints, kept.age_s, failure.sentence)
-            raise HelperFailure(
-                f"GOCDB {failure.sentence}", remedy="give the endpoint with -u, or another GOCDB with --gocdb"
-            ) from None
+            raise _of_helper(failure, "give the endpoint with -u, or another GOCDB with --gocdb") from None
         return Found(endpoints, unkept=self._keep(name, endpoints))
 
     def _ask(self, url: str, hostname: str) -> list[gocdb.ServiceEndpoint]:
         with self._http.stream("GET", url, headers=[("Accept", "application/xml")]) as answer:
             if answer.status != 200:
-                raise HelperFailure(f"{answer.asked}: answered {answer.status} {answer.reason}")
+                raise HelperFailure(f"{answer.asked}: answered {answer.status} {answer.reason}{answer.wanted_pause}")
             try:
                 read = gocdb.read_service_endpoints(answer.chunks(MAX_ANSWER))
                 return [each for each in read if each.hostname.lower() == hostname.lower()]
@@ -196,14 +194,15 @@ class Gocdb:
             url = f"{self.url}?{urlencode(query)}"
             with self._http.stream("GET", url, headers=[("Accept", "application/xml")]) as answer:
                 if answer.status != 200:
-                    raise HelperFailure(f"{answer.asked}: answered {answer.status} {answer.reason}")
+                    raise HelperFailure(
+                        f"{answer.asked}: answered {answer.status} {answer.reason}{answer.wanted_pause}"
+                    )
                 try:
                     yield from read(answer.chunks(MAX_DOCUMENT), page)
                 except BadData as error:
                     raise HelperFailure(f"{answer.asked}: {error.sentence.removeprefix(answer.asked + ': ')}") from None
         except Failure as failure:
-            remedy = "try again later, or use a saved copy of its answer"
-            raise HelperFailure(f"GOCDB {failure.sentence}", remedy=remedy) from None
+            raise _of_helper(failure, "try again later, or use a saved copy of its answer") from None
 
     def _kept(self, name: str) -> Found | None:
         try:
@@ -233,6 +232,12 @@ class Gocdb:
         except Misconfigured as failure:
             return failure.sentence
         return ""
+
+
+def _of_helper(failure: Failure, remedy: str) -> HelperFailure:
+    """What keeps us from the GOCDB; where that is our own trust anchors, the remedy is the one for those."""
+    is_ours = isinstance(failure, Misconfigured) and failure.remedy
+    return HelperFailure(f"GOCDB {failure.sentence}", remedy=failure.remedy if is_ours else remedy)
 
 
 class SavedCopy:

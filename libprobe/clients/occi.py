@@ -259,7 +259,8 @@ class OcciClient:
     def _refused(self, answer: Response, doing: str) -> Failure:
         """A refusal with the cloud's own words, and whose fault it is."""
         said = occi.error_text(answer.text, answer.media_type)
-        sentence = f"{answer.asked}: refused to {doing} ({answer.status}{': ' + said if said else ''})"
+        why = f"{answer.status}{': ' + said if said else ''}{answer.wanted_pause}"
+        sentence = f"{answer.asked}: refused to {doing} ({why})"
         if answer.status == 401 and not self._token and self._http.credential is None:
             return OwnCredential(
                 f"{answer.asked}: wants a login and we have none ({answer.status})",

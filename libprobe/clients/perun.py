@@ -87,7 +87,7 @@ def _refused(answer: Response, said: str) -> EndpointFailure:
         return Rejected(f"{answer.asked}: refused our certificate ({words})")
     if answer.status == 404:
         return EndpointFailure(f"{answer.asked}: not found ({words}); is that the base of a Perun?")
-    return ProtocolFailure(f"{answer.asked}: failed ({words})")
+    return ProtocolFailure(f"{answer.asked}: failed ({words}{answer.wanted_pause})")
 
 
 def _explained_error(answer: Response, error: PerunError, identity: str) -> EndpointFailure | OwnCredential:

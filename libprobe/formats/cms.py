@@ -61,7 +61,7 @@ def verify(encoded: bytes, candidates: Iterable[bytes] | None, *, allow_sha1: bo
             raise
         except Exception as error:
             # asn1crypto and cryptography have no common base for what malformed fields raise
-            raise BadData(f"the signature cannot be read: {type(error).__name__}: {str(error)[:120]}") from error
+            raise BadData(f"the signature cannot be read: {_why(error)}") from error
 
 
 def content(encoded: bytes) -> bytes:
@@ -71,10 +71,18 @@ def content(encoded: bytes) -> bytes:
     except BadData:
         raise
     except Exception as error:
-        raise BadData(f"the CMS structure cannot be read: {type(error).__name__}: {str(error)[:120]}") from error
+        raise BadData(f"the CMS structure cannot be read: {_why(error)}") from error
     if found is None:
         raise BadData("the CMS structure has a signature and no document")
     return found
+
+
+def _why(error: Exception) -> str:
+    """A library's error in words for people, with as much of its own as tells where to look."""
+    said = " ".join(str(error).split())
+    if said.startswith("Insufficient data"):
+        return "it breaks off"
+    return f"it is no CMS structure, or a broken one ({said.partition(' while parsing')[0][:80]})"
 
 
 def _signed_data(encoded: bytes) -> Any:

@@ -192,11 +192,12 @@ def read_model(lines: Iterable[str]) -> Model:
 
     lines: of the body, in any cutting a line iterator gives; with or without their line ends. They are
            read one by one and not kept, so a model of many megabytes needs a fraction of its size.
-    Raises: BadData if no line is a Category field, with the beginning of what came instead.
+    Raises: BadData if no line is a Category field, with the beginning of what came instead; and if the last
+            one is cut off within a quoted value, for then there was more.
     """
     builder = _Builder()
     came = ""
-    has_category = False
+    last = ""
     for line in lines:
         if len(line) > MAX_LINE_CHARS:
             raise BadData(f"the query interface sent a line of more than {MAX_LINE_CHARS} characters")
@@ -208,11 +209,13 @@ def read_model(lines: Iterable[str]) -> Model:
         if found is None or found[0] != "category":
             builder.model.skipped += 1
             continue
-        has_category = True
-        for value in occi_text.categories(found[1]):
+        last = found[1]
+        for value in occi_text.categories(last):
             builder.add_text(value)
-    if not has_category:
+    if not last:
         raise BadData(f"no category in the answer of the query interface but {_quoted(came)}")
+    if last.count('"') % 2 and not last.endswith(('"', '";')):
+        raise BadData(f"the answer of the query interface breaks off in the middle of a category: {_quoted(last)}")
     return builder.model
 
 

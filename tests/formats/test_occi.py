@@ -916,3 +916,15 @@ def test_an_address_is_a_plain_path_or_bad_data(location: str) -> None:
     assert path.isprintable()
     assert ".." not in path.split("/")
     assert path.rstrip("/").lower() not in ("", "/occi1.1", "/occi1.1/compute")
+
+
+def test_a_query_interface_that_is_cut_off_within_a_category_is_not_taken_for_the_whole():
+    whole = 'Category: compute; scheme="http://schemas.ogf.org/occi/infrastructure#"; class="kind"'
+    assert occi.read_model([whole]).find(occi.COMPUTE)
+    with pytest.raises(BadData, match="breaks off in the middle of a category"):
+        occi.read_model([whole, 'Category: small; scheme="http://sch'])
+
+
+def test_a_stray_quote_in_a_title_does_not_cut_anything_off():
+    stray = 'Category: disk; scheme="http://x#"; class="mixin"; title="22" disk"'
+    assert len(occi.read_model([stray])) == 1

@@ -377,7 +377,7 @@ def test_more_is_read_where_that_is_asked_for(look, appdb):
 @pytest.mark.parametrize(
     ("fault", "parameters", "said"),
     [
-        ("status", {"code": 503}, "answered 503 Service Unavailable: Service Unavailable"),
+        ("status", {"code": 503}, "answered 503 Service Unavailable"),
         ("close-accept", {}, "connection "),
         ("reset", {}, "connection reset"),
         ("close-body", {}, "connection closed within its answer"),
