@@ -2,7 +2,8 @@
 
 A cloud's 401 names its Keystone. Spoken are v2.0 with VOMS (keystone-voms) and v3 federated login,
 also as Keystorm has it. Only a Keystone of the endpoint's own domain, or one that was named to us, is
-talked to: else one site's answer could make us carry another site's token to it.
+talked to: else one site's answer could make us carry another site's token to it. One that is outside of
+the domain serves others as well: what fails there is no site's fault, and a HelperFailure.
 Source: occi.md sections 10 and 13; OS-FEDERATION of the Identity API v3.
 """
 
@@ -13,7 +14,15 @@ import re
 from urllib.parse import quote, urlsplit
 
 from libprobe import redact
-from libprobe.failures import BadData, EndpointFailure, Failure, Misconfigured, OwnCredential, Rejected
+from libprobe.failures import (
+    BadData,
+    EndpointFailure,
+    Failure,
+    HelperFailure,
+    Misconfigured,
+    OwnCredential,
+    Rejected,
+)
 from libprobe.formats import occi
 from libprobe.records import Record
 
@@ -70,10 +79,20 @@ class Keystone:
         version = re.search(r"/(v2\.0|v3)$", base)
         self._hint = version.group(1) if version else ""
         self.base = base[: -len(self._hint) - 1] if version else base
-        _expect_trusted(self.base, endpoint, wish.trusted)
+        self._is_shared = not _is_of_site(self.base, endpoint, wish.trusted)
 
     def login(self) -> Login:
         """Return a token for the wanted project. Raises: Failure; says which step was refused and why."""
+        try:
+            return self._login()
+        except EndpointFailure as failure:
+            if not self._is_shared:
+                raise
+            raise HelperFailure(
+                f"Keystone outside the site, {failure.sentence}", remedy="the endpoint itself was not judged"
+            ) from None
+
+    def _login(self) -> Login:
         if not self._wish.token and self._http.credential is None:
             raise OwnCredential(
                 f"Keystone {self.base} wants a VOMS proxy or an access token and we have none",
@@ -204,7 +223,8 @@ class Keystone:
 
     def _refused(self, answer: Response, doing: str) -> Failure:
         said = occi.error_text(answer.text, answer.media_type)
-        sentence = f"{answer.asked}: refused to {doing} ({answer.status}{': ' + said if said else ''})"
+        why = f"{answer.status}{': ' + said if said else ''}{answer.wanted_pause}"
+        sentence = f"{answer.asked}: refused to {doing} ({why})"
         if answer.status in (401, 403):
             who = f"VO {self._wish.vo}" if not self._wish.token else "the access token's user"
             return Rejected(f"{sentence}; {who} is perhaps not mapped there")
@@ -217,7 +237,11 @@ class _NotOffered(EndpointFailure):
     """That version or protocol is not there; another one may be."""
 
 
-def _expect_trusted(base: str, endpoint: str, trusted: str) -> None:
+def _is_of_site(base: str, endpoint: str, trusted: str) -> bool:
+    """Whether a Keystone is of the endpoint's own domain, not only one that was named to us.
+
+    Raises: Misconfigured for one that is neither; BadData for what is no address.
+    """
     try:
         parts, cloud = urlsplit(base), urlsplit(endpoint)
         host, home = (parts.hostname or "").rstrip("."), (cloud.hostname or "").rstrip(".")
@@ -226,13 +250,13 @@ def _expect_trusted(base: str, endpoint: str, trusted: str) -> None:
         host = ""
     if not host or parts.scheme not in ("http", "https") or "@" in parts.netloc:
         raise BadData(f"{endpoint}: names a Keystone that is no http(s) URL: {base[:80]!r}")
-    if trusted and _authority(trusted) == parts.netloc.lower():
-        return
     if host == home or (_domain(host) and _domain(host) == _domain(home)):
-        return
+        return True
+    if trusted and _authority(trusted) == parts.netloc.lower():
+        return False
     raise Misconfigured(
         f"{endpoint}: sends us for our login to {parts.scheme}://{parts.netloc}, outside its own domain",
-        remedy=f"if that Keystone is the site's, allow it with --keystone {parts.scheme}://{parts.netloc}",
+        remedy=f"if that Keystone is to be trusted, allow it with --keystone {parts.scheme}://{parts.netloc}",
     )
 
 
