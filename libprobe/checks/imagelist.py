@@ -108,6 +108,7 @@ class PublishedList(Check):
         self._image = image
         self._now = now
         joined = f" [{'; '.join(notes)}]" if notes else ""
+        self.provisos = tuple(notes or ())
         self.facts.update(list=self.subject, notes=joined, signed="signature not looked at")
 
     def measure(self) -> Iterator[Metric]:

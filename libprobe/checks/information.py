@@ -257,6 +257,7 @@ class CloudInformation(Check):
         self._hostname = hostname
         self._clock = clock
         self._notes = list(bdii.notes)
+        self.provisos = () if bdii.doubt else bdii.notes  # a doubt stands in the failure itself
         self._of = f" of {bdii.site}" if bdii.site else ""
 
     def measure(self) -> Iterator[Metric]:

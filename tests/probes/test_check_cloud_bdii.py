@@ -284,7 +284,10 @@ def test_strict_tells_values_that_are_none(monitor, bdii):
 
 def test_a_host_that_the_gocdb_does_not_know_is_asked_on_port_2170(monitor, bdii):
     report = monitor.run(PROBE, "-H", "127.0.0.1")
-    assert report.first == ("CloudBDII-Check CRITICAL - 127.0.0.1 port 2170: connection refused; nothing listens there")
+    assert report.first == (
+        "CloudBDII-Check CRITICAL - 127.0.0.1 port 2170: connection refused; nothing listens there; "
+        "127.0.0.1 is not in the GOCDB as eu.egi.cloud.information.bdii"
+    )
     report = monitor.run(PROBE, "-H", "127.0.0.1", "-p", bdii.port)
     assert report.first.endswith(f"; 127.0.0.1 is not in the GOCDB as {SERVICE_TYPE}")
     assert report.code == 0
