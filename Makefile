@@ -4,7 +4,7 @@ BIN := $(VENV)/bin
 # one more than there are processors: most tests wait for something most of the time
 WORKERS ?= $(shell expr $$(nproc) + 1)
 
-.PHONY: demo test lint check wheel federation cloudmon bench fuzz mutation man completion lock dist audit clean
+.PHONY: demo test lint check wheel federation cloudmon reliability bench fuzz mutation man completion lock dist audit clean
 
 demo: $(VENV)/ready
 	@$(BIN)/python -m tests.demo
@@ -22,6 +22,10 @@ wheel: $(VENV)/ready
 	scripts/check-wheel $(BIN)/python
 
 check: lint test wheel
+
+# Every executable against every fault, with strict limits: takes some minutes and wants the machine to itself
+reliability: $(VENV)/ready
+	$(BIN)/python -m tests.reliability --write docs/reliability.md
 
 # Takes about an hour, both cores, root (for the kernel's accounts of processor time) and peers of Debian:
 # apt-get install nagios4-core monitoring-plugins-basic

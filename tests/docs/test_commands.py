@@ -25,6 +25,7 @@ NOT_RUN = {
     "make demo": "CI does nothing but start it once more; tests/federation and tests/probes have its parts",
     "make test": MAKE,
     "make check": MAKE,
+    "make reliability": MAKE,
     "make lint": "the linters run beside the tests",
     "make fuzz": FUZZ,
     'make fuzz SECONDS=600 TARGETS="cms voms"': FUZZ,

@@ -1,0 +1,89 @@
+"""`make reliability`: every executable against every fault, with strict limits, and the table of what came of it.
+
+python -m tests.reliability                     run all, print complaints and figures
+python -m tests.reliability --write FILE        put the table into a page, between its two marks
+python -m tests.reliability check_perun         only the columns, or the faults, that are named so
+"""
+
+from __future__ import annotations
+
+import argparse
+import re
+import sys
+import tempfile
+import time
+from collections.abc import Iterable
+from pathlib import Path
+
+from tests.reliability import matrix
+from tests.reliability.peers import FAULTS, Peers
+from tests.reliability.runs import processors
+
+BEGIN, END = "<!-- the matrix: written by make reliability -->", "<!-- end of the matrix -->"
+LETTERS = {0: "OK", 1: "W", 2: "C", 3: "U"}
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(prog="tests.reliability", description=__doc__)
+    parser.add_argument("only", nargs="*", help="columns or faults")
+    parser.add_argument("--write", type=Path, metavar="FILE", help="page to put the table into")
+    parser.add_argument("--at-once", type=int, default=2 * processors(), help="runs at a time")
+    args = parser.parse_args()
+    wanted = [
+        cell
+        for column in matrix.COLUMNS
+        for cell in matrix.cells(column)
+        if not args.only or column.name in args.only or cell.fault in args.only
+    ]
+    began = time.monotonic()
+    results = []
+    with tempfile.TemporaryDirectory() as directory, Peers(Path(directory) / "grid") as peers:
+        for result in matrix.carry_out_all(wanted, peers, Path(directory), matrix.Limits(), at_once=args.at_once):
+            results.append(result)
+            if result.complaints:
+                print(result, flush=True)
+    figures = _figures(results, time.monotonic() - began)
+    print(figures)
+    if args.write:
+        page = args.write.read_text()
+        between = f"{BEGIN}\n\n{figures}\n\n{_table(results)}\n\n{END}"
+        args.write.write_text(re.sub(f"{BEGIN}.*{END}", lambda _: between, page, flags=re.DOTALL))
+    return 1 if any(result.complaints for result in results) else 0
+
+
+def _figures(results: list[matrix.Result], seconds: float) -> str:
+    deadline_s = matrix.Limits().deadline_s
+    late = max((each.outcome.seconds - deadline_s for each in results if each.cell.waits), default=0.0)
+    largest = max(results, key=lambda each: each.outcome.peak_kib)
+    at_fault = sum(1 for each in results if each.complaints)
+    return (
+        f"{len(results)} runs in {seconds:.0f} s: {at_fault} with a complaint. The latest ended {late:.2f} s after its "
+        f"deadline of {deadline_s:g} s; the largest used {largest.outcome.peak_kib / 1024:.0f} MiB "
+        f"({largest.cell.column.name}, {largest.cell.fault})."
+    )
+
+
+def _table(results: Iterable[matrix.Result]) -> str:
+    """Rows of faults, columns of executables; the letter of each exit code, `!` where it is not the expected one."""
+    found = {(each.cell.column.name, each.cell.fault): each for each in results}
+    names = [column.name for column in matrix.COLUMNS]
+    lines = ["| fault | " + " | ".join(names) + " |", "|---" * (len(names) + 1) + "|"]
+    for fault in FAULTS:
+        shown = []
+        for column in matrix.COLUMNS:
+            result = found.get((column.name, fault))
+            shown.append("" if result is None else _letter(result))
+        lines.append(f"| {fault} | " + " | ".join(shown) + " |")
+    return "\n".join(lines)
+
+
+def _letter(result: matrix.Result) -> str:
+    if result.complaints:
+        return "!"
+    if result.cell.column.name == "fedcloud-ncg" and result.outcome.code == matrix.NOT_WRITTEN:
+        return "kept"
+    return LETTERS[result.outcome.code]
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,417 @@
+"""The fault matrix: every executable against every fault that can befall it, and what each has to say then."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import NamedTuple
+
+from tests.conftest import command
+from tests.federation import accounting, appdb
+from tests.reliability.peers import FAULTS, HOST, OCCI, SITE, Grid, Maker, Nowhere, Peer, Peers
+from tests.reliability.runs import Outcome, run
+
+OK, WARNING, CRITICAL, UNKNOWN = 0, 1, 2, 3
+NOT_WRITTEN = 2
+"""Of fedcloud-ncg, which is no probe: the old configuration stays."""
+
+
+class Place(NamedTuple):
+    """Where a peer listens. secure: it speaks TLS, or should."""
+
+    host: str
+    port: int
+    secure: bool
+
+    def url(self, scheme: str, path: str = "/") -> str:
+        return f"{scheme}://{self.host}:{self.port}{path}"
+
+
+class Column(NamedTuple):
+    """An executable and whom it asks.
+
+    speaks:    the ways of FAULTS that can befall it.
+    blamed:    the exit code when the one who is asked is at fault: CRITICAL for an endpoint, UNKNOWN for a helper.
+    named:     how a sentence names who is at fault; {at} stands for host and port in either form.
+    arguments: its command line. before: one that is run first.
+    share:     the part of the whole time that it gives to who is asked.
+    twin:      it has its client in common with a column before it.
+    """
+
+    name: str
+    speaks: tuple[str, ...]
+    blamed: int
+    named: str
+    arguments: Callable[[Place], list[str]]
+    before: Callable[[Place], list[str]] | None = None
+    share: float = 1.0
+    twin: bool = False
+
+
+def _plain_or_secure(scheme: str, secure: str, path: str) -> Callable[[Place], str]:
+    return lambda place: place.url(secure if place.secure else scheme, path)
+
+
+_ldap = _plain_or_secure("ldap", "ldaps", "/o=glue")
+_stomp = _plain_or_secure("stomp", "stomp+ssl", "/")
+_queue = _plain_or_secure("stomp", "stomp+ssl", "/queue/results")
+_OCCI = "/?image=uuid_monitoring_20&resource=small"
+_PI = "/gocdbpi/public/"
+_HTTP = ("any", "tls", "http")
+
+COLUMNS: tuple[Column, ...] = (
+    Column("check_occi_vm", _HTTP, CRITICAL, "{at}", lambda at: ["check_occi_vm", "-u", at.url("https", _OCCI)]),
+    Column(
+        "check_occi_context",
+        _HTTP,
+        CRITICAL,
+        "{at}",
+        lambda at: ["check_occi_context", "-u", at.url("https", _OCCI)],
+        twin=True,
+    ),
+    Column(
+        "check_apel_pub",
+        _HTTP,
+        UNKNOWN,
+        "accounting page https://{at}",
+        lambda at: ["check_apel_pub", "--site", SITE, "-u", at.url("https", accounting.TABLE_PATH)],
+    ),
+    Column(
+        "check_appdb_update",
+        (*_HTTP, "cms"),
+        CRITICAL,
+        "{at}",
+        lambda at: ["check_appdb_update", "-u", at.url("https", appdb.PATH), "--signature", "if-present"],
+    ),
+    Column("check_perun", _HTTP, CRITICAL, "{at}", lambda at: ["check_perun", "-u", at.url("https")]),
+    Column(
+        "check_cloud_bdii",
+        ("any", "tls", "ldap"),
+        CRITICAL,
+        "{at}",
+        lambda at: ["check_cloud_bdii", "-u", _ldap(at), "--site", SITE],
+    ),
+    Column("check_broker", ("any", "tls", "stomp"), CRITICAL, "{at}", lambda at: ["check_broker", "-u", _stomp(at)]),
+    Column("check_endpoint_tcp", ("any",), CRITICAL, "{at}", lambda at: ["check_endpoint_tcp", "-u", at.url("https")]),
+    Column(
+        "check_endpoint_tcp --tls",
+        ("any", "tls"),
+        CRITICAL,
+        "{at}",
+        lambda at: ["check_endpoint_tcp", "--tls", "-u", at.url("https")],
+    ),
+    Column(
+        "-H through the GOCDB",
+        _HTTP,
+        UNKNOWN,
+        "GOCDB GET https://{at}",
+        lambda at: ["check_endpoint_tcp", "-H", HOST, "--gocdb", at.url("https", _PI)],
+        share=0.25,
+    ),
+    Column(
+        "fedcloud-ncg",
+        _HTTP,
+        NOT_WRITTEN,
+        "not written: GOCDB GET https://{at}.*; the old configuration stays",
+        lambda at: ["fedcloud-ncg", "--gocdb", at.url("https", _PI), "--no-validate"],
+        twin=True,
+    ),
+    Column(
+        "fedcloud-selfcheck",
+        _HTTP,
+        UNKNOWN,
+        "GOCDB GET https://{at}",
+        lambda at: ["fedcloud-selfcheck", SITE, "--gocdb", at.url("https", _PI)],
+        twin=True,
+    ),
+    Column(
+        "fedcloud-publish --drain",
+        ("any", "tls", "stomp"),
+        UNKNOWN,
+        "{at}.*; 1 result waiting",
+        lambda at: ["fedcloud-publish", "--drain", "--publish", _queue(at)],
+        before=lambda at: [
+            *("fedcloud-publish", "--no-send", "--publish", _queue(at), "--metric", "eu.egi.cloud.OCCI-VM"),
+            *("-H", HOST, "--service-type", OCCI, "--state", "OK", "--output", "fine"),
+        ],
+        twin=True,
+    ),
+)
+
+# ---- what each has to say
+
+HTTP_ERROR = {
+    "401": r"\b401\b",
+    "403": r"\b403\b",
+    "404": r"\b404\b",
+    "409": r"\b409\b",
+    "429 with Retry-After": r"\b429\b.*; asks to wait 120 s",
+    "500": r"\b500\b",
+    "503": r"\b503\b.*; asks to wait 120 s",
+}
+_LATE = r"within [\d.]+ s"
+_NO_ANSWER = rf"(no complete answer|no answer to CONNECT|TLS handshake not complete) {_LATE}"
+_CUT_HANDSHAKE = r"connection (closed|reset) within the TLS handshake"
+_BROKEN_OFF = (
+    r"connection (closed|reset)( before an answer|, and no answer to CONNECT came| (with)?in .*| without an answer)?"
+)
+_TOO_MUCH = (
+    r"(the answer is larger than \d+ KiB; gave up reading|a frame whose (headers|body) (is|are) larger than \d+ KiB"
+    r"|announces a message of \d+ bytes, more than \d+|instead of a document"
+    rf"|no end after \d+ entries|no complete answer {_LATE})"
+)
+_NO_DOCUMENT = (
+    r"(no category in the answer of the query interface|neither a table of sites nor|nor JSON at all|not JSON"
+    r"|a document with a DTD instead of results)"
+)
+
+SAYS: dict[str, str] = {
+    "name unknown": r"its name does not resolve: .+",
+    "refused": r"\(127\.0\.0\.1\): connection refused; nothing listens there",
+    "no route": r"Network is unreachable",
+    "connection attempt not answered": rf"\(127\.0\.0\.1\): no answer to the connection attempt {_LATE}",
+    "mute after accept": _NO_ANSWER,
+    "close after accept": rf"({_CUT_HANDSHAKE}|{_BROKEN_OFF})",
+    "reset after accept": rf"({_CUT_HANDSHAKE}|{_BROKEN_OFF})",
+    "garbage after accept": r"(does not speak TLS on this port|with not LDAP but|which is not STOMP)",
+    "drip in the handshake": rf"TLS handshake not complete {_LATE}",
+    "close in the handshake": _CUT_HANDSHAKE,
+    "reset in the handshake": _CUT_HANDSHAKE,
+    "certificate expired": r"certificate expired 3 d ago \(\d{4}-\d\d-\d\d \d\d:\d\d UTC\)",
+    "certificate not yet valid": r"certificate is valid only in 3 d \(.* UTC\); is a clock wrong\?",
+    "certificate self-signed": r"certificate is self-signed, or its root CA is not trusted here",
+    "certificate of an unknown CA": r"certificate is of a CA that is not trusted here: CN=Unknown Test CA,DC=elsewhere",
+    "certificate for another host": r"certificate is not for localhost; it is for elsewhere\.fedcloud\.test",
+    "certificate revoked": r"certificate .*revoked",
+    "certificate with a weak key": r"certificate not accepted: its key is too weak for TLS today",
+    "TLS 1.0 only": r"offers no TLS version that is considered safe today \(1\.2 or later\)",
+    "client certificate refused, TLS 1.2": r"(refused our client|wants a client) certificate",
+    "client certificate refused, TLS 1.3": r"(refused our client|wants a client|closed .* on our client) certificate"
+    r"|our client certificate was perhaps refused|connection closed without an answer",
+    "mute after the request": _NO_ANSWER,
+    "drip in the headers": _NO_ANSWER,
+    "drip in the body": _NO_ANSWER,
+    "close after the request": _BROKEN_OFF,
+    "close in the headers": r"connection closed within its answer",
+    "close in the body": r"connection closed (within its answer|in the middle of its answer|, and no answer .* came)"
+    r"|connection closed, and no answer to CONNECT came",
+    "reset after the request": _BROKEN_OFF,
+    "garbage for an answer": r"(answered with what is not HTTP|with not LDAP but|which is not STOMP)",
+    "endless headers": r"(malformed HTTP answer: got more than 100 headers|a frame whose headers are larger than)",
+    "endless body": _TOO_MUCH,
+    "200 MB body": _TOO_MUCH,
+    "compression bomb": r"sent a body in the coding 'gzip', which was not asked for",
+    "redirect loop": r"redirected more than 3 times, last to https://{at}/again",
+    "redirect to another host": r"redirects to https://elsewhere\.invalid/",
+    "redirect to file:": r"redirects to file:///etc/passwd",
+    "redirect to http: on loopback": r"redirects to http://localhost:\d+/",
+    **HTTP_ERROR,
+    "login page": r"(no category in the answer .* but \"\[!DOCTYPE html\]\"|neither a table of sites|nor JSON at all"
+    r"|an HTML page instead of results|not logged in: answered 200 with the page \"Sign in\")",
+    "wrong charset": r"(no category in the answer|neither a table of sites|nor JSON at all)",
+    "empty document": r"(answered (with )?nothing|is empty|but nothing)",
+    "truncated document": r"(offers no image template at all|neither a table of sites|its second boundary is missing"
+    r"|breaks off|which is not JSON)",
+    "deeply nested document": r"(is not JSON|not JSON|too deep|\d+ deep|broken LDAP|holds \d+ values)",
+    "truncated CMS": r"the signature cannot be read: it breaks off",
+    "deeply nested CMS": r"the signature cannot be read: it is no CMS",
+    "entity bomb": _NO_DOCUMENT,
+}
+
+_ACCEPTS = r"accepts connections after [\d.]+ m?s"
+_DONE = (OK, "")
+
+EXCEPTIONS: dict[tuple[str, str], tuple[int, str]] = {
+    # what is read all the same: who sends a good document under a wrong heading serves its users
+    ("check_occi_vm", "wrong content type"): (OK, r"VM active after"),
+    ("check_occi_context", "wrong content type"): (OK, r"offers all that is required"),
+    ("check_apel_pub", "wrong content type"): (OK, rf"{SITE} last published 2 h ago"),
+    ("check_appdb_update", "wrong content type"): (OK, r"3 images, signature good"),
+    ("check_perun", "wrong content type"): (OK, r"runs Perun 3\.7\.0"),
+    ("check_perun", "wrong charset"): (OK, r"runs Perun 3\.7\.0"),
+    ("-H through the GOCDB", "wrong content type"): (CRITICAL, r"localhost port 1 .*: connection refused"),
+    ("-H through the GOCDB", "wrong charset"): (CRITICAL, r"localhost port 1 .*: connection refused"),
+    ("fedcloud-ncg", "wrong content type"): (OK, r"\d services on 1 host of 1 site, from the GOCDB"),
+    ("fedcloud-ncg", "wrong charset"): (OK, r"\d services on 1 host of 1 site, from the GOCDB"),
+    ("fedcloud-selfcheck", "wrong content type"): (CRITICAL, rf"{SITE}: CRITICAL - \d CRITICAL"),
+    ("fedcloud-selfcheck", "wrong charset"): (CRITICAL, rf"{SITE}: CRITICAL - \d CRITICAL"),
+    # a port that accepts is all that is asked for; and where a client certificate is wanted, TLS works
+    ("check_endpoint_tcp", "mute after accept"): (OK, _ACCEPTS),
+    ("check_endpoint_tcp", "close after accept"): (OK, _ACCEPTS),
+    ("check_endpoint_tcp", "reset after accept"): (OK, _ACCEPTS),
+    ("check_endpoint_tcp", "garbage after accept"): (OK, _ACCEPTS),
+    ("check_endpoint_tcp --tls", "client certificate refused, TLS 1.2"): (OK, "with a good certificate, and wants one"),
+    ("check_endpoint_tcp --tls", "client certificate refused, TLS 1.3"): (OK, r"certificate valid for 36\d d"),
+    # a private list, or one behind a client certificate, is for others: ours to know
+    ("check_appdb_update", "401"): (UNKNOWN, r"wants an access token: the list is private \(401\)"),
+    ("check_appdb_update", "403"): (UNKNOWN, r"wants an access token: the list is private \(403\)"),
+    ("check_appdb_update", "client certificate refused, TLS 1.2"): (UNKNOWN, r"wants a client certificate"),
+    ("check_appdb_update", "client certificate refused, TLS 1.3"): (UNKNOWN, r"wants a client certificate"),
+    # nothing else is behind a redirect of Perun's than a login
+    **{
+        ("check_perun", f"redirect {where}"): (CRITICAL, rf"not logged in: redirects to {target} \(302\)")
+        for where, target in (
+            ("loop", r"https://{at}/again"),
+            ("to another host", r"https://elsewhere\.invalid/"),
+            ("to file:", r"file:///etc/passwd"),
+            ("to http: on loopback", r"http://localhost:\d+/"),
+        )
+    },
+    # codes of LDAP and STOMP stand in for those of HTTP
+    ("check_cloud_bdii", "403"): (CRITICAL, r"wants a login: insufficientAccessRights \(50\), not for you"),
+    ("check_cloud_bdii", "404"): (CRITICAL, r"there is no such base, so it runs but holds no data"),
+    ("check_cloud_bdii", "503"): (CRITICAL, r"failed: busy \(51\), busy"),
+    ("check_broker", "500"): (CRITICAL, r"ERROR instead of answer to CONNECT: internal error: the disk is full"),
+    ("fedcloud-publish --drain", "500"): (UNKNOWN, r"ERROR instead of answer to CONNECT: internal error: the disk"),
+}
+"""What differs from SAYS, by column and fault: exit code and sentence."""
+
+WAITS = frozenset(
+    {
+        "connection attempt not answered",
+        "mute after accept",
+        "drip in the handshake",
+        "mute after the request",
+        "drip in the headers",
+        "drip in the body",
+        "endless body",
+    }
+)
+"""Faults that last until the deadline."""
+
+SAMPLE = frozenset(
+    {
+        "refused",
+        "mute after accept",
+        "certificate expired",
+        "client certificate refused, TLS 1.2",
+        "drip in the body",
+        "close in the headers",
+        "endless body",
+        "redirect to http: on loopback",
+        "429 with Retry-After",
+        "500",
+        "truncated document",
+    }
+)
+"""What is enough for a column whose client another one has tried with everything; `make reliability` runs all."""
+
+BUSY = re.compile(
+    r"did not let us finish|did not get the check done|could not be resolved within|no time left to connect"
+    r"|not finished within|the time of -t was up|no answer to the connection attempt within|no answer in time"
+)
+"""What a run says whose time was up before it came to the fault."""
+
+
+class Cell(NamedTuple):
+    """code, says: what the run has to end with; a regular expression in which {at} is host and port."""
+
+    column: Column
+    fault: str
+    maker: Maker
+    secure: bool
+    code: int
+    says: str
+
+    @property
+    def waits(self) -> bool:
+        return self.fault in WAITS
+
+
+def cells(column: Column, *, sampled: bool = False) -> Iterator[Cell]:
+    """The cells of a column; sampled: fewer of a twin."""
+    for fault, ways in FAULTS.items():
+        for way in column.speaks:
+            if way in ways and not (sampled and column.twin and fault not in SAMPLE):
+                secure = way == "tls" or "http" in column.speaks
+                yield Cell(column, fault, ways[way], secure, *expected(column, fault))
+
+
+def expected(column: Column, fault: str) -> tuple[int, str]:
+    """Exit code and sentence of a cell. Raises: KeyError for a fault of which nothing is said."""
+    if (column.name, fault) in EXCEPTIONS:
+        return EXCEPTIONS[column.name, fault]
+    return column.blamed, SAYS[fault]
+
+
+class Limits(NamedTuple):
+    """deadline_s: of faults that last until it, others get ten times as much. late_s: how much later a run may end.
+
+    busy: the machine may be so busy that a run's time is up before it comes to the fault.
+    """
+
+    deadline_s: float = 3.0
+    late_s: float = 1.0
+    peak_kib: int = 64 << 10
+    busy: bool = False
+
+
+class Result(NamedTuple):
+    """complaints: what is wrong with the outcome of a cell, in words; none if all is as it should be."""
+
+    cell: Cell
+    outcome: Outcome
+    complaints: list[str]
+
+    def __str__(self) -> str:
+        return (
+            f"{self.cell.column.name} x {self.cell.fault}: {'; '.join(self.complaints)}\n    {self.outcome.out[:400]}"
+        )
+
+
+def carry_out_all(
+    wanted: Iterable[Cell], peers: Peers, directory: Path, limits: Limits, *, at_once: int
+) -> Iterator[Result]:
+    """Yield the results of cells in their order; most of them wait, so many are run at once."""
+
+    def one(numbered: tuple[int, Cell]) -> Result:
+        number, cell = numbered
+        return carry_out(cell, peers.grid, peers.of(cell.maker), directory / str(number), limits)
+
+    with ThreadPoolExecutor(at_once) as pool:
+        yield from pool.map(one, enumerate(wanted))
+
+
+def carry_out(cell: Cell, grid: Grid, peer: Peer, directory: Path, limits: Limits) -> Result:
+    """Run the executable of a cell against its peer."""
+    host = peer.host if isinstance(peer, Nowhere) else "localhost"
+    place = Place(host, peer.port, cell.secure)
+    state = ["--output" if cell.column.name == "fedcloud-ncg" else "--state-dir", str(directory / "state")]
+    environment = {"X509_USER_PROXY": grid.proxy, "X509_CERT_DIR": grid.authority.ca_directory}
+    if cell.column.before:
+        run(command(*cell.column.before(place), *state), directory, **environment)
+    seconds = limits.deadline_s * (1 if cell.waits else 10)
+    given = seconds / cell.column.share
+    outcome = run(command(*cell.column.arguments(place), *state, "-t", f"{given:g}"), directory, **environment)
+    return Result(cell, outcome, list(_complaints(cell, place, peer, outcome, limits, seconds)))
+
+
+def _complaints(
+    cell: Cell, place: Place, peer: Peer, outcome: Outcome, limits: Limits, seconds: float
+) -> Iterator[str]:
+    at = rf"{re.escape(place.host)}(:| port ){place.port}"
+    if cell.fault == "name unknown":
+        at = re.escape(place.host) + "(:[0-9]+)?"
+    is_excused = limits.busy and cell.waits and BUSY.search(outcome.sentence)
+    if outcome.code != cell.code and not is_excused:
+        yield f"exit code {outcome.code}, not {cell.code}"
+    if not re.search(cell.says.replace("{at}", at), outcome.out) and not is_excused:
+        yield f"does not say why: {cell.says}"
+    if is_excused:
+        pass
+    elif outcome.code == cell.column.blamed and not re.search(cell.column.named.replace("{at}", at), outcome.sentence):
+        yield f"does not say whose fault it is: {cell.column.named}"
+    if re.search(r"a bug|Errno|Error\b.*:|_ssl\.c|Traceback", outcome.out.replace("Internal Server Error", "")):
+        yield "speaks of its own insides"
+    if outcome.err:
+        yield f"standard error: {outcome.err[:200]}"
+    if outcome.seconds > seconds + limits.late_s:
+        yield f"ended after {outcome.seconds:.2f} s, its deadline was {seconds:g} s"
+    if outcome.peak_kib > limits.peak_kib:
+        yield f"used {outcome.peak_kib >> 10} MiB"
+    if outcome.left:
+        yield f"left {', '.join(outcome.left)}"
+    if getattr(peer, "canary", None) and peer.canary.connections:  # type: ignore[attr-defined]
+        yield "went to the service that it was redirected to"
