@@ -32,3 +32,16 @@ def judge(check: Any, summary: str, *contexts: object) -> Judged:
     values = dict(each.split("=", 1) for each in evaluation.performance)
     others = evaluation.summary.verbose(evaluation.results)
     return Judged(evaluation.status, evaluation.sentence(), values, others, check.details)
+
+
+class Registered:
+    """Stands in for the GOCDB: what it has of a host, by service type; "" for any type. asked: the types, in order."""
+
+    def __init__(self, known: dict[str, Any]) -> None:
+        self.known = known
+        self.asked: list[str] = []
+
+    def __call__(self, args: Any, deadline: Any, cache: Any, service_type: str = "") -> tuple[Any, list[str]]:
+        assert args.hostname and deadline is not None and cache is not None
+        self.asked.append(service_type)
+        return self.known.get(service_type), [f"asked for {service_type or 'any'}"]

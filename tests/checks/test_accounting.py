@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
+import argparse
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 from nagiosplugin import Check as Framework
 
-from libprobe.checks.accounting import SiteAccounting, Subject
+from libprobe.checks.accounting import SERVICE_TYPE, SiteAccounting, Subject, find_site
 from libprobe.cli import age_limit
 from libprobe.clients.accounting import Fetched
 from libprobe.contexts import Freshness, Outcome, Scalar
 from libprobe.deadline import Deadline
-from libprobe.failures import CRITICAL, OK, UNKNOWN, WARNING
+from libprobe.failures import CRITICAL, OK, UNKNOWN, WARNING, Misconfigured
 from libprobe.formats.accounting import read_page
 from libprobe.summaries import OneLine, RankedResults
+from tests.checks.judging import Registered
+from tests.test_catalogue import endpoint
 
 PAGE = (Path(__file__).parents[1] / "data" / "apel" / "cloudsites2.html").read_bytes()
 THEN = datetime(2015, 12, 1, 7, 30, 8, tzinfo=UTC)
@@ -251,3 +254,56 @@ def test_a_status_without_a_date_is_critical_unless_it_says_ok():
 
 def test_a_day_to_come_is_refused():
     assert judge(publication("OK [ last published -2 days ago: 2015-12-03 ]"), "A")[0] == UNKNOWN
+
+
+# ---- which site is meant
+
+
+@pytest.fixture
+def registered(monkeypatch):
+    def know(**known: object) -> Registered:
+        found = Registered({SERVICE_TYPE if name == "own" else "": each for name, each in known.items()})
+        monkeypatch.setattr("libprobe.topology.find_registered", found)
+        monkeypatch.setattr("libprobe.access.state_directory", lambda args: "state")
+        return found
+
+    return know
+
+
+def meant(site: str = "", hostname: str = "") -> Subject:
+    return find_site(argparse.Namespace(site=site, hostname=hostname), Deadline(1))
+
+
+def test_a_site_that_is_named_is_meant_and_nobody_is_asked():
+    assert meant("EXAMPLE-SITE", "host") == Subject("EXAMPLE-SITE")
+
+
+def test_without_a_site_and_a_host_nobody_is_meant():
+    with pytest.raises(Misconfigured) as raised:
+        meant()
+    expected = "no site is named (give --site NAME, or -H HOST to look it up in the GOCDB)"
+    assert str(raised.value) == expected
+
+
+@pytest.mark.parametrize(
+    ("url", "alias"),
+    [("OTHER", "OTHER"), ("EXAMPLE-CLOUD", ""), ("https://x/", ""), ("a:b", ""), ("a/b", ""), ("a b", ""), ("", "")],
+)
+def test_the_site_of_a_host_is_that_of_its_accounting_service_and_the_url_may_be_another_name(registered, url, alias):
+    asked = registered(own=endpoint(service_type=SERVICE_TYPE, site="EXAMPLE-CLOUD", url=url)).asked
+    assert meant(hostname="host") == Subject("EXAMPLE-CLOUD", alias, (f"asked for {SERVICE_TYPE}",))
+    assert asked == [SERVICE_TYPE]
+
+
+def test_without_an_accounting_service_it_is_that_of_any(registered):
+    asked = registered(any=endpoint(service_type="other", site="EXAMPLE-CLOUD", url="OTHER")).asked
+    assert meant(hostname="host") == Subject("EXAMPLE-CLOUD", "", ("asked for any",))
+    assert asked == [SERVICE_TYPE, ""]
+
+
+@pytest.mark.parametrize("known", [{}, {"own": endpoint(service_type=SERVICE_TYPE, site="", url="")}])
+def test_a_host_that_the_gocdb_does_not_know_is_of_no_site(registered, known):
+    registered(**known)
+    with pytest.raises(Misconfigured) as raised:
+        meant(hostname="host")
+    assert str(raised.value) == "the GOCDB does not know host, hence not its site (give --site NAME)"

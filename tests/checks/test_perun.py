@@ -7,11 +7,12 @@ from types import SimpleNamespace
 
 import pytest
 
-from libprobe.checks.perun import Perun, PerunStatus, find_perun
+from libprobe.checks.perun import SERVICE_TYPE, Perun, PerunStatus, find_perun
 from libprobe.clients.perun import rpc_url
 from libprobe.deadline import Deadline
-from libprobe.failures import CRITICAL, OK, UNKNOWN, Misconfigured
-from tests.checks.judging import judge
+from libprobe.failures import CRITICAL, OK, UNKNOWN, BadData, Misconfigured
+from tests.checks.judging import Registered, judge
+from tests.test_catalogue import endpoint
 
 URL = "https://perun.example.org/cert/rpc/json/utils/getPerunStatus"
 SUMMARY = "{perun} answered in {time}{lag}{notes}"
@@ -125,3 +126,45 @@ def test_options_that_name_none_are_our_mistake(given, sentence, remedy):
     with pytest.raises(Misconfigured) as raised:
         find_perun(options(**given), Deadline(1))
     assert (raised.value.sentence, raised.value.remedy) == (sentence, remedy)
+
+
+@pytest.fixture
+def registered(monkeypatch):
+    def know(known: object) -> Registered:
+        found = Registered({SERVICE_TYPE: known})
+        monkeypatch.setattr("libprobe.topology.find_registered", found)
+        monkeypatch.setattr("libprobe.access.state_directory", lambda args: "state")
+        return found
+
+    return know
+
+
+@pytest.mark.parametrize(
+    ("url", "port", "expected"),
+    [
+        ("https://perun.example.org/krb", None, URL.replace("cert", "krb")),
+        ("https://perun.example.org", 8443, URL.replace(".org/", ".org:8443/")),
+        (" ", None, URL),
+    ],
+)
+def test_a_host_has_the_url_that_is_registered_or_its_own(registered, url, port, expected):
+    asked = registered(endpoint(service_type=SERVICE_TYPE, url=url)).asked
+    found = find_perun(options(hostname="perun.example.org", port=port), Deadline(1))
+    assert found == Perun(expected, (f"asked for {SERVICE_TYPE}",))
+    assert asked == [SERVICE_TYPE]
+
+
+def test_an_unregistered_host_is_tried_by_its_name(registered):
+    registered(None)
+    notes = (f"asked for {SERVICE_TYPE}", f"perun.example.org is not in the GOCDB as {SERVICE_TYPE}")
+    assert find_perun(options(hostname="perun.example.org"), Deadline(1)) == Perun(URL, notes)
+    with pytest.raises(Misconfigured, match=r"^-H: "):
+        find_perun(options(hostname="a:b:c]"), Deadline(1))
+
+
+def test_a_registered_url_that_cannot_be_used_is_the_sites_fault(registered):
+    registered(endpoint(service_type=SERVICE_TYPE, url="http://perun.example.org"))
+    with pytest.raises(
+        BadData, match=r"unusable endpoint URL in the GOCDB: http://perun\.example\.org is not an https"
+    ):
+        find_perun(options(hostname="perun.example.org"), Deadline(1))
