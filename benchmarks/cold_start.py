@@ -33,7 +33,20 @@ print(os.waitstatus_to_exitcode(status), time.monotonic() - began, usage.ru_maxr
 """
 """Starts a command from a small process: Linux counts the starter's own size as a peak of what it starts."""
 
-FLOORS = ("argparse", "ssl, http.client", "urllib3", "requests", "ldap3", "stomp", "cryptography.x509")
+LEAN_REQUESTS = "libprobe.clients.transport"
+"""requests as probes load it, with what adapts it."""
+
+FLOORS = (
+    "argparse",
+    "ssl, http.client",
+    "urllib3",
+    "requests",
+    LEAN_REQUESTS,
+    f"argparse, {LEAN_REQUESTS}",
+    "ldap3",
+    "stomp",
+    "cryptography.x509",
+)
 LEAN = "import gc, os; gc.disable(); import {}; os._exit(0)"
 """An import at its cheapest: no garbage collection, and no tidying up at the end."""
 

@@ -100,9 +100,12 @@ class Session:
 
         vhost: the virtual host of the header `host`; `/` is RabbitMQ's default, others disregard it.
         """
-        self._protocol = self._protocol_of("1.0")  # before the clock starts: it imports a library
         began = time.monotonic()
         self._open()
+        opened = time.monotonic() - began
+        # a library is loaded for it: once somebody is there to talk to, and while the clock stands still
+        self._protocol = self._protocol_of("1.0")
+        began = time.monotonic()
         # CONNECT and not STOMP: brokers of 1.0 know no other word
         headers = {"accept-version": ",".join(versions), "host": vhost, "heart-beat": "0,0"}
         if login:
@@ -114,7 +117,7 @@ class Session:
             raise self._refused(error, login) from None
         if frame.command != "CONNECTED":
             raise ProtocolFailure(f"{self.name}: answered CONNECT with {frame.command}")
-        self.connect_time = time.monotonic() - began
+        self.connect_time = opened + time.monotonic() - began
         self.version = frame.headers.get("version", "1.0").strip()
         self.server = frame.headers.get("server", "")
         if self.version not in versions:

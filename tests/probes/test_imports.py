@@ -83,6 +83,11 @@ def test_a_tcp_check_loads_the_model_of_nagiosplugin_and_sockets_and_nothing_els
     assert loaded("check_endpoint_tcp", "-H", "127.0.0.1", "-p", "1", code=2) == {"nagiosplugin", "socket"}
 
 
+def test_a_broker_that_refuses_the_connection_is_told_without_loading_stomp():
+    seen = loaded("check_broker", "-u", "stomp://127.0.0.1:1", code=2, FEDCLOUD_PROBES_CONFIG="/dev/null")
+    assert not seen & {"stomp", "ssl", "requests", "urllib3", "cryptography"}
+
+
 @pytest.mark.parametrize("probe", OVER_HTTP)
 def test_a_refused_connection_is_told_without_loading_requests(federation, tmp_path, probe):
     environment = {**federation.environment(), "FEDCLOUD_PROBES_CONFIG": "/dev/null"}
