@@ -10,13 +10,7 @@ Source: RFC 4511; RFC 4513 section 5.1.1 (anonymous), RFC 4511 section 4.14 (Sta
 from __future__ import annotations
 
 import logging
-
-from ldap3 import ANONYMOUS, DEREF_NEVER, SUBTREE
-from ldap3.operation.bind import bind_operation
-from ldap3.operation.extended import extended_operation
-from ldap3.operation.search import search_operation
-from ldap3.protocol.rfc4511 import LDAPMessage, MessageID, ProtocolOp
-from ldap3.utils.asn1 import encode
+import time
 
 from libprobe.clients import sockets, tls
 from libprobe.failures import (
@@ -105,11 +99,13 @@ class LdapClient:
     """One connection to an LDAP server; nothing is sent before `connect`.
 
     references: where the searches so far would have had to go on; not followed.
+    loading_s:  seconds within `connect` that loading ldap3 took: no part of what the server takes.
     """
 
     def __init__(self, address: Address, deadline: Deadline, access: Access | None = None) -> None:
         self.address = address
         self.references: list[str] = []
+        self.loading_s = 0.0
         self.received = 0
         self._deadline = deadline
         self._access = access or Access()
@@ -131,6 +127,11 @@ class LdapClient:
         """
         family = self._access.family
         self._socket = sockets.connect(self.address.host, self.address.port, self._deadline, family=family)
+        began = time.monotonic()
+        from libprobe.clients import ldap_requests
+
+        self._requests = ldap_requests
+        self.loading_s = time.monotonic() - began
         if self.address.scheme == "ldaps":
             self._secure(str(self.address))
         elif self._access.start_tls:
@@ -139,7 +140,7 @@ class LdapClient:
     def bind(self) -> None:
         """Log in as nobody, in version 3. Raises: Rejected where a login is wanted; ProtocolFailure, NoAnswer."""
         asked = f"bind to {self.address}"
-        number = self._send(asked, "bindRequest", bind_operation(3, ANONYMOUS))
+        number = self._send(asked, self._requests.bind(self._next()))
         result = self._result(asked, number, ldap.BIND_RESPONSE)
         if result.code:
             raise _bind_refused(asked, result)
@@ -153,8 +154,7 @@ class LdapClient:
         that was cut short or is none; Rejected, NoAnswer.
         """
         asked = f"search at {self.address} below {base}"
-        request = search_operation(base, filter_text, SUBTREE, DEREF_NEVER, list(attributes), 0, 0, False, True, True)
-        number = self._send(asked, "searchRequest", request)
+        number = self._send(asked, self._requests.search(self._next(), base, filter_text, list(attributes)))
         until = self.received + MAX_ANSWER
         count = 0
         while True:
@@ -196,7 +196,7 @@ class LdapClient:
 
     def _start_tls(self) -> None:
         asked = f"StartTLS with {self.address}"
-        number = self._send(asked, "extendedReq", extended_operation(START_TLS))
+        number = self._send(asked, self._requests.extended(self._next(), START_TLS))
         result = self._result(asked, number, ldap.EXTENDED_RESPONSE)
         if result.code:
             raise ProtocolFailure(
@@ -224,15 +224,17 @@ class LdapClient:
 
     # ---- messages
 
-    def _send(self, asked: str, kind: str, request: Any) -> int:
+    def _next(self) -> int:
+        """The number of a new request."""
         self._number += 1
-        message = LDAPMessage()
-        message["messageID"] = MessageID(self._number)
-        message["protocolOp"] = ProtocolOp().setComponentByName(kind, request)
+        return self._number
+
+    def _send(self, asked: str, message: bytes) -> int:
+        """Send a request; returns the number that it bears, the last one given out."""
         _log.debug("asked: %s", asked)
         try:
             assert self._socket is not None
-            self._socket.sendall(encode(message))
+            self._socket.sendall(message)
         except OSError as error:
             raise self._lost(asked, error) from None
         return self._number

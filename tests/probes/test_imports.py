@@ -83,9 +83,16 @@ def test_a_tcp_check_loads_the_model_of_nagiosplugin_and_sockets_and_nothing_els
     assert loaded("check_endpoint_tcp", "-H", "127.0.0.1", "-p", "1", code=2) == {"nagiosplugin", "socket"}
 
 
-def test_a_broker_that_refuses_the_connection_is_told_without_loading_stomp():
-    seen = loaded("check_broker", "-u", "stomp://127.0.0.1:1", code=2, FEDCLOUD_PROBES_CONFIG="/dev/null")
-    assert not seen & {"stomp", "ssl", "requests", "urllib3", "cryptography"}
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("check_broker", "-u", "stomp://127.0.0.1:1"),
+        ("check_cloud_bdii", "-u", "ldap://127.0.0.1:1/o=glue", "--site", "EXAMPLE-SITE"),
+    ],
+)
+def test_a_refused_connection_is_told_without_loading_the_library_of_its_protocol(words):
+    seen = loaded(*words, code=2, FEDCLOUD_PROBES_CONFIG="/dev/null")
+    assert not seen & {"stomp", "ldap3", "ssl", "requests", "urllib3", "cryptography"}
 
 
 @pytest.mark.parametrize("probe", OVER_HTTP)
