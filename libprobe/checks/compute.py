@@ -164,6 +164,9 @@ class ComputeLifeCycle(Check):
         for mixin, given in context(model, self._wanted, self._occi.server):
             categories.append((mixin, occi.MIXIN))
             attributes |= given
+        for identifier, _ in categories:
+            if not occi.is_sendable(identifier):
+                raise BadData(f"{self.subject}: offers {identifier[:120]!r}, which is no identifier of OCCI")
         self._tell(image, size)
         return categories, attributes
 

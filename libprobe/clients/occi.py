@@ -11,7 +11,7 @@ from __future__ import annotations
 from urllib.parse import urlsplit
 
 from libprobe.clients.keystone import Keystone, Wish, challenged
-from libprobe.failures import BadData, EndpointFailure, Failure, OwnCredential, ProtocolFailure, Rejected
+from libprobe.failures import BadData, EndpointFailure, Failure, Misconfigured, OwnCredential, ProtocolFailure, Rejected
 from libprobe.formats import occi
 
 TYPE_CHECKING = False
@@ -90,14 +90,18 @@ class OcciClient:
 
         Raises: Failure; whether something may have been created all the same tells `certainly_not_created`.
         """
-        answer = self._with_rendering(
-            lambda rendering: self._ask(
-                "POST",
-                self._compute,
-                rendering,
-                body=occi.render_request(categories, attributes, rendering),
-            )
-        )
+
+        def ask(rendering: str) -> Response:
+            try:
+                body = occi.render_request(categories, attributes, rendering)
+            except ValueError as error:  # what was offered is looked at before; this is what we hand over
+                raise Misconfigured(
+                    f"{self.base}: what the VM is given cannot be sent as {rendering}: {error}",
+                    remedy="take a public key with a plain comment",
+                ) from None
+            return self._ask("POST", self._compute, rendering, body=body)
+
+        answer = self._with_rendering(ask)
         if answer.status not in CREATED:
             raise self._refused(answer, "create a VM")
         location = occi.created_location(answer.text, headers=answer.headers, media_type=answer.media_type)
@@ -307,4 +311,4 @@ def certainly_not_created(failure: Failure) -> bool:
 
     if isinstance(failure, Refusal):
         return failure.http_status in NEVER_CREATED
-    return isinstance(failure, (NameUnknown, Refused, Unreachable, TlsFailure, OwnCredential))
+    return isinstance(failure, (NameUnknown, Refused, Unreachable, TlsFailure, OwnCredential, Misconfigured))

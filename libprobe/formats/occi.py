@@ -928,6 +928,15 @@ def render_request(
     return [("Content-Type", media_type), *headers], body
 
 
+def is_sendable(identifier: str) -> bool:
+    """Whether a category's identifier can stand in a request so that every server reads it alike."""
+    try:
+        _expect_plain(identifier, " ,;")
+    except ValueError:
+        return False
+    return "#" in identifier
+
+
 def _expect_plain(text: str, forbidden: str) -> None:
     if not text.isprintable() or any(char in text for char in '"\\' + forbidden):
         raise ValueError(f"{text[:80]!r} has characters that would break the request")

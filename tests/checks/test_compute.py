@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from itertools import pairwise
 
@@ -166,3 +167,28 @@ def test_a_scripted_cloud_is_judged(session, line, values):
             "address: none told",
             "",
         ]
+
+
+@pytest.mark.parametrize("scheme", [b"http://x/r\xc3\xa9s", b"http://x/a,b", b"http://x/\xff\xff\xff"])
+def test_a_template_whose_identifier_cannot_be_sent_is_the_sites_fault(scheme):
+    data = occi_session.seeds()["life"].replace(b"http://x/res", scheme)
+    said = occi_session.read(data).split("\n")[0]
+    identifier = f"{scheme.decode('utf-8', 'replace')}#small"
+    assert said == f"FUZZ CRITICAL - {CLOUD}/occi1.1: offers {identifier!r}, which is no identifier of OCCI"
+
+
+def test_a_key_that_the_only_rendering_cannot_carry_is_our_own(monkeypatch):
+    """A server that takes text/occi only, where a comma divides."""
+    _, model, created, *rest = re.split(rb"^.|\n%%\n", occi_session.seeds()["life"], flags=re.DOTALL)
+    model = model.replace(
+        b"Category: image;",
+        b'Category: public_key; scheme="http://schemas.openstack.org/instance/credentials#"; class="mixin"\n'
+        b'Category: user_data; scheme="http://schemas.openstack.org/compute/instance#"; class="mixin"\n'
+        b"Category: image;",
+    )
+    model = re.sub(rb"Content-Length: \d+", b"Content-Length: %d" % len(model.partition(b"\r\n\r\n")[2]), model)
+    monkeypatch.setattr(occi_session, "Wanted", lambda *_: Wanted(b"", "ssh-ed25519 AAAA work, home"))
+    refused = b"HTTP/1.1 415 No\r\nContent-Length: 0\r\n\r\n"
+    said = occi_session.read(b"\x16" + occi_session.SEPARATOR.join([model, refused, refused, created, *rest]))
+    assert said.startswith(f"FUZZ UNKNOWN - {CLOUD}/occi1.1: what the VM is given cannot be sent as text/occi: ")
+    assert "has characters that would break the request (take a public key with a plain comment)" in said
