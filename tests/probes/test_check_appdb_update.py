@@ -406,7 +406,8 @@ def test_an_appdb_that_stays_mute_or_drips_is_given_up_in_time(look, appdb, url,
     report = look("-t", "1.5")
     assert time.monotonic() - began < 4 + BUSY_S
     assert (report.code, report.err) == (2, "")
-    assert report.first.startswith(f"AppDB-Update CRITICAL - GET {url}: "), report.first
+    # on a busy machine the timer behind the deadline may be the first to say so
+    assert re.match(rf"AppDB-Update CRITICAL - (GET )?{re.escape(url)}(: | did not let us finish)", report.first)
 
 
 @pytest.mark.parametrize("variant", ["expired", "wrong-host", "self-signed", "unknown-ca"])
