@@ -30,9 +30,10 @@ class Recorded(CloudInformation):
         super().__init__(bdii, judged.deadline(), wanted, clock=lambda: judged.NOW)
         self._entries = entries
 
-    def _read(self, picture: Picture) -> None:
+    def _read(self, picture: Picture) -> float:
         for entry in self._entries:
             picture.add(entry)
+        return 0.0
 
 
 def read(data: bytes) -> None:

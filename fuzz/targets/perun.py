@@ -6,6 +6,7 @@ from types import SimpleNamespace
 
 from fuzz import judged
 from libprobe.checks.perun import Perun, PerunStatus
+from libprobe.clients.http import Head, Response
 from libprobe.formats.perun import read_answer
 
 MAX_BYTES = 8 << 10
@@ -19,14 +20,11 @@ WORDS = (
 
 def read(data: bytes) -> None:
     kind = (data[:1] or b"\0")[0]
-    answer = SimpleNamespace(
-        asked="GET https://perun.example.org/cert/rpc/json/utils/getPerunStatus",
-        status=STATUSES[kind % len(STATUSES)],
-        reason="Reason",
-        media_type="text/html" if kind & 0x80 else "application/json",
-        body=data[1:],
-        header=lambda name: data[1:200].decode("latin-1") if kind & 0x40 else None,
-    )
+    asked = "GET https://perun.example.org/cert/rpc/json/utils/getPerunStatus"
+    headers = [("Content-Type", "text/html" if kind & 0x80 else "application/json")]
+    if kind & 0x40:
+        headers += [(name, data[1:200].decode("latin-1")) for name in ("Location", "Retry-After")]
+    answer = Response(Head(asked, STATUSES[kind % len(STATUSES)], "Reason", headers), data[1:])
     http = SimpleNamespace(request=lambda *_, **__: answer, loading_s=0.0)
     perun = Perun("https://perun.example.org/cert/rpc/json/utils/getPerunStatus")
     judged.check(PerunStatus(perun, http, "/O=Grid/CN=monitor", judged.deadline()), "response_time", "consumer_lag")

@@ -44,9 +44,10 @@ WHOLE = [DOMAIN, SERVICE, ENDPOINT, IMAGE, SIZE]
 class Recorded(CloudInformation):
     entries: list[Entry]
 
-    def _read(self, picture: Picture) -> None:
+    def _read(self, picture: Picture) -> float:
         for each in self.entries:
             picture.add(each)
+        return 0.0
 
 
 def check(entries, *, site=SITE, base="o=glue", notes=(), doubt=None, url="", strict=False, interface="OCCI", **more):

@@ -8,6 +8,7 @@ from types import SimpleNamespace
 import pytest
 
 from libprobe.checks.perun import SERVICE_TYPE, Perun, PerunStatus, find_perun
+from libprobe.clients.http import Head, Response
 from libprobe.clients.perun import rpc_url
 from libprobe.deadline import Deadline
 from libprobe.failures import CRITICAL, OK, UNKNOWN, BadData, Misconfigured
@@ -24,14 +25,8 @@ STATUS = (
 
 
 def judged(body: bytes, status: int = 200, kind: str = "application/json", *, location: str = "", notes=()):
-    answer = SimpleNamespace(
-        asked=f"GET {URL}",
-        status=status,
-        reason="Reason",
-        media_type=kind,
-        body=body,
-        header=lambda _: location or None,
-    )
+    headers = [("Content-Type", kind), *([("Location", location)] if location else [])]
+    answer = Response(Head(f"GET {URL}", status, "Reason", headers), body)
     http = SimpleNamespace(request=lambda *_, **__: answer, loading_s=0.0)
     return judge(
         PerunStatus(Perun(URL, notes), http, "/O=Grid/CN=monitor", Deadline(60)),
