@@ -105,4 +105,7 @@ def _interpreter(path: str) -> tuple[str, ...]:
             first = file.readline(200)
     except OSError:
         return ()
-    return (sys.executable,) if first.startswith(b"#!") and b"python" in first else ()
+    if not first.startswith(b"#!") or b"python" not in first:
+        return ()
+    # a package starts us with -I; its probes are not to meet what PYTHONPATH has for others either
+    return (sys.executable, "-I") if sys.flags.isolated else (sys.executable,)
