@@ -1,14 +1,27 @@
 """Metadata, dependencies and what is installed: all of it stands here and nowhere else."""
 
+import os
 import re
 from pathlib import Path
 
 from setuptools import find_packages, setup
+from setuptools.command.sdist import sdist
 
 HERE = Path(__file__).parent
 VERSION = re.search(r'^__version__ = "(.+)"$', (HERE / "libprobe/__init__.py").read_text(), re.MULTILINE).group(1)
 
+
+class SourceDistribution(sdist):
+    """Keeps links to directories as such: setuptools would copy what is behind them, or leave it out."""
+
+    def make_release_tree(self, base_dir, files):
+        super().make_release_tree(base_dir, files)
+        for name in ("probes/libprobe", "libprobe/definitions"):
+            os.symlink(os.readlink(HERE / name), Path(base_dir) / name)
+
+
 setup(
+    cmdclass={"sdist": SourceDistribution},
     name="fedcloud-probes",
     version=VERSION,
     description="Monitoring probes of the EGI Federated Cloud for SAM, Nagios and Icinga",
@@ -54,6 +67,7 @@ setup(
             "types-defusedxml",
             "paramiko>=5,<6",
             "build>=1.6",
+            "pyyaml>=6",
             "argparse-manpage>=4.6",
             "shtab>=1.7",
             "prometheus-client>=0.20",
