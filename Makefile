@@ -4,7 +4,7 @@ BIN := $(VENV)/bin
 # one more than there are processors: most tests wait for something most of the time
 WORKERS ?= $(shell expr $$(nproc) + 1)
 
-.PHONY: demo test lint check wheel federation cloudmon reliability bench fuzz mutation man completion lock dist audit clean
+.PHONY: demo test lint check wheel packages federation cloudmon reliability bench fuzz mutation man completion lock dist audit clean
 
 demo: $(VENV)/ready
 	@$(BIN)/python -m tests.demo
@@ -21,7 +21,10 @@ lint: $(VENV)/ready
 wheel: $(VENV)/ready
 	scripts/check-wheel $(BIN)/python
 
-check: lint test wheel
+packages: $(VENV)/ready
+	scripts/build-packages $(BIN)/python
+
+check: lint test wheel packages
 
 # Every executable against every fault, with strict limits: takes some minutes and wants the machine to itself
 reliability: $(VENV)/ready
@@ -90,4 +93,4 @@ $(RELEASE)/ready: setup.py
 	touch $@
 
 clean:
-	rm -rf $(VENV) $(RELEASE) build dist mutants *.egg-info .coverage* htmlcov
+	rm -rf $(VENV) $(RELEASE) build dist mutants man completion icinga2 wheels *.egg-info .coverage* htmlcov

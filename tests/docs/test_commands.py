@@ -21,6 +21,7 @@ from tests.docs.pages import OURS, commands, mentioned
 
 MAKE = "takes minutes, and runs these tests itself"
 FUZZ = "takes minutes; .ci/run does it"
+PACKAGES = "scripts/build-packages builds the packages, and tests/packages installs and runs them"
 NOT_RUN = {
     "make demo": "CI does nothing but start it once more; tests/federation and tests/probes have its parts",
     "make test": MAKE,
@@ -35,6 +36,12 @@ NOT_RUN = {
     "python3 -m venv ~/fedcloud": "scripts/check-wheel does it elsewhere",
     "python3 -m venv /opt/fedcloud-probes": "scripts/check-wheel does it elsewhere",
     "/opt/fedcloud-probes/bin/pip install 'fedcloud-probes[boot]'": "needs the package index",
+    "dnf install ./fedcloud-probes-1.0.0-1.el9.x86_64.rpm": PACKAGES,
+    "apt install ./fedcloud-probes_1.0.0-1_amd64.deb": PACKAGES,
+    "make packages": PACKAGES,
+    "scripts/fetch-wheels wheels": PACKAGES,
+    "tar -cf fedcloud-probes-wheels-1.0.0.tar wheels": PACKAGES,
+    "dpkg-buildpackage -b -us -uc": PACKAGES,
     "voms-proxy-init --rfc --voms ops": "needs a VOMS server; tests/federation makes the proxies",
     "voms-proxy-init --rfc --voms ops --valid 24:00 --cert /etc/grid-security/robotcert.pem --key "
     "/etc/grid-security/robotkey.pem --out /var/lib/fedcloud-probes/x509up": "likewise",
