@@ -38,8 +38,9 @@ def render(run: Run) -> str:
 
 def _harmless(document: str) -> str:
     """The document with escapes for what a terminal would obey, or UTF-8 cannot hold; to a program it is the same."""
+    document = document.replace("\x7f", "\\u007f")
     if document.isascii():
-        return document  # JSON has escapes for ASCII's own controls
+        return document  # JSON has escapes for ASCII's other controls
     return "".join(char if char.isprintable() or char == "\n" else json.dumps(char)[1:-1] for char in document)
 
 

@@ -13,7 +13,7 @@ from tests.selfcheck.test_page import a_run, hostile
 
 
 @pytest.mark.parametrize(
-    "text", ["\x1b[31m\x9b31m\x07", "\u202eabc\u2028", "a\u200b\U000e0041", "\ud800", "é ✓ 東京", "\n\t"]
+    "text", ["\x1b[31m\x9b31m\x07", "\u202eabc\u2028", "a\u200b\U000e0041", "\x7f", "\ud800", "é ✓ 東京", "\n\t"]
 )
 def test_what_a_terminal_would_obey_is_escaped_and_means_the_same(text):
     check(text)
