@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import base64
 import json
 from datetime import UTC, datetime
 
@@ -14,8 +15,11 @@ from libprobe.clients.appdb import DEFAULT_PATH, DEFAULT_URL, Fetched
 from libprobe.contexts import Freshness, Scalar
 from libprobe.deadline import Deadline
 from libprobe.failures import CRITICAL, OK, WARNING
+from libprobe.formats import dn, smime
 from libprobe.settings import Settings
 from tests.checks.judging import Registered, judge
+from tests.federation.authority import Authority
+from tests.formats.signing import signed
 from tests.test_catalogue import endpoint
 
 NOW = datetime(2026, 11, 25, 12, tzinfo=UTC)
@@ -223,3 +227,110 @@ def test_a_host_has_the_list_that_is_registered(monkeypatch, kind, registered, e
 def test_a_host_that_is_not_registered_is_asked_for_the_monitored_list(monkeypatch, hostname, shown):
     notes = [f"asked for {SERVICE_TYPES[-1]}", f"{hostname} has no image list in the GOCDB"]
     assert found_at(monkeypatch, {}, hostname=hostname) == (f"https://{shown}{DEFAULT_PATH}", notes)
+
+
+# ---- the signature
+
+
+@pytest.fixture(scope="module")
+def authority(tmp_path_factory) -> Authority:
+    return Authority(tmp_path_factory.mktemp("ca"), now=NOW)
+
+
+@pytest.fixture(scope="module")
+def signer(authority):
+    return authority.host(["endorser.example.org"])
+
+
+def envelope(data: bytes, signed_by: object, **how: object) -> bytes:
+    """The list clear-signed as S/MIME, as `openssl smime -sign` writes it."""
+    signature = base64.encodebytes(signed(smime.canonical(data), signed_by, **how)).decode()
+    return (
+        'MIME-Version: 1.0\nContent-Type: multipart/signed; boundary="xx"\n\n--xx\n'
+        f"{data.decode()}\n--xx\nContent-Type: application/pkcs7-signature\n\n{signature}\n--xx--\n"
+    ).encode()
+
+
+def endorsed(signed_by, **other: str) -> bytes:
+    """A list that names its signer."""
+    names = {"hv:dn": signed_by.subject, "hv:ca": dn.slash_form(signed_by.certificate.issuer), **other}
+    return body(**{"hv:endorser": {"hv:x509": names}})
+
+
+def rules(authority: Authority, signature: str = "require", **more: bool) -> Rules:
+    return Rules(signature, ca_path=str(authority.ca_directory), **more)
+
+
+def judged_by(of: Rules, data: bytes):
+    check = PublishedList(Source(data, None), of, Deadline(60), now=lambda: NOW)
+    return judge(check, SUMMARY, "age", "time_left", "images", "size")
+
+
+@pytest.mark.parametrize("signature", ["require", "if-present"])
+def test_a_list_signed_by_its_endorser_is_ok(authority, signer, signature):
+    found = judged_by(rules(authority, signature), envelope(endorsed(signer), signer))
+    assert (found.status, found.sentence) == (OK, f"{URL} created 60 min ago, 1 image, signature good")
+    texts = [text for _, text in found.details]
+    assert f"signed by {signer.subject} at 2026-01-02 03:04:05 UTC, SHA256" in texts
+    until = f"{signer.certificate.not_valid_after_utc:%Y-%m-%d %H:%M}"
+    assert (1, f"signer's certificate valid until {until} UTC") in found.details
+    chain = f"chain: {signer.subject}, {dn.slash_form(authority.ca_certificate.subject)}"
+    assert (2, chain) in found.details
+
+
+def test_an_opaque_list_without_signed_attributes_is_ok_and_tells_no_time(authority, signer):
+    data = signed(endorsed(signer), signer, detached=False, attributes=False)
+    found = judged_by(rules(authority), data)
+    assert found.status == OK
+    assert (1, f"signed by {signer.subject}, SHA256") in found.details
+
+
+@pytest.mark.parametrize(
+    ("other", "said"),
+    [
+        ({"hv:dn": "/CN=another"}, "hv:dn is /CN=another, but the list is signed by {subject}"),
+        ({"hv:dn": ""}, "hv:dn is empty, but the list is signed by {subject}"),
+        ({"hv:ca": "/CN=CA"}, "hv:ca is /CN=CA, but the list is by a certificate of {issuer}"),
+    ],
+)
+def test_a_signer_that_the_list_does_not_name_is_critical_unless_that_is_meant(authority, signer, other, said):
+    data = envelope(endorsed(signer, **other), signer)
+    found = judged_by(rules(authority), data)
+    expected = said.format(subject=signer.subject, issuer=dn.slash_form(signer.certificate.issuer))
+    assert found.status == CRITICAL
+    assert found.sentence == f"{URL}: {expected} (if that is meant, accept it with --ignore-endorser)"
+    assert judged_by(rules(authority, match_endorser=False), data).status == OK
+
+
+def test_what_was_changed_after_it_was_signed_is_critical_with_any_rule_but_one(authority, signer):
+    data = envelope(endorsed(signer), signer).replace(b'"ad:vo": "ops"', b'"ad:vo": "oops"')
+    for signature in ("require", "if-present"):
+        found = judged_by(rules(authority, signature), data)
+        assert (found.status, found.sentence) == (
+            CRITICAL,
+            f"{URL}: the document was changed after it was signed: its digest is not the signed one",
+        )
+    assert judged_by(rules(authority, "ignore"), data).status == OK
+
+
+@pytest.mark.parametrize("detached", [True, False])
+def test_with_ignore_the_signature_is_not_looked_at(authority, signer, detached):
+    data = endorsed(signer, **{"hv:dn": "/CN=another"})
+    whole = envelope(data, signer) if detached else signed(data, signer, detached=False)
+    found = judged_by(rules(authority, "ignore"), whole)
+    assert (found.status, found.sentence.rpartition(", ")[2]) == (OK, "signature not looked at")
+    assert not any("signed by" in text for _, text in found.details)
+
+
+def test_a_signer_of_a_ca_that_is_not_trusted_is_critical(authority, signer, tmp_path):
+    stranger = Authority(tmp_path / "other", now=NOW).host(["stranger.example.org"])
+    found = judged_by(rules(authority), envelope(endorsed(stranger), stranger))
+    assert found.status == CRITICAL
+    assert found.sentence.startswith(f"{URL}: the certificate {stranger.subject} was not made with the key of its CA ")
+
+
+def test_sha1_is_accepted_only_where_it_is_allowed(authority, signer):
+    data = envelope(endorsed(signer), signer, digest="sha1")
+    found = judged_by(rules(authority), data)
+    assert (found.status, found.sentence.endswith("(accept it with --allow-sha1)")) == (CRITICAL, True)
+    assert judged_by(rules(authority, allow_sha1=True), data).status == OK
