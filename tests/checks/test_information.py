@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 import pytest
 
 from libprobe.bdii import Bdii
+from libprobe.checks import information
 from libprobe.checks.information import CloudInformation, Picture, Wanted
 from libprobe.cli import age_limit
 from libprobe.contexts import Freshness, Scalar
@@ -252,3 +253,98 @@ def test_what_cannot_be_told_apart_is_counted():
     picture.add(entry("x" * 9000, "GLUE2ComputingService"))
     picture.add(entry("no dn", "GLUE2ComputingService"))
     assert (picture.entries, picture.dropped) == (2, 2)
+
+
+# ---- which entries belong together
+
+
+def seen(*entries: Entry, site: str = SITE):
+    picture = Picture(site)
+    for each in entries:
+        picture.add(each)
+    return picture.cloud()
+
+
+def below(identity: str, domain: str = SITE) -> str:
+    return f"GLUE2ServiceID={identity},GLUE2GroupID=cloud" + (f",GLUE2DomainID={domain}" if domain else "") + ",o=glue"
+
+
+def of(identity: str, domain: str = SITE, **values: str | list[str]) -> list[Entry]:
+    """A service with an endpoint, two images and three sizes."""
+    dn = below(identity, domain)
+    return [
+        entry(dn, "GLUE2ComputingService", **values),
+        entry(
+            f"GLUE2EndpointID=e,{dn}",
+            "GLUE2ComputingEndpoint",
+            glue2endpointinterfacename="OCCI",
+            glue2endpointurl=identity,
+        ),
+        *[entry(f"GLUE2ApplicationEnvironmentID={n},{dn}", "GLUE2ApplicationEnvironment") for n in range(2)],
+        *[entry(f"GLUE2ExecutionEnvironmentID={n},{dn}", "GLUE2ExecutionEnvironment") for n in range(3)],
+    ]
+
+
+def test_several_services_of_a_site_are_told_apart_and_counted_together():
+    cloud = seen(*of("one"), *of("two"))
+    assert (len(cloud.services), cloud.endpoint_count, cloud.image_count, cloud.size_count) == (2, 2, 4, 6)
+    assert cloud.urls_of("OCCI") == ["one", "two"]
+    assert [each.domain for each in cloud.services] == [SITE, SITE]
+
+
+def test_what_comes_before_its_service_belongs_to_it():
+    assert seen(*reversed(of("one"))).image_count == 2
+
+
+def test_of_other_sites_only_their_names_are_kept():
+    cloud = seen(*of("one"), *of("two", "OTHER"), *of("three", "ANOTHER"))
+    assert (len(cloud.services), cloud.others, cloud.urls_of("occi")) == (1, ["ANOTHER", "OTHER"], ["one"])
+    assert seen(*of("one", SITE.lower())).services != []
+    everything = seen(*of("one"), *of("two", "OTHER"), site="")
+    assert (len(everything.services), everything.others) == (2, [])
+
+
+@pytest.mark.parametrize(("owner", "services", "others"), [(SITE.lower(), 1, []), ("", 1, []), ("OTHER", 0, ["OTHER"])])
+def test_without_a_domain_above_it_a_service_is_of_whom_it_names(owner, services, others):
+    cloud = seen(*of("one", "", glue2serviceadmindomainforeignkey=owner))
+    assert (len(cloud.services), cloud.others) == (services, others)
+
+
+def test_a_service_of_another_kind_is_no_cloud_though_it_is_called_so():
+    dn = f"GLUE2ServiceID=cloud,GLUE2GroupID=grid,GLUE2DomainID={SITE},o=glue"
+    assert seen(entry(dn, "GLUE2ComputingService")).services == []
+    assert seen(entry(f"GLUE2EndpointID=e,{dn}", "GLUE2ComputingEndpoint")).services == []
+
+
+def test_an_endpoint_may_have_several_interfaces_or_none():
+    dn = below("one")
+    many = entry(f"GLUE2EndpointID=a,{dn}", "GLUE2ComputingEndpoint", glue2endpointinterfacename=["OCCI", "nova"])
+    none = entry(f"GLUE2EndpointID=b,{dn}", "GLUE2ComputingEndpoint", glue2endpointurl="x")
+    cloud = seen(entry(dn, "GLUE2ComputingService"), many, none)
+    assert (cloud.endpoint_count, cloud.interfaces()) == (2, ["OCCI", "nova"])
+    assert cloud.services[0].endpoints == [("OCCI", ""), ("nova", ""), ("", "x")]
+
+
+def test_the_names_that_are_kept_are_bounded(monkeypatch):
+    monkeypatch.setattr(information, "MAX_ENDPOINTS", 2)
+    monkeypatch.setattr(information, "MAX_SERVICES", 2)
+    names = ["a", "b", "c"]
+    many = entry(f"GLUE2EndpointID=a,{below('one')}", "GLUE2ComputingEndpoint", glue2endpointinterfacename=names)
+    picture = Picture(SITE)
+    for each in (*of("one")[:1], many, *of("two")[:2], *of("three")[:1], *(e for n in "xyz" for e in of("s", n))):
+        picture.add(each)
+    cloud = picture.cloud()
+    assert (cloud.endpoint_count, cloud.interfaces(), picture.dropped) == (2, ["a", "b"], 1)
+    assert cloud.others == ["x", "y"]
+    assert seen(*of("x" * 600), *of("x" * 601)).endpoint_count == 2
+
+
+def test_the_newest_entry_counts_and_the_longest_validity():
+    times = {"glue2entitycreationtime": "2026-11-25T10:00:00Z", "glue2entityvalidity": "60"}
+    later = {"glue2entitycreationtime": "2026-11-25T11:00:00Z", "glue2entityvalidity": "3600"}
+    broken = {"glue2entitycreationtime": "2026-11-25T11:30:00Z", "glue2entityvalidity": "long"}
+    for order in ([times, later, broken], [broken, later, times]):
+        cloud = seen(*(each for number, values in enumerate(order) for each in of(str(number), **values)[:1]))
+        assert cloud.newest().latest == datetime(2026, 11, 25, 11, 30, tzinfo=UTC)
+        assert cloud.valid_until() == NOW.timestamp()
+    assert (seen(*of("one")).newest(), seen(*of("one")).valid_until()) == (None, None)
