@@ -88,8 +88,14 @@ class Deadline:
         try:
             yield self
         finally:
-            signal.setitimer(signal.ITIMER_REAL, 0)
-            signal.signal(signal.SIGALRM, outer)
+            for _ in range(2):
+                try:
+                    signal.setitimer(signal.ITIMER_REAL, 0)
+                    # a signal that is still on its way must not end the process, as the default would
+                    signal.signal(signal.SIGALRM, signal.SIG_IGN if outer == signal.SIG_DFL else outer)
+                    break
+                except OutOfTime:
+                    continue  # it went off just now, when the block was done: a timer left set would go off anywhere
             if before:
                 left = before - (self._clock() - began)
                 signal.setitimer(signal.ITIMER_REAL, max(left, 0.001), 1.0)

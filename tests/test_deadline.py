@@ -75,3 +75,22 @@ def test_outside_of_the_main_thread_nothing_is_enforced_and_nothing_breaks():
     thread.start()
     thread.join()
     assert done == [True]
+
+
+def test_a_timer_that_goes_off_while_the_block_is_left_is_disarmed_all_the_same(monkeypatch):
+    set_timer = signal.setitimer
+    disarmed = []
+
+    def late(which, seconds, *interval):
+        if not seconds:
+            disarmed.append(seconds)
+            if len(disarmed) == 1:
+                raise OutOfTime
+        return set_timer(which, seconds, *interval)
+
+    monkeypatch.setattr(signal, "setitimer", late)
+    with Deadline(30).enforced():
+        pass
+    assert len(disarmed) == 2
+    assert signal.getitimer(signal.ITIMER_REAL) == (0.0, 0.0)
+    assert signal.getsignal(signal.SIGALRM) != signal.SIG_DFL
