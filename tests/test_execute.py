@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import errno
 import gc
 import sys
 import time
@@ -189,6 +190,31 @@ def test_a_missing_library_is_no_bug(error, missing):
         f"DEMO UNKNOWN - a library is missing: {sys.executable} has no {missing} "
         "(install it there, or run the probe with the Python that this package was installed for)\n",
     )
+
+
+@pytest.mark.parametrize(
+    ("error", "what"),
+    [
+        (MemoryError(), "no memory left"),
+        (OSError(errno.EMFILE, "Too many open files"), "Too many open files"),
+        (OSError(errno.ENOSPC, "No space left on device"), "No space left on device"),
+    ],
+)
+def test_a_machine_that_has_not_what_a_check_needs_is_no_bug(error, what):
+    def body(check: Check) -> Iterator[Metric]:
+        raise error
+        yield
+
+    said = f"this machine has not what the check needs: {what} (raise its limits, or run less at a time)"
+    assert execute(made(body)) == (UNKNOWN, f"DEMO UNKNOWN - {said}\n")
+
+
+def test_another_error_of_the_system_is_a_bug():
+    def body(check: Check) -> Iterator[Metric]:
+        raise OSError(errno.EPERM, "Operation not permitted")
+        yield
+
+    assert "a bug in the probe: PermissionError: [Errno 1] Operation not permitted; " in execute(made(body))[1]
 
 
 def test_a_part_of_our_own_that_is_missing_is_a_bug():
@@ -396,6 +422,15 @@ def test_a_signal_before_there_is_a_check_is_said_as_well(as_process, monkeypatc
 
     monkeypatch.setattr(run, "execute", early)
     assert as_process(made(values(1)), "-v") == (UNKNOWN, f"DEMO UNKNOWN - interrupted by SIGINT\n{PAGE}\n")
+
+
+def test_a_bug_outside_of_any_check_is_unknown_as_well(as_process, monkeypatch):
+    def broken(*_: object, **__: object) -> None:
+        raise ZeroDivisionError("by zero")
+
+    monkeypatch.setattr(run, "execute", broken)
+    said = "a bug in the probe: ZeroDivisionError: by zero; run it with -v for the traceback, and report it"
+    assert as_process(made(values(1))) == (UNKNOWN, f"DEMO UNKNOWN - {said}\n")
 
 
 def test_nobody_who_reads_is_no_reason_not_to_end(as_process, monkeypatch):

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from libprobe.ranges import DURATION, FORMS, SIZE, BadRange, Limit, Range, quantity
+from libprobe.ranges import DURATION, FORMS, NUMBER, SIZE, BadRange, Limit, Range, quantity
 
 
 @pytest.mark.parametrize(
@@ -70,10 +70,19 @@ def test_a_range_that_is_none_is_explained(spec, sentence):
     assert str(caught.value) == sentence
 
 
-def test_a_unit_where_none_is_taken_is_explained():
+@pytest.mark.parametrize(
+    ("text", "units", "sentence"),
+    [
+        ("5d", NUMBER, "'5d' has the unit 'd', but takes none"),
+        ("abc", DURATION, "'abc' is not a number, alone or with a unit (ms, s, m, min, h, d, w)"),
+        ("abc", NUMBER, "'abc' is not a number"),
+        ("5X", DURATION, "'5X' has the unit 'X'; known are ms, s, m, min, h, d, w"),
+    ],
+)
+def test_a_quantity_that_is_none_is_explained(text, units, sentence):
     with pytest.raises(BadRange) as caught:
-        Range("5d")
-    assert str(caught.value) == "'5d' has the unit 'd', but takes none"
+        quantity(text, units)
+    assert str(caught.value) == sentence
 
 
 def test_a_range_may_be_one_value():
