@@ -18,6 +18,7 @@ from libprobe.failures import CRITICAL, OK, UNKNOWN, WARNING, Misconfigured
 from libprobe.formats.accounting import read_page
 from libprobe.summaries import OneLine, RankedResults
 from tests.checks.judging import Registered
+from tests.checks.judging import judge as evaluated
 from tests.test_catalogue import endpoint
 
 PAGE = (Path(__file__).parents[1] / "data" / "apel" / "cloudsites2.html").read_bytes()
@@ -307,3 +308,43 @@ def test_a_host_that_the_gocdb_does_not_know_is_of_no_site(registered, known):
     with pytest.raises(Misconfigured) as raised:
         meant(hostname="host")
     assert str(raised.value) == "the GOCDB does not know host, hence not its site (give --site NAME)"
+
+
+# ---- the whole of a report
+
+
+def whole(page: bytes, site: str = "A"):
+    check = SiteAccounting(Portal(page, 0.0), Subject(site), Deadline(10), now=lambda: THEN)
+    age = Freshness("record_age", age_limit("7d"), age_limit("30d"))
+    return evaluated(check, "{site} {record_age}{notes}", age, "machines", "page_age")
+
+
+def test_a_row_is_told_and_measured():
+    page = (
+        b"Page last updated: 2015-12-01 07:00:08<table><tr><th>Site<th>NumberOfMachines<th>LastUpdated"
+        b"<tr><td>A<td>1,492<td>2015-11-30 07:30:08</table>"
+    )
+    found = whole(page)
+    assert (found.status, found.sentence) == (OK, "A 24 h")
+    assert found.values == {"machines": "1492;;;0", "page_age": "1800s;;;0", "record_age": "86400s;604800;2592000;0"}
+    assert found.details == [
+        (1, f"accounting page {URL}"),
+        (1, "page last updated: 2015-12-01 07:00:08 UTC"),
+        (1, "A: last updated 2015-11-30 07:30:08 UTC, of no type"),
+    ]
+
+
+def test_publication_statuses_that_differ_judge_nobody():
+    twice = publication("OK [ last published 1 days ago: 2015-11-30 ]") + publication("ERROR [ never published ]")
+    found = whole(twice)
+    assert (found.status, found.sentence) == (UNKNOWN, f"accounting page {URL}: has 2 publication statuses that differ")
+    same = publication("OK [ last published 1 days ago: 2015-11-30 ]")
+    assert whole(same + same).status == OK
+    assert (1, "status: OK [ last published 1 days ago: 2015-11-30 ]") in whole(same).details
+
+
+def test_a_status_without_a_date_is_repeated():
+    never = f"A has no date of publication; the accounting page {URL} says 'ERROR [ never published ]'"
+    assert whole(publication("ERROR [ never published ]")).sentence == never
+    lost = f"accounting page {URL}: says 'OK' without the date of the last publication"
+    assert whole(publication("OK")).sentence == lost
