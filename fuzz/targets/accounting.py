@@ -35,7 +35,8 @@ class Recorded:
 
 def read(data: bytes) -> None:
     size = (data[:1] or b"\0")[0]
-    page = accounting.read_page(judged.pieces(data[1:], size * 8 + 1))
+    # html.parser begins anew with each piece; a page comes in one, and is cut into slices of 16 KiB
+    page = accounting.read_page(judged.pieces(data[1:], max(size * 8 + 1, len(data) >> 9)))
     site = Subject("no-such-site") if size & 1 == 0 and size else Subject("EXAMPLE-SITE", "example")
     skew = (None, 4000.0, -1.0)[size % 3]
     resource = SiteAccounting(
