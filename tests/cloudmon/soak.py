@@ -240,6 +240,8 @@ class Soak:
         self.intervals: dict[str, float] = {
             metric.name: metric.interval_s * self.factor for metric in catalogue.read(str(ROOT / "etc/ncg"))
         }
+        self.limits: dict[str, float] = {each.name: each.timeout_s for each in catalogue.read(str(ROOT / "etc/ncg"))}
+        self.longest_s: dict[str, float] = {}
         self.violations: list[str] = []
         self.memory: list[tuple[float, float]] = []
         self.compared = Counter[str]()
@@ -352,8 +354,9 @@ class Soak:
                 self.compared["held states"] += 1
                 if held.state != truth:
                     self.violations.append(f"held: {service.host} {service.name} is {held.state}: {held.output}")
-            if now - held.checked_at > STUCK_INTERVALS * interval + STUCK_S:
-                self.violations.append(f"stuck: {service.host} {service.name} was not checked for 3 intervals")
+            silent_s = now - held.checked_at
+            if silent_s > STUCK_INTERVALS * interval + STUCK_S + self.limits[metric]:
+                self.violations.append(f"stuck: {service.host} {service.name} has had no result for {silent_s:.0f} s")
 
     def _mend(self) -> None:
         for each in self.subjects:
@@ -390,6 +393,7 @@ class Soak:
             subject, metric = self.subject(service)
             self.compared[metric] += 1
             self.compared["results"] += 1
+            self.longest_s[metric] = max(self.longest_s.get(metric, 0.0), end - start)
             truth = "OK" if subject is None else subject.truth(metric, start - SLACK_S, end + SLACK_S)
             if truth is None:
                 self.compared["in the grace"] += 1
@@ -415,7 +419,11 @@ class Soak:
         return [
             ("endpoints in the GOCDB / services in Nagios", f"{self.endpoints} / {self.services}"),
             ("results", self.compared["results"]),
-            *((f"  of {name}", self.compared[name]) for name in sorted(self.intervals) if self.compared[name]),
+            *(
+                (f"  of {name}", f"{self.compared[name]}, at most {self.longest_s[name]:.0f} s")
+                for name in sorted(self.intervals)
+                if self.compared[name]
+            ),
             ("faults switched on or off", switched),
             ("results while a fault was being switched, not judged", self.compared["in the grace"]),
             ("results that told of a fault, rightly", self.compared["rightly not OK"]),
