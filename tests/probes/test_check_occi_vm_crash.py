@@ -43,7 +43,8 @@ def test_killed_at_any_moment_the_next_run_leaves_no_vm_of_ours_and_every_other(
         site.faults.clear()
         finished(monitor, site)
         assert {vm.id for vm in site.occi.vms()} == foreign
-        assert monitor.remembered() == []
+        # killed before its request went out, a VM is still looked for: it may come yet
+        assert not {name.removesuffix(".vm") for name in monitor.remembered()} & {each[0] for each in site.occi.created}
     assert never_deleted_all(site)
 
 
