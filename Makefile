@@ -1,8 +1,8 @@
 # Everything here sets itself up: `make demo` and `make test` work on a fresh Debian machine.
 VENV ?= .venv
 BIN := $(VENV)/bin
-# one more than there are processors: most tests wait for something most of the time
-WORKERS ?= $(shell expr $$(nproc) + 1)
+# twice the processors and one: most tests wait for something most of the time
+WORKERS ?= $(shell expr 2 \* $$(nproc) + 1)
 
 .PHONY: demo test lint check wheel packages federation cloudmon reliability bench fuzz mutation man completion lock dist audit clean
 

@@ -395,7 +395,7 @@ def test_a_bad_certificate_is_critical_only_when_tls_is_asked_for(monitor, varia
     [
         ("mute-accept", rf"TLS handshake not complete within {SECONDS}"),
         ("drip-handshake", rf"TLS handshake not complete within {SECONDS}"),
-        ("close-accept", r"connection (closed|lost) within the TLS handshake.*"),
+        ("close-accept", r"connection (closed|reset) within the TLS handshake.*"),
     ],
 )
 def test_a_handshake_that_does_not_come_about_is_critical_within_the_deadline(monitor, fault, said):
