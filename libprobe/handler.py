@@ -44,9 +44,7 @@ def keep(options: Callable[[cli.Parser], None], doc: str | None) -> NoReturn:
     """Read sys.argv, keep the result, see to it that it is sent, and end the process."""
     output.open_descriptors()
     code, text = _kept(options, doc)
-    if text:
-        os.write(1, f"{text}\n".encode("utf-8", "replace"))
-    os._exit(code)
+    output.leave(code, f"{text}\n" if text else "")
 
 
 def _kept(options: Callable[[cli.Parser], None], doc: str | None) -> tuple[int, str]:

@@ -63,7 +63,7 @@ def probe(name: str, options: Options, check: MakeCheck, *, doc: str | None, tim
         code, report = UNKNOWN, _without_check(name, signals.sentence(), sys.argv)
     except Exception as error:  # where nothing can be imported any more, say: an exit code of 1 would be a WARNING
         code, report = UNKNOWN, output.render(name, UNKNOWN, _bug(error), [], [])
-    _leave(code, report)
+    output.leave(code, report)
 
 
 def execute(
@@ -262,14 +262,3 @@ class _Signals:
             self._deadline.end_within(GRACE_S)
             signal.setitimer(signal.ITIMER_REAL, GRACE_S + ENFORCE_AFTER_S, 1.0)
         raise Interrupted(self.sentence())
-
-
-def _leave(code: int, report: str) -> NoReturn:
-    """Print the report and end the process at once: no thread that still waits can hold it back."""
-    data = report.encode("utf-8", "replace")
-    try:
-        while data:
-            data = data[os.write(1, data) :]
-    except OSError:
-        pass  # nobody reads; the exit code still says it
-    os._exit(code)

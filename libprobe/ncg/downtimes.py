@@ -15,7 +15,7 @@ import sys
 import time
 from collections import Counter
 
-from libprobe import cli, redact
+from libprobe import cli, output, redact
 from libprobe.deadline import Deadline, Interrupted, OutOfTime
 from libprobe.failures import Failure, Misconfigured
 from libprobe.ncg import index
@@ -46,6 +46,7 @@ EPILOG = (
 
 def main(doc: str | None) -> NoReturn:
     """Run as this process: read sys.argv, print the report, exit with its code."""
+    output.open_descriptors()
 
     def interrupt(number: int, _frame: object) -> None:
         raise Interrupted(f"interrupted by {signal.Signals(number).name}")
@@ -56,13 +57,7 @@ def main(doc: str | None) -> NoReturn:
         code, lines = execute(sys.argv, doc=doc)
     except Interrupted as end:
         code, lines = NOT_DONE, [_not_done(str(end))]
-    data = "".join(f"{line}\n" for line in lines).encode("utf-8", "replace")
-    try:
-        while data:
-            data = data[os.write(1, data) :]
-    except OSError:
-        pass  # nobody reads; the exit code still says it
-    os._exit(code)
+    output.leave(code, "".join(f"{line}\n" for line in lines))
 
 
 def execute(argv: Sequence[str], *, doc: str | None = None) -> tuple[int, list[str]]:

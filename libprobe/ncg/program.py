@@ -54,13 +54,7 @@ def main(doc: str | None) -> NoReturn:
         code, lines = execute(sys.argv, doc=doc, commit=commit)
     except Interrupted as end:
         code, lines = NOT_WRITTEN, [_not_written(str(end))]
-    data = "".join(f"{line}\n" for line in lines).encode("utf-8", "replace")
-    try:
-        while data:
-            data = data[os.write(1, data) :]
-    except OSError:
-        pass  # nobody reads; the exit code still says it
-    os._exit(code)
+    output.leave(code, "".join(f"{line}\n" for line in lines))
 
 
 def execute(

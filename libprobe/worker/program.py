@@ -65,8 +65,7 @@ def main(doc: str | None) -> NoReturn:
         if not paths:
             parser.error("no probes are to be found; name their directory with --directory")
     except cli.Stop as stop:
-        os.write(1, f"{stop.text.rstrip()}\n".encode("utf-8", "replace"))
-        sys.exit(UNKNOWN)
+        output.leave(UNKNOWN, f"{stop.text.rstrip()}\n")
     from libprobe.worker import supervisor
 
     limits = supervisor.Limits(

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import os
 import re
+import subprocess
 
 import pytest
 
 from libprobe import cli
 from scripts import parsers
+from tests.conftest import clean_environment, command
 
 NAMES = [path.name for path in parsers.EXECUTABLES]
 NONSENSE = "no\tsuch thing"
@@ -72,3 +75,23 @@ def test_nonsense_is_said_with_the_option_and_what_is_expected(path):
         assert f"argument {'/'.join(action.option_strings)}: " in said, said
         assert expected.search(said), said
         assert said.endswith(f"(see {parser.prog} --help)")
+
+
+@pytest.mark.parametrize("path", parsers.EXECUTABLES, ids=NAMES)
+@pytest.mark.parametrize("closed", ["a pipe nobody reads", "no descriptor at all"])
+def test_where_nobody_reads_what_is_said_the_exit_code_still_says_it(path, closed, tmp_path):
+    reader, writer = os.pipe()
+    os.close(reader)
+    words = ["sh", "-c", '"$@" >&-', "sh"] if closed == "no descriptor at all" else []
+    try:
+        done = subprocess.run(
+            [*words, *command(path.name, "--no-such-option")],
+            stdin=subprocess.DEVNULL,
+            stdout=writer,
+            stderr=subprocess.PIPE,
+            env=clean_environment(HOME=tmp_path),
+            timeout=60,
+        )
+    finally:
+        os.close(writer)
+    assert (done.returncode, done.stderr) == (3, b"")
