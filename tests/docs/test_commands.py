@@ -47,6 +47,11 @@ NOT_RUN = {
     "/etc/grid-security/robotkey.pem --out /var/lib/fedcloud-probes/x509up": "likewise",
     "systemctl enable --now fedcloud-worker": "needs systemd; tests/worker runs what the unit runs",
     "systemctl disable --now fedcloud-worker": "likewise",
+    "systemctl enable --now fedcloud-proxy.timer fedcloud-ncg.timer fedcloud-downtimes.timer": "needs systemd; "
+    "tests/systemd runs what the units run",
+    "systemctl list-timers 'fedcloud-*'": "needs systemd",
+    "systemctl start fedcloud-ncg.service": "needs systemd; tests/systemd runs what the unit runs",
+    "journalctl -u 'fedcloud-*'": "needs systemd",
     "case $? in 0|1) grep -q '^  written to' /run/fedcloud-ncg.report && systemctl reload nagios4 ;; esac": "likewise",
     "ncg.reload.sh": "is NCG's own",
     "pip install --require-hashes -r requirements-3.11.txt": "needs the package index",
@@ -141,8 +146,9 @@ def test_what_is_not_run_is_at_least_a_command(text: str) -> None:
             ["make", "-n", "-o", ".venv/ready", *shlex.split(text)[1:]], cwd=ROOT, capture_output=True
         )
         assert done.returncode == 0, done.stderr
-    if found := re.search(r"systemctl .*?(fedcloud-\w+)$", text):
-        assert (ROOT / f"etc/systemd/{found[1]}.service").exists()
+    if text.startswith(("systemctl ", "journalctl ")):
+        for name, kind in re.findall(r"\b(fedcloud-\w+)(\.\w+)?", text):
+            assert (ROOT / f"etc/systemd/{name}{kind or '.service'}").exists()
     if found := re.search(r"\[(\w+)\]", text):
         assert f'        "{found[1]}": [' in (ROOT / "setup.py").read_text()
 

@@ -17,6 +17,7 @@ PROGRAMS = sorted(path.name for names in ("check_*", "fedcloud-*") for path in (
 PROBES_DIRECTORY = "/usr/libexec/argo-monitoring/probes/fedcloud"
 CONFIGURATION = {
     "/etc/fedcloud-probes/probes.ini",
+    "/etc/fedcloud-probes/timers.conf",
     "/etc/fedcloud-probes/icinga2/fedcloud-probes.conf",
     "/etc/fedcloud-probes/nagios/fedcloud-publish.cfg",
     "/etc/fedcloud-probes/ncg/fedcloud-probes.conf",
