@@ -275,8 +275,8 @@ class HttpClient:
         for cause in _causes(error):
             if isinstance(cause, Failure):
                 return cause
-            if isinstance(cause, ssl.SSLEOFError):
-                return self._broken_off(asked, url, "connection closed before an answer")
+            if how := tls.broken_off(cause):
+                return self._broken_off(asked, url, f"connection {how}{' before an answer' if how == 'closed' else ''}")
             if isinstance(cause, ssl.SSLError) and not isinstance(cause, TimeoutError):
                 parts = urlsplit(url)
                 port = parts.port or 443
@@ -290,8 +290,6 @@ class HttpClient:
                 )
             if isinstance(cause, (TimeoutError, urllib3.exceptions.TimeoutError)):
                 return NoAnswer(f"{asked}: no complete answer within {duration(self._deadline.elapsed())}")
-            if isinstance(cause, (ConnectionResetError, BrokenPipeError)):
-                return self._broken_off(asked, url, "connection reset")
             if isinstance(cause, (http.client.RemoteDisconnected, http.client.IncompleteRead)):
                 early = "before an answer" if isinstance(cause, http.client.RemoteDisconnected) else "within its answer"
                 return self._broken_off(asked, url, f"connection closed {early}")

@@ -307,7 +307,7 @@ class LdapClient:
         if self._access.context:
             import ssl
 
-            if isinstance(error, ssl.SSLEOFError):
+            if tls.broken_off(error):
                 return ProtocolFailure(f"{asked}: connection closed without an answer")
             if isinstance(error, ssl.SSLError):
                 host, port = self.address.host, self.address.port

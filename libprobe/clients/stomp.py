@@ -269,7 +269,7 @@ class Session:
         if self._context:
             import ssl
 
-            if isinstance(error, ssl.SSLError) and not isinstance(error, ssl.SSLEOFError):
+            if isinstance(error, ssl.SSLError) and not tls.broken_off(error):
                 asked, own = self.name, self._with_credential
                 return tls.explain(error, asked, self.host, self.port, self._deadline, with_credential=own)
         return self._broken_off(

@@ -216,14 +216,29 @@ def explain_handshake(
         from libprobe.text import duration
 
         return NoAnswer(f"{asked}: TLS handshake not complete within {duration(deadline.elapsed())}")
-    if isinstance(error, (ssl.SSLEOFError, ConnectionResetError, BrokenPipeError)):
-        what = f"connection {'closed' if isinstance(error, ssl.SSLError) else 'reset'} within the TLS handshake"
+    if how := broken_off(error):
+        what = f"connection {how} within the TLS handshake"
         if with_credential and peer_certificate(host, port, deadline) is not None:
             return Rejected(f"{asked}: {what}, but not without our client certificate, which it probably refused")
         return TlsFailure(f"{asked}: {what}", remedy="does it speak TLS on this port?")
     if isinstance(error, ssl.SSLError):
         return explain(error, asked, host, port, deadline, with_credential=with_credential)
     return ProtocolFailure(f"{asked}: connection lost within the TLS handshake: {error.strerror or error}")
+
+
+def broken_off(error: BaseException) -> str:
+    """How a peer broke off without a word about it, "closed" or "reset"; empty for every other error.
+
+    What Python says of an end of file differs: 3.11.2 with OpenSSL 3.0 tells of it as of a proper goodbye
+    (SSLZeroReturnError), later ones as of a violation of the protocol (SSLEOFError).
+    """
+    import ssl
+
+    if isinstance(error, (ConnectionResetError, ConnectionAbortedError, BrokenPipeError)):
+        return "reset"
+    if isinstance(error, (ssl.SSLEOFError, ssl.SSLZeroReturnError, ssl.SSLSyscallError)):
+        return "closed"
+    return "closed" if isinstance(error, ssl.SSLError) and error.reason == "UNEXPECTED_EOF_WHILE_READING" else ""
 
 
 def explain(
@@ -240,20 +255,11 @@ def explain(
     reason = (error.reason or "").replace("_", " ").lower()
     if "alert" in reason:
         return _explain_alert(reason, asked, with_credential=with_credential)
-    if isinstance(error, ssl.SSLEOFError):
-        if with_credential:
-            return _probably_rejected(asked)
-        return TlsFailure(f"{asked}: connection closed within the TLS handshake")
     if "wrong version number" in reason or "http request" in reason or "record layer" in reason:
         return ProtocolFailure(f"{asked}: does not speak TLS on this port")
     if "unsupported protocol" in reason:
         return _too_old(asked)
-    return TlsFailure(f"{asked}: TLS failed: {reason or error}")
-
-
-def _probably_rejected(asked: str) -> Failure:
-    """TLS 1.3 tells a client that its certificate was refused only when it reads: by an end of file."""
-    return Rejected(f"{asked}: closed the connection on our client certificate, which it probably refused")
+    return TlsFailure(f"{asked}: TLS failed: {reason or 'the TLS library names no reason'}")
 
 
 def _too_old(asked: str) -> TlsFailure:

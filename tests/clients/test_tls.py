@@ -1,19 +1,23 @@
-"""TLS contexts that the checks of one process share: only as long as the files behind them are the same."""
+"""TLS contexts that the checks of one process share, and what a handshake that breaks off is called."""
 
 from __future__ import annotations
 
 import os
+import re
 import shutil
+import ssl
 import time
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from libprobe.clients import tls
+from libprobe.clients import ldap, stomp, tls
 from libprobe.clients.http import HttpClient
 from libprobe.credentials import find_certificate
 from libprobe.deadline import Deadline
 from libprobe.failures import TlsFailure
+from tests.federation.ldap_peer import LdapPeer
+from tests.reliability import peers
 
 
 @pytest.fixture
@@ -91,3 +95,73 @@ def test_what_is_not_http_gets_a_context_that_says_nothing_of_http(sharing, trus
     assert tls.context(str(trust)) not in [made for _, made in tls._shared.values()]
     tls.context_for_http(str(trust))
     assert tls.context(str(trust)) not in [made for _, made in tls._shared.values()]
+
+
+GOODBYE = b"\x15\x03\x03\x00\x02\x01\x00"
+CANCELLED = b"\x15\x03\x03\x00\x02\x01\x5a"
+FATAL_GOODBYE = b"\x15\x03\x03\x00\x02\x02\x00"
+
+
+def answers_hello(answer: bytes = b"", *, resets: bool = False):
+    def behaviour(peer):
+        peer.sock.recv(65536)
+        peer.send(answer)
+        if resets:
+            peers.reset(peer)
+
+    return LdapPeer(behaviour)
+
+
+def half_a_flight(authority):
+    context = authority.server_context(authority.host(["localhost"]))
+
+    def behaviour(peer):
+        incoming, outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
+        server = context.wrap_bio(incoming, outgoing, server_side=True)
+        incoming.write(peer.sock.recv(65536))
+        with pytest.raises(ssl.SSLWantReadError):
+            server.do_handshake()
+        peer.send(outgoing.read()[:400])
+
+    return LdapPeer(behaviour)
+
+
+EARLY_ENDS = {
+    "without a word": (lambda _: answers_hello(), "closed"),
+    "goodbye": (lambda _: answers_hello(GOODBYE), "closed"),
+    "cancelled": (lambda _: answers_hello(CANCELLED + GOODBYE), "closed"),
+    "half a flight": (half_a_flight, "closed"),
+    "reset": (lambda _: answers_hello(resets=True), "reset"),
+}
+
+
+def over_http(port):
+    HttpClient(Deadline(10)).request("GET", f"https://localhost:{port}/")
+
+
+def over_ldap(port):
+    access = ldap.Access(context=tls.context(None))
+    with ldap.LdapClient(ldap.Address("ldaps", "localhost", port), Deadline(10), access) as client:
+        client.connect()
+
+
+def over_stomp(port):
+    with stomp.Session("localhost", port, Deadline(10), context=tls.context(None)) as session:
+        session.connect()
+
+
+@pytest.mark.parametrize("ask", [over_http, over_ldap, over_stomp])
+@pytest.mark.parametrize("end", EARLY_ENDS)
+def test_an_early_end_is_the_same_sentence_whatever_python_says_of_it(federation, end, ask):
+    """An end without a word is SSLZeroReturnError in 3.11.2 and SSLEOFError later; a goodbye is the former in all."""
+    make, how = EARLY_ENDS[end]
+    with make(federation.authority) as peer, pytest.raises(TlsFailure) as caught:
+        ask(peer.port)
+    assert re.fullmatch(rf"[^:]*(: |://.*: )connection {how} within the TLS handshake", caught.value.sentence)
+    assert caught.value.remedy == "does it speak TLS on this port?"
+
+
+def test_an_alert_without_a_name_leaves_no_trace_of_the_library(federation):
+    with answers_hello(FATAL_GOODBYE) as peer, pytest.raises(TlsFailure) as caught:
+        over_http(peer.port)
+    assert caught.value.sentence.endswith(": TLS failed: the TLS library names no reason")
