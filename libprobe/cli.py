@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import math
+import sys
 
 from libprobe import __version__
 from libprobe.ranges import DURATION, NUMBER, SIZE, BadRange, Limit, Range, quantity
@@ -34,7 +35,16 @@ class Stop(BaseException):
 
 
 class Parser(argparse.ArgumentParser):
-    """An argument parser that neither prints nor exits, and takes no abbreviated option."""
+    """An argument parser that neither prints nor exits, and takes no abbreviated option.
+
+    What it says is the same with every Python, also where argparse's own words change from one to the next.
+    """
+
+    color = False
+    """Python 3.14 colours the help of whoever sets FORCE_COLOR, which is no part of what Nagios is to read."""
+
+    suggest_on_error = False
+    """We suggest ourselves; from Python 3.15 on argparse would as well."""
 
     def __init__(self, *, prog: str, doc: str) -> None:
         super().__init__(
@@ -48,6 +58,11 @@ class Parser(argparse.ArgumentParser):
             "fourteen.",
         )
 
+    def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
+        given = list(sys.argv[1:] if args is None else args)
+        self._values = [(name, value) for name, equals, value in (word.partition("=") for word in given) if equals]
+        return super().parse_known_args(given, namespace)
+
     def error(self, message: str) -> NoReturn:
         raise Stop(f"usage: {shortened(self._explained(message), MAX_USAGE)} (see {self.prog} --help)", is_error=True)
 
@@ -60,9 +75,19 @@ class Parser(argparse.ArgumentParser):
             raise argparse.ArgumentError(action, "expected one argument")
         return super()._get_values(action, arg_strings)
 
+    def _check_value(self, action: argparse.Action, value: Any) -> None:
+        if action.choices is not None and value not in action.choices:
+            choices = ", ".join(map(repr, action.choices))
+            raise argparse.ArgumentError(action, f"invalid choice: {value!r} (choose from {choices})")
+
     def _explained(self, message: str) -> str:
         """argparse's message, with the option that was perhaps meant."""
         prefix = "unrecognized arguments: "
+        before, is_value, value = message.partition(": ignored explicit argument ")
+        if is_value:
+            names = before.removeprefix("argument ").split("/")
+            if not any(name in names and value == repr(given) for name, given in self._values):
+                message = f"{prefix}-{value[1:-1]}"  # letters of `-vvq` that are no option: Python 3.13 says so itself
         if not message.startswith(prefix):
             argument, _, what = message.rpartition(": ")
             if what == "expected one argument":
@@ -91,6 +116,13 @@ class Parser(argparse.ArgumentParser):
 class _HelpFormatter(argparse.RawDescriptionHelpFormatter):
     def __init__(self, prog: str) -> None:
         super().__init__(prog, max_help_position=30, width=100)
+
+    def _format_action_invocation(self, action: argparse.Action) -> str:
+        # Python 3.13 names the value once, for all names of an option
+        if not action.option_strings or action.nargs == 0:
+            return super()._format_action_invocation(action)
+        value = self._format_args(action, self._get_default_metavar_for_optional(action))
+        return f"{', '.join(action.option_strings)} {value}"
 
 
 class _Print(argparse.Action):

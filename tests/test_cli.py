@@ -12,6 +12,8 @@ from libprobe import __version__, cli
 def parser() -> cli.Parser:
     made = cli.Parser(prog="check_x", doc="Check x.")
     cli.endpoint(made)
+    cli.address_family(made)
+    made.add_argument("--colour", choices=("green", "blue"), help="of the light")
     cli.standard(made, timeout=60)
     return made
 
@@ -40,6 +42,11 @@ NO_HOST = "is not the name of a host (give a URL with -u)"
         (["-t--"], f"argument -t/--timeout: {NEEDS_A_VALUE} --timeout=-...)"),
         (["-v=x"], "argument -v/--verbose: takes no value, and 'x' was given"),
         (["--verbose=x"], "argument -v/--verbose: takes no value, and 'x' was given"),
+        (["-vvq"], "unknown argument -q"),
+        (["-vvqz=1"], "unknown argument -qz=1"),
+        (["--verbose=a b\t"], "argument -v/--verbose: takes no value, and 'a b\\t' was given"),
+        (["--colour", "red"], "argument --colour: invalid choice: 'red' (choose from 'green', 'blue')"),
+        (["-4", "-6"], "argument -6: not allowed with argument -4"),
         (["-H", "https://a.example.org/"], f"argument -H/--hostname: 'https://a.example.org/' {NO_HOST}"),
         (["-H=-a"], f"argument -H/--hostname: '-a' {NO_HOST}"),
         (["--port=--"], f"argument -p/--port: {NEEDS_A_VALUE} --port=-...)"),
@@ -112,6 +119,37 @@ def test_two_ranges_stand_beside_a_comma():
     assert (str(warning), str(critical)) == ("60", "3600:")
     assert [str(each) for each in cli.duration_ranges("2m")] == ["120", ""]
     assert [str(each) for each in cli.duration_ranges(",2m")] == ["", "120"]
+
+
+HELP = """\
+options:
+  -4                      IPv4 addresses only
+  -6                      IPv6 addresses only
+  --colour {green,blue}   of the light
+
+endpoint:
+  -H, --hostname HOST     host name, looked up in the GOCDB
+  -p, --port PORT         port, where it differs from the registered one
+  -u, --url URL           URL as registered in the GOCDB
+
+standard options:
+  -t, --timeout DURATION  end the whole run, cleaning included, within so many seconds (or 5m, 1h;
+                          default 60)
+  -v, --verbose           say more; -vv and -vvv still more
+  --config FILE           settings file (default /etc/fedcloud-probes/probes.ini)
+  -V, --version           print the version and exit with 3
+  -h, --help              print this text and exit with 3
+"""
+
+
+def test_help_is_the_same_plain_text_with_every_python(monkeypatch):
+    """3.11 repeats the value after each name of an option, 3.14 colours where it is told to."""
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    monkeypatch.setenv("COLUMNS", "40")
+    with pytest.raises(cli.Stop) as stop:
+        parser().parse_args(["--help"])
+    assert HELP in stop.value.text
+    assert "\x1b" not in stop.value.text
 
 
 def test_help_and_version_are_no_errors():
