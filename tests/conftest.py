@@ -126,7 +126,10 @@ def shared_federation(tmp_path_factory: pytest.TempPathFactory) -> Iterator[obje
 def federation(shared_federation):
     """The embedded federation, as new: no faults, no VMs, good certificates."""
     shared_federation.reset()
-    return shared_federation
+    shared_federation.defects()
+    yield shared_federation
+    defects = shared_federation.defects()
+    assert not defects, "\n".join(defects)
 
 
 MEASURE = """

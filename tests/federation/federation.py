@@ -211,6 +211,15 @@ class Federation:
         if self.bdii is not None:
             self.bdii.faults.clear()
 
+    def defects(self) -> list[str]:
+        """The tracebacks of our own web servers since this was last asked; standard error has them too."""
+        found = []
+        for service in self.services:
+            if isinstance(service, HttpService):
+                found += service.web.defects
+                service.web.defects.clear()
+        return found
+
     def add(self, service: Service) -> None:
         """Take one more service into the federation; it is started at once if the others are running."""
         self.services.append(service)
@@ -506,14 +515,8 @@ class _LoggedServer(WebServer):
         faults: Faults,
         log: Log,
     ) -> None:
-        # Its own lines on requests do not say who asked; those on errors are wanted.
-        super().__init__(
-            name,
-            app,
-            context=context,  # type: ignore[arg-type]
-            faults=faults,
-            log=lambda line: log(line) if "Traceback" in line else None,
-        )
+        # without its own lines on requests, which do not say who asked
+        super().__init__(name, app, context=context, faults=faults)  # type: ignore[arg-type]
         self._federation = federation
         self._request_log = log
 

@@ -22,6 +22,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
+from . import web
 from .faults import WIRE, Faults
 from .web import Headers, Request, Response, WebServer, zeros
 
@@ -55,13 +56,8 @@ def faults() -> Faults:
 
 
 @pytest.fixture
-def lines() -> list[str]:
-    return []
-
-
-@pytest.fixture
-def server(app: App, faults: Faults, lines: list[str]) -> Iterator[WebServer]:
-    with WebServer("echo", app, faults=faults, log=lines.append) as server:
+def server(app: App, faults: Faults) -> Iterator[WebServer]:
+    with WebServer("echo", app, faults=faults) as server:
         yield server
 
 
@@ -170,12 +166,34 @@ def test_a_malformed_request_gets_a_400(server: WebServer, bad: bytes) -> None:
         assert everything(sock).startswith(b"HTTP/1.1 400 Bad Request\r\n")
 
 
-def test_a_failing_application_gives_500_and_the_server_lives(server: WebServer, lines: list[str]) -> None:
+def test_a_failing_application_gives_500_and_the_server_lives(
+    server: WebServer, capsys: pytest.CaptureFixture[str]
+) -> None:
     response, body = get(server, "/broken")
     assert response.status == 500
     assert b"RuntimeError: no idea" in body
-    assert any("RuntimeError" in line for line in lines)
+    told = capsys.readouterr().err
+    assert told.startswith("The embedded server 'echo' has a defect, seen while answering GET /broken:\nTraceback ")
+    assert "\nRuntimeError: no idea\n" in told
+    assert server.defects == [told.removesuffix("\n")]
     assert get(server)[0].status == 200
+
+
+def test_a_server_that_breaks_before_a_request_tells_it_to_whoever_runs_it(
+    secure: Secure, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _, connect = secure
+
+    def fails(_: ssl.SSLSocket) -> None:
+        raise AttributeError("'NoneType' object has no attribute 'public_bytes'")
+
+    monkeypatch.setattr(web, "_peer", fails)
+    with connect() as sock, contextlib.suppress(OSError):
+        send(sock)
+        everything(sock)
+    told = capsys.readouterr().err
+    assert told.startswith("The embedded server 'echo' has a defect, seen while serving a connection:\nTraceback ")
+    assert "AttributeError: 'NoneType' object has no attribute 'public_bytes'" in told
 
 
 def test_many_clients_are_served_at_once(server: WebServer) -> None:

@@ -13,6 +13,7 @@ import http
 import socket
 import ssl
 import struct
+import sys
 import threading
 import time
 import traceback
@@ -145,12 +146,14 @@ class WebServer:
         host: str = "127.0.0.1",
         port: int = 0,
     ) -> None:
+        """log: gets a line for every request. A defect of ours goes to standard error, and to `defects`."""
         self.name = name
         self.app = app
         self.faults = faults if faults is not None else Faults()
         self.log = log or (lambda line: None)
         self.connections = 0
         self.requests: list[Exchange] = []
+        self.defects: list[str] = []
         self.stopping = threading.Event()
         self._context: ssl.SSLContext | None = None
         self._lock = threading.Lock()
@@ -221,6 +224,12 @@ class WebServer:
                 del self.requests[:-KEPT_EXCHANGES]
         self.log(f"{self.name}: {request.method} {request.path} {status if status is not None else 'not answered'}")
 
+    def broke(self, doing: str) -> None:
+        """Tell whoever runs this, with the traceback, that the server broke and not what is tried with it."""
+        told = f"The embedded server {self.name!r} has a defect, seen while {doing}:\n{traceback.format_exc()}"
+        self.defects.append(told)
+        print(told, file=sys.stderr, flush=True)
+
     def _accept(self, listener: socket.socket) -> None:
         while not self.stopping.is_set():
             try:
@@ -250,7 +259,7 @@ class WebServer:
         except (OSError, _Closed):
             pass  # the client went away, or a fault wants the connection closed
         except Exception:
-            self.log(f"{self.name}: {traceback.format_exc()}")
+            self.broke("serving a connection")
         finally:
             connection.close()
             with self._lock:
@@ -387,7 +396,7 @@ class _Connection:
         try:
             response = self.server.app(request)
         except Exception as error:
-            self.server.log(f"{self.server.name}: {request.method} {request.path}: {traceback.format_exc()}")
+            self.server.broke(f"answering {request.method} {request.path}")
             text = f"The embedded server failed: {type(error).__name__}: {error}\n"
             return Response(500, [("Content-Type", "text/plain")], text.encode())
         return Response(response.status, list(response.headers), response.body, response.reason)
@@ -619,14 +628,15 @@ def _rendered(response: Response, method: str, close: bool) -> tuple[bytes, byte
 
 def _peer(stream: ssl.SSLSocket) -> Peer | None:
     chain: Iterable[Any]
+    # Of a client without a certificate Python makes a chain of None, with which the method of 3.13 itself breaks.
+    if not stream.getpeercert(binary_form=True):
+        return None
     if hasattr(stream, "get_unverified_chain"):  # Python 3.13
         chain = stream.get_unverified_chain() or ()
     else:
         private: Any = stream._sslobj  # type: ignore[attr-defined]
         encoding = ssl._ssl.ENCODING_DER  # type: ignore[attr-defined]
-        # Of a client without a certificate, Python 3.11 makes a chain of None.
-        certificates = [found for found in private.get_unverified_chain() or () if found is not None]
-        chain = [found.public_bytes(encoding) for found in certificates]
+        chain = [found.public_bytes(encoding) for found in private.get_unverified_chain() or ()]
     ders = tuple(bytes(der) for der in chain)
     return Peer(slash_form(ders[0]), ders) if ders else None
 
