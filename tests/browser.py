@@ -8,6 +8,8 @@ import subprocess
 import threading
 from pathlib import Path
 
+from tests.pace import AMPLE_S
+
 PWNED = "document.documentElement.setAttribute('data-pwned','1')"
 """What a script does that ran: `is_pwned` sees it."""
 
@@ -25,7 +27,7 @@ def dom(page: Path, profile: Path) -> str:
         [chromium, *FLAGS, f"--user-data-dir={profile}", "--dump-dom", f"file://{page}"],
         stdin=subprocess.DEVNULL,
         capture_output=True,
-        timeout=120,
+        timeout=AMPLE_S,
     )
     shown = done.stdout.decode(errors="replace")
     assert "</body>" in shown, done.stderr.decode(errors="replace")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import fcntl
 import os
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -14,6 +15,7 @@ from typing import NamedTuple
 import hypothesis
 import pytest
 
+from tests import pace
 from tests.planted import leaks
 
 # a busy machine is no defect: what must be quick says so itself, by processor time
@@ -21,9 +23,6 @@ hypothesis.settings.register_profile("tests", deadline=None)
 hypothesis.settings.load_profile("tests")
 
 ROOT = Path(__file__).resolve().parent.parent
-
-BUSY_S = 5.0
-"""How late a run may end beside much else; without its deadline it would never. `make reliability` is strict."""
 
 HANGS = frozenset({"mute", "mute-accept", "drip-handshake", "drip-headers", "drip-body"})
 """Faults that only the deadline ends: it can be short for them, whereas the others take what the machine takes."""
@@ -80,7 +79,7 @@ def clean_environment(**more: object) -> dict[str, str]:
 def probe(tmp_path: Path) -> Probe:
     """Run a probe to its end: `probe("check_occi_vm", "-H", host, X509_USER_PROXY=...)`."""
 
-    def run(name: str, *arguments: object, wait: float = 60, **environment: object) -> Report:
+    def run(name: str, *arguments: object, wait: float = pace.AMPLE_S, **environment: object) -> Report:
         environment.setdefault("HOME", tmp_path)
         done = subprocess.run(
             command(name, *arguments),
@@ -144,6 +143,26 @@ os._exit(os.waitstatus_to_exitcode(status) & 255)
 """
 
 
+ALONE = """
+import fcntl, os, socket, struct, sys
+with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as made:
+    fcntl.ioctl(made, 0x8914, struct.pack("16sh14x", b"lo", 1))  # SIOCSIFFLAGS, IFF_UP: loopback begins switched off
+os.execv(sys.argv[1], sys.argv[1:])
+"""
+
+
+def alone() -> list[str]:
+    """What comes before a command line to run it in a network of its own, where no other program has any port.
+
+    Skips the test where the kernel grants none: it does to root, and on most machines to everybody.
+    """
+    unshare = ["unshare", "--net"] if os.geteuid() == 0 else ["unshare", "--user", "--map-root-user", "--net"]
+    words = [*unshare, sys.executable, "-I", "-S", "-c", ALONE]
+    if not shutil.which("unshare") or subprocess.run([*words, "/bin/true"], capture_output=True).returncode:
+        pytest.skip("this machine lets us have no network namespace of our own, in which the usual ports are free")
+    return words
+
+
 class Monitor:
     """One monitor: the federation's environment and a state directory of its own."""
 
@@ -165,7 +184,7 @@ class Monitor:
             start_new_session=True,
         )
 
-    def run(self, name: str, *arguments: object, wait: float = 60, **environment: object) -> Report:
+    def run(self, name: str, *arguments: object, wait: float = pace.AMPLE_S, **environment: object) -> Report:
         process = self.start(name, *arguments, **environment)
         try:
             out, err = process.communicate(timeout=wait)
@@ -173,7 +192,24 @@ class Monitor:
             process.kill()
         return Report(process.returncode, out.decode(), err.decode())
 
-    def measured(self, name: str, *arguments: object, wait: float = 60) -> tuple[Report, int]:
+    def run_alone(self, name: str, *arguments: object) -> Report:
+        """Run a probe where nothing listens on any port, whatever other programs this machine has.
+
+        It runs twice, for the GOCDB cannot be reached from there: what that answers is asked before, and kept.
+        """
+        prefix = alone()
+        self.run(name, *arguments)
+        done = subprocess.run(
+            [*prefix, *command(name, "--state-dir", self.state, *arguments)],
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            timeout=pace.AMPLE_S,
+            cwd="/tmp",
+            env=self.environment,
+        )
+        return Report(done.returncode, done.stdout.decode(), done.stderr.decode())
+
+    def measured(self, name: str, *arguments: object, wait: float = pace.AMPLE_S) -> tuple[Report, int]:
         """Run a probe; return its report and its peak memory in KiB.
 
         Between the two stands a small process: a child's peak begins with that of whoever forked it.
@@ -197,3 +233,30 @@ class Monitor:
 @pytest.fixture
 def monitor(federation, tmp_path: Path) -> Monitor:
     return Monitor(federation, tmp_path)
+
+
+# ---- what the pace of the machine kept from being judged
+
+UNJUDGED = "unjudged"
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) -> Iterator[None]:
+    """Give the limits of time that a test did not judge to its report, which goes to whoever prints the summary."""
+    item.user_properties += [(UNJUDGED, why) for why in pace.unjudged]
+    pace.unjudged.clear()
+    return (yield)
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Count what was skipped or not judged because of the machine: nothing is left out in silence."""
+    skipped = [each.nodeid for each in terminalreporter.getreports("skipped") if pace.TOO_BUSY in str(each.longrepr)]
+    reports = [each for kind in terminalreporter.stats.values() for each in kind if hasattr(each, "user_properties")]
+    told = [f"{each.nodeid}: {why}" for each in reports for name, why in each.user_properties if name == UNJUDGED]
+    notes = list(dict.fromkeys(told))  # a test has a report for each of its phases
+    if skipped or notes:
+        terminalreporter.section(
+            f"{pace.TOO_BUSY}: {len(skipped)} tests skipped, {len(notes)} limits of time not judged"
+        )
+        for line in [*skipped, *notes]:
+            terminalreporter.line(line)

@@ -40,7 +40,7 @@ def registered(federation: Federation) -> list[ServiceEndpoint]:
     import requests
 
     url = f"{federation.gocdb.url}?method=get_service_endpoint&scope="
-    answer = requests.get(url, verify=str(federation.ca_directory), timeout=10)
+    answer = requests.get(url, verify=str(federation.ca_directory), timeout=120)
     return sorted(
         read_service_endpoints([answer.content]), key=lambda each: (each.site, each.service_type, each.hostname)
     )

@@ -23,11 +23,11 @@ from pathlib import Path
 from typing import NamedTuple
 
 from tests.conftest import clean_environment
+from tests.pace import AMPLE_S
 
 PROGRAM = shutil.which("nagios4") or "/usr/sbin/nagios4"
 PACKAGE = "nagios4-core"
-PATIENCE_S = 120.0  # for what an idle machine does within seconds
-STOP_S = 20.0
+STOP_S = 120.0
 MAX_SOCKET_PATH = 107
 STATES = ("OK", "WARNING", "CRITICAL", "UNKNOWN")
 HOST = "cloud.example.org"
@@ -286,7 +286,7 @@ class Nagios:
 
         self.until(is_told, "it takes commands")
 
-    def until(self, condition: Callable[[], object], what: str, patience_s: float = PATIENCE_S) -> None:
+    def until(self, condition: Callable[[], object], what: str, patience_s: float = AMPLE_S) -> None:
         """Wait for a condition. Raises: AssertionError that says what was waited for and how things stand."""
         end = time.monotonic() + patience_s
         while not condition():

@@ -10,6 +10,7 @@ from libprobe.deadline import Deadline
 from libprobe.failures import BadData, Misconfigured, ProtocolFailure
 from tests.federation.authority import Authority
 from tests.federation.web import Response, WebServer
+from tests.pace import AMPLE_S
 
 
 @pytest.fixture(scope="module")
@@ -19,7 +20,7 @@ def authority(tmp_path_factory):
 
 @pytest.fixture
 def client(authority):
-    made = HttpClient(Deadline(10), trust=str(authority.ca_directory))
+    made = HttpClient(Deadline(AMPLE_S), trust=str(authority.ca_directory))
     yield made
     made.close()
 

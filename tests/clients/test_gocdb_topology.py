@@ -19,6 +19,7 @@ from tests.federation import gocdb as pi
 from tests.federation.faults import Faults
 from tests.federation.web import Request, Response, WebServer
 from tests.ncg import topology
+from tests.pace import AMPLE_S
 from tests.test_catalogue import endpoint
 
 EVERYTHING = Selection(scopes=())
@@ -33,7 +34,7 @@ class Served:
         self.app = self.content.app
         self.web = WebServer("gocdb", lambda request: self.app(request), faults=self.faults)
 
-    def client(self, seconds: float = 20) -> Gocdb:
+    def client(self, seconds: float = AMPLE_S) -> Gocdb:
         return Gocdb(HttpClient(Deadline(seconds)), self.content.url, None, cache_s=0)
 
     def queries(self) -> list[dict[str, str]]:

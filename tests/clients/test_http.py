@@ -6,7 +6,6 @@ import gc
 import re
 import socket
 import struct
-import time
 import weakref
 
 import pytest
@@ -25,10 +24,10 @@ from libprobe.failures import (
     Rejected,
     TlsFailure,
 )
-from tests.conftest import BUSY_S
 from tests.federation.faults import Faults
 from tests.federation.ldap_peer import LdapPeer
 from tests.federation.web import Response, WebServer
+from tests.pace import AMPLE_S, Watch, seconds
 
 
 def answer(request):
@@ -55,7 +54,7 @@ def server():
 
 @pytest.fixture
 def client():
-    made = HttpClient(Deadline(10))
+    made = HttpClient(Deadline(AMPLE_S))
     yield made
     made.close()
 
@@ -87,7 +86,7 @@ def test_a_client_that_nobody_has_any_more_closes_its_connections_and_is_gone(fe
     site = federation.site("ooi")
     gc.collect()  # what other tests left
     before = connections_of_ours()
-    client = HttpClient(Deadline(10), trust=str(federation.ca_directory))
+    client = HttpClient(Deadline(AMPLE_S), trust=str(federation.ca_directory))
     client.request("GET", f"{site.base}/-/" if secured else server.url)
     gone = weakref.ref(client)
     assert len(connections_of_ours()) == len(before) + 1
@@ -154,29 +153,31 @@ def test_the_environments_proxy_is_used_only_if_asked_for(server, monkeypatch):
     monkeypatch.delenv("NO_PROXY", raising=False)
     url = server.url.replace("localhost", "127.0.0.2")
     with pytest.raises(Refused):  # the server listens on 127.0.0.1 only: nobody but a proxy could have answered
-        HttpClient(Deadline(5)).request("GET", url)
+        HttpClient(Deadline(AMPLE_S)).request("GET", url)
     with pytest.raises(Refused, match="connection refused"):
-        HttpClient(Deadline(5), proxy_from_environment=True).request("GET", server.url)
-    assert HttpClient(Deadline(5)).request("GET", server.url).status == 200
+        HttpClient(Deadline(AMPLE_S), proxy_from_environment=True).request("GET", server.url)
+    assert HttpClient(Deadline(AMPLE_S)).request("GET", server.url).status == 200
 
 
 @pytest.mark.parametrize("fault", ["mute-accept", "mute", "drip-headers", "drip-body"])
 def test_the_deadline_holds_against_a_peer_that_drips(server, fault):
-    server.faults.on(fault, **({"interval": 0.05} if "drip" in fault else {}))
-    client = HttpClient(Deadline(0.6))
-    began = time.monotonic()
+    limit = seconds(0.6)
+    server.faults.on(fault, **({"interval": limit / 10} if "drip" in fault else {}))
+    client = HttpClient(Deadline(limit))
+    watch = Watch()
     with pytest.raises(NoAnswer, match="no complete answer within"):
         client.request("GET", f"{server.url}/big")
-    assert time.monotonic() - began < 1.5 + BUSY_S
+    watch.ended_within(limit + 0.9)
 
 
 def test_another_deadline_holds_within_a_block(server):
     server.faults.on("mute", times=1)
-    client = HttpClient(Deadline(30))
-    began = time.monotonic()
-    with pytest.raises(NoAnswer), client.until(Deadline(0.2)):
+    client = HttpClient(Deadline(AMPLE_S))
+    limit = seconds(0.2)
+    watch = Watch()
+    with pytest.raises(NoAnswer), client.until(Deadline(limit)):
         client.request("GET", server.url)
-    assert time.monotonic() - began < 2 + BUSY_S
+    watch.ended_within(limit + 1.8)
     assert client.request("GET", server.url).status == 200
 
 
@@ -188,24 +189,24 @@ def test_the_peers_clock_is_noted(client, server):
 
 def test_a_ca_path_that_is_none_is_our_fault(tmp_path):
     with pytest.raises(Misconfigured, match="holds no CA certificates"):
-        HttpClient(Deadline(5), trust=str(tmp_path)).request("GET", "https://localhost:1/")
+        HttpClient(Deadline(AMPLE_S), trust=str(tmp_path)).request("GET", "https://localhost:1/")
     with pytest.raises(Misconfigured, match="cannot be read"):
-        HttpClient(Deadline(5), trust=str(tmp_path / "none")).request("GET", "https://localhost:1/")
+        HttpClient(Deadline(AMPLE_S), trust=str(tmp_path / "none")).request("GET", "https://localhost:1/")
     (tmp_path / "bundle.pem").write_text("nonsense")
     with pytest.raises(Misconfigured, match="cannot be read as PEM"):
-        HttpClient(Deadline(5), trust=str(tmp_path / "bundle.pem")).request("GET", "https://localhost:1/")
+        HttpClient(Deadline(AMPLE_S), trust=str(tmp_path / "bundle.pem")).request("GET", "https://localhost:1/")
 
 
 def test_a_server_that_wants_a_certificate_we_have_not(federation):
     site = federation.site("rocci")
     site.web.use_context(site.authority.server_context(site.credential, clients="required"))
     with pytest.raises((OwnCredential, ProtocolFailure)):
-        HttpClient(Deadline(5), trust=str(federation.ca_directory)).request("GET", f"{site.base}/-/")
+        HttpClient(Deadline(AMPLE_S), trust=str(federation.ca_directory)).request("GET", f"{site.base}/-/")
 
 
 def test_only_the_given_cas_are_trusted(federation):
     with pytest.raises(TlsFailure, match="not trusted here"):
-        HttpClient(Deadline(5)).request("GET", f"{federation.site('ooi').base}/-/")
+        HttpClient(Deadline(AMPLE_S)).request("GET", f"{federation.site('ooi').base}/-/")
 
 
 def test_urls_are_shown_without_query_and_user():
@@ -227,7 +228,7 @@ def test_an_origin_is_scheme_host_and_port(first, second, same):
 
 def test_the_first_connection_is_made_before_requests_is_loaded_and_carries_the_first_request(federation):
     server = federation.service("gocdb").web
-    made = HttpClient(Deadline(10), trust=str(federation.ca_directory))
+    made = HttpClient(Deadline(AMPLE_S), trust=str(federation.ca_directory))
     before = server.connections
     for _ in range(2):
         made.request("GET", f"{server.url}/")
@@ -237,7 +238,7 @@ def test_the_first_connection_is_made_before_requests_is_loaded_and_carries_the_
 
 def test_a_first_connection_that_was_not_needed_is_closed(federation):
     server = federation.service("gocdb").web
-    made = HttpClient(Deadline(10), trust=str(federation.ca_directory))
+    made = HttpClient(Deadline(AMPLE_S), trust=str(federation.ca_directory))
     made._opened(f"{server.url}/")
     waiting = made._waiting[2]
     made.close()
@@ -248,7 +249,7 @@ def test_a_first_connection_that_was_not_needed_is_closed(federation):
 @pytest.mark.parametrize("url", ["http://localhost:99999/", "http://localhost:x/", "http://", "http://é.invalid/"])
 def test_an_address_that_is_none_is_a_failure_with_what_was_asked(url):
     with pytest.raises((ProtocolFailure, NameUnknown), match=r"^GET http"):
-        HttpClient(Deadline(5)).request("GET", url)
+        HttpClient(Deadline(AMPLE_S)).request("GET", url)
 
 
 # ---- what a broken connection means
@@ -267,7 +268,7 @@ def test_half_of_a_head_is_no_answer(client, cut):
 def proxied(federation):
     """A client with our proxy, and the TLS settings of a good server."""
     found = find_certificate(str(federation.proxy))
-    made = HttpClient(Deadline(20), trust=str(federation.ca_directory), credential=found)
+    made = HttpClient(Deadline(AMPLE_S), trust=str(federation.ca_directory), credential=found)
     yield made, federation.site("rocci").web.context
     made.close()
 

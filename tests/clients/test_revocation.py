@@ -17,6 +17,7 @@ from libprobe.clients.revocation import Revoked, expect_not_revoked
 from libprobe.deadline import Deadline
 from libprobe.failures import Failure, Misconfigured, TlsFailure
 from tests.federation.authority import Authority, subject_hash
+from tests.pace import AMPLE_S
 
 
 @pytest.fixture(scope="module")
@@ -43,7 +44,7 @@ def handshake(context: ssl.SSLContext, directory: Path) -> Failure | None:
 
         threading.Thread(target=serve, daemon=True).start()
         port = listener.getsockname()[1]
-        deadline = Deadline(10)
+        deadline = Deadline(AMPLE_S)
         plain = sockets.connect("localhost", port, deadline)
         made = tls.context(str(directory))
         try:
@@ -183,11 +184,11 @@ def test_a_certificate_that_is_not_listed_does_not_cost_the_library(authority, h
         threading.Thread(target=serve, daemon=True).start()
         program = (
             "import sys; from libprobe.clients import sockets, tls; from libprobe.deadline import Deadline;"
-            f"plain = sockets.connect('localhost', {port}, Deadline(10));"
-            f"tls.secure(plain, tls.context({str(directory)!r}), 'localhost', {port}, Deadline(10), asked='it',"
+            f"plain = sockets.connect('localhost', {port}, Deadline({AMPLE_S}));"
+            f"tls.secure(plain, tls.context({str(directory)!r}), 'localhost', {port}, Deadline({AMPLE_S}), asked='it',"
             "with_credential=False); print('libprobe.formats.crl' in sys.modules, 'cryptography' in sys.modules)"
         )
         done = subprocess.run(
-            [sys.executable, "-c", program], capture_output=True, text=True, env=clean_environment(), timeout=30
+            [sys.executable, "-c", program], capture_output=True, text=True, env=clean_environment(), timeout=AMPLE_S
         )
     assert (done.stdout, done.stderr) == ("True False\n", "")

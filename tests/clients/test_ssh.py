@@ -14,9 +14,9 @@ import pytest
 from libprobe.clients import ssh
 from libprobe.deadline import Deadline
 from libprobe.failures import Failure, Misconfigured, NoAnswer, ProtocolFailure, Refused
-from tests.conftest import BUSY_S
 from tests.federation.occi import VM
 from tests.federation.ssh import Guests
+from tests.pace import AMPLE_S, Watch, seconds
 
 KEY = ssh.fresh_key("egi-sam")
 SCRIPT = b"#!/bin/sh\numask 022\necho 0123456789abcdef > /var/tmp/marker\n"
@@ -36,8 +36,8 @@ def guests() -> Iterator[Guests]:
     running.stop()
 
 
-def read(guests: Guests, *, seconds: float = 10, user: str = "cloudadm", key: ssh.KeyPair = KEY) -> bytes:
-    deadline = Deadline(seconds)
+def read(guests: Guests, *, limit: float = AMPLE_S, user: str = "cloudadm", key: ssh.KeyPair = KEY) -> bytes:
+    deadline = Deadline(limit)
     with ssh.login("127.1.2.3", guests.port, user, key, deadline, deadline) as session:
         return session.read("/var/tmp/marker", 4096)
 
@@ -50,7 +50,7 @@ def test_a_file_is_read_with_the_key_that_reached_the_vm(guests):
 
 
 def test_several_files_are_read_in_one_session_and_an_absent_one_is_empty(guests):
-    deadline = Deadline(10)
+    deadline = Deadline(AMPLE_S)
     with ssh.login("127.1.2.3", guests.port, "cloudadm", KEY, deadline, deadline) as session:
         assert session.software == "SSH-2.0-guest"
         assert session.read("/no such; file", 100) == b""
@@ -61,8 +61,8 @@ def test_several_files_are_read_in_one_session_and_an_absent_one_is_empty(guests
 
 
 def test_the_session_outlasts_the_attempt(guests):
-    attempt = Deadline(1.0)
-    with ssh.login("127.1.2.3", guests.port, "cloudadm", KEY, attempt, Deadline(10)) as session:
+    attempt = Deadline(AMPLE_S)
+    with ssh.login("127.1.2.3", guests.port, "cloudadm", KEY, attempt, Deadline(AMPLE_S)) as session:
         attempt.end_within(0)
         assert session.read("/var/tmp/marker", 100)
 
@@ -93,11 +93,12 @@ def test_another_key_and_another_user_are_refused_and_nothing_else_is_tried(gues
     ],
 )
 def test_a_misbehaving_vm_is_a_failure_within_the_deadline(guests, fault, kind, said):
-    guests.faults.on(fault)
-    began = time.monotonic()
+    limit = seconds(1.0) if kind is NoAnswer else AMPLE_S
+    guests.faults.on(fault, **({"interval": limit / 2} if fault == "ssh-drip" else {}))
+    watch = Watch()
     with pytest.raises(kind, match=rf"^SSH to 127.1.2.3 port {guests.port}: (?:{said})$"):
-        read(guests, seconds=1.0 if kind is NoAnswer else 10)
-    assert time.monotonic() - began < 11
+        read(guests, limit=limit)
+    watch.ended_within(limit + 1.0)
 
 
 def test_an_endless_file_is_cut(guests):
@@ -106,7 +107,7 @@ def test_an_endless_file_is_cut(guests):
 
 
 def test_a_port_nobody_listens_on():
-    deadline = Deadline(5)
+    deadline = Deadline(AMPLE_S)
     with (
         pytest.raises(Refused, match=r"127\.1\.2\.3 port 1: connection refused"),
         ssh.login("127.1.2.3", 1, "cloudadm", KEY, deadline, deadline),
@@ -156,14 +157,14 @@ def peer(*pieces: bytes) -> Iterator[int]:
 )
 def test_a_peer_that_speaks_something_else_is_a_failure_and_no_exception(said, capfd):
     with peer(*said) as port:
-        deadline = Deadline(3)
-        began = time.monotonic()
+        deadline = Deadline(limit := seconds(3))
+        watch = Watch()
         with (
             pytest.raises(Failure, match=f"^SSH to 127.0.0.1 port {port}: "),
             ssh.login("127.0.0.1", port, "cloudadm", KEY, deadline, deadline),
         ):
             pass
-        assert time.monotonic() - began < 4 + BUSY_S
+        watch.ended_within(limit + 1)
     assert capfd.readouterr().err == ""
 
 

@@ -17,6 +17,7 @@ from libprobe.credentials import find_certificate
 from libprobe.deadline import Deadline
 from libprobe.failures import TlsFailure
 from tests.federation.ldap_peer import LdapPeer
+from tests.pace import AMPLE_S
 from tests.reliability import peers
 
 
@@ -33,7 +34,7 @@ def trust(federation, tmp_path):
 
 
 def ask(site, trust):
-    client = HttpClient(Deadline(10), trust=str(trust))
+    client = HttpClient(Deadline(AMPLE_S), trust=str(trust))
     try:
         client.request("GET", f"{site.base}/-/")
     finally:
@@ -136,17 +137,17 @@ EARLY_ENDS = {
 
 
 def over_http(port):
-    HttpClient(Deadline(10)).request("GET", f"https://localhost:{port}/")
+    HttpClient(Deadline(AMPLE_S)).request("GET", f"https://localhost:{port}/")
 
 
 def over_ldap(port):
     access = ldap.Access(context=tls.context(None))
-    with ldap.LdapClient(ldap.Address("ldaps", "localhost", port), Deadline(10), access) as client:
+    with ldap.LdapClient(ldap.Address("ldaps", "localhost", port), Deadline(AMPLE_S), access) as client:
         client.connect()
 
 
 def over_stomp(port):
-    with stomp.Session("localhost", port, Deadline(10), context=tls.context(None)) as session:
+    with stomp.Session("localhost", port, Deadline(AMPLE_S), context=tls.context(None)) as session:
         session.connect()
 
 

@@ -29,7 +29,8 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from libprobe.ncg.validation import icinga2_command
 from tests.conftest import ROOT, clean_environment, command
 from tests.federation.federation import Federation
-from tests.nagios import PATIENCE_S, STATES, STOP_S, Service, command_line
+from tests.nagios import STATES, STOP_S, Service, command_line
+from tests.pace import AMPLE_S
 
 from .downtimes import Downtime
 from .monitor import ASKED_AGAIN_S, INTERVAL_FACTOR, NotWritten
@@ -243,7 +244,9 @@ class IcingaCloud:
     def ask(self, method: str, path: str, document: object = None, *, name: str = MASTER) -> list[dict]:
         """Ask the interface of the master, or of the satellite. Raises: requests.RequestException."""
         url = f"https://127.0.0.1:{self._ports[name]}/v1/{path}"
-        answer = self._session.request(method, url, json=document, headers={"Accept": "application/json"}, timeout=30)
+        answer = self._session.request(
+            method, url, json=document, headers={"Accept": "application/json"}, timeout=AMPLE_S
+        )
         answer.raise_for_status()
         results: list[dict] = answer.json()["results"]
         return results
@@ -334,7 +337,7 @@ class IcingaCloud:
 
         self.until(is_done, "every service was checked once more")
 
-    def until(self, condition: Callable[[], object], what: str, patience_s: float = PATIENCE_S) -> None:
+    def until(self, condition: Callable[[], object], what: str, patience_s: float = AMPLE_S) -> None:
         """Wait for a condition. Raises: AssertionError that says what was waited for and how things stand."""
         end = time.monotonic() + patience_s
         while not condition():

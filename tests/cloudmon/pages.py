@@ -25,7 +25,7 @@ PROGRAMS = Path("/usr/lib/cgi-bin/nagios4")
 FILES = {"/nagios4/stylesheets/": Path("/etc/nagios4/stylesheets"), "/nagios4/": Path("/usr/share/nagios4/htdocs")}
 CGI = "/nagios4/cgi-bin/"
 FIRST = f"{CGI}status.cgi?host=all&limit=0"
-CGI_S = 30.0
+CGI_S = 300.0
 OWN_HOSTS = ("localhost", "127.0.0.1")
 
 # cmd.cgi refuses every command: it wants a cookie, and no cookie is passed on, and it wants authentication.
@@ -71,7 +71,7 @@ class Pages:
 
 
 class _Handler(http.server.BaseHTTPRequestHandler):
-    timeout = 30
+    timeout = 300
     server_version = "cloudmon"
 
     def __init__(self, settings: Path, *arguments: object) -> None:

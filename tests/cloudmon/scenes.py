@@ -14,6 +14,7 @@ from libprobe.formats.gocdb import read_service_endpoints
 from tests.conftest import ROOT
 from tests.federation.federation import Federation, Site
 from tests.nagios import Service
+from tests.pace import AMPLE_S
 
 VM, CONTEXT = "eu.egi.cloud.OCCI-VM-ops", "eu.egi.cloud.OCCI-Context-ops"
 NEW_HOST, NEW_SITE = "new.fedcloud.test", "NEW-CLOUD"
@@ -36,7 +37,7 @@ class Monitor(Protocol):
 def registered(federation: Federation) -> dict[str, set[Service]]:
     """The services that the GOCDB and the catalogue ask for, by site: told without a monitor or fedcloud-ncg."""
     url = f"{federation.gocdb.url}?method=get_service_endpoint&monitored=Y"
-    answer = requests.get(url, verify=str(federation.ca_directory), timeout=30)
+    answer = requests.get(url, verify=str(federation.ca_directory), timeout=AMPLE_S)
     found: dict[str, set[Service]] = {}
     for endpoint in read_service_endpoints([answer.content]):
         for metric in catalogue.read(str(ROOT / "etc/ncg")):

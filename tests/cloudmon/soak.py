@@ -35,7 +35,8 @@ from tests.federation import gocdb as pi
 from tests.federation.federation import OCCI, Federation
 from tests.federation.federation import Site as Cloud
 from tests.nagios import STATES, Service, command_line
-from tests.worker.handler import Worker, until
+from tests.pace import until
+from tests.worker.handler import Worker
 
 from .monitor import CloudMonitor
 
@@ -302,10 +303,10 @@ class Soak:
         """
         self.monitor.generate()
         self.monitor.start()
-        until(self.monitor.query_socket.exists, 60)
+        until(self.monitor.query_socket.exists)
         self.worker.start()
         names = [path.name for path in (ROOT / "probes").glob("check_*")]
-        until(lambda: self.worker.said().count("registered for") >= len(names), 120)
+        until(lambda: self.worker.said().count("registered for") >= len(names))
         self.monitor.begin()
         began = time.time()
         for each in self.subjects:

@@ -17,6 +17,7 @@ from tests.federation import broker
 from tests.federation import gocdb as pi
 from tests.federation.federation import OCCI, Federation
 from tests.nagios import PACKAGE, PROGRAM, Service
+from tests.pace import AMPLE_S
 
 from . import pages
 from .downtimes import OfNagios, outages_of_the_gocdb_and_no_other_are_scheduled_and_ended
@@ -107,7 +108,7 @@ def the_web_pages_show_the_critical_services(monitor: CloudMonitor, count: int) 
 
 
 def fetched(url: str) -> str:
-    with urllib.request.urlopen(url, timeout=60) as answer:
+    with urllib.request.urlopen(url, timeout=AMPLE_S) as answer:
         return answer.read().decode()
 
 

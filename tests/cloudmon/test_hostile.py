@@ -11,6 +11,7 @@ import pytest
 from libprobe import output
 from libprobe.failures import CRITICAL
 from tests import browser
+from tests.pace import AMPLE_S
 
 from . import pages
 
@@ -125,7 +126,7 @@ class Shown:
                 "REQUEST_METHOD": "GET",
                 "PATH": os.defpath,
             },
-            timeout=60,
+            timeout=AMPLE_S,
         )
         path = self._directory / f"{program}.html"
         path.write_bytes(b"<meta charset=utf-8>" + done.stdout.partition(b"\n\n")[2])

@@ -8,7 +8,6 @@ import signal
 import subprocess
 import sys
 import tempfile
-import time
 import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
@@ -17,6 +16,7 @@ import pytest
 
 from tests.conftest import ROOT, clean_environment
 from tests.nagios import PACKAGE, PROGRAM
+from tests.pace import AMPLE_S, until
 
 from . import pages
 
@@ -45,7 +45,7 @@ def program(whole_machine: None, directory: Path) -> Iterator[subprocess.Popen[s
     yield process
     if process.poll() is None:
         process.terminate()
-    process.communicate(timeout=120)
+    process.communicate(timeout=AMPLE_S)
 
 
 def test_it_tells_its_address_and_changes_and_ctrl_c_leaves_nothing(
@@ -64,17 +64,14 @@ def test_it_tells_its_address_and_changes_and_ctrl_c_leaves_nothing(
     if pages.is_installed():
         address = re.search(r"^Its web pages: (http://localhost:\d+/)$", text, re.MULTILINE)
         assert address, text
-        with urllib.request.urlopen(address[1], timeout=60) as answer:
+        with urllib.request.urlopen(address[1], timeout=AMPLE_S) as answer:
             assert b"Current Network Status" in answer.read()
     program.send_signal(signal.SIGINT)
-    rest, _ = program.communicate(timeout=120)
+    rest, _ = program.communicate(timeout=AMPLE_S)
     assert program.returncode == 0
     assert rest.endswith("Stopping ...\nNagios and the federation are stopped; nothing is left of them.\n"), rest
     assert not list(directory.glob("cloudmon-*"))
-    end = time.monotonic() + 30
-    while left := running_below(directory):
-        assert time.monotonic() < end, left
-        time.sleep(0.05)
+    until(lambda: not running_below(directory), every_s=0.05)
 
 
 def running_below(directory: Path) -> list[str]:
@@ -100,7 +97,7 @@ def test_a_directory_too_deep_for_nagios_is_told_before_it_crashes_there(directo
         text=True,
         cwd=ROOT,
         env=clean_environment(HOME=directory, TMPDIR=deep),
-        timeout=120,
+        timeout=AMPLE_S,
     )
     assert (done.returncode, done.stderr) == (1, "")
     assert re.search(

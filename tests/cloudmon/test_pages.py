@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.pace import AMPLE_S
+
 from . import pages
 
 Get = Callable[..., tuple[int, str, str]]
@@ -24,7 +26,7 @@ def get(tmp_path: Path) -> Iterator[Get]:
         port = int(shown.url.rstrip("/").rpartition(":")[2])
 
         def ask(path: str, method: str = "GET", host: str = "") -> tuple[int, str, str]:
-            connection = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
+            connection = http.client.HTTPConnection("127.0.0.1", port, timeout=AMPLE_S)
             connection.putrequest(method, path, skip_host=True)
             connection.putheader("Host", host or f"localhost:{port}")
             connection.endheaders()

@@ -18,9 +18,9 @@ from libprobe.ncg.validation import icinga2_command
 from tests.conftest import ROOT, clean_environment, command
 from tests.dashboards.test_grafana import graphs
 from tests.federation.web import Request, Response, WebServer
+from tests.pace import AMPLE_S
 
 PROGRAM = shutil.which("icinga2") or "/usr/sbin/icinga2"
-PATIENCE_S = 240.0
 FINISHED = {"occi_vm": "time_total", "endpoint_tcp": "connect_time"}
 """Measurements that are waited for, with a label of each."""
 
@@ -93,7 +93,7 @@ def until_there(
 ) -> dict[tuple[str, str], dict[str, str]]:
     """Tags of points by measurement and label, when everything that is waited for has come."""
     found: dict[tuple[str, str], dict[str, str]] = {}
-    end = time.monotonic() + PATIENCE_S
+    end = time.monotonic() + AMPLE_S
     while not found.keys() >= set(FINISHED.items()):
         assert process.poll() is None, output.read_text()
         assert time.monotonic() < end, (sorted(found), output.read_text()[-2000:])

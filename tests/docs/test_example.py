@@ -71,11 +71,13 @@ def test_the_monitor_and_the_tables_take_it_up(checkout: Path) -> None:
 
 
 def test_the_self_check_runs_it(checkout: Path, federation) -> None:
-    federation.gocdb.add_service(
-        pi.Service("storage.fedcloud.test", topology.CDMI, "OOI-CLOUD", "https://localhost:1/")
-    )
+    service = pi.Service("storage.fedcloud.test", topology.CDMI, "OOI-CLOUD", "https://localhost:1/")
+    federation.gocdb.add_service(service)
     words = ["OOI-CLOUD" if word == "EXAMPLE-SITE" else word for word in typed("fedcloud-selfcheck")]
-    said = run(checkout, sys.executable, *words, code=2, **federation.environment())
+    try:
+        said = run(checkout, sys.executable, *words, code=2, **federation.environment())
+    finally:
+        federation.gocdb.remove_service(service)
     assert re.search(r"CRITICAL  eu\.egi\.cloud\.CDMI-Capabilities .* connection refused", said), said
 
 

@@ -15,6 +15,7 @@ import pytest
 
 from tests.conftest import ROOT, Monitor, Report
 from tests.federation.stomp_responder import Manner, Responder
+from tests.pace import AMPLE_S, seconds
 
 LINE = re.compile(r"^([A-Za-z-]+) (OK|WARNING|CRITICAL|UNKNOWN) - (.*?)(?: \| (.*))?$", re.MULTILINE)
 """Name, state, sentence and performance data of a status line."""
@@ -76,7 +77,7 @@ def context(stage: Stage, *words: object, site: str = "ooi") -> Report:
 
 def boot(stage: Stage, *words: object, port: int = 0) -> Report:
     port = port or stage.federation.guests.port
-    return context(stage, "--boot", "--ssh-port", port, "-t", "12", "--wait", "1", *words)
+    return context(stage, "--boot", "--ssh-port", port, "-t", seconds(12), "--wait", seconds(1), *words)
 
 
 def answers(stage: Stage, without: str) -> Stage:
@@ -86,7 +87,7 @@ def answers(stage: Stage, without: str) -> Stage:
     site = stage.federation.site("rocci")
     url = f"{site.base}/-/"
     text = requests.get(
-        url, cert=str(stage.federation.proxy), verify=str(stage.federation.ca_directory), timeout=30
+        url, cert=str(stage.federation.proxy), verify=str(stage.federation.ca_directory), timeout=AMPLE_S
     ).text
     kept = [line for line in text.splitlines() if not re.search(without, line)]
     headers = {"Content-Type": "text/plain"}
@@ -217,13 +218,13 @@ SCENES: dict[str, list[Scene]] = {
         lambda s: bdii(s.fault("bdii", "bdii-no-cloud")),
         lambda s: bdii(s.fault("bdii", "bdii-gone")),
         lambda s: bdii(s, "-p", "1"),
-        lambda s: s.fault("gocdb", "status", code=503).run("check_cloud_bdii", "-H", "localhost"),
+        lambda s: s.fault("gocdb", "status", code=503).monitor.run_alone("check_cloud_bdii", "-H", "localhost"),
     ],
     "check_broker": [
         RABBIT,
         RABBIT,
         lambda s: broker(s, "--destination", "/queue/egi.probe", "-w", "~:0"),
-        lambda s: broker(s, "--destination", "/queue/egi.probe", "-t", "3", unconfirmed=("SEND",)),
+        lambda s: broker(s, "--destination", "/queue/egi.probe", "-t", seconds(3), unconfirmed=("SEND",)),
         lambda s: broker(s, error_at="CONNECT", error=("Bad CONNECT", "Virtual host 'x' access denied")),
         lambda s: s.run("check_broker", "-u", "stomp://localhost:1"),
         RABBIT,

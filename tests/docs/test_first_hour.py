@@ -7,15 +7,13 @@ import re
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from tests.conftest import ROOT, clean_environment
-
-PATIENCE_S = 120.0
+from tests.pace import AMPLE_S, until
 
 
 @pytest.fixture
@@ -30,14 +28,11 @@ def welcome(tmp_path: Path) -> Iterator[str]:
             stderr=subprocess.STDOUT,
             env=clean_environment(HOME=tmp_path),
         )
-    end = time.monotonic() + PATIENCE_S
-    while "Stop it with Ctrl-C" not in said.read_text():
-        assert process.poll() is None, said.read_text()
-        assert time.monotonic() < end, said.read_text()
-        time.sleep(0.1)
+    until(lambda: "Stop it with Ctrl-C" in said.read_text() or process.poll() is not None, every_s=0.1)
+    assert process.poll() is None, said.read_text()
     yield said.read_text()
     process.send_signal(signal.SIGINT)
-    assert process.wait(60) == 0
+    assert process.wait(AMPLE_S) == 0
     assert said.read_text().endswith("stopping\n")
 
 

@@ -20,6 +20,8 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+from tests.pace import AMPLE_S
+
 from .faults import Fault, Faults, register
 
 SERVICE_TYPE = "eu.egi.cloud.information.bdii"
@@ -228,10 +230,10 @@ class Bdii:
         self._watch = subprocess.Popen(
             ["/bin/sh", "-c", 'cat >/dev/null; kill -9 "$1"', "watch", str(process.pid)], stdin=subprocess.PIPE
         )
-        give_up = time.monotonic() + 10
+        give_up = time.monotonic() + AMPLE_S
         while process.poll() is None and time.monotonic() < give_up:
             with contextlib.suppress(OSError):
-                socket.create_connection(("127.0.0.1", self.port), timeout=1).close()
+                socket.create_connection(("127.0.0.1", self.port), timeout=AMPLE_S).close()
                 return
             time.sleep(0.005)
         self.stop()

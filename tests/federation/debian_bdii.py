@@ -15,6 +15,8 @@ import subprocess
 import time
 from pathlib import Path
 
+from tests.pace import AMPLE_S
+
 from .bdii import find
 
 CONFIG = Path("/usr/share/bdii/bdii-slapd.conf")
@@ -100,10 +102,10 @@ class DebianBdii:
             self._slapd.wait()
 
     def _await_slapd(self, process: subprocess.Popen[bytes]) -> None:
-        give_up = time.monotonic() + 20
+        give_up = time.monotonic() + AMPLE_S
         while process.poll() is None and time.monotonic() < give_up:
             with contextlib.suppress(OSError):
-                socket.create_connection(("127.0.0.1", self.port), timeout=1).close()
+                socket.create_connection(("127.0.0.1", self.port), timeout=AMPLE_S).close()
                 return
             time.sleep(0.01)
         self.__exit__()

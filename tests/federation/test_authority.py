@@ -38,6 +38,7 @@ from tests.federation.authority import (
     user_dn,
 )
 from tests.federation.web import Request, Response, WebServer
+from tests.pace import AMPLE_S
 
 ROBOT_DN = "/DC=test/DC=fedcloud/O=People/CN=Robot - cloudmon"
 
@@ -160,7 +161,7 @@ def test_a_weak_host_is_served_and_refused_by_a_modern_client(authority: Authori
         WebServer("weak", lambda request: Response(200), context=authority.server_context(host)) as server,
         pytest.raises(requests.exceptions.SSLError, match="key too weak"),
     ):
-        requests.get(server.url, verify=str(authority.ca_directory), timeout=5)
+        requests.get(server.url, verify=str(authority.ca_directory), timeout=AMPLE_S)
 
 
 # -- users ------------------------------------------------------------------------------------------------
@@ -375,7 +376,7 @@ def vo_server(authority: Authority) -> Iterator[WebServer]:
 
 
 def ask(authority: Authority, server: WebServer, cert: object = None) -> str:
-    return requests.get(server.url, verify=str(authority.ca_directory), cert=cert, timeout=5).text  # type: ignore[arg-type]
+    return requests.get(server.url, verify=str(authority.ca_directory), cert=cert, timeout=AMPLE_S).text  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("depth", [1, 2])

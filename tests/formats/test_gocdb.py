@@ -213,11 +213,11 @@ def test_20000_endpoints_need_little_memory() -> None:
 
 
 def test_hostile_documents_do_not_take_long() -> None:
-    began = time.perf_counter()
+    began = time.process_time()
     for data in (b"<results>" + b"<a/>" * 500_000, b"<results><a>" + b"&amp;" * 500_000, b"<" * 1_000_000):
         with pytest.raises(BadData):
             read(data)
-    assert time.perf_counter() - began < 20
+    assert time.process_time() - began < 20
 
 
 # ---- Downtimes

@@ -297,12 +297,12 @@ EVIL = [
 
 @pytest.mark.parametrize("text", EVIL, ids=range(len(EVIL)))
 def test_no_text_takes_long(text: str) -> None:
-    began = time.perf_counter()
+    began = time.process_time()
     for line in (text, "<a>" + text, 'a.b="' + text):
         list(occi_text.categories(line))
         list(occi_text.links(line))
         list(occi_text.attributes(line))
-    assert time.perf_counter() - began < 20  # a quadratic one takes minutes
+    assert time.process_time() - began < 20  # a quadratic one takes minutes
 
 
 def test_headers_have_limits_too() -> None:

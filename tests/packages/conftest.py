@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import ROOT, Report
+from tests.pace import AMPLE_S
 
 PROGRAMS = sorted(path.name for names in ("check_*", "fedcloud-*") for path in (ROOT / "probes").glob(names))
 PROBES_DIRECTORY = "/usr/libexec/argo-monitoring/probes/fedcloud"
@@ -61,7 +62,7 @@ class CleanRoot:
             ["chroot", *account, str(self.path), *words],
             stdin=subprocess.DEVNULL,
             capture_output=True,
-            timeout=300,
+            timeout=AMPLE_S,
             env={"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "DEBIAN_FRONTEND": "noninteractive", **environment},
         )
         return Report(done.returncode, done.stdout.decode(), done.stderr.decode())

@@ -5,17 +5,16 @@ from __future__ import annotations
 import base64
 import json
 import re
-import time
 from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
 from tests import planted
-from tests.conftest import BUSY_S
 from tests.federation import appdb as images
 from tests.federation import gocdb as pi
 from tests.formats.signing import signed
+from tests.pace import Watch, seconds
 
 PROBE = "check_appdb_update"
 HOST = "appdb.fedcloud.test"
@@ -149,7 +148,7 @@ def test_an_expired_list_is_critical(look, appdb, url):
     report = look()
     assert report.code == 2
     assert report.first == (f"AppDB-Update CRITICAL - {url}: the list expired 24 h ago, so subscribers drop its images")
-    assert report.performance["time_left"].startswith("-86400")
+    assert -87000 < int(report.performance["time_left"].partition("s")[0]) <= -86400
 
 
 def test_a_list_from_the_future_is_critical_and_a_little_of_it_is_not(look, appdb, url):
@@ -402,9 +401,10 @@ def test_an_appdb_that_fails_is_critical_with_its_reason(look, appdb, url, fault
 @pytest.mark.parametrize("fault", ["mute-accept", "drip-handshake", "mute", "drip-headers", "drip-body"])
 def test_an_appdb_that_stays_mute_or_drips_is_given_up_in_time(look, appdb, url, fault):
     appdb.faults.on(fault)
-    began = time.monotonic()
-    report = look("-t", "1.5")
-    assert time.monotonic() - began < 4 + BUSY_S
+    limit = seconds(1.5)
+    watch = Watch()
+    report = look("-t", limit)
+    watch.ended_within(limit + 2.5)
     assert (report.code, report.err) == (2, "")
     # on a busy machine the timer behind the deadline may be the first to say so
     assert re.match(rf"AppDB-Update CRITICAL - (GET )?{re.escape(url)}(: | did not let us finish)", report.first)

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import re
-import time
 from datetime import UTC, datetime
 
 import pytest
 
+from tests import pace
 from tests.federation.bdii import Bdii, Cloud
 from tests.federation.debian_bdii import DebianBdii, is_installed
 from tests.federation.faults import Faults
@@ -37,13 +37,13 @@ def bdii(tmp_path):
 
 
 def look(probe, bdii, *, until: str):
-    """Ask until the update daemon has done its work and that is said, or for half a minute."""
-    give_up = time.monotonic() + 30
-    while True:
+    """Ask until the update daemon has done its work and that is said."""
+
+    def ask():
         report = probe(PROBE, "-u", bdii.url, "--site", SITE)
-        if until in report.first or time.monotonic() > give_up:
-            return report
-        time.sleep(0.3)
+        return report if until in report.first else None
+
+    return pace.until(ask, until, every_s=0.3)
 
 
 def test_a_cloud_is_missed_until_its_provider_publishes_it(probe, bdii):

@@ -14,7 +14,8 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from tests import planted
-from tests.conftest import BUSY_S, HANGS, Monitor
+from tests.conftest import HANGS, Monitor
+from tests.pace import AMPLE_S, Watch, judge, seconds, timer_was_first, until
 
 PROBE = "check_occi_vm"
 CLOUDS = ["occi-os", "ooi", "rocci", "snf", "rocci2"]
@@ -79,7 +80,7 @@ def test_a_slow_cloud_is_measured_and_not_hammered(monitor):
     report = look(monitor, "ooi")
     active = float(report.performance["time_to_active"].partition("s")[0])
     assert report.code == 0
-    assert 2.0 <= active < 2.5 + BUSY_S  # benchmarks/lifecycle.py holds a tenth of a second
+    judge(active, 2.5, not_before=2.0)  # benchmarks/lifecycle.py holds a tenth of a second
     assert 4 <= requests(site).count("GET /occi1.1/compute/ID 200") <= 24 + 10 * (active - 2.0)
 
 
@@ -99,7 +100,7 @@ def test_ncg_passes_endpoint_image_and_resource_in_any_order(monitor, order):
         ("--endpoint", site.base),
         ("--image", site.image),
         ("--resource", site.resource),
-        ("-t", 60),
+        ("-t", seconds(60)),
     ]
     arguments = [word for option in (options[::-1] if order else options) for word in option]
     assert monitor.run(PROBE, *arguments).code == 0
@@ -114,7 +115,9 @@ def test_context_reaches_the_vm(monitor, tmp_path, cloud):
     (tmp_path / "key.pub").write_text(line + "\n")
     site = monitor.federation.site(cloud)
     site.faults.on("delete-ignored")
-    report = look(monitor, cloud, "--user-data", tmp_path / "data", "--public-key", tmp_path / "key.pub", "-t", 4)
+    report = look(
+        monitor, cloud, "--user-data", tmp_path / "data", "--public-key", tmp_path / "key.pub", "-t", seconds(4)
+    )
     [vm] = site.occi.vms()
     assert (vm.user_data, vm.public_key) == ("I2Nsb3VkLWNvbmZpZwo=", line)
     assert report.code == 1
@@ -151,9 +154,10 @@ def test_slower_than_the_critical_limit_is_critical(monitor):
 def test_a_vm_that_never_becomes_active_is_given_up_in_time_and_removed(monitor, cloud, arguments, code):
     site = monitor.federation.site(cloud)
     site.faults.on("build-endless")
-    report = look(monitor, cloud, "-t", "6", *arguments)
+    limit = seconds(6)
+    report = look(monitor, cloud, "-t", limit, *arguments)
     assert report.code == code, report.out
-    assert float(report.performance["time_total"].partition("s")[0]) < 6.5
+    judge(float(report.performance["time_total"].partition("s")[0]), limit + 0.5, late_s=0)
     if code == 1:
         assert re.fullmatch(
             rf"OCCI-VM WARNING - {re.escape(site.base)}: VM still (in)?[a-z]+ after [\d.]+ m?s, given up",
@@ -166,12 +170,13 @@ def test_a_vm_that_never_becomes_active_is_given_up_in_time_and_removed(monitor,
 def test_a_last_poll_that_our_own_deadline_cuts_off_does_not_hide_that_the_vm_is_late(monitor):
     site = monitor.federation.site("ooi")
     site.faults.on("build-endless")
-    process = monitor.start(PROBE, "-u", site.url, "-t", "8")  # of which 6 s are for the VM to become active
-    while not site.occi.vms() and process.poll() is None:
-        time.sleep(0.02)
-    time.sleep(4)
+    limit = seconds(8)  # of which three quarters are for the VM to become active
+    watch = Watch()
+    process = monitor.start(PROBE, "-u", site.url, "-t", limit)
+    until(lambda: site.occi.vms() or process.poll() is not None)
+    time.sleep(max(0.0, limit * 0.75 - max(1.5, limit / 40) - watch.seconds()))
     site.faults.on("mute", method="GET", path="/compute/", times=1)
-    out, _ = process.communicate(timeout=60)
+    out, _ = process.communicate(timeout=AMPLE_S)
     said = rb"OCCI-VM WARNING - \S+: VM still inactive after [\d.]+ s, given up \|"
     assert (process.returncode, re.match(said, out) is not None) == (1, True), out
     assert site.occi.vms() == []
@@ -181,7 +186,7 @@ def test_a_last_poll_that_our_own_deadline_cuts_off_does_not_hide_that_the_vm_is
 def test_a_vm_that_fails_is_critical_with_the_clouds_own_message_and_removed(monitor, cloud):
     site = monitor.federation.site(cloud)
     site.faults.on("build-error", message="no host has room")
-    report = look(monitor, cloud, "-t", "30")
+    report = look(monitor, cloud, "-t", seconds(30))
     assert report.code == 2
     assert report.first.startswith(f"OCCI-VM CRITICAL - {site.base}: VM "), report.out
     if cloud == "rocci2":
@@ -207,7 +212,7 @@ def test_a_quota_refusal_is_critical_and_says_so(monitor, cloud):
 def test_a_refused_create_is_critical_with_its_status(monitor, cloud, status):
     site = monitor.federation.site(cloud)
     site.faults.on("status", code=status, body="because I say so", method="POST", path="/compute")
-    report = look(monitor, cloud, "-t", "20")
+    report = look(monitor, cloud, "-t", seconds(20))
     assert report.code == 2
     said = "failed" if status >= 500 else "refused"
     assert f"POST {site.base}/compute/: {said} to create a VM ({status}: because I say so)" in report.first
@@ -285,12 +290,14 @@ def test_a_misbehaving_endpoint_is_critical_within_the_deadline_with_its_reason(
 ):
     site = monitor.federation.site(cloud)
     site.faults.on(fault, **parameters)
-    limit = 3 if fault in HANGS else 30
-    began = time.monotonic()
+    limit = seconds(3 if fault in HANGS else 30)
+    watch = Watch()
     report = look(monitor, cloud, "-t", limit)
-    assert time.monotonic() - began < limit + 1.5 + BUSY_S
+    watch.ended_within(limit + 1.5)
     assert (report.code, report.err) == (2, "")
-    assert re.fullmatch(rf"OCCI-VM CRITICAL - GET {site.base}/-/: (?:{said})", report.first), report.first
+    assert re.fullmatch(rf"OCCI-VM CRITICAL - GET {site.base}/-/: (?:{said})", report.first) or timer_was_first(
+        report.first
+    ), report.first
     assert site.occi.vms() == []
 
 
@@ -300,7 +307,7 @@ def test_a_misbehaving_endpoint_is_critical_within_the_deadline_with_its_reason(
 def test_a_fault_in_the_middle_of_the_life_is_critical_and_the_vm_is_removed(monitor, fault):
     site = monitor.federation.site("ooi")
     site.faults.on(fault, method="GET", path="/compute/", times=1 if fault in HANGS else 3)
-    report = look(monitor, "ooi", "-t", 6 if fault in HANGS else 30)
+    report = look(monitor, "ooi", "-t", seconds(6 if fault in HANGS else 30))
     assert report.err == ""
     assert report.code in (0, 2)
     assert site.occi.vms() == []
@@ -423,7 +430,7 @@ def test_a_location_that_is_a_strangers_vm_is_never_deleted(monitor, federation)
     site.faults.on(
         "status", code=200, body=body, headers={"Content-Type": "text/plain"}, method="POST", path="/compute"
     )
-    report = look(monitor, "ooi", "-t", "10")
+    report = look(monitor, "ooi", "-t", seconds(10))
     assert report.code == 2
     assert "as our new VM, which is another one, precious" in report.first
     assert [vm.title for vm in site.occi.vms()] == ["precious"]
@@ -438,7 +445,7 @@ def test_a_location_that_is_no_vms_is_never_deleted(monitor, location):
     site.faults.on(
         "status", code=201, headers={"Content-Type": "text/plain", "Location": location}, method="POST", path="/compute"
     )
-    report = look(monitor, "ooi", "-t", "8")
+    report = look(monitor, "ooi", "-t", seconds(8))
     assert report.code == 2
     assert not any(each.startswith("DELETE") for each in requests(site))
     assert [vm.title for vm in site.occi.vms()] == ["precious"]
@@ -450,7 +457,7 @@ def test_a_location_that_is_no_vms_is_never_deleted(monitor, location):
 def test_a_lost_answer_to_create_leaves_no_vm(monitor):
     site = monitor.federation.site("ooi")
     site.faults.on("lost-answer", method="POST", path="/compute")
-    report = look(monitor, "ooi", "-t", "20")
+    report = look(monitor, "ooi", "-t", seconds(20))
     assert report.code == 2
     assert "POST" in report.first
     assert len(site.occi.created) == 1
@@ -461,7 +468,7 @@ def test_a_lost_answer_to_create_leaves_no_vm(monitor):
 def test_an_answer_to_create_that_comes_too_late_leaves_no_vm(monitor):
     site = monitor.federation.site("rocci")
     site.faults.on("late-answer", seconds=30, method="POST", path="/compute")
-    report = look(monitor, "rocci", "-t", "6")
+    report = look(monitor, "rocci", "-t", seconds(6))
     assert report.code == 2
     assert site.occi.vms() == []
 
@@ -470,7 +477,7 @@ def test_a_delete_that_is_refused_is_a_warning_and_the_next_run_removes_the_vm(m
     site = monitor.federation.site("rocci")
     foreign = site.occi.add_foreign("foreign", "ops")
     site.faults.on("delete-refused")
-    report = look(monitor, "rocci", "-t", "8")
+    report = look(monitor, "rocci", "-t", seconds(8))
     assert report.code == 1
     assert re.search(r"VM /compute/\d+ \(egi-sam-[a-z0-9-]+\) could not be removed: DELETE .* \(304", report.first), (
         report.first
@@ -488,7 +495,7 @@ def test_a_delete_that_is_refused_is_a_warning_and_the_next_run_removes_the_vm(m
 def test_a_delete_that_has_no_effect_is_a_warning(monitor):
     site = monitor.federation.site("ooi")
     site.faults.on("delete-ignored")
-    report = look(monitor, "ooi", "-t", "8")
+    report = look(monitor, "ooi", "-t", seconds(8))
     assert report.code == 1
     assert "which is still there after" in report.first
     assert len(monitor.remembered()) == 1
@@ -497,7 +504,7 @@ def test_a_delete_that_has_no_effect_is_a_warning(monitor):
 def test_a_delete_that_is_refused_once_is_tried_again(monitor):
     site = monitor.federation.site("ooi")
     site.faults.on("delete-refused", times=2, code=500)
-    report = look(monitor, "ooi", "-t", "20")
+    report = look(monitor, "ooi", "-t", seconds(20))
     assert report.code == 0
     assert site.occi.vms() == []
 
@@ -507,17 +514,17 @@ def test_a_vm_that_takes_time_to_go_is_waited_for(monitor):
     site.faults.on("delete-seconds", seconds=0.8)
     report = look(monitor, "ooi")
     assert report.code == 0
-    assert 0.8 <= float(report.performance["time_to_delete"].partition("s")[0]) < 1.6 + BUSY_S
+    judge(float(report.performance["time_to_delete"].partition("s")[0]), 1.6, not_before=0.8)
 
 
 def test_leftovers_that_cannot_be_removed_do_not_stop_the_check_and_are_a_warning(monitor):
     site = monitor.federation.site("ooi")
     site.faults.on("delete-ignored")
-    look(monitor, "ooi", "-t", "8")
+    look(monitor, "ooi", "-t", seconds(8))
     [left] = site.occi.vms()
     site.faults.clear()
     site.faults.on("delete-refused", path=left.id)
-    report = look(monitor, "ooi", "-t", "12")
+    report = look(monitor, "ooi", "-t", seconds(12))
     assert report.code == 1
     assert f"VM {left.title} of an earlier run could not be removed" in report.first
     assert [vm.id for vm in site.occi.vms()] == [left.id]
@@ -529,11 +536,11 @@ def test_a_signal_cleans_up_within_seconds_and_prints_a_line(monitor, number):
     site = monitor.federation.site("ooi")
     site.faults.on("build-endless")
     process = monitor.start(PROBE, "-u", site.url)
-    wait_until(lambda: site.occi.vms())
-    began = time.monotonic()
+    until(lambda: site.occi.vms())
+    watch = Watch()
     process.send_signal(number)
-    out, err = process.communicate(timeout=15)
-    assert time.monotonic() - began < 5.5 + BUSY_S
+    out, err = process.communicate(timeout=AMPLE_S)
+    watch.ended_within(5.5)
     assert (process.returncode, err) == (3, b"")
     assert out.decode().startswith(f"OCCI-VM UNKNOWN - interrupted by {signal.Signals(number).name}")
     assert site.occi.vms() == []
@@ -544,20 +551,13 @@ def test_a_signal_while_cleaning_does_not_stop_the_cleaning(monitor):
     site = monitor.federation.site("ooi")
     site.faults.on("delete-seconds", seconds=1.5)
     process = monitor.start(PROBE, "-u", site.url)
-    wait_until(lambda: site.occi.deleted or any("DELETE" in each for each in requests(site)))
+    until(lambda: site.occi.deleted or any("DELETE" in each for each in requests(site)))
     process.send_signal(signal.SIGTERM)
     process.send_signal(signal.SIGTERM)
-    out, _ = process.communicate(timeout=15)
+    out, _ = process.communicate(timeout=AMPLE_S)
     assert process.returncode == 3
     assert b"interrupted by SIGTERM" in out
     assert site.occi.vms() == []
-
-
-def wait_until(condition, limit: float = 15.0) -> None:
-    end = time.monotonic() + limit
-    while not condition():
-        assert time.monotonic() < end, "what was waited for did not happen"
-        time.sleep(0.01)
 
 
 def test_state_that_cannot_be_kept_stops_before_anything_is_created(monitor):
@@ -683,10 +683,10 @@ def test_a_keystone_outside_the_endpoints_domain_gets_no_login(monitor):
 def test_a_broken_keystone_is_critical_within_the_deadline(monitor, cloud, fault):
     site = monitor.federation.site(cloud)
     site.keystone.faults.on(fault)
-    began = time.monotonic()
-    limit = 4 if fault in HANGS else 30
+    limit = seconds(4 if fault in HANGS else 30)
+    watch = Watch()
     report = look(monitor, cloud, "-t", limit)
-    assert time.monotonic() - began < limit + 1.5 + BUSY_S
+    watch.ended_within(limit + 1.5)
     if fault == "ks-no-token-header" and cloud == "occi-os":
         return  # v2.0 has the token in its body
     assert report.code == 2, report.out
@@ -696,9 +696,9 @@ def test_a_token_that_expires_meanwhile_is_renewed(monitor):
     site = monitor.federation.site("ooi")
     site.faults.on("build-seconds", seconds=1.5)
     process = monitor.start(PROBE, "-u", site.url)
-    wait_until(lambda: site.occi.vms())
+    until(lambda: site.occi.vms())
     site.keystone.tokens.clear()
-    out, _ = process.communicate(timeout=30)
+    out, _ = process.communicate(timeout=AMPLE_S)
     assert process.returncode == 0, out
     assert site.occi.vms() == []
 
@@ -722,24 +722,24 @@ def test_a_stale_copy_is_used_and_said_to_be_stale(monitor, fault):
     site = monitor.federation.site("ooi")
     assert monitor.run(PROBE, "-H", site.hostname).code == 0
     monitor.federation.gocdb.faults.on(fault)
-    report = monitor.run(PROBE, "-H", site.hostname, "-t", "12")
+    report = monitor.run(PROBE, "-H", site.hostname, "-t", seconds(12))
     assert report.code == 0  # fresh enough not to ask again
     assert "GOCDB copy" not in report.first
     [copy] = monitor.state.glob("gocdb-*.json")
     copy.write_text(re.sub(r'"at": [\d.]+', f'"at": {time.time() - 7200}', copy.read_text()))
-    report = monitor.run(PROBE, "-H", site.hostname, "-t", "12")
+    report = monitor.run(PROBE, "-H", site.hostname, "-t", seconds(12))
     assert report.code == 0
     assert "; GOCDB copy of 2 h ago, as the GOCDB failed: " in report.first, report.first
 
 
 def test_a_host_that_the_gocdb_does_not_know_is_tried_on_the_usual_port(monitor):
-    report = monitor.run(PROBE, "-H", "127.0.0.1", "-t", "5")
+    report = monitor.run_alone(PROBE, "-H", "127.0.0.1")
     assert report.code == 2
     assert report.first.startswith("OCCI-VM CRITICAL - GET https://127.0.0.1:8787/-/: connection refused")
 
 
 def test_wildcards_of_the_gocdb_match_nothing(monitor):
-    report = monitor.run(PROBE, "-H", "%.fedcloud.test", "-t", "5")
+    report = monitor.run(PROBE, "-H", "%.fedcloud.test", "-t", seconds(5))
     assert report.code in (2, 3)
     assert all(site.occi.created == [] for site in monitor.federation.sites.values())
 

@@ -8,7 +8,8 @@ import time
 import pytest
 
 from tests.conftest import Monitor
-from tests.probes.test_check_occi_vm import PROBE, look, never_deleted_all, wait_until
+from tests.pace import AMPLE_S, seconds, until
+from tests.probes.test_check_occi_vm import PROBE, look, never_deleted_all
 
 CLOUDS = ["occi-os", "ooi", "rocci", "snf", "rocci2"]
 MOMENTS = 12
@@ -54,7 +55,7 @@ def test_killed_between_request_and_answer_the_vm_is_found_by_its_title(monitor,
     foreign = site.occi.add_foreign("theirs", "ops")
     site.faults.on("late-answer", seconds=20, method="POST", path="/compute", times=1)
     process = monitor.start(PROBE, "-u", site.url)
-    wait_until(lambda: len(site.occi.vms()) == 2)
+    until(lambda: len(site.occi.vms()) == 2)
     process.kill()
     process.communicate()
     assert len(monitor.remembered()) == 1
@@ -67,14 +68,13 @@ def test_killed_between_request_and_answer_the_vm_is_found_by_its_title(monitor,
 
 def test_a_vm_that_comes_into_being_after_the_next_run_is_removed_by_the_one_after(monitor):
     site = monitor.federation.site("ooi")
-    site.faults.on("create-delay", seconds=2.5, times=1)
+    site.faults.on("create-delay", seconds=seconds(2.5), times=1)
     process = monitor.start(PROBE, "-u", site.url)
-    wait_until(lambda: monitor.remembered())
-    time.sleep(0.3)
+    until(lambda: site.faults.get("create-delay") is None)
     process.kill()
     process.communicate()
     assert monitor.run(PROBE, "-u", site.url).code == 0
-    wait_until(lambda: len(ours(site)) == 1)
+    until(lambda: len(ours(site)) == 1)
     assert len(monitor.remembered()) == 1
     finished(monitor, site)
     assert monitor.remembered() == []
@@ -88,11 +88,11 @@ def test_twenty_runs_of_two_monitors_with_one_credential_do_not_disturb_each_oth
     for monitor in monitors:
         monitor.home.mkdir()
     killed = monitors[0].start(PROBE, "-u", site.url)
-    wait_until(lambda: len(site.occi.vms()) == 2)
+    until(lambda: len(site.occi.vms()) == 2)
     killed.kill()
     killed.communicate()
     running = [monitor.start(PROBE, "-u", site.url) for _ in range(10) for monitor in monitors]
-    reports = [(process.communicate(timeout=60)[0].decode(), process.returncode) for process in running]
+    reports = [(process.communicate(timeout=AMPLE_S)[0].decode(), process.returncode) for process in running]
     assert [report for report in reports if report[1] != 0] == []
     assert sum("removed 1 VM that an earlier run had left" in out for out, _ in reports) == 1
     assert [vm.id for vm in site.occi.vms()] == [foreign]
@@ -107,7 +107,7 @@ def test_another_monitors_vm_is_not_touched(federation, tmp_path):
     site.faults.on("delete-ignored")
     for monitor in (first, second):
         monitor.home.mkdir()
-    assert look(first, "rocci", "-t", "4").code == 1
+    assert look(first, "rocci", "-t", seconds(4)).code == 1
     site.faults.clear()
     [left] = site.occi.vms()
     assert look(second, "rocci").code == 0
@@ -130,7 +130,7 @@ def test_another_monitors_vm_is_not_touched(federation, tmp_path):
 def test_a_peer_that_sends_without_end_costs_less_than_64_mib(monitor, fault, filters):
     site = monitor.federation.site("rocci")
     site.faults.on(fault, **filters)
-    report, peak = monitor.measured(PROBE, "-u", site.url, "-t", "5")
+    report, peak = monitor.measured(PROBE, "-u", site.url, "-t", seconds(5))
     assert (report.code, report.err) in [(1, ""), (2, "")], report.out
     assert re.match(r"OCCI-VM (WARNING|CRITICAL) - .+", report.out)
     assert peak < 64 * 1024, f"{peak // 1024} MiB"

@@ -16,6 +16,7 @@ import pytest
 from tests.conftest import ROOT, Report, clean_environment, command
 from tests.federation import gocdb as pi
 from tests.ncg import topology
+from tests.pace import AMPLE_S, seconds
 
 NOW = datetime.now(UTC).replace(microsecond=0)
 END = NOW + timedelta(hours=2)
@@ -126,7 +127,7 @@ def run(gocdb: pi.Gocdb, generated: Path, tmp_path: Path) -> Run:
             command("fedcloud-downtimes", *words),
             stdin=subprocess.DEVNULL,
             capture_output=True,
-            timeout=60,
+            timeout=AMPLE_S,
             cwd="/tmp",
             env=clean_environment(HOME=tmp_path),
         )
@@ -191,10 +192,12 @@ def test_services_that_nagios_does_not_know_are_said(gocdb: pi.Gocdb, nagios: Fi
 def test_a_nagios_that_takes_no_commands_is_found_out(gocdb: pi.Gocdb, nagios: FilesOfNagios, run: Run) -> None:
     gocdb.add_downtime(bdii(gocdb), start=START, end=END)
     nagios.is_deaf = True
-    report = run("-t", "5")
+    limit = seconds(5)
+    report = run("-t", limit)
     assert (report.code, report.out) == (
         2,
-        "fedcloud-downtimes: not done: Nagios was told, but does not show 1 change within 5 s, the first for "
+        "fedcloud-downtimes: not done: Nagios was told, but does not show 1 change "
+        f"within {limit:g} s, the first for "
         "org.nagios.CloudBDII-Check on bdii.example.org (its log says whether it takes commands)\n",
     )
 

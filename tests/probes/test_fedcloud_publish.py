@@ -19,6 +19,7 @@ from libprobe.formats.metric_result import read_metric_result
 from tests import planted
 from tests.conftest import Report, clean_environment, command
 from tests.federation.stomp_responder import Manner, Responder
+from tests.pace import AMPLE_S, Watch, seconds, until
 
 PROBE = "fedcloud-publish"
 QUEUE = "/queue/grid.probe.metricOutput.EGEE.nagios_example_org"
@@ -52,7 +53,7 @@ class Host:
     def arguments(self, *more: object) -> list[str]:
         return command(PROBE, "--publish", self.url, "--state-dir", self.directory / "state", *more)
 
-    def run(self, *more: object, wait: float = 30, **environment: object) -> Report:
+    def run(self, *more: object, wait: float = AMPLE_S, **environment: object) -> Report:
         done = subprocess.run(
             self.arguments(*more),
             stdin=subprocess.DEVNULL,
@@ -98,13 +99,6 @@ def ids(responder: Responder) -> list[str]:
     return [headers["result-id"] for headers, _ in sent(responder)]
 
 
-def until(true, seconds: float = 15.0) -> None:
-    end = time.monotonic() + seconds
-    while not true():
-        assert time.monotonic() < end, "it did not happen"
-        time.sleep(0.02)
-
-
 # ---- keeping a result
 
 
@@ -142,9 +136,9 @@ def test_the_handler_keeps_a_result_says_nothing_and_a_process_in_the_background
 
 def test_the_handler_returns_at_once_though_the_broker_is_mute(host):
     with host.broker(mute_at="CONNECT") as broker:
-        began = time.monotonic()
-        assert host.run("-t", "5", *(f"--{name}={value}" for name, value in RESULT.items())) == Report(0, "", "")
-        assert time.monotonic() - began < 3
+        watch = Watch()
+        assert host.run("-t", AMPLE_S, *(f"--{name}={value}" for name, value in RESULT.items())) == Report(0, "", "")
+        watch.ended_within(3)
         until(lambda: "CONNECT" in broker.commands)
         assert len(host.waiting()) == 1
 
@@ -294,7 +288,7 @@ def test_a_broker_that_fails_is_unknown_says_why_and_loses_nothing(host, manner,
         host.keep()
         host.keep(state="OK")
         before = host.waiting()
-        report = host.drain("-t", "2")
+        report = host.drain("-t", seconds(2))
     assert re.fullmatch(
         rf"PUBLISH UNKNOWN - stomp://127\.0\.0\.1:\d+: {sentence}( \(.+\))?; 2 results waiting", report.first
     ), report.out
@@ -373,7 +367,7 @@ def test_what_was_receipted_before_a_failure_is_not_sent_again(host):
             return whole(connection, frame) and len(sent(broker)) < 30
 
         broker._answer = breaking_off
-        assert host.drain("-t", "5").code == 3
+        assert host.drain("-t", seconds(5)).code == 3
         broker._answer = whole
         left = host.waiting()
         assert 0 < len(left) < 46
@@ -443,7 +437,7 @@ def test_rabbitmq_takes_the_results_over_tls_and_a_consumer_reads_them_in_order(
     kept = host.waiting()
     report = host.drain(*common, "--broker-cert", facts["usercert"], "--broker-key", facts["userkey"])
     assert report.first == f"PUBLISH OK - 5 results sent to {url}, none waiting", report.out
-    with Session("localhost", running.plain, Deadline(20)) as session:
+    with Session("localhost", running.plain, Deadline(AMPLE_S)) as session:
         session.connect()
         session.subscribe(queue, "consumer", {})
         messages = []
@@ -529,7 +523,7 @@ def test_nothing_is_lost_and_each_service_stays_in_order_however_often_the_conne
     way.close()
 
     found: dict[str, str] = {}
-    with Session("localhost", running.plain, Deadline(60)) as session:
+    with Session("localhost", running.plain, Deadline(AMPLE_S)) as session:
         session.connect()
         session.subscribe(queue, "consumer", {})
         while len(found) < len(kept):

@@ -11,6 +11,7 @@ import pytest
 from libprobe import cli
 from scripts import parsers
 from tests.conftest import clean_environment, command
+from tests.pace import AMPLE_S
 
 NAMES = [path.name for path in parsers.EXECUTABLES]
 NONSENSE = "no\tsuch thing"
@@ -90,7 +91,7 @@ def test_where_nobody_reads_what_is_said_the_exit_code_still_says_it(path, close
             stdout=writer,
             stderr=subprocess.PIPE,
             env=clean_environment(HOME=tmp_path),
-            timeout=60,
+            timeout=AMPLE_S,
         )
     finally:
         os.close(writer)

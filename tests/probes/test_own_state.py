@@ -20,6 +20,7 @@ import pytest
 from tests.conftest import ROOT, Monitor, Report, command
 from tests.federation.federation import Site
 from tests.federation.stomp_responder import Responder
+from tests.pace import AMPLE_S, seconds
 
 VM = "check_occi_vm"
 TCP = "check_endpoint_tcp"
@@ -95,7 +96,7 @@ def with_limits(monitor: Monitor, name: str, *arguments: object, **limits: int) 
         capture_output=True,
         env=monitor.environment,
         cwd="/tmp",
-        timeout=60,
+        timeout=AMPLE_S,
         preexec_fn=limit,
     )
     return Report(done.returncode, done.stdout.decode(), done.stderr.decode())
@@ -129,7 +130,7 @@ def mounted(monitor: Monitor) -> Callable[..., Report]:
             capture_output=True,
             cwd="/tmp",
             env={**monitor.environment, "STATE": str(monitor.state), **{k: str(v) for k, v in environment.items()}},
-            timeout=60,
+            timeout=AMPLE_S,
         )
         return Report(done.returncode, done.stdout.decode(), done.stderr.decode())
 
@@ -190,7 +191,7 @@ def test_a_limit_on_the_size_of_files_is_an_unknown_of_our_own(monitor, site, na
 
 @pytest.mark.parametrize("descriptors", [5, 6, 8])
 def test_without_descriptors_a_run_ends_judged_and_the_next_one_cleans(monitor, site, descriptors):
-    report = with_limits(monitor, VM, "-u", site.url, "-t", "20", nofile=descriptors)
+    report = with_limits(monitor, VM, "-u", site.url, "-t", seconds(20), nofile=descriptors)
     assert (report.code, report.err) in [(0, ""), (3, "")], report.out
     assert report.code == 0 or "Too many open files" in report.first
     cleaned(monitor, site)
@@ -203,7 +204,9 @@ def test_without_descriptors_a_run_ends_judged_and_the_next_one_cleans(monitor, 
 def test_what_is_printed_never_gets_into_a_file_of_ours(monitor, site, name, closed):
     arguments = {VM: ("-u", site.url), PUBLISH: RESULT, "fedcloud-selfcheck": ("NO-SUCH-SITE", "--repeat")}[name]
     line = command(name, "--state-dir", monitor.state, *arguments)
-    done = subprocess.run(["sh", "-c", f'"$@" {closed}', "sh", *line], env=monitor.environment, cwd="/tmp", timeout=60)
+    done = subprocess.run(
+        ["sh", "-c", f'"$@" {closed}', "sh", *line], env=monitor.environment, cwd="/tmp", timeout=AMPLE_S
+    )
     assert done.returncode in ((3,) if name == "fedcloud-selfcheck" else (0,))
     for path in monitor.state.rglob("*"):
         assert path.is_dir() or not re.search(r"(OK|UNKNOWN|CRITICAL) - |Traceback", path.read_text()), path
@@ -320,7 +323,7 @@ def test_a_damaged_spool_loses_no_other_result(monitor, broker, damage):
     for path in (first, spool / "counters", spool / "put-off"):
         path.write_bytes(DAMAGE[damage])
     assert monitor.run(PUBLISH, *keep).code == 0
-    report = monitor.run(PUBLISH, RESULT[0].replace(":9/", f":{broker.port}/"), "--drain", "-t", "10")
+    report = monitor.run(PUBLISH, RESULT[0].replace(":9/", f":{broker.port}/"), "--drain", "-t", seconds(10))
     assert (report.code, report.err) == (0, ""), report.out
     assert report.first.startswith("PUBLISH OK - 2 results sent to ")
     assert report.performance["dropped"].startswith("1c")
@@ -396,7 +399,7 @@ def test_after_a_clock_that_was_ahead_results_keep_their_order_and_their_age_is_
     first.unlink()
     hour_ago = time.time() - 3600
     os.utime(second, (hour_ago, hour_ago))
-    report = monitor.run(PUBLISH, RESULT[0], "--drain", "-t", "5")
+    report = monitor.run(PUBLISH, RESULT[0], "--drain", "-t", seconds(5))
     assert float(report.performance["oldest_age"].split("s")[0]) == pytest.approx(3600, abs=60)
 
 
@@ -414,12 +417,12 @@ def traced(monitor: Monitor, site: Site, *options: str) -> tuple[Report, list[st
     """Run the check under strace: its report, and the calls that were traced."""
     trace = monitor.home / "trace"
     done = subprocess.run(
-        [*STRACE, str(trace), *options, *command(VM, "--state-dir", monitor.state, "-u", site.url, "-t", "20")],
+        [*STRACE, str(trace), *options, *command(VM, "--state-dir", monitor.state, "-u", site.url, "-t", seconds(20))],
         stdin=subprocess.DEVNULL,
         capture_output=True,
         env=monitor.environment,
         cwd="/tmp",
-        timeout=60,
+        timeout=AMPLE_S,
     )
     return Report(done.returncode, done.stdout.decode(), done.stderr.decode()), trace.read_text().splitlines()
 
@@ -492,7 +495,7 @@ def test_two_hundred_runs_at_once_keep_every_result_in_one_order(monitor, memory
         text=True,
         env=monitor.environment,
         cwd="/tmp",
-        timeout=300,
+        timeout=AMPLE_S,
     )  # fmt: skip
     assert done.stderr == ""
     assert done.stdout.split() == ["0"] * 200

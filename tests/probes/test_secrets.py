@@ -9,7 +9,6 @@ from __future__ import annotations
 import base64
 import os
 import subprocess
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from urllib.parse import quote
@@ -21,6 +20,7 @@ from tests.conftest import ROOT, Monitor, Report
 from tests.federation.federation import Site
 from tests.federation.stomp_responder import Manner, Responder
 from tests.federation.web import Request, Response, WebServer
+from tests.pace import AMPLE_S, until
 from tests.worker.handler import QueryHandler, Worker
 
 VM = "check_occi_vm"
@@ -189,19 +189,21 @@ def seen_of(pid: int) -> str:
     return text
 
 
-def watched(process: subprocess.Popen[bytes], until: Callable[[], bool]) -> str:
+def watched(process: subprocess.Popen[bytes], has_happened: Callable[[], bool]) -> str:
     """What was to be seen of a process and its children until something has happened."""
-    seen = ""
-    end = time.monotonic() + 30
-    while not until():
-        assert time.monotonic() < end
-        seen += seen_of(process.pid)
-        time.sleep(0.02)
-    return seen + seen_of(process.pid)
+    seen = []
+
+    def look() -> bool:
+        done = has_happened()
+        seen.append(seen_of(process.pid))
+        return done
+
+    until(look)
+    return "".join(seen)
 
 
 def ended(process: subprocess.Popen[bytes]) -> Report:
-    out, err = process.communicate(timeout=60)
+    out, err = process.communicate(timeout=AMPLE_S)
     return Report(process.returncode, out.decode(), err.decode())
 
 
@@ -241,13 +243,10 @@ def test_a_password_is_not_to_be_seen_of_who_sends_in_the_background(monitor, tm
             "--site=EXAMPLE-CLOUD",
             "--state=OK",
             "--output=fine",
-            "-t5",
+            f"-t{AMPLE_S}",
         )
         assert ended(process).code == 0
-        end = time.monotonic() + 20
-        while not any(name == "SEND" for name, _, _ in responder.frames):
-            assert time.monotonic() < end
-            time.sleep(0.02)
+        until(lambda: any(name == "SEND" for name, _, _ in responder.frames))
         senders = [pid for pid in map(int, filter(str.isdigit, os.listdir("/proc"))) if str(file) in seen_of(pid)]
         assert senders
         assert planted.leaks("".join(map(seen_of, senders))) == []

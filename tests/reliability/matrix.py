@@ -300,7 +300,7 @@ SAMPLE = frozenset(
 
 BUSY = re.compile(
     r"did not let us finish|did not get the check done|could not be resolved within|no time left to connect"
-    r"|not finished within|the time of -t was up|no answer to the connection attempt within|no answer in time"
+    r"|not (?:finished|read) within|the time of -t was up|no answer to the connection attempt within|no answer in time"
 )
 """What a run says whose time was up before it came to the fault."""
 

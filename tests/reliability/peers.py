@@ -30,6 +30,7 @@ from tests.federation.ldap_peer import BASE, Behaviour, Conversation, LdapPeer
 from tests.federation.occi import Account, OcciServer
 from tests.federation.stomp_responder import Manner, Responder
 from tests.federation.web import Request, Response, WebServer
+from tests.pace import seconds
 
 SITE = "EXAMPLE-CLOUD"
 HOST = "cloud.fedcloud.test"
@@ -203,7 +204,7 @@ def shake_hands(how: str) -> Maker:
 def drip(peer: Conversation, data: bytes) -> None:
     for octet in data:
         peer.send(bytes([octet]))
-        if peer.stopping.wait(1):
+        if peer.stopping.wait(seconds(1.0)):  # as the deadlines of these tests, which it has to outlast
             return
 
 

@@ -33,7 +33,7 @@ with open(sys.argv[1], "w") as file:
 os._exit(0)
 """
 
-GIVEN_UP_AFTER_S = 90
+GIVEN_UP_AFTER_S = 900
 
 
 class Outcome(NamedTuple):

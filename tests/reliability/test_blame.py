@@ -89,7 +89,7 @@ def test_a_copy_beyond_a_month_is_no_ground_to_judge_a_site(monitor):
 
 
 def test_a_host_that_nobody_registered_is_not_judged_without_a_word_of_that(monitor):
-    report = monitor.run("check_occi_vm", "-H", "127.0.0.3")
+    report = monitor.run_alone("check_occi_vm", "-H", "127.0.0.3")
     assert report.code == 2
     assert report.first.endswith("nothing listens there; 127.0.0.3 is not in the GOCDB, tried on port 8787")
 

@@ -13,9 +13,9 @@ import pytest
 
 from scripts import parsers
 from tests.conftest import clean_environment
+from tests.pace import AMPLE_S
 
 NAMES = [path.name for path in parsers.EXECUTABLES]
-PATIENCE_S = 60.0
 
 CASES = [
     ("check_occi_vm --aut\t x5\t", ["--auth", "x509"]),
@@ -47,7 +47,7 @@ class Shell:
         """Type something; return what the terminal shows until a text comes."""
         os.write(self._terminal, typed.encode())
         seen = ""
-        end = time.monotonic() + PATIENCE_S
+        end = time.monotonic() + AMPLE_S
         while until not in seen:
             assert select.select([self._terminal], [], [], max(0, end - time.monotonic()))[0], seen
             seen += os.read(self._terminal, 65536).decode("utf-8", "replace")

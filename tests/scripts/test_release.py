@@ -18,6 +18,7 @@ from packaging.requirements import Requirement
 
 from tests.conftest import ROOT, clean_environment
 from tests.federation.web import Request, Response, WebServer
+from tests.pace import AMPLE_S
 
 LOCK = ROOT / "release" / "requirements-3.11.txt"
 
@@ -71,7 +72,7 @@ def bill(tmp_path_factory) -> tuple[dict, Path]:
     wheel.write_bytes(b"a wheel")
     environment = clean_environment(https_proxy="http://127.0.0.1:1", http_proxy="http://127.0.0.1:1")
     command = [sys.executable, ROOT / "scripts/make-sbom", tmp_path]
-    done = subprocess.run(command, capture_output=True, text=True, env=environment, timeout=60)
+    done = subprocess.run(command, capture_output=True, text=True, env=environment, timeout=AMPLE_S)
     assert (done.returncode, done.stderr) == (0, "")
     path = Path(done.stdout.strip())
     assert path == tmp_path / "fedcloud_probes-1.2.3.cdx.json"
@@ -139,7 +140,7 @@ def advisories() -> Iterator[WebServer]:
 def audit(url: str, home: Path) -> subprocess.CompletedProcess[str]:
     environment = clean_environment(AUDIT_URL=url, HOME=home)
     command = [sys.executable, ROOT / "scripts/audit"]
-    return subprocess.run(command, capture_output=True, text=True, env=environment, timeout=120)
+    return subprocess.run(command, capture_output=True, text=True, env=environment, timeout=AMPLE_S)
 
 
 def test_the_audit_asks_for_every_library_and_names_what_is_vulnerable(advisories, tmp_path, locked):

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import signal
-import time
 
 import pytest
 
@@ -12,13 +11,14 @@ from libprobe.deadline import Deadline
 from libprobe.selfcheck import runner
 from libprobe.selfcheck.results import Job
 from libprobe.selfcheck.runner import Runner
+from tests.pace import AMPLE_S, seconds, until
 
 
-def a_job(script: str, timeout_s: float = 20.0) -> Job:
+def a_job(script: str, timeout_s: float = AMPLE_S) -> Job:
     return Job("S", "h", "t", "", "", "m", "", ("/bin/sh", "-c", script), timeout_s)
 
 
-def run(*scripts: str, at_once: int = 4, deadline: float = 30, timeout_s: float = 20.0) -> list[runner.Ended]:
+def run(*scripts: str, at_once: int = 4, deadline: float = AMPLE_S, timeout_s: float = AMPLE_S) -> list[runner.Ended]:
     ended: dict[int, runner.Ended] = {}
     made = Runner(at_once, dict(os.environ))
     made.run([a_job(each, timeout_s) for each in scripts], Deadline(deadline), ended.__setitem__)
@@ -39,24 +39,21 @@ def test_output_beyond_the_limit_is_read_and_thrown_away():
 def test_what_is_deaf_to_sigterm_is_killed_with_all_its_children(monkeypatch, tmp_path):
     monkeypatch.setattr(runner, "LATE_S", 0.2)
     monkeypatch.setattr(runner, "CLEAN_UP_S", 0.3)
-    script = f"trap '' TERM; sleep 50 & echo $! >{tmp_path}/child; while :; do sleep 0.05; done"
-    [ended] = run(script, timeout_s=0.2)
+    limit = seconds(0.2)
+    script = f"trap '' TERM; sleep 500 & echo $! >{tmp_path}/child; while :; do sleep 0.05; done"
+    [ended] = run(script, timeout_s=limit)
     assert ended.code == -signal.SIGKILL
     assert ended.trouble == "it did not end by its own time-out and was ended"
-    assert not alive(int((tmp_path / "child").read_text()))
+    until(lambda: not alive(int((tmp_path / "child").read_text())))
 
 
 def alive(number: int) -> bool:
-    end = time.monotonic() + 5
-    while time.monotonic() < end:
-        try:
-            with open(f"/proc/{number}/stat") as file:
-                if file.read().rpartition(")")[2].split()[0] == "Z":
-                    return False
-        except FileNotFoundError:
-            return False
-        time.sleep(0.02)
-    return True
+    """Whether a process is there, or dead and waiting for its parent."""
+    try:
+        with open(f"/proc/{number}/stat") as file:
+            return file.read().rpartition(")")[2].split()[0] != "Z"
+    except (FileNotFoundError, ProcessLookupError):
+        return False
 
 
 def test_two_hundred_at_once_are_all_told_of():
@@ -76,8 +73,8 @@ def test_a_bug_in_the_caller_leaves_no_process_behind(tmp_path):
     def done(index: int, ended: runner.Ended) -> None:
         raise ZeroDivisionError
 
-    jobs = [a_job("exit 0"), a_job(f"echo $$ >{tmp_path}/pid; exec sleep 50")]
+    jobs = [a_job("exit 0"), a_job(f"echo $$ >{tmp_path}/pid; exec sleep 500")]
     jobs[0] = a_job(f"while [ ! -s {tmp_path}/pid ]; do sleep 0.02; done")
     with pytest.raises(ZeroDivisionError):
-        Runner(2, dict(os.environ)).run(jobs, Deadline(30), done)
-    assert not alive(int((tmp_path / "pid").read_text()))
+        Runner(2, dict(os.environ)).run(jobs, Deadline(AMPLE_S), done)
+    until(lambda: not alive(int((tmp_path / "pid").read_text())))

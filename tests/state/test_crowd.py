@@ -10,13 +10,14 @@ from collections import Counter
 from libprobe.state.files import StateDirectory
 from libprobe.state.journal import Journal
 from tests.conftest import ROOT, clean_environment
+from tests.pace import AMPLE_S
 from tests.state.crowd import HERE, USERS
 
 
 def test_two_hundred_at_once_lose_nothing_and_take_nothing_from_the_living(memory):
     state = memory / "state"
     command = [sys.executable, "-m", "tests.state.crowd", str(state), "1"]
-    done = subprocess.run(command, capture_output=True, text=True, cwd=ROOT, env=clean_environment(), timeout=120)
+    done = subprocess.run(command, capture_output=True, text=True, cwd=ROOT, env=clean_environment(), timeout=AMPLE_S)
     assert (done.returncode, done.stderr) == (0, "")
     told: dict[str, list[tuple[int, str]]] = {"failed": [], "monitor": [], "begun": [], "ending": [], "took over": []}
     for line in done.stdout.splitlines():

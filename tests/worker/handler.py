@@ -8,11 +8,10 @@ import signal
 import socket
 import subprocess
 import sys
-import time
-from collections.abc import Callable
 from pathlib import Path
 
 from tests.conftest import ROOT, clean_environment
+from tests.pace import AMPLE_S
 from tests.planted import leaks
 
 END = b"\0\1\0\0\0"
@@ -40,7 +39,7 @@ class Worker:
             )
         return self
 
-    def stop(self, wait: float = 30) -> int:
+    def stop(self, wait: float = AMPLE_S) -> int:
         assert self.process is not None
         self.process.send_signal(signal.SIGTERM)
         return self.process.wait(wait)
@@ -77,17 +76,6 @@ def children(pid: int) -> list[int]:
         return []
 
 
-def until(true: Callable[[], object], wait: float = 20.0, what: str = "") -> object:
-    """What the function returns as soon as it is true; a failure if it never is."""
-    end = time.monotonic() + wait
-    while time.monotonic() < end:
-        value = true()
-        if value:
-            return value
-        time.sleep(0.01)
-    raise AssertionError(f"not within {wait} s: {what or true}")
-
-
 class Connection:
     """One registration of a worker, as Nagios sees it."""
 
@@ -102,24 +90,32 @@ class Connection:
     def accept(self) -> None:
         self.socket.sendall(b"OK\0")
 
-    def order(self, key: int, command: str, *, timeout: int = 60, environment: tuple[str, ...] = ()) -> None:
+    def order(self, key: int, command: str, *, timeout: int = 900, environment: tuple[str, ...] = ()) -> None:
         pairs = [f"job_id={key}", "type=0", f"command={command}", f"timeout={timeout}"]
         pairs += [f"env={each}" for each in environment]
         self.socket.sendall("\0".join(pairs).encode() + END)
 
-    def answer(self, wait: float = 30.0) -> dict[str, str]:
+    def answer(self, wait: float = AMPLE_S) -> dict[str, str]:
         """The next answer; pairs as a dict."""
         self.socket.settimeout(wait)
         message = self._until(END)
         assert not leaks(message.decode()), "the worker told Nagios a secret"
         return dict(pair.split("=", 1) for pair in message.decode().split("\0"))
 
-    def answers(self, count: int, wait: float = 30.0) -> dict[int, dict[str, str]]:
+    def answers(self, count: int, wait: float = AMPLE_S) -> dict[int, dict[str, str]]:
         found = [self.answer(wait) for _ in range(count)]
         return {int(each["job_id"]): each for each in found}
 
     def is_quiet(self, wait: float = 0.3) -> bool:
         return not self._read and not select.select([self.socket], [], [], wait)[0]
+
+    def is_refused(self) -> bool:
+        """Whether the worker takes no more orders."""
+        try:
+            self.socket.send(b"")
+        except BrokenPipeError:
+            return True
+        return False
 
     def _until(self, end: bytes) -> bytes:
         while end not in self._read:
@@ -143,7 +139,7 @@ class QueryHandler:
         self._socket = socket.socket(socket.AF_UNIX)
         self._socket.bind(str(self.path))
         self._socket.listen(64)
-        self._socket.settimeout(30)
+        self._socket.settimeout(AMPLE_S)
 
     def accept(self) -> Connection:
         connection = Connection(self._socket.accept()[0])

@@ -12,7 +12,8 @@ import pytest
 
 from tests.conftest import clean_environment
 from tests.nagios import HOST, PACKAGE, PROGRAM, Nagios, Service, SmallNagios, service
-from tests.worker.handler import Worker, until
+from tests.pace import seconds, until
+from tests.worker.handler import Worker
 from tests.worker.test_worker import FORKED, THREADS, Place
 
 pytestmark = pytest.mark.skipif(not os.path.exists(PROGRAM), reason=f"{PACKAGE} is not installed")
@@ -65,16 +66,17 @@ def since(nagios: Nagios, moment: float, *names: str) -> dict[str, str]:
 
 
 def test_results_of_warm_checks_are_those_of_the_services(place, nagios):
+    limit = int(seconds(2))
     running = nagios(
         {
             "reads": place.command(THREADS),
             "creates": place.command(FORKED),
             "fails": place.command(THREADS, "bad"),
-            "slow": place.command(THREADS, "sleep:30"),
+            "slow": place.command(THREADS, "sleep:900"),
             "shell": f"{place.command(THREADS)} | /bin/sed s/done/piped/",
             "other": "/bin/echo not ours",
         },
-        service_check_timeout=2,
+        service_check_timeout=limit,
     )
     worker = begin(place, running)
     moment = time.time()
@@ -86,13 +88,13 @@ def test_results_of_warm_checks_are_those_of_the_services(place, nagios):
         family.update(worker.family())
         return since(running, moment - 2, *names)
 
-    said = until(told, 60)
+    said = until(told)
     assert int(said["reads"].removeprefix(QUIET)) in family
     assert int(said["creates"].removeprefix(QUIET)) not in worker.family()
     assert re.fullmatch(r"DEMO OK - piped by \d+", said["shell"])
     assert said["other"] == "not ours"
     assert said["fails"] == "DEMO CRITICAL - done"
-    assert re.fullmatch(r"\(Service check timed out after 2\.\d\d seconds\)", said["slow"])
+    assert re.fullmatch(rf"\(Service check timed out after {limit}\.\d\d seconds\)", said["slow"])
     states = {name: running.status()[Service(HOST, name)].state for name in names}
     critical = {"fails", "slow"}
     assert states == {name: "CRITICAL" if name in critical else "OK" for name in names}
@@ -107,7 +109,7 @@ def test_a_reload_of_nagios_is_survived(place, nagios):
     until(lambda: worker.said().count("registered for") == 4)
     moment = time.time()
     running.begin()
-    said = until(lambda: since(running, moment, "reads"), 30)
+    said = until(lambda: since(running, moment, "reads"))
     assert int(said["reads"].removeprefix(QUIET)) in worker.family()
 
 
@@ -115,11 +117,11 @@ def test_when_the_worker_stops_nagios_runs_the_executables_again(place, nagios):
     running = nagios({f"reads {number}": place.command(THREADS, "sleep:0.2") for number in range(5)})
     worker = begin(place, running)
     running.begin()
-    until(lambda: since(running, 0, *(f"reads {number}" for number in range(5))), 30)
+    until(lambda: since(running, 0, *(f"reads {number}" for number in range(5))))
     family = worker.family()
     assert worker.stop() == 0
     moment = time.time() + 1
-    said = until(lambda: since(running, moment, *(f"reads {number}" for number in range(5))), 40)
+    said = until(lambda: since(running, moment, *(f"reads {number}" for number in range(5))))
     assert not {int(each.removeprefix(QUIET)) for each in said.values()} & set(family)
     assert not [pid for pid in family if Path(f"/proc/{pid}").exists()]
 
@@ -133,5 +135,5 @@ def test_a_worker_that_is_killed_is_replaced_by_the_next(place, nagios):
     until(lambda: worker.said().count("registered for") == 4)
     moment = time.time()
     running.begin()
-    said = until(lambda: since(running, moment, "reads"), 30)
+    said = until(lambda: since(running, moment, "reads"))
     assert int(said["reads"].removeprefix(QUIET)) in worker.family()

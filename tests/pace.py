@@ -1,0 +1,96 @@
+"""What waiting means in tests, so that none depends on the pace of the machine.
+
+What must happen:           `until`, and AMPLE_S wherever a time-out has to be given: it costs nothing when it is quick.
+An answer that must come:   the default of -t, or `-t AMPLE_S`.
+A fault that only -t ends:  `seconds(3)`: three seconds, more where much else is done, for starting takes a part of it.
+How late something ends:    `Watch`: judged only where the machine had time for us, else counted at the end of the run.
+What an algorithm costs:    processor time (`time.process_time`), never the clock on the wall.
+"""
+
+from __future__ import annotations
+
+import math
+import os
+import re
+import time
+from collections.abc import Callable
+from typing import TypeVar
+
+T = TypeVar("T")
+
+AMPLE_S = 900.0
+"""How long what must happen may take: minutes, for what a machine with nothing else to do does within seconds."""
+
+LATE_S = 5.0
+"""How late something may end beside the other tests. `make reliability` is strict."""
+
+OWN_DEMAND = 4.0
+"""How many processes want each processor while the suite is alone on the machine, with the workers of `make test`."""
+
+LONGEST_S = 90.0
+"""As far as a time is stretched: many tests wait for its end, and from three minutes on our sentences count minutes."""
+
+TOO_BUSY = "this machine is too busy"
+
+unjudged: list[str] = []
+"""Limits of time that the running test did not judge; `tests/conftest.py` counts them at the end of the run."""
+
+
+def demand() -> float:
+    """How many processes want each processor: at this moment or in the last minute, whichever is more."""
+    running = []
+    for _ in range(5):
+        with open("/proc/stat", "rb") as file:
+            running += [int(line.split()[1]) for line in file if line.startswith(b"procs_running ")]
+        time.sleep(0.002)
+    return max(sum(running) / len(running), os.getloadavg()[0]) / (os.cpu_count() or 1)
+
+
+def seconds(alone: float) -> float:
+    """A time chosen for this suite alone on the machine, stretched (to whole seconds) where much else is done."""
+    factor = demand() - OWN_DEMAND
+    return alone if factor <= 1.0 else max(alone, min(float(math.ceil(alone * factor)), LONGEST_S))
+
+
+def until(condition: Callable[[], T], what: str = "", *, patience_s: float = AMPLE_S, every_s: float = 0.01) -> T:
+    """What the condition returns as soon as it is true; a failure that says what was waited for if it never is."""
+    end = time.monotonic() + patience_s
+    while not (value := condition()):
+        assert time.monotonic() < end, f"not within {patience_s:g} s: {what or condition}"
+        time.sleep(every_s)
+    return value
+
+
+def timer_was_first(sentence: str) -> bool:
+    """Whether a run ended by the timer behind its deadline, which tells less of why, and the machine is to blame.
+
+    Both go off within a quarter of a second; a process that waits that long for its turn finds both at once.
+    """
+    is_so = bool(re.search(r"did not let us finish within [\d.]+ m?s|not (?:finished|read) within [\d.]+ s", sentence))
+    wanted = demand() if is_so else 0.0
+    if wanted > OWN_DEMAND:
+        unjudged.append(f"{TOO_BUSY}: {sentence!r}, {wanted:.0f} processes per processor")
+    return wanted > OWN_DEMAND
+
+
+class Watch:
+    """Looks how long something took, from now on."""
+
+    def __init__(self) -> None:
+        self._began = time.monotonic()
+
+    def seconds(self) -> float:
+        return time.monotonic() - self._began
+
+    def ended_within(self, limit_s: float, *, not_before: float = 0.0) -> None:
+        """It ended in time, and not too early. Late, on a machine that had no time for us, is one more `unjudged`."""
+        judge(self.seconds(), limit_s, not_before=not_before)
+
+
+def judge(took_s: float, limit_s: float, *, not_before: float = 0.0, late_s: float = LATE_S) -> None:
+    """A time that was measured, in the way of `Watch.ended_within`."""
+    assert took_s >= not_before, f"took {took_s:.2f} s, not as long as {not_before:g} s"
+    if took_s >= limit_s + late_s:
+        wanted = demand()
+        assert wanted > OWN_DEMAND, f"took {took_s:.2f} s, the limit is {limit_s:g} s"
+        unjudged.append(f"{TOO_BUSY}: took {took_s:.1f} s, limit {limit_s:g} s, {wanted:.0f} processes per processor")
