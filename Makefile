@@ -4,13 +4,20 @@ BIN := $(VENV)/bin
 # twice the processors and one: most tests wait for something most of the time
 WORKERS ?= $(shell expr 2 \* $$(nproc) + 1)
 
-.PHONY: demo test lint check wheel packages federation cloudmon reliability bench fuzz mutation man completion lock dist audit clean
+.PHONY: demo test test-busy lint check wheel packages federation cloudmon reliability bench fuzz mutation man completion lock dist audit clean
 
 demo: $(VENV)/ready
 	@$(BIN)/python -m tests.demo
 
 test: $(VENV)/ready
 	$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal $(WHAT)
+
+# The tests beside much else: LOAD processes that only count, and other programs on the usual ports. A line for each run.
+LOAD ?= 20
+RUNS ?= 3
+test-busy: $(VENV)/ready
+	$(BIN)/python scripts/under-load --load $(LOAD) --runs $(RUNS) \
+		$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal $(WHAT)
 
 lint: $(VENV)/ready
 	$(BIN)/ruff check .

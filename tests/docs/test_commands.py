@@ -32,6 +32,8 @@ NOT_RUN = {
     'make fuzz SECONDS=600 TARGETS="cms voms"': FUZZ,
     "make fuzz SECONDS=2 SEED=1": FUZZ,
     "make test WHAT=tests/probes/test_check_perun.py": MAKE,
+    "make test-busy": MAKE,
+    "make test-busy WHAT=tests/probes/test_check_perun.py RUNS=1": MAKE,
     "~/fedcloud/bin/pip install .": "scripts/check-wheel installs the wheel and runs what it installs",
     "python3 -m venv ~/fedcloud": "scripts/check-wheel does it elsewhere",
     "python3 -m venv /opt/fedcloud-probes": "scripts/check-wheel does it elsewhere",
