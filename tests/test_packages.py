@@ -77,6 +77,16 @@ def test_requests_is_whole_for_others_in_the_same_process():
     assert run(code) == "[]\n200 True urllib3.http2"
 
 
+def test_the_path_of_a_bundle_of_cas_that_nobody_uses_does_not_load_how_it_is_found():
+    code = (
+        "import sys; from libprobe.clients import transport; import requests;"
+        "print([name for name in ('inspect', 'importlib.resources') if name in sys.modules]);"
+        "import certifi; print(certifi.where() == requests.certs.where() == requests.utils.DEFAULT_CA_BUNDLE_PATH);"
+        "print(certifi.contents()[:1] != '', 'importlib.resources' in sys.modules)"
+    )
+    assert run(code) == "[]\nTrue\nTrue True"
+
+
 def test_the_http_library_is_the_lean_one_whoever_loads_it_first():
     """The worker imports every module that a probe may import, in any order."""
     code = "import sys, libprobe.clients.lean_requests; print('charset_normalizer' in sys.modules)"
