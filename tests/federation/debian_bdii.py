@@ -2,7 +2,8 @@
 
 Here nothing is ours but paths, port and pace: information providers drop LDIF into a directory, the daemon
 reads it again and again and brings the database up to date, entries that vanish from the LDIF included.
-One thing is mended: bdii-update 6.0.0 calls OpenLDAP's tools with -h and -p, which 2.5 no longer knows.
+One thing is mended: bdii-update 6.0.0 of Debian 12 calls OpenLDAP's tools with -h and -p, which 2.5 no longer
+knows; that of Debian 13 gives a URL.
 """
 
 from __future__ import annotations
@@ -23,7 +24,8 @@ CONFIG = Path("/usr/share/bdii/bdii-slapd.conf")
 DEFAULT_LDIF = Path("/usr/share/bdii/default.ldif")
 
 TOOL = """#!/bin/sh
-# -h HOST -p PORT, which OpenLDAP 2.5 no longer takes, as -H URL
+# -h HOST -p PORT, which OpenLDAP 2.5 no longer takes, as -H URL; all else as it is
+host=
 arguments=
 while [ $# -gt 0 ]; do
     case $1 in
@@ -33,7 +35,8 @@ while [ $# -gt 0 ]; do
     esac
     shift
 done
-eval "exec /usr/bin/$(basename "$0") -H ldap://$host:$port $arguments"
+[ -z "$host" ] || arguments="-H ldap://$host:$port $arguments"
+eval "exec /usr/bin/$(basename "$0") $arguments"
 """
 
 
