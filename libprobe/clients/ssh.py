@@ -22,7 +22,9 @@ if TYPE_CHECKING:
 
     from libprobe.deadline import Deadline
 
-INSTALL = "pip install 'fedcloud-probes[boot]'"
+INSTALL = "pip install 'paramiko>=5,<6'"
+"""As setup.py has it in the extra `boot`; this project's own name may be in no index."""
+
 MAX_RECEIVED = 1 << 20
 """Bytes that one peer may send in one session: a login and some small files need a few thousand."""
 

@@ -14,6 +14,7 @@ import pytest
 from libprobe.clients import ssh
 from libprobe.deadline import Deadline
 from libprobe.failures import Failure, Misconfigured, NoAnswer, ProtocolFailure, Refused
+from tests.conftest import ROOT
 from tests.federation.occi import VM
 from tests.federation.ssh import Guests
 from tests.pace import AMPLE_S, Watch, seconds
@@ -176,10 +177,11 @@ def test_a_key_is_one_line_that_every_cloud_accepts_and_always_another():
     assert ssh.fresh_key("egi-sam").public != KEY.public
 
 
-def test_without_the_library_the_extra_is_named(monkeypatch):
+def test_without_the_library_the_way_to_get_it_is_named(monkeypatch):
     import sys
 
     monkeypatch.setitem(sys.modules, "paramiko", None)
     with pytest.raises(Misconfigured, match=r"needs the Python library paramiko") as caught:
         ssh.fresh_key("egi-sam")
-    assert caught.value.remedy == "pip install 'fedcloud-probes[boot]'"
+    assert caught.value.remedy == "pip install 'paramiko>=5,<6'"
+    assert '"boot": ["paramiko>=5,<6"]' in (ROOT / "setup.py").read_text()

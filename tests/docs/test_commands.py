@@ -22,6 +22,7 @@ from tests.docs.pages import OURS, commands, mentioned
 MAKE = "takes minutes, and runs these tests itself"
 FUZZ = "takes minutes; .ci/run does it"
 PACKAGES = "scripts/build-packages builds the packages, and tests/packages installs and runs them"
+IMAGE = "scripts/build-image builds the image, and tests/packages/image.py runs it with buildah"
 NOT_RUN = {
     "make demo": "CI does nothing but start it once more; tests/federation and tests/probes have its parts",
     "make test": MAKE,
@@ -32,12 +33,21 @@ NOT_RUN = {
     'make fuzz SECONDS=600 TARGETS="cms voms"': FUZZ,
     "make fuzz SECONDS=2 SEED=1": FUZZ,
     "make test WHAT=tests/probes/test_check_perun.py": MAKE,
-    "make test-busy": MAKE,
     "make test-busy WHAT=tests/probes/test_check_perun.py RUNS=1": MAKE,
     "~/fedcloud/bin/pip install .": "scripts/check-wheel installs the wheel and runs what it installs",
     "python3 -m venv ~/fedcloud": "scripts/check-wheel does it elsewhere",
     "python3 -m venv /opt/fedcloud-probes": "scripts/check-wheel does it elsewhere",
-    "/opt/fedcloud-probes/bin/pip install 'fedcloud-probes[boot]'": "needs the package index",
+    "/opt/fedcloud-probes/bin/pip install '.[boot]'": "needs the package index",
+    "pip index versions fedcloud-probes": "needs the package index",
+    "podman build -t fedcloud-probes .": IMAGE,
+    "podman run --rm fedcloud-probes": IMAGE,
+    "podman run --rm --network host --userns keep-id --user $(id -u):$(id -g) "
+    "-v $X509_USER_PROXY:/tmp/x509up_u$(id -u):ro "
+    "-v /etc/grid-security/certificates:/etc/grid-security/certificates:ro "
+    "-v ~/.local/state/fedcloud-probes:/var/lib/fedcloud-probes fedcloud-probes EXAMPLE-SITE": IMAGE,
+    "podman volume create fedcloud-state": IMAGE,
+    "podman run --rm --entrypoint check_endpoint_tcp -v fedcloud-state:/var/lib/fedcloud-probes fedcloud-probes "
+    "-u cloud.example.org:8787": IMAGE,
     "dnf install ./fedcloud-probes-1.0.0-1.el9.x86_64.rpm": PACKAGES,
     "apt install ./fedcloud-probes_1.0.0-1_amd64.deb": PACKAGES,
     "make packages": PACKAGES,

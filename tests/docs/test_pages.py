@@ -96,7 +96,7 @@ def targets(path):
     for target in re.findall(r"\]\(([^)\s]+)\)", path.read_text()):
         if "://" not in target:
             name, _, anchor = target.partition("#")
-            yield (folder / name).resolve(), anchor
+            yield (folder / name).resolve() if name else path, anchor
 
 
 @pytest.mark.parametrize("path", PAGES, ids=name_of)

@@ -16,15 +16,31 @@ from tests.pace import AMPLE_S
 
 PROGRAMS = sorted(path.name for names in ("check_*", "fedcloud-*") for path in (ROOT / "probes").glob(names))
 PROBES_DIRECTORY = "/usr/libexec/argo-monitoring/probes/fedcloud"
-CONFIGURATION = {
-    "/etc/fedcloud-probes/probes.ini",
-    "/etc/fedcloud-probes/timers.conf",
-    "/etc/fedcloud-probes/icinga2/fedcloud-probes.conf",
-    "/etc/fedcloud-probes/nagios/fedcloud-publish.cfg",
-    "/etc/fedcloud-probes/ncg/fedcloud-probes.conf",
-    "/etc/fedcloud-probes/ncg/fedcloud-probes.localdb",
-    "/etc/fedcloud-probes/nrpe/fedcloud-probes.cfg",
+
+
+def installed_as(name: str) -> str | None:
+    """Where the packages have a file of etc/; None for what they do otherwise.
+
+    A directory that is not named here is for other programs, and copied as it is.
+    """
+    directory, _, rest = name.removeprefix("etc/").partition("/")
+    if not rest or (directory in ("ncg", "nagios", "nrpe") and rest != "README.md"):
+        return f"/etc/fedcloud-probes/{name.removeprefix('etc/')}"
+    if directory == "ncg":
+        return f"/usr/share/doc/fedcloud-probes/{name}"
+    if directory == "systemd":
+        return f"/usr/lib/systemd/system/{rest}"
+    if directory == "sysusers":
+        return None  # the Debian package has a postinst for it, the RPM has it in place of its %pre
+    return f"/usr/share/fedcloud-probes/{directory}/{rest}"
+
+
+ETC = sorted(str(path.relative_to(ROOT)) for path in (ROOT / "etc").rglob("*") if path.is_file())
+CONFIGURATION = {"/etc/fedcloud-probes/icinga2/fedcloud-probes.conf"} | {
+    place for place in map(installed_as, ETC) if place and place.startswith("/etc/")
 }
+UNITS = sorted(path.name for path in (ROOT / "etc/systemd").iterdir())
+SWITCHED_ON_BY_THE_OPERATOR = [name for name in UNITS if "\n[Install]\n" in (ROOT / "etc/systemd" / name).read_text()]
 STATE_DIRECTORY = "/var/lib/fedcloud-probes"
 OF_ADDUSER = {"/etc/passwd-", "/etc/shadow-", "/etc/group-", "/etc/gshadow-", "/etc/.pwd.lock", "/run/adduser"}
 """What making a user leaves on a system where that was never done."""
@@ -111,6 +127,10 @@ class Installed(CleanRoot):
         super().__init__(path)
         self.federation = federation
         self.settings = ""
+
+    def python(self) -> str:
+        """The version of the root's Python, as in names of directories."""
+        return self.do("/usr/bin/python3", "-c", "import sys; print('%d.%d' % sys.version_info[:2])").strip()
 
     def configure(self) -> None:
         """Do what an operator does: the CAs and a proxy where nagios can read them, and settings."""

@@ -8,11 +8,14 @@ import subprocess
 
 import pytest
 
+from libprobe import __version__
+from tests.conftest import ROOT
 from tests.packages.conftest import (
     CONFIGURATION,
     OF_ADDUSER,
     PROBES_DIRECTORY,
     STATE_DIRECTORY,
+    SWITCHED_ON_BY_THE_OPERATOR,
     Installed,
     built,
     temporary_root,
@@ -57,13 +60,52 @@ def installed(tmp_path_factory, shared_federation):
         yield root
 
 
-def test_lintian_finds_no_error():
+def test_lintian_finds_nothing():
+    """In the sources and in what is built of them: no error and no warning."""
     done = subprocess.run(
-        ["lintian", "--allow-root", "--fail-on", "error", "--no-cfg", built("deb/*.changes")],
+        ["lintian", "--allow-root", "--fail-on", "error,warning", "--no-cfg", built("deb/*.changes")],
         capture_output=True,
         text=True,
     )
     assert done.returncode == 0, done.stdout + done.stderr
+    listed = built("deb/*.changes").read_text()
+    assert ".dsc" in listed
+    assert ".deb" in listed
+
+
+def test_the_test_of_the_package_for_debian_passes(installed):
+    """debian/tests, as autopkgtest runs it: as a user, with the package installed."""
+    assert "Tests: probes\nDepends: @\n" in (ROOT / "debian/tests/control").read_text()
+    installed.write("/opt/tests/probes", (ROOT / "debian/tests/probes").read_text(), 0o755)
+    installed.do("install", "-d", "-o", "nobody", "/tmp/autopkgtest")
+    report = installed.run(
+        "setpriv", "--reuid=nobody", "--clear-groups", "/opt/tests/probes", AUTOPKGTEST_TMP="/tmp/autopkgtest"
+    )
+    assert (report.code, report.err) == (0, ""), report.out + report.err
+    assert re.search(r"^Endpoint-TCP OK - .*127\.0\.0\.1:\d+", report.out, re.MULTILINE), report.out
+    assert re.search(r"^Endpoint-TCP CRITICAL - .*127\.0\.0\.1:\d+", report.out, re.MULTILINE), report.out
+    shutil.rmtree(installed / "/opt/tests")
+
+
+def test_the_command_that_lists_the_libraries_for_an_audit_works_as_it_is_written(installed):
+    page = (installed / "/usr/share/doc/fedcloud-probes/README.Debian").read_text()
+    [command] = re.findall(r"^ {4}(/usr/lib/\S+ .*)$", page, re.MULTILINE)
+    listed = installed.do("sh", "-c", command).splitlines()
+    locked = re.findall(r"^([a-z0-9-]+==\S+)", (ROOT / "release/requirements-3.11.txt").read_text(), re.MULTILINE)
+    assert sorted(re.sub(r"[._](?=.*==)", "-", line).lower() for line in listed) == sorted(
+        [*locked, f"{PACKAGE}=={__version__}"]
+    )
+
+
+def test_units_are_where_this_debian_has_them_and_are_not_switched_on(installed):
+    found = {name for name in installed.contents() if name.endswith((".service", ".timer"))}
+    [directory] = {name.rpartition("/")[0] for name in found}
+    [codename] = re.findall(r"^VERSION_CODENAME=(\w+)$", (installed / "/etc/os-release").read_text(), re.MULTILINE)
+    assert directory == ("/lib/systemd/system" if codename == "bookworm" else "/usr/lib/systemd/system")
+    scripts = installed.do("cat", f"/var/lib/dpkg/info/{PACKAGE}.postinst", f"/var/lib/dpkg/info/{PACKAGE}.postrm")
+    for unit in SWITCHED_ON_BY_THE_OPERATOR:
+        assert unit in scripts, unit
+    assert not list((installed / "/etc/systemd/system").glob("*.wants/fedcloud-*"))
 
 
 def test_an_upgrade_keeps_changed_configuration_and_brings_what_nobody_changed(installed):
@@ -97,7 +139,7 @@ def test_zz_removal_keeps_configuration_and_purge_leaves_nothing_but_the_user(in
     (installed / "/etc/fedcloud-probes/proxy.pem").unlink()
     shutil.rmtree(installed / "/etc/grid-security")
     shutil.rmtree(installed / "/opt/middleware")
-    (installed / "/usr/local/lib/python3.11/dist-packages/nagiosplugin.py").unlink()
+    (installed / f"/usr/local/lib/python{installed.python()}/dist-packages/nagiosplugin.py").unlink()
     installed.do("apt-get", "purge", "-q", "-y", PACKAGE)
     after = installed.files()
     assert set(after) - set(installed.before) <= OF_ADDUSER

@@ -1,6 +1,7 @@
 """The RPM: rpm installs it into a clean root, the probes work there, it is upgraded and removed.
 
-The root is a Debian, which has Python 3.11 where EL 9 has it; the names of EL's packages mean nothing there (--nodeps).
+The root is a Debian: 12 has Python 3.11 where EL 9 has it; any other stands in for EL 10, with its own Python.
+The names of EL's packages mean nothing there (--nodeps).
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from tests.packages.conftest import (
     OF_ADDUSER,
     PROBES_DIRECTORY,
     STATE_DIRECTORY,
+    SWITCHED_ON_BY_THE_OPERATOR,
     Installed,
     built,
     temporary_root,
@@ -93,10 +95,18 @@ def test_its_directories_are_its_own_and_those_that_others_share_are_not(install
     assert {"/usr/share/licenses/fedcloud-probes/LICENSE"} <= set(installed.rpm("-qL", PACKAGE).split())
 
 
-def test_it_says_what_it_needs_and_what_it_brings_along():
+def test_units_are_known_to_systemd_and_not_switched_on(installed):
+    scripts = rpm("-qp", "--scripts", built("rpm/RPMS/*/*.rpm"))
+    for when in ("install-system-units", "remove-system-units"):
+        [named] = re.findall(rf"systemd-update-helper {when} (.*?) *\|\|", scripts)
+        assert sorted(named.split()) == SWITCHED_ON_BY_THE_OPERATOR
+    assert not list((installed / "/etc/systemd/system").glob("*.wants/fedcloud-*"))
+
+
+def test_it_says_what_it_needs_and_what_it_brings_along(installed):
     package = built("rpm/RPMS/*/*.rpm")
     needs = rpm("-qpR", package).splitlines()
-    assert {"python(abi) = 3.11", "shadow-utils", "ca-certificates"} <= set(needs)
+    assert {f"python(abi) = {installed.python()}", "shadow-utils", "ca-certificates"} <= set(needs)
     assert not any("python3dist" in need for need in needs)
     provides = rpm("-qp", "--provides", package).splitlines()
     lock = (ROOT / "release/requirements-3.11.txt").read_text()

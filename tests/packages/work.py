@@ -14,7 +14,15 @@ import pytest
 
 from libprobe import __version__
 from tests.conftest import ROOT
-from tests.packages.conftest import CONFIGURATION, PROBES_DIRECTORY, PROGRAMS, STATE_DIRECTORY
+from tests.packages.conftest import (
+    CONFIGURATION,
+    ETC,
+    PROBES_DIRECTORY,
+    PROGRAMS,
+    STATE_DIRECTORY,
+    UNITS,
+    installed_as,
+)
 
 PROBES = [name for name in PROGRAMS if name.startswith("check_")]
 
@@ -51,7 +59,7 @@ def test_pythonpath_and_what_pip_installs_for_others_change_nothing(installed):
     broken = "raise SystemExit('not ours')\n"
     installed.write("/opt/middleware/requests.py", broken)
     installed.write("/opt/middleware/libprobe/__init__.py", broken)
-    installed.write("/usr/local/lib/python3.11/dist-packages/nagiosplugin.py", broken)
+    installed.write(f"/usr/local/lib/python{installed.python()}/dist-packages/nagiosplugin.py", broken)
     site = installed.federation.site("ooi")
     report = installed.probe(
         "check_occi_context",
@@ -107,7 +115,7 @@ def test_man_pages_completion_units_licence_and_pages_are_there(installed):
         assert names & {f"/usr/share/man/man1/{program}.1", f"/usr/share/man/man1/{program}.1.gz"}
         assert f"/usr/share/bash-completion/completions/{program}" in names
         assert any(re.fullmatch(rf"/usr/share/zsh/.*/_{program}", name) for name in names)
-    for unit in sorted(path.name for path in (ROOT / "etc/systemd").iterdir()):
+    for unit in UNITS:
         [name] = [name for name in names if name.endswith(f"/systemd/system/{unit}")]
         text = (installed / name).read_text()
         for documentation in re.findall(r"^Documentation=file://(.*)$", text, re.MULTILINE):
@@ -115,6 +123,37 @@ def test_man_pages_completion_units_licence_and_pages_are_there(installed):
         for program in re.findall(r"^ExecStart=(\S+)", text, re.MULTILINE):
             assert program in names or "fedcloud" not in program
     assert any(re.search(r"/(LICENSE|copyright)$", name) for name in names)
+
+
+def test_all_that_etc_has_is_installed(installed):
+    names = {re.sub("^/lib/", "/usr/lib/", name) for name in installed.contents()}
+    places = {name: installed_as(name) for name in ETC}
+    assert [name for name, place in places.items() if place is None] == ["etc/sysusers/fedcloud-probes.conf"]
+    assert {name: place for name, place in places.items() if place and place not in names} == {}
+
+
+ON_THE_WEB = re.compile(r"https://github\.com/EGI-Federation/fedcloud-probes/(blob|tree)/main/(\S+)")
+FOR_DEVELOPERS = re.compile(r"(ARCHITECTURE|CONTRIBUTING)\.md|(docs/example|fuzz|release|tests|benchmarks)(/.*)?")
+"""Of what the pages lead to, what only the sources have."""
+
+
+def test_links_of_installed_pages_lead_to_installed_files(installed):
+    pages = [name for name in installed.contents() if re.search(r"/doc/.*\.md$", name)]
+    assert len(pages) > 20
+    wrong, followed = [], 0
+    for name in pages:
+        for target in re.findall(r"""(?:\]\(|\b(?:src|href)=")([^)\s"#]+)""", (installed / name).read_text()):
+            if web := ON_THE_WEB.fullmatch(target):
+                source = ROOT / web[2]
+                expected = source.is_dir() if web[1] == "tree" else source.is_file()
+                if not expected or not FOR_DEVELOPERS.fullmatch(web[2]):
+                    wrong.append(f"{name}: {target}")
+            elif "://" not in target:
+                followed += 1
+                if not (installed / name).parent.joinpath(target).exists():
+                    wrong.append(f"{name}: {target}")
+    assert wrong == []
+    assert followed > 50
 
 
 def test_the_units_are_accepted_by_systemd(installed, tmp_path):
