@@ -4,7 +4,7 @@ BIN := $(VENV)/bin
 # twice the processors and one: most tests wait for something most of the time
 WORKERS ?= $(shell expr 2 \* $$(nproc) + 1)
 
-.PHONY: demo test test-busy lint check wheel packages federation cloudmon reliability bench fuzz mutation man completion lock dist audit clean
+.PHONY: demo test test-busy lint check wheel packages image federation cloudmon reliability bench fuzz mutation man completion lock dist audit clean
 
 demo: $(VENV)/ready
 	@$(BIN)/python -m tests.demo
@@ -30,6 +30,10 @@ wheel: $(VENV)/ready
 
 packages: $(VENV)/ready
 	scripts/build-packages $(BIN)/python
+
+# The container image, built and tried with buildah, which is installed for it
+image: $(VENV)/ready
+	scripts/build-image $(BIN)/python
 
 check: lint test wheel packages
 
