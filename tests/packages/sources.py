@@ -16,7 +16,7 @@ from tests.packages.conftest import PROGRAMS
 
 SDIST = ROOT / f"dist/fedcloud_probes-{__version__}.tar.gz"
 WHEEL = ROOT / f"dist/fedcloud_probes-{__version__}-py3-none-any.whl"
-MADE = re.compile(r"(man/.*\.1|completion/(bash/|zsh/_).*|icinga2/fedcloud-probes\.conf)")
+MADE = re.compile(r"(man/.*\.1|completion/(bash/|zsh/_).*|icinga2/fedcloud-(probes\.conf|director-basket\.json))")
 OF_SETUPTOOLS = re.compile(r"PKG-INFO|setup\.cfg|fedcloud_probes\.egg-info/.*")
 
 
@@ -35,7 +35,7 @@ def test_the_source_distribution_is_what_git_has_and_what_is_made_from_it():
     assert in_git() - found == set()
     more = {name for name in found - in_git() if not OF_SETUPTOOLS.fullmatch(name)}
     assert {name for name in more if not MADE.fullmatch(name)} == set()
-    assert len(more) == 3 * len(PROGRAMS) + 1
+    assert len(more) == 3 * len(PROGRAMS) + 2
 
 
 def test_links_and_modes_are_kept():
