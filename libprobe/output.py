@@ -13,7 +13,7 @@ import sys
 
 from libprobe import redact
 from libprobe.failures import STATUS_NAMES
-from libprobe.text import safe, shortened
+from libprobe.text import number_of, safe, shortened
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -69,14 +69,14 @@ def render(
     if kept:
         first += " | " + " ".join(kept)
     if dropped:
-        lines = [f"{dropped} performance values left out: more than {PERFORMANCE_SHARE} bytes", *lines]
-    note = "... {} more lines left out"
+        lines = [f"{number_of(dropped, 'performance value')} left out: more than {PERFORMANCE_SHARE} bytes", *lines]
+    note = "... {} left out"
     room = max_bytes - _size(first) - 1
     cleaned = [_clean(line, MAX_LINE) for line in lines]
     shown, hidden = _that_fit(cleaned, room)
     if hidden:
-        shown, hidden = _that_fit(cleaned, room - len(note) - 8)
-        shown.append(note.format(hidden))
+        shown, hidden = _that_fit(cleaned, room - len(note) - 20)
+        shown.append(note.format(number_of(hidden, "more line")))
     return "\n".join([first, *shown]) + "\n"
 
 

@@ -16,6 +16,7 @@ import sys
 from libprobe import cli, output, redact
 from libprobe.deadline import ENFORCE_AFTER_S, Deadline, Interrupted, OutOfTime
 from libprobe.failures import OK, UNKNOWN, Failure
+from libprobe.text import number_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -206,7 +207,7 @@ class _Run:
         if self.trace:
             lines += self.trace.lines
             if self.trace.dropped:
-                lines.append(f"{self.trace.dropped} more lines were not kept")
+                lines.append(f"{number_of(self.trace.dropped, 'more line')} not kept")
         limit = output.MAX_DEBUG_BYTES if self.args.verbose >= 3 else output.MAX_BYTES
         return status, output.render(self.name, status, sentence, performance, lines, max_bytes=limit)
 

@@ -88,6 +88,6 @@ def duration(seconds: float) -> str:
     raise AssertionError("unreachable")
 
 
-def number_of(count: int, noun: str) -> str:
-    """`1 VM`, `2 VMs`."""
-    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
+def number_of(count: int | str, noun: str, plural: str = "") -> str:
+    """`1 VM`, `2 VMs`. plural: of a noun that has another than with an s, `entries`."""
+    return f"{count} {noun}" if str(count) == "1" else f"{count} {plural or f'{noun}s'}"

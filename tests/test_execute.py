@@ -318,7 +318,7 @@ def test_more_lines_than_are_kept_are_counted(monkeypatch):
         return started
 
     monkeypatch.setattr(trace, "start", full)
-    assert execute(made(values(1)), "-vvv")[1].endswith("\n7 more lines were not kept\n")
+    assert execute(made(values(1)), "-vvv")[1].endswith("\n7 more lines not kept\n")
 
 
 def test_secrets_are_blanked_and_forgotten_when_the_run_is_over():

@@ -1,10 +1,14 @@
 from __future__ import annotations
 
+import ast
+import re
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from libprobe.text import decimal, duration, number_of, safe, shortened
+from tests.conftest import ROOT
 
 
 @given(st.text())
@@ -119,3 +123,41 @@ def test_what_is_no_length_of_time_is_refused(seconds):
 
 def test_a_noun_follows_its_number():
     assert (number_of(1, "VM"), number_of(2, "VM")) == ("1 VM", "2 VMs")
+
+
+def test_one_of_a_thing_is_one_whatever_its_plural():
+    assert [number_of(count, "entry", "entries") for count in (0, 1, 2)] == ["0 entries", "1 entry", "2 entries"]
+    assert [number_of(count, "message") for count in ("0", "1", "1.5")] == ["0 messages", "1 message", "1.5 messages"]
+
+
+AT_LEAST_TWO = {"rows for", "publication statuses", "signatures; one", "private keys", "certificates in"} | {
+    f"bytes {word}" for word in ("is", "long", "of")
+}
+"""Counted only where there cannot be one: where several are the fault, or more than a limit."""
+
+
+def counted_by_hand(source: str) -> list[str]:
+    """What is said after a count in the f-strings of a source, where that is a plural."""
+    found = []
+    for text in ast.walk(ast.parse(source)):
+        for value, words in zip(text.values, text.values[1:], strict=False) if isinstance(text, ast.JoinedStr) else ():
+            if not isinstance(value, ast.FormattedValue) or not isinstance(words, ast.Constant):
+                continue
+            counts = re.search(
+                r"\blen\(|(count|number|total|dropped|left|running|done)\b(?!\()", ast.unparse(value.value)
+            )
+            if counts and (
+                plural := re.match(r" (?!(?:is|was|has|as)\b)(?:more )?[a-z]+(?:s|s;)(?:$| \w+| )", words.value)
+            ):
+                found.append(plural[0].strip())
+    return found
+
+
+def test_no_sentence_counts_in_the_plural_by_itself():
+    """`1 messages`: whatever is counted is put into words by number_of."""
+    assert counted_by_hand('f"is {count} messages behind"') == ["messages behind"]
+    assert counted_by_hand('f"a runner died with {len(runner.jobs)} checks"') == ["checks"]
+    assert counted_by_hand('f"{number_of(count, thing)} seen"; f"{len(parts)} is"') == []
+    paths = [*ROOT.glob("libprobe/**/*.py"), *(path for path in ROOT.glob("probes/*") if path.is_file())]
+    found = {words: path.name for path in paths for words in counted_by_hand(path.read_text())}
+    assert {words: name for words, name in found.items() if words not in AT_LEAST_TWO} == {}

@@ -261,6 +261,6 @@ class PublishedList(Check):
             self.detail(1, f"hv:uri is another address: {found.uri}")
         dropped = sum(1 for image in found.images if image.lacks)
         if dropped:
-            self.detail(1, f"{number_of(dropped, 'image')} lack a required field; hepixvmitrust drops them silently")
+            self.detail(1, f"{number_of(dropped, 'image')} without a required field; hepixvmitrust drops such silently")
         for image in found.images:
             self.detail(2, f"image: {image.mpuri or image.identifier} {image.version} {image.title}")

@@ -408,7 +408,7 @@ class CloudInformation(Check):
             what=f"{number_of(len(cloud.services), 'cloud service')}{self._of}",
             images=number_of(cloud.image_count, "image"),
             sizes=number_of(cloud.size_count, "size"),
-            entries="1 entry" if picture.entries == 1 else f"{picture.entries} entries",
+            entries=number_of(picture.entries, "entry", "entries"),
             interface=self._wanted.interface,
             time=duration(taken),
         )

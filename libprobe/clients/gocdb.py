@@ -17,6 +17,7 @@ from libprobe.clients import documents
 from libprobe.failures import BadData, Failure, HelperFailure, Misconfigured
 from libprobe.formats import gocdb
 from libprobe.records import Record
+from libprobe.text import number_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -176,7 +177,9 @@ class Gocdb:
                 count += 1
                 yield record
             if page.count is not None and page.count != count and read is gocdb.read_service_endpoints:
-                raise HelperFailure(f"GOCDB {self.url}: announced {page.count} records on a page and sent {count}")
+                raise HelperFailure(
+                    f"GOCDB {self.url}: announced {number_of(page.count, 'record')} on a page and sent {count}"
+                )
             if page.is_last:
                 return
             if page.next_cursor is None or page.next_cursor <= cursor:

@@ -19,7 +19,7 @@ from urllib.parse import urljoin, urlsplit
 from libprobe import __version__
 from libprobe.clients import sockets, tls
 from libprobe.failures import BadData, Failure, NoAnswer, ProtocolFailure, Rejected
-from libprobe.text import duration
+from libprobe.text import duration, number_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -200,7 +200,11 @@ class HttpClient:
             response = Response(answer, data)
         log = _log()
         if log:
-            shown = f"[{len(data)} bytes not shown: they may hold a token]" if secret_body else response.text[:4000]
+            shown = (
+                f"[{number_of(len(data), 'byte')} not shown: there may be a token]"
+                if secret_body
+                else response.text[:4000]
+            )
             for line in shown.splitlines():
                 log.debug("answer: %s", line)
         return response

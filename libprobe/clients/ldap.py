@@ -163,7 +163,7 @@ class LdapClient:
                 count += 1
                 if count > MAX_ENTRIES or self.received > until:
                     raise ProtocolFailure(
-                        f"{asked}: no end after {count} entries and {self.received >> 20} MiB",
+                        f"{asked}: no end after {number_of(count, 'entry', 'entries')} and {self.received >> 20} MiB",
                         remedy="ask for less of it with --base",
                     )
                 yield answer
@@ -321,7 +321,7 @@ class LdapClient:
 def _for_everybody(failure: Failure) -> Failure:
     """A server that wants a client certificate shuts out everybody who reads it, not just us."""
     if isinstance(failure, OwnCredential):
-        return Rejected(failure.sentence, remedy="a BDII is open to everybody")
+        return Rejected(failure.sentence, remedy="open it to everybody, as a BDII is")
     return failure
 
 
@@ -333,7 +333,7 @@ def _because(result: ldap.Result) -> str:
 
 def _bind_refused(asked: str, result: ldap.Result) -> Failure:
     if result.code in _LOGIN:
-        return Rejected(f"{asked}: wants a login{_because(result)}", remedy="a BDII is open to everybody")
+        return Rejected(f"{asked}: wants a login{_because(result)}", remedy="open it to everybody, as a BDII is")
     if result.code == _PROTOCOL_ERROR:
         return ProtocolFailure(f"{asked}: refuses LDAP version 3{_because(result)}", remedy="update its LDAP server")
     return EndpointFailure(f"{asked}: refused{_because(result)}")
@@ -348,7 +348,7 @@ def _search_failed(asked: str, result: ldap.Result, count: int) -> Failure:
     if result.code in (_SIZE_LIMIT, _TIME_LIMIT, _ADMIN_LIMIT):
         return EndpointFailure(
             f"{asked}: cut short after {number_of(count, 'answer')}{_because(result)}",
-            remedy="a BDII answers in full: set its sizelimit to unlimited",
+            remedy="set its sizelimit to unlimited: a BDII answers in full",
         )
     if result.code == _REFERRAL or result.referrals:
         to = ", ".join(result.referrals[:2]) or "nowhere"
@@ -356,5 +356,5 @@ def _search_failed(asked: str, result: ldap.Result, count: int) -> Failure:
             f"{asked}: refers us to {to}, which is not followed", remedy="register what has the data"
         )
     if result.code in _LOGIN:
-        return Rejected(f"{asked}: not allowed{_because(result)}", remedy="a BDII is open to everybody")
+        return Rejected(f"{asked}: not allowed{_because(result)}", remedy="open it to everybody, as a BDII is")
     return EndpointFailure(f"{asked}: failed{_because(result)}")

@@ -11,6 +11,7 @@ from collections.abc import Iterator
 
 from libprobe.failures import BadData
 from libprobe.records import Record
+from libprobe.text import number_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -95,7 +96,7 @@ def read(data: bytes, *, limit: int = MAX_BYTES) -> Element:
         raise BadData(f"DER data of {len(data)} bytes, more than {limit}")
     element, end = _element(data, 0)
     if end != len(data):
-        raise BadData(f"{len(data) - end} bytes follow the DER data")
+        raise BadData(f"after the DER data: {number_of(len(data) - end, 'byte')}")
     return element
 
 

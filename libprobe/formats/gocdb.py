@@ -17,6 +17,7 @@ from libprobe.failures import BadData
 from libprobe.formats.address import SCHEME, expect_visible, read_authority, shown
 from libprobe.formats.excerpt import excerpt
 from libprobe.records import Record
+from libprobe.text import number_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -312,7 +313,7 @@ class _Reader:
 
         code = getattr(error, "code", None)
         if self._open and code in (errors.codes[errors.XML_ERROR_NO_ELEMENTS], *self._broken_off()):
-            return f"the GOCDB's document breaks off after {self._count} complete records"
+            return f"the GOCDB's document breaks off after {number_of(self._count, 'complete record')}"
         return f"the GOCDB's document is not well-formed: {error}"
 
     @staticmethod

@@ -12,6 +12,7 @@ import re
 from libprobe.failures import BadData
 from libprobe.formats import der
 from libprobe.formats.der import Element
+from libprobe.text import number_of
 
 _STRINGS = {
     0x0C: "utf-8",
@@ -44,7 +45,7 @@ def canonical(name: bytes) -> bytes:
 def _canonical(attribute: Element) -> bytes:
     parts = attribute.expect(der.SEQUENCE).children()
     if len(parts) != 2:
-        raise BadData(f"an attribute of a name with {len(parts)} parts")
+        raise BadData(f"an attribute of a name with {number_of(len(parts), 'part')}")
     kind, value = parts
     encoded = der.encoded(value.tag, value.value)
     if value.tag in _STRINGS:

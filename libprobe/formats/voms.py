@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from libprobe.failures import BadData
 from libprobe.formats import der, dn
 from libprobe.records import Record
+from libprobe.text import number_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -90,7 +91,7 @@ def _infos(element: Element, depth: int) -> Iterator[list[Element]]:
 
 def _certificate(info: list[Element]) -> AttributeCertificate:
     if len(info) < 7:
-        raise BadData(f"a VOMS attribute certificate with {len(info)} parts instead of 7 or more")
+        raise BadData(f"a VOMS attribute certificate with {number_of(len(info), 'part')} instead of 7 or more")
     issuer, validity, attributes = info[2], info[5], info[6]
     times = validity.expect(der.SEQUENCE).children()
     if len(times) != 2:

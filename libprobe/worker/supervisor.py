@@ -19,7 +19,7 @@ from typing import NamedTuple
 
 from libprobe.failures import UNKNOWN
 from libprobe.formats import wproc
-from libprobe.text import safe
+from libprobe.text import number_of, safe
 from libprobe.worker import commands, link, nursery
 from libprobe.worker.link import AWAY, CLOSING, Link
 
@@ -259,7 +259,7 @@ class Supervisor:
         if each.socket is not None and each.socket in self._selector.get_map():
             self._selector.unregister(each.socket)
         if each.state != CLOSING:
-            self._log(f"connection for {each.plugin} lost: {error}; {each.running} checks were running")
+            self._log(f"connection for {each.plugin} lost: {error}; running: {number_of(each.running, 'check')}")
         each.close(time.monotonic(), error)
 
     def _take(self, each: Link, order: wproc.Order) -> None:
@@ -389,7 +389,7 @@ class Supervisor:
         self._selector.unregister(runner.socket)
         runner.socket.close()
         if runner.jobs:
-            self._log(f"a runner died with {len(runner.jobs)} checks, which are run again one by one")
+            self._log(f"a runner died with {number_of(len(runner.jobs), 'check')}, run again one by one")
         for job in list(runner.jobs.values()):
             if job.answered:
                 self._jobs.pop(job.number, None)
@@ -638,7 +638,7 @@ class Supervisor:
             runner.socket.close()
         if self._control is not None:
             self._control.close()
-        self._log(f"stopped after {self.done} checks")
+        self._log(f"stopped after {number_of(self.done, 'check')}")
 
 
 def _talker(supervisor: Supervisor, each: Link) -> Callable[[int], None]:

@@ -173,7 +173,7 @@ def test_oddities_are_told_with_v():
     assert "title: none; version 1; VO ops" in found
     assert "hv:uri is another address: https://elsewhere/" in found
     assert "dc:date:created names no zone; read as UTC" in found
-    assert "1 image lack a required field; hepixvmitrust drops them silently" in found
+    assert "1 image without a required field; hepixvmitrust drops such silently" in found
     old = json.dumps(json.loads(body())["hv:imagelist"]).encode()
     assert (1, "the list has the deprecated form, without hv:imagelist") in judged(old).details
     plain = [text for _, text in judged(body()).details]

@@ -90,6 +90,15 @@ def test_a_status_without_consumers_has_no_lag(monitor, perun):
 # ---- the lag
 
 
+def test_one_message_is_one(monitor, perun):
+    perun.faults.on("perun-lag", messages=1)
+    report = look(monitor, perun, "-c", "0")
+    assert (report.code, report.first.rpartition(": ")[2]) == (
+        2,
+        "consumer ldapcConsumer is 1 message behind (limit 0)",
+    )
+
+
 @pytest.mark.parametrize(
     ("arguments", "code", "word", "limit"),
     [
