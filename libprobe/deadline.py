@@ -27,6 +27,26 @@ class Interrupted(BaseException):
     """SIGTERM, SIGINT or SIGHUP asked the run to end; caught once, where the run ends."""
 
 
+def end_on_signals() -> None:
+    """Let SIGTERM, SIGINT and SIGHUP raise Interrupted: the first of them, once.
+
+    Whoever presses Ctrl-C twice, or is told to end by both a shell and its parent, gets one report, which
+    names the first; a second exception would tear apart what the first one began.
+    """
+    import signal
+
+    numbers = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
+    first: list[int] = []
+
+    def interrupt(number: int, _frame: FrameType | None) -> None:
+        if not first:
+            first.append(number)
+            raise Interrupted(f"interrupted by {signal.Signals(number).name}")
+
+    for each in numbers:
+        signal.signal(each, interrupt)
+
+
 class Deadline:
     """The instant by which a run, or a part of it, must be over.
 

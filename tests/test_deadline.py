@@ -6,7 +6,7 @@ import time
 
 import pytest
 
-from libprobe.deadline import Deadline, OutOfTime
+from libprobe.deadline import Deadline, Interrupted, OutOfTime, end_on_signals
 from tests.pace import Watch
 
 
@@ -95,3 +95,17 @@ def test_a_timer_that_goes_off_while_the_block_is_left_is_disarmed_all_the_same(
     assert len(disarmed) == 2
     assert signal.getitimer(signal.ITIMER_REAL) == (0.0, 0.0)
     assert signal.getsignal(signal.SIGALRM) != signal.SIG_DFL
+
+
+def test_of_several_signals_the_first_ends_the_run_and_is_told_once():
+    numbers = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
+    before = {number: signal.getsignal(number) for number in numbers}
+    end_on_signals()
+    try:
+        with pytest.raises(Interrupted, match=r"^interrupted by SIGINT$"):
+            signal.raise_signal(signal.SIGINT)
+        for number in numbers:
+            signal.raise_signal(number)
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

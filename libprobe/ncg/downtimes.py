@@ -10,13 +10,12 @@ import argparse
 import fcntl
 import os
 import re
-import signal
 import sys
 import time
 from collections import Counter
 
 from libprobe import cli, output, redact
-from libprobe.deadline import Deadline, Interrupted, OutOfTime
+from libprobe.deadline import Deadline, Interrupted, OutOfTime, end_on_signals
 from libprobe.failures import Failure, Misconfigured
 from libprobe.ncg import index
 from libprobe.ncg.program import DEFAULT_OUTPUT, safe_keeping_indent
@@ -47,12 +46,7 @@ EPILOG = (
 def main(doc: str | None) -> NoReturn:
     """Run as this process: read sys.argv, print the report, exit with its code."""
     output.open_descriptors()
-
-    def interrupt(number: int, _frame: object) -> None:
-        raise Interrupted(f"interrupted by {signal.Signals(number).name}")
-
-    for each in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
-        signal.signal(each, interrupt)
+    end_on_signals()
     try:
         code, lines = execute(sys.argv, doc=doc)
     except Interrupted as end:
@@ -150,7 +144,7 @@ def _see_it_done(
             raise Misconfigured(
                 f"{monitor.name} was told, but does not show {number_of(len(open_ones), 'change')} within "
                 f"{deadline.seconds:g} s, the first for {open_ones[0].service} on {open_ones[0].host}",
-                remedy="its log says whether it takes commands",
+                remedy="see in its log whether it takes commands",
             )
         deadline.sleep(max(LOOK_AGAIN_S, time.monotonic() - began))  # a large status file takes seconds to read
 

@@ -40,12 +40,14 @@ class Place:
             raise Misconfigured(f"{path} cannot be replaced", remedy="name a directory of its own with --output")
         self.staging = ""
         self._lock = -1
+        self._lock_path = os.path.join(self._parent, f".{self._name}.lock")
+        self._made: list[str] = []
 
     def __enter__(self) -> Place:
         try:
-            os.makedirs(self._parent, exist_ok=True)
             self._refuse_foreign()
-            self._take_lock()
+            while not self._take_lock():
+                pass
             self._sweep()
             self.staging = tempfile.mkdtemp(prefix=f".{self._name}.new-", dir=self._parent)
             os.chmod(self.staging, 0o755)
@@ -63,8 +65,18 @@ class Place:
         if self.staging:
             shutil.rmtree(self.staging, ignore_errors=True)
         if self._lock >= 0:
-            os.close(self._lock)
-            self._lock = -1
+            # while it is held: whoever waits with this file open sees that it has no name any more
+            os.unlink(self._lock_path)
+            self._let_go()
+        for directory in self._made[::-1]:
+            try:
+                os.rmdir(directory)
+            except OSError:
+                break  # it is in use: by our configuration, or by another run
+
+    def _let_go(self) -> None:
+        os.close(self._lock)
+        self._lock = -1
 
     def _refuse_foreign(self) -> None:
         if not os.path.lexists(self.path):
@@ -77,13 +89,43 @@ class Place:
                 remedy="name an empty directory with --output",
             )
 
-    def _take_lock(self) -> None:
-        path = os.path.join(self._parent, f".{self._name}.lock")
-        self._lock = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+    def _take_lock(self) -> bool:
+        """Whether we hold the lock; False if another run ended just now and took its file with it.
+
+        The file goes with the run, so that a lock counts only while the file still has its name: one that was
+        locked after its holder had removed it would keep out nobody who opens the name anew.
+        """
+        self._make_parent()
+        try:
+            self._lock = os.open(self._lock_path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+        except FileNotFoundError:
+            return False  # the directory was another run's, and went with it
         try:
             fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
+            self._let_go()
             raise Misconfigured(f"another fedcloud-ncg is writing {self.path}", remedy="wait for it to end") from None
+        try:
+            if os.path.samestat(os.fstat(self._lock), os.lstat(self._lock_path)):
+                return True
+        except FileNotFoundError:
+            pass
+        self._let_go()
+        return False
+
+    def _make_parent(self) -> None:
+        """Make the directories above, and know which: those of a run that comes to nothing go with it."""
+        missing = []
+        path = self._parent
+        while not os.path.isdir(path):
+            missing.append(path)
+            path = os.path.dirname(path)
+        for directory in missing[::-1]:
+            try:
+                os.mkdir(directory)
+            except FileExistsError:
+                continue  # another run was faster
+            self._made.append(directory)
 
     def _sweep(self) -> None:
         """Remove what a killed run left; we hold the lock, so nobody works on it."""

@@ -10,7 +10,7 @@ import sys
 import tempfile
 
 from libprobe import catalogue, cli, output, redact
-from libprobe.deadline import Deadline, Interrupted, OutOfTime
+from libprobe.deadline import Deadline, Interrupted, OutOfTime, end_on_signals
 from libprobe.failures import BadData, Failure, HelperFailure
 from libprobe.formats.ncg import is_harmless, is_host, is_name
 from libprobe.ncg.configuration import FORMATS, Machine, Plan, Writer, check_contact
@@ -38,18 +38,13 @@ EPILOG = (
 
 def main(doc: str | None) -> NoReturn:
     """Run as this process: read sys.argv, print the report, exit with its code."""
-
     output.open_descriptors()
-
-    def interrupt(number: int, _frame: object) -> None:
-        raise Interrupted(f"interrupted by {signal.Signals(number).name}")
 
     def commit() -> None:
         """From here on the new configuration is in place: nothing may keep the report from saying so."""
         signal.pthread_sigmask(signal.SIG_BLOCK, {*ENDING, signal.SIGALRM})
 
-    for number in ENDING:
-        signal.signal(number, interrupt)
+    end_on_signals()
     try:
         code, lines = execute(sys.argv, doc=doc, commit=commit)
     except Interrupted as end:
@@ -144,7 +139,9 @@ class _Run:
             inventory.add(endpoint)
         counts = inventory.settle()
         if not counts.services and not self.args.allow_empty:
-            what = f"{inventory.endpoints} endpoints, none of them usable" if inventory.endpoints else "no endpoint"
+            what = (
+                f"{number_of(inventory.endpoints, 'endpoint')}, none usable" if inventory.endpoints else "no endpoint"
+            )
             raise HelperFailure(
                 f"{source.url} lists {what} to be monitored" + "".join(f"; {each}" for each in inventory.warnings[:3]),
                 remedy="see --site and --scope, or give --allow-empty if that is right",
