@@ -30,6 +30,7 @@ PACKAGE = "nagios4-core"
 STOP_S = 120.0
 MAX_SOCKET_PATH = 107
 STATES = ("OK", "WARNING", "CRITICAL", "UNKNOWN")
+HOST_STATES = ("UP", "DOWN", "UNREACHABLE")
 HOST = "cloud.example.org"
 """The one host of a `SmallNagios`."""
 
@@ -256,6 +257,12 @@ class Nagios:
             return {}
         return dict(read_status(text))
 
+    def hosts(self) -> dict[str, str]:
+        """The hosts of status.dat, each UP, DOWN, UNREACHABLE or PENDING."""
+        with contextlib.suppress(FileNotFoundError):
+            return dict(read_hosts((self.state / "status.dat").read_text(errors="replace")))
+        return {}
+
     def log(self) -> str:
         path = self.state / "nagios.log"
         return path.read_text(errors="replace") if path.exists() else ""
@@ -358,6 +365,14 @@ def read_status(text: str) -> Iterator[tuple[Service, Status]]:
             Service(values["host_name"], values["service_description"]),
             Status(state, values["plugin_output"], float(values["last_check"]), values["state_type"] == "1"),
         )
+
+
+def read_hosts(text: str) -> Iterator[tuple[str, str]]:
+    """Yield what a status.dat says of each host."""
+    for block in re.findall(r"^hoststatus \{\n(.*?)\n\t\}", text, re.DOTALL | re.MULTILINE):
+        values = dict(line.strip().split("=", 1) for line in block.splitlines() if "=" in line)
+        is_known = values["has_been_checked"] == "1"
+        yield values["host_name"], HOST_STATES[int(values["current_state"])] if is_known else "PENDING"
 
 
 def command_line(pid: int) -> str:

@@ -280,6 +280,17 @@ class IcingaCloud:
             )
         return known
 
+    def hosts(self) -> dict[str, str]:
+        """The hosts as the master knows them now, each UP, DOWN or PENDING."""
+        try:
+            found = self.ask("GET", "objects/hosts?attrs=name&attrs=state&attrs=last_check_result")
+        except requests.ConnectionError:
+            return {}
+        return {
+            each["name"]: ("UP", "DOWN")[int(each["state"])] if each["last_check_result"] else "PENDING"
+            for each in (one["attrs"] for one in found)
+        }
+
     def is_all_ok(self) -> bool:
         known = self.status()
         return bool(known) and all(each.state == "OK" for each in known.values())

@@ -61,6 +61,8 @@ def all_metrics_of_all_sites_become_ok(monitor: CloudMonitor) -> None:
     wanted = {service for services in by_site.values() for service in services}
     assert {site.gocdb_name for site in monitor.federation.sites.values()} < set(by_site)
     monitor.until(lambda: set(monitor.status()) == wanted and monitor.is_all_ok(), "all metrics of all sites are OK")
+    up = dict.fromkeys((service.host for service in wanted), "UP")
+    monitor.until(lambda: monitor.hosts() == up, "all hosts are UP")
     assert all(site.occi.created and not site.occi.vms() for site in monitor.federation.sites.values())
 
 
@@ -103,6 +105,9 @@ def the_web_pages_show_the_critical_services(monitor: CloudMonitor, count: int) 
         refusal = fetched(f"{shown.url}nagios4/cgi-bin/cmd.cgi?cmd_typ=11&cmd_mod=2")  # stop all notifications
     assert page.count("class='statusCRITICAL'") == count
     assert page.count("class='statusOK'") == len(monitor.status()) - count
+    assert page.count("class='statusHOSTUP'") + page.count("class='statusHOSTUPACK'") == len(monitor.hosts())
+    assert "statusHOSTPENDING" not in page
+    assert "disabled.gif" not in page  # the red cross of what is not checked at all
     assert "Quota exceeded for instances" in page
     assert "Error: Invalid or missing CSRF cookie!" in refusal
 

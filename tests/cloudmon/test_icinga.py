@@ -48,6 +48,7 @@ def all_metrics_of_all_sites_become_ok_on_the_satellite(monitor: IcingaCloud) ->
     monitor.until(lambda: set(monitor.status()) == wanted and monitor.is_checking(), "the satellite checks")
     monitor.round(wanted)
     monitor.until(monitor.is_all_ok, "all metrics of all sites are OK")
+    monitor.until(lambda: set(monitor.hosts().values()) == {"UP"}, "all hosts are UP")
     assert {each.source for each in monitor.status().values()} == {SATELLITE}
     assert all(site.occi.created and not site.occi.vms() for site in monitor.federation.sites.values())
 
