@@ -53,11 +53,9 @@ class AppDb:
         try:
             answer = documents.get(self._http, self.url, max_bytes=self._max_bytes, headers=headers)
         except BadData as failure:
-            raise BadData(failure.sentence, remedy="--max-size sets how much is read") from None
+            raise BadData(failure.sentence, remedy="raise --max-size to read more") from None
         except OwnCredential as failure:
-            raise OwnCredential(
-                failure.sentence, remedy="only lists that are open to everybody can be checked"
-            ) from None
+            raise OwnCredential(failure.sentence, remedy="open it to everybody: no other list can be checked") from None
         if answer.status in (401, 403):
             what = "did not accept our access token" if self._token else "wants an access token: the list is private"
             remedy = "get a new one from AppDB" if self._token else "give one with --token-file"

@@ -200,7 +200,7 @@ def _translated(error: OSError, host: str, port: int, address: tuple[Any, ...], 
     if isinstance(error, ConnectionRefusedError):
         return Refused(f"{where}: connection refused; nothing listens there")
     if isinstance(error, ConnectionResetError):
-        return Refused(f"{where}: connection reset as soon as it was made", remedy="is there a service behind it?")
+        return Refused(f"{where}: connection reset as soon as it was made", remedy="start the service behind it")
     if error.errno in (errno.ENETUNREACH, errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT):
         return NoRoute(f"{where}: {_reason(error)}")
     return Unreachable(f"{where}: {_reason(error)}")

@@ -220,7 +220,7 @@ def explain_handshake(
         what = f"connection {how} within the TLS handshake"
         if with_credential and peer_certificate(host, port, deadline) is not None:
             return Rejected(f"{asked}: {what}, but not without our client certificate, which it probably refused")
-        return TlsFailure(f"{asked}: {what}", remedy="does it speak TLS on this port?")
+        return TlsFailure(f"{asked}: {what}", remedy="enable TLS on this port, or correct its address")
     if isinstance(error, ssl.SSLError):
         return explain(error, asked, host, port, deadline, with_credential=with_credential)
     return ProtocolFailure(f"{asked}: connection lost within the TLS handshake: {error.strerror or error}")
@@ -305,7 +305,7 @@ def _explain_certificate(
     if code in _WEAK:
         return TlsFailure(
             f"{asked}: certificate not accepted: {_WEAK[code]} is too weak for TLS today",
-            remedy="the site has to get a new one",
+            remedy="request a new one",
         )
     return TlsFailure(f"{asked}: certificate not accepted: {error.verify_message}")
 

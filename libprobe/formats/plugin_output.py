@@ -22,12 +22,14 @@ MAX_LINES = 200
 _STATUS_LINE = re.compile(r"(?P<subject>\S[^|]{0,60}?) (?P<status>OK|WARNING|CRITICAL|UNKNOWN)(?: - |: )(?P<rest>.*)")
 _LABEL = re.compile(r"\s*(?:'((?:[^']|'')+)'|([^\s'=]+))=(\S*)")
 _VALUE = re.compile(r"(-?[0-9]{1,18}(?:\.[0-9]{1,18})?)([A-Za-z%]{0,3})")
-_ADVICE = re.compile(
-    r"(?:accept|add|allow|append|ask|check|choose|chmod|contact|correct|delete|disable|does|enable|extend|fix|free|give"
-    r"|if|increase|install|is|leave|look|lower|make|move|name|open|or|put|raise|reduce|register|remove|renew|repair"
+IMPERATIVE = re.compile(
+    r"(?:accept|add|allow|append|ask|check|choose|chmod|contact|correct|delete|disable|enable|extend|fix|free|get|give"
+    r"|if|increase|install|leave|let|look|lower|make|move|name|open|or|put|raise|read|reduce|register|remove|renew|repair"
     r"|replace|request|restart|revoke|run|see|set|share|start|stop|switch|take|tell|try|update|upgrade|use|wait|write)"
     r" \S"
 )
+"""How what is to be done begins; nothing else in brackets is a remedy."""
+
 _LIMIT = re.compile(r"[0-9.:@~-]{0,60}")
 
 
@@ -81,7 +83,7 @@ def _without_remedy(sentence: str) -> tuple[str, str]:
         depth += {")": 1, "(": -1}.get(sentence[at], 0)
         if depth == 0:
             inner = sentence[at + 1 : -1]
-            if sentence[at - 1] != " " or not _ADVICE.match(inner):
+            if sentence[at - 1] != " " or not IMPERATIVE.match(inner):
                 return sentence, ""
             return sentence[: at - 1].rstrip(), inner
     return sentence, ""

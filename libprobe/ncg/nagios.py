@@ -82,7 +82,7 @@ class Nagios:
         except (OSError, ValueError, KeyError) as error:
             why = error.strerror if isinstance(error, OSError) else f"it holds what Nagios 4 does not write: {error}"
             raise Misconfigured(
-                f"the status file {self._status} cannot be read: {why}", remedy="is Nagios running?"
+                f"the status file {self._status} cannot be read: {why}", remedy="start Nagios"
             ) from None
 
     def _tell(self, commands: Iterable[str]) -> None:
@@ -97,11 +97,11 @@ class Nagios:
             why = "nobody reads it" if error.errno == errno.ENXIO else error.strerror
             raise Misconfigured(
                 f"the command file {self._commands} cannot be written: {why}",
-                remedy="is Nagios running, with check_external_commands=1?",
+                remedy="start Nagios, with check_external_commands=1",
             ) from None
         try:
             if not stat.S_ISFIFO(os.fstat(pipe).st_mode):
-                raise Misconfigured(f"the command file {self._commands} is not a pipe", remedy="is Nagios running?")
+                raise Misconfigured(f"the command file {self._commands} is not a pipe", remedy="start Nagios")
             for line in data.splitlines(keepends=True):
                 self._write(pipe, line)
         except OSError as error:

@@ -152,7 +152,7 @@ def _run(command: list[str], scratch: str, deadline: Deadline) -> tuple[int, str
             )
         except OSError as error:
             raise Misconfigured(
-                f"{command[0]} cannot be run: {error.strerror}", remedy="or give --no-validate"
+                f"{command[0]} cannot be run: {error.strerror}", remedy="give --no-validate to write it unasked"
             ) from None
         try:
             code = process.wait(deadline.remaining())

@@ -8,7 +8,7 @@ import sys
 import time
 
 from libprobe import cli, output, redact
-from libprobe.deadline import Deadline, Interrupted, OutOfTime
+from libprobe.deadline import Deadline, Interrupted, OutOfTime, end_on_signals
 from libprobe.failures import CRITICAL, UNKNOWN, Failure, Misconfigured
 from libprobe.text import safe
 
@@ -37,13 +37,7 @@ PUBLISH_RESERVE_S = 60.0
 def main(doc: str | None) -> NoReturn:
     """Run the command as this process: a report on standard output, the worst state as exit code."""
     output.open_descriptors()
-    import signal
-
-    def interrupted(number: int, _frame: object) -> NoReturn:
-        raise Interrupted(f"interrupted by {signal.Signals(number).name}")
-
-    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
-        signal.signal(number, interrupted)
+    end_on_signals()
     try:
         code = _carried_out(doc)
     except (Failure, Interrupted) as end:
@@ -341,6 +335,9 @@ def _result(job: Job, ended: Ended, before: History) -> Result:
         wrong = f"the probe ended with the exit code {ended.code}"
     elif not sentence and not wrong:
         wrong = "the probe printed nothing"
+    if ended.trouble:
+        # we told it to end, by SIGTERM: that it was, is no news, and would look like a second signal
+        sentence = sentence.removeprefix("interrupted by SIGTERM").removeprefix("; ")
     if wrong:
         status = UNKNOWN
         sentence = "; ".join(part for part in (wrong, sentence, "" if sentence else errors) if part)

@@ -86,49 +86,79 @@ def plain(run: Run, *, details: bool = False) -> str:
             lines.append(f"  {in_downtime(job)}")
         for each in results:
             lines.append(f"  {each.status_name:8}  {safe(each.job.metric):32} {took(each):>8}  {safe(each.sentence)}")
-            if each.remedy and each.status != OK:
-                lines.append(f"{'':12}-> {safe(each.remedy)}")
+            if each.advice:
+                lines.append(f"{'':12}-> {safe(each.advice)}")
             lines += [f"{'':12}{safe(line)}" for line in each.lines if details]
     foot = list(footer(run))
     return "\n".join([*lines, *(["", *foot] if foot else [])]) + "\n"
 
 
 def table(run: Run, file: Any, *, details: bool = False) -> None:
-    """Print to a terminal. details: the probes' long output too."""
+    """Print to a terminal. details: the probes' long output too.
+
+    A result has one line if its sentence fits beside its name, else the whole width below: nothing is broken
+    within a word, so that an address that is longer than a line can be copied as one. What is worst stands last,
+    above the sum of all, where a terminal leaves the eye.
+    """
     from rich.console import Console
-    from rich.table import Table
     from rich.text import Text
 
     console = Console(file=file, highlight=False, markup=False, emoji=False)
+    width = console.width
     # of a long name what tells it from others; --metric takes it as well
-    full = console.width >= WIDE
+    full = width >= WIDE
     names = {each.job.metric: safe(each.job.metric if full else _last_part(each.job.metric)) for each in run.results}
-    longest = min(max(map(len, names.values()), default=0) + len(" ▲"), console.width // 3)
-    for job, results in by_endpoint(run):
-        place = Text(_endpoint_line(job), style="bold")
+    longest = min(max(map(len, names.values()), default=0) + len(" ▲"), width // 2)
+
+    def say(text: Text) -> None:
+        console.print(text, soft_wrap=True)  # what is longer than a line is the terminal's to fold
+
+    def below(text: str, first: str, style: str) -> None:
+        if Text(first + text).cell_len <= width:
+            say(Text(first + text, style=style))
+            return
+        for number, line in enumerate(_wrapped(text, width - len(first))):
+            say(Text((" " * len(first) if number else first) + line, style=style))
+
+    for job, results in reversed(list(by_endpoint(run))):
+        below(_endpoint_line(job), "", "bold")
         if job.downtime:
-            place.append(f"\n{in_downtime(job)}", style="cyan")
-        console.print(place, overflow="fold")
-        part = Table(box=None, pad_edge=False, show_header=False, expand=True, padding=(0, 1))
-        part.add_column(width=9, no_wrap=True)
-        part.add_column(width=longest, overflow="fold")
-        part.add_column(width=8, justify="right", no_wrap=True)
-        part.add_column(overflow="fold", ratio=1)
+            below(in_downtime(job), "", "cyan")
         for each in results:
             style = "dim" if not run.counts(each) else STYLES[each.status]
-            said = Text(safe(each.sentence))
-            if each.remedy and each.status != OK:
-                said.append(f"\n-> {safe(each.remedy)}", style="italic")
-            for line in each.lines if details else ():
-                said.append(f"\n{safe(line)}", style="dim")
             mark = "" if not each.changed else " ▲" if each.is_worse else " ▼"
-            state = Text(each.status_name, style=style)
-            part.add_row(state, Text(names[each.job.metric] + mark), Text(took(each), style="dim"), said)
-        console.print(part)
-        console.print()
-    console.print(Text(headline(run), style=STYLES[run.status]))
-    for line in footer(run):
-        console.print(Text(line))
+            line = Text(f"{each.status_name:8}", style=style)
+            line.append(f"  {names[each.job.metric] + mark:{longest}}", style="not dim default")
+            line.append(f"{took(each):>9}", style="dim default")
+            sentence = safe(each.sentence)
+            if line.cell_len + 2 + Text(sentence).cell_len <= width:
+                line.append(f"  {sentence}", style="not dim not bold default")
+                sentence = ""
+            line.rstrip()
+            say(line)
+            if sentence:
+                below(sentence, "  ", "")
+            if each.advice:
+                below(safe(each.advice), "  -> ", "italic")
+            for detail in each.lines if details else ():
+                below(safe(detail), "  ", "dim")
+        say(Text(""))
+    below(headline(run), "", STYLES[run.status])
+    for each_line in footer(run):
+        say(Text(each_line))
+
+
+def _wrapped(text: str, width: int) -> list[str]:
+    """The text in lines of at most so many columns, broken between words only: a longer word has a line of its own."""
+    from rich.cells import cell_len
+
+    lines: list[str] = []
+    for word in text.split():
+        if lines and cell_len(lines[-1]) + 1 + cell_len(word) <= width:
+            lines[-1] += f" {word}"
+        else:
+            lines.append(word)
+    return lines
 
 
 def _last_part(metric: str) -> str:
@@ -136,16 +166,24 @@ def _last_part(metric: str) -> str:
 
 
 def by_endpoint(run: Run) -> Iterator[tuple[Job, list[Result]]]:
-    """The results of one endpoint together, those that need attention first."""
+    """The results of one endpoint together; those that need attention first: sites, endpoints of one, and results."""
+    from libprobe.selfcheck.results import worst
     from libprobe.summaries import SIGNIFICANCE
 
     def place(result: Result) -> tuple[str, ...]:
         job = result.job
         return (job.site, job.hostname, job.service_type, job.url)
 
-    for _, results in groupby(sorted(run.results, key=place), key=place):
-        ordered = sorted(results, key=lambda each: (-SIGNIFICANCE.index(each.status), each.job.metric))
-        yield ordered[0].job, ordered
+    def urgency(results: list[Result]) -> int:
+        return -SIGNIFICANCE.index(worst(each.status for each in results if run.counts(each)))
+
+    of_sites = []
+    for _, of_site in groupby(sorted(run.results, key=place), key=lambda each: each.job.site):
+        of_endpoints = [list(results) for _, results in groupby(of_site, key=place)]
+        of_sites.append(sorted(of_endpoints, key=urgency))
+    for of_endpoints in sorted(of_sites, key=lambda each: min(map(urgency, each))):
+        for results in of_endpoints:
+            yield results[0].job, sorted(results, key=lambda each: (urgency([each]), each.job.metric))
 
 
 def _endpoint_line(job: Job) -> str:

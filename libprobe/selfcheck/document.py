@@ -55,7 +55,7 @@ def _result(run: Run, result: Result) -> dict[str, object]:
         "state": result.status_name,
         "counts": run.counts(result),
         "reason": result.sentence,
-        "remedy": result.remedy or None,
+        "remedy": result.advice or None,
         "before": STATUS_NAMES[result.before.status] if result.before else None,
         "started": _instant(result.started),
         "seconds": round(result.seconds, 3),

@@ -50,7 +50,7 @@ def _add_case(suite: Element, run: Run, result: Result) -> None:
     case = SubElement(suite, "testcase", {"classname": _text(f"{job.hostname}.{job.service_type}")})
     case.set("name", _text(job.metric))
     case.set("time", f"{result.seconds:.3f}")
-    text = "\n".join(part for part in (result.sentence, result.remedy and f"What to do: {result.remedy}") if part)
+    text = "\n".join(part for part in (result.sentence, result.advice and f"What to do: {result.advice}") if part)
     if not run.counts(result):
         ends = job.downtime.end.strftime("%Y-%m-%d %H:%M UTC") if job.downtime else ""
         SubElement(case, "skipped", {"message": _text(f"{result.status_name} in downtime until {ends}: {text}")})

@@ -13,7 +13,7 @@ from html import escape
 from itertools import groupby
 from urllib.parse import urlsplit
 
-from libprobe.failures import OK, STATUS_NAMES
+from libprobe.failures import STATUS_NAMES
 from libprobe.selfcheck import console, plots
 from libprobe.selfcheck.results import worst
 from libprobe.summaries import SIGNIFICANCE
@@ -232,8 +232,8 @@ def _result(run: Run, result: Result, slowest: float) -> Iterator[str]:
     plot = plot if result.seconds else ""
     yield f'<div class="took"><span>{console.took(result)}</span>{plot}</div>'
     yield f'<div class="said"><p>{_text(result.sentence)}</p>'
-    if result.remedy and result.status != OK:
-        yield f'<p class="remedy"><strong>What to do:</strong> {_text(result.remedy)}</p>'
+    if result.advice:
+        yield f'<p class="remedy"><strong>What to do:</strong> {_text(result.advice)}</p>'
     yield from _details(result)
     yield "</div></li>"
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from libprobe.failures import STATUS_NAMES
+from libprobe.failures import CRITICAL, OK, STATUS_NAMES
 from libprobe.formats.plugin_output import Performance
 from libprobe.summaries import SIGNIFICANCE
 
@@ -89,6 +89,15 @@ class Result(NamedTuple):
     @property
     def status_name(self) -> str:
         return STATUS_NAMES[self.status]
+
+    @property
+    def advice(self) -> str:
+        """What to do about it, for a reader who sees nothing else; empty if it is OK."""
+        if self.status == OK:
+            return ""
+        from libprobe.selfcheck.advice import advice
+
+        return advice(self.sentence, self.remedy, critical=self.status == CRITICAL, page=self.job.docurl)
 
     @property
     def before(self) -> Past | None:

@@ -117,7 +117,7 @@ BIND, SEARCH = "bind to ldap://localhost:PORT: ", "search at ldap://localhost:PO
         (ldap_peer.bind_fails(2, "historical protocol version requested"), ProtocolFailure,
          BIND + r"refuses LDAP version 3: protocolError \(2\), historical .* requested \(update its LDAP server\)"),
         (ldap_peer.bind_fails(8), Rejected,
-         BIND + r"wants a login: strongerAuthRequired \(8\) \(a BDII is open to everybody\)"),
+         BIND + r"wants a login: strongerAuthRequired \(8\) \(open it to everybody, as a BDII is\)"),
         (ldap_peer.bind_fails(48, "anonymous bind disallowed"), Rejected,
          BIND + r"wants a login: inappropriateAuthentication \(48\), anonymous bind disallowed \(.*\)"),
         (ldap_peer.bind_fails(51), EndpointFailure, BIND + r"refused: busy \(51\)"),

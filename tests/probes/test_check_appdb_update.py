@@ -354,7 +354,7 @@ def test_appdbs_own_error_is_told_in_its_words(look, appdb, url):
             b"Content-Type: multipart/signed; boundary=x\n\n--x\n{}",
             "the S/MIME message breaks off: its second boundary",
         ),
-        (b"x" * (2 << 20), "the answer is larger than 1024 KiB; gave up reading (--max-size sets how much is read)"),
+        (b"x" * (2 << 20), "the answer is larger than 1024 KiB; gave up reading (raise --max-size to read more)"),
         (b"[" * 100_000, "it is neither an image list nor JSON at all (too deep)"),
     ],
     ids=["empty", "html", "array", "der", "cut", "large", "deep"],

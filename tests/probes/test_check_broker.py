@@ -401,7 +401,8 @@ def test_plain_text_on_the_tls_port_and_tls_on_the_plain_port_are_named(probe, r
     url = rabbit.plain.replace("stomp:", "stomp+ssl:")
     report = probe(PROBE, "-u", url, *rabbit.certificate, "-t", seconds(10), **rabbit.environment)
     assert report.first == (
-        f"Broker CRITICAL - {url}: connection closed within the TLS handshake (does it speak TLS on this port?)"
+        f"Broker CRITICAL - {url}: connection closed within the TLS handshake "
+        "(enable TLS on this port, or correct its address)"
     )
 
 

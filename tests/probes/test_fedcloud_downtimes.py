@@ -198,7 +198,7 @@ def test_a_nagios_that_takes_no_commands_is_found_out(gocdb: pi.Gocdb, nagios: F
         2,
         "fedcloud-downtimes: not done: Nagios was told, but does not show 1 change "
         f"within {limit:g} s, the first for "
-        "org.nagios.CloudBDII-Check on bdii.example.org (its log says whether it takes commands)\n",
+        "org.nagios.CloudBDII-Check on bdii.example.org (see in its log whether it takes commands)\n",
     )
 
 
@@ -210,13 +210,13 @@ def test_a_nagios_that_does_not_run_is_said(gocdb: pi.Gocdb, nagios: FilesOfNagi
     assert run() == Report(
         2,
         f"fedcloud-downtimes: not done: the command file {unread} cannot be written: nobody reads it "
-        "(is Nagios running, with check_external_commands=1?)\n",
+        "(start Nagios, with check_external_commands=1)\n",
         "",
     )
     nagios.status.unlink()
     assert run().out == (
         f"fedcloud-downtimes: not done: the status file {nagios.status} cannot be read: No such file or directory "
-        "(is Nagios running?)\n"
+        "(start Nagios)\n"
     )
 
 

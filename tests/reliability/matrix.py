@@ -8,6 +8,8 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import NamedTuple
 
+from libprobe.formats.plugin_output import IMPERATIVE, read_plugin_output
+from libprobe.selfcheck.advice import advice
 from tests.conftest import command
 from tests.federation import accounting, appdb
 from tests.reliability.peers import FAULTS, HOST, OCCI, SITE, Grid, Maker, Nowhere, Peer, Peers
@@ -405,6 +407,12 @@ def _complaints(
         yield f"does not say whose fault it is: {cell.column.named}"
     if re.search(r"a bug|Errno|Error\b.*:|_ssl\.c|Traceback", outcome.out.replace("Internal Server Error", "")):
         yield "speaks of its own insides"
+    if outcome.code != OK and cell.column.name.startswith(("check_", "-H")) and not is_excused:
+        # as the self-check shows it, to people who see nothing else
+        told = read_plugin_output(outcome.out, is_problem=True)
+        what = advice(told.sentence, told.remedy, critical=outcome.code == CRITICAL, page="")
+        if not IMPERATIVE.match(what) or what.startswith("look up"):
+            yield f"does not say what to do but {what!r}"
     if outcome.err:
         yield f"standard error: {outcome.err[:200]}"
     if outcome.seconds > seconds + limits.late_s:

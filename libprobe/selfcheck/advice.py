@@ -1,0 +1,102 @@
+"""What to do about a result that is not OK, in the imperative, where the probe itself does not say it.
+
+A probe's line is for those who know the field; the self-check's reader may see such a line for the first time.
+The probes are the authority on what happened: here stand only the causes that their sentences name.
+"""
+
+from __future__ import annotations
+
+import re
+
+_CAUSES = (
+    # certificates and TLS
+    (r"certificate expired", "renew the host certificate, and restart the service, which else keeps the old one"),
+    (r"certificate is (?:valid only in|not yet valid)", "set the clocks by NTP, there and here, and ask again"),
+    (r"certificate is self-signed", "install a host certificate of a CA that the grid trusts (IGTF)"),
+    (r"certificate is of a CA that is not trusted", "install a host certificate of a CA of the IGTF, or that CA here"),
+    (r"certificate is not for ", "request a certificate with the name that the GOCDB has, or correct that name"),
+    (
+        r"certificate.* (?:was|is) revoked|is revoked",
+        "request a new host certificate, and ask its CA why it revoked this one",
+    ),
+    (r"offers no TLS version", "enable TLS 1.2 or later"),
+    (r"does not speak TLS on this port", "enable TLS on this port, or correct the URL in the GOCDB"),
+    (
+        r"client certificate|refused our certificate",
+        "make the endpoint trust our CA and VO (trust anchors, CRLs, .lsc files), and read its log of this time",
+    ),
+    (r"TLS handshake not complete within", "see what the service waits for, and how loaded its machine is"),
+    (r"TLS|certificate", "check the TLS settings of the service, and read its log of this time"),
+    # the network
+    (
+        r"name does not resolve|name could not be resolved",
+        "correct the host name in the GOCDB, or its entry in the DNS",
+    ),
+    (r"connection refused", "start the service, or correct its address in the GOCDB"),
+    (
+        r"no answer to the connection attempt|no time left to connect",
+        "open the port in the firewall, or start the machine",
+    ),
+    (
+        r"[Nn]o route|[Nn]etwork is unreachable|[Hh]ost is (?:down|unreachable)",
+        "repair the route to the endpoint, or start the machine",
+    ),
+    (
+        r"connection (?:closed|reset|lost)|closed the connection|disconnected us",
+        "read the log of the service of this time: it broke off",
+    ),
+    (r"is larger than|gave up reading", "see why the answer is so large, and that this is the service that is meant"),
+    (
+        r" within [\d.]+ m?(?:s|in)\b|not finished|given up",
+        "see what the service waits for, and how loaded its machine is",
+    ),
+    # what it answered
+    (r"\b(?:401|403)\b|lets us in but|refused (?:our|the) ", "let the monitoring in: map its DN and its VO there"),
+    (r"\b(?:404|410)\b|redirect", "correct the URL in the GOCDB"),
+    (r"\b429\b", "raise the limit of requests for the monitoring"),
+    (r"[ (](?:409|50\d)\b|answered with an error|failed[ :(]|ERROR", "read the log of the service of this time"),
+    (r"quota|capacity", "remove what is not used, or raise the quota of the VO"),
+    (
+        r"answer|malformed|broken|breaks off|sent |announces |offers |JSON|no CMS|cannot be read|holds ",
+        "check that this is the service that is meant, and its version, and read its log of this time",
+    ),
+    # this monitor
+    (r"No such file or directory", "install the probe, or name its directory with --probes"),
+    (r"^not run: ", "run the self-check again, with a longer -t or more --jobs"),
+    (r"^interrupted by ", "run the self-check again"),
+    (
+        r"did not end by its own time-out|exit code \d+|printed nothing|killed by|bug",
+        "run the probe by itself with -v, and report it",
+    ),
+    (
+        r"cannot be (?:read|written)|belongs to another user|is not a regular file",
+        "make the file readable for the monitor's user, and nobody else",
+    ),
+)
+"""Of what a sentence says, and what to do about it; the first that fits counts."""
+
+_LIMIT = re.compile(r" \(limit [^()]+\)$")
+
+
+_HELPER = re.compile(r"GOCDB |accounting page |Keystone |the GOCDB ")
+"""How a sentence begins that blames neither the endpoint nor us."""
+
+
+def advice(sentence: str, remedy: str, *, critical: bool, page: str) -> str:
+    """What to do, beginning with a verb.
+
+    remedy:   the probe's own, which goes before all else.
+    critical: whether it is the endpoint's doing; else the monitor's, or that of a third party.
+    page:     the address of the metric's page, which explains every message; may be empty.
+    """
+    if remedy:
+        return remedy
+    if not _LIMIT.search(sentence):
+        for pattern, what in _CAUSES:
+            if re.search(pattern, sentence):
+                # a third party's trouble is told to the third party
+                return what if critical or not _HELPER.match(sentence) else f"ask whoever runs it to {what}"
+    elsewhere = f"at {page}" if page else "on the page of the metric"
+    if critical:
+        return f"look up this message {elsewhere}, and read the log of the service of this time"
+    return f"look up this message {elsewhere}"
