@@ -10,7 +10,7 @@ import re
 
 _CAUSES = (
     # certificates and TLS
-    (r"certificate expired", "renew the host certificate, and restart the service, which else keeps the old one"),
+    (r"certificate expired", "renew the host certificate, and restart the service so that it serves the new one"),
     (r"certificate is (?:valid only in|not yet valid)", "set the clocks by NTP, there and here, and ask again"),
     (r"certificate is self-signed", "install a host certificate of a CA that the grid trusts (IGTF)"),
     (r"certificate is of a CA that is not trusted", "install a host certificate of a CA of the IGTF, or that CA here"),
