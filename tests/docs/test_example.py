@@ -59,10 +59,35 @@ def test_help_of_the_probe_explains_itself(checkout: Path) -> None:
     assert "Metric:        eu.egi.cloud.CDMI-Capabilities" in said
 
 
+def test_the_commands_of_the_page_work_as_they_are_typed_one_after_the_other(checkout: Path, federation) -> None:
+    """In one shell that has nothing but the system's own PATH; `make` is told by the other tests, and `cp` was done."""
+    site = "EXAMPLE-SITE"
+    service = pi.Service("storage.fedcloud.test", topology.CDMI, site, "https://localhost:1/")
+    federation.gocdb.add_service(service)
+    (checkout / ".venv").symlink_to(Path(sys.executable).parents[1])
+    (checkout / "CHANGELOG.md").write_text("")
+    texts = [each.text for each in commands() if each.page == PAGE]
+    typed = [text for text in texts if not text.startswith(("make ", "cp "))]
+    assert len(typed) == 6
+    ends = {"probes/check_cdmi --help": 3, next(text for text in typed if "selfcheck" in text): 2}
+    lines = [f"{text} || [ $? = {ends[text]} ]" if text in ends else text for text in typed]
+    done = subprocess.run(
+        ["bash", "-euo", "pipefail", "-c", "\n".join(lines)],
+        cwd=checkout,
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        env={"PATH": "/usr/bin:/bin", "HOME": str(checkout), **federation.environment()},
+    )
+    federation.gocdb.remove_service(service)
+    assert (done.returncode, done.stderr) == (0, ""), done.stdout
+    assert "Metric:        eu.egi.cloud.CDMI-Capabilities" in done.stdout
+    assert "  written to " in done.stdout
+    assert re.search(r"^out/nagios/objects/sites/EXAMPLE-SITE\.cfg:.*check_cdmi!", done.stdout, re.MULTILINE)
+    assert re.search(r"CRITICAL  eu\.egi\.cloud\.CDMI-Capabilities .* connection refused", done.stdout), done.stdout
+
+
 def test_the_monitor_and_the_tables_take_it_up(checkout: Path) -> None:
-    gocdb = pi.Gocdb()
-    gocdb.add_service(pi.Service("storage.example.org", topology.CDMI, "EXAMPLE", "https://storage.example.org:3000/"))
-    assert topology.save(gocdb, checkout).name == "topology.xml"
     run(checkout, sys.executable, *typed("fedcloud-ncg"), "--no-validate")
     [site] = (checkout / "out/nagios/objects/sites").glob("*.cfg")
     assert re.search(r"check_cdmi!.*-u https://storage\.example\.org:3000/", site.read_text()), site.read_text()
