@@ -15,6 +15,7 @@ from pathlib import Path
 
 from libprobe import catalogue
 from libprobe.formats.gocdb import ServiceEndpoint, read_service_endpoints
+from libprobe.text import number_of
 from tests.conftest import clean_environment, command
 from tests.federation.federation import Federation
 
@@ -80,7 +81,7 @@ def seen(site) -> str:
     left = len(site.occi.vms())
     print(
         f"{site.gocdb_name} ({site.occi.dialect.server}) saw {len(site.occi.created)} create, "
-        f"{len(site.occi.deleted)} delete; {left} VMs left"
+        f"{len(site.occi.deleted)} delete; {number_of(left, 'VM')} left"
     )
     return "left" if left else ""
 

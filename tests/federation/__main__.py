@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import contextlib
 import os
+import shlex
 import signal
 import sys
 import tempfile
@@ -13,9 +14,10 @@ import threading
 from datetime import UTC, datetime
 from pathlib import Path
 
+from . import bdii
 from .control import Control
 from .faults import CATALOGUE
-from .federation import Federation
+from .federation import DOMAIN, OCCI, Federation
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -41,6 +43,8 @@ def main(arguments: list[str] | None = None) -> int:
         control = Control(federation, port=options.control_port)
         federation.add(control)
         stack.enter_context(federation)
+        if not options.no_broker and not stop.is_set():
+            federation.add_broker()
         _welcome(federation, control)
         if options.env_file is not None:
             _write_at_once(options.env_file, federation.exports() + f"export FEDERATION_CONTROL={control.url}\n")
@@ -58,6 +62,7 @@ def _parse(arguments: list[str] | None) -> argparse.Namespace:
     parser.add_argument(
         "--build-seconds", type=float, default=0.0, metavar="S", help="how long a VM takes to become active"
     )
+    parser.add_argument("--no-broker", action="store_true", help="without the message broker, which takes 150 MB")
     parser.add_argument("--log-requests", action="store_true", help="print one line for each request")
     parser.add_argument("--env-file", type=Path, metavar="FILE", help="write shell exports here when everything is up")
     parser.add_argument(
@@ -77,8 +82,11 @@ def _welcome(federation: Federation, control: Control) -> None:
     print("\nPoint probes at it:\n")
     print(textwrap.indent(federation.exports(), "    "), end="")
     print(f'    export PATH="{Path(sys.executable).parent}:{Path.cwd() / "probes"}:$PATH"')
-    for site in federation.sites.values():
-        print(f"    check_occi_vm -H {site.hostname}")
+    print()
+    print(*(f"    {line}" for line in examples(federation)), sep="\n")
+    others = ", ".join(site.hostname for site in list(federation.sites.values())[1:])
+    print(f"\nThe other clouds are {others}.")
+    print("fedcloud-downtimes and fedcloud-worker need a monitor: make cloudmon starts one beside a federation.")
     print(
         "\nSwitch faults (all of them: .venv/bin/python -m tests.federation --catalogue):\n\n"
         f"    curl -X PUT '{control.url}/sites/ooi/faults/slow?seconds=5'\n"
@@ -88,6 +96,27 @@ def _welcome(federation: Federation, control: Control) -> None:
         "\nStop it with Ctrl-C.\n",
         flush=True,
     )
+
+
+def examples(federation: Federation) -> list[str]:
+    """A command for each executable that works against this federation as it is, by host name alone."""
+    site = next(iter(federation.sites.values()))
+    lines = [
+        f"check_occi_vm -H {site.hostname}",
+        f"check_occi_context -H {site.hostname}",
+        f"check_endpoint_tcp -H {site.hostname} --service-type {OCCI}",
+        f"check_apel_pub -H {site.hostname}",
+        f"check_appdb_update -H appdb.{DOMAIN}",
+        f"check_perun -H perun.{DOMAIN}",
+    ]
+    if bdii.is_installed():
+        lines.append(f"check_cloud_bdii -H {site.hostname}")
+    lines.append(f"fedcloud-selfcheck {site.gocdb_name}")
+    lines.append(f"fedcloud-ncg --output {shlex.quote(str(federation.directory / 'generated'))}")
+    if federation.broker and federation.broker.plain:
+        lines.append(f"check_broker -H mq.{DOMAIN}")
+        lines.append(f"fedcloud-publish --publish stomp://localhost:{federation.broker.plain}/queue/results --drain")
+    return lines
 
 
 def _log(line: str) -> None:

@@ -15,6 +15,8 @@ from pathlib import Path
 import pytest
 import requests
 
+from tests.conftest import clean_environment
+from tests.federation import bdii, broker
 from tests.federation import gocdb as pi
 from tests.federation import keystone as identity
 from tests.federation.authority import HOST_VARIANTS
@@ -401,7 +403,9 @@ def run(*arguments: str) -> subprocess.Popen[str]:
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_the_command_runs_until_it_is_told_to_stop(tmp_path: Path, number: signal.Signals) -> None:
     env_file = tmp_path / "federation.env"
-    process = run("--directory", str(tmp_path / "federation"), "--env-file", str(env_file), "--log-requests")
+    process = run(
+        "--directory", str(tmp_path / "federation"), "--env-file", str(env_file), "--log-requests", "--no-broker"
+    )
     try:
         until(lambda: env_file.exists() or process.poll() is not None)
         assert process.poll() is None, process.communicate()[0]
@@ -425,6 +429,42 @@ def test_the_command_runs_until_it_is_told_to_stop(tmp_path: Path, number: signa
     assert re.search(r"^\d\d:\d\d:\d\d\.\d{3} occi-os +GET / -> 401, nobody$", output, re.MULTILINE)
     assert "Traceback" not in output
     assert not env_file.exists()
+
+
+def test_the_banner_names_every_executable_with_a_command_that_works(tmp_path: Path) -> None:
+    process = run("--directory", str(tmp_path / "federation"))
+    assert process.stdout
+    banner: list[str] = []
+    try:
+        for line in process.stdout:
+            banner.append(line)
+            if line.startswith("Stop it"):
+                break
+        told = [line.strip() for line in banner if re.match("    (export|check_|fedcloud-)", line)]
+        exports = [line for line in told if line.startswith("export ")]
+        commands = [line for line in told if line not in exports]
+        for each in commands:
+            done = subprocess.run(
+                ["bash", "-euc", "\n".join([*exports, each])],
+                stdin=subprocess.DEVNULL,
+                capture_output=True,
+                text=True,
+                cwd=tmp_path,
+                env=clean_environment(HOME=tmp_path),
+            )
+            assert (done.returncode, done.stderr) == (0, ""), f"{each}\n{done.stdout}"
+    finally:
+        process.terminate()
+        process.communicate(timeout=60)
+    named = {each.split()[0] for each in commands}
+    missing = {path.name for path in (ROOT / "probes").iterdir() if path.is_file()} - named
+    needs = {"fedcloud-downtimes", "fedcloud-worker"}
+    if not bdii.is_installed():
+        needs.add("check_cloud_bdii")
+    if not broker.is_installed():
+        needs |= {"check_broker", "fedcloud-publish"}
+    assert missing == needs, "".join(banner)
+    assert all(name in "".join(banner) for name in ("fedcloud-downtimes", "fedcloud-worker"))
 
 
 def test_the_catalogue_is_printed() -> None:
