@@ -169,11 +169,12 @@ def test_plain_output_is_lines_that_a_mail_can_hold(site):
         "  CRITICAL  org.example.Stub N s  critical.stub.test refused",
         "            -> restart the service",
         "",
-        "ok.stub.test  egi.Perun  STUB-SITE",
-        "  OK        org.example.Stub N s  ok.stub.test is fine",
-        "",
         "warning.stub.test  egi.Perun  STUB-SITE",
         "  WARNING   org.example.Stub N s  warning.stub.test is slow (limit 1)",
+        "            -> look up this message at https://docs.example.org/stub?a=1&b=2",
+        "",
+        "ok.stub.test  egi.Perun  STUB-SITE",
+        "  OK        org.example.Stub N s  ok.stub.test is fine",
     ]
     assert "            a detail" in site.check("-v").lines
 
@@ -282,7 +283,10 @@ def test_junit_counts_critical_as_failure_unknown_as_error_and_downtime_as_skipp
     failure = root.find(".//failure")
     assert failure.get("message") == "critical.stub.test refused"
     assert failure.text == "critical.stub.test refused\nWhat to do: restart the service"
-    assert root.find(".//system-out").text == "WARNING: warning.stub.test is slow (limit 1)"
+    assert root.find(".//system-out").text == (
+        "WARNING: warning.stub.test is slow (limit 1)\n"
+        "What to do: look up this message at https://docs.example.org/stub?a=1&b=2"
+    )
     assert root.find(".//skipped").get("message").startswith("CRITICAL in downtime until ")
 
 
