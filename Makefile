@@ -1,12 +1,24 @@
 # Everything here sets itself up: `make demo` and `make test` work on a fresh Debian machine.
+# `make help` lists what there is, `make plan` what would be installed.
 VENV ?= .venv
 BIN := $(VENV)/bin
+# whose environment it becomes; the system's own if it is at least 3.11, else the first that is
+PYTHON ?=
 # twice the processors and one: most tests wait for something most of the time
 WORKERS ?= $(shell expr 2 \* $$(nproc) + 1)
 
-.PHONY: demo test test-busy lint check wheel packages image federation cloudmon reliability bench fuzz mutation man completion lock dist audit clean
+# What depends on the interpreter: all but what tries foreign daemons, pages, packages and what is made from the sources.
+# .ci/run runs all tests with the system's own Python, and these with every other one of the machine.
+OF_PYTHON := $(filter-out tests/test_project.py,$(wildcard tests/test_*.py)) tests/checks tests/clients tests/federation tests/formats tests/ncg tests/probes \
+	tests/selfcheck tests/state tests/worker
+# What depends on the distribution as well: its OpenSSL, its LDAP server, its tools. .ci/run runs these on the other Debian.
+OF_DEBIAN := tests/clients tests/federation tests/formats/test_cms.py tests/formats/test_names.py \
+	tests/probes/test_check_endpoint_tcp.py tests/probes/test_check_cloud_bdii.py \
+	tests/probes/test_check_cloud_bdii_debian.py tests/probes/test_revocation.py tests/probes/test_check_broker.py
 
-demo: $(VENV)/ready
+.PHONY: help plan tools test-all test-python other-debian clean-machine demo test test-busy lint check wheel packages image federation cloudmon reliability bench fuzz mutation man completion lock dist audit clean
+
+demo: $(VENV)/ready-demo
 	@$(BIN)/python -m tests.demo
 
 test: $(VENV)/ready
@@ -18,6 +30,18 @@ RUNS ?= 3
 test-busy: $(VENV)/ready
 	$(BIN)/python scripts/under-load --load $(LOAD) --runs $(RUNS) \
 		$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal $(WHAT)
+
+# no test is skipped for want of a program: with what only a few tests want, such as a browser
+test-all: tools
+	FEDCLOUD_NEEDS_ALL=1 $(BIN)/python -m pytest -n $(WORKERS) --dist worksteal $(WHAT)
+
+# PYTHON=/path/to/python3.12: the part of the tests that depends on the interpreter, with that one
+test-python:
+	$(MAKE) --no-print-directory test VENV=.venv-$$($(PYTHON) -c 'import sys; print("%d.%d.%d" % sys.version_info[:3])') WHAT="$(OF_PYTHON)"
+
+# a new machine with the other Debian (12 or 13), in a directory: the README's two commands, and that all can be taken back
+other-debian:
+	scripts/other-debian "$(OF_DEBIAN)"
 
 lint: $(VENV)/ready
 	$(BIN)/ruff check .
@@ -57,7 +81,7 @@ bench: $(VENV)/ready
 SECONDS ?= 60
 SEED ?= 0
 TARGETS ?=
-fuzz: $(VENV)/ready
+fuzz: $(VENV)/ready-fuzz
 	$(BIN)/python -m fuzz --replay
 	$(BIN)/python -m fuzz --seconds $(SECONDS) --seed $(SEED) $(TARGETS)
 
@@ -68,14 +92,48 @@ mutation: $(VENV)/ready
 	$(BIN)/mutmut run
 	$(BIN)/python -m scripts.mutation_score
 
-federation: $(VENV)/ready
+federation: $(VENV)/ready-demo
 	$(BIN)/python -m tests.federation
 
 cloudmon: $(VENV)/ready
 	@$(BIN)/python -m tests.cloudmon
 
-$(VENV)/ready: setup.py scripts/set-up
-	scripts/set-up $(VENV)
+# each adds to the one before it
+SET_UP := setup.py scripts/set-up scripts/debian-packages scripts/add-packages
+$(VENV)/ready-demo: $(SET_UP)
+	scripts/set-up demo $(VENV) $(PYTHON)
+
+$(VENV)/ready: $(VENV)/ready-demo
+	scripts/set-up test $(VENV) $(PYTHON)
+
+tools: $(VENV)/ready
+	scripts/set-up all $(VENV) $(PYTHON)
+
+$(VENV)/ready-fuzz: $(VENV)/ready
+	scripts/set-up fuzz $(VENV) $(PYTHON)
+
+# what each of them would install on this machine: the packages of Debian, their number and size
+plan:
+	@scripts/set-up plan $(VENV) $(PYTHON)
+
+# take back what they installed; YES=1 does not ask
+clean-machine:
+	@scripts/clean-machine $(if $(YES),--yes)
+
+help:
+	@echo "make demo           a whole federation on this machine, and every probe on every site of it"
+	@echo "make test           all tests; WHAT=tests/probes/test_check_perun.py: these"
+	@echo "make test-all       the same, with what only a few tests want: a browser, PHP, rrdtool, zsh"
+	@echo "make plan           what each of these would install on this machine, and how large it is"
+	@echo "make clean-machine  take away what they have installed"
+	@echo "make federation     the federation of the demo, left running"
+	@echo "make cloudmon       the same under a real Nagios"
+	@echo "make lint           style, types, layers"
+	@echo "make check          all that decides whether a change lands, but for the packages' tries"
+	@echo "make packages       RPM and Debian package, built, installed, tried and removed"
+	@echo "make fuzz           hostile input for what reads the answers of others"
+	@echo "make other-debian   demo, tests and packages on the Debian that this machine is not, in a directory"
+	@echo "make clean          take away what was made in this checkout"
 
 # what packages install beside the executables
 man: $(VENV)/ready
@@ -104,4 +162,4 @@ $(RELEASE)/ready: setup.py
 	touch $@
 
 clean:
-	rm -rf $(VENV) $(RELEASE) build dist mutants man completion icinga2 wheels *.egg-info .coverage* htmlcov
+	rm -rf $(VENV) .venv-* $(RELEASE) build dist mutants man completion icinga2 wheels *.egg-info .coverage* htmlcov

@@ -22,7 +22,7 @@ FLAGS = (
 def dom(page: Path, profile: Path) -> str:
     """The document tree of a page after it was loaded and its scripts ran. profile: a directory of its own."""
     chromium = shutil.which("chromium")
-    assert chromium, "install the Debian package chromium, as scripts/set-up does"
+    assert chromium, "chromium is not installed (make test-all installs it)"
     done = subprocess.run(
         [chromium, *FLAGS, f"--user-data-dir={profile}", "--dump-dom", f"file://{page}"],
         stdin=subprocess.DEVNULL,

@@ -15,14 +15,15 @@ from typing import NamedTuple
 import hypothesis
 import pytest
 
-from tests import pace
+from tests import machine, pace
+from tests.executables import ROOT as ROOT  # all tests have these from here
+from tests.executables import clean_environment, command
 from tests.planted import leaks
 
 # a busy machine is no defect: what must be quick says so itself, by processor time
 hypothesis.settings.register_profile("tests", deadline=None)
 hypothesis.settings.load_profile("tests")
 
-ROOT = Path(__file__).resolve().parent.parent
 
 HANGS = frozenset({"mute", "mute-accept", "drip-handshake", "drip-headers", "drip-body"})
 """Faults that only the deadline ends: it can be short for them, whereas the others take what the machine takes."""
@@ -63,16 +64,14 @@ class Report(_Report):
 Probe = Callable[..., Report]
 
 
-def command(name: str, *arguments: object) -> list[str]:
-    """The command line that runs an executable of this checkout."""
-    path = Path(name) if "/" in name else ROOT / "probes" / name
-    return [sys.executable, str(path), *map(str, arguments)]
+def pytest_configure(config: pytest.Config) -> None:
+    config.addinivalue_line("markers", "needs(package, ...): of scripts/debian-packages; skipped where one is missing")
 
 
-def clean_environment(**more: object) -> dict[str, str]:
-    """As small as Nagios' own: nothing of the developer's credentials or proxies."""
-    kept = {key: value for key, value in os.environ.items() if key.startswith(("COVERAGE", "COV_"))}
-    return {"PATH": os.environ["PATH"], "PYTHONPATH": str(ROOT), **kept, **{k: str(v) for k, v in more.items()}}
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    missing = machine.lacking(name for marker in item.iter_markers("needs") for name in marker.args)
+    if missing:
+        pytest.skip(missing)
 
 
 @pytest.fixture
@@ -245,7 +244,10 @@ def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) ->
     """Give the limits of time that a test did not judge to its report, which goes to whoever prints the summary."""
     item.user_properties += [(UNJUDGED, why) for why in pace.unjudged]
     pace.unjudged.clear()
-    return (yield)
+    report = yield
+    if report.skipped and machine.needs_all() and " not installed" in report.longrepr[2]:
+        report.outcome, report.longrepr = "failed", f"{report.longrepr[2]}, and FEDCLOUD_NEEDS_ALL is set"
+    return report
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
@@ -260,3 +262,6 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
         )
         for line in [*skipped, *notes]:
             terminalreporter.line(line)
+    others = [each for each in terminalreporter.getreports("skipped") if pace.TOO_BUSY not in str(each.longrepr)]
+    for line in machine.told(each.longrepr[2] for each in others):
+        terminalreporter.line(line)

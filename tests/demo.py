@@ -16,7 +16,7 @@ from pathlib import Path
 from libprobe import catalogue
 from libprobe.formats.gocdb import ServiceEndpoint, read_service_endpoints
 from libprobe.text import number_of
-from tests.conftest import clean_environment, command
+from tests.executables import clean_environment, command
 from tests.federation.federation import Federation
 
 

@@ -20,7 +20,7 @@ from tests.federation import broker
 from tests.federation.stomp_responder import Manner, Responder
 from tests.pace import AMPLE_S, Watch, seconds
 
-needs_broker = pytest.mark.skipif(not broker.is_installed(), reason=f"{broker.PACKAGE} is not installed")
+needs_broker = pytest.mark.needs("rabbitmq-server")
 
 
 @pytest.fixture(scope="session")

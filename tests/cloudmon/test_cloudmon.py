@@ -9,14 +9,13 @@ import re
 import signal
 import urllib.request
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
 from tests.federation import broker
 from tests.federation import gocdb as pi
 from tests.federation.federation import OCCI, Federation
-from tests.nagios import PACKAGE, PROGRAM, Service
+from tests.nagios import Service
 from tests.pace import AMPLE_S
 
 from . import pages
@@ -24,7 +23,7 @@ from .downtimes import OfNagios, outages_of_the_gocdb_and_no_other_are_scheduled
 from .monitor import CloudMonitor
 from .scenes import CONTEXT, NEW_HOST, NEW_SITE, VM, builder, building, finish_building, registered
 
-pytestmark = pytest.mark.skipif(not Path(PROGRAM).exists(), reason=f"{PACKAGE} is not installed")
+pytestmark = pytest.mark.needs("nagios4-core")
 
 
 @pytest.fixture

@@ -86,7 +86,7 @@ servicestatus {{
     }}
 """
 
-pytestmark = pytest.mark.skipif(not pages.is_installed(), reason=f"{pages.PACKAGE} is not installed")
+pytestmark = pytest.mark.needs("nagios4-cgi", "chromium")
 
 
 class Shown:

@@ -8,7 +8,6 @@ from __future__ import annotations
 import re
 import signal
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
@@ -17,10 +16,10 @@ from tests.federation.federation import OCCI, Federation
 from tests.nagios import Service
 
 from .downtimes import outages_of_the_gocdb_and_no_other_are_scheduled_and_ended, tell
-from .icinga import PACKAGE, PROGRAM, SATELLITE, IcingaCloud
+from .icinga import SATELLITE, IcingaCloud
 from .scenes import CONTEXT, NEW_HOST, NEW_SITE, VM, builder, building, finish_building, registered
 
-pytestmark = pytest.mark.skipif(not Path(PROGRAM).exists(), reason=f"{PACKAGE} is not installed")
+pytestmark = pytest.mark.needs("icinga2-bin")
 
 
 @pytest.fixture

@@ -15,12 +15,11 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import ROOT, clean_environment
-from tests.nagios import PACKAGE, PROGRAM
 from tests.pace import AMPLE_S, until
 
 from . import pages
 
-pytestmark = pytest.mark.skipif(not Path(PROGRAM).exists(), reason=f"{PACKAGE} is not installed")
+pytestmark = pytest.mark.needs("nagios4-core")
 
 
 @pytest.fixture

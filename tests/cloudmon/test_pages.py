@@ -15,7 +15,7 @@ from . import pages
 
 Get = Callable[..., tuple[int, str, str]]
 
-pytestmark = pytest.mark.skipif(not pages.is_installed(), reason=f"{pages.PACKAGE} is not installed")
+pytestmark = pytest.mark.needs("nagios4-cgi")
 
 
 @pytest.fixture

@@ -9,8 +9,6 @@ from pathlib import Path
 
 import pytest
 
-from tests.nagios import PACKAGE, PROGRAM
-
 from .soak import CONTEXT, VM, Soak, Subject, Switch
 
 
@@ -21,7 +19,7 @@ def soak() -> Iterator[Soak]:
         yield Soak(Path(directory), endpoints=45, pace=240, seed=7, stack=stack)
 
 
-@pytest.mark.skipif(not Path(PROGRAM).exists(), reason=f"{PACKAGE} is not installed")
+@pytest.mark.needs("nagios4-core")
 def test_whatever_goes_wrong_the_monitor_tells_the_truth_and_nothing_is_left(soak: Soak) -> None:
     soak.run(14, results=250)
     rows = soak.judge(long=False)

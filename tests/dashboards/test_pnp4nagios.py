@@ -7,8 +7,11 @@ import re
 import subprocess
 from pathlib import Path
 
+import pytest
+
 from tests.conftest import ROOT, clean_environment
 
+pytestmark = pytest.mark.needs("php-cli")
 TEMPLATE = ROOT / "etc/pnp4nagios/fedcloud.php"
 PNP = """
 class Pnp {
@@ -64,6 +67,7 @@ def test_no_text_of_a_service_reaches_the_shell() -> None:
     assert ";" not in definitions["1"]
 
 
+@pytest.mark.needs("rrdtool")
 def test_rrdtool_draws_the_graphs(tmp_path: Path) -> None:
     labels = [("time_to_active", "s", "300"), ("record_age", "s", "604800"), ("size", "B", ""), ("images", "", "")]
     sources = [f"DS:{number}:GAUGE:600:U:U" for number in range(1, len(labels) + 1)]

@@ -16,10 +16,10 @@ from libprobe.deadline import Deadline
 from libprobe.formats import glue2
 from tests.conftest import clean_environment
 from tests.federation import bdii as information
-from tests.federation.bdii import FAULTS, Bdii, Cloud, glue21_cloud, is_installed
+from tests.federation.bdii import FAULTS, Bdii, Cloud, glue21_cloud
 from tests.pace import AMPLE_S, Watch, until
 
-installed = pytest.mark.skipif(not is_installed(), reason="slapd or glue-schema is not installed")
+installed = pytest.mark.needs("slapd", "glue-schema")
 
 
 def clouds() -> list[Cloud]:

@@ -31,7 +31,7 @@ def test_where_the_package_is_missing_it_says_so_and_starts_nothing(monkeypatch,
     assert not (tmp_path / "broker").exists()
 
 
-@pytest.mark.skipif(not broker.is_installed(), reason=f"{broker.PACKAGE} is not installed")
+@pytest.mark.needs("rabbitmq-server")
 def test_a_broker_whose_users_are_killed_goes_too(tmp_path):
     command = [sys.executable, "-c", USER, str(tmp_path / "broker")]
     user = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, cwd=ROOT)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 import subprocess
 
 import pytest
@@ -18,7 +17,7 @@ def appdb(tmp_path):
     return AppDb(authority, authority.host(["appdb.test"]), lambda: "https://appdb.test")
 
 
-@pytest.mark.skipif(not shutil.which("openssl"), reason="no openssl command")
+@pytest.mark.needs("openssl")
 @pytest.mark.parametrize(
     ("kind", "form"),
     [("clear-signed", "SMIME"), ("opaque-base64", "SMIME"), ("opaque-der", "DER"), ("opaque-pem", "PEM")],

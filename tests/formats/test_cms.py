@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 import subprocess
 from datetime import UTC, datetime
 from pathlib import Path
@@ -156,7 +155,7 @@ def test_nothing_but_bad_data_comes_of_bytes(data):
 # ---- what OpenSSL writes
 
 
-@pytest.mark.skipif(not shutil.which("openssl"), reason="no openssl command")
+@pytest.mark.needs("openssl")
 @pytest.mark.parametrize(
     "options",
     [

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 import subprocess
 
 import pytest
@@ -36,7 +35,7 @@ def test_it_is_that_of_the_federations_authority(given_name):
     assert subject_hash(given_name.public_bytes()) == authority.subject_hash(given_name)
 
 
-@pytest.mark.skipif(not shutil.which("openssl"), reason="no openssl command")
+@pytest.mark.needs("openssl")
 @pytest.mark.parametrize("given_name", NAMES[:5])
 def test_it_is_that_of_openssl(tmp_path, given_name):
     from datetime import UTC, datetime, timedelta

@@ -25,7 +25,7 @@ from tests.pace import AMPLE_S, Watch, seconds, timer_was_first, until
 PROBE = "check_broker"
 QUEUE = "/queue/egi.probe"
 SECONDS = r"\d[\d.]* m?s"
-needs_broker = pytest.mark.skipif(not broker.is_installed(), reason=f"{broker.PACKAGE} is not installed")
+needs_broker = pytest.mark.needs("rabbitmq-server")
 
 
 class Rabbit(NamedTuple):

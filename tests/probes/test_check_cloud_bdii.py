@@ -12,8 +12,9 @@ import pytest
 from tests.conftest import Monitor, clean_environment, command
 from tests.federation import ber, ldap_peer
 from tests.federation import gocdb as pi
-from tests.federation.bdii import SERVICE_TYPE, glue21_cloud, is_installed
+from tests.federation.bdii import SERVICE_TYPE, glue21_cloud
 from tests.federation.ldap_peer import LdapPeer
+from tests.machine import lacking
 from tests.pace import Watch, seconds
 
 PROBE = "check_cloud_bdii"
@@ -26,8 +27,8 @@ IN_TIME = re.compile(r"(no complete answer|not finished|did not let us finish) w
 @pytest.fixture
 def bdii(federation):
     """The federation's BDII, as new; what a test adds to the GOCDB goes again."""
-    if not is_installed():
-        pytest.skip("slapd or glue-schema is not installed: see scripts/set-up")
+    if missing := lacking(["slapd", "glue-schema"]):
+        pytest.skip(missing)
     services = list(federation.gocdb.services)
     yield federation.bdii
     federation.bdii.faults.clear()

@@ -12,9 +12,9 @@ import pytest
 from libprobe.formats.metric_result import read_metric_result
 from tests.conftest import ROOT
 from tests.federation.stomp_responder import Responder
-from tests.nagios import PACKAGE, PROGRAM, Nagios, SmallNagios, service
+from tests.nagios import Nagios, SmallNagios, service
 
-pytestmark = pytest.mark.skipif(not Path(PROGRAM).exists(), reason=f"{PACKAGE} is not installed")
+pytestmark = pytest.mark.needs("nagios4-core")
 
 PLUGIN = r"""#!/bin/sh
 cat <<'END'

@@ -410,7 +410,7 @@ STRACE = ("strace", "-f", "-qq", "-o")
 STEPS = [("flock", 1), ("fsync", 1), ("renameat", 1), ("fsync", 2), ("fsync", 3), ("unlinkat", 1), ("fsync", 4)]
 """What a run asks of its journal, in this order; the create request comes after the second fsync."""
 
-needs_strace = pytest.mark.skipif(not shutil.which("strace"), reason="strace is not installed: see scripts/set-up")
+needs_strace = pytest.mark.needs("strace")
 
 
 def traced(monitor: Monitor, site: Site, *options: str) -> tuple[Report, list[str]]:

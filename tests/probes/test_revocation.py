@@ -11,8 +11,8 @@ import pytest
 from cryptography import x509
 
 from tests.conftest import Monitor, Report
-from tests.federation.bdii import is_installed
 from tests.federation.stomp_responder import Responder
+from tests.machine import lacking
 
 Look = Callable[[Path], Report]
 
@@ -42,8 +42,8 @@ def service(request, monitor: Monitor) -> Iterator[tuple[x509.Certificate, Look,
                 url = f"stomp+ssl://localhost:{responder.port}"
                 yield credential.certificate, look_at("check_broker", "-u", url), f"Broker STATUS - {url}"
         case way:
-            if not is_installed():
-                pytest.skip("slapd or glue-schema is not installed: see scripts/set-up")
+            if missing := lacking(["slapd", "glue-schema"]):
+                pytest.skip(missing)
             url = federation.bdii.tls_url if way == "ldaps" else federation.bdii.url
             options = ["--starttls"] if way == "starttls" else []
             begins = f"CloudBDII-Check STATUS - {'StartTLS with ' if options else ''}{'/'.join(url.split('/')[:3])}"

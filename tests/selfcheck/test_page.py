@@ -154,6 +154,7 @@ def check_structure(text: str) -> None:
     assert all(char.isprintable() for char in document if char not in "\n")
 
 
+@pytest.mark.needs("chromium")
 def test_in_a_browser_nothing_runs_or_is_loaded_although_it_would_be_without_the_escapes_and_the_policy(tmp_path):
     done = {}
     for name in ("safe", "naked", "unguarded"):
@@ -181,6 +182,7 @@ addEventListener("load", () => { for (const frame of document.querySelectorAll("
 }});"""
 
 
+@pytest.mark.needs("chromium")
 def test_in_a_browser_reasons_have_room_and_nothing_sticks_out_on_a_telephone_a_tablet_and_a_desk(tmp_path):
     long = RESULT._replace(status=2, sentence="the certificate of " + "a" * 300, remedy="renew it", lines=("b" * 300,))
     shown = html.escape(page.render(a_run(long, RESULT)), quote=True)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 import signal
 import time
@@ -11,12 +10,12 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import clean_environment
-from tests.nagios import HOST, PACKAGE, PROGRAM, Nagios, Service, SmallNagios, service
+from tests.nagios import HOST, Nagios, Service, SmallNagios, service
 from tests.pace import seconds, until
 from tests.worker.handler import Worker
 from tests.worker.test_worker import FORKED, THREADS, Place
 
-pytestmark = pytest.mark.skipif(not os.path.exists(PROGRAM), reason=f"{PACKAGE} is not installed")
+pytestmark = pytest.mark.needs("nagios4-core")
 
 QUIET = "DEMO OK - done by "
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import shutil
 import subprocess
 from pathlib import Path
 
@@ -16,7 +15,7 @@ UNIT = ROOT / "etc/systemd/fedcloud-worker.service"
 MOST_EXPOSED = 25
 """Tenths; `systemd-analyze security` calls up to 4.9 OK."""
 
-pytestmark = pytest.mark.skipif(not shutil.which("systemd-analyze"), reason="systemd is not installed")
+pytestmark = pytest.mark.needs("systemd")
 
 
 @pytest.fixture
