@@ -26,7 +26,12 @@ IMAGE = "scripts/build-image builds the image, and tests/packages/image.py runs 
 NOT_RUN = {
     "make demo": "CI does nothing but start it once more; tests/federation and tests/probes have its parts",
     "make test": MAKE,
+    "make test-all": MAKE,
     "make check": MAKE,
+    "make plan": "asks apt about the whole machine; tests/scripts/test_add_packages.py does so with a small one",
+    "make test-python PYTHON=/usr/local/bin/python3.12": MAKE,
+    "make other-debian": MAKE,
+    "make clean-machine": "make other-debian does it, on a machine as new",
     "make reliability": MAKE,
     "make lint": "the linters run beside the tests",
     "make fuzz": FUZZ,

@@ -31,9 +31,9 @@ EVERY = {
 }
 NAGIOS = "/usr/sbin/nagios4"
 
-needs_systemd = pytest.mark.skipif(not shutil.which("systemd-analyze"), reason="systemd is not installed")
-needs_nagios = pytest.mark.skipif(not Path(NAGIOS).exists(), reason="nagios4 is not installed")
-needs_voms = pytest.mark.skipif(not shutil.which("voms-proxy-info"), reason="voms-clients is not installed")
+needs_systemd = pytest.mark.needs("systemd")
+needs_nagios = pytest.mark.needs("nagios4-core")
+needs_voms = pytest.mark.needs("voms-clients")
 
 
 # ---- What systemd says
