@@ -31,7 +31,6 @@ NOT_RUN = {
     "make plan": "asks apt about the whole machine; tests/scripts/test_add_packages.py does so with a small one",
     "make test-python PYTHON=/usr/local/bin/python3.12": MAKE,
     "make other-debian": MAKE,
-    "make clean-machine": "make other-debian does it, on a machine as new",
     "make reliability": MAKE,
     "make lint": "the linters run beside the tests",
     "make fuzz": FUZZ,

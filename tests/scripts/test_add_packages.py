@@ -32,11 +32,14 @@ case "$*" in
 esac""",
     "apt-cache": """shift; for each; do printf 'Installed-Size: 2000\\nSize: 500000\\n'; done""",
     "id": 'cat "$machine/uid"',
-    "deb-systemd-helper": 'echo "deb-systemd-helper $*" >>"$machine/said"',
+    "deb-systemd-helper": 'echo "deb-systemd-helper $* for $DPKG_MAINTSCRIPT_PACKAGE" >>"$machine/said"',
     "update-rc.d": 'echo "update-rc.d $*" >>"$machine/said"',
     "debconf-set-selections": "cat >/dev/null",
 }
-TOOLS = "awk cat chmod cut env fold grep head mkdir mktemp printf rm sed sh sort tail tr wc xargs".split()
+TOOLS = [
+    "awk", "cat", "chmod", "cut", "env", "fold", "grep", "head", "mkdir", "mktemp", "printf", "rm", "sed", "sh", "sort",
+    "tail", "tr", "wc", "xargs",
+]  # fmt: skip
 
 
 class Machine:
@@ -110,7 +113,7 @@ def test_no_service_starts_now_or_at_the_next_boot(machine):
     assert small.add("make demo", "epmd").returncode == 0
     assert "services may not start" in small.said
     assert [line for line in small.said if not line.startswith(("apt-get", "services"))] == [
-        "deb-systemd-helper disable epmd.socket",
+        "deb-systemd-helper disable epmd.socket for epmd",
         "update-rc.d epmd disable",
     ]
     assert not (small.directory / "policy").exists(), "what the machine's own packages may start is as before"
