@@ -56,6 +56,7 @@ def occi(args: argparse.Namespace, base: str, deadline: Deadline) -> Access:
         identity_provider=args.identity_provider
         or settings.get("credentials", "identity_provider", DEFAULT_IDENTITY_PROVIDER),
         trusted=args.keystone or settings.get("credentials", "keystone"),
+        is_provider_given=bool(args.identity_provider),
     )
     identity = certificate.identity if certificate else "access token" if token else "nobody"
     return Access(OcciClient(client, base, wish), identity, certificate.words() if certificate else identity)

@@ -30,6 +30,7 @@ class Bdii(Record):
 
     site:  GOCDB site name, empty if unknown or if there are many.
     notes: what the reader should know of how it was found, for the status line.
+    is_base_given: whether it was the operator who named the base.
     doubt: why the address is a guess; then it is not the site's fault if nothing answers there.
     """
 
@@ -38,6 +39,7 @@ class Bdii(Record):
     site: str
     notes: tuple[str, ...] = ()
     doubt: HelperFailure | None = None
+    is_base_given: bool = False
 
 
 def find(args: argparse.Namespace, deadline: Deadline) -> Bdii:
@@ -66,7 +68,7 @@ def find(args: argparse.Namespace, deadline: Deadline) -> Bdii:
     base = _checked(args.base) if args.base else (url.base if _is_glue2(url.base) else DEFAULT_BASE)
     is_told = bool(args.url or args.port)
     address = Address(url.scheme, url.host, args.port or url.port or DEFAULT_PORT)
-    return Bdii(address, base, args.site or site, tuple(notes), None if is_told else doubt)
+    return Bdii(address, base, args.site or site, tuple(notes), None if is_told else doubt, bool(args.base))
 
 
 def access(args: argparse.Namespace, found: Bdii) -> Access:

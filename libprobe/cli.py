@@ -8,10 +8,13 @@ from __future__ import annotations
 
 import argparse
 import math
+import os
+import re
 import sys
+from _thread import get_ident
 
-from libprobe import __version__
-from libprobe.ranges import DURATION, NUMBER, SIZE, BadRange, Limit, Range, quantity
+from libprobe import __version__, redact
+from libprobe.ranges import DURATION, NUMBER, SIZE, BadRange, Limit, Range, is_hidden, quantity
 from libprobe.text import shortened
 
 TYPE_CHECKING = False
@@ -25,6 +28,22 @@ MAX_TIMEOUT_S = 86400.0
 MAX_USAGE = 600
 """Characters of a usage error: it quotes the command line, whatever stands there."""
 
+PATHS = ("FILE", "PATH", "DIR")
+"""What stands for a path in the help text; a value of these kinds is looked at before it is ever repeated."""
+
+VARIABLES = ("X509_USER_PROXY", "X509_USER_CERT", "X509_USER_KEY", "X509_CERT_DIR", "FEDCLOUD_PROBES_CONFIG")
+"""Where the environment names files; somebody may put into one of them what belongs into the file."""
+
+CODES = "Exit codes: 0 OK, 1 WARNING, 2 CRITICAL, 3 UNKNOWN (also help, version and wrong usage)."
+FORMS_OF_LIMITS = {
+    "RANGE": "A RANGE is Nagios' own, and its bounds may carry a unit (ms s m h d w): 7d alerts above seven days, "
+    "14d: below fourteen, @1s:5s from one to five seconds.",
+    "AGE": "An AGE is no range: 7d alerts at seven days and more, 0 never (units: s m h d w).",
+}
+"""What the help text says of limits, by what stands for a value there."""
+
+DEFAULT_COLUMNS, FEWEST_COLUMNS, MOST_COLUMNS = 80, 40, 120
+
 
 class Stop(BaseException):
     """The command line asks for no check: help, version or a usage error; the text says which."""
@@ -37,7 +56,13 @@ class Stop(BaseException):
 class Parser(argparse.ArgumentParser):
     """An argument parser that neither prints nor exits, and takes no abbreviated option.
 
-    What it says is the same with every Python, also where argparse's own words change from one to the next.
+    doc:   the executable's docstring; commands that follow a line `Examples:` end the help text.
+    codes: what its exit codes mean.
+
+    What it refuses beyond argparse, for every executable alike: an option that would do nothing (`only_with`,
+    `not_with`), a warning limit that the critical one hides, and a secret where the path of a file is expected.
+    What looks like a secret is blanked in whatever is printed later. What it says is the same with every Python, also
+    where argparse's own words change from one to the next.
     """
 
     color = False
@@ -46,17 +71,52 @@ class Parser(argparse.ArgumentParser):
     suggest_on_error = False
     """We suggest ourselves; from Python 3.15 on argparse would as well."""
 
-    def __init__(self, *, prog: str, doc: str) -> None:
+    def __init__(self, *, prog: str, doc: str, codes: str = CODES) -> None:
+        text, _, examples = doc.strip().partition("\nExamples:\n")
         super().__init__(
-            prog=prog,
-            description=doc.strip(),
-            formatter_class=_HelpFormatter,
-            allow_abbrev=False,
-            add_help=False,
-            epilog="Exit codes: 0 OK, 1 WARNING, 2 CRITICAL, 3 UNKNOWN (also help, version and wrong usage). "
-            "Thresholds are Nagios ranges whose bounds may carry a unit: 7d alerts above seven days, 14d: below "
-            "fourteen.",
+            prog=prog, description=text.strip(), formatter_class=_HelpFormatter, allow_abbrev=False, add_help=False
         )
+        self.codes = codes
+        joined = re.sub(r"\\\n\s*", "", examples)
+        self.examples = [line.strip() for line in joined.splitlines() if line.strip()]
+        self.pairs_of_limits: list[tuple[str, str]] = []
+        self.conditions: list[tuple[str, tuple[str, ...], bool]] = []
+        self._given: dict[int, set[str]] = {}
+
+    def only_with(self, option: str, *others: str) -> None:
+        """Refuse an option without any of others, of which each is `--flag` or `--option=value`."""
+        self.conditions.append((option, others, True))
+
+    def not_with(self, option: str, *others: str) -> None:
+        """Refuse an option beside any of others, likewise."""
+        self.conditions.append((option, others, False))
+
+    def group(self, title: str) -> argparse._ArgumentGroup:
+        """The group of options with a title; it is made where there is none."""
+        return next((each for each in self._action_groups if each.title == title), None) or self.add_argument_group(
+            title
+        )
+
+    # ---- reading
+
+    def parse_args(  # type: ignore[override]
+        self, args: Sequence[str] | None = None, namespace: argparse.Namespace | None = None
+    ) -> argparse.Namespace:
+        """As argparse has it; the result has `given` too, the destinations of the options that were given."""
+        words = list(sys.argv[1:] if args is None else args)
+        for variable in VARIABLES:
+            redact.notice(os.environ.get(variable, ""))
+        for word in words:
+            redact.notice(word.partition("=")[2] if word.startswith("--") else word)
+        me = get_ident()  # the worker's threads share one parser
+        given = self._given[me] = set()
+        try:
+            parsed = super().parse_args(words, namespace)
+        finally:
+            del self._given[me]
+        parsed.given = frozenset(given)
+        self._check(parsed)
+        return parsed
 
     def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
         given = list(sys.argv[1:] if args is None else args)
@@ -64,7 +124,8 @@ class Parser(argparse.ArgumentParser):
         return super().parse_known_args(given, namespace)
 
     def error(self, message: str) -> NoReturn:
-        raise Stop(f"usage: {shortened(self._explained(message), MAX_USAGE)} (see {self.prog} --help)", is_error=True)
+        said = shortened(redact.blank(self._explained(message)), MAX_USAGE)
+        raise Stop(f"usage: {said} (see {self.prog} --help)", is_error=True)
 
     def exit(self, status: int = 0, message: str | None = None) -> NoReturn:
         raise Stop(message or "", is_error=bool(status))
@@ -73,7 +134,39 @@ class Parser(argparse.ArgumentParser):
         # Python 3.11 takes the `--` of `--option=--` for the end of options, and an empty list for the value
         if action.option_strings and action.nargs is None and arg_strings == ["--"]:
             raise argparse.ArgumentError(action, "expected one argument")
+        if action.option_strings and get_ident() in self._given:
+            self._given[get_ident()].add(action.dest)
+        if action.metavar in PATHS:
+            for text in arg_strings:
+                _expect_path(action, text)
         return super()._get_values(action, arg_strings)
+
+    def _check(self, args: argparse.Namespace) -> None:
+        """What is refused once all options are known."""
+        for option, others, is_needed in self.conditions:
+            if not self._is_given(args, option):
+                continue
+            there = [other for other in others if self._is_given(args, other)]
+            if is_needed and not there:
+                self.error(f"{option} does nothing without {' or '.join(others)}")
+            if there and not is_needed:
+                self.error(f"{option} does nothing beside {there[0]}; leave out one of them")
+        for warning, critical in self.pairs_of_limits:
+            limits = [getattr(args, self._option_string_actions[option].dest) for option in (warning, critical)]
+            if self._is_given(args, warning) and is_hidden(*limits):
+                self.error(
+                    f"{warning} {limits[0].spec} would never be seen, for {critical} {limits[1].spec} is critical "
+                    "wherever it alerts; are they the wrong way round?"
+                )
+
+    def _is_given(self, args: argparse.Namespace, condition: str) -> bool:
+        """Whether an option is given, or has a value: `--flag` or `--option=value`."""
+        option, _, value = condition.partition("=")
+        dest = self._option_string_actions[option].dest
+        if not value:
+            return dest in args.given
+        actual = getattr(args, dest)
+        return value in actual if isinstance(actual, list) else value == actual
 
     def _check_value(self, action: argparse.Action, value: Any) -> None:
         if action.choices is not None and value not in action.choices:
@@ -101,7 +194,14 @@ class Parser(argparse.ArgumentParser):
         unknown = message[len(prefix) :]
         if not unknown.strip():
             return f"unknown argument {unknown!r}"
-        near = difflib.get_close_matches(unknown.split()[0].partition("=")[0], list(self._option_string_actions), n=1)
+        first = unknown.split()[0].partition("=")[0]
+        if first.startswith("--"):
+            unknown = first  # what follows is perhaps its value, and could be a password
+        elif redact.looks_secret(unknown):
+            return f"unknown argument {unknown}, which looks like a secret: it is given as the path of a file"
+        near = difflib.get_close_matches(first, list(self._option_string_actions), n=1)
+        if not near and first.startswith("--"):
+            near = [each for each in self._option_string_actions if each.startswith(f"{first}-")][:1]
         if (
             not near
             and "-H" in self._option_string_actions
@@ -112,10 +212,64 @@ class Parser(argparse.ArgumentParser):
             near = [f"-H {unknown}"]
         return f"unknown argument {unknown}" + (f"; did you mean {near[0]}?" if near else "")
 
+    # ---- help
 
-class _HelpFormatter(argparse.RawDescriptionHelpFormatter):
-    def __init__(self, prog: str) -> None:
-        super().__init__(prog, max_help_position=30, width=100)
+    def format_help(self) -> str:
+        """The help text, as wide as the terminal, or as $COLUMNS says."""
+        columns = _columns()
+        self.formatter_class = lambda prog, **more: _HelpFormatter(prog, columns, **more)
+        self.epilog = "\n\n".join(self.closing())
+        try:
+            return super().format_help()
+        finally:
+            self.formatter_class, self.epilog = _HelpFormatter, None
+
+    def closing(self) -> list[str]:
+        """What follows the options in the help text: examples, the forms of limits, exit codes."""
+        examples = "\n".join(["examples:", *(f"    {line}" for line in self.examples)]) if self.examples else ""
+        return [part for part in (examples, self.forms(), self.codes) if part]
+
+    def forms(self) -> str:
+        """What is to be said of the limits that this executable takes; empty where it takes none."""
+        kinds = {action.metavar for action in self._actions}
+        return " ".join(words for kind, words in FORMS_OF_LIMITS.items() if kind in kinds)
+
+
+def _expect_path(action: argparse.Action, text: str) -> None:
+    """Refuse what is more likely a secret than the path of a file. Raises: argparse.ArgumentError."""
+    if not text or os.path.lexists(text) or ("/" in text and os.path.isdir(os.path.dirname(text))):
+        return
+    holds = getattr(action, "holds", "")
+    if redact.notice(text, is_path=True):
+        what = f"the {holds} itself" if holds else "a secret"
+        raise argparse.ArgumentError(action, f"takes the path of a file; what was given looks like {what}")
+    if holds and "/" not in text:
+        redact.register(text)
+        raise argparse.ArgumentError(
+            action,
+            f"takes the path of a file, and there is none of the name given, which could be the {holds} itself and is "
+            "not repeated here (what has a / in it is taken for a path)",
+        )
+
+
+def secret_file(group: argparse._ActionsContainer, option: str, *, holds: str, **more: Any) -> None:
+    """Add an option that takes the path of a file with a secret in it. holds: what that is."""
+    action = group.add_argument(option, metavar="FILE", **more)
+    action.holds = holds  # type: ignore[attr-defined]
+
+
+def _columns() -> int:
+    """How wide help may be: $COLUMNS, the terminal's width, or DEFAULT_COLUMNS where there is none."""
+    from shutil import get_terminal_size
+
+    return max(FEWEST_COLUMNS, min(MOST_COLUMNS, get_terminal_size((DEFAULT_COLUMNS, 24)).columns))
+
+
+class _HelpFormatter(argparse.HelpFormatter):
+    """Keeps the lines of states, and commands, and fills what is prose."""
+
+    def __init__(self, prog: str, columns: int = 102, **more: Any) -> None:
+        super().__init__(prog, max_help_position=min(30, columns // 3), width=columns - 2, **more)
 
     def _format_action_invocation(self, action: argparse.Action) -> str:
         # Python 3.13 names the value once, for all names of an option
@@ -123,6 +277,42 @@ class _HelpFormatter(argparse.RawDescriptionHelpFormatter):
             return super()._format_action_invocation(action)
         value = self._format_args(action, self._get_default_metavar_for_optional(action))
         return f"{', '.join(action.option_strings)} {value}"
+
+    def _split_lines(self, text: str, width: int) -> list[str]:
+        import textwrap
+
+        return textwrap.wrap(text, width, break_on_hyphens=False)  # a path that is broken cannot be copied
+
+    def _fill_text(self, text: str, width: int, indent: str) -> str:
+        import textwrap
+
+        filled = []
+        for first, rest, words in _pieces(text):
+            if words is None:
+                filled.append(first)
+            else:
+                hanging = rest if len(rest) <= width // 3 else "  "
+                filled.append(textwrap.fill(first + words, width, subsequent_indent=hanging, break_on_hyphens=False))
+        return "\n".join(filled)
+
+
+_FIELD = re.compile(r"(\w[\w ]{0,13}?(?::| when) +)(\S.*)")
+
+
+def _pieces(text: str) -> list[tuple[str, str, str | None]]:
+    """A text's lines as they belong together: (beginning, indent of what follows, words); no words: a line as it is."""
+    pieces: list[tuple[str, str, str | None]] = []
+    for line in text.split("\n"):
+        before = pieces[-1] if pieces else ("", "", None)
+        if not line.strip() or (line.startswith("    ") and not before[1]):
+            pieces.append((line, "", None))
+        elif found := _FIELD.fullmatch(line):
+            pieces.append((found[1], " " * len(found[1]), found[2]))
+        elif before[2] is not None and (not before[1] or line.startswith("  ")):
+            pieces[-1] = (before[0], before[1], f"{before[2]} {line.strip()}")
+        else:
+            pieces.append(("", "", line))
+    return pieces
 
 
 class _Print(argparse.Action):
@@ -165,38 +355,37 @@ def standard(parser: Parser, *, timeout: float) -> None:
     group.add_argument("-h", "--help", action=_Print, help="print this text and exit with 3")
 
 
-def endpoint(
-    parser: argparse.ArgumentParser, *, url: str = "URL as registered in the GOCDB", port: bool = True
-) -> None:
+def endpoint(parser: Parser, *, url: str = "URL as registered in the GOCDB", port: bool = True) -> None:
     """Add -H, -p and -u: which endpoint is meant. port: whether -p can make a difference."""
-    group = parser.add_argument_group("endpoint")
+    group = parser.group("endpoint")
     group.add_argument("-H", "--hostname", metavar="HOST", type=_host, help="host name, looked up in the GOCDB")
     if port:
         group.add_argument("-p", "--port", type=_port, help="port, where it differs from the registered one")
     group.add_argument("-u", "--url", type=_word, help=url)
 
 
-def service_type(parser: argparse.ArgumentParser, *, default: str) -> None:
+def service_type(parser: Parser, *, default: str) -> None:
     """Add --service-type: as what -H is looked up in the GOCDB."""
-    parser.add_argument(
+    parser.group("endpoint").add_argument(
         "--service-type",
         metavar="TYPE",
         type=_word,
         default=default,
         help=f"as what the host of -H is looked up in the GOCDB (default {default})",
     )
+    parser.only_with("--service-type", "-H")
 
 
-def address_family(parser: argparse.ArgumentParser) -> None:
+def address_family(parser: Parser) -> None:
     """Add -4 and -6: args.family is a constant of `socket`, 0 for both."""
-    group = parser.add_mutually_exclusive_group()
+    group = parser.group("endpoint").add_mutually_exclusive_group()
     for flag, family, what in (("-4", 2, "IPv4"), ("-6", 10, "IPv6")):  # AF_INET, AF_INET6
         group.add_argument(
             flag, dest="family", action="store_const", const=family, default=0, help=f"{what} addresses only"
         )
 
 
-def certificate(parser: argparse.ArgumentParser, *, required: bool = True) -> None:
+def certificate(parser: Parser, *, required: bool = True) -> None:
     """Add --cert and --key where a client certificate is the only way to log in; see access.find_certificate.
 
     required: whether it is our fault if there is none.
@@ -208,6 +397,7 @@ def certificate(parser: argparse.ArgumentParser, *, required: bool = True) -> No
         help="proxy or certificate (default: $X509_USER_PROXY, /tmp/x509up_u<uid>, $X509_USER_CERT, ~/.globus)",
     )
     group.add_argument("--key", metavar="FILE", help="private key, where it is not in the file of --cert")
+    parser.only_with("--key", "--cert")
     parser.set_defaults(auth="x509" if required else "auto", token_file=None)
 
 
@@ -225,7 +415,7 @@ def occi(parser: argparse.ArgumentParser, *, context: bool = True) -> None:
         group.add_argument("--public-key", metavar="FILE", help="SSH public key to hand over")
 
 
-def credentials(parser: argparse.ArgumentParser) -> None:
+def credentials(parser: Parser) -> None:
     """Add what says who we are and whom we trust."""
     group = parser.add_argument_group("credentials")
     group.add_argument(
@@ -240,13 +430,20 @@ def credentials(parser: argparse.ArgumentParser) -> None:
         help="proxy or certificate (default: $X509_USER_PROXY, /tmp/x509up_u<uid>, $X509_USER_CERT, ~/.globus)",
     )
     group.add_argument("--key", metavar="FILE", help="private key, where it is not in the file of --cert")
-    group.add_argument("--token-file", metavar="FILE", help="file with an OpenID Connect access token")
+    secret_file(group, "--token-file", holds="access token", help="file with an OpenID Connect access token")
     group.add_argument("--vo", type=_word, help="virtual organisation to act for (default: the proxy's, else ops)")
     group.add_argument("--project", type=_word, help="Keystone project by name or id (default: chosen by the VO)")
-    group.add_argument("--keystone", metavar="URL", type=_word, help="Keystone to trust if it is outside the domain")
+    group.add_argument(
+        "--keystone", metavar="URL", type=web_address, help="Keystone to trust if it is outside the domain"
+    )
     group.add_argument(
         "--identity-provider", metavar="NAME", type=_word, help="Keystone's name for it (default egi.eu)"
     )
+    parser.only_with("--key", "--cert")
+    parser.not_with("--cert", "--auth=none", "--auth=token")
+    parser.not_with("--token-file", "--auth=none", "--auth=x509")
+    for option in ("--project", "--keystone", "--identity-provider"):
+        parser.not_with(option, "--auth=none")
     tls(parser)
 
 
@@ -266,11 +463,13 @@ def tls(parser: argparse.ArgumentParser) -> None:
 def gocdb(parser: argparse.ArgumentParser) -> None:
     """Add where endpoints are looked up, and where the answers and our own traces are kept."""
     group = parser.add_argument_group("look-up and state")
-    group.add_argument("--gocdb", metavar="URL", type=_word, help="GOCDB programmatic interface (default goc.egi.eu)")
+    group.add_argument(
+        "--gocdb", metavar="URL", type=web_address, help="GOCDB programmatic interface (default goc.egi.eu)"
+    )
     group.add_argument("--state-dir", metavar="DIR", help="where state is kept (default /var/lib/fedcloud-probes)")
 
 
-def thresholds(parser: argparse.ArgumentParser, *, warning: str, critical: str, of: str) -> None:
+def thresholds(parser: Parser, *, warning: str, critical: str, of: str) -> None:
     """Add -w and -c as ranges of durations; an empty range never alerts.
 
     of: what is judged, for the help text.
@@ -285,9 +484,10 @@ def thresholds(parser: argparse.ArgumentParser, *, warning: str, critical: str, 
             metavar="RANGE",
             help=f"{name} range of the {of} (default {default or 'none'})",
         )
+    parser.pairs_of_limits.append(("-w", "-c"))
 
 
-def age_limits(parser: argparse.ArgumentParser, *, warning: str, critical: str, of: str) -> None:
+def age_limits(parser: Parser, *, warning: str, critical: str, of: str) -> None:
     """Add -w and -c as ages from which on a state holds, for the context Freshness; 0 or nothing never alerts."""
     group = parser.add_argument_group("thresholds")
     for flag, name, default in (("-w", "warning", warning), ("-c", "critical", critical)):
@@ -299,6 +499,7 @@ def age_limits(parser: argparse.ArgumentParser, *, warning: str, critical: str, 
             metavar="AGE",
             help=f"{name} when the {of} is so much or more, as 12h or 7d; 0: never (default {default})",
         )
+    parser.pairs_of_limits.append(("-w", "-c"))
 
 
 UNIT_NEEDED_BELOW_S = 3600.0
@@ -317,13 +518,14 @@ def age_limit(text: str) -> Limit | None:
     return Limit(value, text.strip()) if value else None
 
 
-def number_thresholds(parser: argparse.ArgumentParser, *, of: str) -> None:
+def number_thresholds(parser: Parser, *, of: str) -> None:
     """Add -w and -c as ranges of plain numbers; without them nothing alerts. of: what is judged."""
     group = parser.add_argument_group("thresholds")
     for flag, name in (("-w", "warning"), ("-c", "critical")):
         group.add_argument(
             flag, f"--{name}", type=number_range, metavar="RANGE", help=f"{name} range of the {of} (default none)"
         )
+    parser.pairs_of_limits.append(("-w", "-c"))
 
 
 def number_range(text: str) -> Range:
@@ -331,10 +533,35 @@ def number_range(text: str) -> Range:
     return _or_usage(lambda: Range(text, NUMBER))
 
 
-def duration_ranges(text: str) -> tuple[Range, Range]:
-    """Two ranges of durations, the warning one before the comma; either may be empty."""
-    warning, _, critical = text.partition(",")
-    return duration_range(warning), duration_range(critical)
+def lifetime_ranges(text: str) -> tuple[Range, Range]:
+    """Two ranges of the time that something has left, the warning one before the comma; either may be empty.
+
+    A bare number is what other plugins take for "alert below"; as a range it would alert above, when all is well.
+    """
+    parts = text.split(",")
+    if len(parts) > 2:
+        raise argparse.ArgumentTypeError(f"{text!r} is not WARNING,CRITICAL")
+    if any(part.strip() and ":" not in part for part in parts):
+        meant = ",".join(_from(part.strip()) for part in parts)
+        for part in parts:
+            duration_range(part)
+        raise argparse.ArgumentTypeError(
+            f"{text!r} would alert above, when there is much time left; did you mean {meant}?"
+        )
+    warning, critical = (duration_range(part) for part in (*parts, "")[:2])
+    if is_hidden(warning, critical):
+        raise argparse.ArgumentTypeError(
+            f"{warning.spec} would never be seen, for {critical.spec} is critical wherever it alerts; are they the "
+            "wrong way round?"
+        )
+    return warning, critical
+
+
+def _from(bound: str) -> str:
+    """A bare number as the range that alerts below it, in days where it has no unit."""
+    if not bound or ":" in bound:
+        return bound
+    return f"{bound}d:" if bound.isdigit() else f"{bound}:"
 
 
 def duration_range(text: str) -> Range:
@@ -384,6 +611,18 @@ def _word(text: str) -> str:
     word = text.strip()
     if not word or not word.isprintable() or any(character.isspace() for character in word):
         raise argparse.ArgumentTypeError(f"{text!r} is empty or has blanks or control characters in it")
+    if "://" not in word and redact.is_login(word):
+        raise argparse.ArgumentTypeError(
+            "what was given looks like a token or a key, which goes into a file of its own"
+        )
+    return word
+
+
+def web_address(text: str) -> str:
+    """An http or https URL with a host."""
+    word = _word(text)
+    if not re.fullmatch(r"https?://[^/?#\s]+([/?#].*)?", word, re.IGNORECASE):
+        raise argparse.ArgumentTypeError(f"{text!r} is not an http or https URL")
     return word
 
 

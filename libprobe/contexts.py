@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from nagiosplugin import Context, Critical, Metric, Ok, Performance, Resource, Result, Unknown, Warn
 
-from libprobe.failures import CRITICAL, OK, UNKNOWN, WARNING, Misconfigured
+from libprobe.failures import CRITICAL, OK, UNKNOWN, WARNING
 from libprobe.text import decimal, duration
 
 TYPE_CHECKING = False
@@ -101,10 +101,7 @@ class Scalar(Context):  # type: ignore[misc]
 
 
 class Freshness(Scalar):
-    """Judges an age: one that reaches a limit has the worse state, as the historic probes had it.
-
-    Raises: Misconfigured for a warning limit beyond the critical one, which would never be seen.
-    """
+    """Judges an age: one that reaches a limit has the worse state, as the historic probes had it."""
 
     def __init__(
         self,
@@ -114,6 +111,4 @@ class Freshness(Scalar):
         *,
         sentence: Callable[[str, Any], str] | None = None,
     ) -> None:
-        if warning and critical and warning.value > critical.value:
-            raise Misconfigured(f"the warning limit {warning.spec} is beyond the critical limit {critical.spec}")
         super().__init__(name, warning, critical, words=duration, sentence=sentence)

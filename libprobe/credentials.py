@@ -128,6 +128,7 @@ def read_small_file(path: str, what: str, limit: int) -> bytes:
                 raise Misconfigured(f"{what} {path} is a pipe")
             data = file.read(limit + 1)
     except OSError as error:
+        redact.notice(path, is_path=True)
         raise Misconfigured(f"{what} {path} cannot be read: {error.strerror}") from None
     if len(data) > limit:
         raise Misconfigured(f"{what} {path} is larger than {limit} bytes")
@@ -169,6 +170,7 @@ def _read_owned(path: str, what: str, *, private: bool) -> bytes:
     try:
         descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
     except OSError as error:
+        redact.notice(path, is_path=True)  # of a settings file or the environment, it may be the token itself
         raise OwnCredential(f"{what} {path} cannot be read: {error.strerror}") from None
     if not stat.S_ISREG(os.fstat(descriptor).st_mode):
         os.close(descriptor)

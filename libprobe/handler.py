@@ -9,7 +9,7 @@ import os
 import sys
 import time
 
-from libprobe import cli, output, publishing
+from libprobe import cli, output, publishing, redact
 from libprobe.failures import OK, STATUS_NAMES, UNKNOWN, Failure
 from libprobe.text import safe
 
@@ -67,9 +67,10 @@ def _kept(options: Callable[[cli.Parser], None], doc: str | None) -> tuple[int, 
         if not args.no_send:
             publishing.send_in_background(args, spool, args.timeout)
     except Failure as failure:
-        return UNKNOWN, f"PUBLISH UNKNOWN - {safe(str(failure))}"
+        return UNKNOWN, f"PUBLISH UNKNOWN - {safe(redact.blank(str(failure)))}"
     except Exception as error:
-        return UNKNOWN, f"PUBLISH UNKNOWN - {safe(f'a bug: {type(error).__name__}: {error}')}"
+        said = output.missing_library(error) or f"a bug: {type(error).__name__}: {error}"
+        return UNKNOWN, f"PUBLISH UNKNOWN - {safe(redact.blank(said))}"
     return OK, ""
 
 

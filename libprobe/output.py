@@ -12,11 +12,12 @@ import os
 import sys
 
 from libprobe import redact
-from libprobe.failures import STATUS_NAMES
+from libprobe.failures import STATUS_NAMES, UNKNOWN
 from libprobe.text import number_of, safe, shortened
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from typing import NoReturn
 
 MAX_BYTES = 8192
@@ -53,6 +54,51 @@ def leave(code: int, report: str) -> NoReturn:
     except OSError:
         pass  # nobody reads; the exit code still says it
     os._exit(code)
+
+
+DISTRIBUTIONS = {
+    "nagiosplugin": "nagiosplugin",
+    "requests": "requests",
+    "urllib3": "requests",
+    "ldap3": "ldap3",
+    "pyasn1": "pyasn1",
+    "stomp": "stomp.py",
+    "dateutil": "python-dateutil",
+    "cryptography": "cryptography",
+    "asn1crypto": "asn1crypto",
+    "defusedxml": "defusedxml",
+    "jinja2": "jinja2",
+    "rich": "rich",
+    "paramiko": "fedcloud-probes[boot]",
+}
+"""What to ask pip for, by the module that is missing."""
+
+
+def missing_library(error: BaseException) -> str:
+    """What to say of an import that failed; empty for anything else, and for what is missing of our own.
+
+    Names the Python that lacks it, and what to install.
+    """
+    if not isinstance(error, ImportError) or (error.name or "").startswith("libprobe"):
+        return ""
+    missing = (error.name or str(error)).partition(".")[0]
+    wanted = DISTRIBUTIONS.get(missing, missing)
+    return (
+        f"a library is missing: {sys.executable} has no {missing} (install it there: {sys.executable} -m pip install "
+        f"'{wanted}'; or run this with the Python that this package was installed for)"
+    )
+
+
+def start(name: str, run: Callable[[], NoReturn]) -> NoReturn:
+    """Run a program other than a probe, and say so if a library is missing even to begin; exit code 3.
+
+    name: what its report begins with. Without this, Python's exit code of 1 would stand for a WARNING.
+    """
+    try:
+        run()
+    except ImportError as error:
+        said = missing_library(error) or f"a bug: {type(error).__name__}: {error}; report it"
+        leave(UNKNOWN, f"{name} {_clean(said, MAX_SENTENCE)}\n")
 
 
 def render(

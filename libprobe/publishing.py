@@ -69,7 +69,7 @@ def read_broker(text: str) -> Broker:
     return Broker(address.scheme in SECURE, address.host, address.port_or_default, slash + destination)
 
 
-def options(parser: argparse.ArgumentParser, *, required: bool = False) -> None:
+def options(parser: cli.Parser, *, required: bool = False) -> None:
     """Add where results are sent, and how we log in there."""
     group = parser.add_argument_group("messages")
     group.add_argument(
@@ -80,9 +80,17 @@ def options(parser: argparse.ArgumentParser, *, required: bool = False) -> None:
         help="broker and destination, like stomp+ssl://mq.example.org:6162/queue/grid.probe.metricOutput",
     )
     group.add_argument("--login", metavar="NAME", type=cli.word, help="name to log in with (default: none)")
-    group.add_argument("--password-file", metavar="FILE", help="file with the password of --login, closed to others")
+    cli.secret_file(
+        group, "--password-file", holds="password", help="file with the password of --login, closed to others"
+    )
     group.add_argument("--broker-cert", metavar="FILE", help="certificate for the broker (default: as for probes)")
     group.add_argument("--broker-key", metavar="FILE", help="private key, where it is not in that file")
+    parser.only_with("--login", "--password-file")
+    parser.only_with("--password-file", "--login")
+    parser.only_with("--broker-key", "--broker-cert")
+    if not required:
+        parser.only_with("--login", "--publish")
+        parser.only_with("--broker-cert", "--publish")
 
 
 def open_spool(args: argparse.Namespace) -> Spool:

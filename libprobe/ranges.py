@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import math
 import re
+from itertools import pairwise
 
 from libprobe.text import decimal
 
@@ -100,6 +101,10 @@ class Range:
     def is_empty(self) -> bool:
         return not self.spec
 
+    @property
+    def bounds(self) -> tuple[float, ...]:
+        return (self.start, self.end)
+
     def __str__(self) -> str:
         """The range in base units and plain decimals, for performance data."""
         if self.is_empty:
@@ -128,6 +133,27 @@ class Limit:
             raise ValueError("NaN cannot be judged")
         return value >= self.value
 
+    @property
+    def is_empty(self) -> bool:
+        return False
+
+    @property
+    def bounds(self) -> tuple[float, ...]:
+        return (self.value,)
+
     def __str__(self) -> str:
         """The limit in base units and plain decimals, for performance data, where it means "above"."""
         return decimal(self.value)
+
+
+def is_hidden(warning: Range | Limit | None, critical: Range | Limit | None) -> bool:
+    """Whether a warning limit would never be seen: every value from 0 on that it alerts at is critical already.
+
+    One that alerts at no such value hides behind nothing.
+    """
+    if not warning or not critical or warning.is_empty or critical.is_empty:
+        return False
+    bounds = sorted({0.0, *(each for each in (*warning.bounds, *critical.bounds) if 0 <= each < math.inf)})
+    between = [(one + other) / 2 for one, other in pairwise(bounds)]
+    at = [each for each in (*bounds, *between, bounds[-1] + 1) if warning.alerts(each)]
+    return bool(at) and all(critical.alerts(each) for each in at)

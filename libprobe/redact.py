@@ -7,8 +7,10 @@ JSON and base64 write it, and what is left of one where a text was cut.
 
 from __future__ import annotations
 
+import re
 from _thread import get_ident
 from binascii import b2a_base64
+from itertools import pairwise
 
 _secrets: set[str] = set()
 _of_thread: dict[int, set[str]] = {}
@@ -24,6 +26,17 @@ BLANK = "[secret]"
 
 _UNRESERVED = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~")
 _HTML = str.maketrans({"&": "&amp;", "<": "&lt;", ">": "&gt;", '"': "&quot;", "'": "&#x27;"})
+_MADE = re.compile(
+    r"eyJ[A-Za-z0-9_-]{6,}|gAAAAA[A-Za-z0-9_-]{16,}|-----BEGIN |(?:Bearer|Basic) +[A-Za-z0-9+/_=.-]{8,}"
+    r"|MI[I-O][A-Za-z0-9+/]{20,}|(?<=://)[^/@\s]*:[^/@\s]+(?=@)"
+)
+"""A secret by its form: a JSON web token, a Fernet token, PEM, an HTTP login, base64 of DER, a URL's password."""
+
+_RUN = re.compile(r"[A-Za-z0-9+=_-]{16,}")
+_HEX = re.compile(r"[0-9a-fA-F]{24,}")
+_WINDOW, _KIND_CHANGES = 16, 7
+"""In so many random characters, about nine are of another kind than the one before; in a name, two or three."""
+
 _JSON = str.maketrans({"\\": "\\\\", '"': '\\"', "/": "\\/"})
 
 
@@ -32,6 +45,53 @@ def register(secret: str) -> str:
     if len(secret) >= _SHORTEST:
         _known().update(_forms(secret))
     return secret
+
+
+def looks_secret(text: str, *, is_path: bool = False) -> bool:
+    """Whether a text looks like a token, a key or a password that a machine made.
+
+    is_path: a file of that name was expected and there is none; then hexadecimal digits count too, which are the
+             usual names of images and projects.
+    """
+    if _MADE.search(text) or (is_path and _HEX.search(text)):
+        return True
+    return any(_is_random(run, _KIND_CHANGES - 2 * is_path) for run in _RUN.findall(text))
+
+
+def is_login(text: str) -> bool:
+    """Whether a text is, by its form, a token, a key or a URL with a password in it."""
+    return _MADE.search(text) is not None
+
+
+def notice(text: str, *, is_path: bool = False) -> bool:
+    """Register what looks like a secret: a value from a command line, a settings file or the environment.
+
+    Returns whether it does.
+    """
+    if not looks_secret(text, is_path=is_path):
+        return False
+    if "://" in text:  # the rest of a URL is what people need to see
+        parts = [found.group() for found in _MADE.finditer(text)] + [
+            run for run in _RUN.findall(text) if _is_random(run)
+        ]
+    else:
+        parts = [text.strip()]
+    for part in parts:
+        register(part)
+    return True
+
+
+def _is_random(run: str, changes_at_least: int = _KIND_CHANGES) -> bool:
+    """Whether letters of both cases and digits alternate somewhere as in no name."""
+    kinds = "".join(
+        "d" if char.isdigit() else "u" if char.isupper() else "l" if char.isalpha() else "-" for char in run
+    )
+    for at in range(len(kinds) - _WINDOW + 1):
+        window = kinds[at : at + _WINDOW]
+        changes = sum(one != other and "-" not in one + other for one, other in pairwise(window))
+        if changes >= changes_at_least and {"d", "u", "l"} <= set(window):
+            return True
+    return False
 
 
 def blank(text: str) -> str:

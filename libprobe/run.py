@@ -86,9 +86,9 @@ def execute(
     try:
         args = (parser or make_parser(argv[0] or name, options, doc=doc, timeout=timeout)).parse_args(argv[1:])
     except cli.Stop as stop:
-        if stop.is_error:
-            return UNKNOWN, _without_check(name, stop.text, argv)
-        return UNKNOWN, stop.text
+        text = _without_check(name, stop.text, argv) if stop.is_error else stop.text
+        redact.forget()
+        return UNKNOWN, text
     deadline = Deadline(args.timeout)
     if on_deadline:
         on_deadline(deadline)
@@ -125,12 +125,8 @@ def _explained(page: str) -> str:
 
 def _bug(error: Exception) -> str:
     """A sentence for what no check raises on purpose."""
-    if isinstance(error, ImportError) and not (error.name or "").startswith("libprobe"):
-        missing = (error.name or str(error)).partition(".")[0]
-        return (
-            f"a library is missing: {sys.executable} has no {missing} "
-            "(install it there, or run the probe with the Python that this package was installed for)"
-        )
+    if missing := output.missing_library(error):
+        return missing
     if isinstance(error, MemoryError) or getattr(error, "errno", None) in _NO_MEANS:
         what = getattr(error, "strerror", None) or "no memory left"
         return f"this machine has not what the check needs: {what} (raise its limits, or run less at a time)"

@@ -17,9 +17,16 @@ error would be a setting that does nothing.
 from __future__ import annotations
 
 import os
+import re
 import stat
 
+from libprobe import redact
 from libprobe.failures import Misconfigured
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    import configparser
+    from collections.abc import Iterable
 
 DEFAULT_PATH = "/etc/fedcloud-probes/probes.ini"
 ENVIRONMENT = "FEDCLOUD_PROBES_CONFIG"
@@ -102,12 +109,42 @@ def _parse(data: bytes, path: str) -> Settings:
     except UnicodeDecodeError:
         raise Misconfigured(f"settings file {path} is not UTF-8") from None
     except configparser.Error as error:
-        raise Misconfigured(f"settings file: {error.message}") from None
+        raise Misconfigured(f"settings file {path}{_where(error)}", remedy=NOT_SHOWN) from None
     values = {name: dict(parser.items(name)) for name in parser.sections()}
     for section, keys in values.items():
         if section not in KNOWN:
-            raise Misconfigured(f"settings file {path} has an unknown section [{section}]")
-        for key in keys:
+            raise Misconfigured(f"settings file {path} has an unknown section{_named(f'[{section}]', section, KNOWN)}")
+        for key, value in keys.items():
             if key not in KNOWN[section]:
-                raise Misconfigured(f"settings file {path} has an unknown key {key!r} in [{section}]")
+                known = _named(repr(key), key, KNOWN[section])
+                raise Misconfigured(f"settings file {path} has an unknown key in [{section}]{known}")
+            redact.notice(value)
     return Settings(values, path)
+
+
+NOT_SHOWN = "what stands there is not shown, for it may be a secret; is this a settings file?"
+
+
+def _where(error: configparser.Error) -> str:
+    """What is wrong in which line, without a word of the file: it may be a token in the wrong place."""
+    import configparser
+
+    if isinstance(error, configparser.MissingSectionHeaderError):
+        return f": line {error.lineno} comes before the first [section]"
+    if isinstance(error, configparser.DuplicateSectionError):
+        return f": line {error.lineno} begins a section for the second time"
+    if isinstance(error, configparser.DuplicateOptionError):
+        return f": line {error.lineno} sets a key for the second time"
+    if isinstance(error, configparser.ParsingError) and error.errors:
+        return f": line {error.errors[0][0]} is neither a [section] nor key = value"
+    return " cannot be understood"
+
+
+def _named(shown: str, name: str, known: Iterable[str]) -> str:
+    """An unknown name, if it is like a known one or at least like a name at all; else nothing of it."""
+    import difflib
+
+    near = difflib.get_close_matches(name, list(known), n=1)
+    if near:
+        return f": {shown}; did you mean {near[0]}?"
+    return f": {shown}" if re.fullmatch(r"[a-z]+([_ ][a-z]+){0,3}", name) and len(name) <= 24 else f" ({NOT_SHOWN})"

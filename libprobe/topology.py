@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from urllib.parse import urlsplit
 
-from libprobe.failures import BadData, HelperFailure, Misconfigured
+from libprobe.failures import BadData, Failure, HelperFailure, Misconfigured
 from libprobe.formats import gocdb as format_gocdb
 from libprobe.records import Record
 from libprobe.text import duration
@@ -17,6 +17,7 @@ from libprobe.text import duration
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     import argparse
+    from collections.abc import Callable
 
     from libprobe.clients.gocdb import Found
     from libprobe.deadline import Deadline
@@ -35,6 +36,8 @@ class Endpoint(Record):
     image:    as registered or given; None: choose. resource: likewise.
     fallback: size to try first where none is registered (ARGO's rule).
     site:     GOCDB site name, empty if unknown.
+    chosen_by: the option or setting that named `image` and `resource`, where the GOCDB did not; registration: asks
+              the GOCDB for what is registered of the host, where it has not been asked.
     notes:    what the reader should know of how it was found, for the status line.
     provisos: what the reader of a failure should know besides.
     """
@@ -46,6 +49,22 @@ class Endpoint(Record):
     site: str = ""
     notes: tuple[str, ...] = ()
     provisos: tuple[str, ...] = ()
+    chosen_by: tuple[tuple[str, str], ...] = ()
+    registration: Callable[[], Endpoint] | None = None
+
+    def who_chose(self, what: str, wanted: str) -> str:
+        """The option by which the operator chose an image or a resource; empty where the site registered it.
+
+        A configuration made from the GOCDB passes what is registered by options: so where a host is given beside them,
+        the GOCDB is asked whose choice it was, now that it matters. If that fails, the site is not blamed.
+        """
+        by = dict(self.chosen_by).get(what, "")
+        if by and self.registration:
+            try:
+                return "" if getattr(self.registration(), what) == wanted else by
+            except Failure:
+                return by
+        return by
 
 
 def find_occi(args: argparse.Namespace, deadline: Deadline, cache: StateDirectory) -> Endpoint:
@@ -66,6 +85,15 @@ def find_occi(args: argparse.Namespace, deadline: Deadline, cache: StateDirector
     if args.port:
         endpoint = endpoint._replace(base=_with_port(endpoint.base, args.port))
     settings = args.settings
+    source = "" if args.hostname and not (args.url or args.endpoint) else "-u" if args.url else "--endpoint"
+    chosen_by = tuple(
+        (what, f"--{what}" if given else source if known else f"probes.ini [occi] {what}")
+        for what, given, known in (
+            ("image", args.image, endpoint.image),
+            ("resource", args.resource, endpoint.resource),
+        )
+        if (given and given != known) or (not given and (source or not known)) or (given and source)
+    )
     instead = [
         f"--{option} was given in place of the registered {known}"
         for option, given, known in (
@@ -76,6 +104,8 @@ def find_occi(args: argparse.Namespace, deadline: Deadline, cache: StateDirector
     ]
     return endpoint._replace(
         provisos=tuple(instead),
+        chosen_by=chosen_by,
+        registration=(lambda: _registered(args, deadline, cache)) if source and args.hostname else None,
         image=args.image or endpoint.image or settings.get("occi", "image") or None,
         resource=args.resource or endpoint.resource or settings.get("occi", "resource") or None,
     )
@@ -129,6 +159,42 @@ def find_registered(
     if not service_type:
         return monitored[0], notes
     return _chosen(monitored, getattr(args, "port", None)), notes
+
+
+def knows_site(args: argparse.Namespace, deadline: Deadline, name: str) -> bool:
+    """Whether the GOCDB has anything registered of a site. Raises: HelperFailure."""
+    from libprobe import access
+    from libprobe.clients.gocdb import DEFAULT_URL, Gocdb, Selection
+    from libprobe.deadline import OutOfTime
+
+    allowed = min(LOOK_UP_MAX_S, deadline.remaining() * LOOK_UP_SHARE)
+    http = access.http(args, deadline.before(deadline.remaining() - allowed))
+    url = args.gocdb or args.settings.get("gocdb", "url", DEFAULT_URL)
+    try:
+        wanted = Selection(frozenset(), name, (), monitored_only=False)
+        return next(iter(Gocdb(http, url, None, cache_s=0).topology(wanted)), None) is not None
+    except OutOfTime:
+        raise HelperFailure(f"GOCDB {url}: no answer in time") from None
+    finally:
+        http.close()
+
+
+def absent_site(args: argparse.Namespace, deadline: Deadline, failure: Failure) -> Failure:
+    """Whose fault it is that a site is nowhere to be found, which --site names: the site's only if there is such a one.
+
+    failure: what to say if it is the site's.
+    """
+    try:
+        if knows_site(args, deadline, args.site):
+            return failure
+    except HelperFailure as helper:
+        return HelperFailure(
+            f"{failure.sentence}; whether there is such a site at all could not be found out: {helper.sentence}"
+        )
+    return Misconfigured(
+        f"{failure.sentence}; nor does the GOCDB know a site {args.site}, which --site names",
+        remedy="give --site as the GOCDB spells it",
+    )
 
 
 def _chosen(endpoints: list[format_gocdb.ServiceEndpoint], port: int | None) -> format_gocdb.ServiceEndpoint:

@@ -66,6 +66,8 @@ def describe(text: str) -> Description:
     for line in text.split("\n"):
         if found := re.match(r"(\w[\w ]*?)(?::| when) +(\S.*)", line):
             name, fields[found[1]] = found[1], found[2]
+        elif not line.strip():
+            name = ""
         elif name and line.startswith("  "):
             fields[name] += f" {line.strip()}"
     return Description(fields["Critical"], fields["Warning"], tuple(_measured(fields["Performance"])))

@@ -24,6 +24,11 @@ def plain_secret() -> str:
     return MARK + secrets.token_hex(16)
 
 
+def token() -> str:
+    """What an issuer of access tokens makes: a JSON web token, whose middle part names it as planted."""
+    return f"eyJhbGciOiJSUzI1NiJ9.{MARK}{secrets.token_urlsafe(40)}.{secrets.token_urlsafe(40)}"
+
+
 def note_key(pem: bytes) -> bytes:
     """Note the lines of a private key; returns it."""
     _key_lines.update(line for line in pem.decode().splitlines() if not line.startswith("-----") and len(line) >= 24)

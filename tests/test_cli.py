@@ -35,8 +35,8 @@ NO_HOST = "is not the name of a host (give a URL with -u)"
         ([" "], "unknown argument ' '"),
         (["\t", ""], "unknown argument '\\t '"),
         (["a", "b"], "unknown argument a b"),
-        (["--hostnam", "x"], "unknown argument --hostnam x; did you mean --hostname?"),
-        (["--hostnam=x"], "unknown argument --hostnam=x; did you mean --hostname?"),
+        (["--hostnam", "x"], "unknown argument --hostnam; did you mean --hostname?"),
+        (["--hostnam=x"], "unknown argument --hostnam; did you mean --hostname?"),
         (["x\x1b[31m\u202ey"], "unknown argument x y"),
         (["--timeout=--"], f"argument -t/--timeout: {NEEDS_A_VALUE} --timeout=-...)"),
         (["-t--"], f"argument -t/--timeout: {NEEDS_A_VALUE} --timeout=-...)"),
@@ -114,11 +114,88 @@ def test_a_longer_run_raises_the_limit_unless_one_is_given():
     assert made.parse_args(["--boot"]).boot is True
 
 
-def test_two_ranges_stand_beside_a_comma():
-    warning, critical = cli.duration_ranges("1m,1h:")
-    assert (str(warning), str(critical)) == ("60", "3600:")
-    assert [str(each) for each in cli.duration_ranges("2m")] == ["120", ""]
-    assert [str(each) for each in cli.duration_ranges(",2m")] == ["", "120"]
+def test_two_ranges_of_a_lifetime_stand_beside_a_comma():
+    warning, critical = cli.lifetime_ranges("1h:,1m:")
+    assert (str(warning), str(critical)) == ("3600:", "60:")
+    assert [str(each) for each in cli.lifetime_ranges("2m:")] == ["120:", ""]
+    assert [str(each) for each in cli.lifetime_ranges(",2m:")] == ["", "120:"]
+    assert [str(each) for each in cli.lifetime_ranges("~:2m")] == ["~:120", ""]
+
+
+@pytest.mark.parametrize(
+    ("text", "meant"),
+    [("30d", "30d:"), ("30", "30d:"), ("30,14", "30d:,14d:"), ("30d:,7d", "30d:,7d:"), (",7d", ",7d:")],
+)
+def test_a_lifetime_as_other_plugins_take_it_is_refused_with_what_was_meant(text, meant):
+    with pytest.raises(argparse.ArgumentTypeError, match=f"'{text}' would alert above, .*; did you mean {meant}[?]$"):
+        cli.lifetime_ranges(text)
+
+
+def test_a_warning_of_a_lifetime_that_would_never_be_seen_is_refused():
+    with pytest.raises(argparse.ArgumentTypeError, match="7d: would never be seen, for 30d: is critical wherever"):
+        cli.lifetime_ranges("7d:,30d:")
+
+
+LIMITS = {
+    "ranges": (cli.duration_range, lambda made: cli.thresholds(made, warning="", critical="", of="time")),
+    "ages": (cli.age_limit, lambda made: cli.age_limits(made, warning="7d", critical="30d", of="age")),
+    "numbers": (cli.number_range, lambda made: cli.number_thresholds(made, of="number")),
+}
+HIDDEN = [
+    ("ranges", "10", "5"),
+    ("ranges", "10", "10"),
+    ("ranges", "10:", "20:"),
+    ("ranges", "10", "~:5"),
+    ("ranges", "@10:20", "@5:30"),
+    ("ranges", "@10:20", "5"),
+    ("ages", "30d", "7d"),
+    ("ages", "7d", "7d"),
+    ("ages", "40d", None),
+    ("numbers", "100", "10"),
+]
+SEEN = [
+    ("ranges", "5", "10"),
+    ("ranges", "20:", "10:"),
+    ("ranges", "@10:20", "20"),
+    ("ranges", "10:20", "5:30"),
+    ("ranges", "0:", "5"),
+    ("ranges", "", "5"),
+    ("ranges", "10", ""),
+    ("ages", "7d", "30d"),
+    ("ages", "0", "1d"),
+    ("ages", None, "1d"),
+    ("numbers", "10", "100"),
+]
+
+
+def limited(kind: str, warning: str | None, critical: str | None):
+    made = cli.Parser(prog="check_x", doc="Check x.")
+    LIMITS[kind][1](made)
+    words = [f"{flag}={text}" for flag, text in (("-w", warning), ("-c", critical)) if text is not None]
+    return made.parse_args(words)
+
+
+@pytest.mark.parametrize(("kind", "warning", "critical"), HIDDEN)
+def test_a_warning_limit_that_the_critical_one_hides_is_refused_whatever_its_kind(kind, warning, critical):
+    with pytest.raises(cli.Stop) as stop:
+        limited(kind, warning, critical)
+    assert stop.value.text == (
+        f"usage: -w {warning} would never be seen, for -c {critical or '30d'} is critical wherever it alerts; are they "
+        "the wrong way round? (see check_x --help)"
+    )
+
+
+@pytest.mark.parametrize(("kind", "warning", "critical"), SEEN)
+def test_a_warning_limit_that_can_be_seen_is_taken(kind, warning, critical):
+    limited(kind, warning, critical)
+
+
+def test_help_is_as_wide_as_the_terminal_says(monkeypatch):
+    made = parser()
+    for columns in (60, 80, 110):
+        monkeypatch.setenv("COLUMNS", str(columns))
+        lines = made.format_help().splitlines()
+        assert columns - 20 < max(map(len, lines)) < columns
 
 
 HELP = """\

@@ -190,7 +190,8 @@ def test_a_missing_library_is_no_bug(error, missing):
     assert execute(made(body)) == (
         UNKNOWN,
         f"DEMO UNKNOWN - a library is missing: {sys.executable} has no {missing} "
-        "(install it there, or run the probe with the Python that this package was installed for)\n",
+        f"(install it there: {sys.executable} -m pip install '{missing}'; or run this with the Python that this "
+        "package was installed for)\n",
     )
 
 

@@ -11,7 +11,6 @@ from nagiosplugin import Metric
 
 from libprobe.cli import age_limit, size
 from libprobe.contexts import Freshness
-from libprobe.failures import Misconfigured
 
 
 @pytest.mark.parametrize(
@@ -57,13 +56,6 @@ def test_performance_data_has_the_limits_in_seconds():
     context = Freshness("age", age_limit("6h"), age_limit("12h"))
     assert str(context.performance(Metric("age", 0.1 + 0.2, "s", min=0), None)) == "age=0.3s;21600;43200;0"
     assert str(Freshness("age", None, None).performance(Metric("age", 1, "s"), None)) == "age=1s"
-
-
-def test_limits_the_wrong_way_round_are_refused():
-    with pytest.raises(Misconfigured, match="the warning limit 30d is beyond the critical limit 7d"):
-        Freshness("age", age_limit("30d"), age_limit("7d"))
-    Freshness("age", age_limit("7d"), age_limit("7d"))
-    Freshness("age", age_limit("7d"), None)
 
 
 def test_sizes_have_units_and_bounds():

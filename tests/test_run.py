@@ -86,7 +86,7 @@ FORMS = "a range is END (from 0), START:, ~:END, START:END, or @START:END for it
 @pytest.mark.parametrize(
     ("arguments", "sentence"),
     [
-        (["--warnin", "3"], "unknown argument --warnin 3; did you mean --warning?"),
+        (["--warnin", "3"], "unknown argument --warnin; did you mean --warning?"),
         (["--verb"], "unknown argument --verb; did you mean --verbose?"),
         (["surplus"], "unknown argument surplus; did you mean -H surplus?"),
         (["-w", "5:3"], f"argument -w/--warning: '5:3' starts above its end; {FORMS}"),
@@ -212,8 +212,9 @@ def test_a_missing_library_is_unknown_and_no_traceback(script):
     report = script("import no_such_library\nyield")
     assert report.code == 3
     assert report.first == (
-        f"DEMO UNKNOWN - a library is missing: {sys.executable} has no no_such_library (install it there, or run the "
-        "probe with the Python that this package was installed for)"
+        f"DEMO UNKNOWN - a library is missing: {sys.executable} has no no_such_library (install it there: "
+        f"{sys.executable} -m pip install 'no_such_library'; or run this with the Python that this package was "
+        "installed for)"
     )
 
 

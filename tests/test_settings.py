@@ -33,10 +33,10 @@ def test_the_environment_names_the_file(tmp_path, monkeypatch):
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        ("[gocbd]\nurl = x\n", "has an unknown section [gocbd]"),
-        ("[gocdb]\nulr = x\n", "has an unknown key 'ulr' in [gocdb]"),
-        ("url = x\n", "File contains no section headers"),
-        ("[gocdb]\nurl = a\nurl = b\n", "already exists"),
+        ("[gocbd]\nurl = x\n", "has an unknown section: [gocbd]; did you mean gocdb?"),
+        ("[gocdb]\nulr = x\n", "has an unknown key in [gocdb]: 'ulr'; did you mean url?"),
+        ("url = x\n", ": line 1 comes before the first [section]"),
+        ("[gocdb]\nurl = a\nurl = b\n", ": line 3 sets a key for the second time"),
         (b"[gocdb]\nurl = \xff\n", "is not UTF-8"),
         ("[gocdb]\nurl = " + "x" * 70000, "is larger than 65536 bytes"),
     ],

@@ -12,7 +12,7 @@ from nagiosplugin import Metric
 
 from libprobe.checks.base import Check, judged
 from libprobe.clients.http import without_query
-from libprobe.failures import CRITICAL, WARNING, BadData, HelperFailure, Misconfigured
+from libprobe.failures import CRITICAL, WARNING, BadData, Failure, HelperFailure, Misconfigured
 from libprobe.formats import accounting
 from libprobe.records import Record
 from libprobe.text import duration, number_of
@@ -41,11 +41,13 @@ class Subject(Record):
     name:  GOCDB site name. alias: the name in the URL field of its GOCDB entry, which some sites use for
            their records instead; empty for none.
     notes: how it was found, for the status line.
+    whose_fault: decides whose fault it is that the site is nowhere, for a name that nobody has looked up.
     """
 
     name: str
     alias: str = ""
     notes: tuple[str, ...] = ()
+    whose_fault: Callable[[Failure], Failure] | None = None
 
 
 def find_site(args: argparse.Namespace, deadline: Deadline) -> Subject:
@@ -56,7 +58,7 @@ def find_site(args: argparse.Namespace, deadline: Deadline) -> Subject:
     from libprobe import access, topology
 
     if args.site:
-        return Subject(args.site)
+        return Subject(args.site, whose_fault=lambda failure: topology.absent_site(args, deadline, failure))
     if not args.hostname:
         raise Misconfigured("no site is named", remedy="give --site NAME, or -H HOST to look it up in the GOCDB")
     cache = access.state_directory(args)
@@ -126,7 +128,10 @@ class SiteAccounting(Check):
     def _judge_row(self, fetched: Fetched, where: str, now: datetime) -> Iterator[Metric]:
         row = self._find(fetched.page, where)
         if row is None:
-            yield judged(CRITICAL, self._absent(fetched.page, where))
+            absent: Failure = BadData(self._absent(fetched.page, where))
+            if self._site.whose_fault:
+                absent = self._site.whose_fault(absent)
+            yield judged(absent.status, str(absent))
             return
         if row.site != self.subject:
             self._note(f"listed as {row.site}")

@@ -10,7 +10,7 @@ from nagiosplugin import Metric
 
 from libprobe.checks.compute import ComputeLifeCycle, Wanted
 from libprobe.clients import ssh
-from libprobe.failures import WARNING, EndpointFailure, Failure, NoAnswer, Unreachable
+from libprobe.failures import WARNING, EndpointFailure, Failure, Misconfigured, NoAnswer, Unreachable
 from libprobe.formats import occi_profile
 from libprobe.records import Record
 from libprobe.text import duration
@@ -42,11 +42,15 @@ MAX_ADDRESSES = 4
 
 
 class Login(Record):
-    """How to log in to the VM. patience_s: for how long that is tried, None: as long as the run allows."""
+    """How to log in to the VM. patience_s: for how long that is tried, None: as long as the run allows.
+
+    is_user_given: whether it was the operator who named the user.
+    """
 
     user: str
     port: int
     patience_s: float | None = None
+    is_user_given: bool = False
 
 
 class Unproven(Failure):
@@ -217,6 +221,12 @@ class ContextLifeCycle(ComputeLifeCycle):
         for failure in blamed.values():
             if isinstance(failure, ssh.KeyRefused):
                 user = self._login.user
+                if self._login.is_user_given:
+                    return Misconfigured(
+                        f"{self.subject}: VM lets nobody in as {user}, whom --ssh-user names: {failure.sentence} "
+                        f"({tried})",
+                        remedy="name a user that its image has",
+                    )
                 return EndpointFailure(
                     f"{self.subject}: public_key did not reach the VM: {failure.sentence}, {tried}"
                     f"{self._form('public_key')}",

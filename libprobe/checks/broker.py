@@ -10,18 +10,20 @@ Our own message is acknowledged; one that never came back to us expires.
 from __future__ import annotations
 
 import os
+import re
 import time
 
 from nagiosplugin import Metric
 
 from libprobe import credentials, redact
 from libprobe.checks.base import Check, judged
-from libprobe.clients.stomp import Login, Session, is_receipt
+from libprobe.clients.stomp import BrokerError, Login, Session, is_receipt
 from libprobe.failures import (
     CRITICAL,
     WARNING,
     BadData,
     EndpointFailure,
+    Failure,
     HelperFailure,
     Misconfigured,
     OwnCredential,
@@ -52,6 +54,13 @@ EXPIRES_S = 3600.0
 MAX_OTHERS = 500
 """Messages of others that are passed over before we give a queue up."""
 
+_ABOUT_DESTINATION = re.compile(
+    r"destination|queue|topic|address|no such|not (?:exist|found|authori[sz]ed)|unknown|invalid|denied|refused"
+    r"|permission",
+    re.IGNORECASE,
+)
+"""How brokers say that a destination is not there, or not for us; what else they say is their own trouble."""
+
 MAX_BROKERS = 50
 BDII_BASE = "o=grid"
 BDII_FILTER = "(&(objectClass=GlueService)(|(GlueServiceType=msg.broker.stomp)(GlueServiceType=msg.broker.stomp-ssl)))"
@@ -75,6 +84,7 @@ class Manner(Record):
     """How a broker is spoken to.
 
     context:     TLS settings where they are needed; credential: whether they present a certificate.
+    is_vhost_given: whether it was the operator who named the virtual host.
     destination: where a message is sent and read, empty to connect only.
     """
 
@@ -83,6 +93,7 @@ class Manner(Record):
     destination: str
     context: ssl.SSLContext | None
     credential: bool
+    is_vhost_given: bool = False
 
 
 # ---- from the options
@@ -96,9 +107,15 @@ def find_brokers(args: argparse.Namespace, deadline: Deadline) -> list[Broker]:
     """
     if args.url:
         try:
-            return [_broker_at(args.url, args)]
+            broker = _broker_at(args.url, args)
         except BadData as error:
             raise Misconfigured(f"-u: {error.sentence}") from None
+        if not _is_of_broker(args.url) and not _is_as_registered(args, deadline):
+            raise Misconfigured(
+                f"-u: {args.url} is no address of a STOMP broker",
+                remedy="give stomp://HOST:PORT or stomp+ssl://HOST:PORT",
+            )
+        return [broker]
     if args.hostname and args.port:
         return [Broker(args.hostname, args.port, args.tls)]
     if args.bdii:
@@ -106,6 +123,24 @@ def find_brokers(args: argparse.Namespace, deadline: Deadline) -> list[Broker]:
     if not args.hostname:
         raise Misconfigured("no broker is named", remedy="give -H HOST, -u URL or --bdii URL")
     return [_registered(args, deadline)]
+
+
+def _is_of_broker(url: str) -> bool:
+    scheme = read_address(url).scheme
+    return not scheme or scheme in ("ssl", "tcp", "stomps") or scheme.startswith("stomp")
+
+
+def _is_as_registered(args: argparse.Namespace, deadline: Deadline) -> bool:
+    """Whether a URL is the one that the GOCDB has, which a configuration made from it passes beside the host."""
+    from libprobe import access, topology
+
+    if not args.hostname:
+        return False
+    try:
+        chosen, _ = topology.find_registered(args, deadline, access.state_directory(args), args.service_type)
+    except Failure:
+        return False
+    return chosen is not None and chosen.url.strip() == args.url
 
 
 def _broker_at(url: str, args: argparse.Namespace) -> Broker:
@@ -175,7 +210,9 @@ def manner(args: argparse.Namespace, deadline: Deadline, brokers: list[Broker]) 
         if certificate:
             certificate.require(now=datetime.now(UTC), seconds=deadline.remaining())
         context = tls.context(tls.ca_path(args.ca_path, args.settings.get("tls", "ca_path")), certificate)
-    return Manner(_login(args), args.vhost, args.destination or "", context, certificate is not None)
+    return Manner(
+        _login(args), args.vhost, args.destination or "", context, certificate is not None, "vhost" in args.given
+    )
 
 
 def _login(args: argparse.Namespace) -> Login | None:
@@ -213,13 +250,29 @@ class RoundTrip(Check):
         context = how.context if broker.is_secure else None
         credential = how.credential and broker.is_secure
         with Session(broker.host, broker.port, self.deadline, context=context, with_credential=credential) as session:
-            session.connect(how.login, vhost=how.vhost)
+            try:
+                session.connect(how.login, vhost=how.vhost)
+            except BrokerError as error:
+                if not how.is_vhost_given or not re.search(r"v(?:irtual )?host", error.said, re.IGNORECASE):
+                    raise
+                raise Misconfigured(
+                    f"{self.subject}: has no virtual host {how.vhost} for us, which --vhost names: {error.said}",
+                    remedy="leave it out for /",
+                ) from None
             software = excerpt(session.server, 60)
             version = f"STOMP {session.version}" + (f", {software}" if software else "")
             self.facts.update(broker=f"{self.subject} ({version})", time=duration(session.connect_time))
             yield Metric("connect_time", session.connect_time, "s", min=0)
             if how.destination:
-                yield from self._send_and_receive(session)
+                try:
+                    yield from self._send_and_receive(session)
+                except BrokerError as error:
+                    if not _ABOUT_DESTINATION.search(error.said):
+                        raise
+                    raise Misconfigured(
+                        f"{self.subject}: has no {how.destination} for us, which --destination names: {error.said}",
+                        remedy="name a queue or topic that there is, and that we may use",
+                    ) from None
             if not session.disconnect():
                 self.detail(1, "the broker did not confirm our DISCONNECT")
 

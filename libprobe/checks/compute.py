@@ -178,7 +178,7 @@ class ComputeLifeCycle(Check):
         if not offered:
             raise BadData(f"{base}: offers no {option} template at all ({kind.rpartition('#')[2]})")
         if wanted:
-            return registered(base, option, wanted, offered)
+            return registered(base, option, wanted, offered, self.endpoint.who_chose)
         chosen = self._chosen(offered, option)
         if chosen:
             return chosen

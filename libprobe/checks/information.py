@@ -7,9 +7,10 @@ from datetime import UTC, datetime
 
 from nagiosplugin import Metric
 
+from libprobe.bdii import DEFAULT_BASE
 from libprobe.checks.base import Check, judged
-from libprobe.clients.ldap import LdapClient
-from libprobe.failures import WARNING, BadData, EndpointFailure, HelperFailure
+from libprobe.clients.ldap import LdapClient, NoSuchBase
+from libprobe.failures import WARNING, BadData, EndpointFailure, Failure, HelperFailure, Misconfigured
 from libprobe.formats import glue2
 from libprobe.formats.excerpt import excerpt
 from libprobe.records import Record
@@ -233,6 +234,7 @@ class CloudInformation(Check):
     """Reads a BDII once, from its base down, and judges what it publishes of a cloud.
 
     access:     how to connect.
+    whose_fault: decides whose fault it is that the site's cloud is not there; None: the site's.
     registered: the OCCI URL that the GOCDB has of a host (see `bdii.occi_of`); None: nothing is compared.
     Yields: entries, services, endpoints, images, sizes (numbers), age, response_time (s), and judgements.
     """
@@ -246,6 +248,7 @@ class CloudInformation(Check):
         access: Access | None = None,
         registered: Callable[[str], str] | None = None,
         hostname: str = "",
+        whose_fault: Callable[[Failure], Failure] | None = None,
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
         super().__init__(deadline)
@@ -255,6 +258,7 @@ class CloudInformation(Check):
         self._access = access
         self._registered = registered
         self._hostname = hostname
+        self._whose_fault = whose_fault or (lambda failure: failure)
         self._clock = clock
         self._notes = list(bdii.notes)
         self.provisos = () if bdii.doubt else bdii.notes  # a doubt stands in the failure itself
@@ -296,8 +300,16 @@ class CloudInformation(Check):
                     ) from None
                 raise
             client.bind()
-            for entry in client.search(self.bdii.base, asked):
-                picture.add(entry)
+            try:
+                for entry in client.search(self.bdii.base, asked):
+                    picture.add(entry)
+            except NoSuchBase as failure:
+                if not self.bdii.is_base_given or self.bdii.base == DEFAULT_BASE:
+                    raise
+                raise Misconfigured(
+                    f"{failure.sentence.partition(',')[0]} as --base names",
+                    remedy=f"leave it out for {DEFAULT_BASE}",
+                ) from None
             for url in client.references[:10]:
                 self.detail(1, f"reference, not followed: {url}")
             return client.loading_s
@@ -330,10 +342,11 @@ class CloudInformation(Check):
         only = f", only of {', '.join(cloud.others[:3])}" if cloud.others else ""
         only += ", ..." if len(cloud.others) > 3 else ""
         among = "entry" if picture.entries == 1 else "entries"
-        raise BadData(
+        absent = BadData(
             f"{self.subject}: publishes no cloud service{self._of}{only} ({picture.entries} {among})",
             remedy="check the site name" if cloud.others else "see whether cloud-info-provider runs and what it prints",
         )
+        raise self._whose_fault(absent)
 
     def _concerns(self, picture: Picture, cloud: Cloud) -> Iterator[str]:
         """What is not as it should be while the cloud can still be found."""

@@ -92,8 +92,8 @@ class OcciOffer(Check):
         if not wanted or not offered:
             return
         try:
-            chosen = registered(self.subject, option, wanted, offered)
-        except BadData as failure:
+            chosen = registered(self.subject, option, wanted, offered, self.endpoint.who_chose)
+        except (BadData, Misconfigured) as failure:
             yield judged(failure.status, str(failure))
         else:
             self._chosen[option] = chosen

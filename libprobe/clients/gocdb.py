@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 import time
 from urllib.parse import urlencode
 
@@ -289,7 +290,9 @@ def _saved(path: str, read: Callable[[Iterable[bytes]], Iterator[One]]) -> Itera
     except OSError as error:
         raise Misconfigured(f"{path} cannot be read: {error.strerror}") from None
     except BadData as error:
-        raise Misconfigured(f"{path}: {error.sentence}") from None
+        # what a GOCDB said is quoted; what stands in a file could be a secret in the wrong place
+        said = re.sub(r"""["'].*["']""", "something that is not shown", error.sentence, flags=re.DOTALL)
+        raise Misconfigured(f"{path}: {said}", remedy="name a saved answer of the GOCDB") from None
 
 
 class Outages:

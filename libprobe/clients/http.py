@@ -255,6 +255,8 @@ class HttpClient:
         except Failure as failure:
             _say_whole_request(failure, asked, url)
             raise
+        except ImportError:
+            raise  # a library is missing: that is no answer of anybody's
         except Exception as error:
             raise self.explain(error, asked, url) from None
         answer = Stream(self, asked, url, response)
@@ -341,7 +343,7 @@ class Stream(Head):
                 if total > max_bytes:
                     raise BadData(f"{self.asked}: the answer is larger than {max_bytes // 1024} KiB; gave up reading")
                 yield chunk
-        except Failure:
+        except (Failure, ImportError):
             raise
         except Exception as error:
             raise self._client.explain(error, self.asked, self.url) from None

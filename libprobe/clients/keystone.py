@@ -28,6 +28,7 @@ from libprobe.records import Record
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Iterable
     from typing import Any
 
     from libprobe.clients.http import HttpClient, Response
@@ -42,6 +43,7 @@ class Wish(Record):
 
     vo:      virtual organisation whose project is wanted; project: a project by name or id instead.
     token:   an OpenID Connect access token, used instead of the certificate.
+    is_provider_given: whether it was the operator who named the identity provider.
     trusted: a Keystone outside the endpoint's domain that may be talked to; empty for none.
     """
 
@@ -50,6 +52,7 @@ class Wish(Record):
     token: str = ""
     identity_provider: str = DEFAULT_IDENTITY_PROVIDER
     trusted: str = ""
+    is_provider_given: bool = False
 
 
 class Login(Record):
@@ -105,6 +108,12 @@ class Keystone:
             except _NotOffered as missing:
                 failure = failure or missing
         assert failure is not None
+        if isinstance(failure, _NoProvider) and self._wish.is_provider_given:
+            raise Misconfigured(
+                f"Keystone {self.base} offers no login by identity provider {self._wish.identity_provider}, which "
+                "--identity-provider names",
+                remedy=f"leave it out for {DEFAULT_IDENTITY_PROVIDER}, or ask the site for its name",
+            )
         raise failure
 
     def _versions(self) -> list[str]:
@@ -141,7 +150,7 @@ class Keystone:
                 if answer.status in (200, 201) and token:
                     return redact.register(token)
                 raise self._refused(answer, "log in")
-        raise _NotOffered(
+        raise _NoProvider(
             f"Keystone {self.base} offers no federated login for identity provider {self._wish.identity_provider}",
             remedy="give --identity-provider if the site uses another name",
         )
@@ -186,6 +195,11 @@ class Keystone:
         if failure:
             raise failure
         wanted = f"project {self._wish.project}" if self._wish.project else f"a project for VO {self._wish.vo}"
+        if self._wish.project and projects:
+            raise Misconfigured(
+                f"Keystone {self.base} has no {wanted} for us, which --project names",
+                remedy=f"it offers {_nearest(self._wish.project, (project['name'] for project in projects))}",
+            )
         offered = ", ".join(project["name"] for project in projects[:5]) or "none"
         raise Rejected(f"Keystone {self.base} lets us in but has not {wanted} for us (it offers: {offered})")
 
@@ -237,6 +251,18 @@ class _NotOffered(EndpointFailure):
     """That version or protocol is not there; another one may be."""
 
 
+class _NoProvider(_NotOffered):
+    """The identity provider is not there."""
+
+
+def _nearest(wanted: str, names: Iterable[str]) -> str:
+    """The names that are most like one that is missing, at most five."""
+    import difflib
+
+    there = list(names)
+    return ", ".join(difflib.get_close_matches(wanted, there, n=5, cutoff=0.5) or there[:5])
+
+
 def _is_of_site(base: str, endpoint: str, trusted: str) -> bool:
     """Whether a Keystone is of the endpoint's own domain, not only one that was named to us.
 
@@ -254,8 +280,9 @@ def _is_of_site(base: str, endpoint: str, trusted: str) -> bool:
         return True
     if trusted and _authority(trusted) == parts.netloc.lower():
         return False
+    other = f", and not to {trusted}, which --keystone or probes.ini names" if trusted else ""
     raise Misconfigured(
-        f"{endpoint}: sends us for our login to {parts.scheme}://{parts.netloc}, outside its own domain",
+        f"{endpoint}: sends us for our login to {parts.scheme}://{parts.netloc}, outside its own domain{other}",
         remedy=f"if that Keystone is to be trusted, allow it with --keystone {parts.scheme}://{parts.netloc}",
     )
 

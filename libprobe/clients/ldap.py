@@ -339,9 +339,13 @@ def _bind_refused(asked: str, result: ldap.Result) -> Failure:
     return EndpointFailure(f"{asked}: refused{_because(result)}")
 
 
+class NoSuchBase(BadData):
+    """The base of the search is not there."""
+
+
 def _search_failed(asked: str, result: ldap.Result, count: int) -> Failure:
     if result.code == _NO_SUCH_OBJECT:
-        return BadData(
+        return NoSuchBase(
             f"{asked}: there is no such base, so it runs but holds no data",
             remedy="see why its update finds nothing to publish",
         )

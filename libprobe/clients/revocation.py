@@ -78,6 +78,8 @@ def _revoked_on(certificate: bytes, issuer: bytes, path: str, listed: crl.Revoca
             return revoked_on(*both, revocations, datetime.now(UTC))
     except Misconfigured:
         raise
+    except ImportError:
+        raise  # a library is missing: that is no answer of anybody's
     except Exception as error:  # the library raises on access what it did not look at before
         raise _unreadable(path, error) from None
 

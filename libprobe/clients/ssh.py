@@ -78,6 +78,8 @@ class Session:
                     break
                 content += more
             channel.close()
+        except ImportError:
+            raise  # a library is missing: that is no answer of anybody's
         except Exception as error:
             raise self._wire.explain(error, asked) from None
         if not content and not self._transport.is_active():
@@ -113,6 +115,8 @@ def login(host: str, port: int, user: str, key: KeyPair, attempt: Deadline, whol
             if attempt.passed() or not transport.is_active():
                 raise wire.explain(None, where) from None
             raise KeyRefused(f"{where}: does not accept our key for user {user}") from error
+        except ImportError:
+            raise  # a library is missing: that is no answer of anybody's
         except Exception as error:
             raise wire.explain(error, where) from None
         if missing:

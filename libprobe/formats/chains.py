@@ -67,6 +67,8 @@ def verify(
             return _verified(signer, list(others), trusted, revocations, now, allow_sha1=allow_sha1)
         except (BadData, Misconfigured):
             raise
+        except ImportError:
+            raise  # a library is missing: that is no answer of anybody's
         except Exception as error:
             # the library raises on access what it did not look at before
             raise BadData(f"the signer's certificate cannot be judged: {type(error).__name__}: {error}") from error

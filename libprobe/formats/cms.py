@@ -57,7 +57,7 @@ def verify(encoded: bytes, candidates: Iterable[bytes] | None, *, allow_sha1: bo
         warnings.simplefilter("ignore")
         try:
             return _verified(encoded, candidates, allow_sha1=allow_sha1)
-        except BadData:
+        except (BadData, ImportError):
             raise
         except Exception as error:
             # asn1crypto and cryptography have no common base for what malformed fields raise
@@ -68,7 +68,7 @@ def content(encoded: bytes) -> bytes:
     """The document within a SignedData structure, whose signature is not looked at. Raises: BadData."""
     try:
         found = _within(_signed_data(encoded)["encap_content_info"])
-    except BadData:
+    except (BadData, ImportError):
         raise
     except Exception as error:
         raise BadData(f"the CMS structure cannot be read: {_why(error)}") from error

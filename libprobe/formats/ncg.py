@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 
+from libprobe import redact
 from libprobe.failures import BadData
 from libprobe.formats.excerpt import excerpt
 from libprobe.records import Record
@@ -256,7 +257,8 @@ def read_localdb(text: str, into: Localdb | None = None) -> Localdb:
         try:
             _localdb_line(found, word, fields)
         except ValueError:
-            raise BadData(f"line {number} is not understood: {_shown(line)}") from None
+            begins = f", which begins with {word}" if re.fullmatch(r"[A-Z]+(_[A-Z]+)+", word) else ""
+            raise BadData(f"line {number} is not understood{begins}") from None
     return found
 
 
@@ -363,4 +365,8 @@ def _of_occi(url: str) -> dict[str, str]:
 
 
 def _shown(value: object) -> str:
-    return f'"{excerpt(str(value), 60)}"'
+    """A value of a file for a sentence, unless it could be a secret that stands in the wrong file."""
+    text = str(value)
+    return (
+        "(not shown: it looks like a secret)" if redact.looks_secret(text, is_path=True) else f'"{excerpt(text, 60)}"'
+    )

@@ -402,10 +402,14 @@ def _owners_by_library(key: bytes, blocks: list[bytes]) -> list[bool]:
         warnings.simplefilter("ignore")
         try:
             own = encoded(load_pem_private_key(key, None).public_key())
+        except ImportError:
+            raise  # a library is missing: that is no answer of anybody's
         except Exception as error:
             # the library has no common base for what malformed keys raise
             raise BadData(f"the private key cannot be read: {type(error).__name__}: {error}") from error
         try:
             return [encoded(load_pem_x509_certificate(block).public_key()) == own for block in blocks]
+        except ImportError:
+            raise  # a library is missing: that is no answer of anybody's
         except Exception as error:
             raise BadData(f"a certificate cannot be read: {type(error).__name__}: {error}") from error

@@ -36,7 +36,7 @@ LOOK_AGAIN_S = 0.5
 ICINGA_PORT = 5665
 EPILOG = (
     "Exit codes: 0 the monitor has the downtimes of the GOCDB, 1 it has them but for services that it does not know, "
-    "2 it may not have them, 3 wrong usage, help and version."
+    "2 it may not have them, 3 wrong usage, a missing library, help and version."
 )
 
 
@@ -72,8 +72,14 @@ def execute(argv: Sequence[str], *, doc: str | None = None) -> tuple[int, list[s
     except Exception as error:
         import traceback
 
+        if missing := output.missing_library(error):
+            return USAGE, [_not_done(missing)]
         lines = [_not_done(f"a bug: {type(error).__name__}: {error}; run it with -v, and report it")]
-        return NOT_DONE, lines + (traceback.format_exc().splitlines() if args.verbose else [])
+        return NOT_DONE, lines + (
+            [safe_keeping_indent(redact.blank(line)) for line in traceback.format_exc().splitlines()]
+            if args.verbose
+            else []
+        )
     finally:
         redact.forget()
 
@@ -112,7 +118,7 @@ def _carry_out(args: argparse.Namespace, deadline: Deadline) -> tuple[int, list[
         first = min(absent)
         others = f" and {number_of(len(absent) - 1, 'other')}" if len(absent) > 1 else ""
         lines.append(f"  not known to {monitor.name}: {first[1]} on {first[0]}{others}; reload it, and run this again")
-    return (WITH_WARNINGS if absent else DONE), [safe_keeping_indent(line) for line in lines]
+    return (WITH_WARNINGS if absent else DONE), [safe_keeping_indent(redact.blank(line)) for line in lines]
 
 
 def _surplus(ours: Iterable[Downtime], target: Collection[object], now: int) -> list[Downtime]:
@@ -205,8 +211,7 @@ def _monitor(args: argparse.Namespace, deadline: Deadline) -> Monitor:
 
 
 def _parser(prog: str, doc: str) -> cli.Parser:
-    parser = cli.Parser(prog=prog, doc=doc)
-    parser.epilog = EPILOG
+    parser = cli.Parser(prog=prog, doc=doc, codes=EPILOG)
     group = parser.add_argument_group("what is told to whom")
     group.add_argument(
         "--output", metavar="DIR", default=DEFAULT_OUTPUT, help=f"where fedcloud-ncg wrote ({DEFAULT_OUTPUT})"
@@ -221,9 +226,10 @@ def _parser(prog: str, doc: str) -> cli.Parser:
         type=_interface,
         help="interface of Icinga's master, as https://mon.example.org:5665/",
     )
-    group.add_argument(
+    cli.secret_file(
+        group,
         "--icinga-login",
-        metavar="FILE",
+        holds="login",
         default="/etc/fedcloud-probes/icinga-login",
         help="file with user:password (/etc/fedcloud-probes/icinga-login)",
     )
@@ -233,8 +239,12 @@ def _parser(prog: str, doc: str) -> cli.Parser:
         default="/var/lib/icinga2/certs/ca.crt",
         help="authority of Icinga's certificate (/var/lib/icinga2/certs/ca.crt)",
     )
+    parser.only_with("--icinga-login", "--icinga")
+    parser.only_with("--icinga-ca", "--icinga")
     source = group.add_mutually_exclusive_group()
-    source.add_argument("--gocdb", metavar="URL", help="GOCDB programmatic interface (default goc.egi.eu)")
+    source.add_argument(
+        "--gocdb", metavar="URL", type=cli.web_address, help="GOCDB programmatic interface (default goc.egi.eu)"
+    )
     source.add_argument("--from", dest="saved", metavar="FILE", help="a saved get_downtime answer instead")
     cli.tls(parser)
     cli.standard(parser, timeout=DEFAULT_TIMEOUT_S)

@@ -12,6 +12,7 @@ import select
 import stat
 import time
 
+from libprobe import redact
 from libprobe.failures import Misconfigured
 from libprobe.ncg.scheduled import AUTHOR, Downtime, Known, Service, number_in
 
@@ -35,6 +36,8 @@ class Nagios:
         settings = _settings(main)
         try:
             self._status, self._commands = settings["status_file"], settings["command_file"]
+            for path in (self._status, self._commands):
+                redact.notice(path, is_path=not os.path.exists(path))
         except KeyError as error:
             raise Misconfigured(f"{main} does not set {error.args[0]}") from None
 
@@ -80,7 +83,7 @@ class Nagios:
                         name, _, value = line.strip().partition("=")
                         values[name] = value
         except (OSError, ValueError, KeyError) as error:
-            why = error.strerror if isinstance(error, OSError) else f"it holds what Nagios 4 does not write: {error}"
+            why = error.strerror if isinstance(error, OSError) else "it holds what Nagios 4 does not write"
             raise Misconfigured(
                 f"the status file {self._status} cannot be read: {why}", remedy="start Nagios"
             ) from None

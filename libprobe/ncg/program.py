@@ -32,7 +32,7 @@ MAX_SATELLITES = 100
 ENDING = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 EPILOG = (
     "Exit codes: 0 written, 1 written with warnings, 2 not written and the old configuration kept, "
-    "3 wrong usage, help and version."
+    "3 wrong usage, a missing library, help and version."
 )
 
 
@@ -66,7 +66,7 @@ def execute(
     except cli.Stop as stop:
         return USAGE, [f"fedcloud-ncg: {stop.text}"] if stop.is_error else stop.text.splitlines()
     except BadData as error:
-        return USAGE, [f"fedcloud-ncg: usage: {safe(error)} (see {parser.prog} --help)"]
+        return USAGE, [f"fedcloud-ncg: usage: {safe(redact.blank(str(error)))} (see {parser.prog} --help)"]
     deadline = Deadline(args.timeout)
     try:
         with deadline.enforced():
@@ -81,8 +81,14 @@ def execute(
     except Exception as error:
         import traceback
 
+        if missing := output.missing_library(error):
+            return USAGE, [_not_written(missing)]
         lines = [_not_written(f"a bug: {type(error).__name__}: {error}; run it with -v, and report it")]
-        return NOT_WRITTEN, lines + (traceback.format_exc().splitlines() if args.verbose else [])
+        return NOT_WRITTEN, lines + (
+            [safe_keeping_indent(redact.blank(line)) for line in traceback.format_exc().splitlines()]
+            if args.verbose
+            else []
+        )
     finally:
         redact.forget()
 
@@ -210,11 +216,12 @@ def safe_keeping_indent(line: str) -> str:
 
 
 def _parser(prog: str, doc: str) -> cli.Parser:
-    parser = cli.Parser(prog=prog, doc=doc)
-    parser.epilog = EPILOG
+    parser = cli.Parser(prog=prog, doc=doc, codes=EPILOG)
     group = parser.add_argument_group("what is monitored")
     source = group.add_mutually_exclusive_group()
-    source.add_argument("--gocdb", metavar="URL", help="GOCDB programmatic interface (default goc.egi.eu)")
+    source.add_argument(
+        "--gocdb", metavar="URL", type=cli.web_address, help="GOCDB programmatic interface (default goc.egi.eu)"
+    )
     source.add_argument("--from", dest="saved", metavar="FILE", help="a saved get_service_endpoint answer instead")
     group.add_argument("--site", metavar="NAME", help="this site only (exact GOCDB name)")
     group.add_argument("--scope", metavar="NAMES", help="endpoints with all of these scopes (default EGI; '' for any)")
@@ -248,6 +255,8 @@ def _parser(prog: str, doc: str) -> cli.Parser:
     group.add_argument(
         "--no-validate", action="store_true", help="do not ask nagios4 and icinga2 whether they accept it"
     )
+    parser.only_with("--satellite", "--format=icinga2")
+    parser.only_with("--master", "--satellite")
     cli.tls(parser)
     cli.standard(parser, timeout=DEFAULT_TIMEOUT_S)
     return parser

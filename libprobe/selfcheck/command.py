@@ -45,11 +45,14 @@ def main(doc: str | None) -> NoReturn:
     except OutOfTime:
         code = _say("the time of -t was up before anything could be checked")
     except Exception as error:
-        if "-v" in sys.argv[1:]:
+        missing = output.missing_library(error)
+        if not missing and "-v" in sys.argv[1:]:
             import traceback
 
             print(safe_lines(traceback.format_exc()))
-        code = _say(f"a bug: {type(error).__name__}: {error}; run it with -v for the traceback, and report it")
+        code = _say(
+            missing or f"a bug: {type(error).__name__}: {error}; run it with -v for the traceback, and report it"
+        )
     with contextlib.suppress(OSError):  # nobody reads; the exit code still says it
         sys.stdout.flush()
     os._exit(code)

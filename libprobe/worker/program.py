@@ -10,6 +10,7 @@ from libprobe.failures import UNKNOWN
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    import argparse
     from typing import NoReturn
 
 QUERY_SOCKETS = (
@@ -61,11 +62,12 @@ def main(doc: str | None) -> NoReturn:
         query_socket = args.socket or next((each for each in QUERY_SOCKETS if os.path.exists(each)), "")
         if not query_socket:
             parser.error("no query_socket of Nagios is in the usual places; name it with --socket")
-        paths = find(args.directory or [os.path.dirname(os.path.abspath(sys.argv[0]))], args.probe)
-        if not paths:
-            parser.error("no probes are to be found; name their directory with --directory")
+        directories = args.directory or [os.path.dirname(os.path.abspath(sys.argv[0]))]
+        paths = find(directories, args.probe)
+        _expect_choices(parser, args, directories, paths)
     except cli.Stop as stop:
         output.leave(UNKNOWN, f"{stop.text.rstrip()}\n")
+    _expect_library("nagiosplugin")
     from libprobe.worker import supervisor
 
     limits = supervisor.Limits(
@@ -73,6 +75,31 @@ def main(doc: str | None) -> NoReturn:
     )
     supervisor.Supervisor(query_socket, paths, limits, supervisor.log).run()
     sys.exit(0)
+
+
+def _expect_choices(parser: cli.Parser, args: argparse.Namespace, directories: list[str], paths: list[str]) -> None:
+    """Refuse what was chosen and does not exist. Raises: cli.Stop."""
+    if "max_runners" in args.given and args.max_runners < args.runners:
+        parser.error(f"--max-runners {args.max_runners} does nothing: --runners {args.runners} is more")
+    if absent := [each for each in args.directory or () if not os.path.isdir(each)]:
+        parser.error(f"--directory {absent[0]} is no directory")
+    there = [os.path.basename(path) for path in paths]
+    if missing := [each for each in args.probe or () if each not in there]:
+        import difflib
+
+        known = [os.path.basename(path) for path in find(directories, None)]
+        near = ", ".join(difflib.get_close_matches(missing[0], known, n=3) or known)
+        parser.error(f"--probe {missing[0]} is none that can be run; there are {near or 'none'}")
+    if not paths:
+        parser.error("no probes are to be found; name their directory with --directory")
+
+
+def _expect_library(name: str) -> None:
+    """What every probe needs is missed now, and not by a nursery that cannot say so. Raises: ImportError."""
+    from importlib.machinery import PathFinder
+
+    if PathFinder.find_spec(name) is None:
+        raise ImportError(f"{name} is not installed", name=name)
 
 
 def find(directories: list[str], names: list[str] | None) -> list[str]:

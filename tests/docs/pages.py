@@ -6,6 +6,7 @@ import re
 from pathlib import Path
 from typing import NamedTuple
 
+from scripts import parsers
 from tests.conftest import ROOT
 
 PAGES = [
@@ -52,7 +53,16 @@ def commands() -> list[Command]:
             command = Command(name_of(path), re.sub(r"\s+# .*", "", line.strip().removeprefix("$ ")))
             if command not in found:
                 found.append(command)
-    return found
+    return found + examples_of_help()
+
+
+def examples_of_help() -> list[Command]:
+    """The commands that end the help text of each executable."""
+    return [
+        Command(name_of(path), re.sub(r"\s+", " ", text))
+        for path in parsers.EXECUTABLES
+        for text in parsers.parser_of(path).examples
+    ]
 
 
 def _joined(block: str) -> list[str]:

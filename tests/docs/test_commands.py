@@ -11,6 +11,7 @@ import re
 import shlex
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -18,6 +19,7 @@ import pytest
 from scripts import parsers
 from tests.conftest import ROOT, clean_environment
 from tests.docs.pages import OURS, commands, mentioned
+from tests.federation.stomp_responder import Responder
 
 MAKE = "takes minutes, and runs these tests itself"
 FUZZ = "takes minutes; .ci/run does it"
@@ -82,9 +84,20 @@ NOT_RUN = {
     "mon.example.org --endpoint mon.example.org,mon.example.org --trustedcert /tmp/master.crt --ticket TICKET "
     "--accept-config --accept-commands --disable-confd": "likewise",
 }
+WORKER = "needs a running Nagios; tests/worker has one, and a stand-in for its query handler"
+NOT_RUN |= {
+    "fedcloud-worker": WORKER,
+    "fedcloud-worker --socket /var/lib/nagios4/rw/nagios.qh --probe check_occi_vm --runners 4 --max-runners 6": WORKER,
+}
 ELSEWHERE = {"docs/adding-a-metric.md": "test_example.py runs them, in a checkout with the example in it"}
 
 INSTEAD = [
+    (r"stomp://mq\.example\.org:6163", "stomp://127.0.0.1:{extra[broker].port}"),
+    (r"https://vmcaster\.example\.org/\S+", "{extra[federation].appdb_url}"),
+    (r"ldap://bdii\.example\.org:2170", "{extra[federation].bdii.url}"),
+    (r"https://perun\.example\.org/", "{extra[perun].web.url}/"),
+    (r"perun\.example\.org", "perun.fedcloud.test"),
+    (r"--boot --wait 5m", "--boot --wait 1 -t 60 --ssh-port {extra[federation].guests.port}"),
     (r"https://cloud\.example\.org:8787/\?image=uuid_monitoring_20&resource=small", "{site.url}"),
     (
         r"--endpoint https://cloud\.example\.org:8787 --image uuid_monitoring_20 --resource small",
@@ -120,14 +133,16 @@ DIRECTORIES = (
 
 
 @pytest.mark.parametrize("page", sorted({each.page for each in commands()} - set(ELSEWHERE)))
-def test_the_commands_of_a_page_do_what_it_says_one_after_the_other(page: str, tmp_path: Path, federation) -> None:
+def test_the_commands_of_a_page_do_what_it_says_one_after_the_other(
+    page: str, tmp_path: Path, federation, broker
+) -> None:
     for name in DIRECTORIES:
         (tmp_path / name).mkdir(parents=True)
     (tmp_path / "here/probes").symlink_to(ROOT / "probes")
     # the executables as a package puts them, and Debian's path of the monitors
     path = ":".join([str(ROOT / "probes"), str(Path(sys.executable).parent), os.environ["PATH"], "/usr/sbin"])
     for text in [each.text for each in commands() if each.page == page and each.text not in NOT_RUN]:
-        standing_in = stand_in(text, tmp_path, federation.sites["ooi"])
+        standing_in = stand_in(text, tmp_path, federation, broker)
         done = subprocess.run(
             ["bash", "-euo", "pipefail", "-c", standing_in],
             stdin=subprocess.DEVNULL,
@@ -141,10 +156,18 @@ def test_the_commands_of_a_page_do_what_it_says_one_after_the_other(page: str, t
             assert " OK - " in done.stdout.partition("\n")[0]
 
 
-def stand_in(text: str, root: Path, site) -> str:
+@pytest.fixture(scope="module")
+def broker() -> Iterator[Responder]:
+    with Responder() as responder:
+        yield responder
+
+
+def stand_in(text: str, root: Path, federation, broker: Responder) -> str:
+    [perun] = [each for each in federation.services if each.name == "perun"]
+    names = {"site": federation.sites["ooi"], "extra": {"federation": federation, "broker": broker, "perun": perun}}
     for pattern, instead in INSTEAD:
         filled = instead.replace("{root}", str(root))
-        text = re.sub(pattern, filled.format(site=site) if "{site" in filled else filled, text)
+        text = re.sub(pattern, filled.format(**names) if re.search(r"{[a-z]+[.[]", filled) else filled, text)
     return text
 
 

@@ -121,6 +121,14 @@ def perun(stage: Stage, *words: object) -> Report:
     return stage.run("check_perun", "-H", "perun.fedcloud.test", *words)
 
 
+def template_gone(stage: Stage) -> Stage:
+    return stage.fault("rocci", "template-gone", term=stage.federation.site("rocci").image)
+
+
+def withdrawn(stage: Stage) -> Stage:
+    return stage.fault("accounting", "absent-site", site="OOI-CLOUD")
+
+
 def expired_certificate(stage: Stage) -> Stage:
     stage.federation.site("ooi").certificate("expired")
     return stage
@@ -153,8 +161,9 @@ SCENES: dict[str, list[Scene]] = {
     "check_occi_vm": [
         vm,
         lambda s: vm(s.fault("ooi", "build-seconds", seconds=0.6), "-w", "500ms"),
-        lambda s: s.run("check_occi_vm", "-u", f"{s.federation.site('rocci').base}/?image=uuid_monitoring_19"),
+        lambda s: template_gone(s).run("check_occi_vm", "-H", "rocci.fedcloud.test"),
         lambda s: vm(expired_certificate(s)),
+        lambda s: s.run("check_occi_vm", "-u", f"{s.federation.site('rocci').base}/?image=uuid_monitoring_19"),
         expired_proxy,
     ],
     "check_occi_context": [
@@ -169,8 +178,9 @@ SCENES: dict[str, list[Scene]] = {
         lambda s: s.run(
             "check_occi_context", "-u", answers(s, "rel=.[^;]*(os|resource)_tpl").federation.site("rocci").base
         ),
-        lambda s: s.run("check_occi_context", "-u", f"{s.federation.site('rocci').base}/?image=uuid_monitoring_19"),
+        lambda s: context(template_gone(s), site="rocci"),
         lambda s: context(s.fault("rocci", "status", code=503, body="maintenance"), site="rocci"),
+        lambda s: s.run("check_occi_context", "-u", f"{s.federation.site('rocci').base}/?image=uuid_monitoring_19"),
         lambda s: context(s, "--optional", "storagelnk"),
         boot,
         lambda s: boot(s.fault("ooi", "vm-address", address="192.0.2.1")),
@@ -195,6 +205,7 @@ SCENES: dict[str, list[Scene]] = {
         lambda s: apel(s, "--site", "ooi-cloud"),
         lambda s: published(s, days=10, hours=12),
         lambda s: published(s, days=41, hours=12),
+        lambda s: apel(withdrawn(s), "--site", "OOI-CLOUD"),
         lambda s: apel(s, "--site", "OOI-CLOUDS"),
         lambda s: apel(s.fault("accounting", "page-age", seconds=2 * 86400)),
         lambda s: apel(s.fault("accounting", "status", code=500)),

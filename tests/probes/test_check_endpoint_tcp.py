@@ -321,7 +321,11 @@ def test_a_host_that_the_gocdb_does_not_know_is_tried_on_the_usual_port(monitor)
 
 def test_limits_of_a_certificate_that_nobody_looks_at_are_refused(probe):
     report = probe(PROBE, "-H", "127.0.0.1", "-p", "1", "--certificate", "30d:,7d:")
-    assert report == Report(3, "Endpoint-TCP UNKNOWN - --certificate judges nothing without --tls (give both)\n", "")
+    assert report == Report(
+        3,
+        "Endpoint-TCP UNKNOWN - usage: --certificate does nothing without --tls (see check_endpoint_tcp --help)\n",
+        "",
+    )
 
 
 def test_a_gocdb_that_fails_is_unknown(monitor):

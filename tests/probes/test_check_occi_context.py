@@ -217,15 +217,15 @@ def test_wrong_usage_is_unknown_and_asks_nobody(monitor, arguments, said):
     assert monitor.federation.site("rocci").web.requests == []
 
 
-def test_a_registered_template_that_is_not_offered_is_critical_and_names_the_nearest(monitor):
+def test_templates_of_u_that_are_not_offered_are_the_operators_and_the_nearest_are_named(monitor):
     site = monitor.federation.site("rocci")
     report = monitor.run(PROBE, "-u", f"{site.base}/?image=uuid_monitoring_19&resource=smal")
-    assert report.code == 2
+    assert report.code == 3
     assert re.fullmatch(
-        rf"OCCI-Context CRITICAL - {site.base}: registered image uuid_monitoring_19 is not among the 3 templates "
-        r"offered; nearest: uuid_monitoring_20 \(correct the URL in the GOCDB\); "
-        r"registered resource smal is not among the 3 templates offered; nearest: small "
-        r"\(correct the URL in the GOCDB\)",
+        rf"OCCI-Context UNKNOWN - {site.base}: has no image uuid_monitoring_19, which -u names, among the 3 templates "
+        r"it offers; nearest: uuid_monitoring_20 \(correct -u; the site is not to blame\); "
+        r".*has no resource smal, which -u names, among the 3 templates it offers; nearest: small "
+        r"\(correct -u; the site is not to blame\)",
         report.first,
     ), report.first
 

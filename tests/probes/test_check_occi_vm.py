@@ -341,11 +341,10 @@ def test_plain_http_on_a_tls_port_is_named(monitor):
 
 def test_an_option_that_took_the_place_of_what_is_registered_is_told_with_the_failure(monitor):
     site = monitor.federation.site("ooi")
+    site.faults.on("status", code=503)
     report = monitor.run("check_occi_vm", "-H", site.hostname, "--image", "nonsense")
     assert report.code == 2
-    assert report.first.endswith(
-        "(correct the URL in the GOCDB); --image was given in place of the registered " + site.image
-    ), report.first
+    assert report.first.endswith("; --image was given in place of the registered " + site.image), report.first
 
 
 def test_a_host_that_is_not_in_the_gocdb_is_told_with_the_failure(monitor):
@@ -362,17 +361,17 @@ def test_a_key_without_its_certificate_is_our_own_fault(monitor, tmp_path):
     report = monitor.run("check_occi_vm", "-H", "ooi.fedcloud.test", "--key", tmp_path / "key")
     assert (report.code, report.first) == (
         3,
-        "OCCI-VM UNKNOWN - --key is given without the certificate that it belongs to (name it with --cert)",
+        "OCCI-VM UNKNOWN - usage: --key does nothing without --cert (see check_occi_vm --help)",
     )
 
 
-def test_a_template_no_longer_offered_is_critical_and_names_the_nearest(monitor):
+def test_a_template_of_u_that_is_not_offered_is_the_operators_and_the_nearest_is_named(monitor):
     site = monitor.federation.site("rocci")
     report = monitor.run(PROBE, "-u", f"{site.base}/?image=uuid_monitoring_19&resource=small")
-    assert report.code == 2
+    assert report.code == 3
     assert re.fullmatch(
-        rf"OCCI-VM CRITICAL - {site.base}: registered image uuid_monitoring_19 is not among the \d+ templates offered; "
-        r"nearest: uuid_monitoring_20 \(correct the URL in the GOCDB\)",
+        rf"OCCI-VM UNKNOWN - {site.base}: has no image uuid_monitoring_19, which -u names, among the \d+ templates it "
+        r"offers; nearest: uuid_monitoring_20 \(correct -u; the site is not to blame\)",
         report.first,
     ), report.first
     assert site.occi.created == []

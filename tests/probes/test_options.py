@@ -78,6 +78,100 @@ def test_nonsense_is_said_with_the_option_and_what_is_expected(path):
         assert said.endswith(f"(see {parser.prog} --help)")
 
 
+SAMPLES = {
+    "-H": "h.example.org",
+    "-w": "1",
+    "-c": "2",
+    "--certificate": "30d:",
+    "--keystone": "https://keystone.example.org/",
+    "--icinga": "https://mon.example.org/",
+    "--publish": "stomp://h/q",
+    "--master": "m=m.example.org",
+    "--satellite": "s=s.example.org",
+    "--ssh-port": "22",
+    "--wait": "1m",
+    "--time": "1",
+}
+
+
+def given(parser: cli.Parser, option: str) -> list[str]:
+    """An option as it may be given, with a value if it takes one."""
+    name, equals, value = option.partition("=")
+    if equals:
+        return [name, value]
+    takes_none = parser._option_string_actions[name].nargs == 0
+    return [name] if takes_none else [name, SAMPLES.get(name, "./x")]
+
+
+def conditions() -> list[object]:
+    return [
+        pytest.param(path, *condition, id=f"{path.name}{condition[0]}")
+        for path in parsers.EXECUTABLES
+        for condition in parsers.parser_of(path).conditions
+    ]
+
+
+@pytest.mark.parametrize(("path", "option", "others", "is_needed"), conditions())
+def test_an_option_that_would_do_nothing_is_refused(path, option, others, is_needed):
+    parser = parsers.parser_of(path)
+    words = [*REQUIRED.get(path.name, ()), *given(parser, option)]
+    if is_needed:
+        for same, needed, is_also_needed in parser.conditions:
+            if same == option and is_also_needed and needed != others:
+                words += given(parser, needed[0])
+        if path.name == "fedcloud-downtimes":
+            words = ["--nagios", "./nagios.cfg", *given(parser, option)]
+        assert f"{option} does nothing without {' or '.join(others)} (see" in refused(parser, *words)
+        return
+    for other in others:
+        said = refused(parser, *words, *given(parser, other))
+        assert f"{option} does nothing beside {other}; leave out one of them" in said
+
+
+KNOWN_TO_DO_NOTHING = {
+    "check_occi_context": {"--wait", "--ssh-user", "--ssh-port", "--key", "--cert", "--token-file"},
+    "check_endpoint_tcp": {"--certificate", "--service-type"},
+    "check_broker": {"--login", "--password-file", "--key", "--service-type"},
+    "check_apel_pub": {"-H"},
+    "check_appdb_update": {"--ignore-endorser", "--allow-sha1"},
+    "fedcloud-publish": {"-w", "-c", "--no-send", "--login", "--broker-key"},
+    "fedcloud-selfcheck": {"--login", "--broker-cert", "--broker-key"},
+    "fedcloud-ncg": {"--satellite", "--master"},
+    "fedcloud-downtimes": {"--icinga-login", "--icinga-ca"},
+}
+
+
+@pytest.mark.parametrize("name", KNOWN_TO_DO_NOTHING)
+def test_the_options_that_need_others_say_so(name):
+    [path] = [path for path in parsers.EXECUTABLES if path.name == name]
+    assert {option for option, _, _ in parsers.parser_of(path).conditions} >= KNOWN_TO_DO_NOTHING[name]
+
+
+@pytest.mark.parametrize("path", parsers.EXECUTABLES, ids=NAMES)
+def test_help_begins_with_whom_is_asked_and_ends_with_examples(path, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "80")
+    parser = parsers.parser_of(path)
+    text = parser.format_help()
+    if path.name.startswith("check_"):
+        assert text.startswith(f"usage: {path.name} [-H HOST] ")
+        assert re.search(r"^  (-\S+)", text, re.MULTILINE)[1] == "-H"
+    assert 2 <= len(parser.examples) <= 3
+    closing = text.partition("\nexamples:\n")[2]
+    assert all(f"    {example}\n" in closing for example in parser.examples)
+    assert all(example.split()[0] == path.name for example in parser.examples)
+    assert all(len(line) < 80 for line in text.splitlines() if not line.startswith("    "))
+
+
+@pytest.mark.parametrize("path", parsers.EXECUTABLES, ids=NAMES)
+def test_help_explains_the_limits_that_there_are_and_no_others(path):
+    parser = parsers.parser_of(path)
+    kinds = {action.metavar for action in parser._actions}
+    text = " ".join(parser.format_help().split())
+    assert ("A RANGE is Nagios' own" in text) == ("RANGE" in kinds)
+    assert ("An AGE is no range" in text) == ("AGE" in kinds)
+    assert ("-w" in parser._option_string_actions) <= bool(kinds & {"RANGE", "AGE"})
+
+
 @pytest.mark.parametrize("path", parsers.EXECUTABLES, ids=NAMES)
 @pytest.mark.parametrize("closed", ["a pipe nobody reads", "no descriptor at all"])
 def test_where_nobody_reads_what_is_said_the_exit_code_still_says_it(path, closed, tmp_path):
