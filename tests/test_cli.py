@@ -200,14 +200,14 @@ def test_help_is_as_wide_as_the_terminal_says(monkeypatch):
 
 HELP = """\
 options:
-  -4                      IPv4 addresses only
-  -6                      IPv6 addresses only
   --colour {green,blue}   of the light
 
 endpoint:
   -H, --hostname HOST     host name, looked up in the GOCDB
   -p, --port PORT         port, where it differs from the registered one
   -u, --url URL           URL as registered in the GOCDB
+  -4                      IPv4 addresses only
+  -6                      IPv6 addresses only
 
 standard options:
   -t, --timeout DURATION  end the whole run, cleaning included, within so many seconds (or 5m, 1h;
@@ -222,7 +222,7 @@ standard options:
 def test_help_is_the_same_plain_text_with_every_python(monkeypatch):
     """3.11 repeats the value after each name of an option, 3.14 colours where it is told to."""
     monkeypatch.setenv("FORCE_COLOR", "1")
-    monkeypatch.setenv("COLUMNS", "40")
+    monkeypatch.setenv("COLUMNS", "102")
     with pytest.raises(cli.Stop) as stop:
         parser().parse_args(["--help"])
     assert HELP in stop.value.text

@@ -154,7 +154,7 @@ def test_help_begins_with_whom_is_asked_and_ends_with_examples(path, monkeypatch
     text = parser.format_help()
     if path.name.startswith("check_"):
         assert text.startswith(f"usage: {path.name} [-H HOST] ")
-        assert re.search(r"^  (-\S+)", text, re.MULTILINE)[1] == "-H"
+        assert re.search(r"^  (-[\w-]+)", text, re.MULTILINE)[1] == "-H"
     assert 2 <= len(parser.examples) <= 3
     closing = text.partition("\nexamples:\n")[2]
     assert all(f"    {example}\n" in closing for example in parser.examples)
