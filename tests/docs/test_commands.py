@@ -94,7 +94,7 @@ ELSEWHERE = {"docs/adding-a-metric.md": "test_example.py runs them, in a checkou
 INSTEAD = [
     (r"stomp://mq\.example\.org:6163", "stomp://127.0.0.1:{extra[broker].port}"),
     (r"https://vmcaster\.example\.org/\S+", "{extra[federation].appdb_url}"),
-    (r"ldap://bdii\.example\.org:2170", "{extra[federation].bdii.url}"),
+    (r"ldap://bdii\.example\.org:2170/o=glue", "{extra[federation].bdii.url}"),
     (r"https://perun\.example\.org/", "{extra[perun].web.url}/"),
     (r"perun\.example\.org", "perun.fedcloud.test"),
     (r"--boot --wait 5m", "--boot --wait 1 -t 60 --ssh-port {extra[federation].guests.port}"),
@@ -103,6 +103,7 @@ INSTEAD = [
         r"--endpoint https://cloud\.example\.org:8787 --image uuid_monitoring_20 --resource small",
         "--endpoint {site.base} --image {site.image} --resource {site.resource}",
     ),
+    (r"-u https://cloud\.example\.org:8787(?= --tls)", "-u {site.base}"),
     (r"-H cloud\.example\.org -p 8787", "-H localhost -p {site.web.port}"),
     (r"cloud\.example\.org", "{site.hostname}"),
     (r"EXAMPLE-SITE|KR-KISTI-CLOUD", "{site.gocdb_name}"),
