@@ -2,6 +2,8 @@
 # `make help` lists what there is, `make plan` what would be installed.
 VENV ?= .venv
 BIN := $(VENV)/bin
+# the federation listens on 127.0.0.1 only, and calls itself localhost
+ALONE := scripts/with-ipv4-localhost
 # whose environment it becomes; the system's own if it is at least 3.11, else the first that is
 PYTHON ?=
 # twice the processors and one: most tests wait for something most of the time
@@ -19,21 +21,21 @@ OF_DEBIAN := tests/clients tests/federation tests/formats/test_cms.py tests/form
 .PHONY: help plan tools test-all test-python other-debian clean-machine demo test test-busy lint check wheel packages image federation cloudmon reliability bench fuzz mutation man completion lock dist audit clean
 
 demo: $(VENV)/ready-demo
-	@$(BIN)/python -m tests.demo
+	@$(ALONE) $(BIN)/python -m tests.demo
 
 test: $(VENV)/ready
-	$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal $(WHAT)
+	$(ALONE) $(BIN)/python -m pytest -n $(WORKERS) --dist worksteal $(WHAT)
 
 # The tests beside much else: LOAD processes that only count, and other programs on the usual ports. A line for each run.
 LOAD ?= 20
 RUNS ?= 3
 test-busy: $(VENV)/ready
-	$(BIN)/python scripts/under-load --load $(LOAD) --runs $(RUNS) \
+	$(ALONE) $(BIN)/python scripts/under-load --load $(LOAD) --runs $(RUNS) \
 		$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal $(WHAT)
 
 # no test is skipped for want of a program: with what only a few tests want, such as a browser
 test-all: tools
-	FEDCLOUD_NEEDS_ALL=1 $(BIN)/python -m pytest -n $(WORKERS) --dist worksteal $(WHAT)
+	FEDCLOUD_NEEDS_ALL=1 $(ALONE) $(BIN)/python -m pytest -n $(WORKERS) --dist worksteal $(WHAT)
 
 # PYTHON=/path/to/python3.12: the part of the tests that depends on the interpreter, with that one
 test-python:
@@ -63,7 +65,7 @@ check: lint test wheel packages
 
 # Every executable against every fault, with strict limits: takes some minutes and wants the machine to itself
 reliability: $(VENV)/ready
-	$(BIN)/python -m tests.reliability --write docs/reliability.md
+	$(ALONE) $(BIN)/python -m tests.reliability --write docs/reliability.md
 
 # Takes about an hour, both cores, root (for the kernel's accounts of processor time) and peers of Debian:
 # apt-get install nagios4-core monitoring-plugins-basic
@@ -96,7 +98,7 @@ federation: $(VENV)/ready-demo
 	$(BIN)/python -m tests.federation
 
 cloudmon: $(VENV)/ready
-	@$(BIN)/python -m tests.cloudmon
+	@$(ALONE) $(BIN)/python -m tests.cloudmon
 
 # each adds to the one before it
 SET_UP := setup.py scripts/set-up scripts/debian-packages scripts/add-packages
