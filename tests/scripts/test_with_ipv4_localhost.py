@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -36,13 +37,13 @@ def where(tmp_path, hosts: str, *command: object, uid: int = 0) -> subprocess.Co
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can give a command another /etc/hosts")
 @pytest.mark.parametrize("uid", [0, 65534])
 def test_localhost_is_one_address_and_the_machine_keeps_its_file(tmp_path, uid):
-    before = open("/etc/hosts").read()
+    before = Path("/etc/hosts").read_text()
     python = ["/usr/bin/env", "python3", "-c", LOOK_UP] if uid else [sys.executable, "-c", LOOK_UP]
     plain = where(tmp_path, INSTALLED, *python, uid=uid)
     assert plain.stdout == f"['127.0.0.1', '::1'] ['127.0.1.1'] {uid}\n", plain.stderr
     wrapped = where(tmp_path, INSTALLED, WRAPPER, *python, uid=uid)
     assert (wrapped.stdout, wrapped.stderr) == (f"['127.0.0.1'] ['127.0.1.1'] {uid}\n", "")
-    assert open("/etc/hosts").read() == before
+    assert Path("/etc/hosts").read_text() == before
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can give a command another /etc/hosts")
