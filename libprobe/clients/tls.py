@@ -364,7 +364,10 @@ def read_certificate(encoded: bytes) -> PeerCertificate:
     from cryptography import x509
     from cryptography.x509.oid import NameOID
 
-    certificate = x509.load_der_x509_certificate(encoded)
+    from libprobe.clients.anchors import quiet
+
+    with quiet():
+        certificate = x509.load_der_x509_certificate(encoded)
     try:
         alternative = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
         names = [str(name) for name in alternative.get_values_for_type(x509.DNSName)]

@@ -8,8 +8,14 @@ import shutil
 import ssl
 import time
 from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime, timedelta
 
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.serialization import Encoding
+from cryptography.x509.oid import NameOID
 
 from libprobe.clients import ldap, stomp, tls
 from libprobe.clients.http import HttpClient
@@ -166,3 +172,14 @@ def test_an_alert_without_a_name_leaves_no_trace_of_the_library(federation):
     with answers_hello(FATAL_GOODBYE) as peer, pytest.raises(TlsFailure) as caught:
         over_http(peer.port)
     assert caught.value.sentence.endswith(": TLS failed: the TLS library names no reason")
+
+
+def test_a_server_s_certificate_with_serial_zero_is_described_without_a_word_on_stderr(recwarn):
+    """Home-made ones have it, as some grid CAs do; cryptography warns of it (findings/igtf-serial-zero.sh)."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "cloud.example.org")])
+    now = datetime.now(UTC)
+    made = x509.CertificateBuilder(name, name, key.public_key(), 1, now, now + timedelta(days=1)).sign(key, SHA256())
+    encoded = made.public_bytes(Encoding.DER).replace(b"\x02\x01\x01", b"\x02\x01\x00", 1)
+    assert tls.read_certificate(encoded).names == ["CN=cloud.example.org (no subjectAltName)"]
+    assert not recwarn.list
