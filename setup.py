@@ -51,7 +51,7 @@ setup(
         "rich>=14,<16",
     ],
     extras_require={
-        "boot": ["paramiko>=5,<6"],
+        "boot": ["paramiko~=5.0"],
         "fuzz": ["atheris>=3,<4"],
         "release": ["build>=1.6", "pip-tools>=7.6", "cyclonedx-bom>=7.5,<8", "pip-audit>=2.10"],
         "mutation": ["mutmut>=3.8,<4"],
@@ -65,7 +65,7 @@ setup(
             "import-linter==2.16",
             "types-requests",
             "types-defusedxml",
-            "paramiko>=5,<6",
+            "paramiko~=5.0",
             "build>=1.6",
             "pyyaml>=6",
             "argparse-manpage>=4.6",

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from libprobe.deadline import Deadline
 
-INSTALL = "pip install 'paramiko>=5,<6'"
+INSTALL = "pip install 'paramiko~=5.0'"
 """As setup.py has it in the extra `boot`; this project's own name may be in no index."""
 
 MAX_RECEIVED = 1 << 20

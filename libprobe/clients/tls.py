@@ -238,7 +238,9 @@ def broken_off(error: BaseException) -> str:
         return "reset"
     if isinstance(error, (ssl.SSLEOFError, ssl.SSLZeroReturnError, ssl.SSLSyscallError)):
         return "closed"
-    return "closed" if isinstance(error, ssl.SSLError) and error.reason == "UNEXPECTED_EOF_WHILE_READING" else ""
+    # an error that was made in Python, as for a revoked certificate, has no reason
+    reason = getattr(error, "reason", None) if isinstance(error, ssl.SSLError) else None
+    return "closed" if reason == "UNEXPECTED_EOF_WHILE_READING" else ""
 
 
 def explain(

@@ -584,8 +584,7 @@ def test_without_paramiko_boot_is_unknown_before_anything_is_created_and_the_res
     path = f"{tmp_path}:{ROOT}"
     report = boot(monitor, "rocci", PYTHONPATH=path)
     assert report.first == (
-        "OCCI-Context UNKNOWN - --boot needs the Python library paramiko, which is absent "
-        "(pip install 'paramiko>=5,<6')"
+        "OCCI-Context UNKNOWN - --boot needs the Python library paramiko, which is absent (pip install 'paramiko~=5.0')"
     )
     assert (report.code, report.err) == (3, "")
     assert site.occi.created == []

@@ -243,7 +243,7 @@ WIRE = [
     (
         "close-accept",
         {},
-        r"connection (closed|reset) within the TLS handshake \(does it speak TLS on this port\?\)",
+        r"connection (closed|reset) within the TLS handshake \(enable TLS on this port, or correct its address\)",
     ),
     ("drip-handshake", {}, r"TLS handshake not complete within [\d.]+ s"),
     ("mute", {}, r"no complete answer within [\d.]+ s"),
@@ -380,7 +380,7 @@ def test_a_template_of_u_that_is_not_offered_is_the_operators_and_the_nearest_is
 def test_a_template_that_goes_away_is_critical(monitor):
     site = monitor.federation.site("ooi")
     site.faults.on("template-gone", term=site.image)
-    report = look(monitor, "ooi")
+    report = monitor.run(PROBE, "-H", site.hostname)
     assert report.code == 2
     assert f"registered image {site.image} is not among the" in report.first
 
