@@ -15,7 +15,7 @@ PAGES = [
     *sorted((ROOT / "docs").glob("*.md")),
     *sorted((ROOT / "docs/example/docs").glob("*.md")),
 ]
-OURS = re.compile(r"(?<![\w-])(?:probes/)?((?:check_|fedcloud-)[a-z_]+)(?= )")
+OURS = re.compile(r"(?<![\w-])(?:probes/)?((?:check_|fedcloud-(?!probes\b))[a-z_]+)(?= )")
 
 SHELL = ("sh", "console")
 """Blocks of commands."""

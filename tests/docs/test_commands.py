@@ -97,7 +97,7 @@ INSTEAD = [
     (r"ldap://bdii\.example\.org:2170/o=glue", "{extra[federation].bdii.url}"),
     (r"https://perun\.example\.org/", "{extra[perun].web.url}/"),
     (r"perun\.example\.org", "perun.fedcloud.test"),
-    (r"--boot --wait 5m", "--boot --wait 1 -t 60 --ssh-port {extra[federation].guests.port}"),
+    (r"--boot --wait 5m", "--boot --wait 1m -t 180 --ssh-port {extra[federation].guests.port}"),
     (r"https://cloud\.example\.org:8787/\?image=uuid_monitoring_20&resource=small", "{site.url}"),
     (
         r"--endpoint https://cloud\.example\.org:8787 --image uuid_monitoring_20 --resource small",
