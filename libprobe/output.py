@@ -69,7 +69,7 @@ DISTRIBUTIONS = {
     "defusedxml": "defusedxml",
     "jinja2": "jinja2",
     "rich": "rich",
-    "paramiko": "fedcloud-probes[boot]",
+    "paramiko": "paramiko>=5,<6",
 }
 """What to ask pip for, by the module that is missing."""
 
