@@ -40,6 +40,7 @@ list www/expired.crl \
     -crl_nextupdate "$(date -u -d '20 days ago' +%Y%m%d%H%M%SZ)"
 printf 'infodir = %s\nstatedir = %s\nagingtolerance = 24\nsymlinks\nnowarnings\n' "$PWD/certs" "$PWD/state" > conf
 
+: > served
 python3 -u -m http.server --bind 127.0.0.1 --directory www 0 > served 2>&1 &
 server=$!
 for _ in $(seq 150); do port=$(sed -n 's/.* port \([0-9]*\) .*/\1/p' served); [ -n "$port" ] && break; sleep 0.2; done
