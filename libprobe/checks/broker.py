@@ -55,11 +55,12 @@ MAX_OTHERS = 500
 """Messages of others that are passed over before we give a queue up."""
 
 _ABOUT_DESTINATION = re.compile(
-    r"destination|queue|topic|address|no such|not (?:exist|found|authori[sz]ed)|unknown|invalid|denied|refused"
-    r"|permission",
+    r"(?:unknown|invalid|no such|not a valid|no) (?:destination|queue|topic|address|exchange)"
+    r"|not[ _](?:exist|found|authori[sz]ed)|permission|access[ _](?:refused|denied)",
     re.IGNORECASE,
 )
-"""How brokers say that a destination is not there, or not for us; what else they say is their own trouble."""
+"""How brokers say that a destination is not there, or not for us; what else they say, such as that a queue is full, is
+their own trouble."""
 
 MAX_BROKERS = 50
 BDII_BASE = "o=grid"

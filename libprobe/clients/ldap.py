@@ -46,6 +46,7 @@ GOODBYE_S = 0.01
 START_TLS = "1.3.6.1.4.1.1466.20037"
 
 _PROTOCOL_ERROR, _TIME_LIMIT, _SIZE_LIMIT, _REFERRAL, _ADMIN_LIMIT = 2, 3, 4, 10, 11
+_LIMIT_NAMES = {_TIME_LIMIT: "timelimit", _SIZE_LIMIT: "sizelimit"}
 _NO_SUCH_OBJECT = 32
 _LOGIN = (7, 8, 13, 48, 49, 50)
 _NAMES = {
@@ -352,7 +353,7 @@ def _search_failed(asked: str, result: ldap.Result, count: int) -> Failure:
     if result.code in (_SIZE_LIMIT, _TIME_LIMIT, _ADMIN_LIMIT):
         return EndpointFailure(
             f"{asked}: cut short after {number_of(count, 'answer')}{_because(result)}",
-            remedy="set its sizelimit to unlimited: a BDII answers in full",
+            remedy=f"set its {_LIMIT_NAMES.get(result.code, 'limits')} to unlimited: a BDII answers in full",
         )
     if result.code == _REFERRAL or result.referrals:
         to = ", ".join(result.referrals[:2]) or "nowhere"

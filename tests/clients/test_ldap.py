@@ -8,7 +8,6 @@ import pytest
 from libprobe.clients import ldap, tls
 from libprobe.deadline import Deadline
 from libprobe.failures import (
-    BadData,
     EndpointFailure,
     NoAnswer,
     ProtocolFailure,
@@ -124,11 +123,12 @@ BIND, SEARCH = "bind to ldap://localhost:PORT: ", "search at ldap://localhost:PO
         (ldap_peer.bind_fails(52, "later"), EndpointFailure, BIND + r"refused: unavailable \(52\), later"),
         (ldap_peer.bind_fails(123), EndpointFailure, BIND + r"refused: LDAP error \(123\)"),
         (ldap_peer.search_fails(1, "oops"), EndpointFailure, SEARCH + r"failed: operationsError \(1\), oops"),
-        (ldap_peer.search_fails(32), BadData,
+        (ldap_peer.search_fails(32), ldap.NoSuchBase,
          SEARCH + r"there is no such base, so it runs but holds no data \(see why its update finds nothing .*\)"),
         (ldap_peer.search_fails(4, after=3), EndpointFailure,
-         SEARCH + r"cut short after 3 answers: sizeLimitExceeded \(4\) \(a BDII answers in full: .* unlimited\)"),
-        (ldap_peer.search_fails(3), EndpointFailure, SEARCH + r"cut short after 0 answers: timeLimitExceeded \(3\) .*"),
+         SEARCH + r"cut short after 3 answers: sizeLimitExceeded \(4\) \(set its sizelimit to unlimited: .*\)"),
+        (ldap_peer.search_fails(3), EndpointFailure,
+         SEARCH + r"cut short after 0 answers: timeLimitExceeded \(3\) \(set its timelimit to unlimited: .*\)"),
         (ldap_peer.search_fails(10, referrals=("ldap://up.test/",)), ProtocolFailure,
          SEARCH + r"refers us to ldap://up.test/, which is not followed \(register what has the data\)"),
         (ldap_peer.search_fails(50), Rejected, SEARCH + r"not allowed: insufficientAccessRights \(50\) .*"),

@@ -149,20 +149,25 @@ def test_the_messages_of_others_stay_in_a_real_queue_that_we_use_as_it_is(probe,
 
 
 @needs_broker
-def test_a_destination_that_the_broker_does_not_know_is_critical_in_its_words(probe, rabbit):
-    report = probe(PROBE, "-u", rabbit.plain, "--destination", "/nonsense/x")
-    assert report.code == 2
+@pytest.mark.parametrize(
+    ("destination", "said"),
+    [("/nonsense/x", "Unknown destination: "), ("/exchange/no.such.exchange/x", "not_found: NOT_FOUND - no exchange ")],
+)
+def test_a_destination_that_the_broker_does_not_know_is_the_operators_mistake(probe, rabbit, destination, said):
+    report = probe(PROBE, "-u", rabbit.plain, "--destination", destination)
+    assert report.code == 3, report.out
     assert report.first.startswith(
-        f"Broker CRITICAL - {rabbit.plain}: ERROR instead of receipt for SUBSCRIBE: Unknown destination: "
+        f"Broker UNKNOWN - {rabbit.plain}: has no {destination} for us, which --destination names: {said}"
     )
 
 
 @needs_broker
-def test_a_virtual_host_that_does_not_exist_is_critical_in_the_brokers_words(probe, rabbit):
+def test_a_virtual_host_that_does_not_exist_is_the_operators_mistake(probe, rabbit):
     report = probe(PROBE, "-u", rabbit.plain, "--vhost", "nowhere")
+    assert report.code == 3
     assert report.first == (
-        f"Broker CRITICAL - {rabbit.plain}: ERROR instead of answer to CONNECT: Bad CONNECT: "
-        "Virtual host 'nowhere' access denied"
+        f"Broker UNKNOWN - {rabbit.plain}: has no virtual host nowhere for us, which --vhost names: Bad CONNECT: "
+        "Virtual host 'nowhere' access denied (leave it out for /)"
     )
 
 
@@ -333,6 +338,26 @@ def test_the_text_of_an_error_is_told(against, command):
     )
 
 
+@pytest.mark.parametrize(
+    ("said", "code"),
+    [
+        (("Unknown destination", "'/x' is not a valid destination"), 3),
+        (("not_found", "NOT_FOUND - no queue 'x' in vhost '/'"), 3),
+        (("access_refused", "ACCESS_REFUSED - access to queue 'x' refused"), 3),
+        (("User guest is not authorized to read from: queue://x", ""), 3),
+        (("AMQ229032: User: guest does not have permission='CONSUME' on address x", ""), 3),
+        (("AMQ229017: Queue x does not exist", ""), 3),
+        (('AMQ229102: Address "x" is full.', ""), 2),
+        (("internal_error", "INTERNAL_ERROR - the leader of queue 'x' is down"), 2),
+        (("refused", "the topic is being moved"), 2),
+    ],
+)
+def test_only_a_destination_that_is_not_for_us_is_the_operators_mistake(against, said, code):
+    report, _ = against(Manner(error_at="SUBSCRIBE", error=said), "--destination", QUEUE)
+    assert report.code == code, report.out
+    assert ("which --destination names" in report.first) == (code == 3)
+
+
 def test_an_errors_text_cannot_reach_the_terminal_or_the_performance_data(against):
     error = ("\x1b[31mred | x=1", "<b>bold</b> " + "long " * 5000)
     report, _ = against(Manner(error_at="CONNECT", error=error))
@@ -474,7 +499,10 @@ def test_an_unusable_password_file_is_unknown(against, tmp_path, text, mode, sai
     ("arguments", "said"),
     [
         ((), "no broker is named (give -H HOST, -u URL or --bdii URL)"),
-        (("-u", "stomp://h", "--login", "me"), "--login and --password-file belong together"),
+        (
+            ("-u", "stomp://h", "--login", "me"),
+            "usage: --login does nothing without --password-file (see check_broker --help)",
+        ),
         (("-u", "stomp://h:0"), '-u: the port "0" in the URL is not a number from 1 to 65535'),
         (("--bdii", "http://h"), "--bdii: http://h is not of the form ldap://host:2170"),
     ],
