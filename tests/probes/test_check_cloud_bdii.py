@@ -370,7 +370,11 @@ def test_as_ncg_calls_it_the_gocdb_is_asked_for_the_occi_endpoint_only(monitor, 
         ([], r"no BDII is named \(give -H HOST or -u ldap://HOST:2170/o=glue\)"),
         (["-u", "http://host/"], r"-u: 'http://host/' is not a URL of the form ldap://host:2170/o=glue"),
         (["-u", "ldap://h:1/", "-b", "nonsense"], r"--base: 'nonsense' is not a DN \(give a DN like o=glue\)"),
-        (["-u", "ldap://h:1/", "-w", "2d", "-c", "1d"], r"the warning limit 2d is beyond the critical limit 1d"),
+        (
+            ["-u", "ldap://h:1/", "-w", "2d", "-c", "1d"],
+            r"usage: -w 2d would never be seen, for -c 1d is critical wherever it alerts; "
+            r"are they the wrong way round\? \(see .* --help\)",
+        ),
         (["-u", "ldaps://h:1/", "--ca-path", "/nonexistent"], r"CA path /nonexistent cannot be read: .*"),
         (["-u", "ldap://h:1/", "--entries", "x"], r"usage: argument --entries: 'x' is not a number \(see .* --help\)"),
         (

@@ -14,7 +14,8 @@ from tests.federation.faults import Faults
 from tests.machine import lacking
 
 PROBE = "check_cloud_bdii"
-SITE = "EXAMPLE-CLOUD"
+SITE = "OOI-CLOUD"
+"""One that the federation's GOCDB knows: what nobody has registered is missed by nobody."""
 OCCI = "https://cloud.example.test:8787"
 
 
@@ -38,25 +39,25 @@ def bdii(tmp_path):
         yield running
 
 
-def look(probe, bdii, *, until: str):
+def look(monitor, bdii, *, until: str):
     """Ask until the update daemon has done its work and that is said."""
 
     def ask():
-        report = probe(PROBE, "-u", bdii.url, "--site", SITE)
+        report = monitor.run(PROBE, "-u", bdii.url, "--site", SITE)
         return report if until in report.first else None
 
     return pace.until(ask, until, every_s=0.3)
 
 
-def test_a_cloud_is_missed_until_its_provider_publishes_it(probe, bdii):
-    report = look(probe, bdii, until=f"{SITE} (3 entries)")
+def test_a_cloud_is_missed_until_its_provider_publishes_it(monitor, bdii):
+    report = look(monitor, bdii, until=f"{SITE} (3 entries)")
     assert report.first == (
         f"CloudBDII-Check CRITICAL - {bdii.url}: publishes no cloud service of {SITE} (3 entries) "
         "(see whether cloud-info-provider runs and what it prints)"
     )
     assert (report.code, report.err) == (2, "")
     bdii.publish("cloud", Provider().ldif())
-    report = look(probe, bdii, until=" OK - ")
+    report = look(monitor, bdii, until=" OK - ")
     assert re.fullmatch(
         rf"CloudBDII-Check OK - {re.escape(bdii.url)} has 1 cloud service of {SITE} in \d+ entries: "
         rf"OCCI at {re.escape(OCCI)}, 1 image, 1 size; took [\d.]+ m?s",
@@ -65,19 +66,19 @@ def test_a_cloud_is_missed_until_its_provider_publishes_it(probe, bdii):
     assert (report.code, report.err) == (0, "")
 
 
-def test_what_a_provider_no_longer_renews_is_stale(probe, bdii):
+def test_what_a_provider_no_longer_renews_is_stale(monitor, bdii):
     provider = Provider(dated=True)
     bdii.publish("cloud", provider.ldif())
-    report = look(probe, bdii, until=" OK - ")
+    report = look(monitor, bdii, until=" OK - ")
     assert f"has 1 cloud service of {SITE} in " in report.first, report.out
     provider.faults.on("bdii-stale", seconds=3 * 86400)
     bdii.publish("cloud", provider.ldif())
-    report = look(probe, bdii, until=" WARNING - ")
+    report = look(monitor, bdii, until=" WARNING - ")
     assert report.code == 1, report.out
     assert report.first == (
         f"CloudBDII-Check WARNING - {bdii.url}: newest cloud entry is 3 d old (limit 1h); "
         f"the validity of all cloud entries of {SITE} ended 3 d ago"
     )
     bdii.publish("cloud", "")
-    report = look(probe, bdii, until=f"publishes no cloud service of {SITE} (3 entries)")
+    report = look(monitor, bdii, until=f"publishes no cloud service of {SITE} (3 entries)")
     assert (report.code, "(3 entries)" in report.first) == (2, True), report.out
