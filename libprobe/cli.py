@@ -65,17 +65,12 @@ class Parser(argparse.ArgumentParser):
     where argparse's own words change from one to the next.
     """
 
-    color = False
-    """Python 3.14 colours the help of whoever sets FORCE_COLOR, which is no part of what Nagios is to read."""
-
-    suggest_on_error = False
-    """We suggest ourselves; from Python 3.15 on argparse would as well."""
-
     def __init__(self, *, prog: str, doc: str, codes: str = CODES) -> None:
         text, _, examples = doc.strip().partition("\nExamples:\n")
         super().__init__(
             prog=prog, description=text.strip(), formatter_class=_HelpFormatter, allow_abbrev=False, add_help=False
         )
+        self.suggest_on_error = False  # we suggest ourselves; from Python 3.15 on argparse would as well
         self.codes = codes
         joined = re.sub(r"\\\n\s*", "", examples)
         self.examples = [line.strip() for line in joined.splitlines() if line.strip()]
@@ -265,11 +260,22 @@ def _columns() -> int:
     return max(FEWEST_COLUMNS, min(MOST_COLUMNS, get_terminal_size((DEFAULT_COLUMNS, 24)).columns))
 
 
+class _NoColours:
+    """The colours of help, as Python 3.14 names them: for whoever sets FORCE_COLOR too, Nagios is to read it."""
+
+    def __getattr__(self, name: str) -> str:
+        return ""
+
+
 class _HelpFormatter(argparse.HelpFormatter):
     """Keeps the lines of states, and commands, and fills what is prose."""
 
     def __init__(self, prog: str, columns: int = 102, **more: Any) -> None:
         super().__init__(prog, max_help_position=min(30, columns // 3), width=columns - 2, **more)
+
+    def _set_color(self, *_: object, **__: object) -> None:
+        """Python 3.14 asks for colours here, and for none as well; finding them loads dataclasses and inspect."""
+        self._theme, self._decolor = _NoColours(), str
 
     def _format_action_invocation(self, action: argparse.Action) -> str:
         # Python 3.13 names the value once, for all names of an option

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import subprocess
+import sys
 from datetime import timedelta
+from functools import cache
 
 import pytest
 
@@ -57,6 +59,13 @@ OF_REQUESTS = {
 """What requests loads itself, of what is heavy."""
 
 
+@cache
+def of_logging() -> set[str]:
+    """What logging loads of it in turn: in Python 3.14 inspect and dataclasses, for coloured tracebacks."""
+    code = "import logging, sys; print(*sys.modules)"
+    return HEAVY & set(subprocess.check_output([sys.executable, "-I", "-S", "-c", code], text=True).split())
+
+
 def loaded(*words: object, code: int = 3, **environment: object) -> set[str]:
     """The modules that a run loads, of those that are heavy. code: with which it has to end."""
     name, *arguments = words
@@ -65,7 +74,7 @@ def loaded(*words: object, code: int = 3, **environment: object) -> set[str]:
         [interpreter, "-X", "importtime", *line],
         capture_output=True,
         text=True,
-        env=clean_environment(**{"HOME": "/nonexistent", **environment}),
+        env=clean_environment(**{"HOME": "/dev/null", **environment}),
     )
     assert done.returncode == code, done.stdout
     seen = {line.rpartition("|")[2].strip() for line in done.stderr.splitlines() if line.startswith("import time:")}
@@ -123,4 +132,4 @@ def test_a_good_answer_over_http_loads_requests_and_little_else(federation, tmp_
     }
     for probe, options in good.items():
         seen = loaded(probe, *options, code=0, HOME=tmp_path, **federation.environment())
-        assert seen - OF_REQUESTS - {"nagiosplugin", "configparser"} == set(), probe
+        assert seen - OF_REQUESTS - of_logging() - {"nagiosplugin", "configparser"} == set(), probe
