@@ -262,7 +262,7 @@ PAGE = "what it means, and what to do: https://github.com/EGI-Federation/fedclou
         ("raise HelperFailure('the portal is down')", []),
         ("time.sleep(200)\nyield", ["-t", "0.2"]),
         ("import os, signal\nos.kill(os.getpid(), signal.SIGTERM)\ntime.sleep(200)\nyield", []),
-        ("", ["--config", "/nonexistent"]),
+        ("", ["--config", "/proc/nonexistent"]),
         ("", ["--no-such-option"]),
         ("", ["-w", "5:3"]),
     ],

@@ -455,7 +455,10 @@ def test_an_expired_crl_is_our_own_fault(look, federation, tmp_path):
         (["--max-size", "1GiB"], "usage: argument --max-size: '1GiB' is not between 1KiB and 50MiB"),
         (["--signature", "maybe"], "usage: argument --signature: invalid choice: 'maybe'"),
         (["-u", "nonsense"], "'nonsense' is not an http or https URL"),
-        (["--token-file", "/nonexistent"], "access token /nonexistent cannot be read: No such file or directory"),
+        (
+            ["--token-file", "/proc/nonexistent"],
+            "access token /proc/nonexistent cannot be read: No such file or directory",
+        ),
     ],
 )
 def test_wrong_usage_is_one_line_and_unknown(look, arguments, said):

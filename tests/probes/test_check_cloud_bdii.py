@@ -375,7 +375,7 @@ def test_as_ncg_calls_it_the_gocdb_is_asked_for_the_occi_endpoint_only(monitor, 
             r"usage: -w 2d would never be seen, for -c 1d is critical wherever it alerts; "
             r"are they the wrong way round\? \(see .* --help\)",
         ),
-        (["-u", "ldaps://h:1/", "--ca-path", "/nonexistent"], r"CA path /nonexistent cannot be read: .*"),
+        (["-u", "ldaps://h:1/", "--ca-path", "/proc/nonexistent"], r"CA path /proc/nonexistent cannot be read: .*"),
         (["-u", "ldap://h:1/", "--entries", "x"], r"usage: argument --entries: 'x' is not a number \(see .* --help\)"),
         (
             ["-u", "ldap://h:1/", "--strct"],

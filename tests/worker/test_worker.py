@@ -509,7 +509,7 @@ def test_when_the_supervisor_is_killed_nothing_of_it_stays(place):
     ("arguments", "sentence"),
     [
         (["--threads", "0"], "argument --threads: '0' is not a number from 1 to 1000000"),
-        (["--socket", "/nowhere", "--directory", "/nonexistent"], "--directory /nonexistent is no directory"),
+        (["--socket", "/nowhere", "--directory", "/proc/nonexistent"], "--directory /proc/nonexistent is no directory"),
         (["--sokcet", "x"], "unknown argument --sokcet; did you mean --socket?"),
         (
             ["--socket", "/nowhere", "--directory", "/usr"],
