@@ -24,7 +24,7 @@ sys.stdin.read()
 
 
 def test_where_the_package_is_missing_it_says_so_and_starts_nothing(monkeypatch, tmp_path):
-    monkeypatch.setattr(broker, "SERVER", Path("/nonexistent"))
+    monkeypatch.setattr(broker, "SERVER", Path("/proc/nonexistent"))
     with broker.Broker(tmp_path / "broker") as absent:
         assert (absent.plain, absent.tls) == (0, 0)
         assert absent.describe().endswith("message broker: not here, as rabbitmq-server is not installed")

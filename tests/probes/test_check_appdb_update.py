@@ -451,7 +451,7 @@ def test_an_expired_crl_is_our_own_fault(look, federation, tmp_path):
     ("arguments", "said"),
     [
         (["-w", "9"], "usage: argument -w/--warning: '9' would be seconds: say 9s, 9h or 9d (see "),
-        (["-w", "13h"], "the warning limit 13h is beyond the critical limit 12h"),
+        (["-w", "13h"], "usage: -w 13h would never be seen, for -c 12h is critical wherever it alerts;"),
         (["--max-size", "1GiB"], "usage: argument --max-size: '1GiB' is not between 1KiB and 50MiB"),
         (["--signature", "maybe"], "usage: argument --signature: invalid choice: 'maybe'"),
         (["-u", "nonsense"], "'nonsense' is not an http or https URL"),
