@@ -291,7 +291,7 @@ def _saved(path: str, read: Callable[[Iterable[bytes]], Iterator[One]]) -> Itera
         raise Misconfigured(f"{path} cannot be read: {error.strerror}") from None
     except BadData as error:
         # what a GOCDB said is quoted; what stands in a file could be a secret in the wrong place
-        said = re.sub(r"""["'].*["']""", "something that is not shown", error.sentence, flags=re.DOTALL)
+        said = re.sub(r"""["'].+["']""", "something that is not shown", error.sentence, flags=re.DOTALL)
         raise Misconfigured(f"{path}: {said}", remedy="name a saved answer of the GOCDB") from None
 
 

@@ -39,18 +39,17 @@ def welcome(tmp_path: Path) -> Iterator[str]:
 def test_the_commands_that_a_running_federation_names_work_as_they_stand_there(welcome: str, tmp_path: Path) -> None:
     typed = [line.strip() for line in welcome.splitlines() if line.startswith("    ")]
     exports = [line for line in typed if line.startswith("export ")]
-    probes = [line for line in typed if line.startswith("check_occi_vm ")]
+    commands = [line for line in typed if line.startswith(("check_", "fedcloud-"))]
     faults = [line for line in typed if line.startswith("curl ")]
     assert len(exports) == 4
-    assert len(probes) == 5
-    assert sorted(typed) == sorted(exports + probes + faults)
+    assert sorted(typed) == sorted(exports + commands + faults)
 
     def shell(*lines: str) -> subprocess.CompletedProcess[str]:
         environment = {"PATH": os.defpath, "HOME": str(tmp_path)}  # nothing that a developer's shell would have
         script = "\n".join([*exports, *lines])
         return subprocess.run(["bash", "-c", script], capture_output=True, text=True, cwd="/", env=environment)
 
-    done = shell(next(line for line in probes if "ooi" in line))
+    done = shell(next(line for line in commands if line.startswith("check_occi_vm ")))
     assert (done.returncode, done.stderr) == (0, ""), done.stdout
     assert done.stdout.startswith("OCCI-VM OK - VM active after ")
     for line in faults:

@@ -227,9 +227,9 @@ def test_a_result_that_is_none_is_refused_with_a_line(host, changes, sentence):
         (["--publish", "stomp://x:0/y"], '--publish: the port "0" in the URL is not a number from 1 to 65535'),
     ],
 )
-@pytest.mark.parametrize("drain", [[], ["--drain"]])
-def test_wrong_use_is_one_line_and_exit_code_3(probe, arguments, sentence, drain):
-    options = [*arguments, *drain, "--service-type=t", "--hostname=h", "--metric=m", "--state=OK"]
+@pytest.mark.parametrize("what", [["--service-type=t", "--hostname=h", "--metric=m", "--state=OK"], ["--drain"]])
+def test_wrong_use_is_one_line_and_exit_code_3(probe, arguments, sentence, what):
+    options = [*arguments, *what]
     assert probe(PROBE, *options) == Report(3, f"PUBLISH UNKNOWN - {sentence}\n", "")
 
 
@@ -408,7 +408,8 @@ def test_the_password_goes_to_the_broker_and_nowhere_else(host):
     secret.chmod(0o644)
     report = host.drain("--login", "sam", "--password-file", secret)
     assert re.fullmatch(r"PUBLISH UNKNOWN - .*password is open to others \(mode 0644\) \(chmod 600 \S+\)", report.first)
-    assert host.drain("--login", "sam").first == "PUBLISH UNKNOWN - --login without a password (give --password-file)"
+    says = "PUBLISH UNKNOWN - usage: --login does nothing without --password-file (see fedcloud-publish --help)"
+    assert host.drain("--login", "sam").first == says
 
 
 # ---- a real broker

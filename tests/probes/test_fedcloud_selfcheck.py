@@ -635,7 +635,7 @@ ONE_OF = "only one of --json, --junit -, --html - and --prometheus - can have st
         (["A", "--json", "--html", "-"], ONE_OF),
         (["A", "--junit", "-", "--prometheus", "-"], ONE_OF),
         (["A", "--jobs", "0"], "argument --jobs: '0' is not a number from 1 to 256"),
-        (["A", "--job", "3"], "unknown argument --job 3; did you mean --jobs?"),
+        (["A", "--job", "3"], "unknown argument --job; did you mean --jobs?"),
         (["A B"], "argument SITE: 'A B' is empty or has blanks or control characters in it"),
     ],
 )
