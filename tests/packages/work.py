@@ -133,7 +133,9 @@ def test_all_that_etc_has_is_installed(installed):
 
 
 ON_THE_WEB = re.compile(r"https://github\.com/EGI-Federation/fedcloud-probes/(blob|tree)/main/(\S+)")
-FOR_DEVELOPERS = re.compile(r"(ARCHITECTURE|CONTRIBUTING)\.md|(docs/example|findings|fuzz|release|tests|benchmarks)(/.*)?")
+FOR_DEVELOPERS = re.compile(
+    r"(ARCHITECTURE|CONTRIBUTING)\.md|(docs/example|findings|fuzz|release|tests|benchmarks)(/.*)?"
+)
 """Of what the pages lead to, what only the sources have."""
 
 
