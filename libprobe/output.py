@@ -69,7 +69,7 @@ DISTRIBUTIONS = {
     "defusedxml": "defusedxml",
     "jinja2": "jinja2",
     "rich": "rich",
-    "paramiko": "paramiko>=5,<6",
+    "paramiko": "paramiko~=5.0",
 }
 """What to ask pip for, by the module that is missing."""
 
