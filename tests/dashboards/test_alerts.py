@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import shutil
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
@@ -20,9 +19,7 @@ from tests.federation.federation import OCCI
 RULES = ROOT / "etc/prometheus/fedcloud.rules.yml"
 ALERTS = {rule["alert"]: rule for group in yaml.safe_load(RULES.read_text())["groups"] for rule in group["rules"]}
 MINUTES = 60 * 26
-needs_promtool = pytest.mark.skipif(
-    not shutil.which("promtool"), reason="promtool is not installed (it is in Debian's package prometheus)"
-)
+needs_promtool = pytest.mark.needs("prometheus")
 
 Series = dict[str, float]
 SelfCheck = Callable[..., Series]

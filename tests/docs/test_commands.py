@@ -25,6 +25,7 @@ MAKE = "takes minutes, and runs these tests itself"
 FUZZ = "takes minutes; .ci/run does it"
 PACKAGES = "scripts/build-packages builds the packages, and tests/packages installs and runs them"
 IMAGE = "scripts/build-image builds the image, and tests/packages/image.py runs it with buildah"
+ROLE = "tests/scripts/test_ansible.py runs the role"
 NOT_RUN = {
     "make demo": "CI does nothing but start it once more; tests/federation and tests/probes have its parts",
     "make test": MAKE,
@@ -74,6 +75,9 @@ NOT_RUN = {
     "needs a Director with its database; tests/scripts/test_make_icinga.py looks at the basket",
     "case $? in 0|1) grep -q '^  written to' /run/fedcloud-ncg.report && systemctl reload nagios4 ;; esac": "likewise",
     "ncg.reload.sh": "is NCG's own",
+    "ansible-doc -t role fedcloud_probes": ROLE,
+    "ansible-playbook -i monitor.example.org, --check --diff monitor.yml": ROLE,
+    "ansible-playbook -i monitor.example.org, monitor.yml": ROLE,
     "pip install --require-hashes -r requirements-3.11.txt": "needs the package index",
     "pip install --no-deps --no-index fedcloud_probes-*.whl": "scripts/check-wheel installs the wheel",
     "fedcloud-downtimes --output /etc/nagios4/fedcloud --nagios /etc/nagios4/nagios.cfg": "needs a running Nagios; "

@@ -20,6 +20,7 @@ VERSIONS = {
     "Icinga": ("icinga2", "--version", r"version: r?([\d.]+)"),
     "systemd": ("systemctl", "--version", r"systemd (\d+)"),
     "VOMS clients": ("voms-proxy-init", "--version", r"voms-proxy-init v\. ([\d.]+)"),
+    "ansible-core": ("ansible-playbook", "--version", r"core ([\d.]+)"),
     "Prometheus": ("promtool", "--version", r"version ([\d.]+)"),
 }
 
