@@ -196,9 +196,10 @@ class Keystone:
             raise failure
         wanted = f"project {self._wish.project}" if self._wish.project else f"a project for VO {self._wish.vo}"
         if self._wish.project and projects:
+            near = _nearest(self._wish.project, (project["name"] for project in projects))
             raise Misconfigured(
                 f"Keystone {self.base} has no {wanted} for us, which --project names",
-                remedy=f"it offers {_nearest(self._wish.project, (project['name'] for project in projects))}",
+                remedy=f"choose one that it offers: {near}",
             )
         offered = ", ".join(project["name"] for project in projects[:5]) or "none"
         raise Rejected(f"Keystone {self.base} lets us in but has not {wanted} for us (it offers: {offered})")

@@ -101,12 +101,14 @@ def faults_turn_exactly_the_right_services_critical_until_they_are_mended(monito
 def the_web_pages_show_the_critical_services(monitor: CloudMonitor, count: int) -> None:
     with pages.Pages(monitor.configuration, monitor.directory) as shown:
         page = fetched(shown.url)
+        hosts = fetched(f"{shown.url}nagios4/cgi-bin/status.cgi?hostgroup=all&style=hostdetail")
         refusal = fetched(f"{shown.url}nagios4/cgi-bin/cmd.cgi?cmd_typ=11&cmd_mod=2")  # stop all notifications
     assert page.count("class='statusCRITICAL'") == count
     assert page.count("class='statusOK'") == len(monitor.status()) - count
-    assert page.count("class='statusHOSTUP'") + page.count("class='statusHOSTUPACK'") == len(monitor.hosts())
-    assert "statusHOSTPENDING" not in page
-    assert "disabled.gif" not in page  # the red cross of what is not checked at all
+    assert hosts.count("class='statusHOSTUP'>UP<") == len(monitor.hosts())
+    for each in (page, hosts):
+        assert "statusHOSTPENDING" not in each
+        assert "disabled.gif" not in each  # the red cross of what is not checked at all
     assert "Quota exceeded for instances" in page
     assert "Error: Invalid or missing CSRF cookie!" in refusal
 

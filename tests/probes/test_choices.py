@@ -75,7 +75,7 @@ WRONG: dict[str, tuple[Callable[[Stage], Report], str]] = {
     ),
     "--project": (
         lambda s: s.run(VM, "-u", s.site("ooi").url, "--project", "opss"),
-        r"Keystone \S+ has no project opss for us, which --project names \(it offers .*ops",
+        r"Keystone \S+ has no project opss for us, which --project names \(choose one that it offers: .*ops",
     ),
     "--identity-provider": (
         lambda s: with_token(s, "--identity-provider", "egi.eo"),

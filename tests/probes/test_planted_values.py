@@ -148,6 +148,8 @@ def words_of(option: Option, peer: Peer, directory: Path) -> list[object]:
         found += ["--output", directory / "written"]
     found += {"--password-file": ["--login", "sam"], "--key": ["--cert", saved]}.get(option.name, [])
     found += ["--broker-cert", saved] if option.name == "--broker-key" else []
+    if name == "fedcloud-selfcheck" and option.name in ("--password-file", "--broker-cert", "--broker-key"):
+        found += ["--publish", f"stomp+ssl://{url}/queue/x"]
     if any(action.dest == "timeout" for action in parsers.parser_of(option.executable)._actions):
         found += ["-t", "20"]
     return found
