@@ -224,8 +224,8 @@ def test_the_files_are_what_the_probes_and_systemd_read(tmp_path: Path) -> None:
 class Machine:
     def __init__(self, directory: Path, process: subprocess.Popen) -> None:
         self.directory = directory
-        # --root: in a chroot the root of the mount namespace is another one
-        self.within = ("nsenter", f"--target={process.pid}", "--mount", "--root")
+        # In a chroot the root of the mount namespace is another one; and what was the working directory lies outside.
+        self.within = ("nsenter", f"--target={process.pid}", "--mount", "--root", "--wd")
 
     def do(self, *words: str | Path) -> str:
         done = subprocess.run(
