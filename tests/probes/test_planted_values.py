@@ -23,6 +23,9 @@ from scripts import parsers
 from tests import planted
 from tests.conftest import Report, clean_environment
 
+# Python 3.12 and later warn at each fork; the other threads are servers that wait for their next client
+pytestmark = pytest.mark.filterwarnings("ignore:This process .* is multi-threaded:DeprecationWarning")
+
 NAMES = [path.name for path in parsers.EXECUTABLES]
 SECRET_FILES = ("token", "password", "login")
 """Words in the names of options whose file holds nothing but a secret."""
