@@ -466,8 +466,9 @@ def test_a_lost_answer_to_create_leaves_no_vm(monitor):
 
 def test_an_answer_to_create_that_comes_too_late_leaves_no_vm(monitor):
     site = monitor.federation.site("rocci")
-    site.faults.on("late-answer", seconds=30, method="POST", path="/compute")
-    report = look(monitor, "rocci", "-t", seconds(6))
+    limit = seconds(6)
+    site.faults.on("late-answer", seconds=5 * limit, method="POST", path="/compute")
+    report = look(monitor, "rocci", "-t", limit)
     assert report.code == 2
     assert site.occi.vms() == []
 
