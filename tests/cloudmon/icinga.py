@@ -332,6 +332,7 @@ class IcingaCloud:
     def round(self, services: Iterable[Service]) -> None:
         """Have services checked; returns when each has the result of a check that began after this call."""
         wanted = set(services)
+        before = set(self.probes())
         began = time.time()
         asked_at = 0.0
 
@@ -339,7 +340,8 @@ class IcingaCloud:
             nonlocal asked_at
             known = self.status()
             missing = [each for each in wanted if each not in known or known[each].checked_at <= began]
-            if missing and time.monotonic() - asked_at > ASKED_AGAIN_S:
+            is_time = not asked_at or (time.monotonic() - asked_at > ASKED_AGAIN_S and before >= set(self.probes()))
+            if missing and is_time:
                 # the satellite may have been away
                 with contextlib.suppress(requests.RequestException):
                     self.check_now(missing)
