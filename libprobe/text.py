@@ -8,6 +8,11 @@ from __future__ import annotations
 
 import math
 import re
+from itertools import islice
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 _TERMINAL = re.compile(r"\x1b(?:\[[0-?]*[@-~]?|[\]PX^_][^\x07\x1b]*(?:\x07|\x1b\\)|.)?", re.DOTALL)
 """ECMA-48's control sequences and strings; a string without its end must not swallow what we say after it."""
@@ -19,6 +24,9 @@ _UNSEEN = {
     **dict.fromkeys([0x115F, 0x1160, 0x2800, 0x3164, 0xFFA0, 0x1D159], " "),
 }
 """What Python calls printable and no font shows: joiners and variation selectors, and letters that are blank."""
+
+MAX_COMPARED, MAX_COMPARED_CHARS = 300, 200
+"""How many words of others are compared with one of ours, and how much of each: more of either takes its time."""
 
 MAX_MARKS = 4
 """Combining marks on one letter that are kept; no script needs more, and hundreds cover the lines around them."""
@@ -91,3 +99,16 @@ def duration(seconds: float) -> str:
 def number_of(count: int | str, noun: str, plural: str = "") -> str:
     """`1 VM`, `2 VMs`. plural: of a noun that has another than with an s, `entries`."""
     return f"{count} {noun}" if str(count) == "1" else f"{count} {plural or f'{noun}s'}"
+
+
+def similar(
+    word: str, known: Iterable[str], *, count: int = 1, cutoff: float = 0.6, most: int = MAX_COMPARED
+) -> list[str]:
+    """Those of the words that others named that are most like one, at most `count`, the likeliest first.
+
+    cutoff: how alike they have to be, from 0 to 1 (difflib's ratio). most: how many are looked at.
+    """
+    import difflib
+
+    compared = [each[:MAX_COMPARED_CHARS] for each in islice(known, most)]
+    return difflib.get_close_matches(word[:MAX_COMPARED_CHARS], compared, n=count, cutoff=cutoff)

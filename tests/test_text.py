@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from libprobe.text import decimal, duration, number_of, safe, shortened
+from libprobe.text import decimal, duration, number_of, safe, shortened, similar
 from tests.conftest import ROOT
 
 
@@ -161,3 +161,11 @@ def test_no_sentence_counts_in_the_plural_by_itself():
     paths = [*ROOT.glob("libprobe/**/*.py"), *(path for path in ROOT.glob("probes/*") if path.is_file())]
     found = {words: path.name for path in paths for words in counted_by_hand(path.read_text())}
     assert {words: name for words, name in found.items() if words not in AT_LEAST_TWO} == {}
+
+
+def test_of_many_and_long_words_so_many_and_so_much_of_each_are_compared():
+    known = [*("x" * 200 for _ in range(299)), "ops.example.org", "ops.example.com"]
+    assert similar("ops.example.net", known) == ["ops.example.org"]
+    assert similar("ops.example.net", known, count=2, most=301) == ["ops.example.org", "ops.example.com"]
+    assert similar("y" * 10_000, ["y" * 9_999]) == ["y" * 200]
+    assert similar("ops", known) == []

@@ -15,7 +15,7 @@ from libprobe.clients.http import without_query
 from libprobe.failures import CRITICAL, WARNING, BadData, Failure, HelperFailure, Misconfigured
 from libprobe.formats import accounting
 from libprobe.records import Record
-from libprobe.text import duration, number_of
+from libprobe.text import duration, number_of, similar
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -165,13 +165,11 @@ class SiteAccounting(Check):
         return rows[0]
 
     def _absent(self, page: accounting.Page, where: str) -> str:
-        import difflib
-
         names = {row.site.casefold()[:60]: row.site for row in page.rows[:1000]}
-        near = difflib.get_close_matches(self.subject.casefold()[:60], list(names), n=3, cutoff=0.6)
-        similar = f"; similar names there: {', '.join(names[each] for each in near)}" if near else ""
+        near = similar(self.subject.casefold()[:60], names, count=3, most=len(names))
+        alike = f"; similar names there: {', '.join(names[each] for each in near)}" if near else ""
         return (
-            f"{self.subject} is not among the {number_of(len(page.rows), 'site')} of the {where}{similar} "
+            f"{self.subject} is not among the {number_of(len(page.rows), 'site')} of the {where}{alike} "
             "(its records have to carry the GOCDB site name)"
         )
 

@@ -14,7 +14,7 @@ from libprobe.checks.base import Check, judged
 from libprobe.clients.http import without_query
 from libprobe.failures import CRITICAL, WARNING, BadData
 from libprobe.formats import imagelist, smime
-from libprobe.text import duration, number_of
+from libprobe.text import duration, number_of, similar
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -241,12 +241,10 @@ class PublishedList(Check):
             yield judged(CRITICAL, f"{self.subject}: the image {image.mpuri} expired {past} ago")
 
     def _missing(self, found: imagelist.ImageList) -> str:
-        import difflib
-
         offered = [image.mpuri for image in found.images if image.mpuri]
         base = imagelist.without_revision(self._image)
         near = [each for each in offered if imagelist.without_revision(each) == base]
-        near = near or difflib.get_close_matches(self._image[:200], [each[:200] for each in offered[:300]], n=1)
+        near = near or similar(self._image, offered)
         nearest = f"; the nearest is {near[0]}" if near else ""
         return f"{self.subject}: {self._image} is not among its {number_of(len(found.images), 'image')}{nearest}"
 

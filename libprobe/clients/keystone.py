@@ -25,10 +25,10 @@ from libprobe.failures import (
 )
 from libprobe.formats import occi
 from libprobe.records import Record
+from libprobe.text import MAX_COMPARED_CHARS, similar
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable
     from typing import Any
 
     from libprobe.clients.http import HttpClient, Response
@@ -196,7 +196,7 @@ class Keystone:
             raise failure
         wanted = f"project {self._wish.project}" if self._wish.project else f"a project for VO {self._wish.vo}"
         if self._wish.project and projects:
-            near = _nearest(self._wish.project, (project["name"] for project in projects))
+            near = _nearest(self._wish.project, [project["name"] for project in projects])
             raise Misconfigured(
                 f"Keystone {self.base} has no {wanted} for us, which --project names",
                 remedy=f"choose one that it offers: {near}",
@@ -256,13 +256,9 @@ class _NoProvider(_NotOffered):
     """The identity provider is not there."""
 
 
-def _nearest(wanted: str, names: Iterable[str]) -> str:
+def _nearest(wanted: str, names: list[str]) -> str:
     """The names that are most like one that is missing, at most five."""
-    import difflib
-
-    # the site names them: comparing many or long ones takes its time
-    there = [name[:200] for name in names][:300]
-    return ", ".join(difflib.get_close_matches(wanted, there, n=5, cutoff=0.5) or there[:5])
+    return ", ".join(similar(wanted, names, count=5, cutoff=0.5) or [name[:MAX_COMPARED_CHARS] for name in names[:5]])
 
 
 def _is_of_site(base: str, endpoint: str, trusted: str) -> bool:
