@@ -61,16 +61,21 @@ def until(condition: Callable[[], T], what: str = "", *, patience_s: float = AMP
     return value
 
 
+def excused(what: str) -> bool:
+    """Whether this machine has too much else to do for `what` to be judged; it is one more `unjudged` then."""
+    wanted = demand()
+    if wanted > OWN_DEMAND:
+        unjudged.append(f"{TOO_BUSY}: {what}, {wanted:.0f} processes per processor")
+    return wanted > OWN_DEMAND
+
+
 def timer_was_first(sentence: str) -> bool:
     """Whether a run ended by the timer behind its deadline, which tells less of why, and the machine is to blame.
 
     Both go off within a quarter of a second; a process that waits that long for its turn finds both at once.
     """
     is_so = bool(re.search(r"did not let us finish within [\d.]+ m?s|not (?:finished|read) within [\d.]+ s", sentence))
-    wanted = demand() if is_so else 0.0
-    if wanted > OWN_DEMAND:
-        unjudged.append(f"{TOO_BUSY}: {sentence!r}, {wanted:.0f} processes per processor")
-    return wanted > OWN_DEMAND
+    return is_so and excused(repr(sentence))
 
 
 class Watch:
@@ -91,6 +96,5 @@ def judge(took_s: float, limit_s: float, *, not_before: float = 0.0, late_s: flo
     """A time that was measured, in the way of `Watch.ended_within`."""
     assert took_s >= not_before, f"took {took_s:.2f} s, not as long as {not_before:g} s"
     if took_s >= limit_s + late_s:
-        wanted = demand()
-        assert wanted > OWN_DEMAND, f"took {took_s:.2f} s, the limit is {limit_s:g} s"
-        unjudged.append(f"{TOO_BUSY}: took {took_s:.1f} s, limit {limit_s:g} s, {wanted:.0f} processes per processor")
+        is_excused = excused(f"took {took_s:.1f} s, limit {limit_s:g} s")
+        assert is_excused, f"took {took_s:.2f} s, the limit is {limit_s:g} s"

@@ -33,7 +33,8 @@ from tests.nagios import STATES, STOP_S, Service, command_line
 from tests.pace import AMPLE_S
 
 from .downtimes import Downtime
-from .monitor import ASKED_AGAIN_S, INTERVAL_FACTOR, NotWritten
+from .monitor import INTERVAL_FACTOR, NotWritten
+from .scenes import checked_since
 
 PROGRAM = shutil.which("icinga2") or "/usr/sbin/icinga2"
 PACKAGE = "icinga2-bin"
@@ -331,24 +332,7 @@ class IcingaCloud:
 
     def round(self, services: Iterable[Service]) -> None:
         """Have services checked; returns when each has the result of a check that began after this call."""
-        wanted = set(services)
-        before = set(self.probes())
-        began = time.time()
-        asked_at = 0.0
-
-        def is_done() -> bool:
-            nonlocal asked_at
-            known = self.status()
-            missing = [each for each in wanted if each not in known or known[each].checked_at <= began]
-            is_time = not asked_at or (time.monotonic() - asked_at > ASKED_AGAIN_S and before >= set(self.probes()))
-            if missing and is_time:
-                # the satellite may have been away
-                with contextlib.suppress(requests.RequestException):
-                    self.check_now(missing)
-                    asked_at = time.monotonic()
-            return not missing
-
-        self.until(is_done, "every service was checked once more")
+        checked_since(self, services, time.time(), self.check_now)
 
     def until(self, condition: Callable[[], object], what: str, patience_s: float = AMPLE_S) -> None:
         """Wait for a condition. Raises: AssertionError that says what was waited for and how things stand."""

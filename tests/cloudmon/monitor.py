@@ -8,7 +8,6 @@ The configuration is the generated one. What `TEST_MONITOR` adds belongs to the 
 
 from __future__ import annotations
 
-import contextlib
 import subprocess
 import time
 from collections.abc import Iterable
@@ -18,8 +17,9 @@ from tests.conftest import ROOT, command
 from tests.federation.federation import Federation
 from tests.nagios import PROGRAM, Nagios, Service
 
+from .scenes import checked_since
+
 INTERVAL_FACTOR = 0.01  # OCCI-VM every 36 s, the TCP metrics every 9 s: half a processor for the whole federation
-ASKED_AGAIN_S = 12.0
 
 TEST_MONITOR = """
 # A monitor for tests: begins at once, writes down at once what it finds, and sends no mail. On a machine that is
@@ -98,22 +98,5 @@ class CloudMonitor(Nagios):
 
     def round(self, services: Iterable[Service]) -> None:
         """Have services checked; returns when each has the result of a check that began after this call."""
-        wanted = set(services)
-        before = set(self.probes())
         began = int(time.time())  # Nagios notes whole seconds
-        asked_at = 0.0
-
-        def is_done() -> bool:
-            nonlocal asked_at
-            known = self.status()
-            missing = [each for each in wanted if each not in known or known[each].checked_at <= began]
-            is_time = not asked_at or (time.monotonic() - asked_at > ASKED_AGAIN_S and before >= set(self.probes()))
-            if missing and is_time:
-                # A service that is being checked just then does not take the command. While checks run, none is asked
-                # for again: Nagios starts a forced one as often as it is told to, on a busy machine hundreds.
-                with contextlib.suppress(OSError):
-                    self.check_now(missing, max(began + 1, int(time.time())))
-                    asked_at = time.monotonic()
-            return not missing
-
-        self.until(is_done, "every service was checked once more")
+        checked_since(self, services, began, lambda those: self.check_now(those, max(began + 1, int(time.time()))))

@@ -17,7 +17,7 @@ from tests.nagios import Service
 
 from .downtimes import outages_of_the_gocdb_and_no_other_are_scheduled_and_ended, tell
 from .icinga import SATELLITE, IcingaCloud
-from .scenes import CONTEXT, NEW_HOST, NEW_SITE, VM, builder, building, checked_until, finish_building, registered
+from .scenes import CONTEXT, NEW_HOST, NEW_SITE, VM, builder, building, expect_states, finish_building, registered
 
 pytestmark = pytest.mark.needs("icinga2-bin")
 
@@ -66,7 +66,7 @@ def faults_turn_exactly_the_right_services_critical_until_they_are_mended(monito
     expired.certificate("expired")
     monitor.round(monitor.status())
     monitor.round(reasons)  # two attempts make it hard: now people would be told
-    checked_until(monitor, dict.fromkeys(reasons, "CRITICAL"))
+    expect_states(monitor, dict.fromkeys(reasons, "CRITICAL"))
     found = monitor.status()
     for service, reason in reasons.items():
         assert re.fullmatch(reason, found[service].output), found[service].output
@@ -75,7 +75,7 @@ def faults_turn_exactly_the_right_services_critical_until_they_are_mended(monito
     full.faults.clear()
     expired.certificate("good")
     monitor.round(reasons)
-    checked_until(monitor, {})
+    expect_states(monitor, {})
 
 
 def a_new_site_appears_after_a_reload_and_a_running_check_goes_on(monitor: IcingaCloud) -> None:
@@ -104,7 +104,7 @@ def a_new_site_appears_after_a_reload_and_a_running_check_goes_on(monitor: Icing
     monitor.until(lambda: running not in monitor.probes(), "the probe that was running has ended")
     assert identifier in [gone for _, gone in slow.occi.deleted]
     monitor.round([Service(slow.hostname, VM)])
-    checked_until(monitor, {})
+    expect_states(monitor, {})
 
 
 def the_interface_of_icinga_refuses_a_wrong_password(monitor: IcingaCloud) -> None:
