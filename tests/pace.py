@@ -46,10 +46,15 @@ def demand() -> float:
     return max(sum(running) / len(running), os.getloadavg()[0]) / (os.cpu_count() or 1)
 
 
+def factor() -> float:
+    """How many times as long as with this suite alone on the machine something may take, 1 there."""
+    return max(1.0, demand() - OWN_DEMAND)
+
+
 def seconds(alone: float) -> float:
     """A time chosen for this suite alone on the machine, stretched (to whole seconds) where much else is done."""
-    factor = demand() - OWN_DEMAND
-    return alone if factor <= 1.0 else max(alone, min(float(math.ceil(alone * factor)), LONGEST_S))
+    times = factor()
+    return alone if times <= 1.0 else max(alone, min(float(math.ceil(alone * times)), LONGEST_S))
 
 
 def until(condition: Callable[[], T], what: str = "", *, patience_s: float = AMPLE_S, every_s: float = 0.01) -> T:

@@ -16,10 +16,17 @@ from pathlib import Path
 from tests.conftest import ROOT, command
 from tests.federation.federation import Federation
 from tests.nagios import PROGRAM, Nagios, Service
+from tests.pace import factor
 
 from .scenes import checked_since
 
 INTERVAL_FACTOR = 0.01  # OCCI-VM every 36 s, the TCP metrics every 9 s: half a processor for the whole federation
+
+
+def at_our_pace() -> float:
+    """The factor for intervals, longer where much else is done: checks by the clock would take what time there is."""
+    return INTERVAL_FACTOR * min(factor(), 10.0)
+
 
 TEST_MONITOR = """
 # A monitor for tests: begins at once, writes down at once what it finds, and sends no mail. On a machine that is

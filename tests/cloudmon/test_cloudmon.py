@@ -20,7 +20,7 @@ from tests.pace import AMPLE_S
 
 from . import pages
 from .downtimes import OfNagios, outages_of_the_gocdb_and_no_other_are_scheduled_and_ended
-from .monitor import CloudMonitor
+from .monitor import CloudMonitor, at_our_pace
 from .scenes import CONTEXT, NEW_HOST, NEW_SITE, VM, builder, building, expect_states, finish_building, registered
 
 pytestmark = pytest.mark.needs("nagios4-core")
@@ -37,7 +37,7 @@ def monitor(whole_machine: None, tmp_path_factory: pytest.TempPathFactory) -> It
             url = f"stomp://localhost:{messages.plain}/"
             federation.gocdb.add_service(pi.Service("mq.fedcloud.test", "egi.MSGBroker", "EGI-MESSAGES", url=url))
         try:
-            with CloudMonitor(federation, directory / "monitor") as running:
+            with CloudMonitor(federation, directory / "monitor", interval_factor=at_our_pace()) as running:
                 yield running
         finally:
             if messages:

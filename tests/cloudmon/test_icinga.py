@@ -17,6 +17,7 @@ from tests.nagios import Service
 
 from .downtimes import outages_of_the_gocdb_and_no_other_are_scheduled_and_ended, tell
 from .icinga import SATELLITE, IcingaCloud
+from .monitor import at_our_pace
 from .scenes import CONTEXT, NEW_HOST, NEW_SITE, VM, builder, building, expect_states, finish_building, registered
 
 pytestmark = pytest.mark.needs("icinga2-bin")
@@ -28,7 +29,7 @@ def monitor(whole_machine: None, tmp_path_factory: pytest.TempPathFactory) -> It
     directory = tmp_path_factory.mktemp("icinga")
     with (
         Federation(directory / "federation") as federation,
-        IcingaCloud(federation, directory / "monitor") as running,
+        IcingaCloud(federation, directory / "monitor", interval_factor=at_our_pace()) as running,
     ):
         yield running
 
