@@ -10,15 +10,16 @@ PYTHON ?=
 WORKERS ?= $(shell expr 2 \* $$(nproc) + 1)
 
 # What depends on the interpreter: all but what tries foreign daemons, pages, packages and what is made from the sources.
-# .ci/run runs all tests with the system's own Python, and these with every other one of the machine.
+# .ci/run runs all tests with the system's own Python, and these with every other version of the machine.
 OF_PYTHON := $(filter-out tests/test_project.py,$(wildcard tests/test_*.py)) tests/checks tests/clients tests/federation tests/formats tests/ncg tests/probes \
 	tests/selfcheck tests/state tests/worker
-# What depends on the distribution as well: its OpenSSL, its LDAP server, its tools. .ci/run runs these on the other Debian.
+# What depends on the distribution as well: its OpenSSL, its LDAP server, its tools. .ci/run runs these on the other Debian,
+# and with another patch release of the system's own version of Python.
 OF_DEBIAN := tests/clients tests/federation tests/formats/test_cms.py tests/formats/test_names.py \
 	tests/probes/test_check_endpoint_tcp.py tests/probes/test_check_cloud_bdii.py \
 	tests/probes/test_check_cloud_bdii_debian.py tests/probes/test_revocation.py tests/probes/test_check_broker.py
 
-.PHONY: help plan tools test-all test-python other-debian clean-machine demo test test-busy lint check wheel packages image federation cloudmon reliability bench fuzz mutation man completion lock dist audit clean
+.PHONY: help plan tools test-all test-python test-patch-release other-debian clean-machine demo test test-busy lint check wheel packages image federation cloudmon reliability bench fuzz mutation man completion lock dist audit clean
 
 demo: $(VENV)/ready-demo
 	@$(ALONE) $(BIN)/python -m tests.demo
@@ -40,6 +41,10 @@ test-all: tools
 # PYTHON=/path/to/python3.12: the part of the tests that depends on the interpreter, with that one
 test-python:
 	$(MAKE) --no-print-directory test VENV=.venv-$$($(PYTHON) -c 'import sys; print("%d.%d.%d" % sys.version_info[:3])') WHAT="$(OF_PYTHON)"
+
+# PYTHON=/path/to/python3.11: what differed between the patch releases of one version so far: how ssl and sockets fail
+test-patch-release:
+	$(MAKE) --no-print-directory test-python OF_PYTHON="$(OF_DEBIAN)"
 
 # a new machine with the other Debian (12 or 13), in a directory: the README's two commands, and that all can be taken back
 other-debian:

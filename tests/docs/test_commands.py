@@ -33,6 +33,7 @@ NOT_RUN = {
     "make check": MAKE,
     "make plan": "asks apt about the whole machine; tests/scripts/test_add_packages.py does so with a small one",
     "make test-python PYTHON=/usr/local/bin/python3.12": MAKE,
+    "make test-patch-release PYTHON=/usr/local/bin/python3.11": MAKE,
     "make other-debian": MAKE,
     "make reliability": MAKE,
     "make lint": "the linters run beside the tests",
