@@ -66,7 +66,7 @@ def test_icinga_writes_what_the_dashboard_reads(federation, influx, tmp_path: Pa
         lines = until_there(influx.lines, process, tmp_path / "output")
     finally:
         os.killpg(process.pid, signal.SIGTERM)
-        process.wait(60)
+        process.wait(AMPLE_S)
     for (measurement, label), tags in lines.items():
         if measurement in FINISHED and label:
             assert any(answers(query, measurement, tags) for query in queries()), (measurement, tags)

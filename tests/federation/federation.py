@@ -76,7 +76,8 @@ class HttpService:
         return self.web.faults
 
     def reset(self) -> None:
-        """No faults, the good certificate, nothing asked yet."""
+        """No faults, the good certificate, nothing asked yet, and nothing still done of what was."""
+        self.web.hang_up()
         self.faults.clear()
         self.web.requests.clear()
         if self._good is not None:

@@ -493,6 +493,28 @@ def test_type_and_date_can_be_wrong(server: WebServer, faults: Faults) -> None:
     assert abs(email.utils.parsedate_to_datetime(date).timestamp() - time.time() + 86400) < 10
 
 
+@pytest.mark.parametrize("doing", ["slow", "late-answer", "mute", "drip-body"])
+def test_after_hanging_up_nothing_is_done_for_an_earlier_client(
+    doing: str, server: WebServer, faults: Faults, app: App
+) -> None:
+    faults.on(doing, times=1, **({"seconds": AMPLE_S} if doing in ("slow", "late-answer") else {}))
+    with connected(server) as sock:
+        send(sock, b"POST /x HTTP/1.1\r\nHost: h\r\nContent-Length: 4\r\n\r\nbody")
+        until(lambda: faults.get(doing) is None)
+        server.hang_up()
+        handled = len(app.handled)
+        assert not [
+            thread for thread in threading.enumerate() if thread.name.startswith("echo-") and not is_acceptor(thread)
+        ]
+        assert everything(sock).count(b"POST /x") == 0
+    assert get(server)[0].status == 200
+    assert len(app.handled) == handled + 1
+
+
+def is_acceptor(thread: threading.Thread) -> bool:
+    return thread.name == "echo-accept"
+
+
 def test_slow_waits_before_and_late_after_the_application(server: WebServer, faults: Faults, app: App) -> None:
     for name, early in (("slow", False), ("late-answer", True)):
         app.handled.clear()

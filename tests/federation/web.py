@@ -155,6 +155,7 @@ class WebServer:
         self.requests: list[Exchange] = []
         self.defects: list[str] = []
         self.stopping = threading.Event()
+        self._hung_up = threading.Event()
         self._context: ssl.SSLContext | None = None
         self._lock = threading.Lock()
         self._open: dict[socket.socket, threading.Thread] = {}
@@ -202,13 +203,18 @@ class WebServer:
         if self._acceptor is not None:
             self._acceptor.join(2)
             self._acceptor = None
+        self.hang_up()
+
+    def hang_up(self) -> None:
+        """End every connection, and wait until nothing is done for any of them, whose client gave up or not."""
         with self._lock:
             connections = dict(self._open)
+            hung_up, self._hung_up = self._hung_up, threading.Event()
+        hung_up.set()
         for sock in connections:
             _shut(sock)
-        deadline = time.monotonic() + 2
         for thread in connections.values():
-            thread.join(max(0.0, deadline - time.monotonic()))
+            thread.join()
 
     def __enter__(self) -> WebServer:
         self.start()
@@ -239,16 +245,16 @@ class WebServer:
                     return
                 time.sleep(0.01)  # out of file descriptors: better late than a dead server
                 continue
-            thread = threading.Thread(
-                target=self._serve, args=(sock,), name=f"{self.name}-{sock.fileno()}", daemon=True
-            )
             with self._lock:
+                connection = _Connection(self, sock, self._hung_up)
+                thread = threading.Thread(
+                    target=self._serve, args=(sock, connection), name=f"{self.name}-{sock.fileno()}", daemon=True
+                )
                 self.connections += 1
                 self._open[sock] = thread
-            thread.start()
+                thread.start()
 
-    def _serve(self, sock: socket.socket) -> None:
-        connection = _Connection(self, sock)
+    def _serve(self, sock: socket.socket, connection: _Connection) -> None:
         try:
             # A small answer must not wait for the acknowledgement of the one before.
             sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
@@ -286,8 +292,9 @@ class _Connection:
     a reset.
     """
 
-    def __init__(self, server: WebServer, sock: socket.socket) -> None:
+    def __init__(self, server: WebServer, sock: socket.socket, hung_up: threading.Event) -> None:
         self.server = server
+        self.hung_up = hung_up
         self.faults = server.faults
         self.sock = sock
         self.stream: socket.socket | ssl.SSLSocket = sock
@@ -453,8 +460,8 @@ class _Connection:
             self._sleep(interval)
 
     def _sleep(self, seconds: float) -> None:
-        if self.server.stopping.wait(seconds):
-            raise _Closed("by stop()")
+        if self.hung_up.wait(seconds):
+            raise _Closed("by the server")
 
     def _wait_for_close(self) -> None:
         while self.stream.recv(CHUNK):
