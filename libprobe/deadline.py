@@ -1,8 +1,11 @@
-"""One deadline for a whole run, and the two ways in which a run is ended from outside.
+"""One deadline for a whole run, whose time passed meanwhile, and the two ways in which a run is ended from outside.
 
 A library's own time-out restarts with each byte, so every wait asks the deadline how long it may
 still take. `Deadline.enforced` backs that up with a timer whose exception is no `Exception`, so
 that no library's `except Exception` can swallow it.
+
+Every wait for somebody else is counted as such; the rest of the time is this machine's: loading, computing, being
+stopped or starved. Whoever took the larger part is why a run was late.
 """
 
 from __future__ import annotations
@@ -17,6 +20,26 @@ if TYPE_CHECKING:
 
 ENFORCE_AFTER_S = 0.25
 """How long the timer lets the ordinary waits, which end by themselves, be late."""
+
+
+LATE_S = 0.1
+"""A wait that ends so much later than it was to end shows that this process was not run meanwhile."""
+
+
+class Waits:
+    """Seconds of a run in which it was somebody else's turn."""
+
+    __slots__ = ("seconds",)
+
+    def __init__(self) -> None:
+        self.seconds = 0.0
+
+    def add(self, took: float, asked: float) -> None:
+        """Count one wait. took: how long it was; asked: after how long it would have ended by itself.
+
+        What it took beyond that is not the other's: this process was stopped, or got no processor.
+        """
+        self.seconds += took if took <= asked + LATE_S else asked
 
 
 class OutOfTime(BaseException):
@@ -44,7 +67,8 @@ def end_on_signals() -> None:
             raise Interrupted(f"interrupted by {signal.Signals(number).name}")
 
     for each in numbers:
-        signal.signal(each, interrupt)
+        if signal.getsignal(each) is not signal.SIG_IGN:  # as nohup has it
+            signal.signal(each, interrupt)
 
 
 class Deadline:
@@ -58,6 +82,7 @@ class Deadline:
         self._clock = clock
         self._start = clock()
         self._end = self._start + seconds
+        self.waits = Waits()
 
     def remaining(self) -> float:
         """Seconds left, never below 0."""
@@ -74,6 +99,14 @@ class Deadline:
     def passed(self) -> bool:
         return self.remaining() <= 0.0
 
+    def theirs(self) -> float:
+        """Seconds since the run began in which others were waited for."""
+        return self.waits.seconds
+
+    def ours(self) -> float:
+        """Seconds since the run began that this machine took itself."""
+        return max(0.0, self.elapsed() - self.waits.seconds)
+
     def before(self, reserve: float) -> Deadline:
         """A deadline that is always `reserve` seconds earlier than this one, whatever becomes of it."""
         return _Earlier(self, reserve)
@@ -83,8 +116,11 @@ class Deadline:
         self._end = min(self._end, self._clock() + seconds)
 
     def sleep(self, seconds: float) -> None:
-        """Sleep, but not beyond the deadline."""
-        time.sleep(min(seconds, self.remaining()))
+        """Give somebody else time, but not beyond the deadline."""
+        asked = min(seconds, self.remaining())
+        began = self._clock()
+        time.sleep(asked)
+        self.waits.add(self._clock() - began, asked)
 
     @contextmanager
     def enforced(self) -> Iterator[Deadline]:
@@ -104,11 +140,13 @@ class Deadline:
             yield self
             return
         began = self._clock()
-        before, _ = signal.setitimer(signal.ITIMER_REAL, self.remaining() + ENFORCE_AFTER_S, 1.0)
+        before = 0.0
         try:
+            before, _ = signal.setitimer(signal.ITIMER_REAL, self.remaining() + ENFORCE_AFTER_S, 1.0)
             yield self
         finally:
-            for _ in range(2):
+            late: BaseException | None = None
+            while True:
                 try:
                     signal.setitimer(signal.ITIMER_REAL, 0)
                     # a signal that is still on its way must not end the process, as the default would
@@ -116,9 +154,13 @@ class Deadline:
                     break
                 except OutOfTime:
                     continue  # it went off just now, when the block was done: a timer left set would go off anywhere
+                except Interrupted as end:
+                    late = end  # comes once; the timer is disarmed first
             if before:
                 left = before - (self._clock() - began)
                 signal.setitimer(signal.ITIMER_REAL, max(left, 0.001), 1.0)
+            if late:
+                raise late
 
 
 class _Earlier(Deadline):
@@ -127,6 +169,7 @@ class _Earlier(Deadline):
         self._whole = whole
         self._reserve = reserve
         self._start = whole._start
+        self.waits = whole.waits
 
     def _left(self) -> float:
         return self._whole._left() - self._reserve

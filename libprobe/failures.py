@@ -12,15 +12,31 @@
     │  └─ BadData             what it published is missing or malformed
     ├─ HelperFailure       UNKNOWN    the GOCDB, a portal or another third party failed us
     ├─ OwnCredential       UNKNOWN    our certificate, proxy or token is absent or unusable
+    ├─ OwnMachine          UNKNOWN    this monitoring host: no route, no memory, no time
     └─ Misconfigured       UNKNOWN    bad option, unreadable file, state that cannot be kept
 
     OutOfTime, Interrupted            not failures but the end of a run; see `libprobe.deadline`
 
 CRITICAL lowers a site's availability, so it must be the site's own doing. A failure's text is one
 sentence for the status line: what was asked, of whom, what came back. `remedy` says what to do.
+Which of them a broken exchange is follows from how far it had come and whose turn it was: see
+`libprobe.clients.exchange`. An exception that is none of these is a bug, and UNKNOWN.
 """
 
 from __future__ import annotations
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Protocol
+
+    class Course(Protocol):
+        """What a failure has to know of its `libprobe.clients.exchange.Exchange`."""
+
+        asked: str
+
+        @property
+        def may_have_arrived(self) -> bool: ...
+        def words(self) -> str: ...
 
 OK, WARNING, CRITICAL, UNKNOWN = 0, 1, 2, 3
 """Exit codes of the Nagios plugin API."""
@@ -34,9 +50,11 @@ class Failure(Exception):
     sentence: what was asked, of whom and what came back; may carry text from outside, which is made
               safe where it is printed.
     remedy:   what the reader can do about it, if that is known; shown after the sentence.
+    exchange: the exchange that failed, None where it is about no single one.
     """
 
     status = UNKNOWN
+    exchange: Course | None = None
 
     def __init__(self, sentence: str, *, remedy: str = "") -> None:
         super().__init__(sentence)
@@ -91,6 +109,10 @@ class HelperFailure(Failure):
 
 class OwnCredential(Failure):
     """Our own certificate, proxy or token is absent, unusable or about to end."""
+
+
+class OwnMachine(Failure):
+    """This monitoring host cannot do what is needed: no route, no memory, no descriptors, no time."""
 
 
 class Misconfigured(Failure):

@@ -13,7 +13,7 @@ import sys
 
 from libprobe import redact
 from libprobe.failures import STATUS_NAMES, UNKNOWN
-from libprobe.text import number_of, safe, shortened
+from libprobe.text import number_of, safe, shortened, visible
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -132,7 +132,12 @@ def page_of(program: str) -> str:
 
 
 def _clean(text: str, limit: int) -> str:
-    return shortened(redact.blank(text), limit)
+    """Text as it is printed. Secrets are blanked before it is made safe, after, and where unseen letters part them."""
+    text = text[: limit * 8]
+    bare = visible(text)
+    if redact.blank(bare) != bare:
+        text = bare
+    return shortened(redact.blank(safe(redact.blank(text))), limit)
 
 
 def _size(text: str) -> int:

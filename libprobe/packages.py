@@ -6,11 +6,9 @@ What is left out here was measured to matter and is not used: see who calls. Not
 from __future__ import annotations
 
 import sys
-from contextlib import contextmanager
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from types import ModuleType
     from typing import Any
 
@@ -55,19 +53,3 @@ def _is_module(package: ModuleType, name: str) -> bool:
     from importlib.machinery import PathFinder
 
     return PathFinder.find_spec(f"{package.__name__}.{name}", package.__path__) is not None
-
-
-@contextmanager
-def without(*names: str) -> Iterator[None]:
-    """Let imports of optional packages fail in the block, as they would where these are not installed.
-
-    One that is loaded already stays. For a library whose code does without.
-    """
-    absent = [name for name in names if name not in sys.modules]
-    for name in absent:
-        sys.modules[name] = None  # type: ignore[assignment]  # a documented way to make an import fail
-    try:
-        yield
-    finally:
-        for name in absent:
-            del sys.modules[name]

@@ -127,6 +127,8 @@ def _bug(error: Exception) -> str:
     """A sentence for what no check raises on purpose."""
     if missing := output.missing_library(error):
         return missing
+    if isinstance(error, RuntimeError) and "start new thread" in str(error):
+        return f"this machine has not what the check needs: {error} (raise its limits, or run less at a time)"
     if isinstance(error, MemoryError) or getattr(error, "errno", None) in _NO_MEANS:
         what = getattr(error, "strerror", None) or "no memory left"
         return f"this machine has not what the check needs: {what} (raise its limits, or run less at a time)"
@@ -234,7 +236,8 @@ class _Signals:
         import signal
 
         for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
-            signal.signal(number, self._interrupt)
+            if signal.getsignal(number) is not signal.SIG_IGN:  # nohup, or a shell's background job
+                signal.signal(number, self._interrupt)
 
     def ignore(self) -> None:
         """From here on nothing may keep the report from being printed."""

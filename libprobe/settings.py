@@ -103,7 +103,8 @@ def _parse(data: bytes, path: str) -> Settings:
 
     if len(data) > MAX_BYTES:
         raise Misconfigured(f"settings file {path} is larger than {MAX_BYTES} bytes")
-    parser = configparser.ConfigParser(interpolation=None)
+    # [DEFAULT] is a section like any other, and none that we know: its values would hold nowhere
+    parser = configparser.ConfigParser(interpolation=None, default_section="")
     try:
         parser.read_string(data.decode("utf-8"), source=path)
     except UnicodeDecodeError:

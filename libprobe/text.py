@@ -42,6 +42,16 @@ def safe(text: object) -> str:
     return " ".join(plain.translate(_MARKUP).split())
 
 
+def visible(text: str) -> str:
+    """The text without what nobody sees, and with nothing in its place: a secret can be interspersed with it."""
+    plain = _TERMINAL.sub("", text)
+    if plain.isascii():
+        return plain
+    from unicodedata import category
+
+    return "".join(char for char in plain if char.isascii() or (ord(char) not in _UNSEEN and category(char) != "Cf"))
+
+
 def _with_few_marks(text: str) -> str:
     from unicodedata import category
 

@@ -236,8 +236,13 @@ def test_an_interruption_is_unknown_with_what_was_found():
     assert execute(made(body)) == (UNKNOWN, "DEMO UNKNOWN - interrupted by SIGTERM | value=1;10;20\n")
 
 
-def test_time_that_is_up_within_the_check_is_the_endpoints_and_before_it_this_machines():
+def test_time_that_is_up_while_the_endpoint_was_waited_for_is_its_doing_and_else_this_machines():
     def slow(check: Check) -> Iterator[Metric]:
+        check.deadline.waits.add(1000.0, 1000.0)  # as if it had been the endpoint's turn
+        time.sleep(300)
+        yield
+
+    def slow_by_itself(check: Check) -> Iterator[Metric]:
         time.sleep(300)
         yield
 
@@ -249,6 +254,9 @@ def test_time_that_is_up_within_the_check_is_the_endpoints_and_before_it_this_ma
     within = seconds(0.05)
     limit = f"the endpoint did not let us finish within {duration(within)}; raise -t to wait longer"
     assert execute(made(slow), "-t", f"{within:g}") == (CRITICAL, f"DEMO CRITICAL - {limit}\n")
+    code, said = execute(made(slow_by_itself), "-t", f"{within:g}")
+    limit = f"DEMO UNKNOWN - this machine did not get the check done within {duration(within)}: "
+    assert (code, said[: len(limit)]) == (UNKNOWN, limit)
     limit = f"this machine did not get the check done within {within:g} s; is it overloaded?"
     assert execute(never, "-t", f"{within:g}") == (UNKNOWN, f"DEMO UNKNOWN - {limit}\n")
     watch.ended_within(25)

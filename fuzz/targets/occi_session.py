@@ -19,6 +19,7 @@ from libprobe.access import Access
 from libprobe.checks.compute import ComputeLifeCycle, Wanted
 from libprobe.checks.offer import OcciOffer, read_needs
 from libprobe.clients import sockets
+from libprobe.clients.exchange import SENDING, Exchange
 from libprobe.clients.http import HttpClient
 from libprobe.clients.keystone import Wish
 from libprobe.clients.occi import OcciClient
@@ -121,17 +122,19 @@ def _peer(answers: Iterator[bytes]) -> Iterator[_Clock]:
     """Let connections lead to the answers, and sleeping be over at once."""
     clock = _Clock()
 
-    def connect(host: str, port: int, deadline: Deadline, **_: Any) -> sockets.DeadlineSocket:
+    def connect(exchange: Exchange, **_: Any) -> sockets.DeadlineSocket:
         answer = next(answers, None)
         if answer is None:
-            raise Refused(f"{host} port {port}: connection refused; nothing listens there")
+            raise Refused(f"{exchange.asked}: connection refused; nothing listens there")
         ours, theirs = socket.socketpair()
         with theirs:
             theirs.setblocking(False)
             theirs.send(answer[: 64 << 10] or b"\r\n")
             theirs.shutdown(socket.SHUT_WR)
         made = sockets.DeadlineSocket(fileno=ours.detach())
-        made.limit = lambda: 1.0
+        made.setblocking(False)
+        made.exchange, made.limit, made.look = exchange, lambda: 1.0, 0.0
+        exchange.enter(SENDING)
         return made
 
     @contextmanager

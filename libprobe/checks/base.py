@@ -6,7 +6,7 @@ from nagiosplugin import Metric, Resource
 
 from libprobe.contexts import Judgement
 from libprobe.deadline import Deadline, OutOfTime
-from libprobe.failures import CRITICAL, EndpointFailure, Failure
+from libprobe.failures import CRITICAL, UNKNOWN, EndpointFailure, Failure
 from libprobe.text import duration
 
 TYPE_CHECKING = False
@@ -43,12 +43,31 @@ class Check(Resource):  # type: ignore[misc]
         try:
             yield from self.measure()
         except EndpointFailure as failure:
+            self.tell_times(failure)
             yield judged(failure.status, "; ".join((str(failure), *self.provisos)))
         except Failure as failure:
+            self.tell_times(failure)
             yield judged(failure.status, str(failure))
         except OutOfTime:
-            said = f"{self.subject} did not let us finish within {duration(self.deadline.seconds)}"
-            yield judged(CRITICAL, "; ".join((said, "raise -t to wait longer", *self.provisos)))
+            status, said = self.out_of_time()
+            provisos = self.provisos if status == CRITICAL else ()
+            yield judged(status, "; ".join((said, *provisos)))
+
+    def tell_times(self, failure: Failure) -> None:
+        """With -v: where the time of the exchange that failed went."""
+        if failure.exchange:
+            self.detail(1, f"{failure.exchange.asked}: {failure.exchange.words()}")
+
+    def out_of_time(self) -> tuple[int, str]:
+        """The verdict when the timer behind the deadline went off: by whose the larger part of the time was."""
+        deadline = self.deadline
+        seconds, ours, theirs = duration(deadline.seconds), duration(deadline.ours()), duration(deadline.theirs())
+        if deadline.ours() > deadline.theirs():
+            return UNKNOWN, (
+                f"this machine did not get the check done within {seconds}: {ours} of it were its own, {theirs} "
+                f"those of {self.subject}; is it overloaded, or was the process stopped?"
+            )
+        return CRITICAL, f"{self.subject} did not let us finish within {seconds}; raise -t to wait longer"
 
 
 def judged(status: int, sentence: str) -> Metric:

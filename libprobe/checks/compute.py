@@ -18,7 +18,6 @@ from libprobe.clients.occi import ServerError, certainly_not_created, names
 from libprobe.credentials import read_small_file
 from libprobe.deadline import Interrupted, OutOfTime
 from libprobe.failures import (
-    CRITICAL,
     WARNING,
     BadData,
     EndpointFailure,
@@ -230,7 +229,11 @@ class ComputeLifeCycle(Check):
     def _remove_leftover(self, entry: Entry, until: Deadline) -> bool:
         """Returns whether there was one to remove."""
         with self._occi.until(until):
-            path = self._noted_path(entry) or self._occi.find(entry.title)
+            path = self._noted_path(entry)
+            if path and not self._is_ours(path, entry.title):
+                path = None  # a stranger's: the address was wrong, or is another's by now; ours is found by its title
+                entry.located("")
+            path = path or self._occi.find(entry.title)
             if path is None:
                 entry.looked_for()
                 if entry.is_forgotten(time.time()):
@@ -238,7 +241,7 @@ class ComputeLifeCycle(Check):
                 return False
             if entry.path != path:
                 entry.located(path)
-            was_there = self._is_ours(path, entry.title) and self._delete(path, entry.title, until)
+            was_there = self._delete(path, entry.title, until)
             self._forget(entry)
             return was_there
 
@@ -269,9 +272,10 @@ class ComputeLifeCycle(Check):
                 if entity and entry.path:
                     self._metrics.extend(self.examine(entry.path, entity))
         except Failure as failure:
+            self.tell_times(failure)
             self._metrics.append(judged(failure.status, str(failure)))
         except OutOfTime:
-            self._metrics.append(judged(CRITICAL, f"{self.subject}: no answer in time"))
+            self._metrics.append(judged(*self.out_of_time()))
         except (Interrupted, Exception) as ended:
             return ended
         return None

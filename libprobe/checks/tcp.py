@@ -8,7 +8,8 @@ from nagiosplugin import Metric
 
 from libprobe.checks.base import Check, judged
 from libprobe.clients import sockets
-from libprobe.failures import WARNING, BadData, EndpointFailure, Misconfigured, NoAnswer, OwnCredential
+from libprobe.clients.exchange import Exchange
+from libprobe.failures import WARNING, BadData, Failure, Misconfigured, OwnCredential
 from libprobe.text import duration
 
 TYPE_CHECKING = False
@@ -126,23 +127,25 @@ class TcpConnect(Check):
     def measure(self) -> Iterator[Metric]:
         host, port = self.target.host, self.target.port
         began = time.monotonic()
-        addresses = sockets.resolve(host, port, self.deadline, family=self._family)
+        exchange = Exchange(self.subject, host, port, self.deadline)
+        addresses = sockets.resolve(exchange, family=self._family)
         resolve_time = time.monotonic() - began
-        failures: list[EndpointFailure] = []
-        connection = sockets.connect_first(host, port, addresses, self.deadline, failures)
+        failures: list[Failure] = []
+        connection = sockets.connect_first(exchange, addresses, failures)
         if connection is None:
-            raise _of_all(failures) or NoAnswer(f"{self.subject}: no time left to connect")
+            raise _of_all(failures) or exchange.late("no time left to connect")
         with connection:
             if connection.address != host:
                 self.subject += f" ({connection.address})"
+                exchange.asked = self.subject
             self.facts.update(endpoint=self.subject, connect_time=duration(connection.connect_time), tls="")
             yield Metric("connect_time", connection.connect_time, "s", min=0)
             yield Metric("resolve_time", resolve_time, "s", min=0, context="time")
             yield from self._judge_others(failures)
             if self._context:
-                yield from self._handshake(connection, self._context)
+                yield from self._handshake(connection, self._context, exchange)
 
-    def _judge_others(self, failures: list[EndpointFailure]) -> Iterator[Metric]:
+    def _judge_others(self, failures: list[Failure]) -> Iterator[Metric]:
         """An address that the name publishes and nobody answers at costs users time; one that we have no route
         to says nothing of the site."""
         for failure in failures:
@@ -151,22 +154,16 @@ class TcpConnect(Check):
             else:
                 yield judged(WARNING, f"{failure.sentence}; {self.subject} accepts connections")
 
-    def _handshake(self, connection: sockets.DeadlineSocket, context: SSLContext) -> Iterator[Metric]:
+    def _handshake(
+        self, connection: sockets.DeadlineSocket, context: SSLContext, exchange: Exchange
+    ) -> Iterator[Metric]:
         from ssl import cert_time_to_seconds
 
         from libprobe.clients import tls
 
         began = time.monotonic()
         try:
-            secured = tls.secure(
-                connection,
-                context,
-                self.target.host,
-                self.target.port,
-                self.deadline,
-                asked=self.subject,
-                with_credential=False,
-            )
+            secured = tls.secure(connection, context, exchange)
         except OwnCredential:  # only said once the server's certificate has been accepted
             self.facts["tls"] = ", with a good certificate, and wants one of ours"
             self.detail(1, "the endpoint wants a client certificate, and this probe has none: no lifetime to be read")
@@ -186,13 +183,11 @@ class TcpConnect(Check):
         yield Metric("certificate_lifetime", end - time.time(), "s", min=0)
 
 
-def _of_all(failures: list[EndpointFailure]) -> EndpointFailure | None:
-    """One failure that speaks for all addresses: the last that we had a route to, with the others after it."""
+def _of_all(failures: list[Failure]) -> Failure | None:
+    """One failure that speaks for all addresses: the last that we had a way to, with the others after it."""
     tried = [each for each in failures if not isinstance(each, sockets.NoRoute)] or failures
     if not tried:
         return None
     last = tried[-1]
     last.sentence = "; ".join(each.sentence for each in tried[:4])
-    if isinstance(last, sockets.NoRoute):
-        last.remedy = "has this monitor a route for addresses of that kind?"
     return last

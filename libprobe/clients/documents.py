@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from urllib.parse import urljoin, urlsplit
 
-from libprobe.clients.http import MAX_ERROR_BODY, MAX_REDIRECTS, HttpClient, Response, same_origin, without_query
-from libprobe.failures import Misconfigured, ProtocolFailure
+from libprobe.clients.http import MAX_ERROR_BODY, MAX_REDIRECTS, HttpClient, Response, without_query
+from libprobe.failures import BadData, Misconfigured, ProtocolFailure
+from libprobe.formats.address import read_http_url
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -37,32 +38,29 @@ def get(http: HttpClient, url: str, *, max_bytes: int, headers: Iterable[tuple[s
 
 def expect_url(url: str) -> None:
     """Make sure that it is an http or https URL without a user in it. Raises: Misconfigured."""
+    if "@" in url.partition("://")[2].partition("/")[0]:
+        raise Misconfigured("the URL has a user or token in it", remedy="put the token into the file of --token-file")
     if not is_url(url):
         raise Misconfigured(f"{url!r} is not an http or https URL")
-    if "@" in urlsplit(url).netloc:
-        raise Misconfigured("the URL has a user or token in it", remedy="put the token into the file of --token-file")
 
 
 def is_url(url: str) -> bool:
     """Whether it is an http or https URL with a host and no impossible port."""
     try:
-        parts = urlsplit(url)
-        return parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
-    except ValueError:
+        read_http_url(url)
+    except BadData:
         return False
+    return True
 
 
 def _target(asked: str, here: str, target: str) -> str:
     try:
         absolute = urljoin(here, target)
-        old, new = urlsplit(here), urlsplit(absolute)
-        stays = same_origin(here, absolute)
-        upgrades = (old.scheme, new.scheme) == ("http", "https") and old.hostname == new.hostname
-        usable = (bool(new.hostname) or new.scheme not in ("http", "https")) and "@" not in new.netloc
-    except ValueError:
-        usable = False
-    if not usable:
-        raise ProtocolFailure(f"{asked}: redirects to something that is no URL: {target[:80]!r}")
-    if not (stays or upgrades):
+        is_http = urlsplit(absolute).scheme in ("http", "https")
+        old, new = read_http_url(here), read_http_url(absolute) if is_http else None
+    except (ValueError, BadData):
+        raise ProtocolFailure(f"{asked}: redirects to something that is no URL: {target[:80]!r}") from None
+    upgrades = new is not None and (old.scheme, new.scheme, new.host) == ("http", "https", old.host)
+    if new != old and not upgrades:
         raise ProtocolFailure(f"{asked}: redirects to {without_query(absolute)[:120]}, which is not the same host")
     return absolute

@@ -1,9 +1,9 @@
 """HTTP with real limits: one deadline, bounded sizes, no credential to strangers, plain failures.
 
-Built on requests (see `transport`). What it adds: sockets that keep the deadline while a peer drips byte by
-byte; a body that is streamed and capped and never decompressed; redirects followed only within the same origin;
-no cookies, and no proxy, .netrc or CA bundle from the environment; and every library error said as one of
-`libprobe.failures`, beginning with what was asked: `GET https://host:8787/-/: ...`.
+Built on requests, over connections of ours (see `transport`). What it adds: sockets that keep the deadline while a
+peer drips byte by byte; a body that is streamed and capped and never decompressed; redirects followed only within the
+same origin; no cookies, and no proxy, .netrc or CA bundle from the environment; and an `Exchange` for each request,
+from which follows what a failure means: `GET https://host:8787/-/: ...`.
 
 requests is loaded once a first connection stands: that takes longer than all else that a probe does, and whoever
 finds the endpoint closed, or its own credential expired, does not need it.
@@ -18,7 +18,9 @@ from urllib.parse import urljoin, urlsplit
 
 from libprobe import __version__
 from libprobe.clients import sockets, tls
-from libprobe.failures import BadData, Failure, NoAnswer, ProtocolFailure, Rejected
+from libprobe.clients.exchange import Exchange
+from libprobe.failures import BadData, NoAnswer, OwnMachine, ProtocolFailure, Rejected
+from libprobe.formats.address import Address, read_http_url
 from libprobe.text import duration, number_of
 
 TYPE_CHECKING = False
@@ -29,6 +31,7 @@ if TYPE_CHECKING:
 
     import requests
 
+    from libprobe.clients.transport import Connection
     from libprobe.credentials import Credential
     from libprobe.deadline import Deadline
 
@@ -118,9 +121,10 @@ class HttpClient:
         self.credential = credential
         self._proxy_from_environment = proxy_from_environment
         self._context: Any = None
-        self._answered: set[str] = set()
+        self._answered: set[Address] = set()
         self._session: requests.Session | None = None
-        self._waiting: tuple[str, int, sockets.DeadlineSocket] | None = None
+        self._idle: dict[Address, Connection] = {}
+        self._next: Connection | None = None
         self.loading_s = 0.0
         """Seconds within the first exchange that loading libraries and CAs took: no part of what the peer takes."""
         self.clock_skew: float | None = None
@@ -129,44 +133,16 @@ class HttpClient:
     def current_deadline(self) -> Deadline:
         return self._deadline
 
-    def tls_context(self) -> Any:
+    def close(self) -> None:
+        """Close all connections; the client can be used again, on new ones."""
+        for connection in self._idle.values():
+            connection.close()
+        self._idle.clear()
+
+    def _tls_context(self) -> Any:
         if self._context is None:
             self._context = tls.context_for_http(self._trust, self.credential)
         return self._context
-
-    def close(self) -> None:
-        """Close all connections; the client can be used again, on new ones."""
-        if self._waiting:
-            self._waiting[2].close()
-            self._waiting = None
-        if self._session:
-            self._session.close()
-
-    def take_waiting(self, host: str, port: int) -> sockets.DeadlineSocket | None:
-        """The connection that was made before the session, if it leads there; once."""
-        if self._waiting is None or self._waiting[:2] != (host, port):
-            return None
-        made, self._waiting = self._waiting[2], None
-        return made
-
-    def _opened(self, url: str) -> requests.Session:
-        """The session, on its first use together with a connection for it.
-
-        Raises: as `tls.context`, for faults of our own come first; the failures of `sockets.connect`.
-        """
-        if self._session is None:
-            began = time.monotonic()
-            if url.startswith("https:"):
-                self.tls_context()
-            connecting = time.monotonic()
-            if not self._proxy_from_environment:
-                self._waiting = _connected(url, self._deadline)
-            connected = time.monotonic()
-            from libprobe.clients import transport
-
-            self._session = transport.session(self, proxy_from_environment=self._proxy_from_environment)
-            self.loading_s = time.monotonic() - began - (connected - connecting)
-        return self._session
 
     @contextmanager
     def until(self, deadline: Deadline) -> Iterator[None]:
@@ -249,82 +225,137 @@ class HttpClient:
         if log:
             _log_request(log, method, url, sent, body)
         try:
-            response = self._opened(url).request(
-                method, url, headers=sent, data=body, stream=True, allow_redirects=False, timeout=None
-            )
-        except Failure as failure:
-            _say_whole_request(failure, asked, url)
-            raise
-        except ImportError:
-            raise  # a library is missing: that is no answer of anybody's
-        except Exception as error:
-            raise self.explain(error, asked, url) from None
-        answer = Stream(self, asked, url, response)
-        self._answered.add(urlsplit(url).netloc)
+            address = read_http_url(url)
+        except BadData as error:
+            raise ProtocolFailure(f"{asked}: {error.sentence}") from None
+        connection = self._kept(address)
+        if connection:
+            exchange = self._new_exchange(asked, address)
+            try:
+                answer = self._ask(exchange, connection, method, url, sent, body)
+            except (ProtocolFailure, Rejected):
+                connection.close()
+                if exchange.received or method not in ("GET", "HEAD"):
+                    raise
+                connection = None  # it had ended while nobody used it, and that showed only now
+            except BaseException:
+                connection.close()
+                raise
+        if not connection:
+            exchange = self._new_exchange(asked, address)
+            connection = self._connect(exchange, address)
+            try:
+                answer = self._ask(exchange, connection, method, url, sent, body)
+            except BaseException:
+                connection.close()
+                raise
+        self._answered.add(address)
         self._note_clock(answer)
         if log:
             _log_answer(log, answer)
         return answer
+
+    def _new_exchange(self, asked: str, address: Address) -> Exchange:
+        return Exchange(
+            asked,
+            address.host,
+            address.port_or_default or 0,
+            self._deadline,
+            has_credential=self.credential is not None and address.is_secure,
+            answered_before=address in self._answered,
+        )
+
+    def _kept(self, address: Address) -> Connection | None:
+        """A connection that is open still and has nothing to say, if one was kept."""
+        connection = self._idle.pop(address, None)
+        if connection and not connection.is_quiet():
+            connection.close()
+            return None
+        return connection
+
+    def _connect(self, exchange: Exchange, address: Address) -> Connection:
+        """A new connection, secured where the address says so.
+
+        Faults of our own come first: the CAs and our certificate are read before anybody is asked.
+        """
+        began = time.monotonic()
+        context = self._tls_context() if address.is_secure else None
+        self.loading_s += time.monotonic() - began if self._session is None else 0.0
+        proxy = self._proxy_of(address) if self._proxy_from_environment else None
+        plain = proxy.connect(exchange) if proxy else sockets.connect(exchange)
+        secured: Any = plain
+        try:
+            if context:
+                secured = tls.secure(plain, context, exchange)
+            began = time.monotonic()
+            from libprobe.clients import transport
+
+            made = transport.Connection(address, secured, proxy)
+            if self._session is None:
+                self._session = transport.session(self)
+                self.loading_s += time.monotonic() - began
+        except BaseException:
+            plain.close()
+            raise
+        return made
+
+    def _proxy_of(self, address: Address) -> Any:
+        from libprobe.clients import proxies
+
+        return proxies.find(address)
+
+    def _ask(
+        self,
+        exchange: Exchange,
+        connection: Connection,
+        method: str,
+        url: str,
+        headers: dict[str, str],
+        body: bytes | None,
+    ) -> Stream:
+        """One request over a connection, and the head of its answer."""
+        assert self._session is not None
+        connection.serve(exchange)
+        self._next = connection
+        response = self._session.request(
+            method, url, headers=headers, data=body, stream=True, allow_redirects=False, timeout=None
+        )
+        return Stream(self, exchange, connection, url, response)
+
+    def take_next(self) -> Connection:
+        """The connection over which the session's next request goes."""
+        assert self._next is not None
+        taken, self._next = self._next, None
+        return taken
+
+    def give_back(self, connection: Connection) -> None:
+        """Keep a connection whose answer was read to its end, for the next request to the same address."""
+        old = self._idle.pop(connection.address, None)
+        if old:
+            old.close()
+        if connection.is_reusable and connection.sock is not None:
+            self._idle[connection.address] = connection
+        else:
+            connection.close()
 
     def _note_clock(self, answer: Stream) -> None:
         date = answer.header("Date")
         if date:
             self.clock_skew = _seconds_from_now(date)
 
-    def explain(self, error: Exception, asked: str, url: str) -> Failure:
-        """Say a library's error as a failure; anything unknown to us keeps its own words."""
-        import http.client
-        import ssl
-
-        import urllib3
-
-        for cause in _causes(error):
-            if isinstance(cause, Failure):
-                return cause
-            if how := tls.broken_off(cause):
-                return self._broken_off(asked, url, f"connection {how}{' before an answer' if how == 'closed' else ''}")
-            if isinstance(cause, ssl.SSLError) and not isinstance(cause, TimeoutError):
-                parts = urlsplit(url)
-                port = parts.port or 443
-                return tls.explain(
-                    cause,
-                    asked,
-                    parts.hostname or "",
-                    port,
-                    self._deadline,
-                    with_credential=self.credential is not None,
-                )
-            if isinstance(cause, (TimeoutError, urllib3.exceptions.TimeoutError)):
-                return NoAnswer(f"{asked}: no complete answer within {duration(self._deadline.elapsed())}")
-            if isinstance(cause, (http.client.RemoteDisconnected, http.client.IncompleteRead)):
-                early = "before an answer" if isinstance(cause, http.client.RemoteDisconnected) else "within its answer"
-                return self._broken_off(asked, url, f"connection closed {early}")
-            if isinstance(cause, (http.client.BadStatusLine, http.client.UnknownProtocol)):
-                return ProtocolFailure(f"{asked}: answered with what is not HTTP: {str(cause)[:60]!r}")
-            if isinstance(cause, (http.client.HTTPException, urllib3.exceptions.InvalidHeader)):
-                return ProtocolFailure(f"{asked}: malformed HTTP answer: {cause}")
-        return ProtocolFailure(f"{asked}: {type(error).__name__}: {error}")
-
-    def _broken_off(self, asked: str, url: str, what: str) -> Failure:
-        """With TLS 1.3 a refused client certificate can look like a connection that ends at the first read.
-
-        Who has answered before has not refused it.
-        """
-        parts = urlsplit(url)
-        is_first = parts.netloc not in self._answered and "within" not in what
-        if self.credential and parts.scheme == "https" and is_first:
-            return Rejected(f"{asked}: {what}; our client certificate was perhaps refused")
-        return ProtocolFailure(f"{asked}: {what}")
-
 
 class Stream(Head):
     """An answer whose body is still to be read."""
 
-    def __init__(self, client: HttpClient, asked: str, url: str, response: requests.Response) -> None:
-        headers = [(str(name), str(value)) for name, value in response.raw.headers.iteritems()]
-        super().__init__(asked, response.status_code, response.reason or "", headers)
+    def __init__(
+        self, client: HttpClient, exchange: Exchange, connection: Connection, url: str, response: requests.Response
+    ) -> None:
+        raw: Any = response.raw
+        super().__init__(exchange.asked, response.status_code, response.reason or "", raw.getheaders())
         self._client = client
-        self._response = response
+        self._connection: Connection | None = connection
+        self._exchange = exchange
+        self._raw = raw
         self.url = url
 
     @property
@@ -337,23 +368,26 @@ class Stream(Head):
         if coding not in ("identity", ""):
             raise BadData(f"{self.asked}: sent a body in the coding {coding!r}, which was not asked for")
         total = 0
-        try:
-            for chunk in self._response.raw.stream(CHUNK, decode_content=False):
-                total += len(chunk)
-                if total > max_bytes:
-                    raise BadData(f"{self.asked}: the answer is larger than {max_bytes // 1024} KiB; gave up reading")
-                yield chunk
-        except (Failure, ImportError):
-            raise
-        except Exception as error:
-            raise self._client.explain(error, self.asked, self.url) from None
+        from libprobe.clients.transport import reading
+
+        while True:
+            with reading(self._exchange):
+                chunk = self._raw.read(CHUNK)
+            if not chunk:
+                break
+            total += len(chunk)
+            if total > max_bytes:
+                raise BadData(f"{self.asked}: the answer is larger than {max_bytes // 1024} KiB; gave up reading")
+            yield chunk
+        if self._raw.length:
+            raise self._exchange.broken_off("closed")
 
     def read(self, max_bytes: int, *, truncate: bool = False) -> bytes:
         """The whole body, or, with `truncate`, what there is of it up to the limit."""
         parts: list[bytes] = []
         try:
             parts.extend(self.chunks(max_bytes)) if not truncate else self._read_into(parts, max_bytes)
-        except (BadData, ProtocolFailure, NoAnswer):
+        except (BadData, ProtocolFailure, NoAnswer, OwnMachine):
             if not truncate:
                 raise
             self.abandon()
@@ -377,26 +411,18 @@ class Stream(Head):
 
     def finish(self) -> None:
         """Give the connection back if the body was read to its end, else close it."""
-        raw = self._response.raw
-        if raw.isclosed() or self.status in (204, 304):
-            raw.release_conn()
+        connection, self._connection = self._connection, None
+        if connection is None:
+            return
+        if self._raw.isclosed():
+            self._client.give_back(connection)
         else:
-            self.abandon()
+            connection.close()
 
     def abandon(self) -> None:
-        self._response.close()
-
-
-def _connected(url: str, deadline: Deadline) -> tuple[str, int, sockets.DeadlineSocket] | None:
-    """Connect to a URL's host, and tell to which; None for a URL that is better judged by requests."""
-    try:
-        parts = urlsplit(url)
-        host, port = parts.hostname, parts.port or {"http": 80, "https": 443}[parts.scheme]
-    except (ValueError, KeyError):
-        return None
-    if not host or not host.isascii():
-        return None
-    return host, port, sockets.connect(host, port, deadline)
+        connection, self._connection = self._connection, None
+        if connection:
+            connection.close()
 
 
 def _seconds_from_now(date: str) -> float | None:
@@ -416,34 +442,16 @@ def without_query(url: str) -> str:
 
 
 def same_origin(first: str, second: str) -> bool:
-    """Whether scheme, host and port of two URLs are equal."""
-
-    def origin(url: str) -> tuple[str, str | None, int | None]:
-        parts = urlsplit(url)
-        return parts.scheme, parts.hostname, parts.port or {"http": 80, "https": 443}.get(parts.scheme)
-
-    return origin(first) == origin(second)
-
-
-def _say_whole_request(failure: Failure, asked: str, url: str) -> None:
-    """Let a failure to connect, which names host and port, name the request instead."""
-    parts = urlsplit(url)
-    port = parts.port or {"http": 80, "https": 443}[parts.scheme]
-    rest = failure.sentence
-    for start in (f"{parts.hostname} port {port}", f"{parts.hostname}"):
-        if rest.startswith(start):
-            rest = rest[len(start) :]
-            break
-    else:
-        rest = f": {rest}"
-    failure.sentence = f"{asked}{rest}"
+    """Whether scheme, host and port of two URLs are equal. Raises: BadData for what is no http(s) URL."""
+    return read_http_url(first) == read_http_url(second)
 
 
 def _redirected(asked: str, url: str, target: str) -> str:
     try:
         absolute = urljoin(url, target)
-        same = same_origin(url, absolute)
-    except ValueError:
+        scheme = urlsplit(absolute).scheme
+        same = scheme in ("http", "https") and same_origin(url, absolute)
+    except (ValueError, BadData):
         raise ProtocolFailure(f"{asked}: redirects to something that is no URL: {target[:80]!r}") from None
     if not same:
         raise ProtocolFailure(
@@ -458,19 +466,6 @@ def _joined(headers: list[tuple[str, str]]) -> dict[str, str]:
     for name, value in headers:
         joined[name] = f"{joined[name]}, {value}" if name in joined else value
     return joined
-
-
-def _causes(error: BaseException) -> Iterator[BaseException]:
-    """The error and what it was made from, the outermost first; libraries hide causes in three places."""
-    seen: set[int] = set()
-    todo: list[object] = [error]
-    while todo:
-        each = todo.pop(0)
-        if not isinstance(each, BaseException) or id(each) in seen:
-            continue
-        seen.add(id(each))
-        yield each
-        todo += [*each.args, getattr(each, "reason", None), each.__cause__, each.__context__]
 
 
 def _log() -> logging.Logger | None:

@@ -13,22 +13,14 @@ import logging
 import time
 
 from libprobe.clients import sockets, tls
-from libprobe.failures import (
-    BadData,
-    EndpointFailure,
-    Failure,
-    NoAnswer,
-    OwnCredential,
-    ProtocolFailure,
-    Rejected,
-)
+from libprobe.clients.exchange import BODY, SENT, Exchange
+from libprobe.failures import BadData, EndpointFailure, Failure, OwnCredential, ProtocolFailure, Rejected
 from libprobe.formats import ldap
 from libprobe.records import Record
-from libprobe.text import duration, number_of
+from libprobe.text import number_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    import socket
     import ssl
     from collections.abc import Iterable, Iterator
     from typing import Any
@@ -110,7 +102,7 @@ class LdapClient:
         self.received = 0
         self._deadline = deadline
         self._access = access or Access()
-        self._socket: socket.socket | None = None
+        self._socket: Any = None
         self._buffer = bytearray()
         self._at = 0
         self._number = 0
@@ -126,8 +118,9 @@ class LdapClient:
 
         Raises: NameUnknown, Refused, Unreachable, NoAnswer, TlsFailure, ProtocolFailure.
         """
-        family = self._access.family
-        self._socket = sockets.connect(self.address.host, self.address.port, self._deadline, family=family)
+        host, port = self.address.host, self.address.port
+        self._exchange = Exchange(f"{host} port {port}", host, port, self._deadline)
+        self._socket = sockets.connect(self._exchange, family=self._access.family)
         began = time.monotonic()
         from libprobe.clients import ldap_requests
 
@@ -185,10 +178,10 @@ class LdapClient:
         connection, self._socket = self._socket, None
         if connection is None:
             return
-        connection.limit = lambda: GOODBYE_S  # type: ignore[attr-defined]
+        connection.limit = lambda: GOODBYE_S
         try:
             connection.send(b"\x30\x05\x02\x01\x7f\x42\x00")  # UnbindRequest
-        except (OSError, ValueError):
+        except (Failure, ValueError):
             pass
         finally:
             connection.close()
@@ -209,19 +202,11 @@ class LdapClient:
 
     def _secure(self, asked: str) -> None:
         assert self._socket is not None and self._access.context is not None
-        self._socket.settimeout(max(0.001, self._deadline.remaining()))
-        host = self.address.host
+        self._exchange.asked = asked
         try:
-            secure: Any = self._access.context.wrap_socket(self._socket, server_hostname=host)
-        except OSError as error:
-            failure = tls.explain_handshake(
-                error, asked, host, self.address.port, self._deadline, with_credential=False
-            )
+            self._socket = tls.secure(self._socket, self._access.context, self._exchange)
+        except OwnCredential as failure:
             raise _for_everybody(failure) from None
-        except ValueError as error:
-            raise ProtocolFailure(f"{asked}: connection lost within the TLS handshake: {error}") from None
-        secure.limit = self._deadline.remaining
-        self._socket = secure
 
     # ---- messages
 
@@ -233,11 +218,10 @@ class LdapClient:
     def _send(self, asked: str, message: bytes) -> int:
         """Send a request; returns the number that it bears, the last one given out."""
         _log.debug("asked: %s", asked)
-        try:
-            assert self._socket is not None
-            self._socket.sendall(message)
-        except OSError as error:
-            raise self._lost(asked, error) from None
+        assert self._socket is not None
+        self._exchange.asked = asked
+        self._socket.sendall(message)
+        self._exchange.enter(SENT)
         return self._number
 
     def _result(self, asked: str, number: int, kind: int) -> ldap.Result:
@@ -282,11 +266,12 @@ class LdapClient:
         assert self._socket is not None
         try:
             data = self._socket.recv(CHUNK)
-        except OSError as error:
-            raise self._lost(asked, error) from None
+        except OwnCredential as failure:  # with TLS 1.3 the wish for a certificate of ours shows only here
+            raise _for_everybody(failure) from None
         if not data:
-            where = "in the middle of its answer" if self.received else "without an answer"
-            raise ProtocolFailure(f"{asked}: connection closed {where}")
+            raise self._exchange.broken_off("closed")
+        if not self.received:
+            self._exchange.enter(BODY)
         self.received += len(data)
         if self._at:
             del self._buffer[: self._at]
@@ -299,24 +284,6 @@ class LdapClient:
         if bytes(self._buffer[self._at : self._at + 2]) in (b"\x15\x03", b"\x16\x03"):
             return ProtocolFailure(f"{asked}: speaks TLS on this port", remedy="register it as ldaps://")
         return ProtocolFailure(f"{asked}: answered with {error.sentence}")
-
-    def _lost(self, asked: str, error: OSError) -> Failure:
-        if isinstance(error, TimeoutError):
-            return self._too_late(f"{asked}: no complete answer")
-        if isinstance(error, (ConnectionResetError, BrokenPipeError)):
-            return ProtocolFailure(f"{asked}: connection reset")
-        if self._access.context:
-            import ssl
-
-            if tls.broken_off(error):
-                return ProtocolFailure(f"{asked}: connection closed without an answer")
-            if isinstance(error, ssl.SSLError):
-                host, port = self.address.host, self.address.port
-                return _for_everybody(tls.explain(error, asked, host, port, self._deadline, with_credential=False))
-        return ProtocolFailure(f"{asked}: connection lost: {error.strerror or error}")
-
-    def _too_late(self, sentence: str) -> NoAnswer:
-        return NoAnswer(f"{sentence} within {duration(self._deadline.elapsed())}")
 
 
 def _for_everybody(failure: Failure) -> Failure:

@@ -306,9 +306,12 @@ def names(entity: occi.Entity) -> tuple[str, ...]:
 
 
 def certainly_not_created(failure: Failure) -> bool:
-    """Whether nothing can have come of a create request that ended so."""
-    from libprobe.failures import NameUnknown, Refused, TlsFailure, Unreachable
+    """Whether nothing can have come of a create request that ended so.
 
+    Either the endpoint refused it, or its exchange broke before a byte of it was on its way, or none was begun.
+    """
     if isinstance(failure, Refusal):
         return failure.http_status in NEVER_CREATED
-    return isinstance(failure, (NameUnknown, Refused, Unreachable, TlsFailure, OwnCredential, Misconfigured))
+    if failure.exchange is not None:
+        return not failure.exchange.may_have_arrived
+    return isinstance(failure, (OwnCredential, Misconfigured))

@@ -8,12 +8,13 @@ secret is sent. No password, no agent and no key of the user's is ever tried.
 
 from __future__ import annotations
 
+import errno
 from contextlib import contextmanager
 
 from libprobe.clients import sockets
-from libprobe.failures import Misconfigured, NoAnswer, ProtocolFailure, Rejected
+from libprobe.clients.exchange import BODY, Exchange
+from libprobe.failures import Failure, Misconfigured, Rejected
 from libprobe.formats.excerpt import excerpt
-from libprobe.text import duration
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -66,7 +67,7 @@ class Session:
         """What a file holds, at most so many bytes; empty if there is none. Raises: Failure."""
         import shlex
 
-        asked = f"{self._where}: reading {path} after the login"
+        self._wire.exchange.asked = f"{self._where}: reading {path} after the login"
         try:
             channel = self._transport.open_session(timeout=self._wire.remaining())
             channel.settimeout(self._wire.remaining())
@@ -81,9 +82,9 @@ class Session:
         except ImportError:
             raise  # a library is missing: that is no answer of anybody's
         except Exception as error:
-            raise self._wire.explain(error, asked) from None
+            raise self._wire.ended(error) from None
         if not content and not self._transport.is_active():
-            raise self._wire.explain(None, asked)
+            raise self._wire.ended(None)
         return content
 
 
@@ -95,8 +96,9 @@ def login(host: str, port: int, user: str, key: KeyPair, attempt: Deadline, whol
     """
     paramiko = _paramiko()
     where = f"SSH to {host} port {port}"
-    connection = sockets.connect(host, port, attempt)
-    wire = _Wire(connection, attempt)
+    exchange = Exchange(f"{host} port {port}", host, port, attempt)
+    wire = _Wire(sockets.connect(exchange), exchange)
+    exchange.asked = where
     transport: Any = None
     try:
         try:
@@ -113,15 +115,15 @@ def login(host: str, port: int, user: str, key: KeyPair, attempt: Deadline, whol
             raise KeyRefused(f"{where}: takes no key of user {user}, only {excerpt(allowed)}") from None
         except paramiko.AuthenticationException as error:
             if attempt.passed() or not transport.is_active():
-                raise wire.explain(None, where) from None
+                raise wire.ended(None) from None
             raise KeyRefused(f"{where}: does not accept our key for user {user}") from error
         except ImportError:
             raise  # a library is missing: that is no answer of anybody's
         except Exception as error:
-            raise wire.explain(error, where) from None
+            raise wire.ended(error) from None
         if missing:
             raise KeyRefused(f"{where}: wants more than a key of user {user}: {excerpt(', '.join(missing))}")
-        wire.deadline = whole
+        exchange.deadline = whole
         yield Session(transport, wire, where)
     finally:
         if transport is not None:
@@ -130,33 +132,48 @@ def login(host: str, port: int, user: str, key: KeyPair, attempt: Deadline, whol
 
 
 class _Wire:
-    """A connection as paramiko's thread uses one, which ends by our deadline and at our bound."""
+    """A connection as paramiko's thread uses one, which ends by our deadline and at our bound.
 
-    def __init__(self, connection: sockets.DeadlineSocket, deadline: Deadline) -> None:
-        self.deadline = deadline
-        self.received = 0
+    failure: what ended it, as the connection had it: paramiko passes on another error, or none.
+    """
+
+    def __init__(self, connection: sockets.DeadlineSocket, exchange: Exchange) -> None:
+        self.exchange = exchange
+        self.failure: Failure | None = None
         self._connection = connection
-        self._began = deadline.elapsed()
-        connection.limit = lambda: min(POLL_S, self.deadline.remaining())
+        connection.look = POLL_S
+        connection.limit = self.remaining
 
     def remaining(self) -> float:
-        return self.deadline.remaining()
+        return self.exchange.deadline.remaining()
 
     @property
     def is_too_much(self) -> bool:
-        return self.received > MAX_RECEIVED
+        return self.exchange.received > MAX_RECEIVED
 
     def recv(self, count: int) -> bytes:
-        if self.deadline.passed() or self.is_too_much:
+        if self.exchange.deadline.passed() or self.is_too_much:
             return b""
-        data = self._connection.recv(count)
-        self.received += len(data)
+        with self._keeping_failure():
+            data = self._connection.recv(count)
+        if data:
+            self.exchange.phase = BODY
         return data
 
     def send(self, data: bytes) -> int:
-        if self.deadline.passed():
+        if self.exchange.deadline.passed():
             raise BrokenPipeError("deadline passed")
-        return self._connection.send(data)
+        with self._keeping_failure():
+            return self._connection.send(data)
+        raise AssertionError("unreachable")
+
+    @contextmanager
+    def _keeping_failure(self) -> Iterator[None]:
+        try:
+            yield
+        except Failure as failure:
+            self.failure = self.failure or failure
+            raise BrokenPipeError(errno.EPIPE, failure.sentence) from None
 
     def settimeout(self, _seconds: float | None) -> None:
         """The deadline decides."""
@@ -169,22 +186,27 @@ class _Wire:
     def close(self) -> None:
         self._connection.close()
 
-    def explain(self, error: Exception | None, asked: str) -> NoAnswer | ProtocolFailure:
-        """What an error, or none, of the library means."""
+    def ended(self, error: Exception | None) -> Failure:
+        """Why there is no more to be had, after an error of paramiko's, or none. Raises: what is none of the peer's."""
+        exchange = self.exchange
         if self.is_too_much:
-            return ProtocolFailure(f"{asked}: sent more than {MAX_RECEIVED // 1024} KiB; gave up reading")
-        if self.deadline.passed() or isinstance(error, TimeoutError):
-            return NoAnswer(f"{asked}: no complete answer within {duration(self.deadline.elapsed() - self._began)}")
-        text = str(error or "")
-        if isinstance(error, ConnectionError):
-            return ProtocolFailure(f"{asked}: connection reset")
+            return exchange.malformed(f"sent more than {MAX_RECEIVED // 1024} KiB; gave up reading")
+        if self.failure:
+            return self.failure
+        if exchange.deadline.passed() or isinstance(error, TimeoutError):
+            return exchange.late()
+        if error is None or isinstance(error, (EOFError, ConnectionError)):
+            return exchange.broken_off("closed")
+        if not isinstance(error, _paramiko().SSHException):
+            raise error
+        text = str(error)
         if "banner" in text or "protocol version" in text or "UTF" in text:
-            if not self.received:
-                return ProtocolFailure(f"{asked}: connection closed before an answer")
-            return ProtocolFailure(f"{asked}: answered with what is not SSH")
-        if error is None or isinstance(error, EOFError) or text in ("", "Negotiation failed."):
-            return ProtocolFailure(f"{asked}: connection closed within the exchange")
-        return ProtocolFailure(f"{asked}: {type(error).__name__}: {excerpt(text)}")
+            if not exchange.received:
+                return exchange.broken_off("closed")
+            return exchange.malformed("answered with what is not SSH")
+        if text in ("", "Negotiation failed."):
+            return exchange.broken_off("closed")
+        return exchange.malformed(f"{type(error).__name__}: {excerpt(text)}")
 
 
 def _paramiko() -> Any:

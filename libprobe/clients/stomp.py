@@ -15,15 +15,14 @@ import time
 from collections import deque
 
 from libprobe.clients import sockets, tls
-from libprobe.failures import BadData, Failure, NoAnswer, OwnCredential, ProtocolFailure, Rejected
+from libprobe.clients.exchange import BODY, READER, SENT, Exchange
+from libprobe.failures import BadData, Failure, OwnCredential, ProtocolFailure, Rejected
 from libprobe.formats.address import host_and_port
 from libprobe.formats.excerpt import excerpt
 from libprobe.formats.stomp import Frame, FrameReader
-from libprobe.text import duration
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    import socket
     import ssl
     from typing import Any
 
@@ -80,7 +79,7 @@ class Session:
         self._deadline = deadline
         self._context = context
         self._with_credential = with_credential
-        self._socket: socket.socket | None = None
+        self._socket: Any = None
         self._reader = FrameReader()
         self._frames: deque[Frame] = deque()
         self._received = 0
@@ -199,22 +198,18 @@ class Session:
     # ---- the connection
 
     def _open(self) -> None:
-        plain = sockets.connect(self.host, self.port, self._deadline)
+        where = f"{self.host} port {self.port}"
+        self._exchange = Exchange(where, self.host, self.port, self._deadline, has_credential=self._with_credential)
+        plain = sockets.connect(self._exchange)
         self._socket = plain
+        self._exchange.asked = self.name
         if self._context:
-            self._socket = tls.secure(
-                plain,
-                self._context,
-                self.host,
-                self.port,
-                self._deadline,
-                asked=self.name,
-                with_credential=self._with_credential,
-            )
+            self._socket = tls.secure(plain, self._context, self._exchange)
 
     def _keep(self, deadline: Deadline) -> None:
+        self._exchange.deadline = deadline
         if self._socket:
-            self._socket.limit = deadline.remaining  # type: ignore[attr-defined]
+            self._socket.limit = deadline.remaining
 
     def _protocol_of(self, version: str) -> Any:
         """stomp.py's writer of a version's frames."""
@@ -235,20 +230,19 @@ class Session:
 
     def _write(self, data: bytes) -> None:
         assert self._socket
-        try:
-            self._socket.sendall(data)
-        except OSError as error:
-            raise self._explained(error, "reader of what we send") from None
+        self._exchange.awaited = READER
+        self._socket.sendall(data)
+        self._exchange.enter(SENT)
 
     def _read(self, awaited: str) -> None:
         """Wait for bytes and keep the frames that they complete."""
         assert self._socket
-        try:
-            data = self._socket.recv(CHUNK)
-        except OSError as error:
-            raise self._explained(error, awaited) from None
+        self._exchange.awaited = awaited
+        data = self._socket.recv(CHUNK)
         if not data:
-            raise self._broken_off(awaited)
+            raise self._exchange.broken_off("closed")
+        if not self._received:
+            self._exchange.enter(BODY)
         if not self._received and data[:2] in (b"\x15\x03", b"\x16\x03"):
             raise ProtocolFailure(f"{self.name}: speaks TLS on this port", remedy="register it as stomp+ssl://")
         self._received += len(data)
@@ -262,26 +256,6 @@ class Session:
                 self._frames.append(frame)
         except BadData as error:
             raise BadData(f"{self.name}: {error.sentence} ({awaited} awaited)") from None
-
-    def _explained(self, error: OSError, awaited: str) -> Failure:
-        if isinstance(error, TimeoutError):
-            return NoAnswer(f"{self.name}: no {awaited} within {duration(self._deadline.elapsed())}")
-        if self._context:
-            import ssl
-
-            if isinstance(error, ssl.SSLError) and not tls.broken_off(error):
-                asked, own = self.name, self._with_credential
-                return tls.explain(error, asked, self.host, self.port, self._deadline, with_credential=own)
-        return self._broken_off(
-            awaited, "reset" if isinstance(error, (ConnectionResetError, BrokenPipeError)) else "closed"
-        )
-
-    def _broken_off(self, awaited: str, how: str = "closed") -> Failure:
-        before = f"connection {how}, and no {awaited} came"
-        if self._with_credential and not self._received:
-            # with TLS 1.3 a broker's refusal of our certificate shows only here
-            return Rejected(f"{self.name}: {before}; our client certificate was perhaps refused")
-        return ProtocolFailure(f"{self.name}: {before}")
 
     def _refused(self, error: BrokerError, login: Login | None) -> Failure:
         if not _ABOUT_LOGIN.search(error.said):

@@ -7,12 +7,12 @@ import time
 from _thread import allocate_lock
 
 from libprobe.clients import sockets
+from libprobe.clients.exchange import Exchange
 from libprobe.failures import (
-    EndpointFailure,
     Failure,
     Misconfigured,
-    NoAnswer,
     OwnCredential,
+    OwnMachine,
     ProtocolFailure,
     Rejected,
     TlsFailure,
@@ -25,9 +25,9 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from libprobe.credentials import Credential
-    from libprobe.deadline import Deadline
 
 GRID_CA_DIRECTORY = "/etc/grid-security/certificates"
+LOOK_AGAIN_S = 5.0
 SHARED_S = 60.0
 MAX_SHARED = 16
 
@@ -80,8 +80,6 @@ def context_for_http(trust: str | None, credential: Credential | None = None) ->
             return known[1]
         made = context(trust, credential)
         made.set_alpn_protocols(["http/1.1"])
-        # urllib3 does that for each connection, while another thread may be opening one
-        made.set_alpn_protocols = lambda _: None  # type: ignore[assignment]
         if len(_shared) >= MAX_SHARED:
             _shared.clear()
         _shared[key] = (now, made)
@@ -178,85 +176,43 @@ def _present(made: ssl.SSLContext, credential: Credential) -> None:
         raise OwnCredential(f"{credential.cert_path} cannot be read: {error.strerror}") from None
 
 
-def secure(
-    plain: sockets.DeadlineSocket,
-    made: ssl.SSLContext,
-    host: str,
-    port: int,
-    deadline: Deadline,
-    *,
-    asked: str,
-    with_credential: bool,
-) -> ssl.SSLSocket:
+def secure(plain: sockets.DeadlineSocket, made: ssl.SSLContext, exchange: Exchange) -> ssl.SSLSocket:
     """Do the handshake over a connection, which from then on keeps the deadline as before.
 
-    asked: what was asked of whom, the beginning of the sentence if it fails.
-    Raises: the failures of `explain_handshake`.
+    Raises: the failures of `explain` and `broken_off`; NoAnswer, OwnMachine.
     """
-    plain.settimeout(max(0.001, deadline.remaining()))
     try:
-        secured = made.wrap_socket(plain, server_hostname=host)
+        return sockets.secure(plain, made, exchange)  # type: ignore[no-any-return]
     except OSError as error:
-        raise explain_handshake(error, asked, host, port, deadline, with_credential=with_credential) from None
-    secured.limit = deadline.remaining  # type: ignore[attr-defined]
-    return secured
+        raise exchange.lost(error) from None
 
 
-def explain_handshake(
-    error: OSError, asked: str, host: str, port: int, deadline: Deadline, *, with_credential: bool
-) -> Failure:
-    """Why a handshake did not come to its end, and whose fault it is; the arguments are those of `explain`.
+def broken_off(how: str, why: str, exchange: Exchange) -> Failure:
+    """The peer ended the connection within the handshake; how and why as in `Exchange.broken_off`.
 
-    A peer that breaks off may mean our certificate: it is asked once more without one. If it breaks off then
-    as well, our certificate is not the reason.
+    It may mean our certificate: it is asked once more without one. If it breaks off then as well, our certificate is
+    not the reason.
     """
+    what = f"connection {how} within the TLS handshake{why}"
+    if how == "lost":
+        return ProtocolFailure(f"{exchange.asked}: {what}")
+    if exchange.has_credential and peer_certificate(exchange) is not None:
+        return Rejected(f"{exchange.asked}: {what}, but not without our client certificate, which it probably refused")
+    return TlsFailure(f"{exchange.asked}: {what}", remedy="enable TLS on this port, or correct its address")
+
+
+def explain(error: ssl.SSLError, exchange: Exchange) -> Failure:
+    """What a TLS error means and whose fault it is, within the handshake or after it."""
     import ssl
 
-    if isinstance(error, TimeoutError):
-        from libprobe.text import duration
-
-        return NoAnswer(f"{asked}: TLS handshake not complete within {duration(deadline.elapsed())}")
-    if how := broken_off(error):
-        what = f"connection {how} within the TLS handshake"
-        if with_credential and peer_certificate(host, port, deadline) is not None:
-            return Rejected(f"{asked}: {what}, but not without our client certificate, which it probably refused")
-        return TlsFailure(f"{asked}: {what}", remedy="enable TLS on this port, or correct its address")
-    if isinstance(error, ssl.SSLError):
-        return explain(error, asked, host, port, deadline, with_credential=with_credential)
-    return ProtocolFailure(f"{asked}: connection lost within the TLS handshake: {error.strerror or error}")
-
-
-def broken_off(error: BaseException) -> str:
-    """How a peer broke off without a word about it, "closed" or "reset"; empty for every other error.
-
-    What Python says of an end of file differs: 3.11.2 with OpenSSL 3.0 tells of it as of a proper goodbye
-    (SSLZeroReturnError), later ones as of a violation of the protocol (SSLEOFError).
-    """
-    import ssl
-
-    if isinstance(error, (ConnectionResetError, ConnectionAbortedError, BrokenPipeError)):
-        return "reset"
-    if isinstance(error, (ssl.SSLEOFError, ssl.SSLZeroReturnError, ssl.SSLSyscallError)):
-        return "closed"
-    # an error that was made in Python, as for a revoked certificate, has no reason
-    reason = getattr(error, "reason", None) if isinstance(error, ssl.SSLError) else None
-    return "closed" if reason == "UNEXPECTED_EOF_WHILE_READING" else ""
-
-
-def explain(
-    error: ssl.SSLError, asked: str, host: str, port: int, deadline: Deadline, *, with_credential: bool
-) -> Failure:
-    """What a TLS error means and whose fault it is.
-
-    asked: what was asked of whom, the beginning of the sentence.
-    """
-    import ssl
-
+    asked = exchange.asked
     if isinstance(error, ssl.SSLCertVerificationError):
-        return _explain_certificate(error, asked, host, port, deadline)
+        return _explain_certificate(error, exchange)
     reason = (error.reason or "").replace("_", " ").lower()
+    if "malloc" in reason:
+        return OwnMachine(f"{asked}: this machine cannot do TLS: no memory left", remedy="raise its limits")
     if "alert" in reason:
-        return _explain_alert(reason, asked, with_credential=with_credential)
+        return _explain_alert(reason, exchange)
     if "wrong version number" in reason or "http request" in reason or "record layer" in reason:
         return ProtocolFailure(f"{asked}: does not speak TLS on this port")
     if "unsupported protocol" in reason:
@@ -268,13 +224,14 @@ def _too_old(asked: str) -> TlsFailure:
     return TlsFailure(f"{asked}: offers no TLS version that is considered safe today (1.2 or later)")
 
 
-def _explain_alert(reason: str, asked: str, *, with_credential: bool) -> Failure:
+def _explain_alert(reason: str, exchange: Exchange) -> Failure:
+    asked = exchange.asked
     alert = reason.partition("alert ")[2] or reason
     if alert == "protocol version":
         return _too_old(asked)
     about_client = ("certificate", "unknown ca", "access denied", "bad cert", "handshake failure", "decrypt error")
     if any(word in alert for word in about_client):
-        if with_credential:
+        if exchange.has_credential:
             return Rejected(f"{asked}: refused our client certificate (TLS alert: {alert})")
         if "required" in alert or "handshake failure" in alert or "bad certificate" in alert:
             return OwnCredential(
@@ -284,10 +241,8 @@ def _explain_alert(reason: str, asked: str, *, with_credential: bool) -> Failure
     return TlsFailure(f"{asked}: TLS handshake refused (alert: {alert})")
 
 
-def _explain_certificate(
-    error: ssl.SSLCertVerificationError, asked: str, host: str, port: int, deadline: Deadline
-) -> Failure:
-    code = error.verify_code
+def _explain_certificate(error: ssl.SSLCertVerificationError, exchange: Exchange) -> Failure:
+    asked, code = exchange.asked, error.verify_code
     if code == _REVOKED:
         reason = error.__cause__
         if isinstance(reason, Misconfigured):
@@ -295,12 +250,12 @@ def _explain_certificate(
         return TlsFailure(f"{asked}: {error.verify_message}")
     if code in _SELF_SIGNED:
         return TlsFailure(f"{asked}: certificate is self-signed, or its root CA is not trusted here")
-    seen = peer_certificate(host, port, deadline) if code not in _NO_ISSUER or deadline.remaining() > 1 else None
+    seen = peer_certificate(exchange) if code not in _NO_ISSUER or exchange.deadline.remaining() > 1 else None
     if code in (_EXPIRED, _NOT_YET_VALID):
         return TlsFailure(f"{asked}: certificate {_when(code, seen)}")
     if code in _NAME_MISMATCH:
         names = f"; it is for {', '.join(seen.names[:5]) or 'no name at all'}" if seen else ""
-        return TlsFailure(f"{asked}: certificate is not for {host}{names}")
+        return TlsFailure(f"{asked}: certificate is not for {exchange.host}{names}")
     if code in _NO_ISSUER:
         issuer = f": {seen.issuer}" if seen else ""
         return TlsFailure(f"{asked}: certificate is of a CA that is not trusted here{issuer}")
@@ -340,24 +295,28 @@ class PeerCertificate:
         self.not_after = not_after
 
 
-def peer_certificate(host: str, port: int, deadline: Deadline) -> PeerCertificate | None:
+def peer_certificate(exchange: Exchange) -> PeerCertificate | None:
     """Ask once more, without verifying and without presenting anything, for a certificate to describe.
 
     Returns None when that fails: it is for the wording of a failure that is certain already.
     """
     import ssl
 
+    if exchange.is_proxied:
+        return None
     made = sockets.tls_context()
     made.check_hostname = False
     made.verify_mode = ssl.CERT_NONE
+    again = Exchange(exchange.asked, exchange.host, exchange.port, exchange.deadline)
+    until = time.monotonic() + LOOK_AGAIN_S
     try:
-        plain = sockets.connect(host, port, deadline)
-        with plain:
-            plain.settimeout(max(0.001, min(5.0, deadline.remaining())))
-            with made.wrap_socket(plain, server_hostname=host) as secure:
-                encoded = secure.getpeercert(binary_form=True)
+        with sockets.connect(again) as plain:
+            left = exchange.deadline.remaining
+            secured = sockets.secure(plain, made, again, lambda: min(left(), until - time.monotonic()))
+            with secured:
+                encoded = secured.getpeercert(binary_form=True)
         return read_certificate(encoded) if encoded else None
-    except (OSError, ValueError, EndpointFailure):
+    except (OSError, ValueError, Failure):
         return None
 
 

@@ -1,47 +1,133 @@
-"""The session of an HTTP client: requests, over connections and with a TLS context of ours."""
+"""The session of an HTTP client: requests by its public interface, over connections of ours.
+
+An adapter carries a prepared request over the connection that the client chose, which is http.client's over a socket
+of `sockets` or `tls`: requests makes no connection, knows no proxy and takes nothing from the environment.
+"""
 
 from __future__ import annotations
 
 import http.client
 import io
-import ssl
+import select
 import weakref
+from contextlib import contextmanager
 from http.cookiejar import DefaultCookiePolicy
-from urllib.parse import urlsplit
 
-from libprobe.clients.lean_requests import requests
+import requests
+from requests.adapters import BaseAdapter
+from requests.structures import CaseInsensitiveDict
 
-# isort: split
-from requests.adapters import HTTPAdapter
-from urllib3.connection import HTTPConnection, HTTPSConnection
-from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
-
-from libprobe.clients import sockets, tls
+from libprobe.clients.exchange import BODY, SENDING, SENT, Exchange
+from libprobe.failures import EndpointFailure, ProtocolFailure, Rejected
+from libprobe.formats.address import DEFAULT_PORTS, Address, host_and_port
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    import socket
-    from collections.abc import Callable
+    from collections.abc import Iterator
     from typing import Any
 
     from libprobe.clients.http import HttpClient
-    from libprobe.deadline import Deadline
+    from libprobe.clients.proxies import Proxy
 
 
-def session(client: HttpClient, *, proxy_from_environment: bool) -> requests.Session:
-    """A session that takes deadlines, TLS settings and a first connection from a client.
+def session(client: HttpClient) -> requests.Session:
+    """A session whose requests go over the connections that a client gives.
 
-    It keeps no cookies and follows no redirects, and takes nothing from the environment but, if wanted, the
-    web proxy.
+    It keeps no cookies, follows no redirects, and takes nothing from the environment.
     """
     made = _Session()
     made.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
-    made.trust_env = proxy_from_environment
+    made.trust_env = False
     made.headers.clear()
     adapter = _Adapter(client)
     made.mount("https://", adapter)
     made.mount("http://", adapter)
     return made
+
+
+class Connection(http.client.HTTPConnection):
+    """One connection to an address, made already; serves one exchange after the other.
+
+    proxy: the web proxy that it leads to and that is told the whole URL, None for the address itself or a tunnel to it.
+    """
+
+    def __init__(self, address: Address, secured: Any, proxy: Proxy | None) -> None:
+        super().__init__(address.host, address.port_or_default)
+        self.response_class = _WholeAnswer
+        self.sock: Any = secured
+        self.address = address
+        self.proxy = proxy if proxy and not address.is_secure else None
+        self.exchange: Exchange | None = None
+        self.is_reusable = True
+
+    def connect(self) -> None:
+        """Nothing is connected behind our back: a connection that has ended is not used again."""
+        raise http.client.NotConnected
+
+    def serve(self, exchange: Exchange) -> None:
+        """From now on everything over it is part of that exchange, and keeps its deadline."""
+        self.exchange = exchange
+        self.sock.exchange = exchange
+        self.sock.limit = exchange.deadline.remaining
+        exchange.enter(SENDING)
+
+    def is_quiet(self) -> bool:
+        """Whether nothing has come from the peer since its last answer: not even the end of the connection."""
+        if self.sock is None:
+            return False
+        poller = select.poll()
+        poller.register(self.sock.fileno(), select.POLLIN)
+        return not poller.poll(0)
+
+    def ask(self, request: requests.PreparedRequest) -> http.client.HTTPResponse:
+        """Send a request and read the head of its answer. Raises: Failure."""
+        assert self.exchange is not None
+        exchange = self.exchange
+        target, headers = str(request.path_url), dict(request.headers)
+        if self.proxy:
+            target = f"http://{self._host_header()}{target}"
+            headers |= self.proxy.headers
+        headers = {"Host": self._host_header(), **headers}
+        with reading(exchange):
+            try:
+                self.request(str(request.method), target, body=request.body, headers=headers)
+            except (ProtocolFailure, Rejected) as broken_off:
+                return self._early_answer(broken_off)
+            exchange.enter(SENT)
+            answer = self.getresponse()
+            exchange.enter(BODY)
+        return answer
+
+    def _early_answer(self, broken_off: EndpointFailure) -> http.client.HTTPResponse:
+        """What a peer said before it ended the connection, without having read all: its reason, most often."""
+        self.is_reusable = False
+        try:
+            return self.getresponse()
+        except (EndpointFailure, http.client.HTTPException):
+            raise broken_off from None
+
+    def _host_header(self) -> str:
+        scheme, host, port = self.address
+        if port != DEFAULT_PORTS[scheme]:
+            return host_and_port(host, port or 0)
+        return f"[{host}]" if ":" in host else host
+
+
+@contextmanager
+def reading(exchange: Exchange) -> Iterator[None]:
+    """What http.client raises while it reads what the peer sent, as a failure of the peer."""
+    try:
+        yield
+    except http.client.RemoteDisconnected:
+        raise exchange.broken_off("closed") from None
+    except http.client.IncompleteRead:
+        raise exchange.broken_off("closed") from None
+    except (http.client.BadStatusLine, http.client.UnknownProtocol) as error:
+        raise exchange.malformed(f"answered with what is not HTTP: {str(error)[:60]!r}") from None
+    except http.client.HTTPException as error:
+        if exchange.phase < SENT or isinstance(error, http.client.ImproperConnectionState):
+            raise  # that is about what we do
+        raise exchange.malformed(f"malformed HTTP answer: {error}") from None
 
 
 class _HeadReader(io.BufferedReader):
@@ -61,7 +147,7 @@ class _HeadReader(io.BufferedReader):
 class _WholeAnswer(http.client.HTTPResponse):
     """An answer with a whole head: half of one could pass for the answer that all is done."""
 
-    def __init__(self, sock: socket.socket, *args: Any, **kwargs: Any) -> None:
+    def __init__(self, sock: Any, *args: Any, **kwargs: Any) -> None:
         super().__init__(sock, *args, **kwargs)
         self._reader = _HeadReader(self.fp.detach())
         self.fp = self._reader
@@ -69,54 +155,6 @@ class _WholeAnswer(http.client.HTTPResponse):
     def begin(self) -> None:
         super().begin()
         self._reader.in_head = False
-
-
-class _PlainConnection(HTTPConnection):
-    response_class = _WholeAnswer
-    deadline: Callable[[], Deadline]
-    waiting: Callable[[str, int], sockets.DeadlineSocket | None]
-
-    def _new_conn(self) -> socket.socket:
-        return _connected(self)
-
-
-class _TlsConnection(HTTPSConnection):
-    response_class = _WholeAnswer
-    deadline: Callable[[], Deadline]
-    has_credential: bool
-    waiting: Callable[[str, int], sockets.DeadlineSocket | None]
-
-    def _new_conn(self) -> socket.socket:
-        plain = _connected(self)
-        # the handshake, which happens next, ends by the plain socket's time-out
-        plain.settimeout(max(0.001, self.deadline().remaining()))
-        return plain
-
-    def connect(self) -> None:
-        try:
-            super().connect()
-        except (ssl.SSLError, ConnectionResetError, BrokenPipeError, TimeoutError) as error:
-            host, port = self._dns_host, self.port or self.default_port
-            raise tls.explain_handshake(
-                error, f"{host} port {port}", host, port, self.deadline(), with_credential=self.has_credential
-            ) from None
-        self.sock.limit = lambda: self.deadline().remaining()  # type: ignore[union-attr]
-
-
-def _connected(connection: _PlainConnection | _TlsConnection) -> socket.socket:
-    deadline = connection.deadline()
-    host, port = connection._dns_host, connection.port or connection.default_port
-    made = connection.waiting(host, port) or sockets.connect(host, port, deadline)
-    made.limit = lambda: connection.deadline().remaining()
-    return made
-
-
-class _PlainPool(HTTPConnectionPool):
-    ConnectionCls = _PlainConnection
-
-
-class _TlsPool(HTTPSConnectionPool):
-    ConnectionCls = _TlsConnection
 
 
 class _Session(requests.Session):
@@ -130,48 +168,25 @@ class _Session(requests.Session):
         return None
 
 
-class _Adapter(HTTPAdapter):
-    """Connections of ours, a TLS context of ours: nothing that requests would add from certifi."""
+class _Adapter(BaseAdapter):
+    """Carries requests over the connection that the client chose for them."""
 
     def __init__(self, client: HttpClient) -> None:
-        self._client = client
-        super().__init__(pool_connections=8, pool_maxsize=2)
+        super().__init__()
+        self._client = weakref.ref(client)
 
-    def init_poolmanager(self, connections: int, maxsize: int, block: bool = False, **_: Any) -> None:
-        super().init_poolmanager(connections, maxsize, block)
-        self._make_ours(self.poolmanager)
+    def send(self, request: requests.PreparedRequest, *_: Any, **__: Any) -> requests.Response:
+        client = self._client()
+        assert client is not None
+        raw = client.take_next().ask(request)
+        made = requests.Response()
+        made.status_code = raw.status
+        made.reason = raw.reason
+        made.headers = CaseInsensitiveDict(raw.getheaders())
+        made.raw = raw
+        made.url = str(request.url)
+        made.request = request
+        return made
 
-    def proxy_manager_for(self, proxy: str, **kwargs: Any) -> Any:
-        known = proxy in self.proxy_manager
-        manager = super().proxy_manager_for(proxy, **kwargs)
-        if not known:
-            self._make_ours(manager)
-        return manager
-
-    def _make_ours(self, manager: Any) -> None:
-        # weakly: urllib3 holds idle connections for ever in a finalizer of their pool, and they would hold the client,
-        # whose pool it is
-        client = weakref.ref(self._client)
-
-        def deadline() -> Deadline:
-            return client().current_deadline()  # type: ignore[union-attr]
-
-        def waiting(host: str, port: int) -> sockets.DeadlineSocket | None:
-            return client().take_waiting(host, port)  # type: ignore[union-attr]
-
-        ours = {"deadline": staticmethod(deadline), "waiting": staticmethod(waiting)}
-        plain = type("_Plain", (_PlainConnection,), ours)
-        has_credential = self._client.credential is not None
-        secure = type("_Tls", (_TlsConnection,), {**ours, "has_credential": has_credential})
-        manager.pool_classes_by_scheme = {
-            "http": type("_Pool", (_PlainPool,), {"ConnectionCls": plain}),
-            "https": type("_Pool", (_TlsPool,), {"ConnectionCls": secure}),
-        }
-
-    def cert_verify(self, *_: Any) -> None:
-        """The context decides; requests would add certifi's bundle to the CAs that are trusted."""
-
-    def build_connection_pool_key_attributes(self, request: Any, verify: Any, cert: Any = None) -> Any:
-        parts = urlsplit(request.url)
-        host = {"scheme": parts.scheme, "host": parts.hostname, "port": parts.port}
-        return host, {"ssl_context": self._client.tls_context()} if parts.scheme == "https" else {}
+    def close(self) -> None:
+        """Connections are the client's."""

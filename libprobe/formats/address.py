@@ -69,6 +69,22 @@ def read_address(text: str) -> Address:
     return Address(match[1].lower() if match else "", host, port)
 
 
+def read_http_url(url: str) -> Address:
+    """Read an http or https URL; the port is always set. Raises: BadData.
+
+    This is the one reader for whoever compares an address and whoever connects to it. What two readers could take for
+    different hosts is refused: blanks, control characters, backslashes, user information, letters beyond ASCII.
+    """
+    if url != url.strip():
+        raise BadData(f"there is a blank around the URL {shown(url)}")
+    if "\\" in url:
+        raise BadData(f"there is a backslash in the URL {shown(url)}")
+    address = read_address(url)
+    if address.scheme not in ("http", "https"):
+        raise BadData(f"the URL {shown(url)} begins with neither https:// nor http://")
+    return address._replace(port=address.port_or_default)
+
+
 def expect_visible(url: str) -> None:
     """Refuse blanks and control characters. Raises: BadData."""
     for char in url:

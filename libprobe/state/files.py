@@ -58,6 +58,7 @@ class StateDirectory:
 
     def __init__(self, path: str) -> None:
         self.path = path
+        self._fd = -1
         try:
             if not os.path.isdir(path):
                 _make(path)
@@ -75,7 +76,13 @@ class StateDirectory:
             raise Misconfigured(f"state directory {path} can be written by others", remedy=f"chmod 700 {path}")
 
     def close(self) -> None:
-        os.close(self._fd)
+        descriptor, self._fd = self._fd, -1
+        if descriptor >= 0:
+            os.close(descriptor)
+
+    def __del__(self) -> None:
+        """A process that runs many checks must not keep a descriptor of each."""
+        self.close()
 
     def names(self, suffix: str) -> list[str]:
         """The names of the files with that ending, sorted."""

@@ -57,8 +57,8 @@ class Entry:
         return self.path is None and self.looks >= UNSEEN_LOOKS and not is_recent
 
     def located(self, path: str) -> None:
-        """Note where the VM is."""
-        self.path = path
+        """Note where the VM is; an empty path: that it is not where it was thought to be."""
+        self.path = path or None
         self._note({"path": path})
 
     def looked_for(self) -> None:

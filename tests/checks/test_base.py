@@ -39,8 +39,12 @@ def test_a_failure_is_one_more_result_with_its_remedy(failure, status):
     assert outcome(second) == ("outcome", "outcome", status, "it broke (mend it)")
 
 
-def test_time_that_is_up_is_the_subjects_doing():
+def test_time_that_is_up_is_the_doing_of_whoever_took_the_larger_part():
     subject = Subject(OutOfTime())
+    said = "this machine did not get the check done within 90 s: "
+    assert outcome(*subject.probe())[2] == UNKNOWN
+    assert outcome(*subject.probe())[3].startswith(said)
+    subject.deadline.waits.add(80.0, 80.0)
     assert outcome(*subject.probe()) == (
         *("outcome", "outcome", CRITICAL),
         "the endpoint did not let us finish within 90 s; raise -t to wait longer",

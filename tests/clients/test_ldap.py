@@ -96,10 +96,10 @@ BIND, SEARCH = "bind to ldap://localhost:PORT: ", "search at ldap://localhost:PO
 @pytest.mark.parametrize(
     ("behaviour", "kind", "sentence"),
     [
-        (ldap_peer.close_at_once, ProtocolFailure, BIND + "connection (closed without an answer|reset)"),
-        (ldap_peer.close_on_bind, ProtocolFailure, BIND + "connection closed without an answer"),
-        (ldap_peer.close_on_search, ProtocolFailure, SEARCH + "connection closed in the middle of its answer"),
-        (ldap_peer.close_inside_an_entry, ProtocolFailure, SEARCH + "connection closed in the middle of its answer"),
+        (ldap_peer.close_at_once, ProtocolFailure, BIND + "connection (closed before an answer|reset)"),
+        (ldap_peer.close_on_bind, ProtocolFailure, BIND + "connection closed before an answer"),
+        (ldap_peer.close_on_search, ProtocolFailure, SEARCH + "connection closed within its answer"),
+        (ldap_peer.close_inside_an_entry, ProtocolFailure, SEARCH + "connection closed within its answer"),
         (ldap_peer.reset, ProtocolFailure, BIND + "connection reset"),
         (ldap_peer.http, ProtocolFailure, BIND + "answered with not LDAP but 'HTTP/1.1 400 Bad Request Content-.*'"),
         (ldap_peer.tls_alert, ProtocolFailure, BIND + r"speaks TLS on this port \(register it as ldaps://\)"),
@@ -220,7 +220,7 @@ def test_a_bad_certificate_is_told_as_everywhere(federation, variant, says):
         (ldap_peer.more_than_the_answer_to_starttls, "sent more than its answer before TLS began"),
         (ldap_peer.starttls_then_plain, "does not speak TLS on this port"),
         (ldap_peer.http, "answered with not LDAP but .*"),
-        (ldap_peer.close_on_bind, "connection closed without an answer"),
+        (ldap_peer.close_on_bind, "connection closed before an answer"),
     ],
 )  # fmt: skip
 def test_starttls_is_all_or_nothing(federation, behaviour, says):

@@ -13,6 +13,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from libprobe.clients import sockets, tls
+from libprobe.clients.exchange import Exchange
 from libprobe.clients.revocation import Revoked, expect_not_revoked
 from libprobe.deadline import Deadline
 from libprobe.failures import Failure, Misconfigured, TlsFailure
@@ -44,11 +45,11 @@ def handshake(context: ssl.SSLContext, directory: Path) -> Failure | None:
 
         threading.Thread(target=serve, daemon=True).start()
         port = listener.getsockname()[1]
-        deadline = Deadline(AMPLE_S)
-        plain = sockets.connect("localhost", port, deadline)
+        exchange = Exchange("it", "localhost", port, Deadline(AMPLE_S))
+        plain = sockets.connect(exchange)
         made = tls.context(str(directory))
         try:
-            tls.secure(plain, made, "localhost", port, deadline, asked="it", with_credential=False).close()
+            tls.secure(plain, made, exchange).close()
         except Failure as failure:
             return failure
         finally:
@@ -184,9 +185,10 @@ def test_a_certificate_that_is_not_listed_does_not_cost_the_library(authority, h
         threading.Thread(target=serve, daemon=True).start()
         program = (
             "import sys; from libprobe.clients import sockets, tls; from libprobe.deadline import Deadline;"
-            f"plain = sockets.connect('localhost', {port}, Deadline({AMPLE_S}));"
-            f"tls.secure(plain, tls.context({str(directory)!r}), 'localhost', {port}, Deadline({AMPLE_S}), asked='it',"
-            "with_credential=False); print('libprobe.formats.crl' in sys.modules, 'cryptography' in sys.modules)"
+            "from libprobe.clients.exchange import Exchange;"
+            f"exchange = Exchange('it', 'localhost', {port}, Deadline({AMPLE_S})); plain = sockets.connect(exchange);"
+            f"tls.secure(plain, tls.context({str(directory)!r}), exchange);"
+            "print('libprobe.formats.crl' in sys.modules, 'cryptography' in sys.modules)"
         )
         done = subprocess.run(
             [sys.executable, "-c", program], capture_output=True, text=True, env=clean_environment(), timeout=AMPLE_S

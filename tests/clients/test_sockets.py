@@ -8,10 +8,15 @@ import time
 import pytest
 
 from libprobe.clients import sockets
+from libprobe.clients.exchange import Exchange
 from libprobe.deadline import Deadline
-from libprobe.failures import NameUnknown, NoAnswer, Refused
+from libprobe.failures import Failure, NameUnknown, OwnMachine, Refused
 from tests.conftest import clean_environment
 from tests.pace import AMPLE_S, Watch, seconds
+
+
+def to(host: str, port: int, seconds: float) -> Exchange:
+    return Exchange(f"{host} port {port}", host, port, Deadline(seconds))
 
 
 @pytest.fixture
@@ -23,16 +28,16 @@ def listener():
 def test_a_connection_keeps_the_deadline_while_the_peer_drips(listener):
     port = listener.getsockname()[1]
     limit = seconds(0.3)
-    connection = sockets.connect("127.0.0.1", port, Deadline(limit))
+    connection = sockets.connect(to("127.0.0.1", port, limit))
     peer, _ = listener.accept()
     watch = Watch()
     with peer, connection:
-        with pytest.raises(TimeoutError):
+        with pytest.raises(Failure, match="no complete answer within"):
             while True:
                 peer.sendall(b"x")
                 connection.recv(1)
                 time.sleep(0.02)
-        with pytest.raises(TimeoutError):
+        with pytest.raises(Failure, match="no complete answer within"):
             connection.sendall(b"x")
     watch.ended_within(limit + 1.7)
 
@@ -41,7 +46,7 @@ def test_every_address_of_a_name_is_tried(listener, monkeypatch):
     port = listener.getsockname()[1]
     addresses = [(socket.AF_INET, ("127.0.0.9", port)), (socket.AF_INET, ("127.0.0.1", port))]
     monkeypatch.setattr(sockets, "resolve", lambda *_, **__: addresses)
-    with sockets.connect("two.example.org", port, Deadline(AMPLE_S)) as connection:
+    with sockets.connect(to("two.example.org", port, AMPLE_S)) as connection:
         assert connection.getpeername()[0] == "127.0.0.1"
 
 
@@ -49,15 +54,15 @@ def test_the_address_that_failed_is_named():
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
     with pytest.raises(Refused, match=rf"^localhost port {port} \(127.0.0.1\): connection refused"):
-        sockets.connect("localhost", port, Deadline(AMPLE_S), family=socket.AF_INET)
+        sockets.connect(to("localhost", port, AMPLE_S), family=socket.AF_INET)
     with pytest.raises(Refused, match=rf"^127.0.0.1 port {port}: connection refused"):
-        sockets.connect("127.0.0.1", port, Deadline(AMPLE_S))
+        sockets.connect(to("127.0.0.1", port, AMPLE_S))
 
 
 @pytest.mark.parametrize("name", ["nowhere.invalid", "a" * 300, "x..y", "-", "ünïcode.invalid"])
 def test_a_name_that_does_not_resolve(name):
     with pytest.raises(NameUnknown, match="its name does not resolve"):
-        sockets.resolve(name, 80, Deadline(AMPLE_S))
+        sockets.resolve(to(name, 80, AMPLE_S))
 
 
 def test_a_resolver_that_hangs_is_left_behind(monkeypatch):
@@ -68,21 +73,24 @@ def test_a_resolver_that_hangs_is_left_behind(monkeypatch):
 
     monkeypatch.setattr(socket, "getaddrinfo", hang)
     watch = Watch()
-    with pytest.raises(NoAnswer, match="could not be resolved"):
-        sockets.resolve("slow.example.org", 80, Deadline(0.1))
+    with pytest.raises(
+        OwnMachine, match=r"this machine's resolver does not answer, neither for slow\.example\.org nor"
+    ):
+        sockets.resolve(to("slow.example.org", 80, 0.1))
     watch.ended_within(2)
 
 
-def test_no_time_left_is_no_answer(listener):
-    with pytest.raises(NoAnswer, match="no time left"):
-        sockets.connect("127.0.0.1", listener.getsockname()[1], Deadline(0))
+def test_no_time_left_before_anybody_was_asked_is_this_machines_fault(listener):
+    with pytest.raises(OwnMachine, match="no time left to connect, of which this machine took"):
+        sockets.connect(to("127.0.0.1", listener.getsockname()[1], 0))
 
 
 WITHOUT_DESCRIPTORS = """
 import os, resource, sys
 from libprobe.clients import sockets
+from libprobe.clients.exchange import Exchange
 from libprobe.deadline import Deadline
-from libprobe.failures import Misconfigured
+from libprobe.failures import OwnMachine
 import threading, encodings.idna, errno
 resource.setrlimit(resource.RLIMIT_NOFILE, (32, 32))
 held = []
@@ -92,8 +100,9 @@ try:
 except OSError:
     pass
 try:
-    sockets.connect(sys.argv[1], int(sys.argv[2]), Deadline(900))
-except Misconfigured as failure:
+    host, port = sys.argv[1], int(sys.argv[2])
+    sockets.connect(Exchange(f"{host} port {port}", host, port, Deadline(5)))
+except OwnMachine as failure:
     print(failure)
 """
 
@@ -121,4 +130,4 @@ def test_a_connection_that_is_reset_at_once_is_refused(listener, monkeypatch):
 
     monkeypatch.setattr(sockets.DeadlineSocket, "connect", reset)
     with pytest.raises(Refused, match=r"127\.0\.0\.1 port \d+: connection reset as soon as it was made"):
-        sockets.connect("127.0.0.1", listener.getsockname()[1], Deadline(AMPLE_S))
+        sockets.connect(to("127.0.0.1", listener.getsockname()[1], 5))

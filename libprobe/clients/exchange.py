@@ -1,0 +1,288 @@
+"""How far an exchange with a peer had come, whose turn it was, and so whose fault it is that it failed.
+
+    resolve > connect > proxy > tls > send > wait > head > body
+
+Every client runs its work through an Exchange. Its sockets tell it when a phase begins, how much was sent and received,
+and how long the peer was waited for. Three things are derived from that and from nothing else:
+
+    whose fault   an operation on the peer's connection that fails is the peer's doing; what the kernel says of this
+                  machine (no route, no descriptors, no memory), and time that passed while it was our turn, is ours;
+                  whatever else is raised is a bug, is let through, and becomes UNKNOWN where the run ends
+    the sentence  what was asked, and in which phase it ended
+    may_have_arrived   whether the peer can have got the request, and may still carry it out
+
+The words of an error (`connection refused`, a TLS alert) go into the sentence; they decide nothing about blame.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import select
+import time
+
+from libprobe.failures import (
+    EndpointFailure,
+    Failure,
+    NoAnswer,
+    OwnMachine,
+    ProtocolFailure,
+    Refused,
+    Rejected,
+    Unreachable,
+)
+from libprobe.text import duration
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from libprobe.deadline import Deadline
+
+RESOLVE, CONNECT, PROXY, TLS, SENDING, SENT, HEAD, BODY = range(8)
+PHASES = ("resolve", "connect", "proxy", "tls", "send", "wait", "head", "body")
+
+FIRST_LOOK_S, LONGEST_LOOK_S = 0.05, 0.5
+"""A wait is cut into looks: one that ends much too late shows that this process was not run meanwhile."""
+
+NO_MEANS = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.ENOBUFS, errno.ENOSPC, errno.EAGAIN})
+"""What the kernel says when this machine has not what an operation needs."""
+
+NO_WAY = frozenset({errno.ENETUNREACH, errno.ENETDOWN, errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT})
+"""What it says, without asking anybody, of an address to which it knows no way."""
+
+ANSWER, READER = "complete answer", "reader of what we send"
+"""What is waited for, where the caller does not say it."""
+
+FORBIDDEN = frozenset({errno.EACCES, errno.EPERM})
+"""What it says when a rule of this machine forbids a connection."""
+
+
+class NoRoute(OwnMachine):
+    """This machine has no way to addresses of that kind: most often no IPv6."""
+
+
+class Exchange:
+    """One request to one peer and its answer, or a whole conversation of requests.
+
+    asked:    what was asked of whom, the beginning of every sentence: `GET https://host:8787/-/`.
+    deadline: by which it has to be over.
+    has_credential: whether we present a certificate; answered_before: whether the peer has answered us with it.
+    is_proxied: whether it goes through a web proxy of ours.
+    awaited:  what is waited for, as it stands in `no complete answer within 5 s`.
+    phase:    how far it came; sent, received: bytes over the peer's connection since it began.
+    """
+
+    __slots__ = (
+        "_began",
+        "_entered",
+        "_spent",
+        "answered_before",
+        "asked",
+        "awaited",
+        "deadline",
+        "has_credential",
+        "host",
+        "is_proxied",
+        "phase",
+        "port",
+        "received",
+        "sent",
+    )
+
+    def __init__(
+        self,
+        asked: str,
+        host: str,
+        port: int,
+        deadline: Deadline,
+        *,
+        has_credential: bool = False,
+        answered_before: bool = False,
+    ) -> None:
+        self.asked = asked
+        self.host = host
+        self.port = port
+        self.deadline = deadline
+        self.has_credential = has_credential
+        self.answered_before = answered_before
+        self.awaited = ANSWER
+        self.is_proxied = False
+        self.phase = RESOLVE
+        self.sent = 0
+        self.received = 0
+        self._spent = [0.0] * len(PHASES)
+        self._entered = time.monotonic()
+
+    def enter(self, phase: int) -> None:
+        """A phase begins; of one that is already there, or that is behind, nothing changes but a new connection."""
+        now = time.monotonic()
+        self._spent[self.phase] += now - self._entered
+        self._entered = now
+        self.phase = phase
+
+    @property
+    def may_have_arrived(self) -> bool:
+        """Whether the peer can have got the request, in whole or in part, and may act on it."""
+        return self.phase >= SENDING and self.sent > 0
+
+    def words(self) -> str:
+        """Where the time went: `resolve 3 ms, connect 21 ms, tls 40 ms, waited 9.9 s for the head`."""
+        spent = list(self._spent)
+        spent[self.phase] += time.monotonic() - self._entered
+        waited = {SENT: "waited {} for the head", HEAD: "head {}", BODY: "body {}", SENDING: "send {}"}
+        return ", ".join(
+            waited.get(phase, f"{PHASES[phase]} {{}}").format(duration(seconds))
+            for phase, seconds in enumerate(spent)
+            if seconds > 0 and phase <= self.phase
+        )
+
+    # ---- waiting
+
+    def await_peer(self, descriptor: int, events: int, limit: Callable[[], float]) -> None:
+        """Wait until the peer has done something. Raises: NoAnswer or OwnMachine when `limit` has no seconds left."""
+        poller = select.poll()
+        poller.register(descriptor, events)
+        look = FIRST_LOOK_S
+        while True:
+            left = limit()
+            if left <= 0:
+                raise self.late()
+            asked = min(left, look)
+            began = time.monotonic()
+            ready = poller.poll(asked * 1000)
+            self.deadline.waits.add(time.monotonic() - began, asked)
+            if ready:
+                return
+            look = min(2 * look, LONGEST_LOOK_S)
+
+    # ---- what a failure means
+
+    def late(self, said: str = "") -> Failure:
+        """The time is up. said: what was not there in time, where that is not what is awaited in this phase."""
+        deadline = self.deadline
+        elapsed, ours, theirs = deadline.elapsed(), deadline.ours(), deadline.theirs()
+        if not said:
+            said = "TLS handshake not complete" if self.phase == TLS else f"no {self.awaited}"
+            said = f"{said} within {duration(elapsed)}"
+        if ours > theirs:
+            return self._of(
+                OwnMachine(
+                    f"{self.asked}: {said}, of which this machine took {duration(ours)}"
+                    f" and the peer {duration(theirs)}",
+                    remedy="is the monitoring host overloaded, or was the process stopped?",
+                )
+            )
+        share = f", {duration(ours)} of it this machine's own" if ours > elapsed / 4 and ours > 1 else ""
+        return self._of(NoAnswer(f"{self.asked}: {said}{share}"))
+
+    def late_at(self, where: str, waited: float) -> Failure:
+        """One address did not answer the connection attempt in its share of the time."""
+        if self.deadline.ours() > self.deadline.theirs():
+            return self.late(f"no answer to the connection attempt within {duration(waited)}")
+        return self._of(NoAnswer(f"{where}: no answer to the connection attempt within {duration(waited)}"))
+
+    def lost(self, error: OSError) -> Failure:
+        """An operation on the peer's connection failed: what that means in the phase it came to."""
+        local = self.local(error)
+        if local:
+            return local
+        import ssl
+
+        how = how_ended(error)
+        if isinstance(error, ssl.SSLError) and not how:
+            from libprobe.clients import tls
+
+            return self._of(tls.explain(error, self))
+        return self.broken_off(how or "lost", error)
+
+    def local(self, error: BaseException) -> Failure | None:
+        """What an error says of this machine, None where it says nothing of it."""
+        number = getattr(error, "errno", None)
+        if isinstance(error, MemoryError) or number in NO_MEANS:
+            what = os.strerror(number) if number else "no memory left"
+            return self._of(OwnMachine(f"{self.asked}: this machine cannot connect: {what}", remedy="raise its limits"))
+        if isinstance(error, RuntimeError) and "thread" in str(error):
+            return self._of(
+                OwnMachine(f"{self.asked}: this machine cannot look up names: {error}", remedy="raise its limits")
+            )
+        return None
+
+    def unconnected(self, error: OSError, where: str) -> Failure:
+        """The connection attempt to one address failed; where: `host port 80 (192.0.2.1)`."""
+        number = error.errno
+        if number in NO_MEANS:
+            what = os.strerror(number or 0)
+            return self._of(OwnMachine(f"{where}: this machine cannot connect: {what}", remedy="raise its limits"))
+        if number in NO_WAY:
+            return self._of(
+                NoRoute(
+                    f"{where}: {os.strerror(number or 0)}",
+                    remedy="has this monitor a route for addresses of that kind?",
+                )
+            )
+        if number in FORBIDDEN:
+            return self._of(
+                OwnMachine(
+                    f"{where}: this machine may not connect: {os.strerror(number or 0)}",
+                    remedy="look at its firewall and its security policy",
+                )
+            )
+        if number == errno.ECONNREFUSED:
+            return self._of(Refused(f"{where}: connection refused; nothing listens there"))
+        if number == errno.ECONNRESET:
+            return self._of(
+                Refused(f"{where}: connection reset as soon as it was made", remedy="start the service behind it")
+            )
+        return self._of(Unreachable(f"{where}: {error.strerror or error}"))
+
+    def broken_off(self, how: str, error: OSError | None = None) -> Failure:
+        """The peer ended the connection. how: `closed`, `reset`, or `lost` with the error that says more."""
+        why = f": {error.strerror or error}" if how == "lost" and error else ""
+        if self.phase == TLS:
+            from libprobe.clients import tls
+
+            return self._of(tls.broken_off(how, why, self))
+        when = ""
+        if self.awaited not in (ANSWER, READER):
+            when = f", and no {self.awaited} came"
+        elif how == "closed":
+            when = " within its answer" if self.received else " before an answer"
+        return self.first_lost(f"connection {how}{when}{why}")
+
+    def first_lost(self, what: str) -> Failure:
+        """The connection ended after the handshake.
+
+        With TLS 1.3 a refused client certificate looks like a connection that ends at the first read; who has answered
+        before has not refused it.
+        """
+        if self.has_credential and not self.received and not self.answered_before:
+            return self._of(Rejected(f"{self.asked}: {what}; our client certificate was perhaps refused"))
+        return self._of(ProtocolFailure(f"{self.asked}: {what}"))
+
+    def malformed(self, what: str) -> EndpointFailure:
+        """The peer's bytes are not what its protocol has."""
+        failure = ProtocolFailure(f"{self.asked}: {what}")
+        failure.exchange = self
+        return failure
+
+    def _of(self, failure: Failure) -> Failure:
+        failure.exchange = failure.exchange or self
+        return failure
+
+
+def how_ended(error: BaseException) -> str:
+    """How a peer ended a connection without a word about it, "closed" or "reset"; empty for every other error.
+
+    What Python says of an end of file differs: 3.11.2 with OpenSSL 3.0 tells of it as of a proper goodbye
+    (SSLZeroReturnError), later ones as of a violation of the protocol (SSLEOFError).
+    """
+    import ssl
+
+    if isinstance(error, (ConnectionResetError, ConnectionAbortedError, BrokenPipeError)):
+        return "reset"
+    if isinstance(error, (ssl.SSLEOFError, ssl.SSLZeroReturnError, ssl.SSLSyscallError)):
+        return "closed"
+    # an error that was made in Python, as for a revoked certificate, has no reason
+    reason = getattr(error, "reason", None) if isinstance(error, ssl.SSLError) else None
+    return "closed" if reason == "UNEXPECTED_EOF_WHILE_READING" else ""

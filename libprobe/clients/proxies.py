@@ -1,0 +1,103 @@
+"""Web proxies from the environment: `http_proxy`, `https_proxy`, `no_proxy`, where an option allows them.
+
+A proxy is a helper of ours: what fails on the way to it, or in it, says nothing of the endpoint.
+"""
+
+from __future__ import annotations
+
+import base64
+
+from libprobe.clients import sockets
+from libprobe.clients.exchange import PROXY, SENDING, Exchange
+from libprobe.failures import BadData, EndpointFailure, Misconfigured, OwnMachine
+from libprobe.formats.address import Address, host_and_port, read_authority, shown
+from libprobe.records import Record
+
+MAX_HEAD = 16 << 10
+
+
+class Proxy(Record):
+    """A web proxy. headers: what it wants of us (`Proxy-Authorization`); target: host and port to lead to, for TLS."""
+
+    host: str
+    port: int
+    headers: dict[str, str]
+    target: str
+
+    def connect(self, exchange: Exchange) -> sockets.DeadlineSocket:
+        """Connect to the proxy and, for TLS, through it. Raises: OwnMachine for whatever fails there."""
+        exchange.is_proxied = True
+        name = f"web proxy {host_and_port(self.host, self.port)}"
+        to_proxy = Exchange(name, self.host, self.port, exchange.deadline)
+        try:
+            plain = sockets.connect(to_proxy)
+        except EndpointFailure as failure:
+            raise self._failed(exchange, failure.sentence) from None
+        try:
+            exchange.enter(PROXY)
+            if self.target:
+                self._tunnel(exchange, plain, name)
+        except EndpointFailure as failure:
+            plain.close()
+            raise self._failed(exchange, failure.sentence) from None
+        except BaseException:
+            plain.close()
+            raise
+        plain.exchange = exchange
+        exchange.enter(SENDING)
+        return plain
+
+    def _tunnel(self, exchange: Exchange, plain: sockets.DeadlineSocket, name: str) -> None:
+        lines = [f"CONNECT {self.target} HTTP/1.1", f"Host: {self.target}"]
+        lines += [f"{key}: {value}" for key, value in self.headers.items()]
+        plain.sendall("\r\n".join([*lines, "", ""]).encode("ascii"))
+        head = b""
+        while b"\r\n\r\n" not in head:
+            # byte by byte: what follows the head is the endpoint's already
+            more = plain.recv(1)
+            if not more or len(head) > MAX_HEAD:
+                raise self._failed(exchange, f"{name}: answered CONNECT with what is no HTTP answer")
+            head += more
+        status = head.split(b"\r\n", 1)[0].decode("ascii", "replace").split(" ", 2)
+        if len(status) < 2 or not status[0].startswith("HTTP/1.") or not status[1].startswith("2"):
+            said = " ".join(status[1:])[:60]
+            raise self._failed(exchange, f"{name}: does not connect us to {self.target}: {said!r}")
+
+    def _failed(self, exchange: Exchange, sentence: str) -> OwnMachine:
+        failure = OwnMachine(
+            f"{exchange.asked}: not asked: {sentence}",
+            remedy="see http_proxy, https_proxy and no_proxy in the environment of the probe",
+        )
+        failure.exchange = exchange
+        return failure
+
+
+def find(address: Address) -> Proxy | None:
+    """The proxy that the environment names for an address, None for none. Raises: Misconfigured for one unusable."""
+    from urllib.parse import unquote, urlsplit
+
+    from requests.utils import get_environ_proxies, select_proxy
+
+    where = host_and_port(address.host, address.port_or_default or 0)
+    asked = f"{address.scheme}://{where}/"
+    url = select_proxy(asked, get_environ_proxies(asked))
+    if not url:
+        return None
+    try:
+        parts = urlsplit(url if "://" in url else f"http://{url}")
+        if parts.scheme != "http":
+            raise BadData(f"its scheme is {parts.scheme}, and only http is spoken to a proxy")
+        login, _, authority = parts.netloc.rpartition("@")
+        host, port = read_authority(authority, url)
+    except (ValueError, BadData) as error:
+        why = error.sentence if isinstance(error, BadData) else str(error)
+        raise Misconfigured(f"the web proxy of the environment, {shown(url)}, cannot be used: {why}") from None
+    headers = {}
+    if login:
+        name, _, password = login.partition(":")
+        from libprobe import redact
+
+        encoded = base64.b64encode(f"{unquote(name)}:{unquote(password)}".encode()).decode()
+        redact.register(unquote(password))
+        headers["Proxy-Authorization"] = f"Basic {redact.register(encoded)}"
+    return Proxy(host, port or 8080, headers, where if address.is_secure else "")
