@@ -38,6 +38,7 @@ if TYPE_CHECKING:
         def may_have_arrived(self) -> bool: ...
         def words(self) -> str: ...
 
+
 OK, WARNING, CRITICAL, UNKNOWN = 0, 1, 2, 3
 """Exit codes of the Nagios plugin API."""
 

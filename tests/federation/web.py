@@ -59,6 +59,13 @@ _SHORT_NAMES = {
 }
 
 
+BELOW_TLS = {
+    "corrupt-record": b"\x17\x03\x03\x00\x40" + b"\xa5" * 64,  # application data, whose keys nobody has
+    "tls-alert": b"\x15\x03\x03\x00\x02\x02\x50",  # fatal, internal_error
+}
+"""What a middlebox or a dying TLS terminator puts into the stream: RFC 8446, sections 5.1 and 6."""
+
+
 @dataclass(frozen=True)
 class Peer:
     """The client as its certificates name it.
@@ -419,6 +426,11 @@ class _Connection:
         if self._take("lost-answer", request) is not None:
             self.server.record(request, None)
             raise _Closed("lost-answer")
+        for name, record in BELOW_TLS.items():
+            if self._take(name, request) is not None:
+                self.server.record(request, None)
+                self.sock.sendall(record)
+                raise _Closed(name)
         for name in ("drip-headers", "drip-body", "close-headers", "close-body"):
             fault = self._take(name, request)
             if fault is None:
