@@ -37,11 +37,15 @@ def get(http: HttpClient, url: str, *, max_bytes: int, headers: Iterable[tuple[s
 
 
 def expect_url(url: str) -> None:
-    """Make sure that it is an http or https URL without a user in it. Raises: Misconfigured."""
-    if "@" in url.partition("://")[2].partition("/")[0]:
+    """Make sure that it is an http or https URL without a user in it. Raises: Misconfigured.
+
+    What has an @ and is no URL is not repeated: what stands before it may be a token, however the URL is written.
+    """
+    if is_url(url):
+        return
+    if "@" in url:
         raise Misconfigured("the URL has a user or token in it", remedy="put the token into the file of --token-file")
-    if not is_url(url):
-        raise Misconfigured(f"{url!r} is not an http or https URL")
+    raise Misconfigured(f"{url!r} is not an http or https URL")
 
 
 def is_url(url: str) -> bool:
