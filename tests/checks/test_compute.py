@@ -12,11 +12,12 @@ from fuzz.targets import occi_session
 from libprobe import access, cli
 from libprobe.checks import compute
 from libprobe.checks.compute import ComputeLifeCycle, Wanted, smallest
+from libprobe.clients.occi import ServerError
 from libprobe.deadline import Deadline
-from libprobe.formats.occi import COMPUTE, Category, Model
+from libprobe.formats.occi import COMPUTE, Category, Entity, Model
 from libprobe.settings import Settings
 from libprobe.state.files import StateDirectory
-from libprobe.state.journal import Journal
+from libprobe.state.journal import UNSEEN_GRACE_S, UNSEEN_LOOKS, Journal
 from libprobe.topology import find_occi
 
 
@@ -67,6 +68,69 @@ def test_the_wait_between_polls_grows_with_the_time_and_ends_at_ten_seconds(life
     assert all(gap <= max(0.101, 0.021 * at) for gap, at in zip(gaps, polls, strict=False))
     assert max(gaps) == 10.0
     assert len(polls) < 400
+
+
+class Passing:
+    """Time that passes by sleeping only, and a cloud whose VM looks as it is told to from one second to another."""
+
+    def __init__(self, life, monkeypatch, troubled: tuple[float, float], active_at: float) -> None:
+        self.now = 0.0
+        self.troubled, self.active_at = troubled, active_at
+        monkeypatch.setattr(compute.time, "monotonic", lambda: self.now)
+        monkeypatch.setattr(life._work, "sleep", lambda seconds: setattr(self, "now", self.now + seconds))
+        monkeypatch.setattr(life._work, "remaining", lambda: 300.0 - self.now)
+        monkeypatch.setattr(life._occi, "show", self.show)
+        life._asked_at = 0.0
+
+    def show(self, path: str) -> Entity:
+        if self.troubled[0] <= self.now < self.troubled[1]:
+            raise ServerError("the cloud stumbles", 503)
+        state = "active" if self.now >= self.active_at else "inactive"
+        return compute._NOTHING._replace(attributes={"occi.compute.state": state})
+
+
+@pytest.mark.parametrize("began", [0.0, 40.0, 200.0])
+def test_patience_is_counted_from_the_trouble_and_not_from_the_request(life, monkeypatch, began):
+    """A cloud that took its time before may stumble as long as one that has just been asked."""
+    entry = life._journal.begin("e", "i")
+    entry.located("/compute/1")
+    Passing(life, monkeypatch, (began, began + 0.8 * compute.PATIENCE_S), began + 20)
+    assert life._await_active(entry).state == "active"
+    cloud = Passing(life, monkeypatch, (began, 1000.0), 1000.0)
+    with pytest.raises(ServerError):
+        life._await_active(entry)
+    assert compute.PATIENCE_S <= cloud.now - began <= compute.PATIENCE_S + 3 * compute.pause_after(cloud.now) + 2
+
+
+def test_patience_begins_anew_with_each_trouble(life, monkeypatch):
+    entry = life._journal.begin("e", "i")
+    entry.located("/compute/1")
+    cloud = Passing(life, monkeypatch, (0.0, 0.0), 100.0)
+    troubled = [(at, at + 0.8 * compute.PATIENCE_S) for at in (20.0, 50.0, 80.0)]
+
+    def show(path: str) -> Entity:
+        cloud.troubled = next((each for each in troubled if each[0] <= cloud.now < each[1]), (0.0, 0.0))
+        return cloud.show(path)
+
+    monkeypatch.setattr(life._occi, "show", show)
+    assert life._await_active(entry).state == "active"
+
+
+def test_each_look_in_vain_for_a_left_over_is_counted_and_so_many_are_enough(life, monkeypatch):
+    """A VM that was never seen would else be looked for as long as the state directory lives."""
+    life.announced()
+    journal, where = life._journal, (life.endpoint.base, life._owner())
+    entry = journal.begin(*where)
+    entry.release()
+    late = entry.created_at + UNSEEN_GRACE_S + 3600
+    monkeypatch.setattr(compute.time, "time", lambda: late)
+    for number in range(UNSEEN_LOOKS):
+        [left] = journal.leftovers(*where)
+        assert (left.title, left.looks) == (entry.title, number)
+        left.release()
+        life._remove_leftovers()
+        assert life._metrics == []
+    assert journal.leftovers(*where) == []
 
 
 def template(term: str, title: str = "") -> Category:

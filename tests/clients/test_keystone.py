@@ -4,8 +4,13 @@ from __future__ import annotations
 
 import pytest
 
-from libprobe.clients.keystone import _domain, _is_of_site, challenged
+from libprobe.clients.http import HttpClient
+from libprobe.clients.keystone import Keystone, Wish, _domain, _is_of_site, challenged
+from libprobe.deadline import Deadline
 from libprobe.failures import BadData, Misconfigured
+from tests import planted
+from tests.federation.web import Response, WebServer
+from tests.pace import AMPLE_S
 
 
 @pytest.mark.parametrize(
@@ -76,3 +81,22 @@ def test_a_trusted_keystone_that_is_no_url_is_our_mistake():
 )
 def test_a_domain_has_two_labels_at_least(host, domain):
     assert _domain(host) == domain
+
+
+# ---- where an access token goes
+
+
+@pytest.mark.parametrize("version", ["", "/v3", "/v2.0"])
+def test_an_access_token_is_not_sent_in_clear(version):
+    token = planted.secret("access")
+    with WebServer("keystone", lambda request: Response(200, [], b'{"versions": ["v3"]}')) as web:
+        http = HttpClient(Deadline(AMPLE_S))
+        with pytest.raises(Exception) as caught:
+            Keystone(http, web.url + version, web.url, Wish("ops", token=token)).login()
+        http.close()
+    sent = "".join(f"{each.request.path} {each.request.headers} {each.request.body!r}" for each in web.requests)
+    assert planted.leaks(sent) == []
+    assert token not in sent
+    if version != "/v2.0":
+        assert isinstance(caught.value, Misconfigured)
+        assert str(caught.value) == f"Keystone {web.url} is not https: the access token is not sent there"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import socket
 import ssl
 import threading
@@ -109,6 +110,19 @@ def test_a_serial_number_in_a_delta_or_an_indirect_crl_may_be_somebody_elses(aut
 def test_a_crl_of_user_certificates_is_taken_at_its_word(authority, host, look):
     only_users = x509.IssuingDistributionPoint(None, None, True, False, None, False, False)
     assert isinstance(look(authority.crl([authority.entry(host.certificate)], extension=only_users)), TlsFailure)
+
+
+@pytest.mark.parametrize(
+    ("last_update", "next_update", "said"),
+    [(-9, -2, r"expired 2 d ago \(run fetch-crl\)"), (2, 9, r"is valid only in 48 h; is .* \(run fetch-crl\)")],
+)
+def test_a_crl_that_is_not_of_today_says_nothing_of_whom_it_does_not_list(
+    authority, look, last_update, next_update, said
+):
+    """Whoever was revoked since then does not stand in it."""
+    failure = look(authority.crl(last_update=timedelta(days=last_update), next_update=timedelta(days=next_update)))
+    assert isinstance(failure, Misconfigured)
+    assert re.fullmatch(rf"it: certificate cannot be judged: the CRL \S+\.r0 {said}", str(failure)), str(failure)
 
 
 @pytest.mark.parametrize("content", [b"", b"-----BEGIN X509 CRL-----\n", b"\x30\x82\xff\xff", b"0" * (8 << 20) + b"0"])
