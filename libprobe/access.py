@@ -12,6 +12,7 @@ from libprobe.state.files import StateDirectory, default_directory
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     import argparse
+    from collections.abc import Callable
 
     from libprobe.clients.occi import OcciClient
     from libprobe.deadline import Deadline
@@ -24,11 +25,13 @@ class Access(Record):
 
     identity: DN of the certificate, or the kind of login that stands for it.
     words:    the same for people, with -vv.
+    at:       a client for another endpoint, as the same.
     """
 
     client: OcciClient
     identity: str
     words: str
+    at: Callable[[str], OcciClient]
 
 
 def occi(args: argparse.Namespace, base: str, deadline: Deadline) -> Access:
@@ -59,7 +62,8 @@ def occi(args: argparse.Namespace, base: str, deadline: Deadline) -> Access:
         is_provider_given=bool(args.identity_provider),
     )
     identity = certificate.identity if certificate else "access token" if token else "nobody"
-    return Access(OcciClient(client, base, wish), identity, certificate.words() if certificate else identity)
+    words = certificate.words() if certificate else identity
+    return Access(OcciClient(client, base, wish), identity, words, lambda other: OcciClient(client, other, wish))
 
 
 def http(args: argparse.Namespace, deadline: Deadline, certificate: credentials.Credential | None = None) -> HttpClient:

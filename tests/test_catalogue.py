@@ -176,7 +176,7 @@ def test_an_occi_endpoint_is_passed_in_parts() -> None:
     assert catalogue.command(metric("eu.egi.cloud.OCCI-VM"), endpoint(), "/opt/probes", vo="ops", cert="/tmp/p") == [
         "/opt/probes/check_occi_vm",
         *("-H", "cloud.example.org"),
-        *("-t", "300"),
+        *("-t", "420"),
         *("--image", "http://occi.example.org/os_tpl#uuid-1"),
         *("--resource", "m1.tiny"),
         *("--endpoint", "https://cloud.example.org:8787/occi1.1"),

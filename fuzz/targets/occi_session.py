@@ -25,7 +25,7 @@ from libprobe.clients.keystone import Wish
 from libprobe.clients.occi import OcciClient
 from libprobe.deadline import Deadline
 from libprobe.failures import Refused
-from libprobe.state import journal
+from libprobe.state import journal, lateness
 from libprobe.topology import Endpoint
 
 MAX_BYTES = 16 << 10
@@ -83,17 +83,38 @@ class _Entry(journal.Entry):
         pass
 
 
+class _Lateness(lateness.Lateness):
+    """As if no run had been before."""
+
+    def __init__(self) -> None:
+        pass
+
+    def note(self, kind: str, endpoint: str, waited: float, now: float) -> lateness.Late:
+        return lateness.Late(1)
+
+    def clear(self, kind: str, endpoint: str) -> None:
+        pass
+
+
 class _Journal(journal.Journal):
     def __init__(self, leftovers: list[_Entry]) -> None:
         self.unreadable: list[str] = []
         self.path = "nowhere"
         self._leftovers = leftovers
+        self.lateness = _Lateness()
 
-    def begin(self, endpoint: str, identity: str) -> _Entry:
+    def begin(self, endpoint: str, identity: str, site: str = "") -> _Entry:
         return _Entry()
+
+    def entries(self) -> Iterator[journal.Entry]:
+        yield from ()
 
     def leftovers(self, endpoint: str, identity: str) -> list[journal.Entry]:
         return list(self._leftovers)
+
+
+def _nowhere(base: str) -> OcciClient:
+    raise AssertionError("no entry is of another endpoint")
 
 
 def read(data: bytes) -> str:
@@ -103,7 +124,7 @@ def read(data: bytes) -> str:
     with _peer(answers) as clock:
         deadline = Deadline(20.0, clock=clock.monotonic)
         http = HttpClient(deadline, credential=SimpleNamespace(identity="/O=Grid/CN=monitor") if kind & 1 else None)
-        access = Access(OcciClient(http, BASE, Wish(vo="ops")), "/O=Grid/CN=monitor", "a certificate")
+        access = Access(OcciClient(http, BASE, Wish(vo="ops")), "/O=Grid/CN=monitor", "a certificate", _nowhere)
         endpoint = Endpoint(BASE, "image" if kind & 2 else None, "small" if kind & 4 else None, "small")
         try:
             if kind & 8:

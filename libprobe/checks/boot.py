@@ -74,6 +74,8 @@ class ContextLifeCycle(ComputeLifeCycle):
     for). Nothing is created when the offer has been found wanting: its own judgement says why.
     """
 
+    kind = "context"
+
     def __init__(self, offer: OcciOffer, access: Access, journal: Journal, deadline: Deadline, login: Login) -> None:
         self._offer = offer
         self._login = login

@@ -13,17 +13,19 @@ from nagiosplugin import Metric
 
 from libprobe import redact
 from libprobe.checks.base import Check, judged
+from libprobe.checks.leftovers import Remover, pause_after, whereabouts
 from libprobe.checks.templates import KINDS, registered
-from libprobe.clients.occi import ServerError, certainly_not_created, names
+from libprobe.clients.occi import QuotaRefused, ServerError, certainly_not_created, names
 from libprobe.credentials import read_small_file
 from libprobe.deadline import Interrupted, OutOfTime
 from libprobe.failures import (
+    CRITICAL,
+    UNKNOWN,
     WARNING,
     BadData,
     EndpointFailure,
     Failure,
     Misconfigured,
-    NoAnswer,
     Rejected,
 )
 from libprobe.formats import occi
@@ -46,13 +48,11 @@ RESERVE_SHARE, RESERVE_MAX_S = 0.25, 60.0
 LEFTOVERS_SHARE = 0.3
 """Part of the working time that may go into removing what earlier runs left."""
 
-FIRST_POLL_S, LONGEST_POLL_S, POLL_SHARE, YOUNG_S = 0.1, 10.0, 0.02, 20.0
-"""Between polls: see `pause_after`."""
+STRAYS_S = 10.0
+"""Seconds of that, at most, for what was left at another URL, where perhaps nobody answers any more."""
 
 PATIENCE_S = 10.0
 """How long polls may fail in a row (5xx, 404 of a VM just created, a lost connection) before that is the result."""
-
-_NOTHING = occi.Entity("", "", (), {}, [], "")
 
 FAILED_STATES = frozenset({"error", "failed", "failure"})
 _FAILED_BUILD = re.compile(r"(?:error|fail)[^.]{0,40}build|build[^.]{0,40}(?:error|fail)", re.IGNORECASE)
@@ -81,21 +81,14 @@ def read_wanted(user_data: str | None, public_key: str | None) -> Wanted:
     return Wanted(data, key)
 
 
-def pause_after(seconds: float) -> float:
-    """How long to wait until a cloud is asked again, so many seconds after the request that it carries out.
-
-    A fast cloud is measured to a tenth of a second: that is the pause up to 10 s. From YOUNG_S on it is 2 % of the
-    time passed, at most 10 s, so that a slow one is measured well enough and not hammered.
-    """
-    share = POLL_SHARE * min(1.0, seconds / YOUNG_S)
-    return min(LONGEST_POLL_S, max(FIRST_POLL_S, seconds * share))
-
-
 class ComputeLifeCycle(Check):
     """Creates a VM at an endpoint, waits until it is active, removes it.
 
+    kind: which of the checks that do so it is, for what is remembered of the run before.
     Yields: time_to_create, time_to_active, time_to_delete, time_total (s), and judgements.
     """
+
+    kind = "vm"
 
     def __init__(
         self,
@@ -115,6 +108,9 @@ class ComputeLifeCycle(Check):
         self._wanted = wanted
         self._metrics: list[Metric] = []
         self._asked_at = 0.0
+        self._remover = Remover(access.client, endpoint.base, self._forget)
+        self._told: set[str] = set()
+        self._in_the_way: list[str] = []
         self._is_seen_to_be_ours = False
         self._work = deadline.before(min(RESERVE_MAX_S, deadline.seconds * RESERVE_SHARE))
         self._notes = list(endpoint.notes)
@@ -122,12 +118,13 @@ class ComputeLifeCycle(Check):
 
     def measure(self) -> Iterator[Metric]:
         """The whole life; nothing is yielded before the VM is gone, for a reader may stop reading."""
+        self._journal.attend(self.endpoint.base, self._access.identity)
         with self._work.enforced(), self._occi.until(self._work):
             model = self.announced()
             self._remove_leftovers()
         try:
             categories, attributes = self._prepare(model)
-            entry = self._journal.begin(self.endpoint.base, self._owner())
+            entry = self._journal.begin(self.endpoint.base, self._owner(), self.endpoint.site)
         except Failure:
             yield from self._metrics
             raise
@@ -209,48 +206,86 @@ class ComputeLifeCycle(Check):
 
     def _remove_leftovers(self) -> None:
         """Remove what earlier runs of this monitor left here; what stays is a WARNING, no more."""
-        entries = self._journal.leftovers(self.endpoint.base, self._owner())
         share = self._work.seconds * LEFTOVERS_SHARE
         until = self._work.before(max(0.0, self._work.remaining() - share))
         removed = 0
-        for entry in entries:
+        for entry in self._journal.leftovers(self.endpoint.base, self._owner()):
+            self._told.add(entry.title)
             try:
-                removed += self._remove_leftover(entry, until)
+                if self._remover.remove(entry, until):
+                    removed += 1
+                    self._note_in_the_way(entry, "was removed only just now")
             except Failure as failure:
+                self._note_in_the_way(entry, "is still there")
                 said = f"VM {entry.title} of an earlier run could not be removed: {failure.sentence}"
                 self._metrics.append(judged(WARNING, f"{said}; the next run tries again"))
             finally:
                 entry.release()
+        removed += self._remove_strays(until)
         if removed:
             self._notes.append(f"removed {number_of(removed, 'VM')} that an earlier run had left")
-        for name in self._journal.unreadable:
+        self._tell_of_others()
+
+    def _remove_strays(self, until: Deadline) -> int:
+        """Remove what was left here by another owner, or at another URL of this endpoint; name what stays."""
+        removed = 0
+        strays = self._journal.strays(self.endpoint.base, self._owner(), self.endpoint.site)
+        soon = until.before(max(0.0, until.remaining() - STRAYS_S))
+        for entry in strays:
+            self._told.add(entry.title)
+            try:
+                removed += self._remove_stray(entry, until, soon)
+            except Failure as failure:
+                is_here = entry.endpoint == self.endpoint.base
+                if is_here and entry.path:
+                    self._note_in_the_way(entry, "may still be there")
+                said = f"VM of an earlier run could not be removed: {whereabouts(entry, time.time())}"
+                said = f"{said}: {failure.sentence} (see fedcloud-leftovers)"
+                if is_here or entry.is_unattended(time.time()):
+                    self._metrics.append(judged(WARNING, said))
+                else:  # runs of that URL, if there are any, may still do it
+                    self._notes.append(said)
+            finally:
+                entry.release()
+        return removed
+
+    def _remove_stray(self, entry: Entry, until: Deadline, soon: Deadline) -> bool:
+        """By its title, which no other VM has, as whom we are today: at this endpoint, then where it was noted.
+
+        Returns whether it was there. Raises: Failure when that cannot be known, or it stays.
+        """
+        is_here = entry.endpoint == self.endpoint.base
+        if self._remover.remove_by_title(entry, until, noted_path=is_here):
+            return True
+        owner = self._owner()
+        if not is_here:
+            there = self._access.at(entry.endpoint)
+            with there.until(soon):
+                there.query()
+            owner = f"{self._access.identity} {there.project}".strip()
+            remover = Remover(there, entry.endpoint, self._forget)
+            if owner == entry.identity:
+                return remover.remove(entry, soon)
+            if remover.remove_by_title(entry, soon, noted_path=True):
+                return True
+        raise Failure(f"not to be seen as {owner}, who we are today")
+
+    def _tell_of_others(self) -> None:
+        """Of what no run looks after any more, wherever it is; and of what cannot be read."""
+        now = time.time()
+        lost = [entry for entry in self._journal.unattended(now) if entry.title not in self._told]
+        if lost:
+            others = f" and {number_of(len(lost) - 1, 'other')}" if len(lost) > 1 else ""
+            self._notes.append(
+                f"this monitor's journal: no run looks any more for the VM {whereabouts(lost[0], now)}{others} "
+                "(see fedcloud-leftovers)"
+            )
+        for name in dict.fromkeys(self._journal.unreadable):
             self._notes.append(f"this monitor's journal: {name} is damaged and set aside in {self._journal.path}")
 
-    def _remove_leftover(self, entry: Entry, until: Deadline) -> bool:
-        """Returns whether there was one to remove."""
-        with self._occi.until(until):
-            path = self._noted_path(entry)
-            if path and not self._is_ours(path, entry.title):
-                path = None  # a stranger's: the address was wrong, or is another's by now; ours is found by its title
-                entry.located("")
-            path = path or self._occi.find(entry.title)
-            if path is None:
-                entry.looked_for()
-                if entry.is_forgotten(time.time()):
-                    self._forget(entry)
-                return False
-            if entry.path != path:
-                entry.located(path)
-            was_there = self._delete(path, entry.title, until)
-            self._forget(entry)
-            return was_there
-
-    def _noted_path(self, entry: Entry) -> str | None:
-        """Where the journal says that the VM is; None for what can be no VM's path."""
-        try:
-            return self._occi.own_path(entry.path) if entry.path else None
-        except BadData:
-            return None
+    def _note_in_the_way(self, entry: Entry, how: str) -> None:
+        if entry.path:
+            self._in_the_way.append(f"{entry.title} {how}")
 
     def _forget(self, entry: Entry) -> None:
         """The VM is gone; a journal that cannot be told so is another matter, which must not hide this one."""
@@ -273,12 +308,23 @@ class ComputeLifeCycle(Check):
                     self._metrics.extend(self.examine(entry.path, entity))
         except Failure as failure:
             self.tell_times(failure)
-            self._metrics.append(judged(failure.status, str(failure)))
+            self._metrics.append(self._judged(failure))
         except OutOfTime:
             self._metrics.append(judged(*self.out_of_time()))
         except (Interrupted, Exception) as ended:
             return ended
         return None
+
+    def _judged(self, failure: Failure) -> Metric:
+        """The result that a failure is; a quota that VMs of ours fill is no fault of the site."""
+        if not isinstance(failure, QuotaRefused) or not self._in_the_way:
+            return judged(failure.status, str(failure))
+        some = ", ".join(self._in_the_way[:3])
+        return judged(
+            UNKNOWN,
+            f"{failure}; that may be because of {number_of(len(self._in_the_way), 'VM')} of this monitor's own from "
+            f"earlier runs, so it is not held against the site: {some}",
+        )
 
     def _create(self, entry: Entry, categories: list[tuple[str, str]], attributes: dict[str, str]) -> None:
         self._asked_at = time.monotonic()
@@ -352,11 +398,6 @@ class ComputeLifeCycle(Check):
             raise BadData(f"{self.subject}: gave {stranger} as our new VM, which is another one, {called[0]}")
         self._is_seen_to_be_ours = self._is_seen_to_be_ours or bool(called)
 
-    def _is_ours(self, path: str, title: str) -> bool:
-        """Whether the VM at a path may be deleted: it bears our title, or the server shows no names."""
-        called = names(self._seen(path) or _NOTHING)
-        return not called or title in called
-
     def _expect_alive(self, entity: occi.Entity) -> None:
         inner = str(entity.attributes.get(occi.OPENSTACK_STATE, "")).lower()
         if entity.state in FAILED_STATES or inner in FAILED_STATES:
@@ -369,15 +410,30 @@ class ComputeLifeCycle(Check):
     def _note_active(self, entity: occi.Entity, path: str, seconds: float) -> None:
         self._metrics.append(Metric("time_to_active", seconds, "s", min=0))
         self.facts["time_to_active"] = duration(seconds)
+        try:
+            self._journal.lateness.clear(self.kind, self.subject)
+        except Misconfigured as failure:
+            self._metrics.append(judged(WARNING, f"{failure}; it would say that no VM became active"))
         self.detail(1, f"VM: {path} ({names(entity)[0] if names(entity) else 'without a name'})")
         self.detail(1, f"address: {', '.join(entity.addresses) or 'none told'}")
 
     def _note_too_slow(self, seconds: float, state: str) -> None:
         self.facts["time_to_active"] = f"more than {duration(seconds)}"
         self._metrics.append(Metric("too_slow", seconds, "s", context="too_slow"))
-        self._metrics.append(
-            judged(WARNING, f"{self.subject}: VM still {state or 'not seen'} after {duration(seconds)}, given up")
-        )
+        self._metrics.append(judged(*self._never_active(seconds, state)))
+
+    def _never_active(self, seconds: float, state: str) -> tuple[int, str]:
+        """Once is a WARNING; a cloud on which the run before this one had no active VM either is broken."""
+        said = f"{self.subject}: VM still {state or 'not seen'} after {duration(seconds)}, given up"
+        try:
+            late = self._journal.lateness.note(self.kind, self.subject, seconds, time.time())
+        except Misconfigured as failure:
+            return WARNING, f"{said}; whether the run before this one ended so too is not known: {failure}"
+        if late.times == 1:
+            return WARNING, said
+        if late.times == 2:
+            return CRITICAL, f"{said}, as in the run {duration(late.before)} before"
+        return CRITICAL, f"{said}, as in each of the {late.times - 1} runs before, for {duration(late.since)}"
 
     # ---- the end
 
@@ -411,10 +467,10 @@ class ComputeLifeCycle(Check):
             return
         if not entry.path:
             entry.located(path)
-        if not self._is_seen_to_be_ours and not self._is_ours(path, entry.title):
+        if not self._is_seen_to_be_ours and not self._remover.is_ours(path, entry.title):
             raise BadData(f"{self.subject}: {path} is not the VM that we created")
         began = time.monotonic()
-        self._delete(path, entry.title, self.deadline)
+        self._remover.delete(path, entry.title, self.deadline)
         seconds = time.monotonic() - began
         self._forget(entry)
         self.facts["time_to_delete"] = duration(seconds)
@@ -429,44 +485,6 @@ class ComputeLifeCycle(Check):
                 return path
             self.deadline.sleep(pause)
         return None
-
-    def _delete(self, path: str, title: str, until: Deadline) -> bool:
-        """Delete and see it gone; refusals are tried again. Returns whether it was there.
-
-        Raises: Failure when it is still there at the end.
-        """
-        refusal: Failure | None = None
-        accepted = False
-        began = time.monotonic()
-        while True:
-            try:
-                if not accepted:
-                    if not self._occi.delete(path):
-                        return refusal is not None
-                    accepted = True
-                entity = self._seen(path)
-                if entity is None or (names(entity) and title not in names(entity)):
-                    return True
-            except BadData:
-                raise
-            except EndpointFailure as error:
-                if not (refusal and isinstance(error, NoAnswer) and until.passed()):
-                    refusal = error  # else the last try was only cut off: the refusal before it is the reason
-            passed = time.monotonic() - began
-            pause = pause_after(passed)
-            if until.remaining() <= pause:
-                break
-            until.sleep(pause)
-        if refusal and not accepted:
-            raise refusal
-        raise NoAnswer(f"{self.subject}: accepted to delete {path}, which is still there after {duration(passed)}")
-
-    def _seen(self, path: str) -> occi.Entity | None:
-        """The VM while it is there; an answer that cannot be read counts as there."""
-        try:
-            return self._occi.show(path)
-        except EndpointFailure:
-            return _NOTHING
 
     def _note_left(self, entry: Entry, why: str) -> None:
         where = f" {entry.path}" if entry.path else ""

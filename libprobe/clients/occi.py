@@ -37,6 +37,10 @@ class Refusal(EndpointFailure):
         self.said = said
 
 
+class QuotaRefused(Refusal):
+    """The endpoint has no room left for us, by its quota or its hardware."""
+
+
 class LoginRefused(Refusal, Rejected):
     """The endpoint refused the credential itself."""
 
@@ -271,7 +275,8 @@ class OcciClient:
                 remedy="give a proxy with --cert or $X509_USER_PROXY",
             )
         if occi.is_quota(said) and answer.status < 500:
-            return Refusal(f"{answer.asked}: refused to {doing} for lack of quota or capacity: {said}", answer.status)
+            sentence = f"{answer.asked}: refused to {doing} for lack of quota or capacity: {said}"
+            return QuotaRefused(sentence, answer.status)
         if answer.status in (401, 403):
             return LoginRefused(sentence + self._clock_hint(), answer.status)
         if answer.status >= 500:

@@ -12,9 +12,16 @@ import json
 import os
 import re
 import time
+from contextlib import suppress
+from urllib.parse import urlsplit
 
 from libprobe.failures import Misconfigured
 from libprobe.state.files import StateDirectory, write_all
+from libprobe.state.lateness import Lateness
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
 
 SUFFIX = ".vm"
 MONITOR_FILE = "monitor"
@@ -25,16 +32,22 @@ UNSEEN_GRACE_S = 6 * 3600.0
 UNSEEN_LOOKS = 6
 """And how often at least, by runs of their own: a clock that is set forward makes hours of an instant."""
 
+UNATTENDED_AFTER_S = 24 * 3600.0
+"""How long an entry may be without a run of its endpoint and owner until others mention it: metrics run each hour."""
+
 _TITLE = re.compile(r"egi-sam-[a-z0-9-]{1,40}-[0-9a-f]{12}")
 
 
 class Entry:
     """One VM of ours, or one that may exist.
 
-    endpoint: base URL it was asked of; identity: who asked (DN and project).
+    endpoint: base URL it was asked of, and site: the GOCDB's name of whose that is, empty if unknown.
+    identity: who asked (DN and project).
     title:    its unique title and host name.
     path:     its path at the endpoint, None while unknown.
     looks:    how many runs have looked for it in vain.
+    created_at, attended_at: when its VM was asked for, and when a run of its endpoint and owner last came by,
+              in seconds since the epoch.
     """
 
     def __init__(self, directory: StateDirectory, name: str, descriptor: int, values: dict[str, object]) -> None:
@@ -43,18 +56,33 @@ class Entry:
         self._descriptor = descriptor
         self.endpoint = str(values["endpoint"])
         self.identity = str(values["identity"])
+        self.site = str(values.get("site", ""))
         self.title = str(values["title"])
         self.created_at = float(str(values["created_at"]))
         path = values.get("path")
         self.path = path if isinstance(path, str) and path else None
         looks = values.get("looks")
         self.looks = looks if isinstance(looks, int) else 0
+        self.attended_at = os.fstat(descriptor).st_mtime
         self.is_done = False
 
     def is_forgotten(self, now: float) -> bool:
         """Whether a VM that was never seen need not be looked for any longer."""
         is_recent = 0 <= now - self.created_at <= UNSEEN_GRACE_S
         return self.path is None and self.looks >= UNSEEN_LOOKS and not is_recent
+
+    def is_unattended(self, now: float) -> bool:
+        """Whether no run of its endpoint and owner has come by for long: neither may be asked any more."""
+        return abs(now - self.attended_at) > UNATTENDED_AFTER_S
+
+    def is_owned_by(self, identity: str) -> bool:
+        """Whether it was asked for by the owner of that name, in whatever project."""
+        return self.identity == identity or self.identity.startswith(f"{identity} ")
+
+    def attended(self) -> None:
+        """Note that a run of its endpoint and owner is at work."""
+        with suppress(OSError):  # of a note that cannot be made nothing depends but a mention
+            os.utime(self._descriptor)
 
     def located(self, path: str) -> None:
         """Note where the VM is; an empty path: that it is not where it was thought to be."""
@@ -90,16 +118,18 @@ class Entry:
 class Journal:
     """The entries of one state directory, which is one monitor's.
 
-    unreadable: names of entries that `leftovers` found damaged and set aside.
+    lateness:   what earlier runs had of VMs that did not become active.
+    unreadable: names of entries that were found damaged and set aside.
     """
 
     def __init__(self, directory: StateDirectory) -> None:
         self._directory = directory
         self.path = directory.path
+        self.lateness = Lateness(directory)
         self.unreadable: list[str] = []
         self.monitor = self._own_name()
 
-    def begin(self, endpoint: str, identity: str) -> Entry:
+    def begin(self, endpoint: str, identity: str, site: str = "") -> Entry:
         """Write down that a VM is about to be created; returns its entry, with a title of its own."""
         run = os.urandom(6).hex()
         title = f"egi-sam-{self.monitor}-{run}"
@@ -107,19 +137,18 @@ class Journal:
             "title": title,
             "endpoint": endpoint,
             "identity": identity,
+            "site": site,
             "created_at": time.time(),
         }
         name = f"{title}{SUFFIX}"
         descriptor = self._directory.write_locked(name, json.dumps(values).encode() + b"\n")
         return Entry(self._directory, name, descriptor, values)
 
-    def leftovers(self, endpoint: str, identity: str) -> list[Entry]:
-        """The entries of ended runs for this endpoint under this identity, locked for us.
+    def entries(self) -> Iterator[Entry]:
+        """The entries of ended runs, each locked for us until it is released; those of living runs are let be.
 
-        Entries of living runs, of other endpoints and of other identities are let be: what we cannot
-        see with today's credential is not gone.
+        An entry that cannot be read is set aside, and added to `unreadable`.
         """
-        found = []
         for name in self._directory.names(SUFFIX):
             descriptor = self._directory.open_locked(name)
             if descriptor is None:
@@ -129,11 +158,53 @@ class Journal:
                 os.close(descriptor)
                 self._directory.set_aside(name)
                 self.unreadable.append(name)
-            elif (values["endpoint"], values["identity"]) == (endpoint, identity):
-                found.append(Entry(self._directory, name, descriptor, values))
             else:
-                os.close(descriptor)
+                yield Entry(self._directory, name, descriptor, values)
         self._directory.sweep(time.time())
+
+    def attend(self, endpoint: str, identity: str) -> None:
+        """Note that a run is at work that looks after what this owner has left at an endpoint, whatever it comes to."""
+        for entry in self.entries():
+            if entry.endpoint == endpoint and entry.is_owned_by(identity):
+                entry.attended()
+            entry.release()
+
+    def leftovers(self, endpoint: str, identity: str) -> list[Entry]:
+        """The entries for this endpoint under this identity, locked for us.
+
+        Those of other endpoints and of other identities are let be: what we cannot see with today's credential is not
+        gone. See `strays`.
+        """
+        return self._of(lambda entry: (entry.endpoint, entry.identity) == (endpoint, identity))
+
+    def strays(self, endpoint: str, identity: str, site: str) -> list[Entry]:
+        """The entries, locked for us, that are this endpoint's all the same: of another identity, or another URL of it.
+
+        Another URL is one of the same host, or of the same site; its own runs look after it, if there are any yet.
+        """
+        host = urlsplit(endpoint).hostname
+
+        def is_stray(entry: Entry) -> bool:
+            if entry.endpoint == endpoint:
+                return entry.identity != identity
+            return urlsplit(entry.endpoint).hostname == host or bool(site and entry.site == site)
+
+        return self._of(is_stray)
+
+    def unattended(self, now: float) -> list[Entry]:
+        """The entries that no run has come by for long, the oldest first; released, to be told of only."""
+        found = self._of(lambda entry: entry.is_unattended(now))
+        for entry in found:
+            entry.release()
+        return sorted(found, key=lambda entry: entry.created_at)
+
+    def _of(self, is_wanted: Callable[[Entry], bool]) -> list[Entry]:
+        found = []
+        for entry in self.entries():
+            if is_wanted(entry):
+                found.append(entry)
+            else:
+                entry.release()
         return found
 
     def _own_name(self) -> str:
@@ -166,6 +237,7 @@ def _parse(data: bytes) -> dict[str, object] | None:
         values.update(more)
     try:
         float(str(values["created_at"]))
+        urlsplit(str(values["endpoint"])).hostname  # noqa: B018 - may raise
         whole = all(isinstance(values[key], str) for key in ("title", "endpoint", "identity"))
     except (KeyError, ValueError):
         return None

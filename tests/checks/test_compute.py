@@ -10,7 +10,7 @@ import pytest
 
 from fuzz.targets import occi_session
 from libprobe import access, cli
-from libprobe.checks import compute
+from libprobe.checks import compute, leftovers
 from libprobe.checks.compute import ComputeLifeCycle, Wanted, smallest
 from libprobe.clients.occi import ServerError
 from libprobe.deadline import Deadline
@@ -57,7 +57,7 @@ def test_the_wait_between_polls_grows_with_the_time_and_ends_at_ten_seconds(life
     monkeypatch.setattr(compute.time, "monotonic", lambda: now[0])
     monkeypatch.setattr(life._work, "sleep", lambda seconds: now.__setitem__(0, now[0] + seconds))
     monkeypatch.setattr(life._work, "remaining", lambda: 2000.0 - now[0])
-    monkeypatch.setattr(life, "_look", lambda path: (polls.append(now[0] - 1000) or compute._NOTHING, None))
+    monkeypatch.setattr(life, "_look", lambda path: (polls.append(now[0] - 1000) or leftovers.NOTHING, None))
     life._asked_at = 1000.0
     entry = life._journal.begin("e", "i")
     entry.located("/compute/1")

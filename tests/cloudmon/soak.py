@@ -57,8 +57,8 @@ SAMPLE_S = 2.0
 END_S = 10.0
 """For runners to notice that the supervisor is gone."""
 
-LONGEST_CHECK_S = 320.0
-"""OCCI-VM has 300 s, and Nagios' limit is a little longer."""
+LONGEST_CHECK_S = 440.0
+"""OCCI-VM has 420 s, and Nagios' limit is a little longer."""
 
 DOORS = ("eu.egi.cloud.storage-management.cdmi", "eu.egi.cloud.broker.vmdirac", "eu.egi.cloud.broker.compss")
 

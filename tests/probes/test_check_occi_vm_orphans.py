@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import json
+import os
 import re
+import socket
 import ssl
+import time
 
 import pytest
 
@@ -113,3 +116,214 @@ def test_a_noted_path_that_is_a_strangers_is_let_be_and_ours_is_removed_when_it_
     assert [vm.id for vm in site.occi.vms()] == [stranger]
     assert monitor.remembered() == []
     assert never_deleted_all(site)
+
+
+# ---- the journal knows it under another owner, or another URL
+
+
+def test_a_vm_of_a_changed_owner_that_is_seen_is_removed_by_its_title(monitor):
+    site = monitor.federation.site("ooi")
+    ours = left_over(monitor, site)
+    change_entry(monitor, identity="/DC=org/CN=the robot's old name ops")
+    report = look(monitor, "ooi")
+    assert report.code == 0, report.out
+    assert report.first.endswith("; removed 1 VM that an earlier run had left")
+    assert ours.id in [each[1] for each in site.occi.deleted]
+    assert (site.occi.vms(), monitor.remembered()) == ([], [])
+
+
+def test_a_vm_of_a_changed_owner_that_is_not_seen_is_named_by_every_run_with_where_it_is_and_whose(monitor):
+    site = monitor.federation.site("ooi")
+    ours = left_over(monitor, site)
+    path = f"/occi1.1/compute/{ours.id}"
+    change_entry(monitor, identity="/DC=org/CN=old other-project", created_at=time.time() - 3 * 86400)
+    site.occi.give(ours.id, "other-project")
+    for _ in range(2):
+        report = look(monitor, "ooi")
+        assert report.code == 1, report.out
+        assert re.fullmatch(
+            rf"OCCI-VM WARNING - VM of an earlier run could not be removed: {ours.title} at {re.escape(site.base)} "
+            rf"\({re.escape(path)}\), asked for 3 d ago by /DC=org/CN=old other-project: not to be "
+            r"seen as /DC=test/.* ops, who we are today \(see fedcloud-leftovers\)",
+            report.first,
+        ), report.first
+        assert "time_to_active" in report.performance
+        assert monitor.remembered() == [f"{ours.title}.vm"]
+    site.occi.give(ours.id, "ops")
+    assert look(monitor, "ooi").code == 0
+    assert (site.occi.vms(), monitor.remembered()) == ([], [])
+
+
+def test_a_strangers_vm_at_the_path_of_another_owner_is_let_be_even_if_it_shows_no_name(monitor):
+    """What our own journal says of another owner's path is no proof: only the title is."""
+    site = monitor.federation.site("ooi")
+    left_over(monitor, site)
+    stranger = site.occi.add_foreign("", "ops")
+    change_entry(monitor, identity="/DC=org/CN=old ops", path=f"/occi1.1/compute/{stranger}")
+    assert look(monitor, "ooi").code == 0
+    assert [vm.id for vm in site.occi.vms()] == [stranger]
+
+
+@pytest.mark.parametrize("how", ["same host", "same site"])
+def test_a_vm_of_an_endpoint_that_moved_is_removed_at_its_new_url(monitor, how):
+    site = monitor.federation.site("ooi")
+    left_over(monitor, site)
+    old = "https://localhost:1/occi1.1" if how == "same host" else "https://old.invalid:8787"
+    change_entry(monitor, endpoint=old, site=site.gocdb_name)
+    report = monitor.run(PROBE, "-H", site.hostname)
+    assert report.code == 0, report.out
+    assert report.first.endswith("; removed 1 VM that an earlier run had left")
+    assert (site.occi.vms(), monitor.remembered()) == ([], [])
+
+
+def test_a_vm_that_is_at_the_old_url_still_is_removed_there_with_the_credential_of_today(monitor):
+    old, new = monitor.federation.site("rocci"), monitor.federation.site("ooi")
+    ours = left_over(monitor, old)  # both are on this host: to the probe it is one that moved
+    for number in range(2):
+        if number:
+            change_entry(monitor, identity="/DC=org/CN=old")
+        report = look(monitor, "ooi")
+        assert report.code == 0, report.out
+        assert report.first.endswith("; removed 1 VM that an earlier run had left")
+        assert ours.id in [each[1] for each in old.occi.deleted]
+        assert (old.occi.vms(), new.occi.vms(), monitor.remembered()) == ([], [], [])
+        ours = left_over(monitor, old) if not number else ours
+
+
+def test_a_vm_at_an_old_url_where_nobody_answers_is_named_and_after_a_day_a_warning(monitor):
+    site = monitor.federation.site("ooi")
+    ours = left_over(monitor, site)
+    site.occi.give(ours.id, "other-project")
+    change_entry(monitor, endpoint="https://localhost:1/old")
+    said = (
+        rf"VM of an earlier run could not be removed: {ours.title} at https://localhost:1/old \(/occi1\.1/compute/\S+\)"
+        r", asked for [\d.]+ m?s ago by /DC=test/.* ops: GET https://localhost:1/old/-/ \(127\.0\.0\.1\): connection "
+        r"refused; nothing listens there \(see fedcloud-leftovers\)"
+    )
+    report = look(monitor, "ooi")
+    assert re.fullmatch(rf"OCCI-VM OK - .*; {said}", report.first), report.first
+    unattended(monitor)
+    report = look(monitor, "ooi")
+    assert re.fullmatch(rf"OCCI-VM WARNING - {said}", report.first), report.first
+    assert monitor.remembered() == [f"{ours.title}.vm"]
+
+
+def test_an_old_url_where_nobody_speaks_takes_ten_seconds_at_most_from_the_check(monitor):
+    site = monitor.federation.site("ooi")
+    ours = left_over(monitor, site)
+    site.occi.give(ours.id, "other-project")
+    with socket.create_server(("127.0.0.1", 0)) as mute:
+        change_entry(monitor, endpoint=f"https://localhost:{mute.getsockname()[1]}")
+        report = look(monitor, "ooi")
+    assert report.code == 0, report.out
+    assert "TLS handshake not complete within" in report.first
+
+
+def test_a_vm_of_an_endpoint_that_nobody_asks_any_more_is_told_of_by_any_run_after_a_day(monitor):
+    site = monitor.federation.site("ooi")
+    ours = left_over(monitor, site)
+    change_entry(monitor, endpoint="https://closed.example.org:8787")
+    assert "closed.example.org" not in look(monitor, "ooi").out
+    unattended(monitor)
+    report = look(monitor, "ooi")
+    assert report.code == 0, report.out
+    assert re.search(
+        rf"; this monitor's journal: no run looks any more for the VM {ours.title} at https://closed\.example\.org:8787"
+        r" \(\S+\), asked for [\d.]+ m?s ago by /DC=test/.* ops \(see fedcloud-leftovers\)$",
+        report.first,
+    ), report.first
+
+
+def test_a_run_that_does_not_get_in_still_counts_as_one_that_looks(monitor):
+    site = monitor.federation.site("ooi")
+    left_over(monitor, site)
+    unattended(monitor)
+    site.faults.on("status", code=503)
+    assert look(monitor, "ooi").code == 2
+    assert "journal" not in look(monitor, "rocci").first
+
+
+def unattended(monitor: Monitor) -> None:
+    """As if no run had come by for more than a day."""
+    for name in monitor.remembered():
+        before = time.time() - 25 * 3600
+        os.utime(monitor.state / name, (before, before))
+
+
+# ---- our own VMs fill the quota
+
+
+def test_a_quota_that_our_own_left_over_fills_is_not_held_against_the_site(monitor):
+    site = monitor.federation.site("ooi")
+    ours = left_over(monitor, site)
+    site.faults.on("delete-refused")
+    site.faults.on("quota")
+    report = look(monitor, "ooi", "-t", seconds(12))
+    assert report.code == 3, report.out
+    assert re.fullmatch(
+        rf"OCCI-VM UNKNOWN - POST {re.escape(site.base)}/compute/: refused to create a VM for lack of quota or "
+        r"capacity: .*; that may be because of 1 VM of this monitor's own from earlier runs, so it is not held against "
+        rf"the site: {ours.title} is still there",
+        report.first,
+    ), report.first
+    site.faults.off("delete-refused")
+    report = look(monitor, "ooi")
+    assert (report.code, report.first.endswith(f": {ours.title} was removed only just now")) == (3, True), report.out
+    report = look(monitor, "ooi")  # nothing of ours is there any more
+    assert report.code == 2, report.out
+    assert "for lack of quota" in report.first
+
+
+# ---- no VM becomes active, run after run
+
+
+def test_a_cloud_on_which_no_vm_becomes_active_is_critical_from_the_second_run_on(monitor):
+    site = monitor.federation.site("ooi")
+    site.faults.on("build-endless")
+    limit = seconds(6)
+    said = rf"{re.escape(site.base)}: VM still inactive after [\d.]+ s, given up"
+    report = look(monitor, "ooi", "-t", limit)
+    assert re.fullmatch(rf"OCCI-VM WARNING - {said}", report.first), report.first
+    report = look(monitor, "ooi", "-t", limit)
+    assert re.fullmatch(rf"OCCI-VM CRITICAL - {said}, as in the run [\d.]+ m?s before", report.first), report.first
+    report = look(monitor, "ooi", "-t", limit)
+    assert re.fullmatch(rf"OCCI-VM CRITICAL - {said}, as in each of the 2 runs before, for [\d.]+ s", report.first), (
+        report.first
+    )
+    site.faults.on("status", code=503)  # which is no active VM either
+    assert look(monitor, "ooi").code == 2
+    site.faults.clear()
+    assert look(monitor, "ooi").code == 0
+    site.faults.on("build-endless")
+    assert look(monitor, "ooi", "-t", limit).code == 1
+    assert site.occi.vms() == []
+
+
+def test_one_endpoint_that_is_late_says_nothing_of_another(monitor):
+    for cloud in ("ooi", "rocci"):
+        monitor.federation.site(cloud).faults.on("build-endless")
+        assert look(monitor, cloud, "-t", seconds(6)).code == 1
+
+
+def test_where_that_cannot_be_remembered_it_stays_a_warning_that_says_so(monitor):
+    site = monitor.federation.site("ooi")
+    site.faults.on("build-endless")
+    limit = seconds(6)
+    assert look(monitor, "ooi", "-t", limit).code == 1
+    [kept] = monitor.state.glob("late-vm-*.json")
+    kept.unlink()
+    kept.mkdir()
+    report = look(monitor, "ooi", "-t", limit)
+    assert report.code == 1
+    assert "; whether the run before this one ended so too is not known: state directory" in report.first, report.out
+
+
+def test_the_limit_of_the_time_to_active_can_be_reached_with_the_defaults(federation):
+    """Of -t, what is kept for cleaning leaves more than the default of -w."""
+    from libprobe.checks.compute import RESERVE_MAX_S, RESERVE_SHARE
+    from scripts import parsers
+
+    [path] = [path for path in parsers.EXECUTABLES if path.name == PROBE]
+    parser = parsers.parser_of(path)
+    timeout, warning = parser.get_default("timeout"), float(parser.get_default("warning"))
+    assert timeout - min(RESERVE_MAX_S, timeout * RESERVE_SHARE) - 30 > warning

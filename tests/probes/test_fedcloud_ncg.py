@@ -664,7 +664,7 @@ def test_a_real_nrpe_runs_exactly_the_commands_of_the_catalogue(ncg: Ncg) -> Non
         assert ncg("--from", saved, "--format", "nrpe", "--output", directory / "out", "--probes-path", path).code == 0
         (directory / "nrpe.cfg").write_text(
             f"server_address=127.0.0.1\nserver_port={port}\npid_file={directory}/pid\nlog_file={directory}/log\n"
-            f"nrpe_user={user}\nnrpe_group={group}\nallowed_hosts=127.0.0.1\ndont_blame_nrpe=0\ncommand_timeout=330\n"
+            f"nrpe_user={user}\nnrpe_group={group}\nallowed_hosts=127.0.0.1\ndont_blame_nrpe=0\ncommand_timeout=450\n"
             f"include_dir={directory}/out/nrpe\n"
         )
 

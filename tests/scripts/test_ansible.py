@@ -327,7 +327,7 @@ class TestAHost:
         assert machine.switched_on() == {"fedcloud-proxy.timer", "fedcloud-ncg.timer"}
         nagios = machine.do("cat", "/etc/nagios4.test/nagios.cfg").splitlines()
         assert "cfg_dir=/var/lib/fedcloud-ncg/monitor/nagios/objects" in nagios
-        assert [line for line in nagios if line.startswith("service_check_timeout")] == ["service_check_timeout=330"]
+        assert [line for line in nagios if line.startswith("service_check_timeout")] == ["service_check_timeout=450"]
         told = machine.do("nagios4", "-v", "/etc/nagios4.test/nagios.cfg")
         assert int(re.search(r"Checked (\d+) services", told)[1]) > 20
         assert "grid-alarms@example.org" in machine.script(

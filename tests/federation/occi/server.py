@@ -113,6 +113,12 @@ class OcciServer:
         order = Order(title, title, size, [image, size_id])
         return self._boot(order, Account("somebody else", project), None).id
 
+    def give(self, identifier: str, project: str) -> None:
+        """Hand a VM over to another project: whoever acts for its old one does not see it any more."""
+        with self.store.lock:
+            [machine] = [each for each in self.store.machines() if each.id == identifier]
+            machine.project = project
+
     # -- requests ------------------------------------------------------------------------------------------
 
     def app(self, request: Request) -> Response:

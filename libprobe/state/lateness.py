@@ -1,0 +1,72 @@
+"""Whether a VM became active in the runs before this one, for each endpoint.
+
+A cloud that is slow once is looked at; one on which no VM becomes active, run after run, is broken. One small file per
+endpoint and kind of run says so, from the first such run to the next VM that becomes active.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+
+from libprobe.records import Record
+from libprobe.state.files import StateDirectory
+
+MAX_FILE = 4096
+KEPT_S = 2 * 86400.0
+"""What was so long ago is not the run before this one: the monitor did not run meanwhile."""
+
+
+class Late(Record):
+    """Runs in a row in which no VM became active.
+
+    times: how many, with this one; before: seconds since the one before it; since: seconds since the first.
+    """
+
+    times: int
+    before: float = 0.0
+    since: float = 0.0
+
+
+class Lateness:
+    """What a state directory has of it.
+
+    Raises: Misconfigured, from every method, where it cannot be kept.
+    """
+
+    def __init__(self, directory: StateDirectory) -> None:
+        self._directory = directory
+
+    def note(self, kind: str, endpoint: str, waited: float, now: float) -> Late:
+        """Note that no VM became active.
+
+        kind: which run, so that one right after another of another kind is no second one. waited: for how many
+        seconds; a run before it that waited less than half of that proves nothing. now: seconds since the epoch.
+        """
+        known = self._read(kind, endpoint, now)
+        if known and known["waited"] >= waited / 2:
+            late = Late(int(known["times"]) + 1, now - known["at"], now - known["since"])
+            since, waited = known["since"], max(waited, known["waited"])
+        else:
+            late, since = Late(1), now
+        said = {"endpoint": endpoint, "at": now, "since": since, "times": late.times, "waited": waited}
+        self._directory.write(_name(kind, endpoint), json.dumps(said).encode() + b"\n")
+        return late
+
+    def clear(self, kind: str, endpoint: str) -> None:
+        """A VM became active."""
+        self._directory.remove(_name(kind, endpoint))
+
+    def _read(self, kind: str, endpoint: str, now: float) -> dict[str, float] | None:
+        try:
+            said = json.loads(self._directory.read(_name(kind, endpoint), MAX_FILE) or b"{}")
+            numbers = {key: float(said[key]) for key in ("at", "since", "times", "waited")}
+        except (ValueError, KeyError, TypeError, RecursionError, OverflowError):
+            return None
+        is_recent = numbers["since"] <= numbers["at"] <= now <= numbers["at"] + KEPT_S
+        return numbers if is_recent and all(map(math.isfinite, numbers.values())) else None
+
+
+def _name(kind: str, endpoint: str) -> str:
+    return f"late-{kind}-{hashlib.sha256(endpoint.encode()).hexdigest()[:16]}.json"
