@@ -5,7 +5,7 @@ from __future__ import annotations
 from libprobe import credentials
 from libprobe.clients import tls
 from libprobe.clients.http import HttpClient
-from libprobe.failures import OwnCredential
+from libprobe.failures import BadData, OwnCredential
 from libprobe.records import Record
 from libprobe.state.files import StateDirectory, default_directory
 
@@ -75,6 +75,26 @@ def http(args: argparse.Namespace, deadline: Deadline, certificate: credentials.
         credential=certificate,
         proxy_from_environment=args.proxy_from_environment or settings.flag("http", "proxy_from_environment"),
     )
+
+
+def named_hosts(args: argparse.Namespace) -> frozenset[str]:
+    """The hosts that the operator named by -H, or by -u alone.
+
+    Beside -H the URL of -u may be the GOCDB's, as NCG and configurations made from the GOCDB pass both.
+    """
+    if args.hostname:
+        return frozenset({credentials.host_name(args.hostname)})
+    return hosts_of(args.url)
+
+
+def hosts_of(url: str | None) -> frozenset[str]:
+    """The host of a URL; none where there is no URL, or none that can be read."""
+    from libprobe.formats.address import read_address
+
+    try:
+        return frozenset({credentials.host_name(read_address(url).host)}) if url else frozenset()
+    except BadData:
+        return frozenset()
 
 
 def state_directory(args: argparse.Namespace) -> StateDirectory:

@@ -253,6 +253,13 @@ def secret_file(group: argparse._ActionsContainer, option: str, *, holds: str, *
     action.holds = holds  # type: ignore[attr-defined]
 
 
+def plain_login(group: argparse._ActionsContainer) -> None:
+    """Add --plain-login, where a password is sent to a broker."""
+    group.add_argument(
+        "--plain-login", action="store_true", help="send the password also where no TLS protects it (default: never)"
+    )
+
+
 def _columns() -> int:
     """How wide help may be: $COLUMNS, the terminal's width, or DEFAULT_COLUMNS where there is none."""
     from shutil import get_terminal_size
@@ -647,7 +654,7 @@ def _host(text: str) -> str:
     return name
 
 
-port, word = _port, _word
+host, port, word = _host, _port, _word
 """Types of options that only one probe has."""
 
 

@@ -12,6 +12,7 @@ import stat
 
 from libprobe import redact
 from libprobe.failures import BadData, Misconfigured, OwnCredential
+from libprobe.records import Record
 from libprobe.text import duration
 
 TYPE_CHECKING = False
@@ -81,6 +82,44 @@ class Credential:
             raise OwnCredential(
                 f"{self.cert_path}: has VOMS attributes of {', '.join(self.vos)} and none of {vo}", remedy=renew
             )
+
+
+class Withheld(Record):
+    """That a secret is not sent somewhere. why: the end of a sentence. remedy: what the operator can do."""
+
+    why: str
+    remedy: str
+
+
+class Audience(Record):
+    """To whom a secret may be sent: to those that the operator named, and over TLS.
+
+    What the GOCDB or a BDII names is not enough: a site writes there what it likes.
+    hosts:    as `host_name` has them. in_clear: whether it may also go where nothing encrypts it.
+    named_by: the option that names one more host. cleared_by: the one that allows to send it in clear.
+    secured:  how to reach such a service over TLS, for the remedy.
+    """
+
+    hosts: frozenset[str]
+    in_clear: bool
+    named_by: str
+    cleared_by: str
+    secured: str
+
+    def withheld_from(self, host: str, *, is_encrypted: bool) -> Withheld | None:
+        """Why a secret is not sent to a host; None if it may be."""
+        if host_name(host) not in self.hosts:
+            return Withheld(
+                f"{host} was not named by an option", f"if it is meant, allow it with {self.named_by} {host}"
+            )
+        if not is_encrypted and not self.in_clear:
+            return Withheld("nothing would encrypt it", f"{self.secured}; {self.cleared_by} sends it all the same")
+        return None
+
+
+def host_name(text: str) -> str:
+    """A host's name or address as it is compared: in lower case, IPv6 without brackets."""
+    return text.lower().removeprefix("[").removesuffix("]").removesuffix(".")
 
 
 def find_certificate(cert: str | None = None, key: str | None = None) -> Credential | None:

@@ -83,10 +83,12 @@ def options(parser: cli.Parser, *, required: bool = False) -> None:
     cli.secret_file(
         group, "--password-file", holds="password", help="file with the password of --login, closed to others"
     )
+    cli.plain_login(group)
     group.add_argument("--broker-cert", metavar="FILE", help="certificate for the broker (default: as for probes)")
     group.add_argument("--broker-key", metavar="FILE", help="private key, where it is not in that file")
     parser.only_with("--login", "--password-file")
     parser.only_with("--password-file", "--login")
+    parser.only_with("--plain-login", "--login")
     parser.only_with("--broker-key", "--broker-cert")
     if not required:
         parser.only_with("--login", "--publish")
@@ -188,7 +190,14 @@ def sessions(args: argparse.Namespace, broker: Broker, deadline: Deadline) -> Ca
     if args.login:
         if not args.password_file:
             raise Misconfigured("--login without a password", remedy="give --password-file")
-        login = stomp.Login(args.login, credentials.read_token(args.password_file))
+        allowed = credentials.Audience(
+            frozenset({credentials.host_name(broker.host)}),
+            args.plain_login,
+            "--publish",
+            "--plain-login",
+            "use stomp+ssl://",
+        )
+        login = stomp.Login(args.login, credentials.read_token(args.password_file), allowed)
 
     def connected() -> Session:
         session = stomp.Session(

@@ -221,11 +221,17 @@ def _login(args: argparse.Namespace) -> Login | None:
         return None
     if not (args.login and args.password_file):
         raise Misconfigured("--login and --password-file belong together")
+    from libprobe import access
+
     data = credentials.read_private(args.password_file, "password file")
     lines = data.decode("utf-8", "replace").splitlines()
     if len(lines) != 1 or not lines[0].isprintable() or not lines[0]:
         raise OwnCredential(f"{args.password_file}: does not hold a password (one line of printable characters)")
-    return Login(args.login, redact.register(lines[0]))
+    hosts = access.named_hosts(args) | {credentials.host_name(each) for each in args.login_at}
+    allowed = credentials.Audience(
+        hosts, args.plain_login, "--login-at", "--plain-login", "use stomp+ssl://, or --tls with its port"
+    )
+    return Login(args.login, redact.register(lines[0]), allowed)
 
 
 # ---- the conversation
@@ -251,10 +257,17 @@ class RoundTrip(Check):
         context = how.context if broker.is_secure else None
         credential = how.credential and broker.is_secure
         with Session(broker.host, broker.port, self.deadline, context=context, with_credential=credential) as session:
+            withheld = session.withheld(how.login)
             try:
-                session.connect(how.login, vhost=how.vhost)
-            except BrokerError as error:
-                if not how.is_vhost_given or not re.search(r"v(?:irtual )?host", error.said, re.IGNORECASE):
+                session.connect(None if withheld else how.login, vhost=how.vhost)
+            except (OwnCredential, BrokerError) as error:
+                if withheld:  # what it says to nobody in particular is no answer to the question
+                    raise withheld from None
+                if (
+                    isinstance(error, OwnCredential)
+                    or not how.is_vhost_given
+                    or not re.search(r"v(?:irtual )?host", error.said, re.IGNORECASE)
+                ):
                     raise
                 raise Misconfigured(
                     f"{self.subject}: has no virtual host {how.vhost} for us, which --vhost names: {error.said}",
@@ -264,6 +277,9 @@ class RoundTrip(Check):
             version = f"STOMP {session.version}" + (f", {software}" if software else "")
             self.facts.update(broker=f"{self.subject} ({version})", time=duration(session.connect_time))
             yield Metric("connect_time", session.connect_time, "s", min=0)
+            if withheld:
+                session.disconnect()
+                raise withheld
             if how.destination:
                 try:
                     yield from self._send_and_receive(session)

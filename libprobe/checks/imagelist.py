@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from typing import Protocol
 
     from libprobe.clients.appdb import Fetched
+    from libprobe.credentials import Audience
     from libprobe.deadline import Deadline
     from libprobe.formats.cms import Signature
 
@@ -65,6 +66,17 @@ def find_url(args: argparse.Namespace, deadline: Deadline) -> tuple[str, list[st
             return (found.url if has_path else found.url.rstrip("/") + DEFAULT_PATH), notes
     host = f"[{args.hostname}]" if ":" in args.hostname else args.hostname
     return f"https://{host}{DEFAULT_PATH}", [*notes, f"{args.hostname} has no image list in the GOCDB"]
+
+
+def audience(args: argparse.Namespace) -> Audience:
+    """To whom the access token may go: hosts of options, of the settings, and AppDB's own."""
+    from libprobe import access
+    from libprobe.clients.appdb import DEFAULT_URL
+    from libprobe.credentials import Audience, host_name
+
+    own = args.settings.get("appdb", "url", DEFAULT_URL)
+    hosts = access.named_hosts(args) | access.hosts_of(own) | {host_name(each) for each in args.token_to}
+    return Audience(hosts, args.plain_token, "--token-to", "--plain-token", "give an https URL")
 
 
 class Rules:

@@ -7,10 +7,15 @@ import base64
 from libprobe import redact
 from libprobe.clients import documents
 from libprobe.clients.http import HttpClient
-from libprobe.failures import BadData, Misconfigured, OwnCredential, ProtocolFailure
+from libprobe.failures import BadData, OwnCredential, ProtocolFailure
 from libprobe.formats import imagelist
+from libprobe.formats.address import read_http_url
 from libprobe.formats.excerpt import excerpt
 from libprobe.records import Record
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from libprobe.credentials import Audience
 
 DEFAULT_PATH = "/store/vappliance/fedcloud.monitoring.va/image.list"
 DEFAULT_URL = f"https://vmcaster.appdb.egi.eu{DEFAULT_PATH}"
@@ -30,19 +35,39 @@ class Fetched(Record):
 
 
 class AppDb:
-    """One published list. token: empty for a public one.
+    """One published list.
 
-    Raises: Misconfigured for an address that is none, or that would carry the token in clear.
+    token:    empty for a public list. audience: to whom the token may go; a list of others is asked for without it.
+    notes:    what the reader of a result should know: that the token was not sent, and why.
+    Raises: Misconfigured for an address that is none.
     """
 
-    def __init__(self, http: HttpClient, url: str, token: str = "", *, max_bytes: int = MAX_LIST) -> None:
+    def __init__(
+        self,
+        http: HttpClient,
+        url: str,
+        token: str = "",
+        audience: Audience | None = None,
+        *,
+        max_bytes: int = MAX_LIST,
+    ) -> None:
         documents.expect_url(url)
-        if token and not url.startswith("https://"):
-            raise Misconfigured(f"the access token is not sent to {url}", remedy="give an https URL")
         self.url = url
+        self.notes: list[str] = []
         self._http = http
         self._token = token
         self._max_bytes = max_bytes
+        self._wanted = "wants an access token: the list is private"
+        self._remedy = "give one with --token-file"
+        address = read_http_url(url)
+        if token:
+            if audience is None:
+                raise ValueError("a token, and nobody whom it may be sent to")
+            withheld = audience.withheld_from(address.host, is_encrypted=address.is_secure)
+            if withheld:
+                self._token, self._remedy = "", withheld.remedy
+                self._wanted = f"wants an access token, and ours was not sent: {withheld.why}"
+                self.notes.append(f"the access token was not sent: {withheld.why}")
 
     def fetch(self) -> Fetched:
         """Return the document. Raises: the failures of `clients.http`; OwnCredential when a token is at fault."""
@@ -57,8 +82,8 @@ class AppDb:
         except OwnCredential as failure:
             raise OwnCredential(failure.sentence, remedy="open it to everybody: no other list can be checked") from None
         if answer.status in (401, 403):
-            what = "did not accept our access token" if self._token else "wants an access token: the list is private"
-            remedy = "get a new one from AppDB" if self._token else "give one with --token-file"
+            what = "did not accept our access token" if self._token else self._wanted
+            remedy = "get a new one from AppDB" if self._token else self._remedy
             raise OwnCredential(f"{answer.asked}: {what} ({answer.status})", remedy=remedy)
         if answer.status != 200:
             words = imagelist.appdb_error(answer.body) or excerpt(answer.text if _is_plain(answer.media_type) else "")

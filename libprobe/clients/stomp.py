@@ -16,7 +16,7 @@ from collections import deque
 
 from libprobe.clients import sockets, tls
 from libprobe.clients.exchange import BODY, READER, SENT, Exchange
-from libprobe.failures import BadData, Failure, OwnCredential, ProtocolFailure, Rejected
+from libprobe.failures import BadData, Failure, Misconfigured, OwnCredential, ProtocolFailure, Rejected
 from libprobe.formats.address import host_and_port
 from libprobe.formats.excerpt import excerpt
 from libprobe.formats.stomp import Frame, FrameReader
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     import ssl
     from typing import Any
 
+    from libprobe.credentials import Audience
     from libprobe.deadline import Deadline
 
 VERSIONS = ("1.0", "1.1", "1.2")
@@ -45,11 +46,15 @@ _ABOUT_LOGIN = re.compile(r"login|passcode|password|user\s?name|user '|authenti|
 
 
 class Login:
-    """A name and its passcode; `passcode` is registered as a secret by whoever read it."""
+    """A name and its passcode, which goes to its audience only.
 
-    def __init__(self, name: str, passcode: str) -> None:
+    `passcode` is registered as a secret by whoever read it.
+    """
+
+    def __init__(self, name: str, passcode: str, audience: Audience) -> None:
         self.name = name
         self.passcode = passcode
+        self.audience = audience
 
 
 class Session:
@@ -95,10 +100,15 @@ class Session:
     # ---- the conversation
 
     def connect(self, login: Login | None = None, *, vhost: str = "/", versions: tuple[str, ...] = VERSIONS) -> None:
-        """Connect and log in. Raises: the failures of `libprobe.failures`; OwnCredential where a login is wanted.
+        """Connect and log in.
 
+        Raises: the failures of `libprobe.failures`; OwnCredential where a login is wanted; Misconfigured, before
+        anything is sent, for a login that may not be sent to this broker.
         vhost: the virtual host of the header `host`; `/` is RabbitMQ's default, others disregard it.
         """
+        withheld = self.withheld(login)
+        if withheld:
+            raise withheld
         began = time.monotonic()
         self._open()
         opened = time.monotonic() - began
@@ -125,6 +135,17 @@ class Session:
             )
         self._reader.version = self.version
         self._protocol = self._protocol_of(self.version)
+
+    def withheld(self, login: Login | None) -> Misconfigured | None:
+        """What to say where a login may not be sent to this broker; None where it may be, or where there is none."""
+        if login is None:
+            return None
+        found = login.audience.withheld_from(self.host, is_encrypted=self._context is not None)
+        if found is None:
+            return None
+        return Misconfigured(
+            f"{self.name}: the password of {login.name} was not sent: {found.why}", remedy=found.remedy
+        )
 
     def subscribe(self, destination: str, subscription: str, headers: dict[str, str]) -> None:
         """Subscribe, each message to be acknowledged by itself, and wait until the broker confirms it."""

@@ -147,6 +147,36 @@ def test_redirects_stay_within_the_origin(client, server):
         client.request("GET", f"{server.url}/to?url=/loop")
 
 
+AMBIGUOUS = [
+    "//{other}/x", "///{other}/x", "http:{other}/x", "\\\\{other}/x", "/\\{other}/x", "http:\\\\{other}/x",
+    "http://{own}\\@{other}/x", "http://{other}\\@{own}/x", "http://{own}@{other}/x", "http://{other}@{own}/x",
+    "http://{own}#@{other}/x", "http://{own}?@{other}/x", "http://{own}%40{other}/x", "http://{own}%2f@{other}/x",
+    "http://{own} @{other}/x", "http://{own}\t@{other}/x", "http://{own};@{other}/x", "HTTP://{OTHER}/x",
+    "http://{other}\x00{own}/x", "http://[::ffff:127.0.0.1]:{port}/x", "http://127.1:{port}/x", "http://2130706433:{port}/x",
+    "http://127.0.0.1:{port}/x", "http://localhost.:{port}/x", "https://{own}/x", "http://\uff4cocalhost:{port}/x",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("target", AMBIGUOUS)
+def test_a_redirect_that_two_parsers_may_read_differently_leads_no_token_to_another_origin(client, server, target):
+    """What the other side received decides, not what we made of the address."""
+    with WebServer("other", answer) as other:
+        own, there = (each.url.removeprefix("http://") for each in (server, other))
+        port = there.rpartition(":")[2]
+        location = target.format(own=own, other=there, OTHER=there.upper(), port=port)
+
+        def redirecting(request):
+            return Response(302, [("Location", location)]) if request.path == "/from" else Response(200, [], b"here")
+
+        server.app = redirecting
+        try:
+            client.request("GET", f"{server.url}/from", headers=[("X-Auth-Token", "sesame")])
+        except (ProtocolFailure, BadData):
+            pass
+        assert other.requests == []
+        assert {each.request.headers.get("X-Auth-Token") for each in server.requests} == {"sesame"}
+
+
 def test_the_environments_proxy_is_used_only_if_asked_for(server, monkeypatch):
     for name in ("http_proxy", "HTTP_PROXY", "all_proxy"):
         monkeypatch.setenv(name, "http://127.0.0.1:1")

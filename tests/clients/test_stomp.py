@@ -13,8 +13,9 @@ from collections.abc import Callable, Iterator
 import pytest
 
 from libprobe.clients.stomp import MAX_RECEIVED, VERSIONS, Login, Session
+from libprobe.credentials import Audience
 from libprobe.deadline import Deadline
-from libprobe.failures import BadData, NoAnswer, OwnCredential, ProtocolFailure, Refused, Rejected
+from libprobe.failures import BadData, Misconfigured, NoAnswer, OwnCredential, ProtocolFailure, Refused, Rejected
 from tests.conftest import ROOT
 from tests.federation import broker
 from tests.federation.stomp_responder import Manner, Responder
@@ -85,7 +86,19 @@ def test_the_best_of_all_versions_is_chosen(rabbit):
 @needs_broker
 def test_a_wrong_password_is_a_refusal_in_the_brokers_words(rabbit):
     with session(rabbit.plain) as talk, pytest.raises(Rejected, match=r"refused the login guest: .*Access refused"):
-        talk.connect(Login("guest", "not this one"))
+        talk.connect(Login("guest", "not this one", audience("127.0.0.1", in_clear=True)))
+
+
+def audience(*hosts: str, in_clear: bool = False) -> Audience:
+    return Audience(frozenset(hosts), in_clear, "--login-at", "--plain-login", "use TLS")
+
+
+@pytest.mark.parametrize("allowed", [audience("127.0.0.1"), audience("mq.example.org", in_clear=True)])
+def test_a_login_that_may_not_be_sent_there_is_refused_before_anything_is_sent(allowed):
+    with Responder() as responder, session(responder.port) as talk:
+        with pytest.raises(Misconfigured, match="the password of sam was not sent: "):
+            talk.connect(Login("sam", "a password", allowed))
+        assert responder.frames == []
 
 
 # ---- stand-ins

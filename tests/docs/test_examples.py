@@ -119,6 +119,13 @@ def broker(stage: Stage, *words: object, **manner: object) -> Report:
         return stage.run("check_broker", "-u", f"stomp://127.0.0.1:{responder.port}", *words)
 
 
+def private(stage: Stage) -> Path:
+    path = stage.directory / "password"
+    path.write_text("not told\n")
+    path.chmod(0o600)
+    return path
+
+
 def perun(stage: Stage, *words: object) -> Report:
     return stage.run("check_perun", "-H", "perun.fedcloud.test", *words)
 
@@ -240,6 +247,7 @@ SCENES: dict[str, list[Scene]] = {
         lambda s: broker(s, "--destination", "/queue/egi.probe", "-t", seconds(3), unconfirmed=("SEND",)),
         lambda s: broker(s, error_at="CONNECT", error=("Bad CONNECT", "Virtual host 'x' access denied")),
         lambda s: s.run("check_broker", "-u", "stomp://localhost:1"),
+        lambda s: broker(s, "--login", "sam", "--password-file", private(s)),
         RABBIT,
     ],
     "check_perun": [

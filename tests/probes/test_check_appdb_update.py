@@ -13,6 +13,7 @@ import pytest
 from tests import planted
 from tests.federation import appdb as images
 from tests.federation import gocdb as pi
+from tests.federation.web import WebServer
 from tests.formats.signing import signed
 from tests.pace import Watch, seconds
 
@@ -319,14 +320,65 @@ def test_the_token_goes_neither_in_clear_nor_to_another_host(look, appdb, federa
     report = look("--token-file", token_file)
     assert report.code == 2
     assert "redirects to https://127.0.0.1:" in report.first
-    plain = "http" + url.removeprefix("https")
-    assert look("--token-file", token_file, "-u", plain).first == (
-        f"AppDB-Update UNKNOWN - the access token is not sent to {plain} (give an https URL)"
-    )
     report = look("-u", url.replace("://", f"://{TOKEN}:x-oauth-basic@"))
     assert report.code == 3
     assert TOKEN not in report.out
     assert len(federation.service("appdb").web.requests) == 1
+
+
+@pytest.fixture
+def elsewhere(federation, appdb):
+    """A host that a site registered as one with an image list, where others can see what it is sent; over http."""
+    app = federation.service("appdb").web.app
+    with WebServer("elsewhere", app) as web:
+        yield web
+
+
+def authorizations(web: WebServer) -> list[str | None]:
+    return [each.request.headers.get("Authorization") for each in web.requests]
+
+
+def test_a_token_does_not_go_in_clear_unless_that_is_allowed(look, appdb, elsewhere, token_file):
+    plain = f"{elsewhere.url}{images.PATH}"
+    report = look("--token-file", token_file, "-u", plain)
+    assert report.code == 0
+    assert report.first.endswith(" [the access token was not sent: nothing would encrypt it]")
+    appdb.faults.on("private-list", token=TOKEN)
+    report = look("--token-file", token_file, "-u", plain)
+    assert (report.code, report.first) == (
+        3,
+        f"AppDB-Update UNKNOWN - GET {plain}: wants an access token, and ours was not sent: nothing would encrypt it "
+        "(401) (give an https URL; --plain-token sends it all the same)",
+    )
+    assert authorizations(elsewhere) == [None, None]
+    assert look("--token-file", token_file, "-u", plain, "--plain-token").code == 0
+    assert authorizations(elsewhere)[2].startswith("Basic ")
+
+
+def test_a_token_does_not_go_to_a_host_that_only_the_gocdb_names(look, appdb, federation, url, asked, token_file):
+    """Beside -H the URL of -u may be the GOCDB's: a configuration made from it passes both."""
+    appdb.faults.on("private-list", token=TOKEN)
+    there = url.replace("localhost", "127.0.0.1")
+    service = pi.Service("stranger.fedcloud.test", "eu.egi.cloud.vm-metadata.vmcatcher", "X", url=there)
+    federation.gocdb.add_service(service)
+    try:
+        for words in (("-H", service.hostname), ("-H", service.hostname, "-u", there)):
+            report = look(*words, "--token-file", token_file)
+            assert (report.code, report.first) == (
+                3,
+                f"AppDB-Update UNKNOWN - GET {there}: wants an access token, and ours was not sent: 127.0.0.1 was not "
+                "named by an option (401) (if it is meant, allow it with --token-to 127.0.0.1)",
+            )
+            assert set(authorizations(federation.service("appdb").web)) == {None}
+        assert look(*words, "--token-file", token_file, "--token-to", "127.0.0.1").code == 0
+        asked.clear()
+        appdb.faults.clear()
+        appdb.faults.on("status", code=500, body="")
+        report = look(*words, "--token-file", token_file)
+        assert report.code == 2
+        assert report.first.endswith("; the access token was not sent: 127.0.0.1 was not named by an option")
+    finally:
+        federation.gocdb.remove_service(service)
 
 
 # ---- AppDB fails: CRITICAL

@@ -24,6 +24,7 @@ from tests.pace import AMPLE_S, Watch, seconds, timer_was_first, until
 
 PROBE = "check_broker"
 QUEUE = "/queue/egi.probe"
+PASSWORD = planted.secret("broker")
 SECONDS = r"\d[\d.]* m?s"
 needs_broker = pytest.mark.needs("rabbitmq-server")
 
@@ -173,10 +174,11 @@ def test_a_virtual_host_that_does_not_exist_is_the_operators_mistake(probe, rabb
 
 @needs_broker
 def test_a_login_from_a_file_lets_us_in_and_the_password_is_never_shown(probe, rabbit, tmp_path):
-    good = probe(PROBE, "-u", rabbit.plain, "--login", "guest", "--password-file", secret(tmp_path / "pw", "guest\n"))
+    login = ("-u", rabbit.plain, "--plain-login", "--login", "guest", "--password-file")
+    good = probe(PROBE, *login, secret(tmp_path / "pw", "guest\n"))
     assert good.code == 0
     file = secret(tmp_path / "wrong", planted.secret("broker") + "\n")
-    report = probe(PROBE, "-u", rabbit.plain, "--login", "guest", "--password-file", file, "-vvv")
+    report = probe(PROBE, *login, file, "-vvv")
     assert report.code == 2
     assert report.first.startswith(
         f"Broker CRITICAL - {rabbit.plain}: refused the login guest: Bad CONNECT: Access refused for user 'guest'"
@@ -519,6 +521,109 @@ def test_a_signal_ends_the_run_with_a_report(monitor):
         out, err = process.communicate(timeout=AMPLE_S)
     assert (process.returncode, err) == (3, b"")
     assert out.startswith(b"Broker UNKNOWN - interrupted by SIGTERM")
+
+
+# ---- to whom a password goes
+
+
+@pytest.fixture
+def password(tmp_path: Path) -> tuple[object, ...]:
+    return ("--login", "sam", "--password-file", secret(tmp_path / "password", PASSWORD + "\n"))
+
+
+def got(responder: Responder) -> list[str]:
+    """The passcodes that a broker was sent."""
+    return [headers["passcode"] for command, headers, _ in responder.frames if "passcode" in headers]
+
+
+@pytest.fixture
+def secured(authority) -> Iterator[Responder]:
+    with Responder(context=authority.server_context(authority.host(["localhost"]))) as responder:
+        yield responder
+
+
+def test_a_password_goes_over_tls_to_a_broker_that_was_named(probe, authority, secured, password):
+    report = probe(
+        PROBE, "-u", f"stomp+ssl://localhost:{secured.port}", *password, X509_CERT_DIR=authority.ca_directory
+    )
+    assert report.code == 0, report.out
+    assert got(secured) == [PASSWORD]
+    words = ("-H", "localhost", "-p", secured.port, "--tls")
+    assert probe(PROBE, *words, *password, X509_CERT_DIR=authority.ca_directory).code == 0
+    assert len(got(secured)) == 2
+
+
+@pytest.mark.parametrize("anonymous", ["lets in", "wants a login"])
+def test_a_password_does_not_go_in_clear_unless_that_is_allowed(against, password, anonymous):
+    error = ("User name [null] or password is invalid.", "")
+    manner = Manner() if anonymous == "lets in" else Manner(error_at="CONNECT", error=error)
+    report, responder = against(manner, *password)
+    assert (report.code, report.err) == (3, "")
+    assert report.first == (
+        f"Broker UNKNOWN - stomp://127.0.0.1:{responder.port}: the password of sam was not sent: nothing would "
+        "encrypt it (use stomp+ssl://, or --tls with its port; --plain-login sends it all the same)"
+    )
+    assert ("connect_time" in report.performance) == (anonymous == "lets in")
+    assert got(responder) == []
+    assert "SEND" not in responder.commands
+    report, responder = against(Manner(), *password, "--plain-login")
+    assert report.code == 0
+    assert got(responder) == [PASSWORD]
+
+
+def test_a_broker_that_is_down_is_critical_also_where_the_password_would_not_be_sent(probe, password):
+    report = probe(PROBE, "-u", "stomp://127.0.0.1:1", *password)
+    assert (report.code, report.first) == (
+        2,
+        "Broker CRITICAL - 127.0.0.1 port 1: connection refused; nothing listens there",
+    )
+
+
+def test_a_broker_that_only_a_bdii_names_gets_no_password(probe, authority, secured, password):
+    trust = {"X509_CERT_DIR": authority.ca_directory}
+    with Responder() as plain:
+        names = (f"stomp+ssl://localhost:{secured.port}/", f"stomp://127.0.0.1:{plain.port}/")
+        with bdii(*names) as (port, _):
+            report = probe(PROBE, "--bdii", f"ldap://127.0.0.1:{port}", *password, **trust)
+        assert report.code == 3, report.out
+        assert (
+            f"stomp+ssl://localhost:{secured.port}: the password of sam was not sent: localhost was not named by an "
+            "option (if it is meant, allow it with --login-at localhost)"
+        ) in report.out
+        assert (got(secured), got(plain)) == ([], [])
+        with bdii(*names) as (port, _):
+            words = ("--bdii", f"ldap://127.0.0.1:{port}", "--login-at", "LOCALHOST", "--plain-login")
+            report = probe(PROBE, *words, *password, **trust)
+        assert report.code == 3, report.out
+        assert (got(secured), got(plain)) == ([PASSWORD], [])
+        with bdii(*names) as (port, _):
+            report = probe(
+                PROBE, *words[:1], f"ldap://127.0.0.1:{port}", *words[2:], "--login-at", "127.0.0.1", *password, **trust
+            )
+        assert report.code == 0, report.out
+        assert got(plain) == [PASSWORD]
+
+
+def test_a_broker_that_only_the_gocdb_names_gets_no_password(monitor, authority, secured, password):
+    """Beside -H the URL of -u may be the GOCDB's: a configuration made from it passes both."""
+    gocdb, url = monitor.federation.gocdb, f"stomp+ssl://localhost:{secured.port}"
+    service = gocdb.add_service(pi.Service("mq3.fedcloud.test", "egi.MSGBroker", "MQ", url=url))
+    trust = ("--ca-path", authority.ca_directory)
+    state = monitor.run(PROBE, "-H", "mq3.fedcloud.test")  # the GOCDB is of another CA: its answer is kept
+    assert state.code == 2
+    try:
+        for words in (("-H", "mq3.fedcloud.test"), ("-H", "mq3.fedcloud.test", "-u", url)):
+            report = monitor.run(PROBE, *words, *password, *trust)
+            assert report.code == 3
+            assert report.first == (
+                f"Broker UNKNOWN - {url}: the password of sam was not sent: localhost was not named by an option "
+                "(if it is meant, allow it with --login-at localhost)"
+            )
+            assert got(secured) == []
+        assert monitor.run(PROBE, *words, *password, *trust, "--login-at", "localhost").code == 0
+        assert got(secured) == [PASSWORD]
+    finally:
+        gocdb.remove_service(service)
 
 
 # ---- the BDII

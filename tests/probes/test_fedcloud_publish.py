@@ -402,6 +402,13 @@ def test_the_password_goes_to_the_broker_and_nowhere_else(host):
     with host.broker() as broker:
         host.keep()
         report = host.drain("--login", "sam", "--password-file", secret, "-vvv")
+        assert report.code == 3
+        assert report.first == (
+            f"PUBLISH UNKNOWN - {host.url.rpartition('/queue')[0]}: the password of sam was not sent: nothing would "
+            "encrypt it (use stomp+ssl://; --plain-login sends it all the same); 1 result waiting"
+        )
+        assert broker.frames == []
+        report = host.drain("--login", "sam", "--password-file", secret, "-vvv", "--plain-login")
         assert report.code == 0
     [connect] = [headers for name, headers, _ in broker.frames if name == "CONNECT"]
     assert (connect["login"], connect["passcode"]) == ("sam", password)

@@ -89,6 +89,8 @@ SAMPLES = {
     "--master": "m=m.example.org",
     "--satellite": "s=s.example.org",
     "--ssh-port": "22",
+    "--login-at": "mq.example.org",
+    "--token-to": "vmcaster.example.org",
     "--wait": "1m",
     "--time": "1",
 }
@@ -131,10 +133,10 @@ def test_an_option_that_would_do_nothing_is_refused(path, option, others, is_nee
 KNOWN_TO_DO_NOTHING = {
     "check_occi_context": {"--wait", "--ssh-user", "--ssh-port", "--key", "--cert", "--token-file"},
     "check_endpoint_tcp": {"--certificate", "--service-type"},
-    "check_broker": {"--login", "--password-file", "--key", "--service-type"},
+    "check_broker": {"--login", "--password-file", "--login-at", "--plain-login", "--key", "--service-type"},
     "check_apel_pub": {"-H"},
-    "check_appdb_update": {"--ignore-endorser", "--allow-sha1"},
-    "fedcloud-publish": {"-w", "-c", "--no-send", "--login", "--broker-key"},
+    "check_appdb_update": {"--ignore-endorser", "--allow-sha1", "--token-to", "--plain-token"},
+    "fedcloud-publish": {"-w", "-c", "--no-send", "--login", "--plain-login", "--broker-key"},
     "fedcloud-selfcheck": {"--login", "--broker-cert", "--broker-key"},
     "fedcloud-ncg": {"--satellite", "--master"},
     "fedcloud-downtimes": {"--icinga-login", "--icinga-ca"},

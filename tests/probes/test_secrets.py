@@ -236,6 +236,7 @@ def test_a_password_is_not_to_be_seen_of_who_sends_in_the_background(monitor, tm
             "fedcloud-publish",
             f"--publish=stomp://127.0.0.1:{responder.port}/queue/results",
             "--login=sam",
+            "--plain-login",
             f"--password-file={file}",
             "--hostname=cloud.example.org",
             "--metric=eu.egi.cloud.OCCI-VM",
