@@ -27,19 +27,37 @@ LATE_S = 0.1
 
 
 class Waits:
-    """Seconds of a run in which it was somebody else's turn."""
+    """Seconds of a run in which it was somebody else's turn.
 
-    __slots__ = ("seconds",)
+    An answer lasts as long as its peer goes on sending: what this process's processor does with the bytes before the
+    last is part of that, so whoever floods us is not saved by the time that reading it takes.
+    """
+
+    __slots__ = ("_read_from", "_seconds")
 
     def __init__(self) -> None:
-        self.seconds = 0.0
+        self._seconds = 0.0
+        self._read_from: float | None = None
+
+    @property
+    def seconds(self) -> float:
+        return self._seconds + (0.0 if self._read_from is None else time.process_time() - self._read_from)
 
     def add(self, took: float, asked: float) -> None:
         """Count one wait. took: how long it was; asked: after how long it would have ended by itself.
 
         What it took beyond that is not the other's: this process was stopped, or got no processor.
         """
-        self.seconds += took if took <= asked + LATE_S else asked
+        self._seconds += took if took <= asked + LATE_S else asked
+
+    def reads(self) -> None:
+        """A part of an answer has come, and is read from now on."""
+        self._seconds = self.seconds
+        self._read_from = time.process_time()
+
+    def has_read(self) -> None:
+        """The answer is whole, or something else begins: from now on it is our turn."""
+        self._seconds, self._read_from = self.seconds, None
 
 
 class OutOfTime(BaseException):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import fcntl
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -72,6 +73,18 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
     missing = machine.lacking(name for marker in item.iter_markers("needs") for name in marker.args)
     if missing:
         pytest.skip(missing)
+
+
+@pytest.fixture(autouse=True)
+def signals_are_left_alone() -> Iterator[None]:
+    """What a test ignores, the processes of all later ones would ignore as well."""
+    ending = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
+    before = [signal.getsignal(each) for each in ending]
+    yield
+    after = [signal.getsignal(each) for each in ending]
+    for number, handler in zip(ending, before, strict=True):
+        signal.signal(number, handler)
+    assert after == before
 
 
 @pytest.fixture

@@ -120,6 +120,13 @@ class Exchange:
         self._spent[self.phase] += now - self._entered
         self._entered = now
         self.phase = phase
+        self.deadline.waits.has_read()
+
+    def take(self, count: int) -> None:
+        """So many bytes have come from the peer."""
+        self.received += count
+        if self.phase >= SENT:
+            self.deadline.waits.reads()
 
     @property
     def may_have_arrived(self) -> bool:

@@ -414,6 +414,7 @@ class Stream(Head):
         connection, self._connection = self._connection, None
         if connection is None:
             return
+        self._exchange.deadline.waits.has_read()
         if self._raw.isclosed():
             self._client.give_back(connection)
         else:
@@ -422,6 +423,7 @@ class Stream(Head):
     def abandon(self) -> None:
         connection, self._connection = self._connection, None
         if connection:
+            self._exchange.deadline.waits.has_read()
             connection.close()
 
 

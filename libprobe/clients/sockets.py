@@ -54,12 +54,12 @@ class DeadlineSocket(socket.socket):
 
     def recv_into(self, *args: Any) -> int:
         count: int = self._done(super().recv_into, select.POLLIN, *args)
-        self.exchange.received += count
+        self.exchange.take(count)
         return count
 
     def recv(self, *args: Any) -> bytes:
         data: bytes = self._done(super().recv, select.POLLIN, *args)
-        self.exchange.received += len(data)
+        self.exchange.take(len(data))
         return data
 
     def send(self, *args: Any) -> int:
@@ -117,7 +117,7 @@ def tls_context(judge: Callable[[ssl.SSLSocket], None] | None = None) -> ssl.SSL
 
         def read(self, *args: Any) -> Any:
             got = self._expect_io(super().read, *args)
-            self.exchange.received += got if isinstance(got, int) else len(got)
+            self.exchange.take(got if isinstance(got, int) else len(got))
             return got
 
         def send(self, *args: Any) -> int:

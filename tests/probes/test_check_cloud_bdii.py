@@ -448,17 +448,22 @@ def test_a_peer_that_never_ends_is_cut_at_the_deadline(probe, behaviour):
 )
 def test_no_answer_however_large_fills_the_memory(behaviour):
     measured = "import resource, subprocess, sys; subprocess.run(sys.argv[1:]); "
-    measured += "print(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss)"
+    measured += "used = resource.getrusage(resource.RUSAGE_CHILDREN); print(used.ru_maxrss, used.ru_utime + used.ru_stime)"
+    limit = seconds(2.5)
     with LdapPeer(behaviour) as peer:
         done = subprocess.run(
-            [sys.executable, "-c", measured, *command(PROBE, "-u", peer.url, "-t", seconds(2.5))],
+            [sys.executable, "-c", measured, *command(PROBE, "-u", peer.url, "-t", limit)],
             capture_output=True,
             text=True,
             env=clean_environment(),
         )
-    report, kib = done.stdout.splitlines()
-    assert report.startswith("CloudBDII-Check CRITICAL - ")
-    assert IN_TIME.search(report) or "without end" in report or "no end after" in report, report
+    report, used = done.stdout.splitlines()
+    kib, processor_s = used.split()
+    if float(processor_s) < limit / 2 and report.startswith("CloudBDII-Check UNKNOWN - "):
+        assert "this machine" in report  # which had less than half of a processor for us: then it is not the peer's fault
+    else:
+        assert report.startswith("CloudBDII-Check CRITICAL - ")
+        assert IN_TIME.search(report) or "without end" in report or "no end after" in report, report
     assert int(kib) < 64 << 10
 
 

@@ -215,12 +215,12 @@ def test_an_address_that_this_machine_has_no_route_to_is_no_fault_of_the_sites(p
     assert report.lines == [f"no route from here: cloud port {port} (2001:db8::7): Network is unreachable"]
 
 
-def test_a_host_to_which_there_is_no_route_at_all_is_critical_with_a_hint(probe, names):
+def test_a_host_to_which_this_machine_has_no_route_at_all_is_not_the_sites_fault(probe, names):
     environment = names(cloud=["2001:db8::7"], unrouted="2001:db8::7")
     report = probe(PROBE, "-H", "cloud", "-p", 80, **environment)
-    assert report.code == 2
+    assert report.code == 3
     assert report.first == (
-        "Endpoint-TCP CRITICAL - cloud port 80 (2001:db8::7): Network is unreachable "
+        "Endpoint-TCP UNKNOWN - cloud port 80 (2001:db8::7): Network is unreachable "
         "(has this monitor a route for addresses of that kind?)"
     )
 
