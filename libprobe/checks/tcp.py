@@ -10,14 +10,17 @@ from libprobe.checks.base import Check, judged
 from libprobe.clients import sockets
 from libprobe.clients.exchange import Exchange
 from libprobe.failures import WARNING, BadData, Failure, Misconfigured, OwnCredential
+from libprobe.records import Record
 from libprobe.text import duration
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     import argparse
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
     from ssl import SSLContext
+    from typing import Any
 
+    from libprobe.clients.chain import Chain
     from libprobe.deadline import Deadline
     from libprobe.formats.gocdb import ServiceEndpoint
 
@@ -95,32 +98,39 @@ def _read_registered(chosen: ServiceEndpoint, default: int | None) -> tuple[str,
     return address.host, port
 
 
-def tls_context(args: argparse.Namespace) -> SSLContext | None:
-    """TLS settings as the options and the settings have them; None without --tls. Raises: Misconfigured."""
+class Trust(Record):
+    """TLS settings, and the CA directory or bundle that they are of, None for the system's."""
+
+    context: SSLContext
+    path: str | None
+
+
+def tls_trust(args: argparse.Namespace) -> Trust | None:
+    """Whom we trust, as the options and the settings have it; None without --tls. Raises: Misconfigured."""
     if not args.tls:
         return None
     from libprobe.clients import tls
 
-    return tls.context(tls.ca_path(args.ca_path, args.settings.get("tls", "ca_path")))
+    path = tls.ca_path(args.ca_path, args.settings.get("tls", "ca_path"))
+    return Trust(tls.context(path), path)
 
 
 class TcpConnect(Check):
     """Connects to the first address of a name that answers, closes the connection again.
 
     family:  socket.AF_INET or AF_INET6 to try those addresses only.
-    context: TLS settings, None to do no handshake.
+    trust:   with which a handshake is done, None to do none.
     Yields: connect_time (s) of the address that answered, resolve_time (s); with TLS handshake_time (s) and
-    certificate_lifetime (s); a WARNING for each address of the name before it that did not answer.
+    certificate_lifetime (s), which is that of whichever certificate of the chain ends first; a WARNING for each address
+    of the name before it that did not answer, and for a certificate that names the host in its CN only.
     """
 
-    def __init__(
-        self, target: Target, deadline: Deadline, *, family: int = 0, context: SSLContext | None = None
-    ) -> None:
+    def __init__(self, target: Target, deadline: Deadline, *, family: int = 0, trust: Trust | None = None) -> None:
         super().__init__(deadline)
         self.target = target
         self.subject = f"{target.host} port {target.port}"
         self._family = family
-        self._context = context
+        self._trust = trust
         self.facts["notes"] = "".join(f"; {note}" for note in target.notes)
         self.provisos = target.notes
 
@@ -142,8 +152,8 @@ class TcpConnect(Check):
             yield Metric("connect_time", connection.connect_time, "s", min=0)
             yield Metric("resolve_time", resolve_time, "s", min=0, context="time")
             yield from self._judge_others(failures)
-            if self._context:
-                yield from self._handshake(connection, self._context, exchange)
+            if self._trust:
+                yield from self._handshake(connection, self._trust, exchange)
 
     def _judge_others(self, failures: list[Failure]) -> Iterator[Metric]:
         """An address that the name publishes and nobody answers at costs users time; one that we have no route
@@ -154,16 +164,12 @@ class TcpConnect(Check):
             else:
                 yield judged(WARNING, f"{failure.sentence}; {self.subject} accepts connections")
 
-    def _handshake(
-        self, connection: sockets.DeadlineSocket, context: SSLContext, exchange: Exchange
-    ) -> Iterator[Metric]:
-        from ssl import cert_time_to_seconds
-
-        from libprobe.clients import tls
+    def _handshake(self, connection: sockets.DeadlineSocket, trust: Trust, exchange: Exchange) -> Iterator[Metric]:
+        from libprobe.clients import chain, tls
 
         began = time.monotonic()
         try:
-            secured = tls.secure(connection, context, exchange)
+            secured = tls.secure(connection, trust.context, exchange)
         except OwnCredential:  # only said once the server's certificate has been accepted
             self.facts["tls"] = ", with a good certificate, and wants one of ours"
             self.detail(1, "the endpoint wants a client certificate, and this probe has none: no lifetime to be read")
@@ -172,15 +178,58 @@ class TcpConnect(Check):
             seconds = time.monotonic() - began
             certificate = secured.getpeercert() or {}
             cipher = secured.cipher()
+            accepted = chain.accepted(secured, trust.path)
             self.detail(1, f"TLS: {secured.version()}, {cipher[0] if cipher else 'unknown cipher'}")
-        end = cert_time_to_seconds(str(certificate["notAfter"]))
-        self.facts["lifetime"] = duration(end - time.time())
-        self.facts["tls"] = f", certificate valid for {self.facts['lifetime']}"
         names = [str(entry[1]) for entry in certificate.get("subjectAltName", ())]
         self.detail(1, f"certificate: for {', '.join(names[:10]) or 'no alternative names'}")
         self.detail(1, f"certificate: valid until {certificate['notAfter']}")
+        left, whose = self._soonest_end(accepted, str(certificate["notAfter"]))
+        self.facts.update(whose=whose, tls=f", {whose} valid for {duration(left)}")
         yield Metric("handshake_time", seconds, "s", min=0, context="time")
-        yield Metric("certificate_lifetime", end - time.time(), "s", min=0)
+        yield Metric("certificate_lifetime", left, "s", min=0)
+        if _goes_by_common_name(exchange.host, certificate):
+            yield judged(
+                WARNING,
+                f"{self.subject}: certificate names the host in its CN only, which many clients refuse "
+                "(request one with subjectAltName)",
+            )
+
+    def _soonest_end(self, accepted: Chain, own_end: str) -> tuple[float, str]:
+        """The seconds until the first certificate of a chain ends, and whose that is.
+
+        The root at its end is the users' own, who get a new one with their trust anchors, whatever the site does.
+        """
+        from ssl import cert_time_to_seconds
+
+        from libprobe.formats import x509
+
+        now = time.time()
+        ends = [(cert_time_to_seconds(own_end) - now, "certificate")]
+        for encoded in accepted.certificates[1:]:
+            try:
+                link = x509.read_link(encoded)
+            except BadData:
+                continue
+            if not link.is_self_issued:
+                ends.append((link.not_after.timestamp() - now, f"certificate of its CA {link.subject_words}"))
+                self.detail(1, f"chain: {link.subject_words} valid until {link.not_after:%Y-%m-%d %H:%M} UTC")
+        if not accepted.is_complete:
+            self.detail(1, "chain: not seen to its end: with TLS 1.3 alone only Python 3.13 and later show it")
+        return min(ends)
+
+
+def _goes_by_common_name(host: str, certificate: Mapping[str, Any]) -> bool:
+    """Whether a certificate that was accepted for a host was so by its CN: OpenSSL looks at that if no name stands
+    beside it. For an address it never does."""
+    import socket
+
+    for family in (socket.AF_INET, socket.AF_INET6):
+        try:
+            socket.inet_pton(family, host)
+            return False
+        except OSError:
+            continue
+    return not any(kind == "DNS" for kind, _ in certificate.get("subjectAltName", ()))
 
 
 def _of_all(failures: list[Failure]) -> Failure | None:

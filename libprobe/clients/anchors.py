@@ -60,6 +60,11 @@ class Anchors:
                 found.append(made)
         return found
 
+    def named(self, name: bytes) -> list[x509.Certificate]:
+        """The CAs of a bundle that have a name, which is DER. Raises: BadData for the name."""
+        wanted = names.canonical(name)
+        return [each for each in self._bundle or () if names.canonical(each.subject.public_bytes()) == wanted]
+
     def revocations(self, issuer: x509.Certificate) -> Revocations | None:
         """The newest CRL of a CA; None if there is none. Raises: Misconfigured for one that cannot be read."""
         if self._bundle is not None:

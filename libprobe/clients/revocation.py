@@ -10,6 +10,7 @@ from __future__ import annotations
 import time
 from itertools import pairwise
 
+from libprobe.clients import chain
 from libprobe.clients.anchors import hashed, quiet
 from libprobe.failures import BadData, Misconfigured
 from libprobe.formats import crl
@@ -30,18 +31,9 @@ def expect_not_revoked(secured: ssl.SSLSocket, directory: str) -> None:
     directory: CAs and CRLs with hashed names.
     Raises: Revoked; Misconfigured for a CRL of ours by which nothing can be judged.
     """
-    chain = _verified_chain(secured)
-    for certificate, issuer in pairwise(chain):
-        _judge(directory, certificate, issuer, is_servers=certificate is chain[0])
-
-
-def _verified_chain(secured: ssl.SSLSocket) -> list[bytes]:
-    """The accepted chain in DER, the server's own certificate first, the trusted CA last."""
-    if hasattr(secured, "get_verified_chain"):
-        return list(secured.get_verified_chain())
-    import _ssl  # public only from Python 3.13 on
-
-    return [each.public_bytes(_ssl.ENCODING_DER) for each in secured._sslobj.get_verified_chain()]  # type: ignore[attr-defined]
+    certificates = chain.accepted(secured, directory).certificates
+    for certificate, issuer in pairwise(certificates):
+        _judge(directory, certificate, issuer, is_servers=certificate is certificates[0])
 
 
 def _judge(directory: str, certificate: bytes, issuer: bytes, *, is_servers: bool) -> None:

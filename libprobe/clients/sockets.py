@@ -109,6 +109,7 @@ def tls_context(judge: Callable[[ssl.SSLSocket], None] | None = None) -> ssl.SSL
     class TlsSocket(ssl.SSLSocket):
         exchange: Exchange
         limit: Callable[[], float]
+        chain: object = None  # what `clients.chain` has found of it
 
         def do_handshake(self, block: bool = False) -> None:
             self._done(super().do_handshake)

@@ -129,6 +129,38 @@ class Credential(Record):
         return min(self.certificates, key=lambda certificate: certificate.not_after)
 
 
+class Link(Record):
+    """What joins a certificate to the next in its chain: names in DER; subject_words: in slash form."""
+
+    issuer: bytes
+    subject: bytes
+    subject_words: str
+    not_after: datetime
+
+    @property
+    def is_self_issued(self) -> bool:
+        return self.issuer == self.subject
+
+
+def read_link(encoded: bytes) -> Link:
+    """Read a DER certificate. Raises: BadData."""
+    _, _, issuer, validity, subject, *_ = _fields(der.read(encoded))
+    times = validity.expect(der.SEQUENCE).children()
+    if len(times) != 2:
+        raise BadData("it has not two validity times")
+    return Link(
+        der.encoded(issuer.tag, issuer.value),
+        der.encoded(subject.tag, subject.value),
+        dn.joined(_name(subject)),
+        times[1].time(),
+    )
+
+
+def first_of_pem(pem: bytes) -> bytes:
+    """The first certificate of a PEM file, in DER. Raises: BadData."""
+    return _decoded(_blocks(pem)[0][0])
+
+
 class _Read(Record):
     """What is read of a certificate before it is judged.
 
@@ -220,13 +252,7 @@ def _read(block: bytes, number: int) -> _Read:
 
 def _read_certificate(certificate: Element) -> _Read:
     """RFC 5280 section 4.1."""
-    parts = certificate.expect(der.SEQUENCE).children()
-    fields = parts[0].expect(der.SEQUENCE).children() if len(parts) == 3 else []
-    if fields and fields[0].tag == _VERSION:
-        fields = fields[1:]
-    if len(fields) < 6:
-        raise BadData("it has not the parts of a certificate")
-    _serial, _algorithm, issuer, validity, subject, key, *more = fields
+    _serial, _algorithm, issuer, validity, subject, key, *more = _fields(certificate)
     times = validity.expect(der.SEQUENCE).children()
     if len(times) != 2:
         raise BadData("it has not two validity times")
@@ -240,6 +266,17 @@ def _read_certificate(certificate: Element) -> _Read:
         rsa=rsa,
         extensions=next((_extensions(each) for each in more if each.tag == _EXTENSIONS), {}),
     )
+
+
+def _fields(certificate: Element) -> list[Element]:
+    """Serial number, algorithm, issuer, validity, subject, key, and what follows."""
+    parts = certificate.expect(der.SEQUENCE).children()
+    fields = parts[0].expect(der.SEQUENCE).children() if len(parts) == 3 else []
+    if fields and fields[0].tag == _VERSION:
+        fields = fields[1:]
+    if len(fields) < 6:
+        raise BadData("it has not the parts of a certificate")
+    return fields
 
 
 def _name(name: Element) -> tuple[tuple[str, str | bytes], ...]:

@@ -11,11 +11,9 @@ from pathlib import Path
 
 import pytest
 from cryptography import x509
-from cryptography.hazmat.primitives.serialization import Encoding
 
 from libprobe.clients import sockets, tls
 from libprobe.clients.exchange import Exchange
-from libprobe.clients.revocation import Revoked, expect_not_revoked
 from libprobe.deadline import Deadline
 from libprobe.failures import Failure, Misconfigured, TlsFailure
 from tests.federation.authority import Authority, subject_hash
@@ -147,29 +145,6 @@ def test_a_revoked_ca_between_is_refused_and_one_without_a_crl_of_its_own_is_non
     failure = handshake(context, bad)
     assert isinstance(failure, TlsFailure)
     assert str(failure).startswith("it: certificate of its CA is revoked, since 20")
-
-
-def test_the_chain_is_had_from_every_python(authority, tmp_path):
-    """Public from Python 3.13 on, as DER; before, from below the surface."""
-    middle = authority.intermediate("Issuing CA")
-    leaf = authority.host(["localhost"], issuer=middle).certificate
-    der = [each.public_bytes(Encoding.DER) for each in (leaf, middle.certificate, authority.ca_certificate)]
-    revoked = authority.crl([authority.entry(middle.certificate)])
-    directory = str(authority.directory_with(tmp_path / "other", revoked))
-
-    class Newer:
-        def get_verified_chain(self):
-            return der
-
-    class Older:
-        class _sslobj:
-            @staticmethod
-            def get_verified_chain():
-                return [type("Certificate", (), {"public_bytes": lambda self, _, each=each: each})() for each in der]
-
-    for secured in (Newer(), Older()):
-        with pytest.raises(Revoked, match="certificate of its CA is revoked, since 20"):
-            expect_not_revoked(secured, directory)
 
 
 def test_only_the_crls_of_the_chain_are_read(authority, host, tmp_path):

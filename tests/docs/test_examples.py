@@ -143,6 +143,14 @@ def expired_certificate(stage: Stage) -> Stage:
     return stage
 
 
+def ending_intermediate(stage: Stage) -> Stage:
+    site, authority = stage.federation.site("ooi"), stage.federation.authority
+    middle = authority.intermediate("Issuing CA", lifetime=timedelta(hours=30))
+    context = authority.server_context(authority.host([site.hostname, "localhost"], issuer=middle))
+    site.web.use_context(context)
+    return stage
+
+
 def expired_proxy(stage: Stage) -> Report:
     path = stage.directory / "x509up_u992"
     stage.federation.authority.proxy(path=path, lifetime=timedelta(hours=-3))
@@ -203,6 +211,7 @@ SCENES: dict[str, list[Scene]] = {
         lambda s: tcp(s, "--tls"),
         ELSEWHERE,
         lambda s: tcp(s, "--tls", "--certificate", "9999d:,"),
+        lambda s: tcp(ending_intermediate(s), "--tls"),
         lambda s: tcp(s, "-p", "1"),
         lambda s: tcp(expired_certificate(s), "--tls"),
         lambda s: s.run(

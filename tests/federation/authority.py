@@ -204,12 +204,19 @@ class Authority:
         )
         return self._make_ca(name, ec.generate_private_key(ec.SECP256R1()))
 
-    def intermediate(self, common_name: str) -> Issuer:
-        """A CA below this one, which stands in nobody's directory."""
+    def intermediate(self, common_name: str, *, lifetime: timedelta = timedelta(days=3650)) -> Issuer:
+        """A CA below this one, which stands in nobody's directory. lifetime: how long it is valid from now."""
         key = ec.generate_private_key(ec.SECP256R1())
-        return self._make_ca(_name((NameOID.COMMON_NAME, common_name)), key, above=self._ca)
+        return self._make_ca(_name((NameOID.COMMON_NAME, common_name)), key, above=self._ca, lifetime=lifetime)
 
-    def _make_ca(self, name: x509.Name, key: PrivateKey, *, above: Issuer | None = None) -> Issuer:
+    def _make_ca(
+        self,
+        name: x509.Name,
+        key: PrivateKey,
+        *,
+        above: Issuer | None = None,
+        lifetime: timedelta = timedelta(days=3650),
+    ) -> Issuer:
         builder = (
             x509.CertificateBuilder()
             .subject_name(name)
@@ -217,7 +224,7 @@ class Authority:
             .public_key(key.public_key())
             .serial_number(x509.random_serial_number())
             .not_valid_before(self.now - timedelta(days=3 * 365))
-            .not_valid_after(self.now + timedelta(days=10 * 365))
+            .not_valid_after(self.now + lifetime)
             .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
             .add_extension(_key_usage(key_cert_sign=True, crl_sign=True), critical=True)
             .add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False)
@@ -316,7 +323,7 @@ class Authority:
         issuer: str | Issuer = "ca",
         self_signed: bool = False,
         weak: bool = False,
-        alternative_names: bool = True,
+        alternative_names: bool | str = True,
         key: PrivateKey | None = None,
     ) -> Credential:
         """Issue a host certificate; the first name is the CN.
@@ -324,7 +331,8 @@ class Authority:
         issuer: "ca", "unknown" (the CA that is in nobody's directory), or one of `intermediate`, whose
             certificate the server then sends along.
         weak: a 1024-bit RSA key, refused at OpenSSL's default security level 2.
-        alternative_names: False leaves the names in the CN alone, as grid hosts of 2015 often did.
+        alternative_names: False leaves the names in the CN alone, as grid hosts of 2015 often did; "addresses" has
+            the addresses beside it only.
         """
         key = key or (rsa.generate_private_key(65537, 1024) if weak else ec.generate_private_key(ec.SECP256R1()))
         subject = _name((NameOID.ORGANIZATION_NAME, "Hosts"), (NameOID.COMMON_NAME, names[0]))
@@ -350,7 +358,8 @@ class Authority:
             .add_extension(x509.AuthorityKeyIdentifier.from_issuer_public_key(signing_key.public_key()), critical=False)
         )
         if alternative_names:
-            general_names: list[x509.GeneralName] = [x509.DNSName(name) for name in names]
+            of_names = names if alternative_names != "addresses" else ()
+            general_names: list[x509.GeneralName] = [x509.DNSName(name) for name in of_names]
             general_names += [x509.IPAddress(ipaddress.ip_address(ip)) for ip in ips]
             builder = builder.add_extension(x509.SubjectAlternativeName(general_names), critical=False)
         certificate = builder.sign(signing_key, hashes.SHA256())

@@ -6,16 +6,19 @@ import contextlib
 import json
 import re
 import socket
+import ssl
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
 from tests.conftest import ROOT, Report, clean_environment
 from tests.federation import gocdb as pi
+from tests.federation.authority import Credential
 from tests.pace import Watch, seconds, timer_was_first
 
 PROBE = "check_endpoint_tcp"
@@ -372,6 +375,87 @@ def test_a_certificate_that_ends_soon_alerts(monitor, ranges, code, word, limit)
         rf"Endpoint-TCP {word} - localhost port \d+ \(127\.0\.0\.1\): certificate ends in 36\d d \(limit {limit}\)",
         report.first,
     ), report.first
+
+
+@pytest.fixture
+def greeted(monitor, listener, port) -> Callable[..., Report]:
+    """Look at a server with that certificate, which greets whoever comes."""
+    authority = monitor.federation.authority
+
+    def look(
+        credential: Credential, *arguments: object, tls_1_3_alone: bool = False, host: str = "localhost"
+    ) -> Report:
+        context = authority.server_context(credential)
+        if tls_1_3_alone:
+            context.minimum_version = ssl.TLSVersion.TLSv1_3
+
+        def greet(plain: socket.socket) -> None:
+            with contextlib.suppress(OSError):
+                context.wrap_socket(plain, server_side=True).recv(1)
+
+        def serve() -> None:
+            with contextlib.suppress(OSError):
+                while True:
+                    threading.Thread(target=greet, args=(listener.accept()[0],), daemon=True).start()
+
+        threading.Thread(target=serve, daemon=True).start()
+        return monitor.run(PROBE, "-H", host, "-p", port, "--tls", *arguments)
+
+    return look
+
+
+def test_an_intermediate_certificate_that_ends_tomorrow_is_told(monitor, greeted):
+    authority = monitor.federation.authority
+    middle = authority.intermediate("Issuing CA", lifetime=timedelta(hours=30))
+    report = greeted(authority.host(["localhost"], issuer=middle), "-v")
+    assert re.fullmatch(
+        r"Endpoint-TCP WARNING - localhost port \d+ \(127\.0\.0\.1\): certificate of its CA "
+        r"/DC=test/DC=fedcloud/CN=Issuing CA ends in (30|29\.\d+) h \(limit 14d:\)",
+        report.first,
+    ), report.out
+    assert (report.code, report.err) == (1, "")
+    assert re.fullmatch(r"10\d{4}s;1209600:;;0", report.performance["certificate_lifetime"])
+    assert any(line.startswith("chain: /DC=test/DC=fedcloud/CN=Issuing CA valid until ") for line in report.lines)
+    assert not any("not seen to its end" in line for line in report.lines)
+
+
+def test_who_wants_it_critical_gets_it_of_an_intermediate_too(monitor, greeted):
+    authority = monitor.federation.authority
+    middle = authority.intermediate("Issuing CA", lifetime=timedelta(hours=30))
+    assert greeted(authority.host(["localhost"], issuer=middle), "--certificate", "14d:,3d:").code == 2
+
+
+def test_an_intermediate_certificate_that_outlives_the_servers_own_changes_nothing(monitor, greeted):
+    authority = monitor.federation.authority
+    report = greeted(authority.host(["localhost"], issuer=authority.intermediate("Issuing CA")))
+    assert report.code == 0
+    assert re.search(r", certificate valid for 36\d d$", report.first), report.first
+
+
+@pytest.mark.skipif(sys.version_info >= (3, 13), reason="from Python 3.13 on the chain is always shown")
+def test_a_chain_that_cannot_be_seen_is_said_to_be_so(monitor, greeted):
+    authority = monitor.federation.authority
+    middle = authority.intermediate("Issuing CA", lifetime=timedelta(hours=30))
+    report = greeted(authority.host(["localhost"], issuer=middle), "-v", tls_1_3_alone=True)
+    assert report.code == 0
+    assert "chain: not seen to its end: with TLS 1.3 alone only Python 3.13 and later show it" in report.lines
+
+
+def test_a_certificate_with_the_hosts_name_in_its_cn_only_is_told(monitor, greeted):
+    authority = monitor.federation.authority
+    report = greeted(authority.host(["localhost"], alternative_names=False))
+    assert (report.code, report.err) == (1, "")
+    assert re.fullmatch(
+        r"Endpoint-TCP WARNING - localhost port \d+ \(127\.0\.0\.1\): certificate names the host in its CN only, which "
+        r"many clients refuse \(request one with subjectAltName\)",
+        report.first,
+    ), report.first
+    assert "certificate_lifetime" in report.performance
+
+
+def test_a_certificate_for_an_address_alone_has_no_need_of_a_name(monitor, greeted):
+    authority = monitor.federation.authority
+    assert greeted(authority.host(["cloud"], alternative_names="addresses"), host="127.0.0.1").code == 0
 
 
 @pytest.mark.parametrize(

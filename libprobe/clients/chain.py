@@ -1,0 +1,165 @@
+"""The chain by which a server's certificate was accepted: its own, those of the CAs above it, the trusted one.
+
+Python shows it from 3.13 on (`SSLSocket.get_verified_chain`). Before that only the server's own certificate is to be
+had by a public name, so the rest is found as OpenSSL finds it: the issuer is looked for among the trusted CAs first,
+and then among the certificates that the server sends. These come in clear with TLS 1.2: where one is needed, the
+server is greeted once more, up to that message. A server that speaks nothing but TLS 1.3 does not show them: then the
+chain ends early, and says so.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+
+from libprobe.clients import sockets
+from libprobe.clients.anchors import MAX_CERTIFICATE, Anchors, hashed, quiet
+from libprobe.clients.exchange import Exchange
+from libprobe.failures import BadData, Failure, Misconfigured
+from libprobe.formats import handshake, names, x509
+from libprobe.records import Record
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    import ssl
+    from collections.abc import Callable
+    from typing import Any
+
+MAX_DEPTH = 8
+LOOK_S = 5.0
+CHUNK = 16 << 10
+
+
+class Chain(Record):
+    """certificates: in DER, the server's own first. is_complete: whether the last one is a CA's that is trusted."""
+
+    certificates: list[bytes]
+    is_complete: bool
+
+
+def accepted(secured: ssl.SSLSocket, trust: str | None) -> Chain:
+    """The chain of a connection whose handshake is done.
+
+    trust: the CA directory or bundle that it was accepted by, None for the system's.
+    Raises: Misconfigured for a CA of ours that cannot be read.
+    """
+    if hasattr(secured, "get_verified_chain"):
+        return Chain(list(secured.get_verified_chain()), True)
+    known: Any = secured  # a socket of `sockets.tls_context`
+    if known.chain is None:
+        known.chain = found(known.getpeercert(True), _trusted(trust), lambda: presented(known.exchange))
+    chain: Chain = known.chain
+    return chain
+
+
+def found(own: bytes, trusted: Callable[[bytes], list[bytes]], sent: Callable[[], list[bytes]]) -> Chain:
+    """The chain above a certificate that was accepted already.
+
+    trusted: the CAs of a name, both in DER. sent: the certificates that the server sends; asked for if need be.
+    """
+    chain = [own]
+    others: list[bytes] | None = None
+    try:
+        while len(chain) < MAX_DEPTH:
+            link = x509.read_link(chain[-1])
+            if link.is_self_issued:
+                return Chain(chain, True)
+            issuer = _issuer(chain[-1], trusted(link.issuer), is_trusted=True)
+            if issuer is None:
+                others = sent() if others is None else others
+                issuer = _issuer(chain[-1], [each for each in others if _is_of(each, link.issuer)], is_trusted=False)
+            if issuer is None:
+                break
+            chain.append(issuer)
+    except BadData:
+        pass  # a certificate that OpenSSL takes and we cannot read
+    return Chain(chain, False)
+
+
+def presented(exchange: Exchange) -> list[bytes]:
+    """The certificates that a server sends to whoever greets it with TLS 1.2; none where they are not to be had."""
+    import ssl
+
+    if exchange.is_proxied:
+        return []
+    context = sockets.tls_context()
+    context.check_hostname = False
+    context.verify_mode = ssl.CERT_NONE
+    context.maximum_version = ssl.TLSVersion.TLSv1_2
+    incoming, outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
+    try:
+        context.wrap_bio(incoming, outgoing, server_hostname=exchange.host).do_handshake()
+    except ssl.SSLWantReadError:
+        pass  # our greeting is written; we do not go on, for all that we want comes as an answer to it
+    again = Exchange(exchange.asked, exchange.host, exchange.port, exchange.deadline)
+    until = time.monotonic() + LOOK_S
+    data = b""
+    try:
+        with sockets.connect(again) as plain:
+            plain.limit = lambda: min(exchange.deadline.remaining(), until - time.monotonic())
+            plain.sendall(outgoing.read())
+            while True:
+                more = plain.recv(CHUNK)
+                data += more
+                certificates = handshake.read_certificates(data)
+                if certificates is not None or not more:
+                    return certificates or []
+    except (OSError, Failure):
+        return []
+
+
+def _trusted(trust: str | None) -> Callable[[bytes], list[bytes]]:
+    """What finds the trusted CAs of a name."""
+    if trust and os.path.isdir(trust):
+        return lambda name: [
+            encoded
+            for path, data in hashed(trust, name, "", MAX_CERTIFICATE)
+            if _is_of(encoded := _der(path, data), name)
+        ]
+    anchors = Anchors(trust)
+
+    def of_bundle(name: bytes) -> list[bytes]:
+        from cryptography.hazmat.primitives.serialization import Encoding
+
+        return [each.public_bytes(Encoding.DER) for each in anchors.named(name)]
+
+    return of_bundle
+
+
+def _der(path: str, data: bytes) -> bytes:
+    if b"-----BEGIN" not in data:
+        return data
+    try:
+        return x509.first_of_pem(data)
+    except BadData as error:
+        raise Misconfigured(f"{path} cannot be read: {error.sentence[:100]}") from None
+
+
+def _is_of(certificate: bytes, name: bytes) -> bool:
+    try:
+        return names.canonical(x509.read_link(certificate).subject) == names.canonical(name)
+    except BadData:
+        return False
+
+
+def _issuer(certificate: bytes, candidates: list[bytes], *, is_trusted: bool) -> bytes | None:
+    """The one with whose key a certificate was issued.
+
+    OpenSSL has accepted the certificate: of trusted CAs a single one of the name is that. What somebody sends over a
+    connection that was not verified has to show it.
+    """
+    if is_trusted and len(candidates) == 1:
+        return candidates[0]
+    if not candidates:
+        return None
+    from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
+    from cryptography.x509 import load_der_x509_certificate
+
+    with quiet():
+        for each in candidates:
+            try:
+                load_der_x509_certificate(certificate).verify_directly_issued_by(load_der_x509_certificate(each))
+                return each
+            except (InvalidSignature, ValueError, TypeError, UnsupportedAlgorithm):
+                continue
+    return None
