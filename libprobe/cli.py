@@ -20,9 +20,16 @@ from libprobe.text import shortened
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
-    from typing import Any, NoReturn, TypeVar
+    from typing import Any, NoReturn, Protocol, TypeVar
 
     T = TypeVar("T")
+
+    class Group(Protocol):
+        """A group of options of a parser, or the parser itself."""
+
+        def add_argument(self, *names: str, **more: Any) -> argparse.Action: ...
+        def add_mutually_exclusive_group(self) -> Group: ...
+
 
 MAX_TIMEOUT_S = 86400.0
 MAX_USAGE = 600
@@ -86,7 +93,17 @@ class Parser(argparse.ArgumentParser):
         """Refuse an option beside any of others, likewise."""
         self.conditions.append((option, others, False))
 
-    def group(self, title: str) -> argparse._ArgumentGroup:
+    @property
+    def arguments(self) -> list[argparse.Action]:
+        """All options and arguments, in the order in which they were added."""
+        return self._actions
+
+    @property
+    def options(self) -> dict[str, argparse.Action]:
+        """The options by each of their names."""
+        return self._option_string_actions
+
+    def group(self, title: str) -> Group:
         """The group of options with a title; it is made where there is none."""
         return next((each for each in self._action_groups if each.title == title), None) or self.add_argument_group(
             title
@@ -247,13 +264,13 @@ def _expect_path(action: argparse.Action, text: str) -> None:
         )
 
 
-def secret_file(group: argparse._ActionsContainer, option: str, *, holds: str, **more: Any) -> None:
+def secret_file(group: Group, option: str, *, holds: str, **more: Any) -> None:
     """Add an option that takes the path of a file with a secret in it. holds: what that is."""
     action = group.add_argument(option, metavar="FILE", **more)
     action.holds = holds  # type: ignore[attr-defined]
 
 
-def plain_login(group: argparse._ActionsContainer) -> None:
+def plain_login(group: Group) -> None:
     """Add --plain-login, where a password is sent to a broker."""
     group.add_argument(
         "--plain-login", action="store_true", help="send the password also where no TLS protects it (default: never)"
@@ -328,7 +345,7 @@ def _pieces(text: str) -> list[tuple[str, str, str | None]]:
     return pieces
 
 
-class _Print(argparse.Action):
+class Print(argparse.Action):
     """Help and version: their text ends the run, with exit code 3."""
 
     def __init__(self, option_strings: Sequence[str], dest: str, **kwargs: object) -> None:
@@ -364,8 +381,8 @@ def standard(parser: Parser, *, timeout: float) -> None:
     )
     group.add_argument("-v", "--verbose", action="count", default=0, help="say more; -vv and -vvv still more")
     group.add_argument("--config", metavar="FILE", help="settings file (default /etc/fedcloud-probes/probes.ini)")
-    group.add_argument("-V", "--version", action=_Print, help="print the version and exit with 3")
-    group.add_argument("-h", "--help", action=_Print, help="print this text and exit with 3")
+    group.add_argument("-V", "--version", action=Print, help="print the version and exit with 3")
+    group.add_argument("-h", "--help", action=Print, help="print this text and exit with 3")
 
 
 def endpoint(parser: Parser, *, url: str = "URL as registered in the GOCDB", port: bool = True) -> None:

@@ -183,14 +183,14 @@ class Deadline:
 
 class _Earlier(Deadline):
     def __init__(self, whole: Deadline, reserve: float) -> None:
-        super().__init__(whole.seconds - reserve, clock=whole._clock)
+        super().__init__(whole.seconds - reserve, clock=whole._clock)  # noqa: SLF001 - of our own class
         self._whole = whole
         self._reserve = reserve
-        self._start = whole._start
+        self._start = whole._start  # noqa: SLF001 - of our own class
         self.waits = whole.waits
 
     def _left(self) -> float:
-        return self._whole._left() - self._reserve
+        return self._whole._left() - self._reserve  # noqa: SLF001 - of our own class
 
     def end_within(self, seconds: float) -> None:
         self._whole.end_within(seconds)

@@ -16,7 +16,7 @@ from libprobe.text import safe
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     import argparse
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
     from typing import NoReturn
 
     from libprobe.formats.metric_result import MetricResult
@@ -74,9 +74,7 @@ def _kept(options: Callable[[cli.Parser], None], doc: str | None) -> tuple[int, 
     return OK, ""
 
 
-def read_result(
-    args: argparse.Namespace, environment: os._Environ[str] | dict[str, str], now: float
-) -> MetricResult | None:
+def read_result(args: argparse.Namespace, environment: Mapping[str, str], now: float) -> MetricResult | None:
     """The result of the options, else of Nagios' environment; None for a service that is none of the grid's.
 
     Raises: BadData for a result that lacks something else.

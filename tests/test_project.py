@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import ast
+import importlib
+import pkgutil
 import re
 import subprocess
+from pathlib import Path
 
 import pytest
 import yaml
 
+import libprobe
 from libprobe import __version__
 from tests.conftest import ROOT
 
@@ -95,3 +100,94 @@ def test_scripts_for_the_shell_are_sound():
     assert len(scripts) > 5
     for script in scripts:
         assert subprocess.run(["sh", "-n", script], capture_output=True, text=True).stderr == ""
+
+
+# ---- private names of libraries
+
+OWN = {"libprobe", "tests", "scripts", "fuzz", "benchmarks", "parsers"}
+DOCUMENTED = {"_thread", "os._exit", "sys._getframe"}
+"""Python's documentation has them, for all that their names look."""
+
+STRING_TYPES = "cryptography gives a string in a name another type than its own choice in no other way"
+EXCUSED = {
+    ("tests/federation/web.py", "ssl._ssl"): "before Python 3.13 a server sees the chain of a client in no other way",
+    ("tests/formats/test_names.py", "cryptography.x509.name._ASN1Type"): STRING_TYPES,
+    ("tests/formats/test_x509.py", "cryptography.x509.name._ASN1Type"): STRING_TYPES,
+}
+OVERRIDDEN = {
+    ("libprobe.cli", "Parser"): {"_get_values", "_check_value"},
+    ("libprobe.cli", "_HelpFormatter"): {"_format_action_invocation", "_split_lines", "_fill_text", "_set_color"},
+}
+"""argparse has no other way to say the same with every Python; `make test-python` runs all of it with each."""
+
+
+def is_private(name: str) -> bool:
+    return name.startswith("_") and not (name.startswith("__") and name.endswith("__"))
+
+
+def private_names(source: str) -> set[str]:
+    """The private names of foreign modules that a file imports, or takes from what it has imported."""
+    tree = ast.parse(source)
+    foreign: dict[str, str] = {}
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            foreign |= {each.asname or each.name.partition(".")[0]: each.name for each in node.names}
+        elif isinstance(node, ast.ImportFrom) and not node.level and node.module != "__future__":
+            foreign |= {each.asname or each.name: f"{node.module}.{each.name}" for each in node.names}
+    foreign = {name: full for name, full in foreign.items() if full.partition(".")[0] not in OWN}
+    found = {full for full in foreign.values() if any(map(is_private, full.split(".")))}
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Attribute) and is_private(node.attr):
+            words = ast.unparse(node)
+            if words.partition(".")[0] in foreign:
+                found.add(words)
+    return {name for name in found if name not in DOCUMENTED and name.partition(".")[0] not in DOCUMENTED}
+
+
+def python_files() -> list[Path]:
+    listed = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, text=True).stdout.split("\0")
+    paths = [ROOT / name for name in listed if name] or list(ROOT.rglob("*.py"))
+    return [
+        path
+        for path in paths
+        if path.is_file() and (path.suffix == ".py" or b"python" in path.read_bytes()[:60].partition(b"\n")[0])
+    ]
+
+
+@pytest.mark.parametrize(
+    ("source", "found"),
+    [
+        ("import _ssl", {"_ssl"}),
+        ("from urllib3._collections import HTTPHeaderDict", {"urllib3._collections.HTTPHeaderDict"}),
+        ("from cryptography.x509.name import _ASN1Type as Kind", {"cryptography.x509.name._ASN1Type"}),
+        ("import urllib3.util\nurllib3.util._x()", {"urllib3.util._x"}),
+        ("import os, _thread, sys\nos._exit(sys._getframe(0).f_lineno)", set()),
+        ("from libprobe.cli import _host\nself._ours.x", set()),
+        ("import x\nx.__name__", set()),
+    ],
+)
+def test_what_counts_as_a_private_name_of_a_library(source, found):
+    assert private_names(source) == found
+
+
+def test_no_private_name_of_a_library_is_imported_or_used():
+    """Attributes of objects are watched by ruff (SLF001)."""
+    files = python_files()
+    assert len(files) > 200
+    found = {(str(path.relative_to(ROOT)), name) for path in files for name in private_names(path.read_text())}
+    assert found == set(EXCUSED)
+
+
+def test_no_private_method_of_a_library_is_overridden():
+    found: dict[tuple[str, str], set[str]] = {}
+    for each in pkgutil.walk_packages(libprobe.__path__, "libprobe."):
+        module = importlib.import_module(each.name)
+        for made in vars(module).values():
+            if not isinstance(made, type) or made.__module__ != each.name:
+                continue
+            foreign = [base for base in made.__mro__[1:] if not base.__module__.startswith("libprobe")]
+            for name, value in vars(made).items():
+                if is_private(name) and callable(value) and any(name in vars(base) for base in foreign):
+                    found.setdefault((each.name, made.__name__), set()).add(name)
+    assert found.keys() == OVERRIDDEN.keys()
+    assert all(names <= OVERRIDDEN[where] for where, names in found.items()), found

@@ -44,8 +44,8 @@ def options(parser: cli.Parser) -> None:
         metavar="DURATION",
         help="how long running checks may go on after SIGTERM before they have to clean up (default 10s)",
     )
-    parser.add_argument("-V", "--version", action=cli._Print, help="print the version and exit with 3")
-    parser.add_argument("-h", "--help", action=cli._Print, help="print this text and exit with 3")
+    parser.add_argument("-V", "--version", action=cli.Print, help="print the version and exit with 3")
+    parser.add_argument("-h", "--help", action=cli.Print, help="print this text and exit with 3")
 
 
 def _count(text: str) -> int:

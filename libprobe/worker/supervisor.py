@@ -642,7 +642,7 @@ class Supervisor:
 
 
 def _talker(supervisor: Supervisor, each: Link) -> Callable[[int], None]:
-    return lambda mask: supervisor._talk(each, mask)
+    return lambda mask: supervisor._talk(each, mask)  # noqa: SLF001 - of our own class
 
 
 def _reader(read: Callable[[Job, int], None], job: Job, descriptor: int) -> Callable[[int], None]:

@@ -212,7 +212,7 @@ def test_every_option_of_a_command_of_ours_is_one() -> None:
 def unknown_options(text: str) -> list[str]:
     found = OURS.search(text)
     assert found
-    known = parsers.parser_of(ROOT / "probes" / found[1])._option_string_actions
+    known = parsers.parser_of(ROOT / "probes" / found[1]).options
     words = [word.partition("=")[0] for word in text[found.end() :].partition(" | ")[0].split()]
     options = [word for word in words if re.fullmatch(r"-[a-zA-Z0-9]|--[a-z-]+|-v+", word)]
     return [option for option in options if option not in known and option.strip("v") != "-"]

@@ -31,7 +31,7 @@ def test_a_page_or_that_of_shared_options_has_every_option(path):
         options += SHARED
     missing = [
         "/".join(action.option_strings)
-        for action in parsers.parser_of(path)._actions
+        for action in parsers.parser_of(path).arguments
         if action.option_strings and not any(says(options, option) for option in action.option_strings)
     ]
     assert missing == []
@@ -39,7 +39,7 @@ def test_a_page_or_that_of_shared_options_has_every_option(path):
 
 @pytest.mark.parametrize("path", parsers.EXECUTABLES, ids=NAMES)
 def test_a_page_has_no_option_that_the_executable_does_not_have(path):
-    known = parsers.parser_of(path)._option_string_actions
+    known = parsers.parser_of(path).options
     rows = [row for row in section(page_of(path.name), "Options", "Usage").splitlines() if row.startswith("| `-")]
     assert rows
     for row in rows:
@@ -50,7 +50,7 @@ def test_a_page_has_no_option_that_the_executable_does_not_have(path):
 
 
 def test_the_page_of_shared_options_has_only_options_that_some_executable_has():
-    known = {option for path in parsers.EXECUTABLES for option in parsers.parser_of(path)._option_string_actions}
+    known = {option for path in parsers.EXECUTABLES for option in parsers.parser_of(path).options}
     for row in re.findall(r"^\| `-.*", SHARED, re.MULTILINE):
         for option in re.findall(r"(?<![\w-])--?[a-zA-Z0-9][\w-]*", row.split(" | ")[0]):
             assert option in known or set(option) == {"-", "v"}, row
@@ -60,11 +60,7 @@ def test_the_page_of_shared_options_has_only_options_that_some_executable_has():
 def test_the_default_limits_of_a_page_are_the_executables(path):
     [row] = re.findall(r"^\| default limits \| (.*) \|$", page_of(path.name), re.MULTILINE)
     parser = parsers.parser_of(path)
-    default = {
-        option: parser.get_default(action.dest)
-        for option, action in parser._option_string_actions.items()
-        if action.dest
-    }
+    default = {option: parser.get_default(action.dest) for option, action in parser.options.items() if action.dest}
     assert f"`-t {default['-t']:g}" in row or f"-t {default['-t']:g}`" in row
     for option in ("-w", "-c"):
         limit = str(default[option] or "0")

@@ -38,7 +38,7 @@ REQUIRED = {"fedcloud-publish": ["--publish", "stomp://h/q"], "fedcloud-downtime
 
 def options(path) -> list[tuple[cli.Parser, str, object]]:
     parser = parsers.parser_of(path)
-    return [(parser, action.option_strings[-1], action) for action in parser._actions if action.option_strings]
+    return [(parser, action.option_strings[-1], action) for action in parser.arguments if action.option_strings]
 
 
 def refused(parser: cli.Parser, *words: str) -> str:
@@ -101,7 +101,7 @@ def given(parser: cli.Parser, option: str) -> list[str]:
     name, equals, value = option.partition("=")
     if equals:
         return [name, value]
-    takes_none = parser._option_string_actions[name].nargs == 0
+    takes_none = parser.options[name].nargs == 0
     return [name] if takes_none else [name, SAMPLES.get(name, "./x")]
 
 
@@ -167,11 +167,11 @@ def test_help_begins_with_whom_is_asked_and_ends_with_examples(path, monkeypatch
 @pytest.mark.parametrize("path", parsers.EXECUTABLES, ids=NAMES)
 def test_help_explains_the_limits_that_there_are_and_no_others(path):
     parser = parsers.parser_of(path)
-    kinds = {action.metavar for action in parser._actions}
+    kinds = {action.metavar for action in parser.arguments}
     text = " ".join(parser.format_help().split())
     assert ("A RANGE is Nagios' own" in text) == ("RANGE" in kinds)
     assert ("An AGE is no range" in text) == ("AGE" in kinds)
-    assert ("-w" in parser._option_string_actions) <= bool(kinds & {"RANGE", "AGE"})
+    assert ("-w" in parser.options) <= bool(kinds & {"RANGE", "AGE"})
 
 
 @pytest.mark.parametrize("path", parsers.EXECUTABLES, ids=NAMES)

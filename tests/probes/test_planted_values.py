@@ -47,7 +47,7 @@ def options() -> list[Option]:
     return [
         Option(path, action.option_strings[-1], action.metavar)
         for path in parsers.EXECUTABLES
-        for action in parsers.parser_of(path)._actions
+        for action in parsers.parser_of(path).arguments
         if action.metavar in cli.PATHS
     ]
 
@@ -153,7 +153,7 @@ def words_of(option: Option, peer: Peer, directory: Path) -> list[object]:
     found += ["--broker-cert", saved] if option.name == "--broker-key" else []
     if name == "fedcloud-selfcheck" and option.name in ("--password-file", "--broker-cert", "--broker-key"):
         found += ["--publish", f"stomp+ssl://{url}/queue/x"]
-    if any(action.dest == "timeout" for action in parsers.parser_of(option.executable)._actions):
+    if any(action.dest == "timeout" for action in parsers.parser_of(option.executable).arguments):
         found += ["-t", "20"]
     return found
 
@@ -208,7 +208,7 @@ def test_a_secret_is_not_repeated_wherever_else_it_stands(path, tmp_path):
 )
 def test_a_secret_is_not_repeated_as_the_value_of_any_option(path, peer, tmp_path):
     """It is refused, or blanked in what comes of it."""
-    for action in parsers.parser_of(path)._actions:
+    for action in parsers.parser_of(path).arguments:
         if action.nargs != 0 and action.metavar not in cli.PATHS:
             for secret in (planted.token(), planted.plain_secret()):
                 words = [action.option_strings[-1], secret, "--gocdb", f"https://127.0.0.1:{peer.port}/"]
@@ -274,6 +274,6 @@ def test_a_secret_in_the_environments_place_of_a_path_is_not_repeated(path, vari
 
 def test_every_file_of_a_secret_is_known_as_one():
     for path in parsers.EXECUTABLES:
-        for action in parsers.parser_of(path)._actions:
+        for action in parsers.parser_of(path).arguments:
             if action.metavar == "FILE" and any(word in str(action.option_strings) for word in SECRET_FILES):
                 assert action.holds, action.option_strings

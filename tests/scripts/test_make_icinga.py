@@ -47,7 +47,7 @@ def test_the_basket_has_the_commands_that_are_included_elsewhere(made: Path, bas
 
 def test_each_option_is_one_of_the_probe(basket: dict) -> None:
     for command in basket["Command"].values():
-        known = parsers.parser_of(ROOT / "probes" / command["command"].rpartition("/")[2])._option_string_actions
+        known = parsers.parser_of(ROOT / "probes" / command["command"].rpartition("/")[2]).options
         for option, argument in command["arguments"].items():
             assert (known[option].nargs == 0) == ("set_if" in argument), option
 

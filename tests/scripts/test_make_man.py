@@ -33,7 +33,7 @@ def test_no_page_has_anything_that_mandoc_warns_of(made):
 def test_a_page_has_every_option_and_the_address_of_more(made, path):
     page = " ".join(shown(made("make-man") / f"{path.name}.1").split())
     assert f"NAME {path.name} - " in page
-    for action in parsers.parser_of(path)._actions:
+    for action in parsers.parser_of(path).arguments:
         if action.dest != "help":
             for option in action.option_strings:
                 assert f" {option} " in page or f" {option}, " in page, option
