@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
+
 from libprobe import credentials
 from libprobe.clients import tls
 from libprobe.clients.http import HttpClient
-from libprobe.failures import BadData, OwnCredential
+from libprobe.failures import BadData, Misconfigured, OwnCredential
 from libprobe.records import Record
+from libprobe.state import files
 from libprobe.state.files import StateDirectory, default_directory
 
 TYPE_CHECKING = False
@@ -100,6 +103,26 @@ def hosts_of(url: str | None) -> frozenset[str]:
 def state_directory(args: argparse.Namespace) -> StateDirectory:
     """Where this monitor keeps what must outlive a run. Raises: Misconfigured."""
     return StateDirectory(args.state_dir or args.settings.get("state", "directory") or default_directory())
+
+
+def kept_state(args: argparse.Namespace) -> StateDirectory:
+    """Where this monitor has kept its state, for who only reads it. Raises: Misconfigured where there is none."""
+    import os
+    import pwd
+
+    named = args.state_dir or args.settings.get("state", "directory")
+    path = named or default_directory()
+    if not named and path != files.SYSTEM_DIRECTORY and os.path.isdir(files.SYSTEM_DIRECTORY):
+        owner = os.stat(files.SYSTEM_DIRECTORY).st_uid
+        with suppress(KeyError):
+            name = pwd.getpwuid(owner).pw_name
+            raise Misconfigured(
+                f"the state in {files.SYSTEM_DIRECTORY} is that of user {name}",
+                remedy=f"run this as that user: runuser -u {name} -- fedcloud-leftovers; or give --state-dir",
+            )
+    if not os.path.isdir(path):
+        raise Misconfigured(f"there is no state directory {path}", remedy="name that of the probes with --state-dir")
+    return StateDirectory(path)
 
 
 def find_certificate(args: argparse.Namespace) -> credentials.Credential | None:

@@ -1,4 +1,4 @@
-"""VMs that earlier runs left: how one is removed, by whom it may be, and where it is.
+"""VMs that earlier runs left: how one is removed, by whom it may be, where it is; and what fedcloud-leftovers does.
 
 Nothing is deleted that this monitor did not create: what goes bears the title that the journal has, which no other VM
 has, or lies where the journal noted it and shows no name.
@@ -8,18 +8,22 @@ from __future__ import annotations
 
 import time
 
+from nagiosplugin import Metric
+
+from libprobe.checks.base import Check, judged
 from libprobe.clients.occi import names
-from libprobe.failures import BadData, EndpointFailure, Failure, NoAnswer
+from libprobe.failures import WARNING, BadData, EndpointFailure, Failure, Misconfigured, NoAnswer
 from libprobe.formats import occi
-from libprobe.text import duration
+from libprobe.text import duration, number_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
+    from libprobe.access import Access
     from libprobe.clients.occi import OcciClient
     from libprobe.deadline import Deadline
-    from libprobe.state.journal import Entry
+    from libprobe.state.journal import Entry, Journal
 
 FIRST_POLL_S, LONGEST_POLL_S, POLL_SHARE, YOUNG_S = 0.1, 10.0, 0.02, 20.0
 """Between polls: see `pause_after`."""
@@ -145,3 +149,148 @@ class Remover:
             return self._occi.show(path)
         except EndpointFailure:
             return NOTHING
+
+
+class Leftovers(Check):
+    """What the journal knows of VMs that runs have left, and what became of them when asked to remove them.
+
+    title, endpoint: only the VM of that title, only those that were noted at that URL; empty for all.
+    Yields: leftovers, oldest_age (s), and a judgement for each VM that could not be removed.
+    """
+
+    def __init__(self, journal: Journal, deadline: Deadline, *, title: str = "", endpoint: str = "") -> None:
+        super().__init__(deadline)
+        self.subject = f"the journal in {journal.path}"
+        self._journal = journal
+        self._title = title
+        self._endpoint = endpoint.rstrip("/")
+
+    def measure(self) -> Iterator[Metric]:
+        left: list[Entry] = []
+        for entry in self._chosen():
+            left.append(entry)
+            entry.release()
+        yield from self._told([(entry, "") for entry in left])
+
+    def _chosen(self) -> Iterator[Entry]:
+        """The entries that are meant, locked for us. Raises: Misconfigured for a title that none has."""
+        found = 0
+        for entry in self._journal.entries():
+            if (self._title or entry.title) == entry.title and (self._endpoint or entry.endpoint) == entry.endpoint:
+                found += 1
+                yield entry
+            else:
+                entry.release()
+        if not found and (self._title or self._endpoint):
+            which = " ".join(filter(None, (self._title, self._endpoint and f"at {self._endpoint}")))
+            raise Misconfigured(f"{self.subject} has no VM {which}", remedy="see what it has without --title or --at")
+
+    def _told(self, left: list[tuple[Entry, str]]) -> Iterator[Metric]:
+        """Name each VM that is left, the oldest first, with what became of it."""
+        now = time.time()
+        left.sort(key=lambda each: each[0].created_at)
+        for entry, outcome in left:
+            self.detail(0, f"{whereabouts(entry, now)}{_looks(entry, now)}{f': {outcome}' if outcome else ''}")
+        if self._journal.at_work:
+            self.detail(0, f"and {number_of(self._journal.at_work, 'VM')} of runs that are at work")
+        for name in self._journal.set_aside():
+            self.detail(0, f"damaged, so nothing is known of its VM: {self._journal.path}/{name}")
+        oldest = max(0.0, now - left[0][0].created_at) if left else 0.0
+        self.facts["left"] = (
+            f"{number_of(len(left), 'VM')} left, the oldest asked for {duration(oldest)} ago"
+            if left
+            else "no VM is left"
+        )
+        yield Metric("leftovers", len(left), min=0, context="count")
+        yield Metric("oldest_age", oldest, "s", min=0)
+
+
+class Removal(Leftovers):
+    """Removes what was left, each VM as whom we are today, at the endpoint where it was noted or at another.
+
+    access: as whom, for the base URL of an endpoint; asked for when there is something to remove.
+    instead: the base URL where all of them are looked for; empty: where each was noted.
+    """
+
+    def __init__(
+        self,
+        journal: Journal,
+        deadline: Deadline,
+        access: Callable[[str], Access],
+        *,
+        title: str = "",
+        endpoint: str = "",
+        instead: str = "",
+    ) -> None:
+        super().__init__(journal, deadline, title=title, endpoint=endpoint)
+        self._access = access
+        self._instead = instead.rstrip("/")
+
+    def measure(self) -> Iterator[Metric]:
+        by_endpoint: dict[str, list[Entry]] = {}
+        for entry in self._chosen():
+            by_endpoint.setdefault(self._instead or entry.endpoint, []).append(entry)
+        left: list[tuple[Entry, str]] = []
+        stay: list[str] = []
+        for number, (endpoint, entries) in enumerate(by_endpoint.items()):
+            share = self.deadline.remaining() / (len(by_endpoint) - number)
+            until = self.deadline.before(self.deadline.remaining() - share)
+            try:
+                for entry, outcome in self._remove(endpoint, entries, until):
+                    entry.release()
+                    if outcome:
+                        left.append((entry, outcome))
+                        stay.append(f"VM {entry.title} could not be removed: {outcome}")
+            except Failure:  # ours, and so the same at each of them
+                yield from self._told([(entry, "") for found in by_endpoint.values() for entry in found])
+                raise
+        yield from self._told(left)
+        for sentence in stay:
+            yield judged(WARNING, sentence)
+
+    def _remove(self, endpoint: str, entries: list[Entry], until: Deadline) -> Iterator[tuple[Entry, str]]:
+        """Each entry with why its VM stays, empty where it is gone."""
+        try:
+            access = self._access(endpoint)
+            with access.client.until(until):
+                access.client.query()
+        except EndpointFailure as failure:
+            yield from ((entry, failure.sentence) for entry in entries)
+            return
+        owner = f"{access.identity} {access.client.project}".strip()
+        remover = Remover(access.client, endpoint, lambda entry: entry.done())
+        for entry in entries:
+            try:
+                yield entry, self._removed(remover, entry, owner, until)
+            except Failure as failure:
+                yield entry, failure.sentence
+
+    def _removed(self, remover: Remover, entry: Entry, owner: str, until: Deadline) -> str:
+        where = whereabouts(entry, time.time())
+        if not self._instead and owner == entry.identity:
+            was_there = remover.remove(entry, until)
+        else:
+            was_there = remover.remove_by_title(entry, until, noted_path=not self._instead)
+        if was_there or entry.is_done:
+            self.detail(0, f"{'removed' if was_there else 'was gone already'}: {where}")
+            return ""
+        if self._instead or owner != entry.identity:
+            return f"not to be seen as {owner}, who we are today"
+        return "not to be seen; if it was never made, the next runs forget it"
+
+
+class Forgetting(Leftovers):
+    """Forgets a VM without asking anybody: somebody has seen to it."""
+
+    def measure(self) -> Iterator[Metric]:
+        for entry in self._chosen():
+            self.detail(0, f"forgotten, whatever became of it: {whereabouts(entry, time.time())}")
+            entry.done()
+        yield from self._told([])
+
+
+def _looks(entry: Entry, now: float) -> str:
+    looks = f", looked for in vain by {number_of(entry.looks, 'run')}" if entry.looks else ""
+    if entry.is_unattended(now):
+        return f"{looks}; no run has come by for {duration(abs(now - entry.attended_at))}"
+    return looks

@@ -119,6 +119,7 @@ class Journal:
     """The entries of one state directory, which is one monitor's.
 
     lateness:   what earlier runs had of VMs that did not become active.
+    at_work:    how many entries of living runs there were when `entries` was last gone through.
     unreadable: names of entries that were found damaged and set aside.
     """
 
@@ -126,6 +127,7 @@ class Journal:
         self._directory = directory
         self.path = directory.path
         self.lateness = Lateness(directory)
+        self.at_work = 0
         self.unreadable: list[str] = []
         self.monitor = self._own_name()
 
@@ -149,9 +151,11 @@ class Journal:
 
         An entry that cannot be read is set aside, and added to `unreadable`.
         """
+        self.at_work = 0
         for name in self._directory.names(SUFFIX):
             descriptor = self._directory.open_locked(name)
             if descriptor is None:
+                self.at_work += 1
                 continue
             values = _parse(os.pread(descriptor, MAX_ENTRY, 0))
             if values is None or f"{values['title']}{SUFFIX}" != name:
@@ -161,6 +165,10 @@ class Journal:
             else:
                 yield Entry(self._directory, name, descriptor, values)
         self._directory.sweep(time.time())
+
+    def set_aside(self) -> list[str]:
+        """The names of files that could not be read as entries, of this run and of earlier ones."""
+        return self._directory.names(f"{SUFFIX}.unreadable")
 
     def attend(self, endpoint: str, identity: str) -> None:
         """Note that a run is at work that looks after what this owner has left at an endpoint, whatever it comes to."""

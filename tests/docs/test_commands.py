@@ -84,6 +84,10 @@ NOT_RUN = {
     "fedcloud-downtimes --output /etc/nagios4/fedcloud --nagios /etc/nagios4/nagios.cfg": "needs a running Nagios; "
     "tests/cloudmon has one",
     "fedcloud-downtimes --output /etc/icinga2/fedcloud --icinga https://mon.example.org:5665/": "likewise, Icinga",
+    "runuser -u nagios -- fedcloud-leftovers": "needs that user; tests/probes/test_fedcloud_leftovers.py runs it",
+    "runuser -u nagios -- fedcloud-leftovers --remove": "likewise",
+    "fedcloud-leftovers --remove --title egi-sam-mon-1e78b6-7b83323fcd52 --instead-at https://new.example.org:8787": ""
+    "needs a VM of that title; tests/probes/test_fedcloud_leftovers.py has one",
     "icinga2 pki save-cert --host mon.example.org --trustedcert /tmp/master.crt": "needs a running master",
     "icinga2 node setup --cn asia.example.org --zone asia.example.org --parent_zone mon.example.org --parent_host "
     "mon.example.org --endpoint mon.example.org,mon.example.org --trustedcert /tmp/master.crt --ticket TICKET "

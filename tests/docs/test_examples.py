@@ -182,6 +182,7 @@ SCENES: dict[str, list[Scene]] = {
         lambda s: vm(expired_certificate(s)),
         lambda s: s.run("check_occi_vm", "-u", f"{s.federation.site('rocci').base}/?image=uuid_monitoring_19"),
         expired_proxy,
+        "tests/probes/test_check_occi_vm_orphans.py has it, word for word",
     ],
     "check_occi_context": [
         context,

@@ -25,6 +25,7 @@ RUNS = {
     "check_appdb_update": ("cryptography", []),
     "fedcloud-ncg": ("jinja2", ["--output", "{tmp}/written", "--no-validate"]),
     "fedcloud-downtimes": ("requests", ["--nagios", "{tmp}/nagios.cfg", "--output", "{tmp}"]),
+    "fedcloud-leftovers": ("nagiosplugin", []),
     "fedcloud-selfcheck": ("requests", ["OOI-CLOUD"]),
     "fedcloud-worker": ("nagiosplugin", ["--socket", "{tmp}/nagios.qh"]),
 }

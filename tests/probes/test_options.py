@@ -91,6 +91,8 @@ SAMPLES = {
     "--ssh-port": "22",
     "--login-at": "mq.example.org",
     "--token-to": "vmcaster.example.org",
+    "--auth": "x509",
+    "--instead-at": "https://new.example.org/",
     "--wait": "1m",
     "--time": "1",
 }
@@ -140,6 +142,7 @@ KNOWN_TO_DO_NOTHING = {
     "fedcloud-selfcheck": {"--login", "--broker-cert", "--broker-key"},
     "fedcloud-ncg": {"--satellite", "--master"},
     "fedcloud-downtimes": {"--icinga-login", "--icinga-ca"},
+    "fedcloud-leftovers": {"--cert", "--token-file", "--auth", "--instead-at", "--forget", "--ca-path"},
 }
 
 

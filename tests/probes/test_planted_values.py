@@ -19,6 +19,8 @@ from typing import NamedTuple
 import pytest
 
 from libprobe import cli
+from libprobe.state.files import StateDirectory
+from libprobe.state.journal import Journal
 from scripts import parsers
 from tests import planted
 from tests.conftest import Report, clean_environment
@@ -113,6 +115,14 @@ def run(path: Path, *words: object, directory: Path, **environment: object) -> R
     return Report(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]), out, "")
 
 
+def left_at(endpoint: str, directory: Path, option: str) -> list[object]:
+    """The state directory of a monitor that has left a VM at an endpoint."""
+    if option == "--state-dir":
+        return []
+    Journal(StateDirectory(str(directory / "state"))).begin(endpoint, "/CN=somebody").release()
+    return ["--state-dir", directory / "state"]
+
+
 def words_of(option: Option, peer: Peer, directory: Path) -> list[object]:
     """What else has to be said for an option's file to be read, whatever comes of that."""
     (directory / "configured").mkdir()
@@ -130,6 +140,7 @@ def words_of(option: Option, peer: Peer, directory: Path) -> list[object]:
         "check_occi_vm": ["-u", f"https://{url}/?image=a&resource=b"],
         "check_perun": ["-u", f"https://{url}/"],
         "fedcloud-downtimes": ["--output", directory / "configured"] * (option.name != "--output"),
+        "fedcloud-leftovers": ["--remove", *left_at(f"https://{url}", directory, option.name)],
         "fedcloud-ncg": ["--from", saved] * (option.name != "--from") + ["--allow-empty", "--no-validate"],
         "fedcloud-publish": ["--publish", f"stomp+ssl://{url}/queue/x", "--drain"],
         "fedcloud-selfcheck": ["X", "--gocdb", f"https://{url}/"],
