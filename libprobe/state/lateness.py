@@ -6,7 +6,6 @@ endpoint and kind of run says so, from the first such run to the next VM that be
 
 from __future__ import annotations
 
-import hashlib
 import json
 import math
 
@@ -69,4 +68,6 @@ class Lateness:
 
 
 def _name(kind: str, endpoint: str) -> str:
+    import hashlib  # not before an endpoint has answered: it loads OpenSSL
+
     return f"late-{kind}-{hashlib.sha256(endpoint.encode()).hexdigest()[:16]}.json"

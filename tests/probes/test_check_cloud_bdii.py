@@ -448,7 +448,9 @@ def test_a_peer_that_never_ends_is_cut_at_the_deadline(probe, behaviour):
 )
 def test_no_answer_however_large_fills_the_memory(behaviour):
     measured = "import resource, subprocess, sys; subprocess.run(sys.argv[1:]); "
-    measured += "used = resource.getrusage(resource.RUSAGE_CHILDREN); print(used.ru_maxrss, used.ru_utime + used.ru_stime)"
+    measured += (
+        "used = resource.getrusage(resource.RUSAGE_CHILDREN); print(used.ru_maxrss, used.ru_utime + used.ru_stime)"
+    )
     limit = seconds(2.5)
     with LdapPeer(behaviour) as peer:
         done = subprocess.run(
@@ -460,7 +462,9 @@ def test_no_answer_however_large_fills_the_memory(behaviour):
     report, used = done.stdout.splitlines()
     kib, processor_s = used.split()
     if float(processor_s) < limit / 2 and report.startswith("CloudBDII-Check UNKNOWN - "):
-        assert "this machine" in report  # which had less than half of a processor for us: then it is not the peer's fault
+        assert (
+            "this machine" in report
+        )  # which had less than half of a processor for us: then it is not the peer's fault
     else:
         assert report.startswith("CloudBDII-Check CRITICAL - ")
         assert IN_TIME.search(report) or "without end" in report or "no end after" in report, report
