@@ -13,6 +13,8 @@ from __future__ import annotations
 import time
 from contextlib import contextmanager
 
+from libprobe.text import duration
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -24,6 +26,9 @@ ENFORCE_AFTER_S = 0.25
 
 LATE_S = 0.1
 """A wait that ends so much later than it was to end shows that this process was not run meanwhile."""
+
+
+OVERLOADED = "is the monitoring host overloaded, or was the process stopped?"
 
 
 class Waits:
@@ -124,6 +129,17 @@ class Deadline:
     def ours(self) -> float:
         """Seconds since the run began that this machine took itself."""
         return max(0.0, self.elapsed() - self.waits.seconds)
+
+    def our_share(self) -> str:
+        """`, of which this machine took 4.2 s and others 50 ms`, where its own part is the larger; else empty."""
+        ours, theirs = self.ours(), self.theirs()
+        if ours <= theirs:
+            return ""
+        return f", of which this machine took {duration(ours)} and others {duration(theirs)}"
+
+    def remedy(self) -> str:
+        """What to do about a time that was too short."""
+        return OVERLOADED if self.ours() > self.theirs() else "raise -t to wait longer"
 
     def before(self, reserve: float) -> Deadline:
         """A deadline that is always `reserve` seconds earlier than this one, whatever becomes of it."""

@@ -105,7 +105,12 @@ class BadData(EndpointFailure):
 
 
 class HelperFailure(Failure):
-    """A third party that we needed failed us; the endpoint is not to blame."""
+    """A third party that we needed failed us; the endpoint is not to blame.
+
+    is_ours: it was this machine that kept us from it.
+    """
+
+    is_ours = False
 
 
 class OwnCredential(Failure):

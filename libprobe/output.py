@@ -11,7 +11,7 @@ from __future__ import annotations
 import os
 import sys
 
-from libprobe import redact
+from libprobe import means, redact
 from libprobe.failures import STATUS_NAMES, UNKNOWN
 from libprobe.text import number_of, safe, shortened, visible
 
@@ -96,8 +96,8 @@ def start(name: str, run: Callable[[], NoReturn]) -> NoReturn:
     """
     try:
         run()
-    except ImportError as error:
-        said = missing_library(error) or f"a bug: {type(error).__name__}: {error}; report it"
+    except (ImportError, MemoryError, OSError) as error:
+        said = means.sentence(error) or missing_library(error) or f"a bug: {type(error).__name__}: {error}; report it"
         leave(UNKNOWN, f"{name} {_clean(said, MAX_SENTENCE)}\n")
 
 

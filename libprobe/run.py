@@ -8,12 +8,11 @@ tests and a resident worker get the same bytes.
 
 from __future__ import annotations
 
-import errno
 import gc
 import os
 import sys
 
-from libprobe import cli, output, redact
+from libprobe import cli, means, output, redact
 from libprobe.deadline import ENFORCE_AFTER_S, Deadline, Interrupted, OutOfTime
 from libprobe.failures import OK, UNKNOWN, Failure
 from libprobe.text import number_of
@@ -37,8 +36,6 @@ GRACE_S = 4.0
 """How long a run may still clean up after SIGTERM, SIGINT or SIGHUP."""
 
 DEFAULT_TIMEOUT_S = 60.0
-
-_NO_MEANS = (errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.ENOSPC)
 
 
 def probe(name: str, options: Options, check: MakeCheck, *, doc: str | None, timeout: float = 0) -> NoReturn:
@@ -125,13 +122,8 @@ def _explained(page: str) -> str:
 
 def _bug(error: Exception) -> str:
     """A sentence for what no check raises on purpose."""
-    if missing := output.missing_library(error):
-        return missing
-    if isinstance(error, RuntimeError) and "start new thread" in str(error):
-        return f"this machine has not what the check needs: {error} (raise its limits, or run less at a time)"
-    if isinstance(error, MemoryError) or getattr(error, "errno", None) in _NO_MEANS:
-        what = getattr(error, "strerror", None) or "no memory left"
-        return f"this machine has not what the check needs: {what} (raise its limits, or run less at a time)"
+    if said := means.sentence(error) or output.missing_library(error):
+        return said
     return f"a bug in the probe: {type(error).__name__}: {error}; run it with -v for the traceback, and report it"
 
 

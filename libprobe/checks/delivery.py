@@ -65,5 +65,6 @@ class Delivery(Check):
                 publishing.put_off(self._spool)
                 return UNKNOWN, str(publishing.as_helper(failure))
             except OutOfTime:
-                return UNKNOWN, f"{self.subject}: not everything was sent within {self.deadline.seconds:g} s"
+                share = self.deadline.our_share()
+                return UNKNOWN, f"{self.subject}: not everything was sent within {self.deadline.seconds:g} s{share}"
         return None

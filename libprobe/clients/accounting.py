@@ -48,8 +48,10 @@ class AccountingPortal:
             between = "" if sentence != failure.sentence else ": it "
             raise HelperFailure(f"{shown}{between}{sentence}") from None
         except OutOfTime:
-            waited = duration(self._http.current_deadline().seconds)
-            raise HelperFailure(f"{shown}: not read within {waited}") from None
+            deadline = self._http.current_deadline()
+            raise HelperFailure(
+                f"{shown}: not read within {duration(deadline.seconds)}{deadline.our_share()}"
+            ) from None
         if not page.is_table and not page.publications:
             what = "is empty" if not answer.body.strip() else "has neither a table of sites nor a publication status"
             raise HelperFailure(f"{shown}: {what}", remedy="give the page's address with -u")

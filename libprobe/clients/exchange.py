@@ -21,6 +21,8 @@ import os
 import select
 import time
 
+from libprobe import means
+from libprobe.deadline import OVERLOADED
 from libprobe.failures import (
     EndpointFailure,
     Failure,
@@ -31,6 +33,7 @@ from libprobe.failures import (
     Rejected,
     Unreachable,
 )
+from libprobe.means import NO_MEANS
 from libprobe.text import duration
 
 TYPE_CHECKING = False
@@ -45,9 +48,6 @@ PHASES = ("resolve", "connect", "proxy", "tls", "send", "wait", "head", "body")
 FIRST_LOOK_S, LONGEST_LOOK_S = 0.05, 0.5
 """A wait is cut into looks: one that ends much too late shows that this process was not run meanwhile."""
 
-NO_MEANS = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.ENOBUFS, errno.ENOSPC, errno.EAGAIN})
-"""What the kernel says when this machine has not what an operation needs."""
-
 NO_WAY = frozenset({errno.ENETUNREACH, errno.ENETDOWN, errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT})
 """What it says, without asking anybody, of an address to which it knows no way."""
 
@@ -56,6 +56,9 @@ ANSWER, READER = "complete answer", "reader of what we send"
 
 FORBIDDEN = frozenset({errno.EACCES, errno.EPERM})
 """What it says when a rule of this machine forbids a connection."""
+
+
+LIMITS = "raise its limits"
 
 
 class NoRoute(OwnMachine):
@@ -134,7 +137,10 @@ class Exchange:
         return self.phase >= SENDING and self.sent > 0
 
     def words(self) -> str:
-        """Where the time went: `resolve 3 ms, connect 21 ms, tls 40 ms, waited 9.9 s for the head`."""
+        """Where the time went: `resolve 3 ms, connect 21 ms, tls 40 ms, send 90 ms, waited 9.9 s for the head`.
+
+        The phase named last is the one in which it ended; a library that is loaded meanwhile is part of `send`.
+        """
         spent = list(self._spent)
         spent[self.phase] += time.monotonic() - self._entered
         waited = {SENT: "waited {} for the head", HEAD: "head {}", BODY: "body {}", SENDING: "send {}"}
@@ -177,7 +183,7 @@ class Exchange:
                 OwnMachine(
                     f"{self.asked}: {said}, of which this machine took {duration(ours)}"
                     f" and the peer {duration(theirs)}",
-                    remedy="is the monitoring host overloaded, or was the process stopped?",
+                    remedy=OVERLOADED,
                 )
             )
         share = f", {duration(ours)} of it this machine's own" if ours > elapsed / 4 and ours > 1 else ""
@@ -198,6 +204,8 @@ class Exchange:
 
         how = how_ended(error)
         if isinstance(error, ssl.SSLError) and not how:
+            if what := means.lacking(error):
+                return self._of(OwnMachine(f"{self.asked}: this machine cannot connect: {what}", remedy=LIMITS))
             from libprobe.clients import tls
 
             return self._of(tls.explain(error, self))
@@ -208,11 +216,9 @@ class Exchange:
         number = getattr(error, "errno", None)
         if isinstance(error, MemoryError) or number in NO_MEANS:
             what = os.strerror(number) if number else "no memory left"
-            return self._of(OwnMachine(f"{self.asked}: this machine cannot connect: {what}", remedy="raise its limits"))
+            return self._of(OwnMachine(f"{self.asked}: this machine cannot connect: {what}", remedy=LIMITS))
         if isinstance(error, RuntimeError) and "thread" in str(error):
-            return self._of(
-                OwnMachine(f"{self.asked}: this machine cannot look up names: {error}", remedy="raise its limits")
-            )
+            return self._of(OwnMachine(f"{self.asked}: this machine cannot look up names: {error}", remedy=LIMITS))
         return None
 
     def unconnected(self, error: OSError, where: str) -> Failure:
@@ -220,7 +226,7 @@ class Exchange:
         number = error.errno
         if number in NO_MEANS:
             what = os.strerror(number or 0)
-            return self._of(OwnMachine(f"{where}: this machine cannot connect: {what}", remedy="raise its limits"))
+            return self._of(OwnMachine(f"{where}: this machine cannot connect: {what}", remedy=LIMITS))
         if number in NO_WAY:
             return self._of(
                 NoRoute(

@@ -15,7 +15,7 @@ import time
 from urllib.parse import urlencode
 
 from libprobe.clients import documents
-from libprobe.failures import BadData, Failure, HelperFailure, Misconfigured
+from libprobe.failures import BadData, Failure, HelperFailure, Misconfigured, OwnMachine
 from libprobe.formats import gocdb
 from libprobe.records import Record
 from libprobe.text import number_of
@@ -239,9 +239,11 @@ class Gocdb:
 
 
 def _of_helper(failure: Failure, remedy: str) -> HelperFailure:
-    """What keeps us from the GOCDB; where that is our own trust anchors, the remedy is the one for those."""
-    is_ours = isinstance(failure, Misconfigured) and failure.remedy
-    return HelperFailure(f"GOCDB {failure.sentence}", remedy=failure.remedy if is_ours else remedy)
+    """What keeps us from the GOCDB; where that is our own trust anchors or machine, the remedy is the one for those."""
+    is_ours = isinstance(failure, (Misconfigured, OwnMachine)) and failure.remedy
+    helper = HelperFailure(f"GOCDB {failure.sentence}", remedy=failure.remedy if is_ours else remedy)
+    helper.is_ours = isinstance(failure, OwnMachine)
+    return helper
 
 
 class SavedCopy:

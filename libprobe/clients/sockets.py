@@ -7,14 +7,15 @@ what they wait is counted (see `Exchange.await_peer`). An operation that fails r
 
 from __future__ import annotations
 
-import errno
 import os
 import select
 import socket
 import time
 
-from libprobe.clients.exchange import CONNECT, NO_MEANS, RESOLVE, SENDING, TLS, Exchange, NoRoute
+from libprobe import means
+from libprobe.clients.exchange import CONNECT, LIMITS, RESOLVE, SENDING, TLS, Exchange, NoRoute
 from libprobe.failures import Failure, NameUnknown, OwnMachine
+from libprobe.means import NO_MEANS
 from libprobe.text import duration
 
 TYPE_CHECKING = False
@@ -225,7 +226,11 @@ class _LookUp:
         self._exchange = exchange
 
         def look_up() -> None:
-            self.answer = _looked_up(host, port, family, 0)
+            found = _looked_up(host, port, family, 0)
+            if isinstance(found, Exception) and (what := means.lacking(found)):
+                # the resolver says nothing of what it could not load or open: "name not known", as if somebody had
+                found = MemoryError(what)
+            self.answer = found
 
         self._thread = threading.Thread(target=look_up, daemon=True)
         try:
@@ -245,7 +250,7 @@ class _LookUp:
     def is_unanswered(self) -> bool:
         """Whether no name server has said anything yet: neither an address nor that there is none."""
         if isinstance(self.answer, socket.gaierror):
-            return self.answer.errno == socket.EAI_AGAIN and _means_missing() is None
+            return self.answer.errno == socket.EAI_AGAIN
         return self.answer is None
 
 
@@ -254,27 +259,15 @@ def _looked_up(host: str, port: int, family: int, flags: int) -> list[Any] | Exc
         # bytes: a str would import a codec for internationalised names in the timed section
         name: Any = host.encode("ascii") if host.isascii() else host
         return socket.getaddrinfo(name, port, family, socket.SOCK_STREAM, 0, flags)
-    except (OSError, UnicodeError) as error:
+    except (OSError, UnicodeError, MemoryError, ImportError) as error:
         return error
 
 
 def _expect_means(error: Exception, exchange: Exchange) -> None:
     """Raise OwnMachine if it is this machine that has no descriptors or no memory left: that is no site's fault."""
-    number = getattr(error, "errno", None)
-    if isinstance(error, socket.gaierror):  # the resolver says nothing of what it could not open
-        number = errno.ENOMEM if number == socket.EAI_MEMORY else _means_missing()
-    if number in NO_MEANS:
+    if isinstance(error, (MemoryError, ImportError)):
         where = f"{exchange.host} port {exchange.port}"
-        raise OwnMachine(f"{where}: this machine cannot connect: {os.strerror(number)}", remedy="raise its limits")
-
-
-def _means_missing() -> int | None:
-    """Why this process can open nothing more, None if it can."""
-    try:
-        os.close(os.open(os.devnull, os.O_RDONLY | os.O_CLOEXEC))
-    except OSError as cause:
-        return cause.errno
-    return None
+        raise OwnMachine(f"{where}: this machine cannot connect: {error}", remedy=LIMITS)
 
 
 def _reason(error: Exception) -> str:

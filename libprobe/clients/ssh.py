@@ -11,6 +11,7 @@ from __future__ import annotations
 import errno
 from contextlib import contextmanager
 
+from libprobe import means
 from libprobe.clients import sockets
 from libprobe.clients.exchange import BODY, Exchange
 from libprobe.failures import Failure, Misconfigured, Rejected
@@ -82,6 +83,7 @@ class Session:
         except ImportError:
             raise  # a library is missing: that is no answer of anybody's
         except Exception as error:
+            means.expect(error)
             raise self._wire.ended(error) from None
         if not content and not self._transport.is_active():
             raise self._wire.ended(None)
@@ -120,6 +122,7 @@ def login(host: str, port: int, user: str, key: KeyPair, attempt: Deadline, whol
         except ImportError:
             raise  # a library is missing: that is no answer of anybody's
         except Exception as error:
+            means.expect(error)
             raise wire.ended(error) from None
         if missing:
             raise KeyRefused(f"{where}: wants more than a key of user {user}: {excerpt(', '.join(missing))}")

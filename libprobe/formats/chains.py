@@ -8,6 +8,7 @@ extension is unknown. Proxies are no signers: vmcatcher, whose rules these are, 
 
 from __future__ import annotations
 
+from libprobe import means
 from libprobe.failures import BadData, Misconfigured
 from libprobe.formats import crl, dn
 from libprobe.formats.x509 import DRAFT_PROXY_CERT_INFO, PROXY_CERT_INFO
@@ -70,6 +71,7 @@ def verify(
         except ImportError:
             raise  # a library is missing: that is no answer of anybody's
         except Exception as error:
+            means.expect(error)
             # the library raises on access what it did not look at before
             raise BadData(f"the signer's certificate cannot be judged: {type(error).__name__}: {error}") from error
 

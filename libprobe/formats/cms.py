@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 
+from libprobe import means
 from libprobe.failures import BadData
 from libprobe.records import Record
 
@@ -60,6 +61,7 @@ def verify(encoded: bytes, candidates: Iterable[bytes] | None, *, allow_sha1: bo
         except (BadData, ImportError):
             raise
         except Exception as error:
+            means.expect(error)
             # asn1crypto and cryptography have no common base for what malformed fields raise
             raise BadData(f"the signature cannot be read: {_why(error)}") from error
 
@@ -71,6 +73,7 @@ def content(encoded: bytes) -> bytes:
     except (BadData, ImportError):
         raise
     except Exception as error:
+        means.expect(error)
         raise BadData(f"the CMS structure cannot be read: {_why(error)}") from error
     if found is None:
         raise BadData("the CMS structure has a signature and no document")

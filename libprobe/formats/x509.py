@@ -14,6 +14,7 @@ from __future__ import annotations
 import binascii
 import re
 
+from libprobe import means
 from libprobe.failures import BadData
 from libprobe.formats import der, dn, voms
 from libprobe.records import Record
@@ -442,6 +443,7 @@ def _owners_by_library(key: bytes, blocks: list[bytes]) -> list[bool]:
         except ImportError:
             raise  # a library is missing: that is no answer of anybody's
         except Exception as error:
+            means.expect(error)
             # the library has no common base for what malformed keys raise
             raise BadData(f"the private key cannot be read: {type(error).__name__}: {error}") from error
         try:
@@ -449,4 +451,5 @@ def _owners_by_library(key: bytes, blocks: list[bytes]) -> list[bool]:
         except ImportError:
             raise  # a library is missing: that is no answer of anybody's
         except Exception as error:
+            means.expect(error)
             raise BadData(f"a certificate cannot be read: {type(error).__name__}: {error}") from error

@@ -14,7 +14,7 @@ import sys
 import time
 from collections import Counter
 
-from libprobe import cli, output, redact
+from libprobe import cli, means, output, redact
 from libprobe.deadline import Deadline, Interrupted, OutOfTime, end_on_signals
 from libprobe.failures import Failure, Misconfigured
 from libprobe.ncg import index
@@ -66,12 +66,14 @@ def execute(argv: Sequence[str], *, doc: str | None = None) -> tuple[int, list[s
         with deadline.enforced():
             return _carry_out(args, deadline)
     except OutOfTime:
-        return NOT_DONE, [_not_done(f"not finished within {deadline.seconds:g} s; raise -t to wait longer")]
+        return NOT_DONE, [_not_done(f"not finished within {deadline.seconds:g} s; {deadline.remedy()}")]
     except Failure as failure:
         return NOT_DONE, [_not_done(str(failure))]
     except Exception as error:
         import traceback
 
+        if lacking := means.sentence(error):
+            return NOT_DONE, [_not_done(lacking)]
         if missing := output.missing_library(error):
             return USAGE, [_not_done(missing)]
         lines = [_not_done(f"a bug: {type(error).__name__}: {error}; run it with -v, and report it")]

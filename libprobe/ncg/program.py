@@ -8,8 +8,9 @@ import re
 import signal
 import sys
 import tempfile
+from contextlib import contextmanager, suppress
 
-from libprobe import catalogue, cli, output, redact
+from libprobe import catalogue, cli, means, output, redact
 from libprobe.deadline import Deadline, Interrupted, OutOfTime, end_on_signals
 from libprobe.failures import BadData, Failure, HelperFailure
 from libprobe.formats.ncg import is_harmless, is_host, is_name
@@ -20,7 +21,7 @@ from libprobe.text import duration, number_of, safe, shortened
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterator, Sequence
     from typing import NoReturn
 
     from libprobe.clients.gocdb import Gocdb, SavedCopy, Selection
@@ -72,7 +73,7 @@ def execute(
         with deadline.enforced():
             return _Run(args, plan, deadline, commit).carry_out()
     except OutOfTime:
-        return NOT_WRITTEN, [_not_written(f"not finished within {deadline.seconds:g} s; raise -t to wait longer")]
+        return NOT_WRITTEN, [_not_written(f"not finished within {deadline.seconds:g} s; {deadline.remedy()}")]
     except Failure as failure:
         return NOT_WRITTEN, [_not_written(str(failure))]
     except OSError as error:
@@ -81,6 +82,8 @@ def execute(
     except Exception as error:
         import traceback
 
+        if lacking := means.sentence(error):
+            return NOT_WRITTEN, [_not_written(lacking)]
         if missing := output.missing_library(error):
             return USAGE, [_not_written(missing)]
         lines = [_not_written(f"a bug: {type(error).__name__}: {error}; run it with -v, and report it")]
@@ -91,6 +94,19 @@ def execute(
         )
     finally:
         redact.forget()
+
+
+@contextmanager
+def _scratch() -> Iterator[str]:
+    """A directory for the length of a run, removed even where this process has hardly a descriptor left for that."""
+    path = tempfile.mkdtemp(prefix="fedcloud-ncg-")
+    try:
+        yield path
+    finally:
+        with suppress(OSError):
+            for name in os.listdir(path):  # of plain files; shutil.rmtree opens more, and gives up where it cannot
+                os.unlink(os.path.join(path, name))
+            os.rmdir(path)
 
 
 def _not_written(sentence: str) -> str:
@@ -115,7 +131,7 @@ class _Run:
 
         self.args.settings = read_settings(self.args.config)
         metrics = catalogue.read(self.args.definitions)
-        with Place(self.args.output) as place, tempfile.TemporaryDirectory(prefix="fedcloud-ncg-") as scratch:
+        with Place(self.args.output) as place, _scratch() as scratch:
             inventory = Inventory(
                 metrics, os.path.join(scratch, "inventory"), vo=self.args.vo, cert=self.args.cert or ""
             )

@@ -7,7 +7,7 @@ import os
 import sys
 import time
 
-from libprobe import cli, output, redact
+from libprobe import cli, means, output, redact
 from libprobe.deadline import Deadline, Interrupted, OutOfTime, end_on_signals
 from libprobe.failures import CRITICAL, UNKNOWN, Failure, Misconfigured
 from libprobe.text import safe
@@ -42,10 +42,8 @@ def main(doc: str | None) -> NoReturn:
         code = _carried_out(doc)
     except (Failure, Interrupted) as end:
         code = _say(str(end))
-    except OutOfTime:
-        code = _say("the time of -t was up before anything could be checked")
     except Exception as error:
-        missing = output.missing_library(error)
+        missing = means.sentence(error) or output.missing_library(error)
         if not missing and "-v" in sys.argv[1:]:
             import traceback
 
@@ -127,7 +125,10 @@ def _carried_out(doc: str | None) -> int:
     deadline = Deadline(args.timeout)
     args.settings = read_settings(args.config)
     _check_files(args)
-    run, before = _checked(args, scope, deadline)
+    try:
+        run, before = _checked(args, scope, deadline)
+    except OutOfTime:
+        return _say(f"the time of -t was up before anything could be checked{deadline.our_share()}")
     code = run.status
     for deliver in (_remember(args, run, before), _publish(args, run)):
         try:

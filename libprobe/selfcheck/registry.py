@@ -36,7 +36,8 @@ def endpoints(gocdb: Gocdb, scope: Scope, service_types: frozenset[str]) -> tupl
     try:
         registered = list(_registered(gocdb, scope, service_types))
     except HelperFailure as failure:
-        raise HelperFailure(failure.sentence) from None  # its remedy speaks of options that are not ours
+        # its remedy speaks of options that are not ours, unless it is about this machine
+        raise HelperFailure(failure.sentence, remedy=failure.remedy if failure.is_ours else "") from None
     if not registered:
         raise Misconfigured(
             f"the GOCDB {gocdb.url} has no endpoint of {scope.words}",

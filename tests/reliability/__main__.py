@@ -12,14 +12,15 @@ import re
 import sys
 import tempfile
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from tests.reliability import matrix
+from tests.reliability import matrix, troubles
 from tests.reliability.peers import FAULTS, Peers
 from tests.reliability.runs import processors
 
 BEGIN, END = "<!-- the matrix: written by make reliability -->", "<!-- end of the matrix -->"
+OWN_BEGIN, OWN_END = "<!-- troubles of this machine: written by make reliability -->", "<!-- end of the troubles -->"
 LETTERS = {0: "OK", 1: "W", 2: "C", 3: "U"}
 
 
@@ -44,11 +45,37 @@ def main() -> int:
                 print(result, flush=True)
     figures = _figures(results, time.monotonic() - began)
     print(figures)
+    own = list(_troubles(args.only, args.at_once))
     if args.write:
-        page = args.write.read_text()
-        between = f"{BEGIN}\n\n{figures}\n\n{_table(results)}\n\n{END}"
-        args.write.write_text(re.sub(f"{BEGIN}.*{END}", lambda _: between, page, flags=re.DOTALL))
-    return 1 if any(result.complaints for result in results) else 0
+        _write(args.write, BEGIN, END, f"{figures}\n\n{_table(results)}")
+        _write(args.write, OWN_BEGIN, OWN_END, _own_table(own))
+    return 1 if any(each.complaints for each in [*results, *own]) else 0
+
+
+def _troubles(only: list[str], at_once: int) -> Iterator[troubles.Result]:
+    """The results of every executable in every trouble of this machine that can be made here."""
+    with tempfile.TemporaryDirectory() as name:
+        directory = Path(name)
+        grid = troubles.Grid(directory / "grid")
+        usual = troubles.references(grid, directory, at_once=at_once)
+        for trouble in troubles.TROUBLES:
+            why = troubles.why_not(trouble)
+            if why:
+                print(f"{trouble}: {why}", flush=True)
+                continue
+            run_all = troubles.carry_out_all(trouble, grid, directory / trouble, usual, at_once=at_once)
+            for result in run_all:
+                if only and trouble not in only and result.column.name not in only:
+                    continue
+                yield result
+                if result.complaints:
+                    print(result, flush=True)
+
+
+def _write(path: Path, begin: str, end: str, text: str) -> None:
+    """Put a text between two marks of a page."""
+    page = path.read_text()
+    path.write_text(re.sub(f"{begin}.*{end}", lambda _: f"{begin}\n\n{text}\n\n{end}", page, flags=re.DOTALL))
 
 
 def _figures(results: list[matrix.Result], seconds: float) -> str:
@@ -74,6 +101,20 @@ def _table(results: Iterable[matrix.Result]) -> str:
             result = found.get((column.name, fault))
             shown.append("" if result is None else _letter(result))
         lines.append(f"| {fault} | " + " | ".join(shown) + " |")
+    return "\n".join(lines)
+
+
+def _own_table(results: Iterable[troubles.Result]) -> str:
+    """Rows of troubles, columns of executables, as `_table` has them; a run that came through has its usual result."""
+    found = {(each.column.name, each.trouble): each for each in results}
+    names = [column.name for column in troubles.COLUMNS]
+    lines = ["| trouble | " + " | ".join(names) + " |", "|---" * (len(names) + 1) + "|"]
+    for trouble in troubles.TROUBLES:
+        shown = []
+        for name in names:
+            result = found.get((name, trouble))
+            shown.append("" if result is None else "!" if result.complaints else result.word)
+        lines.append(f"| {trouble} | " + " | ".join(shown) + " |")
     return "\n".join(lines)
 
 

@@ -172,7 +172,7 @@ _NO_DOCUMENT = (
 SAYS: dict[str, str] = {
     "name unknown": r"its name does not resolve: .+",
     "refused": r"\(127\.0\.0\.1\): connection refused; nothing listens there",
-    "no route": r"Network is unreachable",
+    "no route": r"Network is unreachable \(has this monitor a route for addresses of that kind\?\)",
     "connection attempt not answered": rf"\(127\.0\.0\.1\): no answer to the connection attempt {_LATE}",
     "mute after accept": _NO_ANSWER,
     "close after accept": rf"({_CUT_HANDSHAKE}|{_BROKEN_OFF})",
@@ -335,6 +335,8 @@ def expected(column: Column, fault: str) -> tuple[int, str]:
     """Exit code and sentence of a cell. Raises: KeyError for a fault of which nothing is said."""
     if (column.name, fault) in EXCEPTIONS:
         return EXCEPTIONS[column.name, fault]
+    if fault == "no route" and column.blamed == CRITICAL:
+        return UNKNOWN, SAYS[fault]  # it is this machine's kernel that says so, having asked nobody
     return column.blamed, SAYS[fault]
 
 

@@ -21,7 +21,11 @@ began = time.monotonic()
 child = os.fork()
 if not child:
     os.setsid()
-    os.execv(sys.argv[2], sys.argv[2:])
+    if sys.argv[2]:
+        with open(sys.argv[2] + "~", "w") as file:
+            file.write(str(os.getpid()))
+        os.rename(sys.argv[2] + "~", sys.argv[2])
+    os.execvp(sys.argv[3], sys.argv[3:])
 _, status, usage = os.wait4(child, 0)
 seconds = time.monotonic() - began
 try:
@@ -52,17 +56,18 @@ class Outcome(NamedTuple):
         return self.out.split("\n", 1)[0].split(" | ", 1)[0]
 
 
-def run(command: Sequence[str], directory: Path, **environment: object) -> Outcome:
+def run(command: Sequence[str], directory: Path, *, pid_file: Path | None = None, **environment: object) -> Outcome:
     """Run a command in an environment as small as Nagios' own.
 
     directory: gets a HOME and a TMPDIR, in which the run must leave nothing; `directory/state` is its own.
+    pid_file:  gets the number of its process as soon as there is one.
     """
     home, scratch = directory / "home", directory / "tmp"
     for each in (home, scratch):
         each.mkdir(parents=True, exist_ok=True)
     measured = directory / "measured"
     done = subprocess.run(
-        [sys.executable, "-I", "-S", "-c", LAUNCH, str(measured), *command],
+        [sys.executable, "-I", "-S", "-c", LAUNCH, str(measured), str(pid_file or ""), *command],
         stdin=subprocess.DEVNULL,
         capture_output=True,
         timeout=GIVEN_UP_AFTER_S,

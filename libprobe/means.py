@@ -1,0 +1,77 @@
+"""Whether this machine gives a run what it needs: memory, threads, descriptors.
+
+What a library raises when it gets none differs from place to place: MemoryError, an ImportError, `unknown encoding`,
+`SystemError: error return without exception set`, an SSLError without a reason. So an error is not only looked at:
+it is tried whether there is anything left.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+
+NO_MEANS = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.ENOBUFS, errno.ENOSPC, errno.EAGAIN})
+"""What the kernel says when this machine has not what an operation needs."""
+
+ROOM = 24 << 20
+"""Bytes that a run has to be able to get still: a library of a check, a thread's stack. Nothing is written to them."""
+
+NO_MEMORY = "no memory left"
+
+IMPORT_FAILED = {
+    "Cannot allocate memory": NO_MEMORY,
+    "failed to map segment": NO_MEMORY,
+    "Too many open files": "Too many open files",
+}
+"""What the dynamic linker says of a library that is there: what it means."""
+
+MAX_CAUSES = 20
+
+
+def lacking(error: BaseException | None = None) -> str:
+    """What this machine has not, in the kernel's words, by what was raised and by a try; empty if nothing lacks."""
+    for _ in range(MAX_CAUSES):
+        if error is None:
+            break
+        if said := _said_by(error):
+            return said
+        error = error.__cause__ or error.__context__
+    return _tried()
+
+
+def sentence(error: BaseException) -> str:
+    """What to say of an error that nobody foresaw, if it is this machine that lacks something; empty if not."""
+    what = lacking(error)
+    return (
+        f"this machine has not what the check needs: {what} (raise its limits, or run less at a time)" if what else ""
+    )
+
+
+def expect(error: BaseException) -> None:
+    """For who takes any error of a library for what others sent. Raises: MemoryError if it is this machine's lack."""
+    if what := lacking(error):
+        raise MemoryError(what) from error
+
+
+def _said_by(error: BaseException) -> str:
+    if isinstance(error, MemoryError):
+        return str(error) or NO_MEMORY
+    if isinstance(error, RuntimeError) and "start new thread" in str(error):
+        return str(error)
+    if isinstance(error, ImportError):
+        return next((what for words, what in IMPORT_FAILED.items() if words in str(error)), "")
+    # an SSLError has numbers of OpenSSL's there
+    if isinstance(error, OSError) and type(error).__module__ != "ssl" and error.errno in NO_MEANS:
+        return os.strerror(error.errno)
+    return ""
+
+
+def _tried() -> str:
+    try:
+        os.close(os.open(os.devnull, os.O_RDONLY | os.O_CLOEXEC))
+        bytes(ROOM)  # from the kernel, and untouched: it costs no memory
+    except OSError as cause:
+        return os.strerror(cause.errno or 0)
+    except MemoryError:
+        return NO_MEMORY
+    return ""

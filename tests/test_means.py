@@ -1,0 +1,77 @@
+"""Whether it is this machine that lacks something: what is raised then, and what is tried."""
+
+from __future__ import annotations
+
+import errno
+import socket
+import ssl
+import subprocess
+import sys
+
+import pytest
+
+from libprobe import means
+from tests.conftest import clean_environment
+
+NO_SEGMENT = "/usr/lib/_ssl.so: failed to map segment from shared object"
+
+
+def caused(error: BaseException, by: BaseException) -> BaseException:
+    error.__context__ = by
+    return error
+
+
+@pytest.mark.parametrize(
+    ("error", "what"),
+    [
+        (MemoryError(), "no memory left"),
+        (OSError(errno.EMFILE, "x"), "Too many open files"),
+        (OSError(errno.ENOSPC, "x"), "No space left on device"),
+        (BlockingIOError(errno.EAGAIN, "x"), "Resource temporarily unavailable"),  # of fork, where a limit is reached
+        (RuntimeError("can't start new thread"), "can't start new thread"),
+        (ImportError(NO_SEGMENT, name="_ssl"), "no memory left"),
+        (ImportError("libssl.so.3: cannot open shared object file: Too many open files"), "Too many open files"),
+        (caused(LookupError("unknown encoding: idna"), MemoryError()), "no memory left"),
+        (caused(ImportError("SSL not supported"), caused(ImportError("no _ssl"), MemoryError())), "no memory left"),
+    ],
+)
+def test_what_this_machine_lacks_is_seen_in_what_was_raised(error, what):
+    assert means.lacking(error) == what
+    said = means.sentence(error)
+    assert said == f"this machine has not what the check needs: {what} (raise its limits, or run less at a time)"
+    with pytest.raises(MemoryError, match=what):
+        means.expect(error)
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        ValueError("x"),
+        ModuleNotFoundError("No module named 'ldap3'", name="ldap3"),
+        RuntimeError("x"),
+        OSError(errno.ECONNRESET, "x"),
+        socket.gaierror(socket.EAI_NONAME, "x"),
+        ssl.SSLError(errno.ENOMEM, "a number of OpenSSL's, not of the kernel's"),
+    ],
+)
+def test_what_is_another_fault_is_left_to_whoever_knows_it(error):
+    assert means.lacking(error) == means.sentence(error) == ""
+    means.expect(error)
+
+
+def test_a_ring_of_causes_comes_to_an_end():
+    first, second = ValueError(), ValueError()
+    first.__cause__, second.__cause__ = second, first
+    assert means.lacking(first) == ""
+
+
+@pytest.mark.parametrize(
+    ("limit", "said"), [("AS, (30 << 20,) * 2", "no memory left"), ("NOFILE, (3, 3)", "Too many open files")]
+)
+def test_what_no_error_tells_is_tried(limit, said):
+    code = (
+        "import resource; from libprobe import means; before = means.lacking(); "
+        f"resource.setrlimit(resource.RLIMIT_{limit}); print(repr(before), means.lacking(LookupError('idna')))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], env=clean_environment(), capture_output=True, text=True)
+    assert (done.stdout, done.stderr) == (f"'' {said}\n", "")
