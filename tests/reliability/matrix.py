@@ -60,14 +60,14 @@ _ldap = _plain_or_secure("ldap", "ldaps", "/o=glue")
 _stomp = _plain_or_secure("stomp", "stomp+ssl", "/")
 _queue = _plain_or_secure("stomp", "stomp+ssl", "/queue/results")
 _OCCI = "/?image=uuid_monitoring_20&resource=small"
-_PI = "/gocdbpi/public/"
-_HTTP = ("any", "tls", "http")
+PI = "/gocdbpi/public/"
+HTTP = ("any", "tls", "http")
 
 COLUMNS: tuple[Column, ...] = (
-    Column("check_occi_vm", _HTTP, CRITICAL, "{at}", lambda at: ["check_occi_vm", "-u", at.url("https", _OCCI)]),
+    Column("check_occi_vm", HTTP, CRITICAL, "{at}", lambda at: ["check_occi_vm", "-u", at.url("https", _OCCI)]),
     Column(
         "check_occi_context",
-        _HTTP,
+        HTTP,
         CRITICAL,
         "{at}",
         lambda at: ["check_occi_context", "-u", at.url("https", _OCCI)],
@@ -75,19 +75,19 @@ COLUMNS: tuple[Column, ...] = (
     ),
     Column(
         "check_apel_pub",
-        _HTTP,
+        HTTP,
         UNKNOWN,
         "accounting page https://{at}",
         lambda at: ["check_apel_pub", "--site", SITE, "-u", at.url("https", accounting.TABLE_PATH)],
     ),
     Column(
         "check_appdb_update",
-        (*_HTTP, "cms"),
+        (*HTTP, "cms"),
         CRITICAL,
         "{at}",
         lambda at: ["check_appdb_update", "-u", at.url("https", appdb.PATH), "--signature", "if-present"],
     ),
-    Column("check_perun", _HTTP, CRITICAL, "{at}", lambda at: ["check_perun", "-u", at.url("https")]),
+    Column("check_perun", HTTP, CRITICAL, "{at}", lambda at: ["check_perun", "-u", at.url("https")]),
     Column(
         "check_cloud_bdii",
         ("any", "tls", "ldap"),
@@ -106,26 +106,26 @@ COLUMNS: tuple[Column, ...] = (
     ),
     Column(
         "-H through the GOCDB",
-        _HTTP,
+        HTTP,
         UNKNOWN,
         "GOCDB GET https://{at}",
-        lambda at: ["check_endpoint_tcp", "-H", HOST, "--gocdb", at.url("https", _PI)],
+        lambda at: ["check_endpoint_tcp", "-H", HOST, "--gocdb", at.url("https", PI)],
         share=0.25,
     ),
     Column(
         "fedcloud-ncg",
-        _HTTP,
+        HTTP,
         NOT_WRITTEN,
         "not written: GOCDB GET https://{at}.*; the old configuration stays",
-        lambda at: ["fedcloud-ncg", "--gocdb", at.url("https", _PI), "--no-validate"],
+        lambda at: ["fedcloud-ncg", "--gocdb", at.url("https", PI), "--no-validate"],
         twin=True,
     ),
     Column(
         "fedcloud-selfcheck",
-        _HTTP,
+        HTTP,
         UNKNOWN,
         "GOCDB GET https://{at}",
-        lambda at: ["fedcloud-selfcheck", SITE, "--gocdb", at.url("https", _PI)],
+        lambda at: ["fedcloud-selfcheck", SITE, "--gocdb", at.url("https", PI)],
         twin=True,
     ),
     Column(

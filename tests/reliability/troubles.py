@@ -41,11 +41,11 @@ COLUMNS: tuple[Column, ...] = (
     *matrix.COLUMNS,
     Column(
         "fedcloud-downtimes",
-        matrix._HTTP,
+        matrix.HTTP,
         NOT_DONE,
         "",
         lambda at: [
-            *("fedcloud-downtimes", "--gocdb", at.url("https", matrix._PI)),
+            *("fedcloud-downtimes", "--gocdb", at.url("https", matrix.PI)),
             *("--icinga", "https://localhost:1/", "--icinga-login", "{directory}/login", "--icinga-ca", "{ca}"),
         ],
     ),
@@ -440,7 +440,7 @@ def _attempt(trouble: Trouble, column: Column, grid: Grid, directory: Path, limi
             (directory / "login").write_text("root:example\n")
             (directory / "login").chmod(0o600)
             registry = stack.enter_context(web()(grid))
-            configure = ["fedcloud-ncg", "--gocdb", f"https://localhost:{registry.port}{matrix._PI}", "--no-validate"]
+            configure = ["fedcloud-ncg", "--gocdb", f"https://localhost:{registry.port}{matrix.PI}", "--no-validate"]
             assert run(command(*configure, *state), directory, **environment).code == OK
         if not trouble.disturb:
             return run([*trouble.prefix(directory), *words], directory, **environment), True
