@@ -66,7 +66,6 @@ DISTRIBUTIONS = {
     "dateutil": "python-dateutil",
     "cryptography": "cryptography",
     "asn1crypto": "asn1crypto",
-    "defusedxml": "defusedxml",
     "jinja2": "jinja2",
     "rich": "rich",
     "paramiko": "paramiko~=5.0",

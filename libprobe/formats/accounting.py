@@ -117,18 +117,23 @@ def read_page(chunks: Iterable[bytes]) -> Page:
 def read_time(text: str) -> datetime:
     """Return a time as an aware UTC instant; fractions of a second are dropped.
 
+    The portal writes YYYY-MM-DD hh:mm:ss; any other form is taken if it can mean one instant only (see `dates`).
     A date alone stands for the end of its day, so that nothing published on it is called older than it is.
     Raises: BadData for anything else, and for dates that no calendar has.
     """
     match = _DATE.fullmatch(text.strip())
     if match is None:
-        raise BadData(f"{excerpt(text)!r} is not a time of the form YYYY-MM-DD hh:mm:ss")
-    parts = [int(part) for part in match.groups() if part is not None]
-    try:
-        instant = datetime(*parts, tzinfo=UTC)  # type: ignore[misc, arg-type]
-    except ValueError:
-        raise BadData(f"{excerpt(text)!r} is a time that does not exist") from None
-    if len(parts) > 3:
+        from libprobe.formats import dates
+
+        instant, is_date_alone = dates.read(text)
+    else:
+        parts = [int(part) for part in match.groups() if part is not None]
+        try:
+            instant = datetime(*parts, tzinfo=UTC)  # type: ignore[misc, arg-type]
+        except ValueError:
+            raise BadData(f"{excerpt(text)!r} is a time that does not exist") from None
+        is_date_alone = len(parts) == 3
+    if not is_date_alone:
         return instant
     try:
         return instant + timedelta(days=1)

@@ -182,6 +182,9 @@ def test_an_impossible_time_of_the_page_is_refused():
         ("2015-12-01T05:40:44Z", datetime(2015, 12, 1, 5, 40, 44, tzinfo=UTC)),
         (" 2015-12-01 05:40:44 UTC ", datetime(2015, 12, 1, 5, 40, 44, tzinfo=UTC)),
         ("2016-02-29", datetime(2016, 3, 1, tzinfo=UTC)),
+        ("2015-12-01 05:40", datetime(2015, 12, 1, 5, 40, tzinfo=UTC)),
+        ("2015-12-01 05:40:44+01:00", datetime(2015, 12, 1, 4, 40, 44, tzinfo=UTC)),
+        ("29 Feb 2016", datetime(2016, 3, 1, tzinfo=UTC)),
     ],
 )
 def test_times_are_utc_and_a_day_stands_for_its_end(text, instant):
@@ -191,7 +194,7 @@ def test_times_are_utc_and_a_day_stands_for_its_end(text, instant):
 @pytest.mark.parametrize(
     "text",
     ["1999-99-99 77:88:99", "2015-02-29", "0000-01-01 00:00:00", "9999-12-31", "", "never", "01/12/2015", "1448948444",
-     "2015-12-01 05:40", "2015-12-01 05:40:44 CET", "2015-12-01 05:40:44+01:00", "2015-12-01 24:00:00",
+     "2015-12-01 05:40:44 CET", "2015-12-01 24:00:00", "31 Dec 9999",
      "\u0662\u0660\u0661\u0665-12-01"],
 )  # fmt: skip
 def test_other_and_impossible_times_are_refused(text):
