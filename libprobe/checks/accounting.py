@@ -1,11 +1,13 @@
 """Whether a site's accounting records are fresh, as the accounting portal shows it.
 
 The site is to blame for old records and for not being listed; everything else (a page that cannot be
-read, is old itself or says impossible things) is the portal's fault.
+read, is old itself or says impossible things) is the portal's fault. So is a page on which every site's records
+are old: that several sites stop at once is far less likely than that the portal takes nothing up any more.
 """
 
 from __future__ import annotations
 
+from contextlib import suppress
 from datetime import UTC, datetime
 
 from nagiosplugin import Metric
@@ -31,6 +33,9 @@ if TYPE_CHECKING:
 
 
 SERVICE_TYPE = "eu.egi.cloud.accounting"
+OTHER_SITES = 3
+"""How many other sites have to be as late, and all that are listed, for it to be the portal that is stuck."""
+
 FUTURE_S = 300.0
 """How far ahead of our clock another's may be."""
 
@@ -76,6 +81,7 @@ class SiteAccounting(Check):
     """Asks the portal when a site published last.
 
     page_age: seconds from which on the page itself is too old to judge anybody by; 0 for no limit.
+    limit:    seconds from which on a record is held against its site; 0: never.
     now:      the instant to judge at, aware.
     Yields: record_age (s), machines, page_age (s), and judgements.
     """
@@ -87,6 +93,7 @@ class SiteAccounting(Check):
         deadline: Deadline,
         *,
         page_age: float = 86400.0,
+        limit: float = 0.0,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
         super().__init__(deadline)
@@ -94,6 +101,7 @@ class SiteAccounting(Check):
         self._portal = portal
         self._site = site
         self._page_age = page_age
+        self._limit = limit
         self._now = now
         self._notes: list[str] = []
         self.facts.update(site=site.name, notes="")
@@ -128,6 +136,7 @@ class SiteAccounting(Check):
     def _judge_row(self, fetched: Fetched, where: str, now: datetime) -> Iterator[Metric]:
         row = self._find(fetched.page, where)
         if row is None:
+            self._expect_going_on(fetched.page, where, now)
             absent: Failure = BadData(self._absent(fetched.page, where))
             if self._site.whose_fault:
                 absent = self._site.whose_fault(absent)
@@ -138,9 +147,34 @@ class SiteAccounting(Check):
         updated = self._time(row.updated, where)
         age = self._age(updated, now, f"{where}: {row.site} was last updated", fetched.clock_skew)
         self.detail(1, f"{row.site}: last updated {row.updated} UTC, {row.kind or 'of no type'}")
+        if self._limit and age >= self._limit:
+            self._expect_going_on(fetched.page, where, now, row.site)
         if row.machines is not None:
             yield Metric("machines", row.machines, min=0)
         yield self._record_age(age)
+
+    def _expect_going_on(self, page: accounting.Page, where: str, now: datetime, site: str = "") -> None:
+        """Before a site is blamed: whether the portal has taken up the records of any other one lately.
+
+        A row whose date cannot be read says nothing. Raises: HelperFailure where none of the others is younger than
+        the limit, and they are several.
+        """
+        newest: dict[str, datetime] = {}
+        for row in page.rows:
+            if row.site.casefold() != site.casefold():
+                with suppress(BadData):
+                    updated = accounting.read_time(row.updated)
+                    newest[row.site] = max(updated, newest.get(row.site, updated))
+        if not self._limit or len(newest) < OTHER_SITES:
+            return
+        youngest = (now - max(newest.values())).total_seconds()
+        if youngest >= self._limit:
+            others = f"the {len(newest)} other sites" if site else f"its {len(newest)} sites"
+            raise HelperFailure(
+                f"{where}: none of {others} was updated for {duration(youngest)}{' either' if site else ''}, so it is "
+                f"stuck and cannot tell whether {self.subject} publishes",
+                remedy="tell its operators",
+            )
 
     def _find(self, page: accounting.Page, where: str) -> accounting.Row | None:
         """The site's row: by its exact name, by its alias, or by its name in another case.

@@ -110,6 +110,12 @@ def published(stage: Stage, **age: float) -> Report:
     return apel(stage)
 
 
+def stuck(stage: Stage) -> Stage:
+    for each in list(stage.federation.accounting.records):
+        stage.federation.accounting.publishes(each.site, age=timedelta(days=40))
+    return stage
+
+
 def bdii(stage: Stage, *words: object) -> Report:
     return stage.run("check_cloud_bdii", "-H", "ooi.fedcloud.test", *words)
 
@@ -227,6 +233,7 @@ SCENES: dict[str, list[Scene]] = {
         lambda s: apel(withdrawn(s), "--site", "OOI-CLOUD"),
         lambda s: apel(s, "--site", "OOI-CLOUDS"),
         lambda s: apel(s.fault("accounting", "page-age", seconds=2 * 86400)),
+        lambda s: apel(stuck(s)),
         lambda s: apel(s.fault("accounting", "status", code=500)),
         lambda s: apel(s.fault("accounting", "cut-page", part=0.6), "--site", "SNF-CLOUD"),
         lambda s: apel(s, "-H", "x.example.org"),

@@ -161,6 +161,43 @@ def test_a_page_that_is_old_itself_blames_no_site(look, portal, page):
     assert look("--site", SITE, "--page-age", "3d").code == look("--site", SITE, "--page-age", "0").code == 0
 
 
+@pytest.mark.parametrize("with_date", [True, False])
+def test_a_portal_on_which_every_sites_records_are_old_blames_no_site(look, portal, page, with_date):
+    names = [each.site for each in portal.records]
+    for days, name in enumerate(names, 31):
+        portal.publishes(name, age=timedelta(days=days, hours=1))
+    if not with_date:
+        whole = portal._page("/cloudtest/cloudsites2.html")
+        portal.body = re.sub(rb"(?i)page last updated[^<]*", b"", whole)
+    for site, newest in ((names[0], 32), (names[-1], 31), ("NOT-LISTED", 31)):
+        report = look("--site", site)
+        listed = f"the {len(names) - 1} other sites" if site in names else f"its {len(names)} sites"
+        assert (report.code, report.first) == (
+            3,
+            f"APEL-Pub UNKNOWN - {page}: none of {listed} was updated for {newest} d{' either' * (site in names)}, "
+            f"so it is stuck and cannot tell whether {site} publishes (tell its operators)",
+        )
+        assert list(report.performance) == (["page_age"] if with_date else [])
+    assert look("--site", names[0], "-w", "0", "-c", "0").code == 0
+
+
+@pytest.mark.parametrize("age", [timedelta(hours=2), timedelta(days=6, hours=23)])
+def test_one_site_with_a_young_record_proves_that_the_portal_goes_on(look, portal, age):
+    names = [each.site for each in portal.records]
+    for name in names:
+        portal.publishes(name, age=timedelta(days=31))
+    portal.publishes(names[1], age=age)
+    assert look("--site", names[0]).first.startswith(f"APEL-Pub CRITICAL - {names[0]} last published 31 d ago")
+
+
+def test_two_other_sites_that_are_late_too_prove_nothing(look, portal):
+    portal.records = portal.records[:3]
+    names = [each.site for each in portal.records]
+    for name in names:
+        portal.publishes(name, age=timedelta(days=31))
+    assert look("--site", names[0]).code == 2
+
+
 def test_a_page_cut_off_before_the_site_blames_it_not(look, portal, page):
     portal.faults.on("cut-page", part=0.6)
     names = [each.site for each in portal.records]
