@@ -32,12 +32,13 @@ register(FAULTS)
 
 @dataclass
 class Record:
-    """What a site published. age: how long ago. site: its name as the portal spells it."""
+    """What a site published. age: how long ago. site: its name as the portal spells it. form: of its time."""
 
     site: str
     age: timedelta = timedelta(hours=2)
     machines: int = 1492
     kind: str = "OpenStack"
+    form: str = "%Y-%m-%d %H:%M:%S"
 
 
 @dataclass
@@ -95,7 +96,7 @@ class Accounting:
 def _table(records: list[Record], now: datetime, made: datetime) -> str:
     rows = "".join(
         f"<tr><td>{escape(each.site)}</td><td>{each.machines}</td><td>{escape(each.kind)}</td>"
-        f"<td>{now - each.age:%Y-%m-%d %H:%M:%S}</td></tr>\n"
+        f"<td>{(now - each.age).strftime(each.form)}</td></tr>\n"
         for each in records
     )
     return (

@@ -52,6 +52,17 @@ def test_by_site_name_the_gocdb_is_not_asked(look, federation):
     assert look("--site", SITE).first == f"APEL-Pub OK - {SITE} last published 2 h ago"
 
 
+def test_a_time_in_another_form_is_read_if_it_can_mean_one_instant_only(look, portal, page):
+    portal.publishes(SITE, form="%a, %d %b %Y %H:%M:%S GMT")
+    assert look("--site", SITE).first == f"APEL-Pub OK - {SITE} last published 2 h ago"
+    portal.publishes(SITE, form="01/12/2015")
+    report = look("--site", SITE)
+    assert (report.code, report.first) == (
+        3,
+        f"APEL-Pub UNKNOWN - {page}: last update of {SITE}: '01/12/2015' is no time that can be read in one way only",
+    )
+
+
 def test_v_tells_the_page_and_the_row(look, federation):
     report = look("--site", SITE, "-v")
     assert report.code == 0

@@ -432,6 +432,14 @@ def test_an_intermediate_certificate_that_outlives_the_servers_own_changes_nothi
     assert re.search(r", certificate valid for 36\d d$", report.first), report.first
 
 
+def test_the_end_of_the_root_is_no_sites_matter(monitor, greeted):
+    authority = monitor.federation.authority
+    root_s = (authority.ca_certificate.not_valid_after_utc - authority.now).total_seconds()
+    report = greeted(authority.host(["localhost"], not_after=authority.now + timedelta(days=7000)))
+    assert report.code == 0
+    assert float(report.performance["certificate_lifetime"].partition("s")[0]) > root_s + 86400
+
+
 @pytest.mark.skipif(sys.version_info >= (3, 13), reason="from Python 3.13 on the chain is always shown")
 def test_a_chain_that_cannot_be_seen_is_said_to_be_so(monitor, greeted):
     authority = monitor.federation.authority
