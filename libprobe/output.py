@@ -95,7 +95,7 @@ def start(name: str, run: Callable[[], NoReturn]) -> NoReturn:
     """
     try:
         run()
-    except (ImportError, MemoryError, OSError) as error:
+    except Exception as error:
         said = means.sentence(error) or missing_library(error) or f"a bug: {type(error).__name__}: {error}; report it"
         leave(UNKNOWN, f"{name} {_clean(said, MAX_SENTENCE)}\n")
 

@@ -1,12 +1,15 @@
 from __future__ import annotations
 
 import signal
+import subprocess
+import sys
 import threading
 import time
 
 import pytest
 
 from libprobe.deadline import Deadline, Interrupted, OutOfTime, end_on_signals
+from tests.conftest import clean_environment
 from tests.pace import Watch
 
 
@@ -109,3 +112,42 @@ def test_of_several_signals_the_first_ends_the_run_and_is_told_once():
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
+
+
+def test_a_signal_as_soon_as_the_timer_is_armed_leaves_none_behind(monkeypatch):
+    """Between arming and the block: nobody else would disarm it, and it would end whatever comes later."""
+    before, set_timer = signal.getsignal(signal.SIGALRM), signal.setitimer
+    armed = []
+
+    def interrupted_after(*args):
+        done = set_timer(*args)
+        if not armed:
+            armed.append(signal.getitimer(signal.ITIMER_REAL)[0])
+            raise Interrupted
+        return done
+
+    monkeypatch.setattr(signal, "setitimer", interrupted_after)
+    with pytest.raises(Interrupted), Deadline(30).enforced():
+        pytest.fail("the block was entered")
+    assert armed[0] > 0
+    assert signal.getitimer(signal.ITIMER_REAL) == (0.0, 0.0)
+    assert signal.getsignal(signal.SIGALRM) in (before, signal.SIG_IGN)
+
+
+INSTALLED = {
+    "a program": "from libprobe.deadline import end_on_signals; end_on_signals()",
+    "a probe": "from libprobe.run import _Signals; _Signals().install()",
+}
+
+
+@pytest.mark.parametrize("who", INSTALLED)
+def test_nohup_is_respected_and_the_other_signals_still_end_the_run(who):
+    """Whoever starts us with SIGHUP ignored wants us to outlive the terminal."""
+    code = (
+        f"import os, signal; signal.signal(signal.SIGHUP, signal.SIG_IGN); {INSTALLED[who]}; "
+        "os.kill(os.getpid(), signal.SIGHUP); print('goes on', flush=True); "
+        "os.kill(os.getpid(), signal.SIGTERM); print('never')"
+    )
+    done = subprocess.run([sys.executable, "-c", code], env=clean_environment(), capture_output=True, text=True)
+    assert done.stdout == "goes on\n"
+    assert "Interrupted: interrupted by SIGTERM" in done.stderr

@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from libprobe import redact
+from libprobe import output, redact
 
 
 def test_a_registered_secret_is_blanked_until_it_is_forgotten():
@@ -111,3 +111,22 @@ def test_a_thread_that_is_kept_apart_neither_loses_nor_ends_others_secrets():
     for each in threads:
         each.join()
     assert seen == ["first-secret [secret]", "[secret] second-secret"]
+
+
+@pytest.mark.parametrize(
+    ("secret", "said"),
+    [
+        ("correct-horse-9", "correct-\u200bhorse-9"),  # made safe, it would come out whole: blanked after
+        ("correct-horse-9", "corr\x1b[0mect-horse-9"),
+        ("correct|horse<9", "correct|horse<9"),  # made safe, it would no longer be known: blanked before
+    ],
+)
+def test_a_secret_is_blanked_before_and_after_text_is_made_safe(secret, said):
+    redact.register(secret)
+    try:
+        report = output.render("DEMO", 2, f"the site says {said}!", [], [f"and again {said}!"])
+    finally:
+        redact.forget()
+    assert "[secret]" in report.splitlines()[0]
+    assert "[secret]" in report.splitlines()[1]
+    assert not re.search(r"horse|9!", report)

@@ -82,3 +82,13 @@ def test_a_number_is_plain_and_not_negative(tmp_path, text):
     settings = read_settings(written(tmp_path, f"[gocdb]\ncache_hours = {text}\n"))
     with pytest.raises(Misconfigured, match="cache_hours"):
         settings.number("gocdb", "cache_hours", 1)
+
+
+@pytest.mark.parametrize(
+    "text", ["[DEFAULT]\n", "[DEFAULT]\nca_path = /somewhere\n", "[tls]\n[DEFAULT]\nca_path = x\n"]
+)
+def test_a_section_default_is_refused_for_its_values_would_hold_nowhere(tmp_path, text):
+    path = tmp_path / "probes.ini"
+    path.write_text(text)
+    with pytest.raises(Misconfigured, match="has an unknown section"):
+        read_settings(str(path))

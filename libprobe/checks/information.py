@@ -12,6 +12,7 @@ from libprobe.checks.base import Check, judged
 from libprobe.clients.ldap import LdapClient, NoSuchBase
 from libprobe.failures import WARNING, BadData, EndpointFailure, Failure, HelperFailure, Misconfigured
 from libprobe.formats import glue2
+from libprobe.formats.address import read_address
 from libprobe.formats.excerpt import excerpt
 from libprobe.records import Record
 from libprobe.text import duration, number_of
@@ -397,13 +398,11 @@ class CloudInformation(Check):
             return self._wanted.url
         if self.bdii.doubt:
             return ""
-        from urllib.parse import urlsplit
-
         hosts = [self._hostname]
         try:
-            hosts.append(urlsplit(urls[0]).hostname or "")
-        except ValueError:
-            pass
+            hosts.append(read_address(urls[0]).host)
+        except BadData:
+            pass  # it is told as a URL of which nothing is known
         for host in dict.fromkeys(each for each in hosts if each):
             try:
                 found = self._registered(host)

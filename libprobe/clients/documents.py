@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from urllib.parse import urljoin, urlsplit
+from urllib.parse import urlsplit
 
 from libprobe.clients.http import MAX_ERROR_BODY, MAX_REDIRECTS, HttpClient, Response, without_query
 from libprobe.failures import BadData, Misconfigured, ProtocolFailure
-from libprobe.formats.address import read_http_url
+from libprobe.formats.address import joined, read_http_url
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -59,7 +59,7 @@ def is_url(url: str) -> bool:
 
 def _target(asked: str, here: str, target: str) -> str:
     try:
-        absolute = urljoin(here, target)
+        absolute = joined(here, target)
         is_http = urlsplit(absolute).scheme in ("http", "https")
         old, new = read_http_url(here), read_http_url(absolute) if is_http else None
     except (ValueError, BadData):

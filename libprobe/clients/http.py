@@ -14,13 +14,13 @@ from __future__ import annotations
 import sys
 import time
 from contextlib import contextmanager
-from urllib.parse import urljoin, urlsplit
+from urllib.parse import urlsplit
 
 from libprobe import __version__
 from libprobe.clients import sockets, tls
 from libprobe.clients.exchange import Exchange
 from libprobe.failures import BadData, NoAnswer, OwnMachine, ProtocolFailure, Rejected
-from libprobe.formats.address import Address, read_http_url
+from libprobe.formats.address import Address, joined, read_http_url
 from libprobe.text import duration, number_of
 
 TYPE_CHECKING = False
@@ -450,7 +450,7 @@ def same_origin(first: str, second: str) -> bool:
 
 def _redirected(asked: str, url: str, target: str) -> str:
     try:
-        absolute = urljoin(url, target)
+        absolute = joined(url, target)
         scheme = urlsplit(absolute).scheme
         same = scheme in ("http", "https") and same_origin(url, absolute)
     except (ValueError, BadData):

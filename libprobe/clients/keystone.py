@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import json
 import re
-from urllib.parse import quote, urlsplit
+from urllib.parse import quote
 
 from libprobe import redact
 from libprobe.failures import (
@@ -24,6 +24,7 @@ from libprobe.failures import (
     Rejected,
 )
 from libprobe.formats import occi
+from libprobe.formats.address import Address, read_http_url
 from libprobe.records import Record
 from libprobe.text import MAX_COMPARED_CHARS, similar
 
@@ -267,29 +268,27 @@ def _is_of_site(base: str, endpoint: str, trusted: str) -> bool:
     Raises: Misconfigured for one that is neither; BadData for what is no address.
     """
     try:
-        parts, cloud = urlsplit(base), urlsplit(endpoint)
-        host, home = (parts.hostname or "").rstrip("."), (cloud.hostname or "").rstrip(".")
-        _ = parts.port
-    except ValueError:
-        host = ""
-    if not host or parts.scheme not in ("http", "https") or "@" in parts.netloc:
-        raise BadData(f"{endpoint}: names a Keystone that is no http(s) URL: {base[:80]!r}")
+        keystone, home = read_http_url(base), read_http_url(endpoint).host
+    except BadData:
+        raise BadData(f"{endpoint}: names a Keystone that is no http(s) URL: {base[:80]!r}") from None
+    host = keystone.host
     if host == home or (_domain(host) and _domain(host) == _domain(home)):
         return True
-    if trusted and _authority(trusted) == parts.netloc.lower():
+    if trusted and _trusted(trusted)[1:] == keystone[1:]:
         return False
+    named = f"{keystone.scheme}://{re.split('[/?#]', base.partition('://')[2], maxsplit=1)[0]}"
     other = f", and not to {trusted}, which --keystone or probes.ini names" if trusted else ""
     raise Misconfigured(
-        f"{endpoint}: sends us for our login to {parts.scheme}://{parts.netloc}, outside its own domain{other}",
-        remedy=f"if that Keystone is to be trusted, allow it with --keystone {parts.scheme}://{parts.netloc}",
+        f"{endpoint}: sends us for our login to {named}, outside its own domain{other}",
+        remedy=f"if that Keystone is to be trusted, allow it with --keystone {named}",
     )
 
 
-def _authority(trusted: str) -> str:
-    """Host and port of the Keystone that the settings trust, in lower case."""
+def _trusted(trusted: str) -> Address:
+    """The Keystone that the settings trust."""
     try:
-        return urlsplit(trusted).netloc.lower()
-    except ValueError:
+        return read_http_url(trusted)
+    except BadData:
         raise Misconfigured(f"--keystone {trusted!r} is not a URL") from None
 
 

@@ -75,14 +75,40 @@ def read_http_url(url: str) -> Address:
     This is the one reader for whoever compares an address and whoever connects to it. What two readers could take for
     different hosts is refused: blanks, control characters, backslashes, user information, letters beyond ASCII.
     """
-    if url != url.strip():
-        raise BadData(f"there is a blank around the URL {shown(url)}")
-    if "\\" in url:
-        raise BadData(f"there is a backslash in the URL {shown(url)}")
+    expect_one_reading(url)
     address = read_address(url)
     if address.scheme not in ("http", "https"):
         raise BadData(f"the URL {shown(url)} begins with neither https:// nor http://")
     return address._replace(port=address.port_or_default)
+
+
+def joined(base: str, reference: str) -> str:
+    """Where a reference, as in a redirect, leads from an http or https URL. Raises: BadData.
+
+    The standard library's joining drops some characters silently: they are refused before.
+    """
+    from urllib.parse import urljoin
+
+    expect_one_reading(reference)
+    try:
+        return urljoin(base, reference)
+    except ValueError:
+        raise BadData(f"{shown(reference)} is no URL") from None
+
+
+def expect_one_reading(url: str) -> None:
+    """Refuse what one reader drops, or takes for a slash, and another does not. Raises: BadData."""
+    if url != url.strip():
+        raise BadData(f"there is a blank around the URL {shown(url)}")
+    if "\\" in url:
+        raise BadData(f"there is a backslash in the URL {shown(url)}")
+    expect_visible(url)
+
+
+def path_of(url: str) -> str:
+    """What stands between the authority of a URL and its query or fragment."""
+    rest = re.split(r"[?#]", url.partition("://")[2], maxsplit=1)[0]
+    return f"/{rest.partition('/')[2]}" if "/" in rest else ""
 
 
 def expect_visible(url: str) -> None:

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import re
 from datetime import UTC, datetime, timedelta
-from urllib.parse import urlsplit
 
 from libprobe.failures import BadData
+from libprobe.formats.address import host_and_port, path_of, read_address
 from libprobe.formats.excerpt import excerpt
 from libprobe.records import Record
 
@@ -127,16 +127,14 @@ def normal_url(text: str) -> str:
     """
     text = text.strip()
     try:
-        parts = urlsplit(text)
-        port, host = parts.port, parts.hostname
-    except ValueError:
+        scheme, host, port = read_address(text)
+    except BadData:
         return text
-    if not parts.scheme or not host:
+    if not scheme:
         return text
-    host = f"[{host}]" if ":" in host else host.removesuffix(".")
-    scheme = parts.scheme.lower()
     is_default = port is None or port == {"https": 443, "http": 80}.get(scheme)
-    return f"{scheme}://{host}{'' if is_default else f':{port}'}{parts.path.rstrip('/')}"
+    where = f"[{host}]" if ":" in host else host
+    return f"{scheme}://{where if is_default else host_and_port(host, port or 0)}{path_of(text).rstrip('/')}"
 
 
 _LIST = re.compile(r"\s*(?:\[\s*u?['\"].*|\[\s*\]|\{.*\}|\(\s*u?['\"].*)", re.DOTALL)

@@ -7,7 +7,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from libprobe.failures import BadData
-from libprobe.formats.address import DEFAULT_PORTS, SECURE, Address, host_and_port, read_address
+from libprobe.formats.address import (
+    DEFAULT_PORTS,
+    SECURE,
+    Address,
+    host_and_port,
+    joined,
+    path_of,
+    read_address,
+    read_http_url,
+)
 
 
 @pytest.mark.parametrize(
@@ -97,3 +106,124 @@ def test_any_text_gives_an_address_or_bad_data(text):
 )
 def test_what_is_written_is_read_back(host, port, scheme):
     assert read_address(f"{scheme}://{host_and_port(host, port)}/path?query") == Address(scheme, host, port)
+
+
+# ---- the one reader for who compares and who connects
+
+HERE = Address("https", "cloud.example.org", 443)
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "https://cloud.example.org",
+        "https://cloud.example.org:443/",
+        "https://cloud.example.org:/",
+        "HTTPS://Cloud.Example.ORG./occi",
+        "https://cloud.example.org:0443/",
+        "https://cloud.example.org?image=a",
+        "https://cloud.example.org#here",
+        "https://cloud.example.org/@other.example.org/",
+        "https://cloud.example.org?next=https://other.example.org:80/",
+    ],
+)
+def test_one_place_written_differently_is_one_address(url):
+    assert read_http_url(url) == HERE
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "http://cloud.example.org",
+        "https://cloud.example.org:8443",
+        "https://www.cloud.example.org",
+        "https://cloud.example.org.example.net",
+        "https://[2001:db8::7]",
+    ],
+)
+def test_another_place_is_another_address(url):
+    assert read_http_url(url) != HERE
+
+
+@pytest.mark.parametrize(
+    ("url", "reason"),
+    [
+        (" https://cloud.example.org/", "there is a blank around the URL"),
+        ("https://cloud.example.org/\n", "there is a blank around the URL"),
+        ("https://cloud.example.org/a b", "there is a blank in the URL"),
+        ("https://cloud.example.org/a\tb", "there is a blank in the URL"),
+        ("https://cloud.exa\x00mple.org/", "there is a control character in the URL"),
+        ("https://cloud.example.org/a\x7fb", "there is a control character in the URL"),
+        ("https://cloud.example.org\\other.example.org/", "there is a backslash in the URL"),
+        ("https://cloud.example.org/a\\b", "there is a backslash in the URL"),
+        ("https:\\\\cloud.example.org", "there is a backslash in the URL"),
+        ("https://robot@cloud.example.org/", "has a user name or password before its host"),
+        ("https://a@b@cloud.example.org/", "has a user name or password before its host"),
+        ("https://@cloud.example.org/", "has a user name or password before its host"),
+        ("https://clöud.example.org/", "is not a host name"),
+        ("https://cloud。example.org/", "is not a host name"),
+        ("https://cloud%2eexample.org/", "is not a host name"),
+        ("https://cloud.example.org:4_43/", "is not a number from 1 to 65535"),
+        ("https://cloud.example.org:+443/", "is not a number from 1 to 65535"),
+        ("https://cloud.example.org:65536/", "is not a number from 1 to 65535"),
+        ("https://cloud.example.org:443:443/", "is neither host:port nor an IPv6 address in brackets"),
+        ("https://[::1]x/", "is not in brackets"),
+        ("https:cloud.example.org", "is not a number from 1 to 65535"),
+        ("//cloud.example.org/", "names no host"),
+        ("cloud.example.org", "begins with neither https:// nor http://"),
+        ("ftp://cloud.example.org/", "begins with neither https:// nor http://"),
+    ],
+)
+def test_what_two_readers_could_take_for_different_places_is_refused(url, reason):
+    with pytest.raises(BadData) as raised:
+        read_http_url(url)
+    assert reason in raised.value.sentence
+    assert "robot" not in raised.value.sentence
+
+
+@pytest.mark.parametrize(
+    ("reference", "leads"),
+    [
+        ("/occi/", "https://cloud.example.org/occi/"),
+        ("again", "https://cloud.example.org/-/again"),
+        ("//other.example.org/", "https://other.example.org/"),
+        ("http://other.example.org/", "http://other.example.org/"),
+    ],
+)
+def test_a_reference_is_joined_to_where_it_stands(reference, leads):
+    assert joined("https://cloud.example.org/-/", reference) == leads
+
+
+@pytest.mark.parametrize(
+    "reference", ["/a\tb", "/a\rb", " /a", "/a ", "/a b", "\\\\other.example.org/", "/\\a", "\x00/a", "//[/"]
+)
+def test_a_reference_with_two_readings_leads_nowhere(reference):
+    with pytest.raises(BadData):
+        joined("https://cloud.example.org/-/", reference)
+
+
+@given(st.text())
+def test_any_text_is_an_http_address_or_bad_data(text):
+    for url in (text, f"https://{text}", f"https://cloud.example.org{text}"):
+        try:
+            address = read_http_url(url)
+        except BadData:
+            continue
+        assert address.scheme in ("http", "https")
+        assert address.host.isascii()
+        assert address.port
+
+
+@pytest.mark.parametrize(
+    ("url", "path"),
+    [
+        ("https://h", ""),
+        ("https://h/", "/"),
+        ("https://h:1/a/b?c/d", "/a/b"),
+        ("https://h?a/b", ""),
+        ("https://h#/a", ""),
+        ("h/a", ""),
+    ],
+)
+def test_the_path_ends_where_query_or_fragment_begin(url, path):
+    assert path_of(url) == path
