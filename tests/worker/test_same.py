@@ -116,6 +116,37 @@ def test_the_worker_says_what_the_executable_says(federation, worker, name, argu
     assert answer["outerr"] == alone.err == ""
 
 
+def test_many_checks_that_look_up_their_endpoint_leave_no_descriptor_open_in_their_runner(federation, tmp_path):
+    """Each opens the state directory, where the GOCDB's answers are kept."""
+    federation.accounting.reset([site.gocdb_name for site in federation.sites.values()])
+    handler = QueryHandler(tmp_path / "qh")
+    monitor = Monitor(federation, tmp_path)
+    words = ("--probe", "check_apel_pub", "--runners", 1, "--max-runners", 1, "--threads", 4)
+    running = Worker(handler.path, tmp_path, *words, **monitor.environment).start()
+    host = federation.site("ooi").hostname
+    look_up = f"{ROOT}/probes/check_apel_pub --state-dir {monitor.state} -H {host}"
+    try:
+        connection = handler.accept()
+        connection.accept()
+
+        def checks(number: int) -> tuple[set[int], int]:
+            """Run so many; return the runners that there are, and how many descriptors they have open."""
+            for key in range(number):
+                connection.order(key, look_up)
+            answers = connection.answers(number).values()
+            assert all(each["outstd"].startswith("APEL-Pub OK - OOI-CLOUD last") for each in answers)
+            runners = running.family()[2:]
+            return set(runners), sum(len(list(Path(f"/proc/{pid}/fd").iterdir())) for pid in runners)
+
+        runners, before = checks(20)
+        same, after = checks(100)
+        assert len(list(monitor.state.glob("gocdb-*.json"))) > 0
+        assert same == runners
+        assert after <= before + 4  # one a thread may be on its way
+    finally:
+        running.kill()
+
+
 @pytest.mark.parametrize(
     ("one", "other"),
     [
