@@ -35,7 +35,7 @@ def parser_of(path: Path) -> cli.Parser:
     def found(parser: cli.Parser, *_: object) -> None:
         raise _Found(parser)
 
-    handlers = {number: signal.getsignal(number) for number in signal.valid_signals() if signal.getsignal(number)}
+    handlers = {number: signal.getsignal(number) for number in signal.valid_signals()}
     try:
         with mock.patch.object(cli.Parser, "parse_args", found), mock.patch.object(sys, "argv", [str(path)]):
             runpy.run_path(str(path), run_name="__main__")
@@ -43,7 +43,7 @@ def parser_of(path: Path) -> cli.Parser:
         return end.parser
     finally:
         for number, handler in handlers.items():
-            if handler is not signal.getsignal(number):
+            if handler is not None and handler is not signal.getsignal(number):
                 signal.signal(number, handler)
     raise ValueError(f"{path} does not read its command line with cli.Parser")
 
