@@ -66,6 +66,12 @@ Probe = Callable[..., Report]
 
 
 def pytest_configure(config: pytest.Config) -> None:
+    # a shell has what runs in its background ignore SIGINT, and nohup SIGHUP; what the tests start would do so too
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        if signal.getsignal(number) is signal.SIG_IGN:
+            signal.signal(number, signal.SIG_DFL)
     config.addinivalue_line("markers", "needs(package, ...): of scripts/debian-packages; skipped where one is missing")
 
 
