@@ -51,9 +51,9 @@ class Waits:
     def add(self, took: float, asked: float) -> None:
         """Count one wait. took: how long it was; asked: after how long it would have ended by itself.
 
-        What it took beyond that is not the other's: this process was stopped, or got no processor.
+        What it took much beyond that is not the other's: this process was stopped, or got no processor.
         """
-        self._seconds += took if took <= asked + LATE_S else asked
+        self._seconds += min(took, asked + LATE_S)
 
     def reads(self) -> None:
         """A part of an answer has come, and is read from now on."""

@@ -35,7 +35,8 @@ def lacking(error: BaseException | None = None) -> str:
             break
         if said := _said_by(error):
             return said
-        error = error.__cause__ or error.__context__
+        # what is suppressed has been dealt with: a socket that had nothing to say yet, most often
+        error = error.__cause__ or (None if error.__suppress_context__ else error.__context__)
     return _tried()
 
 

@@ -27,6 +27,7 @@ from libprobe.failures import (
     HelperFailure,
     Misconfigured,
     OwnCredential,
+    OwnMachine,
     ProtocolFailure,
 )
 from libprobe.formats.address import host_and_port, read_address
@@ -192,6 +193,8 @@ def _brokers_of_bdii(args: argparse.Namespace, deadline: Deadline) -> list[Broke
                     found[broker.host, broker.port] = broker
     except EndpointFailure as failure:
         raise HelperFailure(f"BDII {failure.sentence}", remedy="give the broker with -u") from None
+    except OwnMachine as failure:
+        raise OwnMachine(f"BDII {failure.sentence}", remedy=failure.remedy) from None
     if not found:
         of = f" on {args.hostname}" if args.hostname else ""
         raise HelperFailure(f"BDII {address}: publishes no STOMP broker{of}", remedy="give the broker with -u")

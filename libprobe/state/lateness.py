@@ -55,7 +55,9 @@ class Lateness:
 
     def clear(self, kind: str, endpoint: str) -> None:
         """A VM became active."""
-        self._directory.remove(_name(kind, endpoint))
+        name = _name(kind, endpoint)
+        if self._directory.modified_at(name) is not None:
+            self._directory.remove(name)
 
     def _read(self, kind: str, endpoint: str, now: float) -> dict[str, float] | None:
         try:

@@ -86,7 +86,7 @@ class Passing:
         if self.troubled[0] <= self.now < self.troubled[1]:
             raise ServerError("the cloud stumbles", 503)
         state = "active" if self.now >= self.active_at else "inactive"
-        return compute._NOTHING._replace(attributes={"occi.compute.state": state})
+        return leftovers.NOTHING._replace(attributes={"occi.compute.state": state})
 
 
 @pytest.mark.parametrize("began", [0.0, 40.0, 200.0])

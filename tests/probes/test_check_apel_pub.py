@@ -120,6 +120,7 @@ def test_age_decides_the_status(look, portal, age, code, said):
 
 def test_limits_are_durations_and_zero_disables_them(look, portal):
     portal.publishes(SITE, age=timedelta(hours=3))
+    portal.publishes("SNF-CLOUD", age=timedelta(minutes=1))  # so it is not the portal that is stuck
     assert look("--site", SITE, "-w", "2h").code == 1
     assert look("--site", SITE, "-w", "1h", "-c", "2h").code == 2
     report = look("--site", SITE, "-w", "0", "-c", "0")

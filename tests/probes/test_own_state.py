@@ -358,7 +358,10 @@ def test_an_entry_with_the_path_of_a_strangers_vm_deletes_nothing(monitor, site)
     named(monitor)
     [foreign] = site.occi.vms()
     written(monitor, site, "egi-sam-somebody-0123456789ab", path=f"/compute/{foreign.id}")
-    cleaned(monitor, site)
+    report = monitor.run(VM, "-u", site.url)
+    assert (report.code, report.err) == (0, ""), report.out
+    assert is_untouched(site)
+    assert monitor.remembered() == ["egi-sam-somebody-0123456789ab.vm"]  # ours may be elsewhere, or still to come
 
 
 # ---- the clock
