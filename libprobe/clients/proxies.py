@@ -6,11 +6,12 @@ A proxy is a helper of ours: what fails on the way to it, or in it, says nothing
 from __future__ import annotations
 
 import base64
+import re
 
 from libprobe.clients import sockets
 from libprobe.clients.exchange import PROXY, SENDING, Exchange
 from libprobe.failures import BadData, EndpointFailure, Misconfigured, OwnMachine
-from libprobe.formats.address import Address, host_and_port, read_authority, shown
+from libprobe.formats.address import SCHEME, Address, host_and_port, read_authority, shown
 from libprobe.records import Record
 
 MAX_HEAD = 16 << 10
@@ -63,6 +64,10 @@ class Proxy(Record):
             said = " ".join(status[1:])[:60]
             raise self._failed(exchange, f"{name}: does not connect us to {self.target}: {said!r}")
 
+    def wants_login(self, exchange: Exchange) -> OwnMachine:
+        """It answered in the endpoint's place, which was not asked."""
+        return self._failed(exchange, f"web proxy {host_and_port(self.host, self.port)}: wants a login (407)")
+
     def _failed(self, exchange: Exchange, sentence: str) -> OwnMachine:
         failure = OwnMachine(
             f"{exchange.asked}: not asked: {sentence}",
@@ -74,7 +79,7 @@ class Proxy(Record):
 
 def find(address: Address) -> Proxy | None:
     """The proxy that the environment names for an address, None for none. Raises: Misconfigured for one unusable."""
-    from urllib.parse import unquote, urlsplit
+    from urllib.parse import unquote
 
     from requests.utils import get_environ_proxies, select_proxy
 
@@ -83,15 +88,16 @@ def find(address: Address) -> Proxy | None:
     url = select_proxy(asked, get_environ_proxies(asked))
     if not url:
         return None
+    scheme = SCHEME.match(url)
+    login, _, place = (url[scheme.end() :] if scheme else url).rpartition("@")
     try:
-        parts = urlsplit(url if "://" in url else f"http://{url}")
-        if parts.scheme != "http":
-            raise BadData(f"its scheme is {parts.scheme}, and only http is spoken to a proxy")
-        login, _, authority = parts.netloc.rpartition("@")
-        host, port = read_authority(authority, url)
-    except (ValueError, BadData) as error:
-        why = error.sentence if isinstance(error, BadData) else str(error)
-        raise Misconfigured(f"the web proxy of the environment, {shown(url)}, cannot be used: {why}") from None
+        if scheme and scheme[1].lower() != "http":
+            raise BadData(f"its scheme is {scheme[1].lower()}, and only http is spoken to a proxy")
+        host, port = read_authority(re.split(r"[/?#]", place, maxsplit=1)[0], place)
+    except BadData as error:
+        raise Misconfigured(
+            f"the web proxy of the environment, {shown(url)}, cannot be used: {error.sentence}"
+        ) from None
     headers = {}
     if login:
         name, _, password = login.partition(":")

@@ -130,8 +130,16 @@ def read_authority(authority: str, url: str) -> tuple[str, int | None]:
 
     url: the whole, for the sentence. Raises: BadData.
     """
-    if "@" in authority:
-        raise BadData("the URL has a user name or password before its host, which everybody can read")
+    try:
+        if "@" not in authority:
+            return _read_authority(authority, url)
+    except BadData:
+        if "@" not in url:  # else what is wrong with it may be a part of a password, with a slash in it
+            raise
+    raise BadData("the URL has a user name or password before its host, which everybody can read")
+
+
+def _read_authority(authority: str, url: str) -> tuple[str, int | None]:
     if authority.startswith("["):
         host, bracket, rest = authority[1:].partition("]")
         if not bracket or (rest and not rest.startswith(":")):
@@ -169,8 +177,7 @@ def _read_port(text: str) -> int | None:
 
 def shown(text: str) -> str:
     """Return a value for a sentence, without what could be a password."""
-    head, separator, rest = text.partition("://")
-    authority, slash, path = rest.partition("/")
-    if separator and "@" in authority:
-        text = f"{head}://...@{authority.rpartition('@')[2]}{slash}{path}"
+    if "@" in text:  # wherever it stands: a password may have a slash in it, and a URL may lack its scheme
+        scheme = SCHEME.match(text)
+        text = f"{scheme[0] if scheme else ''}...@{text.rpartition('@')[2]}"
     return f'"{excerpt(text, 120)}"'
