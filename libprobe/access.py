@@ -63,10 +63,17 @@ def occi(args: argparse.Namespace, base: str, deadline: Deadline) -> Access:
         or settings.get("credentials", "identity_provider", DEFAULT_IDENTITY_PROVIDER),
         trusted=args.keystone or settings.get("credentials", "keystone"),
         is_provider_given=bool(args.identity_provider),
+        plain_hosts=_plain_hosts(args, base),
     )
     identity = certificate.identity if certificate else "access token" if token else "nobody"
     words = certificate.words() if certificate else identity
     return Access(OcciClient(client, base, wish), identity, words, lambda other: OcciClient(client, other, wish))
+
+
+def _plain_hosts(args: argparse.Namespace, base: str) -> frozenset[str]:
+    """The hosts whose endpoints get a Keystone's token also over http: by --plain-token, and by the settings."""
+    named = args.settings.get("credentials", "plain_token_to").split()
+    return frozenset(map(credentials.host_name, named)) | (hosts_of(base) if args.plain_token else frozenset())
 
 
 def http(args: argparse.Namespace, deadline: Deadline, certificate: credentials.Credential | None = None) -> HttpClient:

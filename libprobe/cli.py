@@ -14,8 +14,8 @@ import sys
 from _thread import get_ident
 
 from libprobe import __version__, redact
-from libprobe.ranges import DURATION, NUMBER, SIZE, BadRange, Limit, Range, is_hidden, quantity
-from libprobe.text import shortened
+from libprobe.ranges import DURATION, NUMBER, SIZE, BadRange, Limit, Range, is_hidden, is_out_of_reach, quantity
+from libprobe.text import duration, shortened
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -82,6 +82,7 @@ class Parser(argparse.ArgumentParser):
         joined = re.sub(r"\\\n\s*", "", examples)
         self.examples = [line.strip() for line in joined.splitlines() if line.strip()]
         self.pairs_of_limits: list[tuple[str, str]] = []
+        self.times_within: dict[str, Callable[[float], float]] = {}
         self.conditions: list[tuple[str, tuple[str, ...], bool]] = []
         self._given: dict[int, set[str]] = {}
 
@@ -169,6 +170,13 @@ class Parser(argparse.ArgumentParser):
                 self.error(
                     f"{warning} {limits[0].spec} would never be seen, for {critical} {limits[1].spec} is critical "
                     "wherever it alerts; are they the wrong way round?"
+                )
+        for option, within in self.times_within.items():
+            limit, most = getattr(args, self._option_string_actions[option].dest), within(args.timeout)
+            if self._is_given(args, option) and is_out_of_reach(limit, most):
+                self.error(
+                    f"{option} {limit.spec} cannot be reached: with -t {args.timeout:g} what it judges ends after "
+                    f"{duration(most)}; raise -t"
                 )
 
     def _is_given(self, args: argparse.Namespace, condition: str) -> bool:
@@ -469,10 +477,15 @@ def credentials(parser: Parser) -> None:
     group.add_argument(
         "--identity-provider", metavar="NAME", type=_word, help="Keystone's name for it (default egi.eu)"
     )
+    group.add_argument(
+        "--plain-token",
+        action="store_true",
+        help="send the token that Keystone gives also to an endpoint over http (default: never)",
+    )
     parser.only_with("--key", "--cert")
     parser.not_with("--cert", "--auth=none", "--auth=token")
     parser.not_with("--token-file", "--auth=none", "--auth=x509")
-    for option in ("--project", "--keystone", "--identity-provider"):
+    for option in ("--project", "--keystone", "--identity-provider", "--plain-token"):
         parser.not_with(option, "--auth=none")
     tls(parser)
 
@@ -499,10 +512,14 @@ def gocdb(parser: argparse.ArgumentParser) -> None:
     group.add_argument("--state-dir", metavar="DIR", help="where state is kept (default /var/lib/fedcloud-probes)")
 
 
-def thresholds(parser: Parser, *, warning: str, critical: str, of: str) -> None:
+def thresholds(
+    parser: Parser, *, warning: str, critical: str, of: str, within: Callable[[float], float] | None = None
+) -> None:
     """Add -w and -c as ranges of durations; an empty range never alerts.
 
-    of: what is judged, for the help text.
+    of:     what is judged, for the help text.
+    within: how many seconds that can be with a -t, where running into -t is no worse than the limit: one that lies
+            beyond is refused, for nobody would ever hear of it.
     """
     group = parser.add_argument_group("thresholds")
     for flag, name, default in (("-w", "warning", warning), ("-c", "critical", critical)):
@@ -514,6 +531,8 @@ def thresholds(parser: Parser, *, warning: str, critical: str, of: str) -> None:
             metavar="RANGE",
             help=f"{name} range of the {of} (default {default or 'none'})",
         )
+        if within:
+            parser.times_within[flag] = within
     parser.pairs_of_limits.append(("-w", "-c"))
 
 

@@ -10,7 +10,9 @@ stopped or starved. Whoever took the larger part is why a run was late.
 
 from __future__ import annotations
 
+import os
 import time
+from _thread import get_ident
 from contextlib import contextmanager
 
 from libprobe.text import duration
@@ -24,29 +26,59 @@ ENFORCE_AFTER_S = 0.25
 """How long the timer lets the ordinary waits, which end by themselves, be late."""
 
 
-LATE_S = 0.1
+LATE_S = 0.02
 """A wait that ends so much later than it was to end shows that this process was not run meanwhile."""
+
+SCHEDULED = "/proc/thread-self/schedstat"
+"""Nanoseconds that a thread has run, and has waited for a processor."""
 
 
 OVERLOADED = "is the monitoring host overloaded, or was the process stopped?"
 
 
+RESERVE_SHARE, RESERVE_MAX_S = 0.25, 60.0
+"""Part of a run that is kept for cleaning, where there is something to clean, and at most how much."""
+
+
+def working_seconds(seconds: float) -> float:
+    """What is left for the work of a run that keeps time to clean."""
+    return seconds - min(RESERVE_MAX_S, seconds * RESERVE_SHARE)
+
+
 class Waits:
     """Seconds of a run in which it was somebody else's turn.
 
-    An answer lasts as long as its peer goes on sending: what this process's processor does with the bytes before the
+    An answer lasts as long as its peer goes on sending: what this thread's processor does with the bytes before the
     last is part of that, so whoever floods us is not saved by the time that reading it takes.
+
+    own: seconds that this thread ran for itself, or wanted to run and got no processor. A starved process wakes late
+         from each of its waits, by too little to be seen of one: that adds up here.
     """
 
-    __slots__ = ("_read_from", "_seconds")
+    __slots__ = ("_delayed", "_ran", "_read", "_read_from", "_seconds", "_thread")
 
     def __init__(self) -> None:
         self._seconds = 0.0
+        self._read = 0.0
         self._read_from: float | None = None
+        self._thread = get_ident()
+        self._ran, self._delayed = time.thread_time(), _delayed()
 
     @property
     def seconds(self) -> float:
-        return self._seconds + (0.0 if self._read_from is None else time.process_time() - self._read_from)
+        return self._seconds + self._reading
+
+    @property
+    def own(self) -> float:
+        if get_ident() != self._thread:  # of another thread it cannot be asked
+            return 0.0
+        ran = time.thread_time() - self._ran - self._read - self._reading
+        return max(0.0, ran) + max(0.0, _delayed() - self._delayed)
+
+    @property
+    def _reading(self) -> float:
+        """Seconds that the part of an answer at hand has been read for."""
+        return 0.0 if self._read_from is None else max(0.0, time.thread_time() - self._read_from)
 
     def add(self, took: float, asked: float) -> None:
         """Count one wait. took: how long it was; asked: after how long it would have ended by itself.
@@ -57,12 +89,25 @@ class Waits:
 
     def reads(self) -> None:
         """A part of an answer has come, and is read from now on."""
-        self._seconds = self.seconds
-        self._read_from = time.process_time()
+        self.has_read()
+        self._read_from = time.thread_time()
 
     def has_read(self) -> None:
         """The answer is whole, or something else begins: from now on it is our turn."""
-        self._seconds, self._read_from = self.seconds, None
+        reading = self._reading
+        self._seconds, self._read, self._read_from = self._seconds + reading, self._read + reading, None
+
+
+def _delayed() -> float:
+    """Seconds that this thread has waited for a processor; 0 where the kernel does not tell."""
+    try:
+        descriptor = os.open(SCHEDULED, os.O_RDONLY | os.O_CLOEXEC)
+        try:
+            return int(os.read(descriptor, 200).split()[1]) / 1e9
+        finally:
+            os.close(descriptor)
+    except (OSError, ValueError, IndexError):
+        return 0.0
 
 
 class OutOfTime(BaseException):
@@ -100,12 +145,14 @@ class Deadline:
     seconds: how long from now; a fraction counts, unlike in nagiosplugin, where 0.5 means "never".
     """
 
-    def __init__(self, seconds: float, *, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self, seconds: float, *, clock: Callable[[], float] = time.monotonic, waits: Waits | None = None
+    ) -> None:
         self.seconds = seconds
         self._clock = clock
         self._start = clock()
         self._end = self._start + seconds
-        self.waits = Waits()
+        self.waits = waits or Waits()
 
     def remaining(self) -> float:
         """Seconds left, never below 0."""
@@ -124,11 +171,12 @@ class Deadline:
 
     def theirs(self) -> float:
         """Seconds since the run began in which others were waited for."""
-        return self.waits.seconds
+        return max(0.0, self.elapsed() - self.ours())
 
     def ours(self) -> float:
         """Seconds since the run began that this machine took itself."""
-        return max(0.0, self.elapsed() - self.waits.seconds)
+        elapsed = self.elapsed()
+        return max(0.0, elapsed - self.waits.seconds, min(elapsed, self.waits.own))
 
     def our_share(self) -> str:
         """`, of which this machine took 4.2 s and others 50 ms`, where its own part is the larger; else empty."""
@@ -199,11 +247,10 @@ class Deadline:
 
 class _Earlier(Deadline):
     def __init__(self, whole: Deadline, reserve: float) -> None:
-        super().__init__(whole.seconds - reserve, clock=whole._clock)  # noqa: SLF001 - of our own class
+        super().__init__(whole.seconds - reserve, clock=whole._clock, waits=whole.waits)  # noqa: SLF001 - of our own class
         self._whole = whole
         self._reserve = reserve
         self._start = whole._start  # noqa: SLF001 - of our own class
-        self.waits = whole.waits
 
     def _left(self) -> float:
         return self._whole._left() - self._reserve  # noqa: SLF001 - of our own class

@@ -146,6 +146,17 @@ class Limit:
         return decimal(self.value)
 
 
+def is_out_of_reach(limit: Range | Limit | None, most: float) -> bool:
+    """Whether a limit that alerts at something does so at no value from 0 to MOST: whoever set it never hears of it."""
+    if not limit or limit.is_empty:
+        return False
+    bounds = sorted({0.0, most, *(each for each in limit.bounds if 0 <= each <= most)})
+    between = [(one + other) / 2 for one, other in pairwise(bounds)]
+    beyond = (*limit.bounds, max(limit.bounds) + 1)
+    alerts_at_all = any(limit.alerts(each) for each in beyond if math.isfinite(each) and each >= 0)
+    return alerts_at_all and not any(limit.alerts(each) for each in (*bounds, *between))
+
+
 def is_hidden(warning: Range | Limit | None, critical: Range | Limit | None) -> bool:
     """Whether a warning limit would never be seen: every value from 0 on that it alerts at is critical already.
 

@@ -2,7 +2,7 @@
 
     [gocdb]        url, cache_hours
     [tls]          ca_path
-    [credentials]  cert, key, vo, token_file, identity_provider
+    [credentials]  cert, key, vo, token_file, identity_provider, keystone, plain_token_to
     [state]        directory
     [http]         proxy_from_environment
     [occi]         image, resource
@@ -33,7 +33,7 @@ ENVIRONMENT = "FEDCLOUD_PROBES_CONFIG"
 KNOWN = {
     "gocdb": {"url", "cache_hours"},
     "tls": {"ca_path"},
-    "credentials": {"cert", "key", "vo", "token_file", "identity_provider", "keystone"},
+    "credentials": {"cert", "key", "vo", "token_file", "identity_provider", "keystone", "plain_token_to"},
     "state": {"directory"},
     "http": {"proxy_from_environment"},
     "occi": {"image", "resource"},

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 import signal
 import subprocess
 import sys
@@ -8,6 +9,7 @@ import time
 
 import pytest
 
+from libprobe import deadline
 from libprobe.deadline import Deadline, Interrupted, OutOfTime, end_on_signals
 from tests.conftest import clean_environment
 from tests.pace import Watch
@@ -50,6 +52,48 @@ def test_sleep_does_not_outlast_the_deadline():
     watch = Watch()
     Deadline(0.05).sleep(10)
     watch.ended_within(5)
+
+
+def test_what_other_threads_compute_is_not_the_peers_time():
+    waits = Deadline(900).waits
+    waits.reads()
+
+    def compute() -> None:
+        while time.thread_time() < 0.3:
+            pass
+
+    began = time.thread_time()
+    other = threading.Thread(target=compute)
+    other.start()
+    other.join()
+    assert waits.seconds <= time.thread_time() - began + 0.01
+
+
+def test_to_be_late_by_a_little_after_each_wait_adds_up_to_our_own_time(monkeypatch):
+    """As of a starved process: 15 ms without a processor are not to be seen of a single wait."""
+    delayed = [0.0]
+    monkeypatch.setattr(deadline, "_delayed", lambda: delayed[0])
+    clock = Clock()
+    whole = Deadline(900, clock=clock)
+    for _ in range(100):
+        clock.now += 0.025
+        whole.waits.add(0.025, 0.01)
+        delayed[0] += 0.015
+    assert whole.elapsed() == pytest.approx(2.5)
+    assert whole.ours() == pytest.approx(1.5, abs=0.05)
+    assert whole.theirs() == pytest.approx(1.0, abs=0.05)
+    assert whole.before(5).ours() == pytest.approx(1.5, abs=0.05)
+
+
+def test_the_kernel_tells_how_long_a_thread_waits_for_a_processor(monkeypatch, tmp_path):
+    if os.path.exists(deadline.SCHEDULED):
+        assert deadline._delayed() > 0
+    for content in ("", "1", "1 x 2"):
+        (tmp_path / "schedstat").write_text(content)
+        monkeypatch.setattr(deadline, "SCHEDULED", str(tmp_path / "schedstat"))
+        assert deadline._delayed() == 0
+    monkeypatch.setattr(deadline, "SCHEDULED", str(tmp_path / "none"))
+    assert deadline._delayed() == 0
 
 
 def test_an_enforced_deadline_ends_what_never_looks_at_it_and_the_outer_timer_goes_on():

@@ -17,7 +17,7 @@ from libprobe.checks.leftovers import Remover, pause_after, whereabouts
 from libprobe.checks.templates import KINDS, registered
 from libprobe.clients.occi import QuotaRefused, ServerError, certainly_not_created, names
 from libprobe.credentials import read_small_file
-from libprobe.deadline import Interrupted, OutOfTime
+from libprobe.deadline import Interrupted, OutOfTime, working_seconds
 from libprobe.failures import (
     CRITICAL,
     UNKNOWN,
@@ -41,9 +41,6 @@ if TYPE_CHECKING:
     from libprobe.deadline import Deadline
     from libprobe.state.journal import Entry, Journal
     from libprobe.topology import Endpoint
-
-RESERVE_SHARE, RESERVE_MAX_S = 0.25, 60.0
-"""Part of the run that is kept for cleaning, and at most how much."""
 
 LEFTOVERS_SHARE = 0.3
 """Part of the working time that may go into removing what earlier runs left."""
@@ -112,7 +109,7 @@ class ComputeLifeCycle(Check):
         self._told: set[str] = set()
         self._in_the_way: list[str] = []
         self._is_seen_to_be_ours = False
-        self._work = deadline.before(min(RESERVE_MAX_S, deadline.seconds * RESERVE_SHARE))
+        self._work = deadline.before(deadline.seconds - working_seconds(deadline.seconds))
         self._notes = list(endpoint.notes)
         self.provisos = endpoint.notes + endpoint.provisos
 

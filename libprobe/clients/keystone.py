@@ -46,6 +46,7 @@ class Wish(Record):
     token:   an OpenID Connect access token, used instead of the certificate.
     is_provider_given: whether it was the operator who named the identity provider.
     trusted: a Keystone outside the endpoint's domain that may be talked to; empty for none.
+    plain_hosts: hosts, as `credentials.host_name` has them, that get the project's token also over http.
     """
 
     vo: str
@@ -54,6 +55,7 @@ class Wish(Record):
     identity_provider: str = DEFAULT_IDENTITY_PROVIDER
     trusted: str = ""
     is_provider_given: bool = False
+    plain_hosts: frozenset[str] = frozenset()
 
 
 class Login(Record):
@@ -101,6 +103,11 @@ class Keystone:
             raise OwnCredential(
                 f"Keystone {self.base} wants a VOMS proxy or an access token and we have none",
                 remedy="give --cert or $X509_USER_PROXY, or --token-file",
+            )
+        if not self._wish.token and not self.base.lower().startswith("https://"):
+            raise EndpointFailure(
+                f"Keystone {self.base} is not https, so nobody can show it a certificate",
+                remedy="name its https address in the header WWW-Authenticate",
             )
         failure: Failure | None = None
         for version in self._versions():

@@ -11,8 +11,10 @@ from __future__ import annotations
 from urllib.parse import urlsplit
 
 from libprobe.clients.keystone import Keystone, Wish, challenged
+from libprobe.credentials import host_name
 from libprobe.failures import BadData, EndpointFailure, Failure, Misconfigured, OwnCredential, ProtocolFailure, Rejected
 from libprobe.formats import occi
+from libprobe.formats.address import read_http_url
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -261,7 +263,19 @@ class OcciClient:
         return headers
 
     def _login(self, challenge: str) -> None:
-        login = Keystone(self._http, challenge, self.base, self._wish).login()
+        """Get a token from the Keystone that the endpoint named, unless the endpoint could not be sent it.
+
+        Raises: Failure; Misconfigured where nothing would encrypt the token on its way, and nobody has allowed that.
+        """
+        keystone = Keystone(self._http, challenge, self.base, self._wish)
+        address = read_http_url(self.base)
+        if not address.is_secure and host_name(address.host) not in self._wish.plain_hosts:
+            raise Misconfigured(
+                f"{self.base}: wants a token of Keystone {keystone.base}, which was not asked for one: nothing would "
+                "encrypt it on its way to the endpoint",
+                remedy="use an https URL; --plain-token sends it all the same",
+            )
+        login = keystone.login()
         self._token, self.project = login.token, login.project
 
     def _refused(self, answer: Response, doing: str) -> Failure:

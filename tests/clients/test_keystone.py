@@ -7,7 +7,7 @@ import pytest
 from libprobe.clients.http import HttpClient
 from libprobe.clients.keystone import Keystone, Wish, _domain, _is_of_site, challenged
 from libprobe.deadline import Deadline
-from libprobe.failures import BadData, Misconfigured
+from libprobe.failures import BadData, EndpointFailure, Misconfigured
 from tests import planted
 from tests.federation.web import Response, WebServer
 from tests.pace import AMPLE_S
@@ -100,3 +100,16 @@ def test_an_access_token_is_not_sent_in_clear(version):
     if version != "/v2.0":
         assert isinstance(caught.value, Misconfigured)
         assert str(caught.value) == f"Keystone {web.url} is not https: the access token is not sent there"
+
+
+@pytest.mark.parametrize("version", ["", "/v3", "/v2.0"])
+def test_a_keystone_over_http_to_which_no_certificate_can_be_shown_is_the_sites_fault(version, federation):
+    from libprobe.credentials import find_certificate
+
+    with WebServer("keystone", lambda request: Response(200, [], b'{"versions": ["v3"]}')) as web:
+        http = HttpClient(Deadline(AMPLE_S), credential=find_certificate(str(federation.authority.proxy())))
+        with pytest.raises(EndpointFailure) as caught:
+            Keystone(http, web.url + version, web.url, Wish("ops")).login()
+        http.close()
+    assert caught.value.sentence == f"Keystone {web.url} is not https, so nobody can show it a certificate"
+    assert web.requests == []

@@ -206,7 +206,7 @@ SCENES: dict[str, list[Scene]] = {
         lambda s: context(s.fault("rocci", "status", code=503, body="maintenance"), site="rocci"),
         lambda s: s.run("check_occi_context", "-u", f"{s.federation.site('rocci').base}/?image=uuid_monitoring_19"),
         lambda s: context(s, "--optional", "storagelnk"),
-        boot,
+        lambda s: boot(s, "-t", AMPLE_S, "--wait", AMPLE_S),  # that an answer comes does not depend on the pace
         lambda s: boot(s.fault("ooi", "vm-address", address="192.0.2.1")),
         lambda s: boot(s.fault("guests", "key-refused")),
         lambda s: boot(s.fault("guests", "user-data-ignored")),

@@ -320,10 +320,69 @@ def test_where_that_cannot_be_remembered_it_stays_a_warning_that_says_so(monitor
 
 def test_the_limit_of_the_time_to_active_can_be_reached_with_the_defaults(federation):
     """Of -t, what is kept for cleaning leaves more than the default of -w."""
-    from libprobe.checks.compute import RESERVE_MAX_S, RESERVE_SHARE
+    from libprobe.deadline import working_seconds
     from scripts import parsers
 
     [path] = [path for path in parsers.EXECUTABLES if path.name == PROBE]
     parser = parsers.parser_of(path)
     timeout, warning = parser.get_default("timeout"), float(parser.get_default("warning"))
-    assert timeout - min(RESERVE_MAX_S, timeout * RESERVE_SHARE) - 30 > warning
+    assert working_seconds(timeout) - 30 > warning
+
+
+@pytest.mark.parametrize(
+    ("probe", "words", "said"),
+    [
+        (PROBE, ("-w", "6m"), "-w 6m cannot be reached: with -t 420 what it judges ends after 6 min; raise -t"),
+        (
+            PROBE,
+            ("-w", "300", "-t", "2m"),
+            "-w 300 cannot be reached: with -t 120 what it judges ends after 90 s; raise -t",
+        ),
+        (PROBE, ("-c", "~:400"), "-c ~:400 cannot be reached: with -t 420 what it judges ends after 6 min; raise -t"),
+        (
+            "check_occi_context",
+            ("-w", "5m"),
+            "-w 5m cannot be reached: with -t 60 what it judges ends after 60 s; raise -t",
+        ),
+        ("check_occi_context", ("-w", "5m", "--boot"), ""),
+        ("check_occi_context", ("-w", "5m", "-t", "301"), ""),
+        (PROBE, ("-w", "6m", "-t", "7.1m"), ""),
+        (PROBE, ("-t", "20"), ""),
+        (PROBE, ("-w", "", "-c", ""), ""),
+        (
+            PROBE,
+            ("-w", "@500:600"),
+            "-w @500:600 cannot be reached: with -t 420 what it judges ends after 6 min; raise -t",
+        ),
+        (PROBE, ("-w", "10:"), ""),
+    ],
+)
+def test_a_limit_that_ends_after_the_run_is_refused(monitor, probe, words, said):
+    report = monitor.run(probe, *words)
+    assert report.code == 3
+    name = "OCCI-VM" if probe == PROBE else "OCCI-Context"
+    if said:
+        assert report.first == f"{name} UNKNOWN - usage: {said} (see {probe} --help)"
+    else:
+        assert report.first == f"{name} UNKNOWN - no endpoint is named (give -H HOST or -u URL)"
+
+
+def test_the_other_check_that_boots_judges_endless_building_alike_and_by_itself(monitor):
+    site = monitor.federation.site("ooi")
+    site.faults.on("build-endless")
+    limit = seconds(8)
+    said = rf"OCCI-Context {{}} - {re.escape(site.base)}: VM still inactive after [\d.]+ s, given up"
+    words = ("check_occi_context", "-u", site.url, "--boot", "-t", limit)
+    assert look(monitor, "ooi", "-t", limit).code == 1
+    report = monitor.run(*words)  # the first of its kind, though that of check_occi_vm was right before
+    assert (report.code, bool(re.fullmatch(said.format("WARNING"), report.first))) == (1, True), report.first
+    report = monitor.run(*words)
+    assert report.code == 2
+    assert re.fullmatch(said.format("CRITICAL") + r", as in the run [\d.]+ m?s before", report.first), report.first
+    site.faults.clear()
+    assert look(monitor, "ooi").code == 0  # which says nothing of it
+    site.faults.on("build-endless")
+    report = monitor.run(*words)
+    assert report.code == 2
+    assert ", as in each of the 2 runs before, for " in report.first
+    assert site.occi.vms() == []

@@ -41,10 +41,12 @@ class Robot:
         self.token = planted.secret("access")
         self.file = secret_file(monitor.home / "token", self.token)
         assert self.site.keystone
+        self.keystone: WebServer = monitor.federation.service("ooi-keystone").web  # type: ignore[attr-defined]
         self.site.keystone.register_access_token(self.token, "robot", ["ops"])
 
-    def look(self, *arguments: object) -> Report:
-        return self.monitor.run(VM, "-u", self.site.url, "--token-file", self.file, *arguments, X509_USER_PROXY="")
+    def look(self, *arguments: object, **environment: object) -> Report:
+        environment.setdefault("X509_USER_PROXY", "")
+        return self.monitor.run(VM, "-u", self.site.url, "--token-file", self.file, *arguments, **environment)
 
 
 @pytest.fixture
@@ -124,6 +126,43 @@ def test_the_password_of_a_web_proxy_is_never_shown(monitor, scheme):
     assert report.code in (2, 3)
 
 
+@pytest.mark.parametrize(
+    ("proxy", "said"),
+    [
+        (
+            "monitor:{}@127.0.0.1:99999",
+            '"...@127.0.0.1:99999", cannot be used: the port "99999" in the URL is not a number',
+        ),
+        (
+            "ftp://monitor:{}@127.0.0.1",
+            '"ftp://...@127.0.0.1", cannot be used: its scheme is ftp, and only http is spoken',
+        ),
+        ("http://monitor:7/{}@127.0.0.1:0", '"http://...@127.0.0.1:0", cannot be used: the port "0" in the URL'),
+    ],
+)
+def test_a_web_proxy_that_cannot_be_used_is_named_without_its_password(monitor, proxy, said):
+    site = monitor.federation.site("rocci")
+    environment = {"https_proxy": proxy.format("Geheim4711")}
+    report = monitor.run(VM, "-u", site.url, "--proxy-from-environment", **environment)
+    assert report.code == 3
+    assert report.first.startswith(f"OCCI-VM UNKNOWN - the web proxy of the environment, {said}")
+    assert "Geheim" not in report.out
+
+
+def test_a_web_proxy_that_wants_a_login_answers_for_no_endpoint(monitor):
+    """Over http it is the proxy that reads the request; over https it refuses to connect us."""
+    with WebServer("proxy", lambda request: Response(407, [("Proxy-Authenticate", "Basic realm=x")], b"")) as web:
+        for scheme in ("http", "https"):
+            url = f"{scheme}://cloud.example.org:80/?image=a&resource=b"
+            environment = {f"{scheme}_proxy": web.url, "no_proxy": "", "NO_PROXY": ""}
+            report = monitor.run(VM, "-u", url, "--auth", "none", "--proxy-from-environment", **environment)
+            assert report.code == 3
+            assert report.first.startswith(
+                f"OCCI-VM UNKNOWN - GET {scheme}://cloud.example.org:80/-/: not asked: web proxy "
+            )
+            assert "407" in report.first
+
+
 # ---- where it is sent
 
 
@@ -168,6 +207,56 @@ def test_a_challenge_to_log_in_elsewhere_gets_no_token(robot):
         web.stop()
     assert report.code == 3
     assert asked == []
+
+
+@pytest.fixture
+def plain(robot: Robot) -> Iterator[WebServer]:
+    """The same cloud over http."""
+    with WebServer("plain", robot.site.web.app) as web:
+        yield web
+
+
+def over_http(robot: Robot, plain: WebServer) -> str:
+    return robot.site.url.replace(robot.site.web.url, plain.url)
+
+
+def tokens_sent(web: WebServer) -> list[str]:
+    return [token for each in web.requests if (token := each.request.headers.get("X-Auth-Token"))]
+
+
+@pytest.mark.parametrize("login", ["token", "proxy"])
+@pytest.mark.parametrize("probe", [VM, "check_occi_context"])
+def test_an_endpoint_over_http_gets_no_token(robot, plain, login, probe):
+    words = (
+        ("--token-file", robot.file) if login == "token" else ("--cert", robot.monitor.environment["X509_USER_PROXY"])
+    )
+    asked = len(robot.keystone.requests)
+    report = robot.monitor.run(probe, "-u", over_http(robot, plain), *words)
+    assert report.code == 3
+    name = "OCCI-VM" if probe == VM else "OCCI-Context"
+    assert report.first == (
+        f"{name} UNKNOWN - {plain.url}/occi1.1: wants a token of Keystone {robot.keystone.url}, which was not asked "
+        "for one: nothing would encrypt it on its way to the endpoint (use an https URL; --plain-token sends it all "
+        "the same)"
+    )
+    assert len(plain.requests) == 1
+    assert tokens_sent(plain) == []
+    assert len(robot.keystone.requests) == asked
+
+
+def test_an_endpoint_over_http_gets_a_token_where_the_operator_says_so(robot, plain):
+    url = over_http(robot, plain)
+    report = robot.monitor.run(VM, "-u", url, "--token-file", robot.file, "--plain-token", X509_USER_PROXY="")
+    assert report.code == 0, report.out
+    assert report.first.startswith("OCCI-VM OK - VM active after ")
+    assert f" on {plain.url}/occi1.1 (" in report.first
+    assert tokens_sent(plain)
+    settings = robot.monitor.home / "probes.ini"
+    own = Path(robot.monitor.environment["FEDCLOUD_PROBES_CONFIG"]).read_text()
+    for hosts, code in (("old.example.org LOCALHOST", 0), ("old.example.org", 3)):
+        settings.write_text(f"{own}\n[credentials]\nplain_token_to = {hosts}\n")
+        report = robot.look("-u", url, FEDCLOUD_PROBES_CONFIG=settings)
+        assert report.code == code, report.out
 
 
 # ---- what other users of the machine can see
