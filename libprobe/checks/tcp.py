@@ -170,7 +170,7 @@ class TcpConnect(Check):
         began = time.monotonic()
         try:
             secured = tls.secure(connection, trust.context, exchange)
-        except OwnCredential:  # only said once the server's certificate has been accepted
+        except OwnCredential:  # only said of a server that has shown its certificate, which was accepted
             self.facts["tls"] = ", with a good certificate, and wants one of ours"
             self.detail(1, "the endpoint wants a client certificate, and this probe has none: no lifetime to be read")
             return

@@ -58,6 +58,21 @@ FORBIDDEN = frozenset({errno.EACCES, errno.EPERM})
 """What it says when a rule of this machine forbids a connection."""
 
 
+OF_THE_PEER = frozenset(
+    {
+        errno.ECONNRESET,
+        errno.ECONNABORTED,
+        errno.ECONNREFUSED,
+        errno.EPIPE,
+        errno.ETIMEDOUT,
+        errno.EHOSTUNREACH,
+        errno.EHOSTDOWN,
+        errno.ENETRESET,
+        errno.EPROTO,
+    }
+)
+"""What it says of a connection that the peer, or the way to it, has ended."""
+
 LIMITS = "raise its limits"
 
 
@@ -202,6 +217,17 @@ class Exchange:
             return local
         import ssl
 
+        if not isinstance(error, ssl.SSLError):
+            if error.errno in NO_WAY or error.errno in FORBIDDEN:
+                said = os.strerror(error.errno or 0)
+                return self._of(
+                    OwnMachine(
+                        f"{self.asked}: this machine's network failed within the connection: {said}",
+                        remedy="look at its interfaces, routes and firewall",
+                    )
+                )
+            if error.errno not in OF_THE_PEER:
+                raise error  # what nobody foresaw: a bug, or this machine
         how = how_ended(error)
         if isinstance(error, ssl.SSLError) and not how:
             if what := means.lacking(error):

@@ -181,7 +181,7 @@ class LdapClient:
         connection.limit = lambda: GOODBYE_S
         try:
             connection.send(b"\x30\x05\x02\x01\x7f\x42\x00")  # UnbindRequest
-        except (Failure, ValueError):
+        except (Failure, OSError, ValueError):  # a handshake that failed has left no socket behind
             pass
         finally:
             connection.close()

@@ -39,6 +39,11 @@ _REVOKED = 23
 _NAME_MISMATCH = (62, 64)
 _WEAK = {66: "its key", 67: "the key of a CA above it", 68: "the signature of a CA above it"}
 
+_OURS = frozenset(
+    {"no protocols available", "no ciphers available", "no cipher match", "no suitable groups", "internal error"}
+)
+"""What OpenSSL says before it has asked anybody: settings of this machine leave it nothing to offer."""
+
 _making = allocate_lock()
 _shared: dict[tuple[object, ...], tuple[float, ssl.SSLContext]] | None = None
 """Contexts by their files, each with when it was made (see `share`); None: everybody gets one of their own."""
@@ -211,6 +216,10 @@ def explain(error: ssl.SSLError, exchange: Exchange) -> Failure:
     reason = (error.reason or "").replace("_", " ").lower()
     if "malloc" in reason:
         return OwnMachine(f"{asked}: this machine cannot do TLS: no memory left", remedy="raise its limits")
+    if reason in _OURS:
+        return OwnMachine(
+            f"{asked}: this machine cannot do TLS: {reason}", remedy="look at its openssl.cnf and its crypto policy"
+        )
     if "alert" in reason:
         return _explain_alert(reason, exchange)
     if "wrong version number" in reason or "http request" in reason or "record layer" in reason:
@@ -229,6 +238,11 @@ def _explain_alert(reason: str, exchange: Exchange) -> Failure:
     alert = reason.partition("alert ")[2] or reason
     if alert == "protocol version":
         return _too_old(asked)
+    if alert == "handshake failure" and not _shows_its_certificate(exchange):
+        return TlsFailure(
+            f"{asked}: has no TLS cipher, group or kind of key in common with us (TLS alert: {alert})",
+            remedy="enable what is considered safe today",
+        )
     about_client = ("certificate", "unknown ca", "access denied", "bad cert", "handshake failure", "decrypt error")
     if any(word in alert for word in about_client):
         if exchange.has_credential:
@@ -239,6 +253,16 @@ def _explain_alert(reason: str, exchange: Exchange) -> Failure:
                 remedy="give a proxy with --cert or $X509_USER_PROXY",
             )
     return TlsFailure(f"{asked}: TLS handshake refused (alert: {alert})")
+
+
+def _shows_its_certificate(exchange: Exchange) -> bool:
+    """Whether the server goes on to its certificate when it is greeted: then it wants one of ours, or refuses it.
+
+    The same alert, in TLS 1.2, says that there is nothing in common, and then its certificate was never seen.
+    """
+    from libprobe.clients import chain
+
+    return exchange.is_proxied or bool(chain.presented(exchange))
 
 
 def _explain_certificate(error: ssl.SSLCertVerificationError, exchange: Exchange) -> Failure:

@@ -96,6 +96,8 @@ class Connection(http.client.HTTPConnection):
             exchange.enter(SENT)
             answer = self.getresponse()
             exchange.enter(BODY)
+        if self.proxy and answer.status == http.client.PROXY_AUTHENTICATION_REQUIRED:
+            raise self.proxy.wants_login(exchange)
         return answer
 
     def _early_answer(self, broken_off: EndpointFailure) -> http.client.HTTPResponse:
@@ -131,10 +133,19 @@ def reading(exchange: Exchange) -> Iterator[None]:
 
 
 class _HeadReader(io.BufferedReader):
-    """Tells a head that is cut off: http.client takes the end of the connection for the end of the headers."""
+    """Tells a head that is cut off: http.client takes the end of the connection for the end of the headers.
+
+    Reads nothing without a limit.
+    """
 
     lines = 0
     in_head = True
+
+    def read(self, size: int | None = -1) -> bytes:
+        # nothing is read without a size: http.client does so for a chunk of the size -1, into memory without end
+        if size is None or size < 0:
+            raise http.client.HTTPException("a chunk of a size below 0")
+        return super().read(size)
 
     def readline(self, size: int | None = -1) -> bytes:
         line = super().readline(size)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import gc
+import os
 import re
 import socket
 import struct
@@ -10,6 +12,7 @@ import weakref
 
 import pytest
 
+from libprobe.clients.exchange import SENT, Exchange
 from libprobe.clients.http import Head, HttpClient, same_origin, without_query
 from libprobe.credentials import find_certificate
 from libprobe.deadline import Deadline
@@ -285,6 +288,42 @@ def test_half_of_a_head_is_no_answer(client, cut):
         pytest.raises(ProtocolFailure, match=r"/x: connection closed within its answer$"),
     ):
         client.request("DELETE", f"http://localhost:{peer.port}/x")
+
+
+@pytest.mark.parametrize("size", [b"-1", b"-5", b"-ffffffff"])
+def test_a_chunk_of_a_size_below_0_is_not_read_into_memory_without_end(client, size):
+    """http.client reads all that comes, whatever it is, for a size of -1."""
+    head = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
+
+    def flood(peer) -> None:
+        peer.sock.recv(4096)
+        peer.send(head + size + b"\r\n")
+        for _ in range(64):
+            peer.send(bytes(1 << 20))
+
+    with LdapPeer(flood) as peer, pytest.raises(ProtocolFailure) as caught:
+        client.request("GET", f"http://localhost:{peer.port}/x", max_bytes=1024)
+    assert caught.value.sentence.endswith("/x: malformed HTTP answer: a chunk of a size below 0")
+
+
+@pytest.mark.parametrize(
+    ("number", "kind", "said"),
+    [
+        (errno.ENETDOWN, OwnMachine, "this machine's network failed within the connection: Network is down"),
+        (errno.ENETUNREACH, OwnMachine, "this machine's network failed within the connection: Network is unreachable"),
+        (errno.EPERM, OwnMachine, "this machine's network failed within the connection: Operation not permitted"),
+        (errno.ENOMEM, OwnMachine, "this machine cannot connect: Cannot allocate memory"),
+        (errno.ECONNRESET, ProtocolFailure, "connection reset"),
+        (errno.ETIMEDOUT, ProtocolFailure, "connection lost: Connection timed out"),
+        (errno.EBADF, OSError, "Bad file descriptor"),
+        (errno.EINVAL, OSError, "Invalid argument"),
+    ],
+)
+def test_what_ends_a_connection_is_the_peers_only_where_the_kernel_says_so(number, kind, said):
+    exchange = Exchange("GET http://h/", "h", 80, Deadline(AMPLE_S))
+    exchange.enter(SENT)
+    with pytest.raises(kind, match=said):
+        raise exchange.lost(OSError(number, os.strerror(number)))
 
 
 @pytest.fixture

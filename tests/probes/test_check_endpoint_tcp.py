@@ -383,9 +383,15 @@ def greeted(monitor, listener, port) -> Callable[..., Report]:
     authority = monitor.federation.authority
 
     def look(
-        credential: Credential, *arguments: object, tls_1_3_alone: bool = False, host: str = "localhost"
+        credential: Credential,
+        *arguments: object,
+        tls_1_3_alone: bool = False,
+        host: str = "localhost",
+        settings: Callable[[ssl.SSLContext], None] = lambda _: None,
+        **environment: object,
     ) -> Report:
         context = authority.server_context(credential)
+        settings(context)
         if tls_1_3_alone:
             context.minimum_version = ssl.TLSVersion.TLSv1_3
 
@@ -399,9 +405,64 @@ def greeted(monitor, listener, port) -> Callable[..., Report]:
                     threading.Thread(target=greet, args=(listener.accept()[0],), daemon=True).start()
 
         threading.Thread(target=serve, daemon=True).start()
-        return monitor.run(PROBE, "-H", host, "-p", port, "--tls", *arguments)
+        return monitor.run(PROBE, "-H", host, "-p", port, "--tls", *arguments, **environment)
 
     return look
+
+
+def with_tls_1_2(context: ssl.SSLContext) -> None:
+    context.maximum_version = ssl.TLSVersion.TLSv1_2
+
+
+def with_old_ciphers(context: ssl.SSLContext) -> None:
+    with_tls_1_2(context)
+    context.set_ciphers("AES128-SHA")
+
+
+def test_a_server_with_no_cipher_that_we_offer_never_showed_a_certificate_and_is_not_ok(monitor, greeted, port):
+    """Its alert, `handshake failure`, is also what TLS 1.2 says to who has no client certificate."""
+    report = greeted(monitor.federation.authority.host(["localhost"]), settings=with_old_ciphers)
+    assert report.code == 2
+    assert report.first == (
+        f"Endpoint-TCP CRITICAL - localhost port {port} (127.0.0.1): has no TLS cipher, group or kind of key in common "
+        "with us (TLS alert: handshake failure) (enable what is considered safe today)"
+    )
+
+
+def test_a_server_of_tls_1_2_that_wants_a_certificate_of_ours_has_shown_its_own(monitor, greeted, port):
+    def settings(context: ssl.SSLContext) -> None:
+        with_tls_1_2(context)
+        context.load_verify_locations(capath=str(monitor.federation.ca_directory))
+        context.verify_mode = ssl.CERT_REQUIRED
+
+    report = greeted(monitor.federation.authority.host(["localhost"]), settings=settings)
+    assert report.code == 0
+    assert re.fullmatch(
+        rf"Endpoint-TCP OK - localhost port {port} \(127\.0\.0\.1\) accepts connections after {SECONDS}, with a good "
+        r"certificate, and wants one of ours",
+        report.first,
+    ), report.first
+
+
+NOTHING_TO_OFFER = """openssl_conf = all
+[all]
+ssl_conf = ssl
+[ssl]
+system_default = limits
+[limits]
+MaxProtocol = TLSv1.1
+"""
+
+
+def test_an_openssl_of_ours_that_may_offer_nothing_is_no_sites_fault(monitor, greeted, port, tmp_path):
+    settings = tmp_path / "openssl.cnf"
+    settings.write_text(NOTHING_TO_OFFER)
+    report = greeted(monitor.federation.authority.host(["localhost"]), OPENSSL_CONF=settings)
+    assert report.code == 3
+    assert report.first == (
+        f"Endpoint-TCP UNKNOWN - localhost port {port} (127.0.0.1): this machine cannot do TLS: no protocols available "
+        "(look at its openssl.cnf and its crypto policy)"
+    )
 
 
 def test_an_intermediate_certificate_that_ends_tomorrow_is_told(monitor, greeted):
