@@ -35,6 +35,9 @@ if TYPE_CHECKING:
     from libprobe.clients.http import HttpClient, Response
 
 MAX_PROJECTS_TRIED = 5
+HELPER_SHARE = 0.5
+"""Of the time that is left, what a Keystone of others may take: a site that is left a moment only is not to blame."""
+
 DEFAULT_IDENTITY_PROVIDER = "egi.eu"
 _CHALLENGE = re.compile(r"(?:keystone|snf-auth)\s+uri\s*=\s*(?:'([^']*)'|\"([^\"]*)\"|([^\s,]+))", re.IGNORECASE)
 
@@ -89,11 +92,13 @@ class Keystone:
 
     def login(self) -> Login:
         """Return a token for the wanted project. Raises: Failure; says which step was refused and why."""
-        try:
+        if not self._is_shared:
             return self._login()
+        deadline = self._http.current_deadline()
+        try:
+            with self._http.until(deadline.before(deadline.remaining() * (1 - HELPER_SHARE))):
+                return self._login()
         except EndpointFailure as failure:
-            if not self._is_shared:
-                raise
             raise HelperFailure(
                 f"Keystone outside the site, {failure.sentence}", remedy="the endpoint itself was not judged"
             ) from None

@@ -7,10 +7,10 @@ import pytest
 from libprobe.clients.http import HttpClient
 from libprobe.clients.keystone import Keystone, Wish, _domain, _is_of_site, challenged
 from libprobe.deadline import Deadline
-from libprobe.failures import BadData, EndpointFailure, Misconfigured
+from libprobe.failures import BadData, EndpointFailure, HelperFailure, Misconfigured
 from tests import planted
 from tests.federation.web import Response, WebServer
-from tests.pace import AMPLE_S
+from tests.pace import AMPLE_S, seconds
 
 
 @pytest.mark.parametrize(
@@ -113,3 +113,22 @@ def test_a_keystone_over_http_to_which_no_certificate_can_be_shown_is_the_sites_
         http.close()
     assert caught.value.sentence == f"Keystone {web.url} is not https, so nobody can show it a certificate"
     assert web.requests == []
+
+
+def test_a_keystone_of_others_leaves_half_of_the_time_to_the_endpoint_and_is_to_blame_itself(federation):
+    """Else a site is CRITICAL for the moment that a slow helper has left it."""
+    from libprobe.credentials import find_certificate
+
+    web = federation.service("ooi-keystone").web
+    federation.site("ooi").keystone.faults.on("mute")
+    credential = find_certificate(str(federation.authority.proxy()))
+    deadline = Deadline(seconds(20))
+    http = HttpClient(deadline, trust=str(federation.ca_directory), credential=credential)
+    keystone = Keystone(http, web.url, "https://cloud.example.org", Wish("ops", trusted=web.url))
+    before = deadline.remaining()
+    with pytest.raises(HelperFailure, match=r"^Keystone outside the site, .*: no complete answer within ") as caught:
+        keystone.login()
+    assert caught.value.remedy == "the endpoint itself was not judged"
+    assert deadline.remaining() > before * 0.3
+    assert http.current_deadline() is deadline
+    http.close()
