@@ -270,6 +270,9 @@ EXCEPTIONS: dict[tuple[str, str], tuple[int, str]] = {
 }
 """What differs from SAYS, by column and fault: exit code and sentence."""
 
+OWN = frozenset({"no route"})
+"""Not a fault of anybody who is asked: it is this machine's kernel that says so, having asked nobody."""
+
 WAITS = frozenset(
     {
         "connection attempt not answered",
@@ -303,6 +306,7 @@ SAMPLE = frozenset(
 BUSY = re.compile(
     r"did not let us finish|did not get the check done|could not be resolved within|no time left to connect"
     r"|not (?:finished|read) within|the time of -t was up|no answer to the connection attempt within|no answer in time"
+    r"|of which this machine took"
 )
 """What a run says whose time was up before it came to the fault."""
 
@@ -335,8 +339,8 @@ def expected(column: Column, fault: str) -> tuple[int, str]:
     """Exit code and sentence of a cell. Raises: KeyError for a fault of which nothing is said."""
     if (column.name, fault) in EXCEPTIONS:
         return EXCEPTIONS[column.name, fault]
-    if fault == "no route" and column.blamed == CRITICAL:
-        return UNKNOWN, SAYS[fault]  # it is this machine's kernel that says so, having asked nobody
+    if fault in OWN and column.blamed == CRITICAL:
+        return UNKNOWN, SAYS[fault]
     return column.blamed, SAYS[fault]
 
 
@@ -405,6 +409,8 @@ def _complaints(
         yield f"does not say why: {cell.says}"
     if is_excused:
         pass
+    elif cell.fault in OWN:
+        pass  # nobody else is at fault, and the sentence that it has to say names this monitor
     elif outcome.code == cell.column.blamed and not re.search(cell.column.named.replace("{at}", at), outcome.sentence):
         yield f"does not say whose fault it is: {cell.column.named}"
     if re.search(r"a bug|Errno|Error\b.*:|_ssl\.c|Traceback", outcome.out.replace("Internal Server Error", "")):
