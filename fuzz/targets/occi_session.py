@@ -7,6 +7,7 @@ them, each for one connection. When they are used up, nothing listens any more. 
 from __future__ import annotations
 
 import socket
+import ssl
 from collections.abc import Iterator
 from contextlib import contextmanager
 from types import SimpleNamespace
@@ -18,7 +19,7 @@ from libprobe import redact
 from libprobe.access import Access
 from libprobe.checks.compute import ComputeLifeCycle, Wanted
 from libprobe.checks.offer import OcciOffer, read_needs
-from libprobe.clients import sockets
+from libprobe.clients import sockets, tls
 from libprobe.clients.exchange import SENDING, Exchange
 from libprobe.clients.http import HttpClient
 from libprobe.clients.keystone import Wish
@@ -40,7 +41,7 @@ WORDS = (
     b"\r\n\r\n", b"HTTP/1.1 406 N\r\n", b"Content-Type: text/plain\r\n", b"Content-Type: application/occi+json\r\n",
     b"Content-Type: text/occi\r\n", b"Content-Length: 5\r\n", b"Transfer-Encoding: chunked\r\n",
     b"Content-Encoding: gzip\r\n", b"X-Subject-Token: t0ken-t0ken",
-    b"WWW-Authenticate: Keystone uri='http://", b"cloud.example.org:5000/v3'\r\n",
+    b"WWW-Authenticate: Keystone uri='https://", b"cloud.example.org:5000/v3'\r\n",
     b'{"projects": [{"name": "ops", "id": "1"}]}', b'{"access": {"token": {"id": "t0ken-t0ken"}}}',
     b'{"tenants": [{"name": "ops", "id": "1"}]}', b"Location: ", b"Date: Wed, 25 Nov 2026 12:00:00 GMT\r\n",
     b"X-OCCI-Location: ", VM.encode(), b"http://cloud.example.org:8787",
@@ -59,6 +60,9 @@ class _Clock:
 
     def monotonic(self) -> float:
         return self.now
+
+    def thread_time(self) -> float:
+        return 0.0  # computing takes none of it
 
     def sleep(self, seconds: float) -> None:
         # whoever polls forever without sleeping is caught by the fuzzer's own limit
@@ -124,7 +128,8 @@ def read(data: bytes) -> str:
     with _peer(answers) as clock:
         deadline = Deadline(20.0, clock=clock.monotonic)
         http = HttpClient(deadline, credential=SimpleNamespace(identity="/O=Grid/CN=monitor") if kind & 1 else None)
-        access = Access(OcciClient(http, BASE, Wish(vo="ops")), "/O=Grid/CN=monitor", "a certificate", _nowhere)
+        wish = Wish(vo="ops", plain_hosts=frozenset({"cloud.example.org"}))
+        access = Access(OcciClient(http, BASE, wish), "/O=Grid/CN=monitor", "a certificate", _nowhere)
         endpoint = Endpoint(BASE, "image" if kind & 2 else None, "small" if kind & 4 else None, "small")
         try:
             if kind & 8:
@@ -162,12 +167,19 @@ def _peer(answers: Iterator[bytes]) -> Iterator[_Clock]:
     def enforced(self: Deadline) -> Iterator[Deadline]:
         yield self
 
-    kept = sockets.connect, Deadline.enforced, deadlines.time
+    def context_for_http(*_: object) -> ssl.SSLContext:
+        return ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+
+    def secure(plain: sockets.DeadlineSocket, *_: object) -> Any:
+        return plain  # what is said within TLS is judged here, TLS itself elsewhere
+
+    kept = sockets.connect, Deadline.enforced, deadlines.time, tls.context_for_http, tls.secure
     sockets.connect, Deadline.enforced, deadlines.time = connect, enforced, clock  # type: ignore[assignment, method-assign]
+    tls.context_for_http, tls.secure = context_for_http, secure
     try:
         yield clock
     finally:
-        sockets.connect, Deadline.enforced, deadlines.time = kept  # type: ignore[method-assign]
+        sockets.connect, Deadline.enforced, deadlines.time, tls.context_for_http, tls.secure = kept  # type: ignore[method-assign]
 
 
 def seeds() -> dict[str, bytes]:
@@ -195,7 +207,7 @@ def seeds() -> dict[str, bytes]:
 
     listing = answer("200 OK", f"X-OCCI-Location: http://cloud.example.org:8787{VM}\n")
     gone, deleted = answer("404 Not Found", "gone"), answer("204 No Content")
-    challenge = answer("401 Unauthorized", "", "WWW-Authenticate: Keystone uri='http://cloud.example.org:5000/v3'")
+    challenge = answer("401 Unauthorized", "", "WWW-Authenticate: Keystone uri='https://cloud.example.org:5000/v3'")
     token = answer("201 Created", "{}", "X-Subject-Token: t0ken-t0ken")
     projects = answer("200 OK", '{"projects": [{"name": "ops", "id": "1"}]}', kind="application/json")
     old = answer("200 OK", '{"access": {"token": {"id": "t0ken-t0ken"}}}', kind="application/json")

@@ -169,7 +169,7 @@ class SiteAccounting(Check):
             return
         youngest = (now - max(newest.values())).total_seconds()
         if youngest >= self._limit:
-            others = f"the {len(newest)} other sites" if site else f"its {len(newest)} sites"
+            others = f"the {number_of(len(newest), 'other site')}" if site else f"its {number_of(len(newest), 'site')}"
             raise HelperFailure(
                 f"{where}: none of {others} was updated for {duration(youngest)}{' either' if site else ''}, so it is "
                 f"stuck and cannot tell whether {self.subject} publishes",

@@ -257,7 +257,7 @@ class Exchange:
             return self._of(
                 NoRoute(
                     f"{where}: {os.strerror(number or 0)}",
-                    remedy="has this monitor a route for addresses of that kind?",
+                    remedy="give this monitor a route for addresses of that kind",
                 )
             )
         if number in FORBIDDEN:

@@ -224,7 +224,7 @@ def test_a_host_to_which_this_machine_has_no_route_at_all_is_not_the_sites_fault
     assert report.code == 3
     assert report.first == (
         "Endpoint-TCP UNKNOWN - cloud port 80 (2001:db8::7): Network is unreachable "
-        "(has this monitor a route for addresses of that kind?)"
+        "(give this monitor a route for addresses of that kind)"
     )
 
 

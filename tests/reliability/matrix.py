@@ -172,7 +172,7 @@ _NO_DOCUMENT = (
 SAYS: dict[str, str] = {
     "name unknown": r"its name does not resolve: .+",
     "refused": r"\(127\.0\.0\.1\): connection refused; nothing listens there",
-    "no route": r"Network is unreachable \(has this monitor a route for addresses of that kind\?\)",
+    "no route": r"Network is unreachable \(give this monitor a route for addresses of that kind\)",
     "connection attempt not answered": rf"\(127\.0\.0\.1\): no answer to the connection attempt {_LATE}",
     "mute after accept": _NO_ANSWER,
     "close after accept": rf"({_CUT_HANDSHAKE}|{_BROKEN_OFF})",

@@ -313,7 +313,7 @@ TROUBLES: dict[str, Trouble] = {
         RESOLVER, _network("refuses"), at=("cloud.example.org", 443), never=True, befalls=asks_somebody
     ),
     "no route": Trouble(
-        "Network is unreachable.*has this monitor a route",
+        "Network is unreachable.*give this monitor a route",
         lambda _: unshare("net"),
         at=("192.0.2.1", 443),
         never=True,
