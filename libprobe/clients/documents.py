@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
-from urllib.parse import urlsplit
-
-from libprobe.clients.http import MAX_ERROR_BODY, MAX_REDIRECTS, HttpClient, Response, without_query
+from libprobe.clients.http import (
+    MAX_ERROR_BODY,
+    MAX_REDIRECTS,
+    HttpClient,
+    Response,
+    redirect_target,
+    without_query,
+)
 from libprobe.failures import BadData, Misconfigured, ProtocolFailure
-from libprobe.formats.address import joined, read_http_url
+from libprobe.formats.address import read_http_url
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -58,12 +63,8 @@ def is_url(url: str) -> bool:
 
 
 def _target(asked: str, here: str, target: str) -> str:
-    try:
-        absolute = joined(here, target)
-        is_http = urlsplit(absolute).scheme in ("http", "https")
-        old, new = read_http_url(here), read_http_url(absolute) if is_http else None
-    except (ValueError, BadData):
-        raise ProtocolFailure(f"{asked}: redirects to something that is no URL: {target[:80]!r}") from None
+    absolute, new = redirect_target(asked, here, target)
+    old = read_http_url(here)
     upgrades = new is not None and (old.scheme, new.scheme, new.host) == ("http", "https", old.host)
     if new != old and not upgrades:
         raise ProtocolFailure(f"{asked}: redirects to {without_query(absolute)[:120]}, which is not the same host")

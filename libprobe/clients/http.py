@@ -448,14 +448,22 @@ def same_origin(first: str, second: str) -> bool:
     return read_http_url(first) == read_http_url(second)
 
 
-def _redirected(asked: str, url: str, target: str) -> str:
+def redirect_target(asked: str, here: str, target: str) -> tuple[str, Address | None]:
+    """Where a redirect leads from an http(s) URL, and that as an address, None for another scheme.
+
+    Raises: ProtocolFailure for what is no URL.
+    """
     try:
-        absolute = joined(url, target)
-        scheme = urlsplit(absolute).scheme
-        same = scheme in ("http", "https") and same_origin(url, absolute)
+        absolute = joined(here, target)
+        is_http = urlsplit(absolute).scheme in ("http", "https")
+        return absolute, read_http_url(absolute) if is_http else None
     except (ValueError, BadData):
         raise ProtocolFailure(f"{asked}: redirects to something that is no URL: {target[:80]!r}") from None
-    if not same:
+
+
+def _redirected(asked: str, url: str, target: str) -> str:
+    absolute, leads_to = redirect_target(asked, url, target)
+    if leads_to is None or not same_origin(url, absolute):
         raise ProtocolFailure(
             f"{asked}: redirects to {without_query(absolute)[:120]}, another origin, where no credential of ours goes"
         )
