@@ -126,7 +126,6 @@ def end_on_signals() -> None:
     """
     import signal
 
-    numbers = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
     first: list[int] = []
 
     def interrupt(number: int, _frame: FrameType | None) -> None:
@@ -134,9 +133,16 @@ def end_on_signals() -> None:
             first.append(number)
             raise Interrupted(f"interrupted by {signal.Signals(number).name}")
 
-    for each in numbers:
-        if signal.getsignal(each) is not signal.SIG_IGN:  # as nohup has it
-            signal.signal(each, interrupt)
+    handle_signals(interrupt)
+
+
+def handle_signals(handler: Callable[[int, FrameType | None], None]) -> None:
+    """Let SIGTERM, SIGINT and SIGHUP come to a handler; one that is ignored, as nohup or a shell has it, stays so."""
+    import signal
+
+    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+        if signal.getsignal(number) is not signal.SIG_IGN:
+            signal.signal(number, handler)
 
 
 class Deadline:
@@ -178,16 +184,19 @@ class Deadline:
         elapsed = self.elapsed()
         return max(0.0, elapsed - self.waits.seconds, min(elapsed, self.waits.own))
 
+    def is_mostly_ours(self) -> bool:
+        """Whether this machine took the larger part of the time."""
+        return self.ours() > self.theirs()
+
     def our_share(self) -> str:
         """`, of which this machine took 4.2 s and others 50 ms`, where its own part is the larger; else empty."""
-        ours, theirs = self.ours(), self.theirs()
-        if ours <= theirs:
+        if not self.is_mostly_ours():
             return ""
-        return f", of which this machine took {duration(ours)} and others {duration(theirs)}"
+        return f", of which this machine took {duration(self.ours())} and others {duration(self.theirs())}"
 
     def remedy(self) -> str:
         """What to do about a time that was too short."""
-        return OVERLOADED if self.ours() > self.theirs() else "raise -t to wait longer"
+        return OVERLOADED if self.is_mostly_ours() else "raise -t to wait longer"
 
     def before(self, reserve: float) -> Deadline:
         """A deadline that is always `reserve` seconds earlier than this one, whatever becomes of it."""

@@ -13,7 +13,7 @@ import os
 import sys
 
 from libprobe import cli, means, output, redact
-from libprobe.deadline import ENFORCE_AFTER_S, Deadline, Interrupted, OutOfTime
+from libprobe.deadline import ENFORCE_AFTER_S, Deadline, Interrupted, OutOfTime, handle_signals
 from libprobe.failures import OK, UNKNOWN, Failure
 from libprobe.text import number_of
 
@@ -225,11 +225,7 @@ class _Signals:
         self._name = ""
 
     def install(self) -> None:
-        import signal
-
-        for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
-            if signal.getsignal(number) is not signal.SIG_IGN:  # nohup, or a shell's background job
-                signal.signal(number, self._interrupt)
+        handle_signals(self._interrupt)
 
     def ignore(self) -> None:
         """From here on nothing may keep the report from being printed."""

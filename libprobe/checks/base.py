@@ -42,12 +42,10 @@ class Check(Resource):  # type: ignore[misc]
     def probe(self) -> Iterator[Metric]:
         try:
             yield from self.measure()
-        except EndpointFailure as failure:
-            self.tell_times(failure)
-            yield judged(failure.status, "; ".join((str(failure), *self.provisos)))
         except Failure as failure:
             self.tell_times(failure)
-            yield judged(failure.status, str(failure))
+            provisos = self.provisos if isinstance(failure, EndpointFailure) else ()
+            yield judged(failure.status, "; ".join((str(failure), *provisos)))
         except OutOfTime:
             status, said = self.out_of_time()
             provisos = self.provisos if status == CRITICAL else ()
@@ -62,7 +60,7 @@ class Check(Resource):  # type: ignore[misc]
         """The verdict when the timer behind the deadline went off: by whose the larger part of the time was."""
         deadline = self.deadline
         seconds, ours, theirs = duration(deadline.seconds), duration(deadline.ours()), duration(deadline.theirs())
-        if deadline.ours() > deadline.theirs():
+        if deadline.is_mostly_ours():
             return UNKNOWN, (
                 f"this machine did not get the check done within {seconds}: {ours} of it were its own, {theirs} "
                 f"those of {self.subject}; is it overloaded, or was the process stopped?"

@@ -33,7 +33,7 @@ from libprobe.failures import (
     Rejected,
     Unreachable,
 )
-from libprobe.means import NO_MEANS
+from libprobe.means import NO_MEANS, NO_MEMORY
 from libprobe.text import duration
 
 TYPE_CHECKING = False
@@ -45,18 +45,17 @@ if TYPE_CHECKING:
 RESOLVE, CONNECT, PROXY, TLS, SENDING, SENT, HEAD, BODY = range(8)
 PHASES = ("resolve", "connect", "proxy", "tls", "send", "wait", "head", "body")
 
+ANSWER, READER = "complete answer", "reader of what we send"
+"""What is waited for, where the caller does not say it."""
+
 FIRST_LOOK_S, LONGEST_LOOK_S = 0.05, 0.5
 """A wait is cut into looks: one that ends much too late shows that this process was not run meanwhile."""
 
 NO_WAY = frozenset({errno.ENETUNREACH, errno.ENETDOWN, errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT})
-"""What it says, without asking anybody, of an address to which it knows no way."""
-
-ANSWER, READER = "complete answer", "reader of what we send"
-"""What is waited for, where the caller does not say it."""
+"""What the kernel says, without asking anybody, of an address to which it knows no way."""
 
 FORBIDDEN = frozenset({errno.EACCES, errno.EPERM})
 """What it says when a rule of this machine forbids a connection."""
-
 
 OF_THE_PEER = frozenset(
     {
@@ -92,7 +91,6 @@ class Exchange:
     """
 
     __slots__ = (
-        "_began",
         "_entered",
         "_spent",
         "answered_before",
@@ -133,7 +131,7 @@ class Exchange:
         self._entered = time.monotonic()
 
     def enter(self, phase: int) -> None:
-        """A phase begins; of one that is already there, or that is behind, nothing changes but a new connection."""
+        """A phase begins; an earlier one begins anew with a new connection or a further request."""
         now = time.monotonic()
         self._spent[self.phase] += now - self._entered
         self._entered = now
@@ -206,7 +204,7 @@ class Exchange:
 
     def late_at(self, where: str, waited: float) -> Failure:
         """One address did not answer the connection attempt in its share of the time."""
-        if self.deadline.ours() > self.deadline.theirs():
+        if self.deadline.is_mostly_ours():
             return self.late(f"no answer to the connection attempt within {duration(waited)}")
         return self._of(NoAnswer(f"{where}: no answer to the connection attempt within {duration(waited)}"))
 
@@ -231,7 +229,7 @@ class Exchange:
         how = how_ended(error)
         if isinstance(error, ssl.SSLError) and not how:
             if what := means.lacking(error):
-                return self._of(OwnMachine(f"{self.asked}: this machine cannot connect: {what}", remedy=LIMITS))
+                return self._of(no_means(self.asked, what))
             from libprobe.clients import tls
 
             return self._of(tls.explain(error, self))
@@ -241,8 +239,7 @@ class Exchange:
         """What an error says of this machine, None where it says nothing of it."""
         number = getattr(error, "errno", None)
         if isinstance(error, MemoryError) or number in NO_MEANS:
-            what = os.strerror(number) if number else "no memory left"
-            return self._of(OwnMachine(f"{self.asked}: this machine cannot connect: {what}", remedy=LIMITS))
+            return self._of(no_means(self.asked, os.strerror(number) if number else NO_MEMORY))
         if isinstance(error, RuntimeError) and "thread" in str(error):
             return self._of(OwnMachine(f"{self.asked}: this machine cannot look up names: {error}", remedy=LIMITS))
         return None
@@ -251,8 +248,7 @@ class Exchange:
         """The connection attempt to one address failed; where: `host port 80 (192.0.2.1)`."""
         number = error.errno
         if number in NO_MEANS:
-            what = os.strerror(number or 0)
-            return self._of(OwnMachine(f"{where}: this machine cannot connect: {what}", remedy=LIMITS))
+            return self._of(no_means(where, os.strerror(number or 0)))
         if number in NO_WAY:
             return self._of(
                 NoRoute(
@@ -308,6 +304,11 @@ class Exchange:
     def _of(self, failure: Failure) -> Failure:
         failure.exchange = failure.exchange or self
         return failure
+
+
+def no_means(where: str, what: str) -> OwnMachine:
+    """This machine has not what a connection needs. what: what that is, in the kernel's words."""
+    return OwnMachine(f"{where}: this machine cannot connect: {what}", remedy=LIMITS)
 
 
 def how_ended(error: BaseException) -> str:

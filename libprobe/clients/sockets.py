@@ -13,7 +13,7 @@ import socket
 import time
 
 from libprobe import means
-from libprobe.clients.exchange import CONNECT, LIMITS, RESOLVE, SENDING, TLS, Exchange, NoRoute
+from libprobe.clients.exchange import CONNECT, RESOLVE, SENDING, TLS, Exchange, NoRoute, no_means
 from libprobe.failures import Failure, NameUnknown, OwnMachine
 from libprobe.means import NO_MEANS
 from libprobe.text import duration
@@ -266,8 +266,7 @@ def _looked_up(host: str, port: int, family: int, flags: int) -> list[Any] | Exc
 def _expect_means(error: Exception, exchange: Exchange) -> None:
     """Raise OwnMachine if it is this machine that has no descriptors or no memory left: that is no site's fault."""
     if isinstance(error, (MemoryError, ImportError)):
-        where = f"{exchange.host} port {exchange.port}"
-        raise OwnMachine(f"{where}: this machine cannot connect: {error}", remedy=LIMITS)
+        raise no_means(f"{exchange.host} port {exchange.port}", str(error))
 
 
 def _reason(error: Exception) -> str:
