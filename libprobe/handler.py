@@ -9,7 +9,7 @@ import os
 import sys
 import time
 
-from libprobe import cli, means, output, publishing, redact
+from libprobe import cli, output, publishing, redact
 from libprobe.failures import OK, STATUS_NAMES, UNKNOWN, Failure
 from libprobe.text import safe
 
@@ -69,7 +69,7 @@ def _kept(options: Callable[[cli.Parser], None], doc: str | None) -> tuple[int, 
     except Failure as failure:
         return UNKNOWN, f"PUBLISH UNKNOWN - {safe(redact.blank(str(failure)))}"
     except Exception as error:
-        said = means.sentence(error) or output.missing_library(error) or f"a bug: {type(error).__name__}: {error}"
+        said = output.lacking(error) or f"a bug: {type(error).__name__}: {error}"
         return UNKNOWN, f"PUBLISH UNKNOWN - {safe(redact.blank(said))}"
     return OK, ""
 

@@ -88,6 +88,11 @@ def missing_library(error: BaseException) -> str:
     )
 
 
+def lacking(error: BaseException) -> str:
+    """What to say of an error by which this machine lacks something, means or a library; empty for any other."""
+    return means.sentence(error) or missing_library(error)
+
+
 def start(name: str, run: Callable[[], NoReturn]) -> NoReturn:
     """Run a program other than a probe, and say so if a library is missing even to begin; exit code 3.
 
@@ -96,7 +101,7 @@ def start(name: str, run: Callable[[], NoReturn]) -> NoReturn:
     try:
         run()
     except Exception as error:
-        said = means.sentence(error) or missing_library(error) or f"a bug: {type(error).__name__}: {error}; report it"
+        said = lacking(error) or f"a bug: {type(error).__name__}: {error}; report it"
         leave(UNKNOWN, f"{name} {_clean(said, MAX_SENTENCE)}\n")
 
 

@@ -12,7 +12,7 @@ import gc
 import os
 import sys
 
-from libprobe import cli, means, output, redact
+from libprobe import cli, output, redact
 from libprobe.deadline import ENFORCE_AFTER_S, Deadline, Interrupted, OutOfTime, handle_signals
 from libprobe.failures import OK, UNKNOWN, Failure
 from libprobe.text import number_of
@@ -122,7 +122,7 @@ def _explained(page: str) -> str:
 
 def _bug(error: Exception) -> str:
     """A sentence for what no check raises on purpose."""
-    if said := means.sentence(error) or output.missing_library(error):
+    if said := output.lacking(error):
         return said
     return f"a bug in the probe: {type(error).__name__}: {error}; run it with -v for the traceback, and report it"
 

@@ -7,7 +7,7 @@ import os
 import sys
 import time
 
-from libprobe import cli, means, output, redact
+from libprobe import cli, output, redact
 from libprobe.deadline import Deadline, Interrupted, OutOfTime, end_on_signals
 from libprobe.failures import CRITICAL, UNKNOWN, Failure, Misconfigured
 from libprobe.text import safe
@@ -43,7 +43,7 @@ def main(doc: str | None) -> NoReturn:
     except (Failure, Interrupted) as end:
         code = _say(str(end))
     except Exception as error:
-        missing = means.sentence(error) or output.missing_library(error)
+        missing = output.lacking(error)
         if not missing and "-v" in sys.argv[1:]:
             import traceback
 
