@@ -164,7 +164,6 @@ class Journal:
                 self.unreadable.append(name)
             else:
                 yield Entry(self._directory, name, descriptor, values)
-        self._directory.sweep(time.time())
 
     def set_aside(self) -> list[str]:
         """The names of files that could not be read as entries, of this run and of earlier ones."""
@@ -183,7 +182,9 @@ class Journal:
         Those of other endpoints and of other identities are let be: what we cannot see with today's credential is not
         gone. See `strays`.
         """
-        return self._of(lambda entry: (entry.endpoint, entry.identity) == (endpoint, identity))
+        found = self._of(lambda entry: (entry.endpoint, entry.identity) == (endpoint, identity))
+        self._directory.sweep(time.time())
+        return found
 
     def strays(self, endpoint: str, identity: str, site: str) -> list[Entry]:
         """The entries, locked for us, that are this endpoint's all the same: of another identity, or another URL of it.
