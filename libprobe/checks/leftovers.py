@@ -92,7 +92,7 @@ class Remover:
         """
         with self._occi.until(until):
             path = self._noted_path(entry) if noted_path else None
-            if not path or entry.title not in names(self._seen(path) or NOTHING):
+            if not path or entry.title not in self._names_at(path):
                 path = self._occi.find(entry.title)
             if path is None:
                 return False
@@ -109,8 +109,12 @@ class Remover:
 
     def is_ours(self, path: str, title: str) -> bool:
         """Whether the VM at a path may be deleted: it bears our title, or the server shows no names."""
-        called = names(self._seen(path) or NOTHING)
+        called = self._names_at(path)
         return not called or title in called
+
+    def _names_at(self, path: str) -> tuple[str, ...]:
+        """The names that the VM at a path shows; none where it is gone, or shows none."""
+        return names(self._seen(path) or NOTHING)
 
     def delete(self, path: str, title: str, until: Deadline) -> bool:
         """Delete and see it gone; refusals are tried again. Returns whether it was there.

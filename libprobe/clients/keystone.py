@@ -24,7 +24,7 @@ from libprobe.failures import (
     Rejected,
 )
 from libprobe.formats import occi
-from libprobe.formats.address import Address, read_http_url
+from libprobe.formats.address import Address, authority_of, read_http_url
 from libprobe.records import Record
 from libprobe.text import MAX_COMPARED_CHARS, similar
 
@@ -89,6 +89,7 @@ class Keystone:
         self._hint = version.group(1) if version else ""
         self.base = base[: -len(self._hint) - 1] if version else base
         self._is_shared = not _is_of_site(self.base, endpoint, wish.trusted)
+        self._is_secure = read_http_url(self.base).is_secure
 
     def login(self) -> Login:
         """Return a token for the wanted project. Raises: Failure; says which step was refused and why."""
@@ -109,7 +110,7 @@ class Keystone:
                 f"Keystone {self.base} wants a VOMS proxy or an access token and we have none",
                 remedy="give --cert or $X509_USER_PROXY, or --token-file",
             )
-        if not self._wish.token and not self.base.lower().startswith("https://"):
+        if not self._wish.token and not self._is_secure:
             raise EndpointFailure(
                 f"Keystone {self.base} is not https, so nobody can show it a certificate",
                 remedy="name its https address in the header WWW-Authenticate",
@@ -231,7 +232,7 @@ class Keystone:
         return sorted(projects, key=rank)
 
     def _bearer(self) -> str:
-        if not self.base.lower().startswith("https://"):
+        if not self._is_secure:
             raise Misconfigured(f"Keystone {self.base} is not https: the access token is not sent there")
         return self._wish.token
 
@@ -288,7 +289,7 @@ def _is_of_site(base: str, endpoint: str, trusted: str) -> bool:
         return True
     if trusted and _trusted(trusted)[1:] == keystone[1:]:
         return False
-    named = f"{keystone.scheme}://{re.split('[/?#]', base.partition('://')[2], maxsplit=1)[0]}"
+    named = f"{keystone.scheme}://{authority_of(base.partition('://')[2])}"
     other = f", and not to {trusted}, which --keystone or probes.ini names" if trusted else ""
     raise Misconfigured(
         f"{endpoint}: sends us for our login to {named}, outside its own domain{other}",

@@ -11,7 +11,6 @@ from __future__ import annotations
 from urllib.parse import urlsplit
 
 from libprobe.clients.keystone import Keystone, Wish, challenged
-from libprobe.credentials import host_name
 from libprobe.failures import BadData, EndpointFailure, Failure, Misconfigured, OwnCredential, ProtocolFailure, Rejected
 from libprobe.formats import occi
 from libprobe.formats.address import read_http_url
@@ -269,7 +268,7 @@ class OcciClient:
         """
         keystone = Keystone(self._http, challenge, self.base, self._wish)
         address = read_http_url(self.base)
-        if not address.is_secure and host_name(address.host) not in self._wish.plain_hosts:
+        if not address.is_secure and address.host not in self._wish.plain_hosts:
             raise Misconfigured(
                 f"{self.base}: wants a token of Keystone {keystone.base}, which was not asked for one: nothing would "
                 "encrypt it on its way to the endpoint",

@@ -6,12 +6,11 @@ A proxy is a helper of ours: what fails on the way to it, or in it, says nothing
 from __future__ import annotations
 
 import base64
-import re
 
 from libprobe.clients import sockets
 from libprobe.clients.exchange import PROXY, SENDING, Exchange
 from libprobe.failures import BadData, EndpointFailure, Misconfigured, OwnMachine
-from libprobe.formats.address import SCHEME, Address, host_and_port, read_authority, shown
+from libprobe.formats.address import SCHEME, Address, authority_of, host_and_port, read_authority, shown
 from libprobe.records import Record
 
 MAX_HEAD = 16 << 10
@@ -93,7 +92,7 @@ def find(address: Address) -> Proxy | None:
     try:
         if scheme and scheme[1].lower() != "http":
             raise BadData(f"its scheme is {scheme[1].lower()}, and only http is spoken to a proxy")
-        host, port = read_authority(re.split(r"[/?#]", place, maxsplit=1)[0], place)
+        host, port = read_authority(authority_of(place), place)
     except BadData as error:
         raise Misconfigured(
             f"the web proxy of the environment, {shown(url)}, cannot be used: {error.sentence}"

@@ -19,7 +19,7 @@ from libprobe.formats.excerpt import excerpt
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from typing import Any
 
     from libprobe.deadline import Deadline
@@ -157,8 +157,7 @@ class _Wire:
     def recv(self, count: int) -> bytes:
         if self.exchange.deadline.passed() or self.is_too_much:
             return b""
-        with self._keeping_failure():
-            data = self._connection.recv(count)
+        data: bytes = self._carried_out(self._connection.recv, count)
         if data:
             self.exchange.phase = BODY
         return data
@@ -166,14 +165,12 @@ class _Wire:
     def send(self, data: bytes) -> int:
         if self.exchange.deadline.passed():
             raise BrokenPipeError("deadline passed")
-        with self._keeping_failure():
-            return self._connection.send(data)
-        raise AssertionError("unreachable")
+        sent: int = self._carried_out(self._connection.send, data)
+        return sent
 
-    @contextmanager
-    def _keeping_failure(self) -> Iterator[None]:
+    def _carried_out(self, operation: Callable[[Any], Any], argument: Any) -> Any:
         try:
-            yield
+            return operation(argument)
         except Failure as failure:
             self.failure = self.failure or failure
             raise BrokenPipeError(errno.EPIPE, failure.sentence) from None

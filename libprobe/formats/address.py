@@ -65,7 +65,7 @@ def read_address(text: str) -> Address:
     expect_visible(url)
     match = SCHEME.match(url)
     rest = url[match.end() :] if match else url
-    host, port = read_authority(re.split(r"[/?#]", rest, maxsplit=1)[0], url)
+    host, port = read_authority(authority_of(rest), url)
     return Address(match[1].lower() if match else "", host, port)
 
 
@@ -103,6 +103,11 @@ def expect_one_reading(url: str) -> None:
     if "\\" in url:
         raise BadData(f"there is a backslash in the URL {shown(url)}")
     expect_visible(url)
+
+
+def authority_of(rest: str) -> str:
+    """What stands before path, query and fragment, of what follows the scheme of a URL."""
+    return re.split(r"[/?#]", rest, maxsplit=1)[0]
 
 
 def path_of(url: str) -> str:

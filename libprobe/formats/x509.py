@@ -146,14 +146,11 @@ class Link(Record):
 def read_link(encoded: bytes) -> Link:
     """Read a DER certificate. Raises: BadData."""
     _, _, issuer, validity, subject, *_ = _fields(der.read(encoded))
-    times = validity.expect(der.SEQUENCE).children()
-    if len(times) != 2:
-        raise BadData("it has not two validity times")
     return Link(
         der.encoded(issuer.tag, issuer.value),
         der.encoded(subject.tag, subject.value),
         dn.joined(_name(subject)),
-        times[1].time(),
+        _times(validity)[1].time(),
     )
 
 
@@ -254,9 +251,7 @@ def _read(block: bytes, number: int) -> _Read:
 def _read_certificate(certificate: Element) -> _Read:
     """RFC 5280 section 4.1."""
     _serial, _algorithm, issuer, validity, subject, key, *more = _fields(certificate)
-    times = validity.expect(der.SEQUENCE).children()
-    if len(times) != 2:
-        raise BadData("it has not two validity times")
+    times = _times(validity)
     bits, rsa = _key(key)
     return _Read(
         issuer=_name(issuer),
@@ -278,6 +273,14 @@ def _fields(certificate: Element) -> list[Element]:
     if len(fields) < 6:
         raise BadData("it has not the parts of a certificate")
     return fields
+
+
+def _times(validity: Element) -> list[Element]:
+    """From when and until when it is valid."""
+    times = validity.expect(der.SEQUENCE).children()
+    if len(times) != 2:
+        raise BadData("it has not two validity times")
+    return times
 
 
 def _name(name: Element) -> tuple[tuple[str, str | bytes], ...]:
