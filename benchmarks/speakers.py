@@ -172,18 +172,16 @@ def main() -> None:
     frame = b"CONNECTED\nversion:"
     patience = args.drip + 60
     print(f"\n| peer (limit {LIMIT_S} s) | client | s | peak MiB | ended by |\n|---|---|---|---|---|")
-    for what, begin, behave, clients in (
-        ("a message of 2 GiB", huge, flood, LDAP),
-        ("a frame without end", frame, flood, BROKER),
-        ("a message, byte by byte", huge, drip, LDAP),
-        ("a frame, byte by byte", frame, drip, BROKER),
+    for what, peer, clients in (
+        ("a message of 2 GiB", flood(huge, args.mib), LDAP),
+        ("a frame without end", flood(frame, args.mib), BROKER),
+        ("a message, byte by byte", drip(huge, args.drip), LDAP),
+        ("a frame, byte by byte", drip(frame, args.drip), BROKER),
+        ("mute", mute(args.drip), LDAP),
+        ("mute", mute(args.drip), BROKER),
     ):
         for name, code in clients.items():
-            peer = flood(begin, args.mib) if behave is flood else drip(begin, args.drip)
             print(f"| {what} | {name} | {run(code, peer, patience)} |", flush=True)
-    for clients in (LDAP, BROKER):
-        for name, code in clients.items():
-            print(f"| mute | {name} | {run(code, mute(args.drip), patience)} |", flush=True)
 
 
 if __name__ == "__main__":

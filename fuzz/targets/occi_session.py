@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from types import SimpleNamespace
 from typing import Any
+from unittest import mock
 
 from fuzz import judged
 from libprobe import deadline as deadlines
@@ -173,13 +174,14 @@ def _peer(answers: Iterator[bytes]) -> Iterator[_Clock]:
     def secure(plain: sockets.DeadlineSocket, *_: object) -> Any:
         return plain  # what is said within TLS is judged here, TLS itself elsewhere
 
-    kept = sockets.connect, Deadline.enforced, deadlines.time, tls.context_for_http, tls.secure
-    sockets.connect, Deadline.enforced, deadlines.time = connect, enforced, clock  # type: ignore[assignment, method-assign]
-    tls.context_for_http, tls.secure = context_for_http, secure
-    try:
+    with (
+        mock.patch.object(sockets, "connect", connect),
+        mock.patch.object(Deadline, "enforced", enforced),
+        mock.patch.object(deadlines, "time", clock),
+        mock.patch.object(tls, "context_for_http", context_for_http),
+        mock.patch.object(tls, "secure", secure),
+    ):
         yield clock
-    finally:
-        sockets.connect, Deadline.enforced, deadlines.time, tls.context_for_http, tls.secure = kept  # type: ignore[method-assign]
 
 
 def seeds() -> dict[str, bytes]:
