@@ -5,7 +5,6 @@ from __future__ import annotations
 import socket
 import ssl
 import threading
-from contextlib import contextmanager, suppress
 
 import pytest
 from cryptography.hazmat.primitives.serialization import Encoding
@@ -15,6 +14,7 @@ from libprobe.clients.exchange import Exchange
 from libprobe.deadline import Deadline
 from libprobe.failures import Misconfigured
 from tests.federation.authority import Authority, subject_hash
+from tests.federation.ldap_peer import LdapPeer, mute
 from tests.pace import AMPLE_S
 
 IS_SHOWN = hasattr(ssl.SSLSocket, "get_verified_chain")
@@ -35,30 +35,6 @@ def middle(authority):
     return authority.intermediate("Issuing CA")
 
 
-@contextmanager
-def server(context):
-    """Greets everybody; gives its port, and a list that has one for each connection."""
-    greeted = []
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-
-        def greet(plain):
-            with suppress(OSError):
-                context.wrap_socket(plain, server_side=True).recv(1)
-
-        def serve():
-            with suppress(OSError):
-                while True:
-                    plain, _ = listener.accept()
-                    greeted.append(plain)
-                    threading.Thread(target=greet, args=(plain,), daemon=True).start()
-
-        threading.Thread(target=serve, daemon=True).start()
-        try:
-            yield listener.getsockname()[1], greeted
-        finally:
-            listener.shutdown(socket.SHUT_RDWR)
-
-
 class Unshown:
     """A connection as a Python before 3.13 has it."""
 
@@ -70,10 +46,10 @@ class Unshown:
 
 
 def accepted(context, trust, *, shown: bool):
-    with server(context) as (port, greeted):
-        exchange = Exchange("it", "localhost", port, Deadline(AMPLE_S))
+    with LdapPeer(mute, context) as peer:  # says no word of LDAP
+        exchange = Exchange("it", "localhost", peer.port, Deadline(AMPLE_S))
         with tls.secure(sockets.connect(exchange), tls.context(trust), exchange) as secured:
-            return chain.accepted(secured if shown or not IS_SHOWN else Unshown(secured), trust), len(greeted)
+            return chain.accepted(secured if shown or not IS_SHOWN else Unshown(secured), trust), peer.connections
 
 
 WAYS = [False, *([True] if IS_SHOWN else [])]
@@ -186,8 +162,8 @@ def test_a_ca_of_ours_that_cannot_be_read_is_our_own_fault(authority, tmp_path):
     directory = authority.directory_with(tmp_path / "directory", None)
     context = tls.context(str(directory))
     host = authority.host(["localhost"])
-    with server(authority.server_context(host)) as (port, _):
-        exchange = Exchange("it", "localhost", port, Deadline(AMPLE_S))
+    with LdapPeer(mute, authority.server_context(host)) as peer:
+        exchange = Exchange("it", "localhost", peer.port, Deadline(AMPLE_S))
         with tls.secure(sockets.connect(exchange), context, exchange) as secured:
             [path] = directory.glob("*.0")
             path.write_bytes(b"-----BEGIN CERTIFICATE-----\n")
