@@ -43,7 +43,7 @@ def main() -> int:
             results.append(result)
             if result.complaints:
                 print(result, flush=True)
-    figures = _figures(results, time.monotonic() - began)
+    figures = _figures(results, time.monotonic() - began) if results else "no fault was chosen"
     print(figures)
     own = list(_troubles(args.only, args.at_once))
     if args.write:
@@ -59,14 +59,14 @@ def _troubles(only: list[str], at_once: int) -> Iterator[troubles.Result]:
         grid = troubles.Grid(directory / "grid")
         usual = troubles.references(grid, directory, at_once=at_once)
         for trouble in troubles.TROUBLES:
-            why = troubles.why_not(trouble)
-            if why:
+            columns = [each for each in troubles.COLUMNS if not only or trouble in only or each.name in only]
+            if not columns:
+                continue
+            if why := troubles.why_not(trouble):
                 print(f"{trouble}: {why}", flush=True)
                 continue
-            run_all = troubles.carry_out_all(trouble, grid, directory / trouble, usual, at_once=at_once)
+            run_all = troubles.carry_out_all(trouble, grid, directory / trouble, usual, columns, at_once=at_once)
             for result in run_all:
-                if only and trouble not in only and result.column.name not in only:
-                    continue
                 yield result
                 if result.complaints:
                     print(result, flush=True)

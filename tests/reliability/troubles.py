@@ -19,7 +19,7 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -389,8 +389,10 @@ def why_not(name: str) -> str:
     return f"this machine lets us not make it: {done.stderr.strip()[-200:]}" if done.returncode else ""
 
 
-def carry_out_all(name: str, grid: Grid, directory: Path, usual: Usual, *, at_once: int) -> Iterator[Result]:
-    """Run every executable that a trouble can befall in it."""
+def carry_out_all(
+    name: str, grid: Grid, directory: Path, usual: Usual, columns: Sequence[Column] = COLUMNS, *, at_once: int
+) -> Iterator[Result]:
+    """Run those executables that a trouble can befall in it."""
     trouble = TROUBLES[name]
 
     def one(numbered: tuple[int, Column]) -> Result:
@@ -398,7 +400,7 @@ def carry_out_all(name: str, grid: Grid, directory: Path, usual: Usual, *, at_on
         return carry_out(name, column, grid, directory / str(number), usual)
 
     with ThreadPoolExecutor(at_once) as pool:
-        yield from pool.map(one, ((n, each) for n, each in enumerate(COLUMNS) if trouble.befalls(each)))
+        yield from pool.map(one, ((n, each) for n, each in enumerate(columns) if trouble.befalls(each)))
 
 
 def carry_out(name: str, column: Column, grid: Grid, directory: Path, usual: Usual) -> Result:
