@@ -118,6 +118,15 @@ class Interrupted(BaseException):
     """SIGTERM, SIGINT or SIGHUP asked the run to end; caught once, where the run ends."""
 
 
+def hidden_end(error: BaseException) -> OutOfTime | Interrupted | None:
+    """What ended the run while a class was being made, as modules do when they are loaded; None if nothing did.
+
+    Before Python 3.12 a RuntimeError comes out of there in its place, whatever was raised (`type.__new__`).
+    """
+    cause = error.__cause__
+    return cause if isinstance(error, RuntimeError) and isinstance(cause, (OutOfTime, Interrupted)) else None
+
+
 def end_on_signals() -> None:
     """Let SIGTERM, SIGINT and SIGHUP raise Interrupted: the first of them, once.
 
@@ -235,6 +244,10 @@ class Deadline:
         try:
             before, _ = signal.setitimer(signal.ITIMER_REAL, self.remaining() + ENFORCE_AFTER_S, 1.0)
             yield self
+        except RuntimeError as error:
+            if end := hidden_end(error):
+                raise end from None
+            raise
         finally:
             late: BaseException | None = None
             while True:

@@ -13,7 +13,7 @@ import os
 import sys
 
 from libprobe import cli, output, redact
-from libprobe.deadline import ENFORCE_AFTER_S, Deadline, Interrupted, OutOfTime, handle_signals
+from libprobe.deadline import ENFORCE_AFTER_S, Deadline, Interrupted, OutOfTime, handle_signals, hidden_end
 from libprobe.failures import OK, UNKNOWN, Failure
 from libprobe.text import number_of
 
@@ -157,7 +157,13 @@ class _Run:
         except Interrupted as end:
             self.add(UNKNOWN, str(end))
         except Exception as error:
-            self._add_bug(error)
+            hidden = hidden_end(error)
+            if isinstance(hidden, Interrupted):
+                self.add(UNKNOWN, str(hidden))
+            elif hidden:
+                raise hidden from None
+            else:
+                self._add_bug(error)
         finally:
             if self.trace:
                 from libprobe import trace

@@ -12,7 +12,7 @@ import pytest
 from libprobe import deadline
 from libprobe.deadline import Deadline, Interrupted, OutOfTime, end_on_signals
 from tests.conftest import clean_environment
-from tests.pace import Watch
+from tests.pace import AMPLE_S, Watch
 
 
 class Clock:
@@ -109,6 +109,26 @@ def test_an_enforced_deadline_ends_what_never_looks_at_it_and_the_outer_timer_go
         assert 600 < left < 901
         assert again == 1.0
     assert signal.getitimer(signal.ITIMER_REAL) == (0.0, 0.0)
+
+
+class Ended:
+    """An attribute within whose class, while it is made, the run ends."""
+
+    def __init__(self, end: BaseException) -> None:
+        self.end = end
+
+    def __set_name__(self, owner: type, name: str) -> None:
+        raise self.end
+
+
+@pytest.mark.parametrize("end", [OutOfTime(), Interrupted("interrupted by SIGTERM")])
+def test_what_ends_a_run_while_a_module_is_loaded_is_no_other_error(end):
+    """Before Python 3.12 a RuntimeError says that something was raised there."""
+    with pytest.raises(type(end)) as raised, Deadline(AMPLE_S).enforced():
+        type("Loaded", (), {"attribute": Ended(end)})
+    assert raised.value is end
+    with pytest.raises(RuntimeError, match="another"), Deadline(AMPLE_S).enforced():
+        raise RuntimeError("another")
 
 
 def test_outside_of_the_main_thread_nothing_is_enforced_and_nothing_breaks():

@@ -15,7 +15,7 @@ from nagiosplugin import Metric, Resource
 from libprobe import cli, output, redact, run
 from libprobe.checks.base import Check, judged
 from libprobe.contexts import Scalar
-from libprobe.deadline import ENFORCE_AFTER_S, Deadline, Interrupted
+from libprobe.deadline import ENFORCE_AFTER_S, Deadline, Interrupted, OutOfTime
 from libprobe.failures import CRITICAL, OK, UNKNOWN, WARNING, BadData, HelperFailure, Misconfigured
 from libprobe.summaries import OneLine
 from libprobe.text import duration
@@ -453,3 +453,30 @@ def test_nobody_who_reads_is_no_reason_not_to_end(as_process, monkeypatch):
 
     monkeypatch.setattr(os, "write", gone)
     assert as_process(made(values(21))) == (CRITICAL, "")
+
+
+class Ended:
+    """An attribute within whose class, while it is made, the run ends."""
+
+    def __init__(self, end: BaseException) -> None:
+        self.end = end
+
+    def __set_name__(self, owner: type, name: str) -> None:
+        raise self.end
+
+
+@pytest.mark.parametrize(
+    ("end", "said"),
+    [
+        (OutOfTime(), "this machine did not get the check done within 60 s; is it overloaded?"),
+        (Interrupted("interrupted by SIGTERM"), "interrupted by SIGTERM"),
+    ],
+)
+def test_a_run_that_ends_while_a_library_is_loaded_is_no_bug(end, said):
+    """Loading makes classes, and before Python 3.12 what is raised while one is made comes out as a RuntimeError."""
+
+    def check(args: argparse.Namespace, deadline: Deadline) -> Iterator[object]:
+        type("Loaded", (), {"attribute": Ended(end)})
+        yield from ()
+
+    assert execute(check) == (UNKNOWN, f"DEMO UNKNOWN - {said}\n")
