@@ -50,6 +50,39 @@ class Ended(NamedTuple):
     trouble: str = ""
 
 
+class _Process(subprocess.Popen[bytes]):
+    """A process of a session of its own, which does not go on alone where starting it fails half way.
+
+    Once it is forked, Popen reads whether it could be started, for which there may be no memory; whoever gets that
+    error has no hold of the process.
+    """
+
+    def __init__(self, argv: Sequence[str], environment: dict[str, str]) -> None:
+        self.pid = 0
+        try:
+            super().__init__(
+                argv,
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE,
+                cwd="/",
+                env=environment,
+                start_new_session=True,
+            )
+        except BaseException:
+            if self.pid and self.returncode is None:
+                self.end(signal.SIGKILL)
+                self.wait()
+            raise
+
+    def end(self, number: int) -> None:
+        """Send a signal to it and to what it has started."""
+        try:
+            os.killpg(self.pid, number)
+        except (ProcessLookupError, PermissionError):
+            pass
+
+
 class _Running:
     """One process, its output so far, and by when it must be gone."""
 
@@ -60,15 +93,7 @@ class _Running:
         self.end = self._began + job.timeout_s + LATE_S
         self.stage = 0
         self.trouble = ""
-        self.process = subprocess.Popen(
-            job.argv,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            cwd="/",
-            env=environment,
-            start_new_session=True,
-        )
+        self.process = _Process(job.argv, environment)
         assert self.process.stdout and self.process.stderr
         self.streams = {self.process.stdout.fileno(): bytearray(), self.process.stderr.fileno(): bytearray()}
         for descriptor in self.streams:
@@ -92,20 +117,14 @@ class _Running:
     def hurry(self, why: str) -> None:
         """Tell it to end: first kindly, then not."""
         self.trouble = self.trouble or why
-        self._signal(signal.SIGKILL if self.stage else signal.SIGTERM)
+        self.process.end(signal.SIGKILL if self.stage else signal.SIGTERM)
         self.stage += 1
         self.end = time.monotonic() + CLEAN_UP_S
-
-    def _signal(self, number: int) -> None:
-        try:
-            os.killpg(self.process.pid, number)
-        except (ProcessLookupError, PermissionError):
-            pass
 
     def ended(self) -> Ended:
         # Whatever it started and did not wait for must not outlive it: nobody would end that. Before the
         # process is waited for, its number cannot be another's.
-        self._signal(signal.SIGKILL)
+        self.process.end(signal.SIGKILL)
         code = self.process.wait()
         for descriptor in self.streams:
             while not self._empty(descriptor):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import subprocess
 
 import pytest
 
@@ -45,6 +46,24 @@ def test_what_is_deaf_to_sigterm_is_killed_with_all_its_children(monkeypatch, tm
     assert ended.code == -signal.SIGKILL
     assert ended.trouble == "it did not end by its own time-out and was ended"
     until(lambda: not alive(int((tmp_path / "child").read_text())))
+
+
+def test_a_process_whose_start_fails_half_way_does_not_go_on_alone(monkeypatch):
+    """There was memory to fork it, and none to read whether it could be started: Popen then leaves it to itself."""
+    forked: list[int] = []
+    popen_init = subprocess.Popen.__init__
+
+    def fail(self, *args, **kwargs) -> None:
+        popen_init(self, *args, **kwargs)
+        forked.append(self.pid)
+        raise MemoryError
+
+    monkeypatch.setattr(subprocess.Popen, "__init__", fail)
+    with pytest.raises(MemoryError):
+        run("sleep 500")
+    assert not alive(forked[0])
+    with pytest.raises(ChildProcessError):
+        os.waitpid(forked[0], os.WNOHANG)
 
 
 def alive(number: int) -> bool:
