@@ -98,7 +98,7 @@ class Responder:
                 while b"\0" in buffer:
                     frame, _, buffer = buffer.partition(b"\0")
                     if not self._answer(connection, frame):
-                        connection.close()
+                        _close(connection)
                         return
 
     def _answer(self, connection: socket.socket, data: bytes) -> bool:
@@ -148,6 +148,14 @@ class Responder:
         lines = [f"{name}:{_escaped(value) if escaped else value}" for name, value in headers.items()]
         end = self.manner.line_end
         connection.sendall((end.join([command, *lines, "", ""]) + body + "\0\n").encode())
+
+
+def _close(connection: socket.socket) -> None:
+    """An orderly end: closed with bytes still unread, the kernel would reset the connection."""
+    with connection:
+        connection.shutdown(socket.SHUT_WR)
+        while connection.recv(MAX_FRAME):
+            pass
 
 
 def _escaped(text: str) -> str:
