@@ -12,6 +12,7 @@ from libprobe.clients.exchange import Exchange
 from libprobe.deadline import Deadline
 from libprobe.failures import Failure, NameUnknown, OwnMachine, Refused
 from tests.conftest import clean_environment
+from tests.federation.ports import free_port
 from tests.pace import AMPLE_S, Watch, seconds
 
 
@@ -51,8 +52,7 @@ def test_every_address_of_a_name_is_tried(listener, monkeypatch):
 
 
 def test_the_address_that_failed_is_named():
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
+    port = free_port()
     with pytest.raises(Refused, match=rf"^localhost port {port} \(127.0.0.1\): connection refused"):
         sockets.connect(to("localhost", port, AMPLE_S), family=socket.AF_INET)
     with pytest.raises(Refused, match=rf"^127.0.0.1 port {port}: connection refused"):

@@ -18,6 +18,7 @@ from libprobe.deadline import Deadline
 from libprobe.failures import BadData, Misconfigured, NoAnswer, OwnCredential, ProtocolFailure, Refused, Rejected
 from tests.conftest import ROOT
 from tests.federation import broker
+from tests.federation.ports import free_port
 from tests.federation.stomp_responder import Manner, Responder
 from tests.pace import AMPLE_S, Watch, seconds
 
@@ -176,10 +177,8 @@ def test_a_goodbye_that_is_not_answered_does_not_hold_us_up():
 
 
 def test_a_closed_port_is_refused():
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        port = listener.getsockname()[1]
     with pytest.raises(Refused):
-        session(port).connect()
+        session(free_port()).connect()
 
 
 # ---- raw peers

@@ -15,7 +15,6 @@ import re
 import secrets
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -29,6 +28,7 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from libprobe.ncg.validation import icinga2_command
 from tests.conftest import ROOT, clean_environment, command
 from tests.federation.federation import Federation
+from tests.federation.ports import free_port
 from tests.nagios import STATES, STOP_S, Service, command_line
 from tests.pace import AMPLE_S
 
@@ -351,12 +351,6 @@ class IcingaCloud:
         return "\n".join(
             [*sorted(lines), *(f"{node.name}:\n{node.said()[-2000:]}" for node in (self.master, self.satellite))]
         )
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 def _session_of(process: Path) -> int:

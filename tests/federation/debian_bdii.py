@@ -16,6 +16,7 @@ import subprocess
 import time
 from pathlib import Path
 
+from tests.federation.ports import free_port
 from tests.pace import AMPLE_S
 
 from .bdii import find
@@ -50,8 +51,7 @@ class DebianBdii:
     def __init__(self, directory: Path) -> None:
         self._directory = directory
         self._slapd: subprocess.Popen[bytes] | None = None
-        with socket.create_server(("127.0.0.1", 0)) as free:
-            self.port: int = free.getsockname()[1]
+        self.port = free_port()
         for each in ("ldif", "provider", "plugin", "archive", "run/db", "db/grid", "db/glue", "db/stats"):
             (directory / each).mkdir(parents=True)
 

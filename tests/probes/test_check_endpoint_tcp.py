@@ -19,6 +19,7 @@ import pytest
 from tests.conftest import ROOT, Report, clean_environment
 from tests.federation import gocdb as pi
 from tests.federation.authority import Credential
+from tests.federation.ports import free_port
 from tests.pace import Watch, seconds, timer_was_first
 
 PROBE = "check_endpoint_tcp"
@@ -39,8 +40,7 @@ def port(listener: socket.socket) -> int:
 
 @pytest.fixture
 def closed_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as made:
-        return made.getsockname()[1]
+    return free_port()
 
 
 @pytest.fixture

@@ -8,7 +8,6 @@ import os
 import re
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import tempfile
@@ -24,6 +23,7 @@ from libprobe.ncg.validation import icinga2_command
 from tests import pace
 from tests.conftest import ROOT, Report, clean_environment, command
 from tests.federation import gocdb as pi
+from tests.federation.ports import free_port
 from tests.ncg import topology
 from tests.pace import AMPLE_S, Watch, seconds
 
@@ -650,9 +650,7 @@ NRPED, CHECK_NRPE = "/usr/sbin/nrpe", "/usr/lib/nagios/plugins/check_nrpe"
 def test_a_real_nrpe_runs_exactly_the_commands_of_the_catalogue(ncg: Ncg) -> None:
     """NRPE refuses to run as root, so what it needs lies where nobody can read it."""
     user, group = ("nobody", "nogroup") if os.geteuid() == 0 else (str(os.geteuid()), str(os.getegid()))
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
+    port = free_port()
     with tempfile.TemporaryDirectory(prefix="nrpe-") as path:
         directory = Path(path)
         directory.chmod(0o755)

@@ -18,6 +18,7 @@ import pytest
 from libprobe.formats.metric_result import read_metric_result
 from tests import planted
 from tests.conftest import Report, clean_environment, command
+from tests.federation.ports import free_port
 from tests.federation.stomp_responder import Manner, Responder
 from tests.pace import AMPLE_S, Watch, seconds, until
 
@@ -79,11 +80,6 @@ class Host:
         responder = Responder(Manner(**manner))  # type: ignore[arg-type]
         self.port = responder.port
         return responder
-
-
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        return int(listener.getsockname()[1])
 
 
 @pytest.fixture
