@@ -84,13 +84,14 @@ bench: $(VENV)/ready
 	$(BIN)/python -m benchmarks.ncg
 	$(BIN)/python -m benchmarks.selfcheck
 
-# Looks for inputs that break a reader; see fuzz/README.md. SEED=0: another way each time.
+# Looks for inputs that break a reader; see fuzz/README.md. SEED=0: another way each time. INPUTS: so many in place of SECONDS.
 SECONDS ?= 60
+INPUTS ?= 0
 SEED ?= 0
 TARGETS ?=
 fuzz: $(VENV)/ready-fuzz
 	$(BIN)/python -m fuzz --replay
-	$(BIN)/python -m fuzz --seconds $(SECONDS) --seed $(SEED) $(TARGETS)
+	$(BIN)/python -m fuzz --seconds $(SECONDS) --inputs $(INPUTS) --seed $(SEED) $(TARGETS)
 
 # Changes the judging code in some thousand ways and tells which of them no test notices; half an hour on two cores.
 mutation: $(VENV)/ready

@@ -1,6 +1,7 @@
 """Fuzz the targets, one after the other, each in a process of its own.
 
     python -m fuzz [--seconds 60] [--seed N] [TARGET...]    look for defects; what is found goes to build/fuzz/TARGET/
+    python -m fuzz --inputs N [--seed N] [TARGET...]        the same, with so many inputs however long that takes
     python -m fuzz --replay [TARGET...]                     read every file of the corpora, without instrumentation
     python -m fuzz --swell [TARGET...]                      the same, each repeated up to 512 KiB: time must not explode
     python -m fuzz --seeds [TARGET...]                      write the targets' first inputs into their corpora
@@ -46,6 +47,9 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m fuzz", description=__doc__, formatter_class=_AsWritten)
     parser.add_argument("target", nargs="*", choices=[*targets.NAMES, []], metavar="TARGET", help="default: all")
     parser.add_argument("--seconds", type=int, default=60, metavar="N", help="for each target (default %(default)s)")
+    parser.add_argument(
+        "--inputs", type=int, default=0, metavar="N", help="so many for each target, however long it takes"
+    )
     parser.add_argument("--seed", type=int, default=0, metavar="N", help="of choices: a session that can be repeated")
     for name in ("replay", "swell", "seeds", "keep"):
         parser.add_argument(f"--{name}", action="store_true")
@@ -59,7 +63,8 @@ def main() -> int:
         return _all_of(write_seeds(name) for name in names)
     if args.keep:
         return _all_of(keep(name) for name in names)
-    return _all_of(fuzz(name, args.seconds, args.seed) for name in names)
+    limit = f"-runs={args.inputs}" if args.inputs else f"-max_total_time={args.seconds}"
+    return _all_of(fuzz(name, limit, args.seed) for name in names)
 
 
 class _AsWritten(argparse.RawDescriptionHelpFormatter):
@@ -78,9 +83,10 @@ def files(name: str) -> list[Path]:
 # ---- with the fuzzer
 
 
-def fuzz(name: str, seconds: int, seed: int) -> bool:
+def fuzz(name: str, limit: str, seed: int) -> bool:
     """Fuzz one target. What reaches new code is collected in build/fuzz/TARGET/corpus.
 
+    limit: the fuzzer's option that ends it; with a number of inputs a slow machine looks as far as a quick one.
     seed: 0 for another way each time; with any other nothing of earlier sessions is used.
     """
     work = BUILD / name
@@ -93,7 +99,7 @@ def fuzz(name: str, seconds: int, seed: int) -> bool:
     began = time.monotonic()
     done = _run_fuzzer(
         name,
-        f"-max_total_time={seconds}",
+        limit,
         f"-seed={seed}",
         f"-dict={words}",
         f"-max_len={targets.load(name).MAX_BYTES}",

@@ -39,7 +39,7 @@ NOT_RUN = {
     "make lint": "the linters run beside the tests",
     "make fuzz": FUZZ,
     'make fuzz SECONDS=600 TARGETS="cms voms"': FUZZ,
-    "make fuzz SECONDS=2 SEED=1": FUZZ,
+    "make fuzz INPUTS=5000 SEED=1": FUZZ,
     "make test WHAT=tests/probes/test_check_perun.py": MAKE,
     "make test-busy WHAT=tests/probes/test_check_perun.py RUNS=1": MAKE,
     "~/fedcloud/bin/pip install .": "scripts/check-wheel installs the wheel and runs what it installs",
