@@ -202,8 +202,10 @@ class Exchange:
         share = f", {duration(ours)} of it this machine's own" if ours > elapsed / 4 and ours > 1 else ""
         return self._of(NoAnswer(f"{self.asked}: {said}{share}"))
 
-    def late_at(self, where: str, waited: float) -> Failure:
-        """One address did not answer the connection attempt in its share of the time."""
+    def late_at(self, where: str, waited: float, gateway: str = "") -> Failure:
+        """One address did not answer the connection attempt in its share of the time. gateway: as in `unconnected`."""
+        if gateway:
+            return self._of(gateway_dead(where, gateway))
         if self.deadline.is_mostly_ours():
             return self.late(f"no answer to the connection attempt within {duration(waited)}")
         return self._of(NoAnswer(f"{where}: no answer to the connection attempt within {duration(waited)}"))
@@ -244,9 +246,14 @@ class Exchange:
             return self._of(OwnMachine(f"{self.asked}: this machine cannot look up names: {error}", remedy=LIMITS))
         return None
 
-    def unconnected(self, error: OSError, where: str) -> Failure:
-        """The connection attempt to one address failed; where: `host port 80 (192.0.2.1)`."""
+    def unconnected(self, error: OSError, where: str, gateway: str = "") -> Failure:
+        """The connection attempt to one address failed.
+
+        where: `host port 80 (192.0.2.1)`. gateway: of ours to it, where that does not answer (`routes.dead_gateway`).
+        """
         number = error.errno
+        if gateway:
+            return self._of(gateway_dead(where, gateway))
         if number in NO_MEANS:
             return self._of(no_means(where, os.strerror(number or 0)))
         if number in NO_WAY:
@@ -304,6 +311,14 @@ class Exchange:
     def _of(self, failure: Failure) -> Failure:
         failure.exchange = failure.exchange or self
         return failure
+
+
+def gateway_dead(where: str, gateway: str) -> NoRoute:
+    """Nothing gets as far as the peer: the first machine on the way there is ours, and does not answer."""
+    return NoRoute(
+        f"{where}: this machine's gateway {gateway} does not answer",
+        remedy="look at the gateway, and at this monitor's link to it",
+    )
 
 
 def no_means(where: str, what: str) -> OwnMachine:

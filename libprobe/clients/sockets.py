@@ -7,6 +7,7 @@ what they wait is counted (see `Exchange.await_peer`). An operation that fails r
 
 from __future__ import annotations
 
+import errno
 import os
 import select
 import socket
@@ -250,7 +251,7 @@ class _LookUp:
     def is_unanswered(self) -> bool:
         """Whether no name server has said anything yet: neither an address nor that there is none."""
         if isinstance(self.answer, socket.gaierror):
-            return self.answer.errno == socket.EAI_AGAIN
+            return self.answer.errno in (socket.EAI_AGAIN, socket.EAI_FAIL)
         return self.answer is None
 
 
@@ -264,9 +265,20 @@ def _looked_up(host: str, port: int, family: int, flags: int) -> list[Any] | Exc
 
 
 def _expect_means(error: Exception, exchange: Exchange) -> None:
-    """Raise OwnMachine if it is this machine that has no descriptors or no memory left: that is no site's fault."""
+    """Raise OwnMachine if it is this machine that cannot look anything up: that is no site's fault."""
     if isinstance(error, (MemoryError, ImportError)):
         raise no_means(f"{exchange.host} port {exchange.port}", str(error))
+    if isinstance(error, OSError) and not isinstance(error, socket.gaierror):  # of the kernel, not of a name server
+        raise OwnMachine(
+            f"{exchange.asked}: this machine's resolver failed: {error.strerror or error}",
+            remedy="look at its /etc/nsswitch.conf, /etc/hosts and /etc/resolv.conf",
+        )
+
+
+def _dead_gateway(kind: int, address: str) -> str:
+    from libprobe.clients import routes
+
+    return routes.dead_gateway(kind, address)
 
 
 def _reason(error: Exception) -> str:
@@ -332,7 +344,7 @@ def _connected(exchange: Exchange, kind: int, address: tuple[Any, ...], share: f
             try:
                 exchange.await_peer(connection.fileno(), select.POLLOUT, lambda: share - (time.monotonic() - began))
             except Failure:
-                raise exchange.late_at(where, share) from None
+                raise exchange.late_at(where, share, _dead_gateway(kind, numeric)) from None
             number = connection.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
             if number:
                 raise OSError(number, os.strerror(number)) from None
@@ -340,7 +352,8 @@ def _connected(exchange: Exchange, kind: int, address: tuple[Any, ...], share: f
         connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     except OSError as error:
         connection.close()
-        raise exchange.unconnected(error, where) from None
+        gateway = _dead_gateway(kind, numeric) if error.errno == errno.EHOSTUNREACH else ""
+        raise exchange.unconnected(error, where, gateway) from None
     except BaseException:
         connection.close()
         raise

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import errno
 import socket
 import subprocess
 import sys
@@ -78,6 +79,22 @@ def test_a_resolver_that_hangs_is_left_behind(monkeypatch):
     ):
         sockets.resolve(to("slow.example.org", 80, 0.1))
     watch.ended_within(2)
+
+
+@pytest.mark.parametrize(
+    ("error", "sentence"),
+    [
+        (OSError(errno.EACCES, "Permission denied"), "this machine's resolver failed: Permission denied"),
+        (socket.gaierror(socket.EAI_FAIL, "Non-recoverable failure in name resolution"), "resolver does not answer"),
+    ],
+)
+def test_a_resolver_that_fails_is_this_machines(monkeypatch, error, sentence):
+    def fail(name, port, family, kind, protocol, flags):
+        raise socket.gaierror(socket.EAI_NONAME, "not numeric") if flags else error
+
+    monkeypatch.setattr(socket, "getaddrinfo", fail)
+    with pytest.raises(OwnMachine, match=sentence):
+        sockets.resolve(to("cloud.example.org", 80, AMPLE_S))
 
 
 def test_no_time_left_before_anybody_was_asked_is_this_machines_fault(listener):

@@ -79,6 +79,19 @@ os.execvp(rest[0], rest)
 """
 """A network of its own, in which the resolver asks a name server that says nothing, or that is not there."""
 
+GATEWAY = """
+ip link set lo up
+ip link add inside type veth peer name outside
+ip addr add 192.0.2.2/24 dev inside
+ip -6 addr add 2001:db8::2/64 dev inside nodad || true
+ip link set inside up
+ip link set outside up
+ip route add default via 192.0.2.1
+ip -6 route add default via 2001:db8::1 || true
+exec "$@"
+"""
+"""A network of its own, in which nobody is where the default route leads to."""
+
 FULL = """
 cd "$1"; shift
 mkdir -p state kept
@@ -319,6 +332,19 @@ TROUBLES: dict[str, Trouble] = {
         never=True,
         befalls=asks_somebody,
     ),
+    **{
+        f"gateway dead, {kind}": Trouble(
+            f"this machine's gateway {gateway} does not answer",
+            lambda _: [*unshare("net"), "sh", "-ec", GATEWAY, "sh"],
+            at=(address, 443),
+            never=True,
+            befalls=asks_somebody,
+        )
+        for kind, gateway, address in (
+            ("IPv4", "192.0.2.1", "198.51.100.7"),
+            ("IPv6", "2001:db8::1", "[2001:db8:9::7]"),
+        )
+    },
     "web proxy refuses": Trouble(PROXY, proxy=lambda grid: Nowhere(), never=True, befalls=_speaks("http")),
     "web proxy dead": Trouble(
         LATE_PROXY, proxy=lambda grid: Nowhere(silent=True), limit_s=3.0, never=True, befalls=_speaks("http")
