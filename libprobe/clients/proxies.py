@@ -6,6 +6,7 @@ A proxy is a helper of ours: what fails on the way to it, or in it, says nothing
 from __future__ import annotations
 
 import base64
+from http import HTTPStatus
 
 from libprobe.clients import sockets
 from libprobe.clients.exchange import PROXY, SENDING, Exchange
@@ -13,7 +14,15 @@ from libprobe.failures import BadData, EndpointFailure, Misconfigured, OwnMachin
 from libprobe.formats.address import SCHEME, Address, authority_of, host_and_port, read_authority, shown
 from libprobe.records import Record
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from http.client import HTTPResponse
+
 MAX_HEAD = 16 << 10
+
+OF_A_GATEWAY = frozenset({HTTPStatus.BAD_GATEWAY, HTTPStatus.SERVICE_UNAVAILABLE, HTTPStatus.GATEWAY_TIMEOUT})
+MARKS = ("X-Squid-Error", "Proxy-Status")
+"""Headers of an answer that a proxy made itself: Squid's, and that of RFC 9209."""
 
 
 class Proxy(Record):
@@ -63,13 +72,21 @@ class Proxy(Record):
             said = " ".join(status[1:])[:60]
             raise self._failed(exchange, f"{name}: does not connect us to {self.target}: {said!r}")
 
-    def wants_login(self, exchange: Exchange) -> OwnMachine:
-        """It answered in the endpoint's place, which was not asked."""
-        return self._failed(exchange, f"web proxy {host_and_port(self.host, self.port)}: wants a login (407)")
+    def expect_passed_on(self, exchange: Exchange, answer: HTTPResponse) -> None:
+        """Raise OwnMachine for an answer of its own in the endpoint's place, or for what can be one.
 
-    def _failed(self, exchange: Exchange, sentence: str) -> OwnMachine:
+        That a gateway finds nobody behind it is said of an endpoint by the endpoint's front end, and by this proxy
+        alike, be it that it has no way there. Squid marks what is its own.
+        """
+        name = f"web proxy {host_and_port(self.host, self.port)}"
+        if answer.status == HTTPStatus.PROXY_AUTHENTICATION_REQUIRED:
+            raise self._failed(exchange, f"{name}: wants a login (407)")
+        if answer.status in OF_A_GATEWAY or any(answer.getheader(each) for each in MARKS):
+            raise self._failed(exchange, f"{name}: answered {answer.status}, for itself or for who is behind it", "")
+
+    def _failed(self, exchange: Exchange, sentence: str, outcome: str = "not asked: ") -> OwnMachine:
         failure = OwnMachine(
-            f"{exchange.asked}: not asked: {sentence}",
+            f"{exchange.asked}: {outcome}{sentence}",
             remedy="see http_proxy, https_proxy and no_proxy in the environment of the probe",
         )
         failure.exchange = exchange

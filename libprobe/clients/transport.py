@@ -96,8 +96,8 @@ class Connection(http.client.HTTPConnection):
             exchange.enter(SENT)
             answer = self.getresponse()
             exchange.enter(BODY)
-        if self.proxy and answer.status == http.client.PROXY_AUTHENTICATION_REQUIRED:
-            raise self.proxy.wants_login(exchange)
+        if self.proxy:
+            self.proxy.expect_passed_on(exchange, answer)
         return answer
 
     def _early_answer(self, broken_off: EndpointFailure) -> http.client.HTTPResponse:

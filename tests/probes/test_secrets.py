@@ -163,6 +163,29 @@ def test_a_web_proxy_that_wants_a_login_answers_for_no_endpoint(monitor):
             assert "407" in report.first
 
 
+@pytest.mark.parametrize(
+    ("status", "headers", "code"),
+    [
+        (502, [], 3),
+        (503, [("Retry-After", "120")], 3),
+        (504, [], 3),
+        (500, [("X-Squid-Error", "ERR_CANNOT_FORWARD 0")], 3),
+        (500, [], 2),
+    ],
+)
+def test_what_a_web_proxy_can_have_answered_itself_is_not_held_against_the_endpoint(monitor, status, headers, code):
+    with WebServer("proxy", lambda request: Response(status, headers, b"")) as web:
+        environment = {"http_proxy": web.url, "no_proxy": "", "NO_PROXY": ""}
+        url = "http://cloud.example.org/?image=a&resource=b"
+        report = monitor.run(VM, "-u", url, "--auth", "none", "--proxy-from-environment", **environment)
+    assert report.code == code, report.out
+    if code == 3:
+        said = f"web proxy localhost:{web.port}: answered {status}, for itself or for who is behind it (see http_proxy"
+        assert report.first.startswith(f"OCCI-VM UNKNOWN - GET http://cloud.example.org/-/: {said}")
+    else:
+        assert report.first.startswith("OCCI-VM CRITICAL - GET http://cloud.example.org/-/: ")
+
+
 # ---- where it is sent
 
 
