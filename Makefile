@@ -4,6 +4,8 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 # the federation listens on 127.0.0.1 only, and calls itself localhost
 ALONE := scripts/with-ipv4-localhost
+# an environment with the oldest libraries that are allowed
+OLDEST := .venv-oldest
 # whose environment it becomes; the system's own if it is at least 3.11, else the first that is
 PYTHON ?=
 # twice the processors and one: most tests wait for something most of the time
@@ -19,7 +21,7 @@ OF_DEBIAN := tests/clients tests/federation tests/formats/test_cms.py tests/form
 	tests/probes/test_check_endpoint_tcp.py tests/probes/test_check_cloud_bdii.py \
 	tests/probes/test_check_cloud_bdii_debian.py tests/probes/test_revocation.py tests/probes/test_check_broker.py
 
-.PHONY: help plan tools test-all test-python test-patch-release other-debian clean-machine demo test test-busy lint check wheel packages image federation cloudmon reliability bench fuzz mutation man completion lock dist audit clean
+.PHONY: help plan tools test-all test-python test-patch-release oldest other-debian clean-machine demo test test-busy lint check wheel packages image federation cloudmon reliability bench fuzz mutation man completion lock dist audit clean
 
 demo: $(VENV)/ready-demo
 	@$(ALONE) $(BIN)/python -m tests.demo
@@ -45,6 +47,12 @@ test-python:
 # PYTHON=/path/to/python3.11: what differed between the patch releases of one version so far: how ssl and sockets fail
 test-patch-release:
 	$(MAKE) --no-print-directory test-python OF_PYTHON="$(OF_DEBIAN)"
+
+# with the oldest version of each library that setup.py allows: what we ask of them is what they had then
+OF_LIBRARIES := tests/checks tests/clients tests/formats tests/selfcheck $(filter-out tests/test_project.py,$(wildcard tests/test_*.py)) \
+	tests/probes/test_check_perun.py tests/probes/test_check_occi_vm.py
+oldest: $(OLDEST)/ready
+	$(MAKE) --no-print-directory test VENV=$(OLDEST) WHAT="$(OF_LIBRARIES)"
 
 # a new machine with the other Debian (12 or 13), in a directory: the README's two commands, and that all can be taken back
 other-debian:
@@ -114,6 +122,9 @@ $(VENV)/ready-demo: $(SET_UP)
 $(VENV)/ready: $(VENV)/ready-demo
 	scripts/set-up test $(VENV) $(PYTHON)
 
+$(OLDEST)/ready: $(VENV)/ready scripts/oldest-versions
+	scripts/set-up oldest $(OLDEST) $(PYTHON)
+
 tools: $(VENV)/ready
 	scripts/set-up all $(VENV) $(PYTHON)
 
@@ -140,6 +151,7 @@ help:
 	@echo "make check          all that decides whether a change lands, but for the packages' tries"
 	@echo "make packages       RPM and Debian package, built, installed, tried and removed"
 	@echo "make fuzz           hostile input for what reads the answers of others"
+	@echo "make oldest         the tests that depend on libraries, with the oldest version of each that is allowed"
 	@echo "make other-debian   demo, tests and packages on the Debian that this machine is not, in a directory"
 	@echo "make clean          take away what was made in this checkout"
 

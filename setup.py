@@ -44,7 +44,7 @@ setup(
         "pyasn1>=0.4.6,<0.7",  # ldap3 2.9.1 takes names from it that are announced to go
         "stomp.py>=9,<10",
         "python-dateutil>=2.9",
-        "cryptography>=45",
+        "cryptography>=45.0.1",
         "asn1crypto>=1.5.1,<2",
         "jinja2>=3.1,<4",
         "rich>=14,<16",
