@@ -21,7 +21,7 @@ OF_DEBIAN := tests/clients tests/federation tests/formats/test_cms.py tests/form
 	tests/probes/test_check_endpoint_tcp.py tests/probes/test_check_cloud_bdii.py \
 	tests/probes/test_check_cloud_bdii_debian.py tests/probes/test_revocation.py tests/probes/test_check_broker.py
 
-.PHONY: help plan tools test-all test-python test-patch-release oldest other-debian clean-machine demo test test-busy lint check wheel packages image federation cloudmon reliability bench fuzz mutation man completion lock dist audit clean
+.PHONY: help plan tools test-all test-python test-patch-release oldest other-debian clean-machine demo test test-busy slowest coverage lint check wheel packages image federation cloudmon reliability bench fuzz mutation man completion lock dist audit clean
 
 demo: $(VENV)/ready-demo
 	@$(ALONE) $(BIN)/python -m tests.demo
@@ -35,6 +35,17 @@ RUNS ?= 3
 test-busy: $(VENV)/ready
 	$(ALONE) $(BIN)/python scripts/under-load --load $(LOAD) --runs $(RUNS) \
 		$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal $(WHAT)
+
+# Where the time goes: all tests, and the forty that took longest
+slowest: $(VENV)/ready
+	$(ALONE) $(BIN)/python -m pytest -n $(WORKERS) --dist worksteal --durations=40 --durations-min=1 $(WHAT)
+
+# Which lines and branches no test runs. Left out is what runs foreign daemons for minutes, or under limits of memory, which
+# measuring itself would exceed.
+coverage: $(VENV)/ready
+	rm -f .coverage .coverage.*
+	$(ALONE) $(BIN)/python -m pytest -n $(WORKERS) --dist worksteal --cov --cov-report=term-missing:skip-covered \
+		$(or $(WHAT),$(OF_PYTHON))
 
 # no test is skipped for want of a program: with what only a few tests want, such as a browser
 test-all: tools
@@ -51,7 +62,7 @@ test-patch-release:
 # with the oldest version of each library that setup.py allows: what we ask of them is what they had then
 OF_LIBRARIES := tests/checks tests/clients tests/formats tests/selfcheck $(filter-out tests/test_project.py,$(wildcard tests/test_*.py)) \
 	tests/probes/test_check_perun.py tests/probes/test_check_occi_vm.py
-oldest: $(OLDEST)/ready
+oldest: $(OLDEST)/ready-oldest
 	$(MAKE) --no-print-directory test VENV=$(OLDEST) WHAT="$(OF_LIBRARIES)"
 
 # a new machine with the other Debian (12 or 13), in a directory: the README's two commands, and that all can be taken back
@@ -122,7 +133,7 @@ $(VENV)/ready-demo: $(SET_UP)
 $(VENV)/ready: $(VENV)/ready-demo
 	scripts/set-up test $(VENV) $(PYTHON)
 
-$(OLDEST)/ready: $(VENV)/ready scripts/oldest-versions
+$(OLDEST)/ready-oldest: $(SET_UP) scripts/oldest-versions $(VENV)/ready
 	scripts/set-up oldest $(OLDEST) $(PYTHON)
 
 tools: $(VENV)/ready
@@ -143,6 +154,10 @@ help:
 	@echo "make demo           a whole federation on this machine, and every probe on every site of it"
 	@echo "make test           all tests; WHAT=tests/probes/test_check_perun.py: these"
 	@echo "make test-all       the same, with what only a few tests want: a browser, PHP, rrdtool, zsh"
+	@echo "make test-busy      all tests three times, beside twenty processes that only count"
+	@echo "make slowest        all tests, and which took longest"
+	@echo "make coverage       which lines and branches no test runs"
+	@echo "make mutation       which changes of the judging code no test notices"
 	@echo "make plan           what each of these would install on this machine, and how large it is"
 	@echo "make clean-machine  take away what they have installed"
 	@echo "make federation     the federation of the demo, left running"
