@@ -125,7 +125,8 @@ class ComputeLifeCycle(Check):
         except Failure:
             yield from self._metrics
             raise
-        attributes |= {occi.TITLE: entry.title, occi.HOSTNAME: entry.title}
+        # rOCCI-server 2.0 refuses a VM without an id (409), which it then replaces as all the others do
+        attributes |= dict.fromkeys((occi.ID, occi.TITLE, occi.HOSTNAME), entry.title)
         ended = self._live(entry, categories, attributes)
         ended = self._end(entry) or ended
         self._metrics.append(Metric("time_total", self.deadline.elapsed(), "s", min=0, context="time"))

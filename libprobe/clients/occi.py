@@ -141,15 +141,16 @@ class OcciClient:
 
         A JSON listing carries titles; where there is none, each VM is asked, the newest (last) first.
         """
+        listing = self._listing()
+        if not all(listed.address for listed in listing):  # pyssf's JSON
+            self._lists_in_json = False
+            listing = self._listing()
         unnamed: list[str] = []
-        for listed in self._listing():
-            address = listed.location or listed.id
-            if not address:
-                continue
+        for listed in listing:
             if title in (listed.title, listed.hostname):
-                return self.own_path(address)
+                return self.own_path(listed.address)
             if not listed.title and not listed.hostname:
-                unnamed.append(address)
+                unnamed.append(listed.address)
         for address in reversed(unnamed):
             try:
                 path = self.own_path(address)

@@ -636,6 +636,15 @@ class Listed(Record):
     title: str | None
     hostname: str | None
 
+    @property
+    def address(self) -> str:
+        """Where it is, or the id that names it below the collection; empty if the listing does not tell.
+
+        An id that is its name as well is what its client has sent: pyssf shows that, and gives the member another
+        address, which its JSON does not tell.
+        """
+        return self.location or (self.id if self.id not in (self.title, self.hostname) else "") or ""
+
 
 def read_listing(body: str, *, headers: Headers = (), media_type: str = TEXT_PLAIN) -> list[Listed]:
     """Return the members of a collection; an empty answer is an empty collection.
@@ -643,10 +652,8 @@ def read_listing(body: str, *, headers: Headers = (), media_type: str = TEXT_PLA
     Raises: BadData if something else than a list came, or one of more than MAX_ENTRIES.
     """
     if _is_json(media_type):
-        listed = [_json_listed(entry) for entry in _json_resources(body)]
-    else:
-        listed = [Listed(location, None, None, None) for location in _text_locations(body, headers, media_type)]
-    return [entry for entry in listed if entry.location or entry.id]
+        return [_json_listed(entry) for entry in _json_resources(body)]
+    return [Listed(location, None, None, None) for location in _text_locations(body, headers, media_type)]
 
 
 def read_locations(body: str, *, headers: Headers = (), media_type: str = TEXT_PLAIN) -> list[str]:
@@ -655,7 +662,7 @@ def read_locations(body: str, *, headers: Headers = (), media_type: str = TEXT_P
     Raises: as `read_listing`.
     """
     listing = read_listing(body, headers=headers, media_type=media_type)
-    return [entry.location or entry.id or "" for entry in listing]
+    return [entry.address for entry in listing if entry.address]
 
 
 def _text_locations(body: str, headers: Headers, media_type: str) -> list[str]:

@@ -102,6 +102,9 @@ OCCI: dict[str, Fault] = {
         "Every URL in an answer carries the authority of `to`.", {"to": "http://internal.invalid:9999"}
     ),
     "relative-location": Fault("Every URL in an answer is a path without scheme and authority."),
+    "client-id": Fault(
+        "A VM created now shows the occi.core.id that its client gave, and lies elsewhere, as pyssf alone has it."
+    ),
     "no-location": Fault("Creating a VM is answered with success that does not say where the VM is."),
     "template-gone": Fault(
         "The template, or any other mixin, with this `term` or identifier is not offered any more.", {"term": None}

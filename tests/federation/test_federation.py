@@ -153,7 +153,8 @@ def test_the_robot_can_log_in_and_create_a_vm(federation: Federation, client: re
         scheme, _, term = identifier.rpartition("#")
         categories.append(f'{term}; scheme="{scheme}#"; class="mixin"')
     body = "".join(f"Category: {category}\n" for category in categories)
-    body += 'X-OCCI-Attribute: occi.core.title="demo"\nX-OCCI-Attribute: occi.compute.hostname="demo"\n'
+    for attribute in ("core.id", "core.title", "compute.hostname"):
+        body += f'X-OCCI-Attribute: occi.{attribute}="demo"\n'
     headers |= {"Content-Type": "text/plain", "Accept": "text/plain"}
     answer = client.post(f"{site.base}/compute/", data=body, headers=headers, timeout=AMPLE_S)
     assert answer.status_code in (200, 201), answer.text

@@ -82,7 +82,7 @@ class Client:
 
     def order(self, *categories: str, title: str = "probe-vm", **attributes: str) -> str:
         lines = [f"Category: {category}" for category in (KIND, *self.templates(), *categories)]
-        given = {"occi.core.title": title, "occi.compute.hostname": title, **attributes}
+        given = {"occi.core.id": title, "occi.core.title": title, "occi.compute.hostname": title, **attributes}
         lines += [f'X-OCCI-Attribute: {name}="{value}"' for name, value in given.items()]
         return "\n".join(lines)
 
@@ -286,7 +286,7 @@ def test_the_query_interface_lists_the_standard(client: Client) -> None:
 def test_text_occi_says_in_headers_what_text_plain_says_in_lines(client: Client) -> None:
     image, size = client.templates()
     categories = ", ".join((KIND, image, size))
-    attributes = 'occi.core.title="a, b", occi.compute.hostname="c"'
+    attributes = 'occi.core.id="d", occi.core.title="a, b", occi.compute.hostname="c"'
     fields = [("Category", categories), ("X-OCCI-Attribute", attributes)]
     answer = client("POST", "/compute/", *fields, Content_Type="text/occi", Accept="text/occi")
     assert answer.status in (200, 201)
@@ -420,6 +420,21 @@ def test_pyssf_takes_the_first_type_it_knows_and_no_parameters(client: Client) -
     assert client("GET", client.vm(), Accept="text/uri-list").status == 400
 
 
+@pytest.mark.parametrize("dialect", ["occi-os", "snf-occi"])
+def test_pyssf_lists_in_json_without_addresses_but_those_of_actions(client: Client) -> None:
+    client.server.faults.on("client-id")
+    path = client.vm()
+    [listed] = json.loads(client("GET", "/compute/", Accept="application/occi+json").body)
+    assert sorted(listed) == ["actions", "attributes", "kind", "links", "mixins"]
+    assert listed["attributes"]["occi.core.id"] == "probe-vm"
+    assert listed["kind"]["term"] == "compute"
+    assert listed["actions"][0]["link"] == f"{path}?action=stop"
+    model = json.loads(client("GET", "/-/", Accept="application/occi+json").body)
+    compute = next(each for each in model if each["term"] == "compute")
+    assert compute["attributes"]["occi.compute.state"] == "immutable"
+    assert "class" not in compute
+
+
 @pytest.mark.parametrize("dialect", ["ooi", "rocci-1.1", "rocci-2.0"])
 def test_the_others_negotiate(client: Client) -> None:
     assert of(client("GET", "/-/", Accept="text/occi;q=0.2,text/plain"), "Content-Type").startswith("text/plain")
@@ -511,13 +526,30 @@ def test_rocci_checks_the_context(client: Client) -> None:
 
 @pytest.mark.parametrize(
     "dialect, status",
-    [("occi-os", 400), ("ooi", 400), ("rocci-1.1", 409), ("rocci-2.0", 400), ("snf-occi", 406)],
+    [("occi-os", 400), ("ooi", 400), ("rocci-1.1", 409), ("rocci-2.0", 409), ("snf-occi", 406)],
 )
 def test_no_image_no_vm(client: Client, status: int) -> None:
     size = client.templates()[1]
-    answer = client("POST", "/compute/", body=f"Category: {KIND}\nCategory: {size}", Content_Type="text/plain")
+    body = f'Category: {KIND}\nCategory: {size}\nX-OCCI-Attribute: occi.core.id="vm"'
+    answer = client("POST", "/compute/", body=body, Content_Type="text/plain")
     assert answer.status == status
+    if client.server.dialect.name == "rocci-2.0":
+        assert answer.body == b"Invalid content: Submitted entity is not compliant with server restrictions"
     assert client.server.vms() == []
+
+
+def test_rocci_20_wants_an_id_though_it_gives_its_own(make: Callable[..., Client]) -> None:
+    client = make("rocci-2.0")
+    body = client.order()
+    refused = 'Invalid content: Attribute "occi.core.id" invalid:'
+    without = "\n".join(line for line in body.splitlines() if "occi.core.id" not in line)
+    answer = client("POST", "/compute/", body=without, Content_Type="text/plain")
+    assert (answer.status, answer.body.decode()) == (409, f"{refused} Value is required but not provided")
+    answer = client("POST", "/compute/", body=body.replace('id="probe-vm"', 'id="/probe"'), Content_Type="text/plain")
+    assert (answer.status, answer.body.decode()[:50]) == (409, refused)
+    assert client.server.vms() == []
+    assert client("POST", "/compute/", body=body, Content_Type="text/plain").status == 201
+    assert [vm.id for vm in client.server.vms()] != ["probe-vm"]
 
 
 def test_json_of_the_standard_creates_a_vm(make: Callable[..., Client]) -> None:
@@ -528,7 +560,7 @@ def test_json_of_the_standard_creates_a_vm(make: Callable[..., Client]) -> None:
         document = {
             "kind": "http://schemas.ogf.org/occi/infrastructure#compute",
             "mixins": [f"{kind.os_scheme}{image}", f"{kind.size_scheme}{size}"],
-            "attributes": {"occi": {"core": {"title": "json"}}},
+            "attributes": {"occi": {"core": {"id": "json", "title": "json"}}},
         }
         body = json.dumps(document if dialect != "rocci-1.1" else {"resources": [document]})
         answer = client("POST", "/compute/", body=body, Content_Type="application/occi+json")

@@ -542,6 +542,13 @@ def test_a_json_listing_carries_titles() -> None:
     assert listing == [occi.Listed(None, VM_ID, "probe-vm", None)]
 
 
+def test_an_id_that_is_the_name_as_well_is_no_address() -> None:
+    """So pyssf lists what was created with an id."""
+    attributes = {"occi.core.id": "egi-sam-1", "occi.core.title": "egi-sam-1"}
+    [listed] = occi.read_listing(json.dumps([{"attributes": attributes}]), media_type=occi.OCCI_JSON)
+    assert (listed.title, listed.address) == ("egi-sam-1", "")
+
+
 @pytest.mark.parametrize(
     ("body", "headers", "media_type", "expected"),
     [

@@ -423,6 +423,29 @@ def test_a_vm_whose_address_is_not_told_is_found_by_its_title(monitor, cloud):
     assert [vm.title for vm in site.occi.vms()] == ["another"]
 
 
+@pytest.mark.parametrize("cloud", ["occi-os", "snf"])
+def test_the_id_that_we_gave_is_no_address(monitor, cloud):
+    """pyssf shows the id that its client sent, and its JSON listing tells no address."""
+    site = monitor.federation.site(cloud)
+    site.faults.on("client-id")
+    site.faults.on("lost-answer", method="POST", path="/compute")
+    report = look(monitor, cloud, "-t", seconds(20))
+    assert report.code == 2
+    assert "POST" in report.first
+    assert len(site.occi.created) == 1
+    assert site.occi.vms() == []
+    assert monitor.remembered() == []
+
+
+def test_the_title_is_sent_as_an_id_that_rocci_takes(monitor):
+    site = monitor.federation.site("rocci2")
+    assert look(monitor, "rocci2").code == 0
+    [posted] = [each.request.body.decode() for each in site.web.requests if each.request.path == "/compute/"]
+    [identifier] = re.findall(r'occi\.core\.id="(.*)"', posted)
+    assert [title for title, _ in site.occi.created] == [identifier]
+    assert re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_-]*", identifier)
+
+
 def test_a_location_that_is_a_strangers_vm_is_never_deleted(monitor, federation):
     site = federation.site("ooi")
     stranger = site.occi.add_foreign("precious", "ops")

@@ -655,7 +655,10 @@ class Pyssf(Dialect):
         lead="\n",
         join_headers=True,
         header_body="OK",
+        pyssf_json=True,
     )
+    media = (TEXT_PLAIN, TEXT_OCCI, URI_LIST, OCCI_JSON)
+    json_media = (OCCI_JSON,)
     ok_body = b"OK"
     collections_need_slash = True
     refuses_head = True
@@ -923,6 +926,7 @@ class Rocci(Dialect):
     def order(self, message: Message, registry: Registry, sizes: Mapping[str, Size], account: Account) -> Order:
         self.check_registered(message, registry)
         self.check_kind(message, model.COMPUTE)
+        self.check_entity(message)
         image = self.select(message, registry, model.OS_TPL)
         size = self.select(message, registry, model.RESOURCE_TPL)
         self.check_templates(message, image, size)
@@ -944,6 +948,9 @@ class Rocci(Dialect):
         hostname = str(message.attributes.get("occi.compute.hostname") or "")
         mixins = [mixin.id for mixin in (image, size) if mixin is not None]
         return Order(title, hostname, chosen, mixins, user_data, public_key)
+
+    def check_entity(self, message: Message) -> None:
+        """Hold what is to be created against its kind. Raises: OcciError."""
 
     def check_templates(self, message: Message, image: Mixin | None, size: Mixin | None) -> None:
         raise NotImplementedError
@@ -1087,10 +1094,19 @@ class Rocci20(Rocci):
             *model.actions(),
         ]
 
+    def check_entity(self, message: Message) -> None:
+        identifier = message.attributes.get("occi.core.id")
+        if identifier is None:
+            trouble = "Value is required but not provided"
+        elif not re.fullmatch(r"[^\W_](?:[^\W_]|-|_)*", str(identifier)):
+            trouble = f'"{identifier}" does not match pattern /^[[:alnum:]]([[:alnum:]]|-|_)*$/'
+        else:
+            return
+        raise OcciError(409, f'Invalid content: Attribute "occi.core.id" invalid: {trouble}')
+
     def check_templates(self, message: Message, image: Mixin | None, size: Mixin | None) -> None:
-        for mixin, related in ((image, "os_tpl"), (size, "resource_tpl")):
-            if mixin is None:
-                raise OcciError(400, f"Invalid content: {related} mixin is missing")
+        if image is None or size is None:
+            raise OcciError(409, "Invalid content: Submitted entity is not compliant with server restrictions")
 
     def attributes(self, machine: Machine, address: str | None, now: float) -> dict[str, Any]:
         attributes = super().attributes(machine, address, now)

@@ -265,6 +265,7 @@ class Style:
     header_body: the body that goes with text/occi.
     nested_json: rOCCI's JSON from before the standard.
     links_to_links: the URI of a link is its own and not its target's.
+    pyssf_json: bare lists, categories in full, and no address but those of actions.
     """
 
     separator: str = "; "
@@ -280,6 +281,7 @@ class Style:
     header_body: str = ""
     nested_json: bool = False
     links_to_links: bool = False
+    pyssf_json: bool = False
 
 
 @dataclass
@@ -408,6 +410,8 @@ class Writer:
     # -- JSON ----------------------------------------------------------------------------------------------
 
     def category_json(self, category: Category) -> dict[str, Any]:
+        if self.style.pyssf_json:
+            return self._pyssf_category(category)
         document: dict[str, Any] = {"term": category.term, "scheme": category.scheme, "title": category.title}
         if category.attributes:
             definitions = {a.name: _definition(a, self.style.nested_json) for a in category.attributes}
@@ -429,13 +433,44 @@ class Writer:
                 document["applies"] = list(category.applies)
         return document
 
-    def model_json(self, categories: Iterable[Category]) -> dict[str, Any]:
+    def _pyssf_category(self, category: Category) -> dict[str, Any]:
+        words = {attribute.name: _pyssf_word(attribute) for attribute in category.attributes}
+        parts = {
+            "title": category.title,
+            "related": list(category.related),
+            "location": category.location,
+            "attributes": words,
+            "actions": list(getattr(category, "actions", ())),
+        }
+        found = {name: part for name, part in parts.items() if part}
+        return {"term": category.term, "scheme": category.scheme, **found}
+
+    def model_json(self, categories: Iterable[Category]) -> dict[str, Any] | list[Any]:
+        if self.style.pyssf_json:
+            return [self.category_json(category) for category in categories]
         classes: dict[type, list[dict[str, Any]]] = {Kind: [], Mixin: [], Action: []}
         for category in categories:
             classes[type(category)].append(self.category_json(category))
         return {"kinds": classes[Kind], "mixins": classes[Mixin], "actions": classes[Action]}
 
+    def _pyssf_entity(self, view: View) -> dict[str, Any]:
+        actions = [
+            {"kind": {"term": term, "scheme": scheme}, "link": f"{self.base_path}{view.path}?action={term}"}
+            for scheme, term in map(split_id, view.actions)
+        ]
+        document: dict[str, Any] = {
+            "kind": self.category_json(view.kind),
+            "mixins": [self.category_json(mixin) for mixin in view.mixins],
+            "actions": actions,
+            "attributes": view.attributes,
+        }
+        if isinstance(view, LinkView):
+            return {**document, "source": view.source[1], "target": view.target[1]}
+        return {**document, "links": [self.entity_json(link) for link in view.links]}
+
     def entity_json(self, view: View) -> dict[str, Any]:
+        if self.style.pyssf_json:
+            return self._pyssf_entity(view)
         document: dict[str, Any] = {"kind": view.kind.id, "id": view.id}
         if view.mixins:
             document["mixins"] = [mixin.id for mixin in view.mixins]
@@ -458,8 +493,10 @@ class Writer:
                 document["rel"] = view.target[0]
         return document
 
-    def collection_json(self, views: Iterable[View], brief: bool) -> dict[str, Any]:
+    def collection_json(self, views: Iterable[View], brief: bool) -> dict[str, Any] | list[Any]:
         """brief: without attributes, mixins and links, as ooi lists."""
+        if self.style.pyssf_json:
+            return [self.entity_json(view) for view in views]
         document: dict[str, Any] = {}
         for view in views:
             entity = self.entity_json(view)
@@ -474,6 +511,12 @@ def _with_property(attribute: Attribute) -> str:
     if attribute.required:
         return f"{attribute.name}{{required}}"
     return attribute.name if attribute.mutable else f"{attribute.name}{{immutable}}"
+
+
+def _pyssf_word(attribute: Attribute) -> str:
+    if attribute.required:
+        return "required"
+    return "muttable" if attribute.mutable else "immutable"  # sic
 
 
 def _definition(attribute: Attribute, capitals: bool) -> dict[str, Any]:

@@ -595,6 +595,9 @@ class _Visit:
         with self.store.lock:
             self._check_ram(order)
             machine = self.server._boot(order, self.account, self.request)
+            given = message.attributes.get("occi.core.id")
+            if given and self._fault("client-id") is not None:
+                machine.attributes["occi.core.id"] = given
             user_mixins = (self.registry.get(identifier) for identifier in message.ids())
             machine.mixins += [m.id for m in user_mixins if isinstance(m, Mixin) and m.user_defined]
             for link, target in zip(message.links, targets, strict=True):
