@@ -126,6 +126,9 @@ class OcciOffer(Check):
         absent = [lack.name for lack in occi_profile.lacking(model, exempt)]
         if absent:
             self.detail(1, f"not offered, and optional: {', '.join(absent)}")
+        excused = occi_profile.excused(model, self._needs)
+        if excused:
+            self.detail(1, f"not announced, as software on pyssf may leave it: {', '.join(excused)}")
         if model.skipped:
             self.detail(1, f"{number_of(model.skipped, 'part')} of the query interface could not be read")
         project = f", project {client.project}" if client.project else ""

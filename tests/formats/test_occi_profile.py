@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -13,11 +14,16 @@ from libprobe.formats import occi, occi_profile
 from libprobe.formats.occi_profile import PROFILE, PUBLIC_KEY, USER_DATA, Lack, Need, context_forms, lacking, needs
 from tests.formats.test_occi import recorded
 
+DATA = Path(__file__).parent.parent / "data" / "occi"
 IDENTIFIERS = [identifier for need in PROFILE for identifier in need.identifiers]
 
 
 def model(*without: str, more: str = "", swapped: str = "") -> occi.Model:
     """Everything that is required, but for the categories with these identifiers."""
+    return occi.read_model([*model_lines(*without, swapped=swapped), *more.splitlines()])
+
+
+def model_lines(*without: str, swapped: str = "") -> list[str]:
     lines = []
     for need in PROFILE:
         for identifier in need.identifiers:
@@ -28,7 +34,7 @@ def model(*without: str, more: str = "", swapped: str = "") -> occi.Model:
     for term, of in (("image", occi.OS_TPL), ("small", occi.RESOURCE_TPL)):
         if term not in without:
             lines.append(f'Category: {term}; scheme="http://example.org/{term}#"; class="mixin"; rel="{of}"')
-    return occi.read_model([*lines, *more.splitlines()])
+    return lines
 
 
 def missing(found: occi.Model, *, optional: list[str] | None = None, required: list[str] | None = None) -> list[str]:
@@ -45,7 +51,41 @@ def test_nothing_is_missing_from_a_model_with_everything():
     assert lacking(model(), needs()) == []
 
 
-@pytest.mark.parametrize("need", [need for need in PROFILE if len(need.identifiers) == 1], ids=lambda need: need.name)
+def test_what_pyssf_announces_is_all_that_there_is_to_announce():
+    """As pyssf 0.4.7 renders it: no core kinds; old snf-occi registers no storage either."""
+    kinds = (DATA / "pyssf" / "query.txt").read_text().splitlines()
+    of_storage = [line for line in kinds if "storage" in line]
+    rest = [line for line in model_lines(occi.ENTITY, occi.RESOURCE, occi.LINK) if 'class="kind"' not in line]
+    assert missing(occi.read_model([*kinds, *rest])) == []
+    without_storage = occi.read_model([*(line for line in kinds if line not in of_storage), *rest])
+    assert missing(without_storage) == []
+    assert occi_profile.excused(without_storage, needs()) == ["entity", "resource", "link", "storage", "storagelink"]
+
+
+def test_what_is_implied_is_missed_where_it_was_required_by_name():
+    found = model(occi.ENTITY, occi.RESOURCE, occi.LINK, occi.STORAGE, occi.STORAGE_LINK)
+    assert missing(found, required=["entity", occi.LINK, "storage"]) == ["entity", "link", "storage"]
+
+
+def test_a_core_kind_is_missed_where_nothing_derives_from_it():
+    assert missing(model(occi.LINK, occi.STORAGE_LINK, occi.NETWORK_INTERFACE)) == [
+        *("link", "storagelink", "networkinterface"),
+    ]
+
+
+@pytest.mark.parametrize("gone", [occi.STORAGE, occi.STORAGE_LINK])
+def test_half_of_the_storage_is_missed_on_pyssf_too(gone):
+    assert missing(model(occi.ENTITY, occi.RESOURCE, occi.LINK, gone)) == [gone.rpartition("#")[2]]
+
+
+CORE_KINDS = (occi.ENTITY, occi.RESOURCE, occi.LINK)
+
+
+@pytest.mark.parametrize(
+    "need",
+    [need for need in PROFILE if len(need.identifiers) == 1 and need.identifiers[0] not in CORE_KINDS],
+    ids=lambda need: need.name,
+)
 def test_each_category_is_missed_by_its_name_and_can_be_made_optional(need):
     found = model(*need.identifiers)
     assert lacking(found, needs()) == [Lack(need.name, False)]
@@ -84,9 +124,15 @@ def test_what_is_required_beyond_the_profile_may_be_any_category():
 
 
 def test_all_that_is_missing_is_found_in_the_order_of_the_profile():
-    found = occi.read_model(['Category: compute; scheme="http://schemas.ogf.org/occi/infrastructure#"; class="kind"'])
+    entity = 'Category: entity; scheme="http://schemas.ogf.org/occi/core#"; class="kind"'
+    compute = 'Category: compute; scheme="http://schemas.ogf.org/occi/infrastructure#"; class="kind"'
+    assert missing(occi.read_model([entity, compute])) == [
+        *("link", "storage", "network", "storagelink", "networkinterface"),
+        *("os_tpl", "image template", "resource_tpl", "size template", "user_data", "public_key"),
+    ]
+    found = occi.read_model([compute])
     assert missing(found) == [
-        *("entity", "resource", "link", "storage", "network", "storagelink", "networkinterface"),
+        *("link", "network", "networkinterface"),
         *("os_tpl", "image template", "resource_tpl", "size template", "user_data", "public_key"),
     ]
 

@@ -15,7 +15,7 @@ from tests.pace import AMPLE_S, Watch, seconds, timer_was_first, until
 
 PROBE = "check_occi_context"
 CLOUDS = ["occi-os", "ooi", "rocci", "snf", "rocci2"]
-COUNTS = {"occi-os": (8, 14, 3, 5), "ooi": (9, 19, 3, 5), "rocci": (8, 12, 3, 3), "snf": (8, 12, 3, 3)}
+COUNTS = {"occi-os": (5, 14, 3, 5), "ooi": (9, 19, 3, 5), "rocci": (8, 12, 3, 3), "snf": (3, 12, 3, 3)}
 COUNTS["rocci2"] = (8, 14, 3, 3)
 S = "http://schemas.ogf.org/occi/"
 OLD_USER_DATA = "http://schemas.openstack.org/compute/instance#user_data"
@@ -121,9 +121,9 @@ def test_all_that_is_missing_is_named_in_one_sentence(monitor):
     )
     assert (report.code, report.err) == (2, "")
     assert report.performance["kinds"] == "6;;;0"
-    report = announces(monitor, kind("compute"))
+    report = announces(monitor, kind("entity", f"{S}core#"))
     assert report.first.endswith(
-        "does not offer entity, resource, link, storage, network, storagelink, networkinterface, os_tpl, "
+        "does not offer resource, link, compute, storage, network, storagelink, networkinterface, os_tpl, "
         "image template, resource_tpl, size template, user_data or 1 more"
     )
 
@@ -165,6 +165,15 @@ def test_what_is_optional_may_be_missing_and_v_says_that_it_is(monitor):
     assert report.code == 0, report.out
     assert "not offered, and optional: storage, storagelink" in report.lines
     assert monitor.run(PROBE, "-u", site.base, *options[:2]).first.endswith("does not offer storagelink")
+
+
+@pytest.mark.parametrize(("cloud", "left_out"), [("occi-os", ""), ("snf", ", storage, storagelink")])
+def test_what_software_on_pyssf_does_not_announce_is_held_against_no_site(monitor, cloud, left_out):
+    report = look(monitor, cloud, "-v")
+    assert report.code == 0, report.out
+    assert f"not announced, as software on pyssf may leave it: entity, resource, link{left_out}" in report.lines
+    report = look(monitor, cloud, "--require", "resource")
+    assert (report.code, report.first.rpartition(": ")[2]) == (2, "does not offer resource")
 
 
 def test_what_is_required_by_an_option_is_critical(monitor):

@@ -702,6 +702,7 @@ class Pyssf(Dialect):
         return f"The following category is not registered within this service (See Query interfaces): {identifier}"
 
     def _pyssf_categories(self, templates: Templates, user_data_at: str, public_key_at: str) -> list[Category]:
+        """Return what the application registers, of which none registers the core kinds."""
         kinds = [
             replace(kind, location={"networkinterface": "/network/interface/"}.get(kind.term, kind.location))
             if kind.term != "storagelink"
@@ -709,7 +710,6 @@ class Pyssf(Dialect):
             for kind in model.infrastructure_kinds("1.1", omit=("save",))
         ]
         return [
-            *model.core_kinds(),
             *kinds,
             *model.network_mixins("/network/"),
             *model.template_mixins(),
@@ -842,7 +842,9 @@ class SnfOcci(Pyssf):
         return self._template(self.size_scheme, size.name, model.RESOURCE_TPL, values)
 
     def categories(self, templates: Templates) -> list[Category]:
-        return self._pyssf_categories(templates, "/mixins/user_data/", "/mixins/public_key/")
+        registered = self._pyssf_categories(templates, "/mixins/user_data/", "/mixins/public_key/")
+        of_storage = (model.STORAGE, model.STORAGELINK)
+        return [each for each in registered if each.id not in of_storage and each.scheme != model.STORAGE_ACTION]
 
     def new_id(self) -> str:
         return str(self.number())
