@@ -148,6 +148,9 @@ def tls_context(judge: Callable[[ssl.SSLSocket], None] | None = None) -> ssl.SSL
 
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.minimum_version = ssl.TLSVersion.TLSv1_2
+    # a server may ask for our certificate when it knows the path (Apache's <Location> SSLVerifyClient); without this
+    # in our greeting it may not with TLS 1.3, and answers 403
+    context.post_handshake_auth = True
     context.sslsocket_class = TlsSocket
     return context
 

@@ -44,6 +44,10 @@ WIRE: dict[str, Fault] = {
         {"interval": 1.0},
         before_request=True,
     ),
+    "certificate-by-path": Fault(
+        "Ask for a client certificate, and insist on one, when a request for `path` comes, and not in the handshake:"
+        " with TLS 1.3 alone, to be switched on before the connection is made."
+    ),
     "mute": Fault("Read the request and never answer it; it is not handled."),
     "close-request": Fault("Close the connection after the request was read; it is not handled."),
     "reset": Fault("Reset the connection (TCP RST) after the request was read; it is not handled."),

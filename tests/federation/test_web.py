@@ -533,3 +533,23 @@ def test_slow_waits_before_and_late_after_the_application(server: WebServer, fau
                 until(lambda: app.handled)
         assert bool(app.handled) is early
         faults.clear()
+
+
+# -- a certificate that a path wants ----------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("allowed", "status"), [(True, 200), (False, 403)])
+def test_a_path_gets_a_certificate_from_whom_it_may_ask(federation, allowed: bool, status: int) -> None:
+    site = federation.site("rocci")
+    site.faults.on("certificate-by-path", path="/-/")
+    context = ssl.create_default_context(capath=str(federation.ca_directory))
+    context.post_handshake_auth = allowed
+    context.load_cert_chain(federation.environment()["X509_USER_PROXY"])
+    connection = http.client.HTTPSConnection("localhost", site.web.port, context=context, timeout=AMPLE_S)
+    with contextlib.closing(connection):
+        for path, expected in (("/elsewhere", 401), ("/-/", status)):
+            connection.request("GET", path)
+            answer = connection.getresponse()
+            said = answer.read()
+            assert answer.status == expected
+    assert (b"Cannot perform Post-Handshake Authentication" in said) is not allowed

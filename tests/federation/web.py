@@ -10,6 +10,7 @@ import contextlib
 import email.utils
 import functools
 import http
+import select
 import socket
 import ssl
 import struct
@@ -40,6 +41,17 @@ LOGIN_PAGE = b"""<!DOCTYPE html>
 <input name="user"><input name="password" type="password"><button>Sign in</button>
 </form></body></html>
 """
+
+NOT_ASKED_FOR = b"""<!DOCTYPE HTML PUBLIC "-//W3C//DTD HTML 4.01//EN" "http://www.w3.org/TR/html4/strict.dtd">
+<html><head>
+<title>403 Forbidden</title>
+</head><body>
+<h1>Forbidden</h1>
+<p>You don't have permission to access this resource.Reason: Cannot perform Post-Handshake Authentication.<br />
+</p>
+</body></html>
+"""
+"""What Apache 2.4.71 says where a path wants a certificate for which it may not ask."""
 
 # The short names OpenSSL gives to the attributes of a subject; all others appear as their object identifier.
 _SHORT_NAMES = {
@@ -187,6 +199,7 @@ class WebServer:
         context.options |= ssl.OP_NO_TICKET
         context.num_tickets = 0
         self._context = context
+        self.verify_mode = context.verify_mode
 
     def start(self) -> None:
         if self._acceptor is not None:
@@ -337,6 +350,9 @@ class _Connection:
             self.stream.close()
 
     def _handshake(self, context: ssl.SSLContext, drip_interval: float | None) -> ssl.SSLSocket:
+        asks_later = self.faults.get("certificate-by-path") is not None
+        context.post_handshake_auth = asks_later
+        context.verify_mode = ssl.CERT_REQUIRED if asks_later else self.server.verify_mode
         if drip_interval is None:
             return context.wrap_socket(self.sock.dup(), server_side=True)
         inner, outer = socket.socketpair()
@@ -387,6 +403,9 @@ class _Connection:
 
     def _replacement(self, request: Request) -> Response | None:
         """Return the answer of a fault that keeps the request from the application."""
+        if self._take("certificate-by-path", request) is not None and not self._ask_for_certificate():
+            return Response(403, [("Content-Type", "text/html; charset=iso-8859-1")], NOT_ASKED_FOR)
+        request.peer = self.peer
         if (fault := self._take("status", request)) is not None:
             fields = {"Content-Type": "text/plain", **fault["headers"]}
             code = fault["code"]
@@ -450,6 +469,31 @@ class _Connection:
                 promise = _rendered(Response(response.status, [("Content-Length", "1024")]), "GET", close)[0]
                 self._write(head + body[: len(body) // 2] if len(body) > 1 else promise)
             raise _Closed(name)
+
+    def _ask_for_certificate(self) -> bool:
+        """Ask for it within the connection and wait until it is there; False if the client's greeting allows no such.
+
+        Raises: ssl.SSLError for one that is not accepted; the client has got an alert.
+        """
+        stream = self.stream
+        if self.peer is not None or not isinstance(stream, ssl.SSLSocket):
+            return self.peer is not None
+        try:
+            stream.verify_client_post_handshake()
+        except ssl.SSLError:
+            return False
+        stream.do_handshake()  # sends the question; the answer is read together with whatever comes next
+        stream.setblocking(False)
+        try:
+            while not stream.getpeercert(binary_form=True):
+                try:
+                    self._recv()
+                except ssl.SSLWantReadError:
+                    select.select([stream], [], [], 0.1)
+        finally:
+            stream.settimeout(None)
+        self.peer = _peer(stream)
+        return True
 
     # -- the wire ----------------------------------------------------------------------------------
 
