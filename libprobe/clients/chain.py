@@ -152,14 +152,16 @@ def _issuer(certificate: bytes, candidates: list[bytes], *, is_trusted: bool) ->
         return candidates[0]
     if not candidates:
         return None
-    from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
+    from cryptography.exceptions import UnsupportedAlgorithm
     from cryptography.x509 import load_der_x509_certificate
+
+    from libprobe.formats import signatures
 
     with quiet():
         for each in candidates:
             try:
-                load_der_x509_certificate(certificate).verify_directly_issued_by(load_der_x509_certificate(each))
-                return each
-            except (InvalidSignature, ValueError, TypeError, UnsupportedAlgorithm):
+                if signatures.is_by(load_der_x509_certificate(certificate), load_der_x509_certificate(each)):
+                    return each
+            except (BadData, Misconfigured, ValueError, TypeError, UnsupportedAlgorithm):
                 continue
     return None

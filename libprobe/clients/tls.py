@@ -37,7 +37,7 @@ _SELF_SIGNED = (18, 19)
 _NO_ISSUER = (2, 20, 21)
 _REVOKED = 23
 _NAME_MISMATCH = (62, 64)
-_WEAK = {66: "its key", 67: "the key of a CA above it", 68: "the signature of a CA above it"}
+_WEAK = {66: "its key", 67: "the key of a CA above it", 68: "its signature, or that of a CA above it,"}
 
 _OURS = frozenset(
     {"no protocols available", "no ciphers available", "no cipher match", "no suitable groups", "internal error"}

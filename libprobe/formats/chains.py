@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from libprobe import means
 from libprobe.failures import BadData, Misconfigured
-from libprobe.formats import crl, dn
+from libprobe.formats import crl, dn, signatures
 from libprobe.formats.x509 import DRAFT_PROXY_CERT_INFO, PROXY_CERT_INFO
 from libprobe.records import Record
 from libprobe.text import duration
@@ -35,7 +35,6 @@ _UNDERSTOOD = frozenset(
         "2.5.29.31",
     }
 )
-_WEAK = ("sha1", "md5")
 
 
 class Revocations(Record):
@@ -99,14 +98,9 @@ def _verified(
             raise BadData(_no_issuer(certificate, bool(anchors)))
         _expect_valid(certificate, now, ours=False)
         _expect_known_extensions(certificate)
-        if (
-            not allow_sha1
-            and certificate.signature_hash_algorithm
-            and certificate.signature_hash_algorithm.name in _WEAK
-        ):
+        if not allow_sha1 and signatures.digest(certificate) == signatures.WEAK:
             raise BadData(
-                f"the certificate {_words(certificate)} is signed with "
-                f"{certificate.signature_hash_algorithm.name.upper()}, which can be forged",
+                f"the certificate {_words(certificate)} is signed with SHA1, which can be forged",
                 remedy="accept it with --allow-sha1",
             )
         _expect_issuer(issuer, below=len(chain) - 1, ours=anchored)
@@ -120,16 +114,14 @@ def _verified(
 
 def _issuer_of(certificate: x509.Certificate, candidates: Iterable[x509.Certificate]) -> x509.Certificate | None:
     """The one of several certificates whose name and key a certificate was issued with."""
-    from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
-
     for candidate in candidates:
         if candidate.subject != certificate.issuer:
             continue
         try:
-            certificate.verify_directly_issued_by(candidate)
-            return candidate
-        except (InvalidSignature, ValueError, TypeError, UnsupportedAlgorithm):
-            continue
+            if signatures.is_by(certificate, candidate):
+                return candidate
+        except BadData as error:
+            raise BadData(f"the certificate {_words(certificate)} is {error.sentence}") from None
     return None
 
 
@@ -218,7 +210,13 @@ def revoked_on(
     from cryptography.x509 import DeltaCRLIndicator, IssuingDistributionPoint
 
     listed, path = found
-    if not listed.is_signature_valid(issuer.public_key()):  # type: ignore[arg-type]
+    try:
+        is_of_issuer = signatures.is_by(listed, issuer)
+    except BadData as error:
+        raise Misconfigured(
+            f"the CRL {path} is {error.sentence}", remedy="ask its CA for one that is signed with SHA-256"
+        ) from None
+    if not is_of_issuer:
         raise Misconfigured(f"the CRL {path} is not signed by {_words(issuer)}", remedy=crl.FETCH)
     fault = crl.fault(path, listed.last_update_utc, listed.next_update_utc, now)
     if fault:

@@ -116,6 +116,15 @@ def test_of_two_cas_of_one_name_the_one_whose_key_it_is(authority, tmp_path):
     assert found == ([der(host.certificate), der(authority.ca_certificate)], True)
 
 
+def test_an_issuer_that_signs_with_sha1_is_found_among_several(authority, middle):
+    other = authority.intermediate("Issuing CA")
+    own = der(authority.host(["localhost"], issuer=middle, digest="sha1").certificate)
+    sent = [der(each.certificate) for each in (other, middle)]
+    of_root = [der(authority.ca_certificate)]
+    found = chain.found(own, lambda name: of_root if b"Issuing" not in name else [], lambda: sent)
+    assert found == ([own, sent[1], *of_root], True)
+
+
 def test_what_is_sent_counts_only_if_the_certificate_was_issued_with_its_key(authority, middle):
     """The second look is at a connection that nobody has verified."""
     host = authority.host(["localhost"], issuer=middle)

@@ -59,6 +59,14 @@ VOMS_CERTIFICATES = "1.3.6.1.4.1.8005.100.100.10"
 AUTHORITY_KEY_IDENTIFIER = "2.5.29.35"
 NO_REVOCATION_AVAILABLE = "2.5.29.56"
 SHA256_WITH_RSA = "1.2.840.113549.1.1.11"
+SIGNATURES = {
+    (True, "md5"): "1.2.840.113549.1.1.4",
+    (True, "sha1"): "1.2.840.113549.1.1.5",
+    (True, "sha256"): SHA256_WITH_RSA,
+    (False, "sha1"): "1.2.840.10045.4.1",
+    (False, "sha256"): "1.2.840.10045.4.3.2",
+}
+"""By whether the key is RSA, else elliptic, and the hash."""
 
 _SHORT_NAMES = {
     NameOID.COUNTRY_NAME: "C",
@@ -123,7 +131,7 @@ def _name(*parts: tuple[x509.ObjectIdentifier, str]) -> x509.Name:
 
 @dataclass(frozen=True)
 class Credential:
-    """A certificate and its key in one PEM file."""
+    """A certificate and its key in one PEM file. weak: OpenSSL's default security level refuses it."""
 
     path: Path
     certificate: x509.Certificate
@@ -271,8 +279,9 @@ class Authority:
         last_update: timedelta = timedelta(hours=-1),
         next_update: timedelta = timedelta(days=7),
         extension: x509.ExtensionType | None = None,
+        digest: str = "sha256",
     ) -> bytes:
-        """Return a CRL of this CA in PEM. The times are counted from now."""
+        """Return a CRL of this CA in PEM. The times are counted from now; digest: see `signed_again`."""
         end = self.now + next_update
         builder = (
             x509.CertificateRevocationListBuilder()
@@ -285,7 +294,10 @@ class Authority:
             builder = builder.add_extension(extension, critical=True)
         for entry in revoked:
             builder = builder.add_revoked_certificate(entry)
-        return builder.sign(self._ca.key, hashes.SHA256()).public_bytes(serialization.Encoding.PEM)
+        made = builder.sign(self._ca.key, hashes.SHA256())
+        if digest != "sha256":
+            made = x509.load_der_x509_crl(signed_again(made, self._ca.key, digest))
+        return made.public_bytes(serialization.Encoding.PEM)
 
     def directory_with(self, path: Path, crl: bytes | None) -> Path:
         """Make another machine's CA directory, with another CRL of this CA or without one; returns it."""
@@ -325,6 +337,7 @@ class Authority:
         weak: bool = False,
         alternative_names: bool | str = True,
         key: PrivateKey | None = None,
+        digest: str = "sha256",
     ) -> Credential:
         """Issue a host certificate; the first name is the CN.
 
@@ -333,6 +346,7 @@ class Authority:
         weak: a 1024-bit RSA key, refused at OpenSSL's default security level 2.
         alternative_names: False leaves the names in the CN alone, as grid hosts of 2015 often did; "addresses" has
             the addresses beside it only.
+        digest: see `signed_again`.
         """
         key = key or (rsa.generate_private_key(65537, 1024) if weak else ec.generate_private_key(ec.SECP256R1()))
         subject = _name((NameOID.ORGANIZATION_NAME, "Hosts"), (NameOID.COMMON_NAME, names[0]))
@@ -363,9 +377,11 @@ class Authority:
             general_names += [x509.IPAddress(ipaddress.ip_address(ip)) for ip in ips]
             builder = builder.add_extension(x509.SubjectAlternativeName(general_names), critical=False)
         certificate = builder.sign(signing_key, hashes.SHA256())
+        if digest != "sha256":
+            certificate = x509.load_der_x509_certificate(signed_again(certificate, signing_key, digest))
         path = self.directory / "hosts" / f"{names[0]}-{next(self._counter)}.pem"
         _write(path, _pem(certificate) + _pem_key(key) + (_pem(between.certificate) if between else b""), 0o600)
-        return Credential(path, certificate, key, weak)
+        return Credential(path, certificate, key, weak or digest != "sha256")
 
     def host_variant(self, variant: str, names: Sequence[str]) -> Credential:
         """Issue a host certificate with one of the faults of HOST_VARIANTS."""
@@ -706,6 +722,30 @@ def _read_attribute_certificate(encoded: der.Element) -> VomsAttributes:
 
 
 # -- small pieces -----------------------------------------------------------------------------------------
+
+
+def signed_again(
+    signed: x509.Certificate | x509.CertificateRevocationList, key: PrivateKey, digest: str, *, within: str = ""
+) -> bytes:
+    """Return a certificate or CRL in DER, signed with a hash that `cryptography` signs with no more.
+
+    digest: `sha1` or `md5`. within: the hash that it names of itself, where that is another than stands beside the
+    signature.
+    """
+    made = {"sha1": hashes.SHA1(), "md5": hashes.MD5(), "sha256": hashes.SHA256()}
+
+    def algorithm(name: str) -> bytes:
+        identifier = der.object_identifier(SIGNATURES[isinstance(key, rsa.RSAPrivateKey), name])
+        return der.sequence(identifier, der.null()) if isinstance(key, rsa.RSAPrivateKey) else der.sequence(identifier)
+
+    to_be_signed, old, _ = der.element(signed.public_bytes(serialization.Encoding.DER)).children()
+    parts = [algorithm(within or digest) if each == old else each.encoding for each in to_be_signed.children()]
+    data = der.sequence(*parts)
+    if isinstance(key, rsa.RSAPrivateKey):
+        signature = key.sign(data, padding.PKCS1v15(), made[digest])
+    else:
+        signature = key.sign(data, ec.ECDSA(made[digest]))
+    return der.sequence(data, algorithm(digest), der.bits(signature))
 
 
 def _rsa_key() -> rsa.RSAPrivateKey:

@@ -13,12 +13,14 @@ import pytest
 from tests import planted
 from tests.federation import appdb as images
 from tests.federation import gocdb as pi
+from tests.federation.authority import Authority
 from tests.federation.web import WebServer
 from tests.formats.signing import signed
 from tests.pace import Watch, seconds
 
 PROBE = "check_appdb_update"
 HOST = "appdb.fedcloud.test"
+CA = "/DC=test/DC=fedcloud/CN=FedCloud Test CA"
 SIGNER = "/DC=test/DC=fedcloud/O=Hosts/CN=appdb.fedcloud.test"
 TOKEN = planted.plain_secret()
 
@@ -243,6 +245,47 @@ def test_sha1_is_refused_unless_accepted(look, appdb, url):
         f"AppDB-Update CRITICAL - {url}: it is signed with SHA1, which can be forged (accept it with --allow-sha1)"
     )
     assert look("--allow-sha1").code == 0
+
+
+@pytest.mark.parametrize(
+    ("digest", "of_another", "refused", "code_if_allowed"),
+    [
+        (
+            "sha1",
+            False,
+            f"the certificate {SIGNER} is signed with SHA1, which can be forged (accept it with --allow-sha1)",
+            0,
+        ),
+        ("sha1", True, f"the certificate {SIGNER} was not made with the key of its CA {CA}", 2),
+        ("md5", False, f"the certificate {SIGNER} is signed with MD5, which can be forged", 2),
+    ],
+)
+def test_a_certificate_of_a_ca_that_signs_with_sha1_is_told_from_a_forged_one(
+    look, appdb, url, federation, tmp_path, digest, of_another, refused, code_if_allowed
+):
+    authority = Authority(tmp_path / "forger") if of_another else federation.authority
+    signer = authority.host([HOST], digest=digest)
+    content = appdb.document().replace(b"\n", b"\r\n")
+    appdb.body = images.clear_signed(content, images.sign(content, signer, detached=True))[1]
+    report = look()
+    assert (report.code, report.err) == (2, "")
+    assert report.first == f"AppDB-Update CRITICAL - {url}: {refused}"
+    accepting = look("--allow-sha1")
+    assert accepting.code == code_if_allowed, accepting.out
+    if code_if_allowed:
+        assert accepting.first == report.first
+
+
+def test_a_revoked_signer_of_a_ca_that_signs_its_crl_with_sha1_is_critical(look, appdb, url, federation, tmp_path):
+    authority = federation.authority
+    listed = authority.crl([authority.entry(appdb.signer.certificate)], digest="sha1")
+    server = authority.host([HOST, "localhost"])
+    federation.service("appdb").web.use_context(authority.server_context(server))
+    report = look("--ca-path", authority.directory_with(tmp_path / "ca", listed))
+    assert (report.code, report.err) == (2, "")
+    assert re.fullmatch(
+        rf"AppDB-Update CRITICAL - {url}: the certificate {SIGNER} was revoked on \d{{4}}-\d\d-\d\d", report.first
+    )
 
 
 def test_a_copy_with_other_line_ends_still_fits(look, appdb):

@@ -11,6 +11,7 @@ import pytest
 from cryptography import x509
 
 from tests.conftest import Monitor, Report
+from tests.federation.authority import Authority
 from tests.federation.stomp_responder import Responder
 from tests.machine import lacking
 
@@ -89,6 +90,49 @@ def test_without_a_crl_and_with_one_that_does_not_list_it_the_certificate_is_goo
     for number, crl in enumerate((None, authority.crl(), authority.crl([authority.entry(other)]))):
         report = look(authority.directory_with(tmp_path / f"ca{number}", crl))
         assert (report.code, report.err) == (0, ""), report.first
+
+
+def test_a_crl_signed_with_sha1_is_as_good_as_any(service, federation, tmp_path):
+    """Some grid CAs sign so still."""
+    certificate, look, begins = service
+    authority = federation.authority
+    for number, (revoked, code) in enumerate((([authority.entry(certificate)], 2), ([], 0))):
+        report = look(authority.directory_with(tmp_path / f"ca{number}", authority.crl(revoked, digest="sha1")))
+        assert (report.code, report.err) == (code, ""), report.first
+        if revoked:
+            said = (
+                rf"{re.escape(begins.replace('STATUS', 'CRITICAL'))}: certificate is revoked, since \d{{4}}-\d\d-\d\d"
+            )
+            assert re.fullmatch(said, report.first), report.first
+
+
+@pytest.mark.parametrize(
+    ("digest", "of_another", "said"),
+    [
+        ("sha1", True, r"is not signed by /DC=test/DC=fedcloud/CN=FedCloud Test CA \(run fetch-crl\)"),
+        ("md5", False, r"is signed with MD5, which can be forged \(ask its CA for one that is signed with SHA-256\)"),
+    ],
+)
+def test_a_crl_that_proves_nothing_is_told_with_its_own_reason(monitor, tmp_path, digest, of_another, said):
+    site = monitor.federation.site("ooi")
+    authority = monitor.federation.authority
+    signer = Authority(tmp_path / "forger") if of_another else authority
+    crl = signer.crl([authority.entry(site.credential.certificate)], digest=digest)
+    report = monitor.run("check_occi_vm", "-u", site.url, "--ca-path", authority.directory_with(tmp_path / "ca", crl))
+    assert (report.code, report.err) == (3, "")
+    assert re.search(rf": certificate cannot be judged: the CRL \S+\.r0 {said}$", report.first), report.first
+
+
+def test_a_server_s_certificate_signed_with_sha1_is_told_as_too_weak(monitor):
+    site = monitor.federation.site("ooi")
+    authority = monitor.federation.authority
+    site.web.use_context(authority.server_context(authority.host(["localhost"], digest="sha1")))
+    report = monitor.run("check_endpoint_tcp", "-H", "localhost", "-p", site.web.port, "--tls")
+    assert (report.code, report.err) == (2, "")
+    assert report.first.endswith(
+        ": certificate not accepted: its signature, or that of a CA above it, is too weak for TLS today"
+        " (request a new one)"
+    )
 
 
 def test_another_fault_of_the_certificate_comes_before_a_crl_of_ours(monitor, tmp_path):
