@@ -6,7 +6,6 @@ from contextlib import suppress
 
 from libprobe import credentials
 from libprobe.clients import tls
-from libprobe.clients.http import HttpClient
 from libprobe.failures import BadData, Misconfigured, OwnCredential
 from libprobe.records import Record
 from libprobe.state import files
@@ -17,6 +16,7 @@ if TYPE_CHECKING:
     import argparse
     from collections.abc import Callable
 
+    from libprobe.clients.http import HttpClient
     from libprobe.clients.occi import OcciClient
     from libprobe.deadline import Deadline
 
@@ -78,6 +78,8 @@ def _plain_hosts(args: argparse.Namespace, base: str) -> frozenset[str]:
 
 def http(args: argparse.Namespace, deadline: Deadline, certificate: credentials.Credential | None = None) -> HttpClient:
     """An HTTP client as the options and the settings say, presenting a certificate if there is one."""
+    from libprobe.clients.http import HttpClient
+
     settings = args.settings
     return HttpClient(
         deadline,

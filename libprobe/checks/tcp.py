@@ -9,7 +9,7 @@ from nagiosplugin import Metric
 from libprobe.checks.base import Check, judged
 from libprobe.clients import sockets
 from libprobe.clients.exchange import Exchange
-from libprobe.failures import WARNING, BadData, Failure, Misconfigured, OwnCredential
+from libprobe.failures import WARNING, BadData, Failure, Misconfigured, OwnCredential, Rejected
 from libprobe.records import Record
 from libprobe.text import duration
 
@@ -98,46 +98,83 @@ def _read_registered(chosen: ServiceEndpoint, default: int | None) -> tuple[str,
     return address.host, port
 
 
-class Trust(Record):
-    """TLS settings, and the CA directory or bundle that they are of, None for the system's."""
+class Manner(Record):
+    """How a handshake is done.
+
+    trust:    the CA directory or bundle of the context, None for the system's.
+    presents: what we present, in words; empty for nothing. is_named: whether an option says so.
+    lacks:    why the monitor's own certificate is not presented, where there is one.
+    """
 
     context: SSLContext
-    path: str | None
+    trust: str | None
+    presents: str = ""
+    is_named: bool = False
+    lacks: str = ""
 
 
-def tls_trust(args: argparse.Namespace) -> Trust | None:
-    """Whom we trust, as the options and the settings have it; None without --tls. Raises: Misconfigured."""
+def tls_manner(args: argparse.Namespace, deadline: Deadline) -> Manner | None:
+    """Whom we trust and who we are, as the options and the settings have it; None without --tls.
+
+    The monitor's own certificate that is no good is no hindrance: most servers ask for none.
+    Raises: Misconfigured; OwnCredential for a certificate that is named by an option.
+    """
     if not args.tls:
         return None
+    from datetime import UTC, datetime
+
+    from libprobe import access
     from libprobe.clients import tls
 
     path = tls.ca_path(args.ca_path, args.settings.get("tls", "ca_path"))
-    return Trust(tls.context(path), path)
+    try:
+        own = access.find_certificate(args)
+        if own:
+            own.require(now=datetime.now(UTC), seconds=deadline.remaining())
+            return Manner(tls.context(path, own), path, own.words(), bool(args.cert))
+    except OwnCredential as failure:
+        if args.cert:
+            raise
+        return Manner(tls.context(path), path, lacks=str(failure))
+    return Manner(tls.context(path), path)
+
+
+class Shown(Record):
+    """What a server's certificate says of itself, and the chain by which it was accepted.
+
+    not_after: seconds since the epoch.
+    """
+
+    names: list[str]
+    has_dns_name: bool
+    not_after: float
+    chain: Chain
 
 
 class TcpConnect(Check):
     """Connects to the first address of a name that answers, closes the connection again.
 
     family:  socket.AF_INET or AF_INET6 to try those addresses only.
-    trust:   with which a handshake is done, None to do none.
+    manner:  in which a handshake is done, None to do none.
     Yields: connect_time (s) of the address that answered, resolve_time (s); with TLS handshake_time (s) and
     certificate_lifetime (s), which is that of whichever certificate of the chain ends first; a WARNING for each address
     of the name before it that did not answer, and for a certificate that names the host in its CN only.
     """
 
-    def __init__(self, target: Target, deadline: Deadline, *, family: int = 0, trust: Trust | None = None) -> None:
+    def __init__(self, target: Target, deadline: Deadline, *, family: int = 0, manner: Manner | None = None) -> None:
         super().__init__(deadline)
         self.target = target
         self.subject = f"{target.host} port {target.port}"
         self._family = family
-        self._trust = trust
+        self._manner = manner
         self.facts["notes"] = "".join(f"; {note}" for note in target.notes)
         self.provisos = target.notes
 
     def measure(self) -> Iterator[Metric]:
         host, port = self.target.host, self.target.port
         began = time.monotonic()
-        exchange = Exchange(self.subject, host, port, self.deadline)
+        presents = bool(self._manner and self._manner.presents)
+        exchange = Exchange(self.subject, host, port, self.deadline, has_credential=presents)
         addresses = sockets.resolve(exchange, family=self._family)
         resolve_time = time.monotonic() - began
         failures: list[Failure] = []
@@ -152,8 +189,8 @@ class TcpConnect(Check):
             yield Metric("connect_time", connection.connect_time, "s", min=0)
             yield Metric("resolve_time", resolve_time, "s", min=0, context="time")
             yield from self._judge_others(failures)
-            if self._trust:
-                yield from self._handshake(connection, self._trust, exchange)
+            if self._manner:
+                yield from self._handshake(connection, self._manner, exchange)
 
     def _judge_others(self, failures: list[Failure]) -> Iterator[Metric]:
         """An address that the name publishes and nobody answers at costs users time; one that we have no route
@@ -164,48 +201,86 @@ class TcpConnect(Check):
             else:
                 yield judged(WARNING, f"{failure.sentence}; {self.subject} accepts connections")
 
-    def _handshake(self, connection: sockets.DeadlineSocket, trust: Trust, exchange: Exchange) -> Iterator[Metric]:
+    def _handshake(self, connection: sockets.DeadlineSocket, manner: Manner, exchange: Exchange) -> Iterator[Metric]:
+        from ssl import cert_time_to_seconds
+
         from libprobe.clients import chain, tls
 
         began = time.monotonic()
         try:
-            secured = tls.secure(connection, trust.context, exchange)
-        except OwnCredential:  # only said of a server that has shown its certificate, which was accepted
-            self.facts["tls"] = ", with a good certificate, and wants one of ours"
-            self.detail(1, "the endpoint wants a client certificate, and this probe has none: no lifetime to be read")
+            secured = tls.secure(connection, manner.context, exchange)
+        except (OwnCredential, Rejected) as refusal:
+            yield from self._judge_refused(refusal, manner, exchange)
             return
         with secured:
             seconds = time.monotonic() - began
-            certificate = secured.getpeercert() or {}
+            certificate: Mapping[str, Any] = secured.getpeercert() or {}
             cipher = secured.cipher()
-            accepted = chain.accepted(secured, trust.path)
+            accepted = chain.accepted(secured, manner.trust)
             self.detail(1, f"TLS: {secured.version()}, {cipher[0] if cipher else 'unknown cipher'}")
-        names = [str(entry[1]) for entry in certificate.get("subjectAltName", ())]
-        self.detail(1, f"certificate: for {', '.join(names[:10]) or 'no alternative names'}")
-        self.detail(1, f"certificate: valid until {certificate['notAfter']}")
-        left, whose = self._soonest_end(accepted, str(certificate["notAfter"]))
-        self.facts.update(whose=whose, tls=f", {whose} valid for {duration(left)}")
+        alternative = certificate.get("subjectAltName", ())
+        shown = Shown(
+            [str(value) for _, value in alternative],
+            any(kind == "DNS" for kind, _ in alternative),
+            cert_time_to_seconds(str(certificate["notAfter"])),
+            accepted,
+        )
         yield Metric("handshake_time", seconds, "s", min=0, context="time")
+        yield from self._judge_certificate(shown, exchange.host)
+
+    def _judge_refused(self, refusal: Failure, manner: Manner, exchange: Exchange) -> Iterator[Metric]:
+        """The server has refused us within the handshake: with TLS 1.2 it had shown its certificate before.
+
+        That it wants a certificate is how many are set up, and says nothing against it; who named one by an option
+        wants to know whether that is accepted.
+        """
+        from libprobe.clients import tls
+
+        wants = "refuses ours" if isinstance(refusal, Rejected) else "wants one of ours"
+        self.detail(1, refusal.sentence)
+        if manner.lacks:
+            self.detail(1, f"no certificate of ours was presented: {manner.lacks}")
+        accepted = tls.shown_before_refusal(exchange, manner.trust)
+        if accepted is None and isinstance(refusal, Rejected):
+            raise refusal
+        self.facts["tls"] = f", with a good certificate, and {wants}"
+        if accepted is None:
+            self.detail(1, "the server did not show its certificate once more: no lifetime to be read")
+            return
+        try:
+            own = tls.read_certificate(accepted.certificates[0])
+        except ValueError as error:  # OpenSSL has read it
+            self.detail(1, f"the server's certificate cannot be described: {error}")
+            return
+        shown = Shown(own.names, own.has_dns_name, own.not_after.timestamp(), accepted)
+        yield from self._judge_certificate(shown, exchange.host)
+        self.facts["tls"] += f", and {wants}"
+        if manner.is_named:
+            raise refusal
+
+    def _judge_certificate(self, shown: Shown, host: str) -> Iterator[Metric]:
+        self.detail(1, f"certificate: for {', '.join(shown.names[:10]) or 'no alternative names'}")
+        self.detail(1, f"certificate: valid until {time.strftime('%Y-%m-%d %H:%M', time.gmtime(shown.not_after))} UTC")
+        left, whose = self._soonest_end(shown)
+        self.facts.update(whose=whose, tls=f", {whose} valid for {duration(left)}")
         yield Metric("certificate_lifetime", left, "s", min=0)
-        if _goes_by_common_name(exchange.host, certificate):
+        if not shown.has_dns_name and not _is_address(host):
             yield judged(
                 WARNING,
                 f"{self.subject}: certificate names the host in its CN only, which many clients refuse "
                 "(request one with subjectAltName)",
             )
 
-    def _soonest_end(self, accepted: Chain, own_end: str) -> tuple[float, str]:
+    def _soonest_end(self, shown: Shown) -> tuple[float, str]:
         """The seconds until the first certificate of a chain ends, and whose that is.
 
         The root at its end is the users' own, who get a new one with their trust anchors, whatever the site does.
         """
-        from ssl import cert_time_to_seconds
-
         from libprobe.formats import x509
 
         now = time.time()
-        ends = [(cert_time_to_seconds(own_end) - now, "certificate")]
-        for encoded in accepted.certificates[1:]:
+        ends = [(shown.not_after - now, "certificate")]
+        for encoded in shown.chain.certificates[1:]:
             try:
                 link = x509.read_link(encoded)
             except BadData:
@@ -213,23 +288,22 @@ class TcpConnect(Check):
             if not link.is_self_issued:
                 ends.append((link.not_after.timestamp() - now, f"certificate of its CA {link.subject_words}"))
                 self.detail(1, f"chain: {link.subject_words} valid until {link.not_after:%Y-%m-%d %H:%M} UTC")
-        if not accepted.is_complete:
+        if not shown.chain.is_complete:
             self.detail(1, "chain: not seen to its end: with TLS 1.3 alone only Python 3.13 and later show it")
         return min(ends)
 
 
-def _goes_by_common_name(host: str, certificate: Mapping[str, Any]) -> bool:
-    """Whether a certificate that was accepted for a host was so by its CN: OpenSSL looks at that if no name stands
-    beside it. For an address it never does."""
+def _is_address(host: str) -> bool:
+    """For a name OpenSSL looks at a certificate's CN if no name stands beside it, for an address it never does."""
     import socket
 
     for family in (socket.AF_INET, socket.AF_INET6):
         try:
             socket.inet_pton(family, host)
-            return False
+            return True
         except OSError:
             continue
-    return not any(kind == "DNS" for kind, _ in certificate.get("subjectAltName", ()))
+    return False
 
 
 def _of_all(failures: list[Failure]) -> Failure | None:

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import os
 import time
+from contextlib import suppress
 
 from libprobe.clients import sockets
 from libprobe.clients.anchors import MAX_CERTIFICATE, Anchors, hashed, quiet
@@ -76,21 +77,44 @@ def found(own: bytes, trusted: Callable[[bytes], list[bytes]], sent: Callable[[]
     return Chain(chain, False)
 
 
-def presented(exchange: Exchange) -> list[bytes]:
-    """The certificates that a server sends to whoever greets it with TLS 1.2; none where they are not to be had."""
+def shown(exchange: Exchange, made: ssl.SSLContext, trust: str | None) -> Chain | None:
+    """The chain of a server that shows its certificate, is accepted, and then refuses us within the handshake.
+
+    It is greeted once more, with TLS 1.2, and OpenSSL judges what it says until it is our turn to say who we are.
+    made: a context that verifies, which is set to TLS 1.2. trust: as in `accepted`.
+    None where nothing was shown, or nothing that was accepted. Raises: as `accepted`.
+    """
+    import ssl
+
+    made.maximum_version = ssl.TLSVersion.TLSv1_2
+    certificates = presented(exchange, made)
+    return found(certificates[0], _trusted(trust), lambda: certificates) if certificates else None
+
+
+def presented(exchange: Exchange, verifier: ssl.SSLContext | None = None) -> list[bytes]:
+    """The certificates that a server sends to whoever greets it with TLS 1.2; none where they are not to be had.
+
+    verifier: has to accept them, and that the server has the key; without, they are as they come.
+    """
     import ssl
 
     if exchange.is_proxied:
         return []
-    context = sockets.tls_context()
-    context.check_hostname = False
-    context.verify_mode = ssl.CERT_NONE
-    context.maximum_version = ssl.TLSVersion.TLSv1_2
+    context = verifier or sockets.tls_context()
+    if not verifier:
+        context.check_hostname = False
+        context.verify_mode = ssl.CERT_NONE
+        context.maximum_version = ssl.TLSVersion.TLSv1_2
     incoming, outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
-    try:
-        context.wrap_bio(incoming, outgoing, server_hostname=exchange.host).do_handshake()
-    except ssl.SSLWantReadError:
-        pass  # our greeting is written; we do not go on, for all that we want comes as an answer to it
+    handshaking = context.wrap_bio(incoming, outgoing, server_hostname=exchange.host)
+
+    def has_answered() -> bool:
+        """Go on as far as what has come allows; whether we had something to say to it."""
+        with suppress(ssl.SSLWantReadError):
+            handshaking.do_handshake()
+        return bool(outgoing.pending)
+
+    has_answered()  # our greeting is written; we say no more, for all that we want comes as an answer to it
     again = Exchange(exchange.asked, exchange.host, exchange.port, exchange.deadline)
     until = time.monotonic() + LOOK_S
     data = b""
@@ -102,8 +126,11 @@ def presented(exchange: Exchange) -> list[bytes]:
                 more = plain.recv(CHUNK)
                 data += more
                 certificates = handshake.read_certificates(data)
-                if certificates is not None or not more:
+                incoming.write(more)
+                if has_answered() if verifier else certificates is not None:
                     return certificates or []
+                if not more:
+                    return []
     except (OSError, Failure):
         return []
 

@@ -11,14 +11,12 @@ import time
 from itertools import pairwise
 
 from libprobe import means
-from libprobe.clients import chain
 from libprobe.clients.anchors import hashed, quiet
 from libprobe.failures import BadData, Misconfigured
 from libprobe.formats import crl
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    import ssl
     from datetime import datetime
 
 
@@ -26,13 +24,12 @@ class Revoked(Exception):
     """A certificate of the chain was revoked; its text says which and since when."""
 
 
-def expect_not_revoked(secured: ssl.SSLSocket, directory: str) -> None:
-    """Judge the chain of a connection whose handshake is done.
+def expect_not_revoked(certificates: list[bytes], directory: str) -> None:
+    """Judge a chain that OpenSSL has accepted.
 
-    directory: CAs and CRLs with hashed names.
+    certificates: in DER, the server's own first. directory: CAs and CRLs with hashed names.
     Raises: Revoked; Misconfigured for a CRL of ours by which nothing can be judged.
     """
-    certificates = chain.accepted(secured, directory).certificates
     for certificate, issuer in pairwise(certificates):
         _judge(directory, certificate, issuer, is_servers=certificate is certificates[0])
 

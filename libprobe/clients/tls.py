@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from datetime import datetime
 
+    from libprobe.clients import chain
     from libprobe.credentials import Credential
 
 GRID_CA_DIRECTORY = "/etc/grid-security/certificates"
@@ -142,18 +143,51 @@ def _trust(made: ssl.SSLContext, path: str) -> None:
 def _judge_by_crls(directory: str) -> Callable[[ssl.SSLSocket], None]:
     def judge(secured: ssl.SSLSocket) -> None:
         """Raises: ssl.SSLCertVerificationError, as OpenSSL would say it, from the reason."""
-        import ssl
-
-        from libprobe.clients import revocation
+        from libprobe.clients import chain
 
         try:
-            revocation.expect_not_revoked(secured, directory)
-        except (revocation.Revoked, Misconfigured) as reason:
-            error = ssl.SSLCertVerificationError(ssl.SSL_ERROR_SSL, str(reason))
-            error.verify_code, error.verify_message = _REVOKED, str(reason)
-            raise error from reason
+            _expect_not_revoked(chain.accepted(secured, directory).certificates, directory)
+        except Misconfigured as reason:
+            raise _not_judged(reason) from reason
 
     return judge
+
+
+def _expect_not_revoked(certificates: list[bytes], directory: str) -> None:
+    """Raises: ssl.SSLCertVerificationError, as OpenSSL would say it, from the reason."""
+    from libprobe.clients import revocation
+
+    try:
+        revocation.expect_not_revoked(certificates, directory)
+    except (revocation.Revoked, Misconfigured) as reason:
+        raise _not_judged(reason) from reason
+
+
+def _not_judged(reason: Exception) -> ssl.SSLCertVerificationError:
+    import ssl
+
+    error = ssl.SSLCertVerificationError(ssl.SSL_ERROR_SSL, str(reason))
+    error.verify_code, error.verify_message = _REVOKED, str(reason)
+    return error
+
+
+def shown_before_refusal(exchange: Exchange, trust: str | None) -> chain.Chain | None:
+    """The chain that a server had shown, and that was accepted, when it refused us within the handshake.
+
+    The CRLs of a directory are heeded. None where it cannot be had: see `chain.shown`.
+    Raises: TlsFailure for one that is revoked; Misconfigured for a CA or CRL of ours.
+    """
+    import ssl
+
+    from libprobe.clients import chain
+
+    found = chain.shown(exchange, context(trust), trust)
+    if found and trust and os.path.isdir(trust):
+        try:
+            _expect_not_revoked(found.certificates, trust)
+        except ssl.SSLCertVerificationError as error:
+            raise _explain_certificate(error, exchange) from None
+    return found
 
 
 def _present(made: ssl.SSLContext, credential: Credential) -> None:
@@ -310,10 +344,16 @@ def _when(code: int, seen: PeerCertificate | None) -> str:
 
 
 class PeerCertificate:
-    """What a server's certificate says of itself; instants are aware and UTC."""
+    """What a server's certificate says of itself; instants are aware and UTC.
 
-    def __init__(self, names: list[str], issuer: str, not_before: datetime, not_after: datetime) -> None:
+    names: for which it is. has_dns_name: whether a host's name is among its alternative names.
+    """
+
+    def __init__(
+        self, names: list[str], issuer: str, not_before: datetime, not_after: datetime, *, has_dns_name: bool
+    ) -> None:
         self.names = names
+        self.has_dns_name = has_dns_name
         self.issuer = issuer
         self.not_before = not_before
         self.not_after = not_after
@@ -353,13 +393,19 @@ def read_certificate(encoded: bytes) -> PeerCertificate:
 
     with quiet():
         certificate = x509.load_der_x509_certificate(encoded)
+    has_dns_name = False
     try:
         alternative = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
         names = [str(name) for name in alternative.get_values_for_type(x509.DNSName)]
+        has_dns_name = bool(names)
         names += [str(address) for address in alternative.get_values_for_type(x509.IPAddress)]
     except x509.ExtensionNotFound:
         common = certificate.subject.get_attributes_for_oid(NameOID.COMMON_NAME)
         names = [f"CN={name.value!s} (no subjectAltName)" for name in common]
     return PeerCertificate(
-        names, certificate.issuer.rfc4514_string(), certificate.not_valid_before_utc, certificate.not_valid_after_utc
+        names,
+        certificate.issuer.rfc4514_string(),
+        certificate.not_valid_before_utc,
+        certificate.not_valid_after_utc,
+        has_dns_name=has_dns_name,
     )

@@ -177,6 +177,7 @@ def without_paramiko(stage: Stage) -> Report:
 
 
 ELSEWHERE = "needs names with addresses of its own: tests/probes/test_check_endpoint_tcp.py"
+WANTING = "needs a server of TLS 1.2 that wants a certificate: tests/probes/test_check_endpoint_tcp.py"
 RABBIT = "needs the broker RabbitMQ: tests/probes/test_check_broker.py"
 
 Scene = Callable[[Stage], Report] | str
@@ -216,6 +217,7 @@ SCENES: dict[str, list[Scene]] = {
     "check_endpoint_tcp": [
         tcp,
         lambda s: tcp(s, "--tls"),
+        WANTING,
         ELSEWHERE,
         lambda s: tcp(s, "--tls", "--certificate", "9999d:,"),
         lambda s: tcp(ending_intermediate(s), "--tls"),

@@ -429,19 +429,132 @@ def test_a_server_with_no_cipher_that_we_offer_never_showed_a_certificate_and_is
     )
 
 
-def test_a_server_of_tls_1_2_that_wants_a_certificate_of_ours_has_shown_its_own(monitor, greeted, port):
-    def settings(context: ssl.SSLContext) -> None:
-        with_tls_1_2(context)
-        context.load_verify_locations(capath=str(monitor.federation.ca_directory))
-        context.verify_mode = ssl.CERT_REQUIRED
+# ---- a server that wants a certificate of ours
 
-    report = greeted(monitor.federation.authority.host(["localhost"]), settings=settings)
-    assert report.code == 0
-    assert re.fullmatch(
-        rf"Endpoint-TCP OK - localhost port {port} \(127\.0\.0\.1\) accepts connections after {SECONDS}, with a good "
-        r"certificate, and wants one of ours",
-        report.first,
-    ), report.first
+
+def wanting(authority, *, takes_proxies: bool = True, tls_1_2: bool = True) -> Callable[[ssl.SSLContext], None]:
+    """The settings of a grid service: it insists on a client certificate of that authority's."""
+
+    def settings(context: ssl.SSLContext) -> None:
+        if tls_1_2:
+            with_tls_1_2(context)
+        context.load_verify_locations(capath=str(authority.ca_directory))
+        context.verify_mode = ssl.CERT_REQUIRED
+        if takes_proxies:
+            context.verify_flags |= ssl.VerifyFlags.VERIFY_ALLOW_PROXY_CERTS
+
+    return settings
+
+
+@pytest.fixture
+def anonymous(tmp_path):
+    """The environment of a monitor that has no certificate of its own."""
+    return {"X509_USER_PROXY": "", "HOME": tmp_path}
+
+
+@pytest.mark.parametrize("tls_1_2", [True, False])
+def test_the_monitor_s_own_proxy_is_presented_where_one_is_wanted(monitor, greeted, tls_1_2):
+    authority = monitor.federation.authority
+    soon = authority.host(["localhost"], not_after=authority.now + timedelta(days=5))
+    report = greeted(soon, settings=wanting(authority, tls_1_2=tls_1_2))
+    assert (report.code, report.err) == (1, "")
+    assert re.search(r": certificate ends in (5|4\.\d+) d \(limit 14d:\)$", report.first), report.out
+    assert list(report.performance) == ["certificate_lifetime", "connect_time", "handshake_time", "resolve_time"]
+
+
+@pytest.mark.parametrize(
+    ("takes_proxies", "has_one", "wants"),
+    [(True, False, "wants one of ours"), (False, True, "refuses ours")],
+)
+def test_who_refuses_us_in_the_handshake_has_its_certificate_judged_all_the_same(
+    monitor, greeted, anonymous, takes_proxies, has_one, wants
+):
+    authority = monitor.federation.authority
+    environment = {} if has_one else anonymous
+    settings = wanting(authority, takes_proxies=takes_proxies)
+    good = greeted(authority.host(["localhost"]), "-v", settings=settings, **environment)
+    assert (good.code, good.err) == (0, "")
+    assert re.search(rf" accepts connections after {SECONDS}, certificate valid for 36\d d, and {wants}$", good.first)
+    assert list(good.performance) == ["certificate_lifetime", "connect_time", "resolve_time"]
+    assert any("client certificate" in line for line in good.lines)
+
+
+def test_its_certificate_and_those_above_it_that_end_soon_are_told(monitor, greeted, anonymous):
+    authority = monitor.federation.authority
+    soon = authority.host(["localhost"], not_after=authority.now + timedelta(days=5))
+    report = greeted(soon, settings=wanting(authority), **anonymous)
+    assert (report.code, report.err) == (1, "")
+    assert re.search(r": certificate ends in (5|4\.\d+) d \(limit 14d:\)$", report.first), report.out
+
+
+def test_a_ca_above_it_that_ends_soon_is_told(monitor, greeted, anonymous):
+    authority = monitor.federation.authority
+    middle = authority.intermediate("Issuing CA", lifetime=timedelta(hours=30))
+    report = greeted(authority.host(["localhost"], issuer=middle), settings=wanting(authority), **anonymous)
+    assert report.code == 1
+    assert re.search(r": certificate of its CA /DC=test/DC=fedcloud/CN=Issuing CA ends in ", report.first), report.out
+
+
+@pytest.mark.parametrize("alternative_names", [False, "addresses"])
+def test_its_name_in_the_cn_only_is_told(monitor, greeted, anonymous, alternative_names):
+    authority = monitor.federation.authority
+    credential = authority.host(["localhost"], alternative_names=alternative_names)
+    report = greeted(credential, settings=wanting(authority), **anonymous)
+    assert report.code == 1
+    assert "certificate names the host in its CN only" in report.first
+
+
+@pytest.mark.parametrize("has_one", [True, False])
+def test_its_revoked_certificate_is_critical_and_a_crl_of_no_use_unknown(
+    monitor, greeted, anonymous, tmp_path, has_one
+):
+    authority = monitor.federation.authority
+    host = authority.host(["localhost"])
+    environment = {} if has_one else anonymous
+    settings = wanting(authority, takes_proxies=False)
+    listed = authority.directory_with(tmp_path / "listed", authority.crl([authority.entry(host.certificate)]))
+    report = greeted(host, "--ca-path", listed, settings=settings, **environment)
+    assert (report.code, report.err) == (2, "")
+    assert re.search(r": certificate is revoked, since \d{4}-\d\d-\d\d$", report.first), report.out
+    expired = authority.directory_with(tmp_path / "old", authority.crl(next_update=timedelta(days=-3)))
+    unjudged = greeted(host, "--ca-path", expired, settings=settings, **environment)
+    assert (unjudged.code, unjudged.err) == (3, "")
+    assert unjudged.first.endswith(".r0 expired 3 d ago (run fetch-crl)")
+
+
+@pytest.mark.parametrize("takes_proxies", [True, False])
+def test_a_certificate_that_is_named_has_to_be_accepted(monitor, greeted, takes_proxies):
+    authority = monitor.federation.authority
+    proxy = monitor.federation.environment()["X509_USER_PROXY"]
+    settings = wanting(authority, takes_proxies=takes_proxies)
+    report = greeted(authority.host(["localhost"]), "--cert", proxy, settings=settings)
+    assert (report.code, report.err) == (0 if takes_proxies else 2, "")
+    assert "certificate_lifetime" in report.performance
+    if not takes_proxies:
+        assert re.search(r": refused our client certificate \(TLS alert: [\w ]+\)$", report.first), report.out
+
+
+def test_an_expired_proxy_of_ours_hinders_only_where_it_is_named(monitor, greeted):
+    authority = monitor.federation.authority
+    expired = authority.proxy(lifetime=timedelta(hours=-2))
+    report = greeted(authority.host(["localhost"]), "-v", settings=wanting(authority), X509_USER_PROXY=expired)
+    assert (report.code, report.err) == (0, "")
+    assert report.first.endswith(", and wants one of ours")
+    assert any(
+        line.startswith(f"no certificate of ours was presented: {expired}: the proxy expired 2")
+        for line in report.lines
+    ), report.out
+    named = greeted(authority.host(["localhost"]), "--cert", expired)
+    assert (named.code, named.err) == (3, "")
+    assert re.match(rf"Endpoint-TCP UNKNOWN - {expired}: the proxy expired 2 h ago", named.first), named.out
+
+
+def test_a_certificate_without_a_handshake_is_refused(probe):
+    report = probe(PROBE, "-H", "127.0.0.1", "-p", 1, "--cert", "x")
+    assert (report.code, report.first) == (
+        3,
+        "Endpoint-TCP UNKNOWN - usage: --cert does nothing without --tls (see check_endpoint_tcp --help)",
+    )
 
 
 NOTHING_TO_OFFER = """openssl_conf = all
