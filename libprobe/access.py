@@ -15,6 +15,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     import argparse
     from collections.abc import Callable
+    from datetime import datetime
 
     from libprobe.clients.http import HttpClient
     from libprobe.clients.occi import OcciClient
@@ -49,7 +50,7 @@ def occi(args: argparse.Namespace, base: str, deadline: Deadline) -> Access:
     from libprobe.clients.occi import OcciClient
 
     settings = args.settings
-    certificate, token = find_certificate(args), _token(args)
+    certificate, token = find_certificate(args), _token(args, datetime.now(UTC))
     vo = args.vo or settings.get("credentials", "vo")
     if certificate:
         certificate.require(now=datetime.now(UTC), seconds=deadline.remaining(), vo=vo or None)
@@ -161,12 +162,12 @@ def _token_file(args: argparse.Namespace) -> str:
     return str(args.token_file or args.settings.get("credentials", "token_file"))
 
 
-def _token(args: argparse.Namespace) -> str:
+def _token(args: argparse.Namespace, now: datetime) -> str:
     if args.auth in ("none", "x509"):
         return ""
     path = _token_file(args)
     if path:
-        return credentials.read_token(path)
+        return credentials.read_access_token(path, now=now)
     if args.auth == "token":
         raise OwnCredential("no access token is to be found", remedy="name its file with --token-file")
     return ""

@@ -23,6 +23,9 @@ if TYPE_CHECKING:
 
 MAX_FILE = 1 << 20
 RENEW = "make a new one with voms-proxy-init --rfc --voms {vo}"
+RENEW_TOKEN = "write a new one to that file, before each that ends"
+CLOCK_TOLERANCE_S = 60.0
+"""By how much our clock may differ from that of who gave an access token: within it, its audience is asked."""
 
 
 class Credential:
@@ -146,16 +149,50 @@ def find_certificate(cert: str | None = None, key: str | None = None) -> Credent
     return None
 
 
-def read_token(path: str) -> str:
-    """Return the access token in a file, registered as a secret.
+def read_token(path: str, what: str = "access token") -> str:
+    """Return the access token in a file, or another secret of one word, registered as a secret.
 
-    Raises: OwnCredential for a file that is absent, readable by others, empty or not one word.
+    Raises: OwnCredential for a file that is absent, readable by others, or holds something else; it is not quoted.
     """
-    data = read_private(path, "access token")
+    data = read_private(path, what)
     token = data.decode("ascii", "replace").strip()
-    if not token or not token.isascii() or not token.isprintable() or " " in token or "\ufffd" in token:
-        raise OwnCredential(f"{path}: does not hold an access token (one line of printable characters)")
+    if what == "access token":
+        from libprobe.formats.access_token import other_than_a_token
+
+        instead = other_than_a_token(data)
+        if instead:
+            raise OwnCredential(
+                f"{path}: holds {instead} instead of an access token", remedy="write the token alone there, on one line"
+            )
+    elif not token or not token.isascii() or not token.isprintable() or " " in token or "\ufffd" in token:
+        raise OwnCredential(f"{path}: does not hold a {what} (one line of printable characters)")
     return redact.register(token)
+
+
+def read_access_token(path: str, *, now: datetime) -> str:
+    """The same for an access token that is to be valid now. Raises: OwnCredential."""
+    token = read_token(path)
+    fault = fault_of_token(token, now)
+    if fault:
+        raise OwnCredential(f"{path}: {fault}", remedy=RENEW_TOKEN)
+    return token
+
+
+def fault_of_token(token: str, now: datetime, *, tolerance: float = CLOCK_TOLERANCE_S) -> str:
+    """Why an access token cannot be valid, by what it says of itself; empty where it can be, or is opaque."""
+    from libprobe.formats.access_token import read_claims
+
+    claims = read_claims(token)
+    if claims is None:
+        return ""
+    which = " ".join(("our access token", claims.words())).strip()
+    if claims.expires and (now - claims.expires).total_seconds() > tolerance:
+        ago = duration((now - claims.expires).total_seconds())
+        return f"{which} expired at {claims.expires:%Y-%m-%d %H:%M} UTC, {ago} ago"
+    if claims.not_before and (claims.not_before - now).total_seconds() > tolerance:
+        ahead = duration((claims.not_before - now).total_seconds())
+        return f"{which} is valid only from {claims.not_before:%Y-%m-%d %H:%M} UTC on, in {ahead}"
+    return ""
 
 
 def read_small_file(path: str, what: str, limit: int) -> bytes:

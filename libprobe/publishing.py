@@ -197,7 +197,7 @@ def sessions(args: argparse.Namespace, broker: Broker, deadline: Deadline) -> Ca
             "--plain-login",
             "use stomp+ssl://",
         )
-        login = stomp.Login(args.login, credentials.read_token(args.password_file), allowed)
+        login = stomp.Login(args.login, credentials.read_token(args.password_file, "password"), allowed)
 
     def connected() -> Session:
         session = stomp.Session(

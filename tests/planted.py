@@ -6,6 +6,7 @@ Tokens and passwords of the tests bear a mark; of private keys, the lines are no
 from __future__ import annotations
 
 import base64
+import json
 import re
 import secrets
 
@@ -27,6 +28,13 @@ def plain_secret() -> str:
 def token() -> str:
     """What an issuer of access tokens makes: a JSON web token, whose middle part names it as planted."""
     return f"eyJhbGciOiJSUzI1NiJ9.{MARK}{secrets.token_urlsafe(40)}.{secrets.token_urlsafe(40)}"
+
+
+def jwt(**claims: object) -> str:
+    """The same with claims that can be read, such as `iss` and `exp`; it is planted by its identifier and signature."""
+    parts = ({"alg": "RS256", "typ": "JWT"}, {"typ": "Bearer", **claims, "jti": MARK})
+    head, body = (base64.urlsafe_b64encode(json.dumps(part).encode()).decode().rstrip("=") for part in parts)
+    return f"{head}.{body}.{MARK}{secrets.token_urlsafe(40)}"
 
 
 def note_key(pem: bytes) -> bytes:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 from datetime import UTC, datetime, timedelta
 
@@ -10,6 +11,7 @@ import pytest
 
 from libprobe import credentials, redact
 from libprobe.failures import Misconfigured, OwnCredential
+from tests import planted
 from tests.federation.authority import Authority
 
 NOW = datetime.now(UTC)
@@ -163,13 +165,36 @@ def test_a_token_is_read_and_registered_as_a_secret(tmp_path):
     redact.forget()
 
 
-@pytest.mark.parametrize("content", ["", "two words", "line\nline", "\x01\x02", "ümlaut"])
-def test_what_is_no_token_is_refused(tmp_path, content):
+def test_what_is_no_token_is_refused_and_not_quoted(tmp_path):
     path = tmp_path / "token"
-    path.write_text(content)
+    path.write_text("secret words\n")
     path.chmod(0o600)
-    with pytest.raises(OwnCredential, match="does not hold an access token"):
+    with pytest.raises(OwnCredential) as caught:
         credentials.read_token(str(path))
+    assert str(caught.value) == (
+        f"{path}: holds several words instead of an access token (write the token alone there, on one line)"
+    )
+    with pytest.raises(OwnCredential, match=r"does not hold a password \(one line"):
+        credentials.read_token(str(path), "password")
+
+
+@pytest.mark.parametrize(
+    ("claims", "said"),
+    [
+        ({}, ""),
+        ({"exp": 3600, "nbf": -60}, ""),
+        ({"exp": -30}, ""),
+        ({"exp": -7200}, r"our access token of https://aai\.egi\.eu for cloud expired at \S+ \S+ UTC, 2 h ago"),
+        ({"exp": 7200, "nbf": 30}, ""),
+        ({"exp": 7200, "nbf": 3600}, r"our access token .* is valid only from \S+ \S+ UTC on, in 60 min"),
+    ],
+)
+def test_a_token_says_itself_when_it_is_valid_and_clocks_may_differ_by_a_minute(claims, said):
+    now = NOW.replace(microsecond=0)
+    times = {name: int(now.timestamp()) + seconds for name, seconds in claims.items()}
+    fault = credentials.fault_of_token(planted.jwt(iss="https://aai.egi.eu", aud="cloud", **times), now)
+    assert re.fullmatch(said, fault), fault
+    assert credentials.fault_of_token("opaque", now) == ""
 
 
 def test_a_file_that_the_user_named_must_be_readable_and_small(tmp_path):

@@ -130,6 +130,14 @@ class HttpClient:
         self.clock_skew: float | None = None
         """Seconds by which the last peer's Date header was ahead of our clock."""
 
+    @property
+    def clock_words(self) -> str:
+        """That the last peer's clock is far from ours, as the end of a sentence: so fresh credentials are refused."""
+        skew = self.clock_skew
+        if skew is None or abs(skew) < 300:
+            return ""
+        return f"; its clock is {duration(abs(skew))} {'ahead of' if skew > 0 else 'behind'} ours"
+
     def current_deadline(self) -> Deadline:
         return self._deadline
 

@@ -13,7 +13,7 @@ import json
 import re
 from urllib.parse import quote
 
-from libprobe import redact
+from libprobe import credentials, redact
 from libprobe.failures import (
     BadData,
     EndpointFailure,
@@ -24,7 +24,9 @@ from libprobe.failures import (
     Rejected,
 )
 from libprobe.formats import occi
+from libprobe.formats.access_token import read_claims
 from libprobe.formats.address import Address, authority_of, read_http_url
+from libprobe.formats.challenges import bearer_error
 from libprobe.records import Record
 from libprobe.text import MAX_COMPARED_CHARS, similar
 
@@ -38,8 +40,9 @@ MAX_PROJECTS_TRIED = 5
 HELPER_SHARE = 0.5
 """Of the time that is left, what a Keystone of others may take: a site that is left a moment only is not to blame."""
 
+NEW_TOKEN = "get a new one of the issuer that the site trusts; if others take this one, the site cannot verify it"
+
 DEFAULT_IDENTITY_PROVIDER = "egi.eu"
-_CHALLENGE = re.compile(r"(?:keystone|snf-auth)\s+uri\s*=\s*(?:'([^']*)'|\"([^\"]*)\"|([^\s,]+))", re.IGNORECASE)
 
 
 class Wish(Record):
@@ -66,12 +69,6 @@ class Login(Record):
 
     token: str
     project: str
-
-
-def challenged(header: str | None) -> str | None:
-    """The Keystone that a WWW-Authenticate header names, in either kind of quotes or none."""
-    found = _CHALLENGE.search(header or "")
-    return next((uri for uri in found.groups() if uri), None) if found else None
 
 
 class Keystone:
@@ -158,12 +155,12 @@ class Keystone:
         for path in paths:
             for method in ("POST", "GET"):  # Keystorm takes GET only, Keystone both
                 answer = self._http.request(method, self.base + path, headers=headers, secret_body=True, follow=False)
-                if answer.status in (404, 405, 501):
+                if answer.status in (404, 405, 501) or _is_of_no_method(answer):
                     continue
                 token = answer.header("X-Subject-Token")
                 if answer.status in (200, 201) and token:
                     return redact.register(token)
-                raise self._refused(answer, "log in")
+                raise self._refused_token(answer) or self._refused(answer, "log in")
         raise _NoProvider(
             f"Keystone {self.base} offers no federated login for identity provider {self._wish.identity_provider}",
             remedy="give --identity-provider if the site uses another name",
@@ -255,11 +252,69 @@ class Keystone:
         why = f"{answer.status}{': ' + said if said else ''}{answer.wanted_pause}"
         sentence = f"{answer.asked}: refused to {doing} ({why})"
         if answer.status in (401, 403):
+            told = bearer_error(answer.headers)
+            if self._wish.token and told and told[0] == "invalid_request":
+                return Rejected(f"{sentence}; the access token did not get through to what checks it")
             who = f"VO {self._wish.vo}" if not self._wish.token else "the access token's user"
             return Rejected(f"{sentence}; {who} is perhaps not mapped there")
         if answer.status in (404, 405, 501):
             return _NotOffered(sentence)
         return EndpointFailure(sentence)
+
+    def _refused_token(self, answer: Response) -> OwnCredential | None:
+        """The refusal of the access token itself; None where there is none, or its user was refused and not the token.
+
+        What stands before a Keystone says so in a challenge (RFC 6750). It says the same where the site cannot ask the
+        issuer; then all tokens are refused there, and ours is not known to be good either.
+        """
+        from datetime import UTC, datetime
+
+        token = self._wish.token
+        if not token or answer.status not in (400, 401, 403):
+            return None
+        told = bearer_error(answer.headers)
+        if told and told[0] in ("invalid_token", "insufficient_scope"):
+            said = f": {told[1]}" if told[1] else f": {told[0]}"
+            return OwnCredential(
+                f"{answer.asked}: refused our access token{_words_of(token)} ({answer.status}{said})"
+                + self._http.clock_words,
+                remedy=NEW_TOKEN,
+            )
+        fault = credentials.fault_of_token(token, datetime.now(UTC), tolerance=0.0)
+        if not fault and not told:
+            fault = _fault_of_issuer(token, self._wish.identity_provider)
+        return (
+            OwnCredential(f"{answer.asked}: refused ({answer.status}), for {fault}", remedy=NEW_TOKEN)
+            if fault
+            else None
+        )
+
+
+def _is_of_no_method(answer: Response) -> bool:
+    """Whether Keystone has that protocol's login method switched off, or never heard of it."""
+    return answer.status == 401 and "unsupported method" in answer.text[:4096]
+
+
+def _words_of(token: str) -> str:
+    """What an access token says of itself, as it follows `our access token`."""
+    claims = read_claims(token)
+    if claims is None:
+        return ""
+    until = f" until {claims.expires:%Y-%m-%d %H:%M} UTC" if claims.expires else ""
+    return f" {claims.words()}".rstrip() + until
+
+
+def _fault_of_issuer(token: str, identity_provider: str) -> str:
+    """That a token is not of the identity provider, where that has a domain for its name, as in EGI."""
+    claims = read_claims(token)
+    if claims is None or not claims.issuer or "." not in identity_provider:
+        return ""
+    try:
+        host = read_http_url(claims.issuer).host
+    except BadData:
+        host = claims.issuer
+    is_of_it = f".{host}".endswith(f".{identity_provider.lower()}")
+    return "" if is_of_it else f"our access token is {claims.words()}, which is not {identity_provider}"
 
 
 class _NotOffered(EndpointFailure):

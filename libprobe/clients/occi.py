@@ -10,10 +10,11 @@ from __future__ import annotations
 
 from urllib.parse import urlsplit
 
-from libprobe.clients.keystone import Keystone, Wish, challenged
+from libprobe.clients.keystone import Keystone, Wish
 from libprobe.failures import BadData, EndpointFailure, Failure, Misconfigured, OwnCredential, ProtocolFailure, Rejected
 from libprobe.formats import occi
 from libprobe.formats.address import read_http_url
+from libprobe.formats.challenges import keystones
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -207,7 +208,7 @@ class OcciClient:
             with self._http.stream("GET", url, headers=self._headers(rendering)) as answer:
                 self.server = answer.header("Server") or self.server
                 if answer.status == 401 and attempt == 1:
-                    challenge = challenged(answer.header("WWW-Authenticate"))
+                    challenge = next(iter(keystones(answer.headers)), None)
                 elif answer.status == 406:
                     raise _NotAcceptable
                 elif answer.status != 200:
@@ -250,7 +251,7 @@ class OcciClient:
                 method, self._origin + path, headers=[*self._headers(rendering), *extra], body=data
             )
             self.server = answer.header("Server") or self.server
-            challenge = challenged(answer.header("WWW-Authenticate"))
+            challenge = next(iter(keystones(answer.headers)), None)
             if answer.status != 401 or not challenge or attempt == 2:
                 break
             self._login(challenge)
@@ -292,21 +293,12 @@ class OcciClient:
             sentence = f"{answer.asked}: refused to {doing} for lack of quota or capacity: {said}"
             return QuotaRefused(sentence, answer.status)
         if answer.status in (401, 403):
-            return LoginRefused(sentence + self._clock_hint(), answer.status)
+            return LoginRefused(sentence + self._http.clock_words, answer.status)
         if answer.status >= 500:
             return ServerError(sentence.replace("refused to", "failed to", 1), answer.status, said)
         if answer.status == 404:
             return Refusal(f"{answer.asked}: not found (404); is {self.base} the OCCI endpoint?", answer.status)
         return Refusal(sentence, answer.status)
-
-    def _clock_hint(self) -> str:
-        """A wrong clock is the usual reason for a fresh token or proxy to be refused."""
-        from libprobe.text import duration
-
-        skew = self._http.clock_skew
-        if skew is None or abs(skew) < 300:
-            return ""
-        return f"; its clock is {duration(abs(skew))} {'ahead of' if skew > 0 else 'behind'} ours"
 
 
 class _NotAcceptable(Exception):

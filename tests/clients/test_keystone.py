@@ -5,30 +5,12 @@ from __future__ import annotations
 import pytest
 
 from libprobe.clients.http import HttpClient
-from libprobe.clients.keystone import Keystone, Wish, _domain, _is_of_site, challenged
+from libprobe.clients.keystone import Keystone, Wish, _domain, _is_of_site
 from libprobe.deadline import Deadline
 from libprobe.failures import BadData, EndpointFailure, HelperFailure, Misconfigured
 from tests import planted
 from tests.federation.web import Response, WebServer
 from tests.pace import AMPLE_S, seconds
-
-
-@pytest.mark.parametrize(
-    ("header", "uri"),
-    [
-        ("Keystone uri='https://ks:5000/v2.0'", "https://ks:5000/v2.0"),
-        ('Keystone uri="http://127.0.0.1:5000/v3"', "http://127.0.0.1:5000/v3"),
-        ("keystone URI=https://ks:5000/", "https://ks:5000/"),
-        ("snf-auth uri='https://accounts/identity/v2.0'", "https://accounts/identity/v2.0"),
-        ("Basic realm='x', Keystone uri='https://ks'", "https://ks"),
-        ("Basic realm='x'", None),
-        ("Keystone uri=''", None),
-        (None, None),
-        ("", None),
-    ],
-)
-def test_the_challenge_names_a_keystone(header, uri):
-    assert challenged(header) == uri
 
 
 @pytest.mark.parametrize(

@@ -1,7 +1,9 @@
 """Keystone as cloud sites of the federation run it: v2.0 with keystone-voms, v3 with OS-FEDERATION, Keystorm.
 
-Sources: recordings of Keystone (release Zed) for v3; keystone-voms (keystone_voms/core.py) for v2.0; the
-Keystorm of the rOCCI project (app/controllers/v3, app/controllers/concerns) for its style.
+Access tokens are judged by what stands before a Keystone, as by Apache with mod_auth_openidc.
+Sources: recordings of Keystone (release Zed) behind Apache with mod_auth_openidc 2.4.12 for v3; keystone-voms
+(keystone_voms/core.py) for v2.0; the Keystorm of the rOCCI project (app/controllers/v3, app/controllers/concerns)
+for its style.
 """
 
 from __future__ import annotations
@@ -33,14 +35,38 @@ FAULTS = {
     "ks-versions-broken": Fault("Keystone's version list is JSON of another shape."),
     "ks-no-scope": Fault("Keystone gives unscoped tokens only: 401 when asked for a project."),
     "ks-not-json": Fault("Keystone answers 200 with HTML where JSON is due."),
+    "ks-introspection-down": Fault("What stands before Keystone cannot ask the issuer: no access token is good."),
+    "ks-bearer-unsaid": Fault("A bad access token is refused in JSON, and without a word of the token."),
+    "ks-bearer-stripped": Fault("The access token does not get through to Keystone."),
+    "ks-provider-off": Fault("The identity provider is disabled in Keystone: 403."),
     "ks-tokens-forgotten": Fault("The endpoints no longer know the tokens Keystone has given."),
 }
 register(FAULTS)
 
 VO_MAP = {"ops": "ops", "fedcloud.egi.eu": "fedcloud.egi.eu"}
 UNAUTHENTICATED = "The request you have made requires authentication."
+FORBIDDEN = "You are not authorized to perform the requested action."
+NOT_SUPPORTED = "Attempted to authenticate with an unsupported method."
+ASSUMED = (
+    " The server could not comply with the request since it is either malformed or otherwise incorrect. The client is "
+    "assumed to be in error."
+)
 CERTIFICATE_PROTOCOLS = ("mapped", "voms")
 BEARER_PROTOCOLS = ("openid", "oidc")
+ISSUER = "https://aai.egi.eu/auth/realms/egi"
+APACHE_401 = """<!DOCTYPE HTML PUBLIC "-//W3C//DTD HTML 4.01//EN" "http://www.w3.org/TR/html4/strict.dtd">
+<html><head>
+<title>401 Unauthorized</title>
+</head><body>
+<h1>Unauthorized</h1>
+<p>This server could not verify that you
+are authorized to access the document
+requested.  Either you supplied the wrong
+credentials (e.g., bad password), or your
+browser doesn't understand how to supply
+the credentials required.</p>
+</body></html>
+"""
 
 
 @dataclass(frozen=True)
@@ -58,9 +84,16 @@ class Token:
 
 
 class _Refused(Exception):
-    def __init__(self, status: int, message: str) -> None:
+    """more: what stands beside code, message and title."""
+
+    def __init__(self, status: int, message: str, **more: Any) -> None:
         super().__init__(message)
         self.status = status
+        self.more = more
+
+
+class _RefusedToken(Exception):
+    """What stands before Keystone does not take the access token: an error of RFC 6750 and its description."""
 
 
 class Keystone:
@@ -72,6 +105,9 @@ class Keystone:
     vo_map: FQAN or VO -> project. Only the first FQAN is looked up, as keystone-voms does, then the VO.
     url: returns scheme://host:port[/path] of this Keystone.
     catalogue: service type -> URL, listed in scoped v3 tokens.
+    methods: the federated login methods that are on; another one is refused as none that exists is.
+    protocols: those that are registered with the identity provider. All that are on, by default.
+    issuers: of access tokens that say whose they are, those that belong to the identity provider.
     """
 
     def __init__(
@@ -85,12 +121,19 @@ class Keystone:
         identity_provider: str = "egi.eu",
         catalogue: Callable[[], Mapping[str, str]] = dict,
         faults: Faults | None = None,
+        methods: Sequence[str] | None = None,
+        protocols: Sequence[str] | None = None,
+        issuers: Sequence[str] = (ISSUER,),
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
         self.versions = frozenset(versions)
         if style not in ("keystone", "keystorm") or not self.versions <= {"v2.0", "v3"}:
             raise ValueError(f"no such Keystone: {style} {sorted(self.versions)}")
         self.style = style
+        both = (*CERTIFICATE_PROTOCOLS, *BEARER_PROTOCOLS)
+        self.methods = tuple(methods if methods is not None else both if style == "keystorm" else ("mapped", "openid"))
+        self.protocols = tuple(self.methods if protocols is None else protocols)
+        self.issuers = tuple(issuers)
         self.lifetime = lifetime
         self.vo_map = dict(VO_MAP if vo_map is None else vo_map)
         self.identity_provider = identity_provider
@@ -152,7 +195,12 @@ class Keystone:
                 return Response(200, [("Content-Type", "text/html")], b"<html><h1>It works!</h1></html>\n")
             return self._dispatch(request)
         except _Refused as refusal:
-            return self._error(refusal.status, str(refusal))
+            return self._error(refusal.status, str(refusal), **refusal.more)
+        except _RefusedToken as refusal:
+            error, description = refusal.args
+            challenge = f'Bearer error="{error}", error_description="{description}"'
+            headers = [("WWW-Authenticate", challenge), ("Content-Type", "text/html; charset=iso-8859-1")]
+            return Response(401, headers, APACHE_401.encode(), "Unauthorized")
 
     def _dispatch(self, request: Request) -> Response:
         path = request.path.rstrip("/")
@@ -178,9 +226,7 @@ class Keystone:
 
     def _dispatch_v3(self, request: Request, path: str) -> Response:
         if found := re.fullmatch(r"/OS-FEDERATION/identity_providers/([^/]+)/protocols/([^/]+)/auth", path):
-            if found[1] != self.identity_provider:
-                raise _Refused(404, f"Could not find Identity Provider: {found[1]}.")
-            return self._federated(request, found[2])
+            return self._federated(request, found[2], found[1])
         if self.style == "keystorm" and (found := re.fullmatch(r"/auth/federation/([^/]+)", path)):
             return self._federated(request, found[1])
         match path:
@@ -278,16 +324,33 @@ class Keystone:
 
     # -- v3 --
 
-    def _federated(self, request: Request, protocol: str) -> Response:
-        if protocol not in (*CERTIFICATE_PROTOCOLS, *BEARER_PROTOCOLS):
-            raise _Refused(404, f"Could not find Federated Protocol: {protocol}.")
+    def _federated(self, request: Request, protocol: str, provider: str = "") -> Response:
         methods = ("GET",) if self.style == "keystorm" else ("GET", "POST")
         if response := self._allow(request, *methods):
             return response
+        # Apache is asked before Keystone is
+        bearer = self._access_token(request) if protocol in BEARER_PROTOCOLS and protocol in self.methods else ""
+        if protocol not in self.methods:
+            if self.style == "keystorm":
+                raise _Refused(404, "Not Found")
+            known = ["external", "password", "token", *self.methods, "application_credential"]
+            raise _Refused(401, NOT_SUPPORTED, identity={"methods": known})
+        if provider not in ("", self.identity_provider):
+            raise _Refused(404, f"Could not find Identity Provider: {provider}.")
+        if protocol not in self.protocols:
+            raise _Refused(404, f"Could not find Federated Protocol: {protocol}.")
+        if self._fault("ks-provider-off", request):
+            raise _Refused(403, FORBIDDEN)
         if protocol in BEARER_PROTOCOLS:
-            user, projects, expires = self._bearer_login(request)
+            user, projects, expires = self._bearer_login(request, bearer)
         else:
-            user, project, expires = self._voms_login(request)
+            try:
+                user, project, expires = self._voms_login(request)
+            except _Refused:
+                if self.style == "keystorm":
+                    raise
+                # a mapping that matches nothing is all that Keystone sees of any of this
+                raise _Refused(401, UNAUTHENTICATED) from None
             projects = (project,)
         token = self._issue(user, projects, None, expires, (protocol,))
         return self._v3_answer(request, token, protocol)
@@ -326,23 +389,31 @@ class Keystone:
             raise _Refused(401, UNAUTHENTICATED)
         old = self.token(str(_object(identity.get("token")).get("id")))
         if old is None:
-            raise _Refused(401, UNAUTHENTICATED)
+            raise _Refused(404, "Could not recognize Fernet token")
         scope = auth.get("scope", "unscoped")
         project = None
         if scope != "unscoped":
             if self._fault("ks-no-scope", request):
                 raise _Refused(401, UNAUTHENTICATED)
             wanted = _object(_object(scope).get("project"))
-            named = {self.project_id(name): name for name in old.projects}
-            project = named.get(str(wanted.get("id"))) or next(
-                (name for name in old.projects if name == wanted.get("name")), None
-            )
+            project = self._wanted_project(wanted, old.projects)
             if project is None:
                 raise _Refused(401, UNAUTHENTICATED)
         # As in Keystone, a token made from a token ends when the first one does.
         methods = tuple(dict.fromkeys(("token", *old.methods)))
         token = self._issue(old.user, old.projects, project, old.expires, methods, old.audit_ids)
         return self._v3_answer(request, token, None)
+
+    def _wanted_project(self, wanted: dict[str, Any], projects: Sequence[str]) -> str | None:
+        """The project that a scope means; a name needs its domain, and is compared without case."""
+        if "name" not in wanted:
+            return {self.project_id(name): name for name in projects}.get(str(wanted.get("id")))
+        domain = _object(wanted.get("domain", {}))
+        if not domain:
+            raise _Refused(400, f"Expecting to find domain in project.{ASSUMED}")
+        if domain.get("id", "default") != "default" or str(domain.get("name", "Default")).lower() != "default":
+            return None
+        return next((name for name in projects if name.lower() == str(wanted["name"]).lower()), None)
 
     def _v3_answer(self, request: Request, token: Token, protocol: str | None, *, status: int = 201) -> Response:
         user: dict[str, Any] = {
@@ -386,12 +457,7 @@ class Keystone:
         Raises: _Refused as keystone-voms words it: VOMS error 5 and 7, the mapping.
         """
         if request.peer is None:
-            raise _Refused(
-                400,
-                "Expecting to find SSL data in openstack.context. The server could not comply with the "
-                "request since it is either malformed or otherwise incorrect. The client is assumed to be "
-                "in error.",
-            )
+            raise _Refused(400, f"Expecting to find SSL data in openstack.context.{ASSUMED}")
         try:
             attributes = read_attributes(request.peer.chain)
         except (ValueError, IndexError):
@@ -407,16 +473,31 @@ class Keystone:
             raise _Refused(401, "Your VO is not authorized")
         return user_dn(request.peer.chain), project, min(now + self.lifetime, first.not_after)
 
-    def _bearer_login(self, request: Request) -> tuple[str, tuple[str, ...], datetime]:
+    def _access_token(self, request: Request) -> str:
+        """The access token that was sent, if it is good. Raises: _RefusedToken, as mod_auth_openidc words it."""
         word, _, value = (request.headers.get("Authorization") or "").partition(" ")
+        if word.lower() != "bearer" or self._fault("ks-bearer-stripped", request):
+            raise _RefusedToken("invalid_request", "No bearer token found in the request")
+        if self._fault("ks-introspection-down", request):
+            raise _RefusedToken("invalid_token", "Reference token could not be introspected")
+        token = value.strip()
+        ends = _claims(token).get("exp")
         with self._lock:
-            known = self._access_tokens.get(value.strip()) if word.lower() == "bearer" else None
-        if known is None:
-            raise _Refused(401, UNAUTHENTICATED)
-        user, vos = known
+            is_good = token in self._access_tokens
+        if not is_good or (ends is not None and ends <= self._clock().timestamp()):
+            if self._fault("ks-bearer-unsaid", request):
+                raise _Refused(401, UNAUTHENTICATED)
+            raise _RefusedToken("invalid_token", "JWT token could not be validated")
+        return token
+
+    def _bearer_login(self, request: Request, token: str) -> tuple[str, tuple[str, ...], datetime]:
+        if _claims(token).get("iss", self.issuers[0]) not in self.issuers:
+            raise _Refused(403, FORBIDDEN)
+        with self._lock:
+            user, vos = self._access_tokens[token]
         projects = tuple(dict.fromkeys(self.vo_map[vo] for vo in vos if vo in self.vo_map))
         if not projects or self._fault("ks-vo-unmapped", request):
-            raise _Refused(401, "Your VO is not authorized")
+            raise _Refused(401, UNAUTHENTICATED)
         return user, projects, self._clock() + self.lifetime
 
     def _required_token(self, request: Request) -> Token:
@@ -469,13 +550,19 @@ class Keystone:
         headers = [("Content-Type", "text/html; charset=utf-8"), *self._common_headers()]
         return Response(404, headers, page.encode(), "NOT FOUND")
 
-    def _error(self, status: int, message: str) -> Response:
-        titles = {400: "Bad Request", 401: "Unauthorized", 404: "Not Found", 405: "Method Not Allowed"}
+    def _error(self, status: int, message: str, **more: Any) -> Response:
+        titles = {
+            400: "Bad Request",
+            401: "Unauthorized",
+            403: "Forbidden",
+            404: "Not Found",
+            405: "Method Not Allowed",
+        }
         title = titles.get(status, "Unexpected Error")
         extra = []
         if status == 401:
             extra = [("WWW-Authenticate", self.challenge())]
-        response = self._json(status, {"error": {"code": status, "message": message, "title": title}}, *extra)
+        response = self._json(status, {"error": {"code": status, **more, "message": message, "title": title}}, *extra)
         response.reason = title.upper()
         return response
 
@@ -492,6 +579,15 @@ def _object(value: Any) -> dict[str, Any]:
     if not isinstance(value, dict):
         raise _Refused(400, "Invalid input: a JSON object is expected.")
     return value
+
+
+def _claims(token: str) -> dict[str, Any]:
+    """What a JSON web token says; nothing for an opaque one."""
+    try:
+        encoded = token.split(".")[1]
+        return dict(json.loads(base64.urlsafe_b64decode(encoded + "==")))
+    except (IndexError, ValueError, TypeError):
+        return {}
 
 
 def _user_id(name: str) -> str:

@@ -12,9 +12,10 @@ import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives import serialization
 
+from tests import planted
 from tests.federation.authority import Authority, slash_form
 from tests.federation.faults import CATALOGUE
-from tests.federation.keystone import FAULTS, Keystone
+from tests.federation.keystone import APACHE_401, FAULTS, ISSUER, Keystone
 from tests.federation.web import Headers, Peer, Request, Response
 
 URL = "https://localhost:5000"
@@ -235,24 +236,61 @@ def test_v3_goes_from_the_login_over_the_projects_to_a_scoped_token(ops: Peer) -
 
 
 def test_v3_takes_bearer_tokens_it_knows() -> None:
-    server = keystone("v3")
+    server = keystone("v3", methods=("openid", "oidc"))
     server.register_access_token("secret", "robot@egi.eu", ("ops", "fedcloud.egi.eu", "unknown"))
     for path in (OPENID, OPENID.replace("openid", "oidc")):
         token = v3_login(server, None, path, Authorization="Bearer secret")
         _, document = ask(server, "GET", "/v3/auth/projects", X_Auth_Token=token)
         assert [each["name"] for each in document["projects"]] == ["ops", "fedcloud.egi.eu"]
-    for value in ("Bearer other", "Basic secret", "Bearer"):
-        assert refused(server, "POST", OPENID, Authorization=value)[0] == 401
-    assert refused(server, "POST", OPENID)[0] == 401
+    for value, error in (
+        ("Bearer other", ("invalid_token", "JWT token could not be validated")),
+        ("Basic secret", ("invalid_request", "No bearer token found in the request")),
+    ):
+        response, page = ask(server, "POST", OPENID, Authorization=value)
+        assert (response.status, page) == (401, APACHE_401)
+        challenge = dict(response.headers)["WWW-Authenticate"]
+        assert challenge == 'Bearer error="{}", error_description="{}"'.format(*error)
+
+
+def test_v3_takes_a_jwt_while_it_is_valid_and_of_the_providers_issuer() -> None:
+    now = datetime.now(UTC)
+    server = keystone("v3", clock=lambda: now)
+    for seconds, issuer, status in ((60, ISSUER, 201), (-60, ISSUER, 401), (60, "https://elsewhere.example.org", 403)):
+        token = planted.jwt(iss=issuer, exp=int(now.timestamp()) + seconds)
+        server.register_access_token(token)
+        assert ask(server, "POST", OPENID, Authorization=f"Bearer {token}")[0].status == status
+
+
+def test_v3_tells_a_method_that_is_off_from_a_protocol_that_is_not_registered(ops: Peer) -> None:
+    server = keystone("v3", methods=("mapped", "openid"), protocols=("mapped",))
+    server.register_access_token("secret")
+    response, document = ask(server, "POST", MAPPED.replace("mapped", "voms"), peer=ops)
+    assert (response.status, document["error"]["message"]) == (
+        401,
+        "Attempted to authenticate with an unsupported method.",
+    )
+    assert {"mapped", "openid"} <= set(document["error"]["identity"]["methods"])
+    message = refused(server, "POST", OPENID, Authorization="Bearer secret")
+    assert message == (404, "Could not find Federated Protocol: openid.")
+
+
+def test_v3_wants_a_domain_with_a_projects_name(ops: Peer) -> None:
+    server = keystone("v3")
+    unscoped = v3_login(server, ops)
+    status, message = refused(server, "POST", "/v3/auth/tokens", by_token(unscoped, {"project": {"name": "ops"}}))
+    assert (status, message.partition(".")[0]) == (400, "Expecting to find domain in project")
+    for domain, status in (({"id": "default"}, 201), ({"name": "Default"}, 201), ({"id": "other"}, 401)):
+        scope = {"project": {"name": "OPS", "domain": domain}}
+        assert ask(server, "POST", "/v3/auth/tokens", by_token(unscoped, scope))[0].status == status
 
 
 def test_v3_refuses_what_it_does_not_know(ops: Peer) -> None:
     server = keystone("v3")
-    assert refused(server, "POST", MAPPED.replace("mapped", "saml2"), peer=ops)[0] == 404
+    assert refused(server, "POST", MAPPED.replace("mapped", "saml2"), peer=ops)[0] == 401
     assert refused(server, "POST", MAPPED.replace("egi.eu", "elsewhere"), peer=ops)[0] == 404
     assert refused(server, "GET", "/v3/auth/projects", X_Auth_Token="nonsense")[0] == 401
     token = v3_login(server, ops)
-    assert refused(server, "POST", "/v3/auth/tokens", by_token("nonsense"))[0] == 401
+    assert refused(server, "POST", "/v3/auth/tokens", by_token("nonsense"))[0] == 404
     body = by_token(token, {"project": {"id": "0" * 32}})
     assert refused(server, "POST", "/v3/auth/tokens", body)[0] == 401
     assert refused(server, "DELETE", "/v3/auth/projects")[0] == 405
@@ -286,7 +324,7 @@ def test_a_scoped_token_ends_with_the_one_it_was_made_from(ops: Peer) -> None:
     server = keystone("v3", clock=lambda: now, lifetime=timedelta(hours=1))
     first = v3_login(server, ops)
     now += timedelta(minutes=30)
-    _, document = ask(server, "POST", "/v3/auth/tokens", by_token(first, {"project": {"name": "ops"}}))
+    _, document = ask(server, "POST", "/v3/auth/tokens", by_token(first, {"project": {"id": server.project_id("ops")}}))
     old = server.token(first)
     assert old is not None
     assert document["token"]["expires_at"] == old.expires.strftime("%Y-%m-%dT%H:%M:%S.000000Z")
@@ -369,7 +407,7 @@ def test_ks_versions_broken() -> None:
 def test_ks_no_scope(ops: Peer) -> None:
     server = keystone()
     server.faults.on("ks-no-scope")
-    body = by_token(v3_login(server, ops), {"project": {"name": "ops"}})
+    body = by_token(v3_login(server, ops), {"project": {"id": server.project_id("ops")}})
     assert refused(server, "POST", "/v3/auth/tokens", body)[0] == 401
 
 

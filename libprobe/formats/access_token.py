@@ -1,0 +1,119 @@
+"""An access token as a file holds it, and what it says of itself where it is a JSON web token.
+
+Source: RFC 7519 section 4.1 for the claims; what Keycloak, under EGI Check-in, puts into its tokens. A token may also
+be opaque: then only its issuer can tell anything of it. Signatures are not verified: that is for who is shown it.
+"""
+
+from __future__ import annotations
+
+import re
+
+from libprobe.formats.excerpt import excerpt
+from libprobe.records import Record
+from libprobe.text import number_of
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from datetime import datetime
+
+MAX_CHARS = 64 << 10
+"""A longer one is not decoded: no server takes one in a header."""
+
+MAX_WORDS_CHARS = 120
+_LAST_SECOND = 253402300799
+_BASE64 = re.compile(r"[A-Za-z0-9_-]{2,}=*")
+_FERNET = re.compile(r"gAAAA[A-Za-z0-9_=-]*")
+
+
+class Claims(Record):
+    """What a token says of itself.
+
+    issuer:     URL of who gave it, empty if it does not say; audience: for whom it is, empty for anybody.
+    not_before, expires: aware UTC instants, None for one that it does not say.
+    kind:       Keycloak's `typ`: Bearer, Refresh, Offline, ID; empty if it does not say.
+    """
+
+    issuer: str
+    audience: tuple[str, ...]
+    not_before: datetime | None
+    expires: datetime | None
+    kind: str
+
+    def words(self) -> str:
+        """What distinguishes it, for a sentence: `of https://aai.example.org for cloud`; empty if it tells nothing."""
+        of = f"of {self.issuer}" if self.issuer else ""
+        return f"{of}{' for ' + ', '.join(self.audience[:3]) if self.audience else ''}".strip()
+
+
+def read_claims(token: str) -> Claims | None:
+    """What a token says of itself; None for an opaque one."""
+    parts = token.split(".")
+    if len(parts) != 3 or len(token) > MAX_CHARS or not all(map(_BASE64.fullmatch, parts[:2])):
+        return None
+    head, claims = _object(parts[0]), _object(parts[1])
+    if head is None or claims is None or "alg" not in head:
+        return None
+    audience = claims.get("aud")
+    listed = audience if isinstance(audience, list) else [audience]
+    return Claims(
+        _words(claims.get("iss")),
+        tuple(_words(each) for each in listed[:20] if _words(each)),
+        _instant(claims.get("nbf")),
+        _instant(claims.get("exp")),
+        _words(claims.get("typ")),
+    )
+
+
+def other_than_a_token(content: bytes) -> str:
+    """What a file holds that is no access token, in words that quote nothing of it; empty for what may be one."""
+    text = content.decode("utf-8", "replace").strip()
+    beginning = text[:200].lower()
+    lines = text.splitlines()
+    if not text:
+        return "an empty line" if content else "nothing"
+    if "-----begin" in beginning:
+        return "a certificate or a key"
+    if beginning.startswith("<"):
+        return "a page of HTML" if "html" in beginning else "XML or HTML"
+    if text[0] in "{[":
+        return "JSON with the token among other things" if '"access_token"' in text else "JSON"
+    if len(lines) > 1:
+        return number_of(len(lines), "line")
+    if not text.isascii() or not text.isprintable():
+        return "characters that no token has"
+    if " " in text:
+        is_header = beginning.startswith(("bearer ", "authorization:"))
+        return "a header of HTTP instead of the token alone" if is_header else "several words"
+    if text[0] in "\"'":
+        return "a token in quotes"
+    if _FERNET.fullmatch(text):
+        return "a token of a Keystone"
+    claims = read_claims(text)
+    if claims and claims.kind in ("Refresh", "Offline"):
+        return "a refresh token"
+    return ""
+
+
+def _object(encoded: str) -> dict[str, object] | None:
+    """A JSON object in base64url; None for anything else."""
+    import base64
+    import json
+
+    try:
+        found = json.loads(base64.urlsafe_b64decode(encoded.rstrip("=") + "=="))
+    except (ValueError, RecursionError):
+        return None
+    return found if isinstance(found, dict) else None
+
+
+def _words(value: object) -> str:
+    return excerpt(value, MAX_WORDS_CHARS) if isinstance(value, str) else ""
+
+
+def _instant(value: object) -> datetime | None:
+    """A NumericDate (section 2); None for what is none."""
+    from datetime import UTC, datetime
+
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 <= value <= _LAST_SECOND:
+        return None
+    return datetime.fromtimestamp(value, UTC)
