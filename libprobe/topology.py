@@ -153,6 +153,8 @@ def find_registered(
         notes.append(f"GOCDB copy of {duration(found.age_s)} ago, as the GOCDB failed: {found.reason}")
     if found.unkept:
         notes.append(f"the GOCDB's answer could not be kept for later runs: {found.unkept}")
+    if found.unreadable:
+        notes.append(f"the GOCDB's {found.unreadable[0].sentence}")
     monitored = [each for each in found.endpoints if each.monitored] or found.endpoints
     if not monitored:
         return None, notes

@@ -17,6 +17,7 @@ from urllib.parse import urlencode
 from libprobe.clients import documents
 from libprobe.failures import BadData, Failure, HelperFailure, Misconfigured, OwnMachine
 from libprobe.formats import gocdb
+from libprobe.formats.address import place_of
 from libprobe.records import Record
 from libprobe.text import number_of
 
@@ -24,12 +25,33 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
     from datetime import datetime
-    from typing import TypeVar
+    from typing import Protocol, TypeVar
 
     from libprobe.clients.http import HttpClient
     from libprobe.state.files import StateDirectory
 
     One = TypeVar("One")
+    Unread = list[gocdb.Unreadable]
+
+    class Monitored(Protocol):
+        """What is known of a service that is monitored, as `gocdb.ServiceEndpoint` has it.
+
+        url: as ARGO's rule chooses it. primary_key, endpoints, monitored_id: empty where they are not known
+        """
+
+        @property
+        def hostname(self) -> str: ...
+        @property
+        def service_type(self) -> str: ...
+        @property
+        def primary_key(self) -> str: ...
+        @property
+        def url(self) -> str: ...
+        @property
+        def endpoints(self) -> tuple[gocdb.Listed, ...]: ...
+        @property
+        def monitored_id(self) -> str: ...
+
 
 DEFAULT_URL = "https://goc.egi.eu/gocdbpi/public/"
 MAX_ANSWER = 8 << 20
@@ -44,7 +66,10 @@ DEFAULT_SCOPE = "EGI"
 """What the GOCDB itself takes where no scope is named."""
 
 
-_TEXTS = ("hostname", "service_type", "site", "url", "direct_url", "portal_url", "host_dn", "roc", "primary_key")
+_TEXTS = (
+    "hostname", "service_type", "site", "url", "direct_url", "portal_url", "host_dn", "roc", "primary_key",
+    "monitored_id",
+)  # fmt: skip
 
 
 class Selection(Record):
@@ -85,16 +110,21 @@ class Found(Record):
     age_s:  seconds since it was asked for; 0 for an answer just received.
     reason: why it is not fresher, empty if it is fresh.
     unkept: why it could not be kept for later runs, empty if it was.
+    unreadable: the records of it that cannot be read.
     """
 
     endpoints: list[gocdb.ServiceEndpoint]
     age_s: float = 0.0
     reason: str = ""
     unkept: str = ""
+    unreadable: tuple[gocdb.Unreadable, ...] = ()
 
 
 class Gocdb:
-    """One GOCDB. http: with a deadline short enough to leave time for the check itself."""
+    """One GOCDB. http: with a deadline short enough to leave time for the check itself.
+
+    unreadable: the records that could not be read so far; each costs itself, and the others count.
+    """
 
     def __init__(self, http: HttpClient, url: str, cache: StateDirectory | None, *, cache_s: float) -> None:
         if not documents.is_url(url) or "?" in url or "#" in url:
@@ -103,6 +133,7 @@ class Gocdb:
         self._http = http
         self._cache = cache
         self._cache_s = cache_s
+        self.unreadable: list[gocdb.Unreadable] = []
 
     def endpoints_of(self, hostname: str, service_type: str) -> Found:
         """The registered endpoints of a host, as the GOCDB has it or had it. Raises: HelperFailure.
@@ -124,6 +155,8 @@ class Gocdb:
             if kept:
                 return Found(kept.endpoints, kept.age_s, failure.sentence)
             raise _of_helper(failure, "give the endpoint with -u, or another GOCDB with --gocdb") from None
+        if self.unreadable:  # asked again next time: it may have been corrected
+            return Found(endpoints, unreadable=tuple(self.unreadable))
         return Found(endpoints, unkept=self._keep(name, endpoints))
 
     def _ask(self, url: str, hostname: str) -> list[gocdb.ServiceEndpoint]:
@@ -131,23 +164,31 @@ class Gocdb:
             if answer.status != 200:
                 raise HelperFailure(f"{answer.asked}: answered {answer.status} {answer.reason}{answer.wanted_pause}")
             try:
-                read = gocdb.read_service_endpoints(answer.chunks(MAX_ANSWER))
-                return [each for each in read if each.hostname.lower() == hostname.lower()]
+                read = gocdb.read_service_endpoints(answer.chunks(MAX_ANSWER), None, self.unreadable)
+                found = [each for each in read if each.hostname.lower() == hostname.lower()]
+                if self.unreadable and not found:
+                    raise BadData(self.unreadable[0].sentence)
+                return found
             except BadData as error:
                 raise HelperFailure(f"{answer.asked}: {error.sentence.removeprefix(answer.asked + ': ')}") from None
 
     def topology(self, wanted: Selection) -> Iterator[gocdb.ServiceEndpoint]:
         """Yield the endpoints that are wanted, each once, in the GOCDB's order, while they arrive.
 
-        Raises: HelperFailure, possibly after some: then what was yielded is not the whole.
+        Raises: HelperFailure, possibly after some: then what was yielded is not the whole. Where nothing but
+        unreadable records came, too.
         """
+        count = 0
         for service_type in sorted(wanted.service_types) or [""]:
             query = {"method": "get_service_endpoint", **wanted.query()}
             if service_type:
                 query["service_type"] = service_type
             for endpoint in self._pages(query, gocdb.read_service_endpoints):
+                count += 1
                 if wanted.takes(endpoint) and service_type in ("", endpoint.service_type):
                     yield endpoint
+        if self.unreadable and not count:
+            raise HelperFailure(f"GOCDB {self.url}: {self.unreadable[0].sentence}")
 
     def downtimes(self, *, site: str = "", future: bool = False) -> Iterator[gocdb.Downtime]:
         """Yield the downtimes that are going on, one for each service affected. Raises: HelperFailure.
@@ -157,7 +198,8 @@ class Gocdb:
         from datetime import UTC, datetime
 
         now = datetime.now(UTC)
-        query = {"method": "get_downtime", "scope": ""}
+        # the nested form alone has the keys of services: two of one host and type are told apart by nothing else
+        query = {"method": "get_downtime_nested_services", "scope": ""}
         # the window begins with a day, which may hold downtimes that have ended
         query |= {"windowstart": f"{now:%Y-%m-%d}"} if future else {"ongoing_only": "yes"}
         if site:
@@ -167,16 +209,17 @@ class Gocdb:
                 yield downtime
 
     def _pages(
-        self, query: dict[str, str], read: Callable[[Iterable[bytes], gocdb.Page], Iterator[One]]
+        self, query: dict[str, str], read: Callable[[Iterable[bytes], gocdb.Page, Unread], Iterator[One]]
     ) -> Iterator[One]:
         """Yield the records of all pages; a GOCDB that does not page gives everything as the first one."""
         cursor = 0
         for _ in range(MAX_PAGES):
             page = gocdb.Page()
-            count = 0
+            count = -len(self.unreadable)
             for record in self._records({**query, "next_cursor": str(cursor)}, read, page):
                 count += 1
                 yield record
+            count += len(self.unreadable)
             if page.count is not None and page.count != count and read is gocdb.read_service_endpoints:
                 raise HelperFailure(
                     f"GOCDB {self.url}: announced {number_of(page.count, 'record')} on a page and sent {count}"
@@ -191,7 +234,7 @@ class Gocdb:
     def _records(
         self,
         query: dict[str, str],
-        read: Callable[[Iterable[bytes], gocdb.Page], Iterator[One]],
+        read: Callable[[Iterable[bytes], gocdb.Page, Unread], Iterator[One]],
         page: gocdb.Page,
     ) -> Iterator[One]:
         try:
@@ -202,7 +245,7 @@ class Gocdb:
                         f"{answer.asked}: answered {answer.status} {answer.reason}{answer.wanted_pause}"
                     )
                 try:
-                    yield from read(answer.chunks(MAX_DOCUMENT), page)
+                    yield from read(answer.chunks(MAX_DOCUMENT), page, self.unreadable)
                 except BadData as error:
                     raise HelperFailure(f"{answer.asked}: {error.sentence.removeprefix(answer.asked + ': ')}") from None
         except Failure as failure:
@@ -250,17 +293,25 @@ class SavedCopy:
     """A GOCDB's answers in files, which work like the live GOCDB.
 
     topology:  path of a get_service_endpoint document
-    downtimes: path of a get_downtime document; empty: nothing is known of downtimes
+    downtimes: path of a get_downtime document, nested or not; empty: nothing is known of downtimes
+    unreadable: as of a Gocdb
     """
 
     def __init__(self, topology: str, downtimes: str = "") -> None:
         self.url = topology
         self._topology = topology
         self._downtimes = downtimes
+        self.unreadable: list[gocdb.Unreadable] = []
 
     def topology(self, wanted: Selection) -> Iterator[gocdb.ServiceEndpoint]:
         """As `Gocdb.topology`. Raises: Misconfigured for a file that cannot be read or is no such document."""
-        return (each for each in _saved(self._topology, gocdb.read_service_endpoints) if wanted.takes(each))
+        count = 0
+        for each in _saved(self._topology, gocdb.read_service_endpoints, self.unreadable):
+            count += 1
+            if wanted.takes(each):
+                yield each
+        if self.unreadable and not count:
+            raise Misconfigured(f"{self._topology}: {self.unreadable[0].sentence}")
 
     def downtimes(
         self, *, site: str = "", now: datetime | None = None, future: bool = False
@@ -273,13 +324,15 @@ class SavedCopy:
 
         instant = now or datetime.now(UTC)
         if self._downtimes:
-            for downtime in _saved(self._downtimes, gocdb.read_downtimes):
+            for downtime in _saved(self._downtimes, gocdb.read_downtimes, self.unreadable):
                 counts = downtime.end > instant if future else downtime.covers(instant)
                 if counts and (not site or downtime.site == site):
                     yield downtime
 
 
-def _saved(path: str, read: Callable[[Iterable[bytes]], Iterator[One]]) -> Iterator[One]:
+def _saved(
+    path: str, read: Callable[[Iterable[bytes], None, Unread], Iterator[One]], unreadable: Unread
+) -> Iterator[One]:
     import os
     import stat
 
@@ -288,7 +341,7 @@ def _saved(path: str, read: Callable[[Iterable[bytes]], Iterator[One]]) -> Itera
         with open(os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK), "rb") as file:
             if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
                 raise Misconfigured(f"{path} is not a file")
-            yield from read(iter(lambda: file.read(CHUNK), b""))
+            yield from read(iter(lambda: file.read(CHUNK), b""), None, unreadable)
     except OSError as error:
         raise Misconfigured(f"{path} cannot be read: {error.strerror}") from None
     except BadData as error:
@@ -300,7 +353,7 @@ def _saved(path: str, read: Callable[[Iterable[bytes]], Iterator[One]]) -> Itera
 class Outages:
     """Which services are in an outage; only an outage should silence a result.
 
-    One that is narrowed to some endpoints of a service counts only for those: see `of`.
+    One that names some endpoints of a service counts only for those: see `affecting`.
     """
 
     def __init__(self, downtimes: Iterable[gocdb.Downtime]) -> None:
@@ -312,16 +365,38 @@ class Outages:
 
     def of(self, endpoint: gocdb.ServiceEndpoint) -> gocdb.Downtime | None:
         """The outage of an endpoint that ends last, None if there is none."""
-        affecting = self.affecting(endpoint.hostname, endpoint.service_type, endpoint.url)
-        return max(affecting, key=lambda downtime: downtime.end, default=None)
+        return max(self.affecting(endpoint), key=lambda downtime: downtime.end, default=None)
 
-    def affecting(self, hostname: str, service_type: str, url: str) -> list[gocdb.Downtime]:
-        """All outages of an endpoint. url: as ARGO's rule chooses it."""
-        return [
-            downtime
-            for downtime in self._by_service.get((hostname.lower(), service_type), ())
-            if not downtime.affected_endpoints or any(one.url == url for one in downtime.affected_endpoints)
-        ]
+    def of_service(self, hostname: str, service_type: str) -> list[gocdb.Downtime]:
+        """All outages of services of one type on one host, of whichever of their endpoints."""
+        return self._by_service.get((hostname.lower(), service_type), [])
+
+    def __iter__(self) -> Iterator[gocdb.Downtime]:
+        for downtimes in self._by_service.values():
+            yield from downtimes
+
+    def affecting(self, service: Monitored) -> list[gocdb.Downtime]:
+        """All outages of what is monitored of a service."""
+        return [each for each in self.of_service(service.hostname, service.service_type) if _affects(each, service)]
+
+
+def _affects(downtime: gocdb.Downtime, service: Monitored) -> bool:
+    """Whether a downtime of a service's host and type is one of what is monitored of it.
+
+    The GOCDB's own form selects every endpoint of a service, so all of them named are the service itself. Otherwise
+    it is the monitored one that counts: by its number, and where the GOCDB tells none, or the service itself has the
+    URL that is monitored, by where it leads.
+    """
+    if downtime.service_key and service.primary_key and downtime.service_key != service.primary_key:
+        return False
+    named = {one.id for one in downtime.affected_endpoints if one.id}
+    of_service = {identifier for identifier, _ in service.endpoints}
+    if not downtime.affected_endpoints or (of_service and of_service <= named):
+        return True
+    if service.monitored_id and named & of_service:
+        return service.monitored_id in named
+    place = place_of(service.url)
+    return any(place.is_at(place_of(one.url)) for one in downtime.affected_endpoints)
 
 
 def _thawed(entries: object) -> Iterator[gocdb.ServiceEndpoint]:
@@ -329,7 +404,8 @@ def _thawed(entries: object) -> Iterator[gocdb.ServiceEndpoint]:
     if not isinstance(entries, list):
         raise ValueError
     for entry in entries:
-        endpoint = gocdb.ServiceEndpoint(**{**entry, "scopes": tuple(entry["scopes"])})
+        listed = tuple((str(identifier), str(url)) for identifier, url in entry.get("endpoints", ()))
+        endpoint = gocdb.ServiceEndpoint(**{**entry, "scopes": tuple(entry["scopes"]), "endpoints": listed})
         if not all(isinstance(getattr(endpoint, name), str) for name in _TEXTS):
             raise ValueError
         yield endpoint

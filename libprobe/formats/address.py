@@ -82,6 +82,37 @@ def read_http_url(url: str) -> Address:
     return address._replace(port=address.port_or_default)
 
 
+class Place(Record):
+    """Where a URL leads, in a form in which two ways to write the same are equal. query: its parameters, sorted."""
+
+    scheme: str
+    host: str
+    port: int | None
+    path: str
+    query: tuple[str, ...]
+
+    def is_at(self, other: Place) -> bool:
+        """Whether both lead to the same; parameters that only one of them has ask for something there."""
+        return self[:4] == other[:4] and (self.query == other.query or not (self.query and other.query))
+
+
+def place_of(text: str) -> Place:
+    """Where a URL leads, however it is written: slash at its end, default port, case of the host, order of parameters.
+
+    What is no URL leads to nothing but itself.
+    """
+    url = text.strip()
+    try:
+        address = read_address(url)
+    except BadData:
+        return Place("", url, None, "", ())
+    place, _, query = url.partition("#")[0].partition("?")
+    path = place.partition("://")[2].partition("/")[2] if "://" in place else place.partition("/")[2]
+    # `&amp;` that was escaped twice leaves an empty parameter `amp`
+    parameters = sorted(each for each in re.split("[&;]", query) if each not in ("", "amp"))
+    return Place(address.scheme, address.host, address.port_or_default, path.strip("/"), tuple(parameters))
+
+
 def joined(base: str, reference: str) -> str:
     """Where a reference, as in a redirect, leads from an http or https URL. Raises: BadData.
 

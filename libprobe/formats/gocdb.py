@@ -5,6 +5,8 @@ documentation (gocdb.github.io/api); ARGO's NCG for the choice and reading of UR
 
 Documents reach tens of megabytes for the whole of EGI, so they are read as a stream, one record at a
 time. The PI reports its errors with HTTP status 200: only a document whose root is `<results>` counts.
+One record that cannot be read, for a control character in it or a downtime's end that is missing, costs
+that record: it is named, and the others count.
 """
 
 from __future__ import annotations
@@ -31,10 +33,32 @@ MAX_RECORD_CHARS = 4 << 20
 MAX_NAMES = 2_000
 """Different names of elements and attributes; expat keeps every one until the end."""
 MAX_TOKEN_BYTES = 1 << 20
+MAX_UNREADABLE = 1_000
+"""Records that cannot be read; with more of them it is the document that cannot be."""
 _SLICE_BYTES = 64 << 10
 
 
+class Unreadable(Record):
+    """A record that cannot be read.
+
+    id:   the number that the GOCDB gave it, empty if that cannot be read either
+    name: the key by which it is found in the GOCDB, or where it stands in the document
+    why:  what is wrong with it
+    """
+
+    id: str
+    name: str
+    why: str
+
+    @property
+    def sentence(self) -> str:
+        return f"{self.name} cannot be read: {self.why}"
+
+
 # ---- Service endpoints
+
+Listed = tuple[str, str]
+"""(ID, URL) of an ENDPOINT of a service; the GOCDB gives every endpoint a number of its own."""
 
 
 class ServiceEndpoint(Record):
@@ -43,6 +67,8 @@ class ServiceEndpoint(Record):
     url:           what ARGO monitors: the direct URL, replaced by that of each monitored ENDPOINT in turn
     direct_url:    the URL of the service itself
     notifications: None where the GOCDB does not say, as in 2015
+    endpoints:     all its ENDPOINTS, monitored or not
+    monitored_id:  of the ENDPOINT whose URL is `url`; empty where that is the direct URL
     Texts are empty where the GOCDB leaves them out, and cut at MAX_FIELD_CHARS.
     """
 
@@ -60,6 +86,8 @@ class ServiceEndpoint(Record):
     scopes: tuple[str, ...]
     portal_url: str
     notifications: bool | None
+    endpoints: tuple[Listed, ...] = ()
+    monitored_id: str = ""
 
 
 class Page:
@@ -86,27 +114,31 @@ class Page:
         return self.max_page_size is not None and self.count < self.max_page_size
 
 
-def read_service_endpoints(chunks: Iterable[bytes], page: Page | None = None) -> Iterator[ServiceEndpoint]:
+def read_service_endpoints(
+    chunks: Iterable[bytes], page: Page | None = None, unreadable: list[Unreadable] | None = None
+) -> Iterator[ServiceEndpoint]:
     """Yield the service endpoints of a get_service_endpoint document.
 
-    chunks: the document in pieces of any size.
-    page:   filled from `<meta>`, which stands before the records.
+    chunks:     the document in pieces of any size.
+    page:       filled from `<meta>`, which stands before the records.
+    unreadable: takes the records that cannot be read; without it the first of them is BadData.
     Raises: BadData, possibly after some records, for a document that is an error report, HTML, not
-    well-formed, broken off, or too large in one of its parts, and for one with a DTD.
+    well-formed outside of its records, broken off, or too large in one of its parts, and for one with a DTD.
     """
-    for record in _records(chunks, "SERVICE_ENDPOINT", page):
+    for record in _records(chunks, "SERVICE_ENDPOINT", page, unreadable):
         yield _service_endpoint(record)
 
 
 def _service_endpoint(record: _Node) -> ServiceEndpoint:
     direct_url = record.text_of("URL")
     notifications = record.text_of("NOTIFICATIONS")
+    url, monitored_id = _monitored(record, direct_url)
     return ServiceEndpoint(
         primary_key=record.text_of("PRIMARY_KEY") or record.attributes.get("PRIMARY_KEY", ""),
         hostname=record.text_of("HOSTNAME"),
         service_type=record.text_of("SERVICE_TYPE"),
         site=record.text_of("SITENAME"),
-        url=_monitored_url(record, direct_url),
+        url=url,
         direct_url=direct_url,
         beta=_is_yes(record.text_of("BETA")),
         in_production=_is_yes(record.text_of("IN_PRODUCTION")),
@@ -116,16 +148,19 @@ def _service_endpoint(record: _Node) -> ServiceEndpoint:
         scopes=tuple(scope.content for scope in record.below("SCOPES", "SCOPE") if scope.content),
         portal_url=record.text_of("GOCDB_PORTAL_URL"),
         notifications=_is_yes(notifications) if notifications else None,
+        endpoints=tuple((one.text_of("ID"), one.text_of("URL")) for one in record.below("ENDPOINTS", "ENDPOINT")),
+        monitored_id=monitored_id,
     )
 
 
-def _monitored_url(record: _Node, url: str) -> str:
-    """ARGO's rule (NCG/SiteInfo/GOCDB): the last monitored ENDPOINT with a URL wins."""
+def _monitored(record: _Node, url: str) -> Listed:
+    """ARGO's rule (NCG/SiteInfo/GOCDB): the last monitored ENDPOINT with a URL wins. Returns the URL and its ID."""
+    identifier = ""
     for endpoint in record.below("ENDPOINTS", "ENDPOINT"):
         # Before GOCDB 5.3 there is no ENDPOINT_MONITORED; without it an endpoint overrides nothing.
-        if _is_yes(endpoint.text_of("ENDPOINT_MONITORED")):
-            url = endpoint.text_of("URL") or url
-    return url
+        if _is_yes(endpoint.text_of("ENDPOINT_MONITORED")) and endpoint.text_of("URL"):
+            url, identifier = endpoint.text_of("URL"), endpoint.text_of("ID")
+    return url, identifier
 
 
 def _is_yes(text: str) -> bool:
@@ -149,7 +184,9 @@ class Downtime(Record):
     classification: SCHEDULED or UNSCHEDULED
     severity:       OUTAGE or WARNING; only an OUTAGE should silence a result
     start, end:     aware UTC instants
-    affected_endpoints: those it is narrowed to; empty means the whole service
+    primary_key:    of the service where it is nested; the flat form has the downtime's own there (GOCDB 5.3 to 5.12)
+    service_key:    of the service, empty where the document does not tell it
+    affected_endpoints: those of the service that were chosen, by default all of them; empty means the whole service
     """
 
     id: str
@@ -164,6 +201,7 @@ class Downtime(Record):
     site: str
     portal_url: str
     affected_endpoints: tuple[AffectedEndpoint, ...]
+    service_key: str = ""
 
     @property
     def is_outage(self) -> bool:
@@ -174,29 +212,47 @@ class Downtime(Record):
         return self.start <= instant < self.end
 
 
-def read_downtimes(chunks: Iterable[bytes], page: Page | None = None) -> Iterator[Downtime]:
+def read_downtimes(
+    chunks: Iterable[bytes], page: Page | None = None, unreadable: list[Unreadable] | None = None
+) -> Iterator[Downtime]:
     """Yield the downtimes of a get_downtime or a get_downtime_nested_services document.
 
-    Raises: as `read_service_endpoints`; and BadData for a downtime without its two times, since guessing
-    would silence a site's failures or fail to.
+    unreadable: as for `read_service_endpoints`; it takes a downtime without its two times, number, severity or
+    services too, since guessing would silence a site's failures or fail to.
+    Raises: as `read_service_endpoints`.
     """
-    for record in _records(chunks, "DOWNTIME", page):
-        services = list(record.below("SERVICES", "SERVICE"))
-        if services or not record.has("SERVICES"):
-            for service in services or [record]:
-                yield _downtime(record, service)
+    for record in _records(chunks, "DOWNTIME", page, unreadable):
+        nested = list(record.below("SERVICES", "SERVICE"))
+        try:
+            found = [
+                _downtime(record, service)
+                for service in (nested or [record] if nested or not record.has("SERVICES") else [])
+            ]
+        except BadData as error:
+            _leave_out(_unreadable(record, error.sentence, "downtime"), unreadable)
+            continue
+        yield from found
 
 
 def _downtime(record: _Node, service: _Node) -> Downtime:
+    """Raises: BadData with what is wrong."""
     identifier = record.attributes.get("ID", "")
+    if not re.fullmatch(r"[0-9]{1,18}", identifier):
+        raise BadData(f"its ID is {excerpt(identifier, 40)!r}, not a number")
+    start, end = _instant(record, "START_DATE"), _instant(record, "END_DATE")
+    for node, name in ((record, "SEVERITY"), (service, "HOSTNAME"), (service, "SERVICE_TYPE")):
+        if not node.text_of(name):
+            raise BadData(f"it has no {name}")
+    primary_key = service.text_of("PRIMARY_KEY")
+    is_own = service is record and primary_key == record.attributes.get("PRIMARY_KEY", primary_key)
     return Downtime(
         id=identifier,
         classification=record.attributes.get("CLASSIFICATION", ""),
         severity=record.text_of("SEVERITY").upper(),
         description=record.text_of("DESCRIPTION"),
-        start=_instant(record, "START_DATE", identifier),
-        end=_instant(record, "END_DATE", identifier),
-        primary_key=service.text_of("PRIMARY_KEY"),
+        start=start,
+        end=end,
+        primary_key=primary_key,
         hostname=service.text_of("HOSTNAME"),
         service_type=service.text_of("SERVICE_TYPE"),
         site=service.text_of("HOSTED_BY"),
@@ -205,16 +261,17 @@ def _downtime(record: _Node, service: _Node) -> Downtime:
             AffectedEndpoint(one.text_of("ID"), one.text_of("NAME"), one.text_of("URL"))
             for one in service.below("AFFECTED_ENDPOINTS", "ENDPOINT")
         ),
+        service_key="" if is_own else primary_key,
     )
 
 
-def _instant(record: _Node, name: str, identifier: str) -> datetime:
-    """Return a time given in Unix seconds."""
+def _instant(record: _Node, name: str) -> datetime:
+    """Return a time given in Unix seconds. Raises: BadData."""
     from datetime import UTC, datetime
 
     text = record.text_of(name)
     if not re.fullmatch(r"[0-9]{1,11}", text):
-        raise BadData(f"downtime {excerpt(identifier, 40)} has the {name} {excerpt(text, 40)!r}, not Unix seconds")
+        raise BadData(f"its {name} is {excerpt(text, 40)!r}, not Unix seconds")
     return datetime.fromtimestamp(int(text), UTC)
 
 
@@ -246,11 +303,30 @@ class _Node:
                 yield from (one for one in child.children if one.tag == tag)
 
 
-def _records(chunks: Iterable[bytes], tag: str, page: Page | None) -> Iterator[_Node]:
+def _unreadable(record: _Node, why: str, what: str, number: int = 0) -> Unreadable:
+    """number: which record of the document it is, for one without a key."""
+    identifier = record.attributes.get("ID", "")
+    key = record.attributes.get("PRIMARY_KEY") or record.text_of("PRIMARY_KEY") or identifier
+    name = f"{what} {excerpt(key, 40)}" if key else f"a {what}"
+    return Unreadable(identifier, name if key or not number else f"{what} {number} of the document", why)
+
+
+def _leave_out(record: Unreadable, unreadable: list[Unreadable] | None) -> None:
+    """Raises: BadData where nobody wants to know what is left out, and when it is too much."""
+    if unreadable is None:
+        raise BadData(record.sentence)
+    if len(unreadable) >= MAX_UNREADABLE:
+        raise BadData(f"the GOCDB's document has more than {MAX_UNREADABLE} records that cannot be read")
+    unreadable.append(record)
+
+
+def _records(
+    chunks: Iterable[bytes], tag: str, page: Page | None, unreadable: list[Unreadable] | None
+) -> Iterator[_Node]:
     """Yield the elements TAG directly below the root, each as soon as it is complete."""
     from pyexpat import ExpatError
 
-    reader = _Reader(tag, page if page is not None else Page())
+    reader = _Reader(tag, page if page is not None else Page(), unreadable)
     try:
         for chunk in chunks:
             for at in range(0, len(chunk), _SLICE_BYTES):
@@ -266,7 +342,18 @@ def _records(chunks: Iterable[bytes], tag: str, page: Page | None) -> Iterator[_
 class _Reader:
     """Feeds expat and collects complete records; what it holds is bounded by one record."""
 
-    def __init__(self, tag: str, page: Page) -> None:
+    def __init__(self, tag: str, page: Page, unreadable: list[Unreadable] | None) -> None:
+        self._tag = tag
+        self._page = page
+        self._unreadable = unreadable
+        self._end_tag = f"</{tag}>".encode()
+        self._head = b""
+        self._count = 0
+        self._skipped: bytes | None = None
+        self.ready: deque[_Node] = deque()
+        self._begin()
+
+    def _begin(self) -> None:
         from pyexpat import ParserCreate
 
         # The PI writes UTF-8; a declaration of something else is not followed, as expat would look up
@@ -277,21 +364,29 @@ class _Reader:
         self._parser.CharacterDataHandler = self._text
         self._parser.StartDoctypeDeclHandler = self._refuse_doctype
         self._parser.buffer_text = True
-        self._tag = tag
-        self._page = page
         self._open: list[_Node] = []
         self._text_parts: list[str] = []
         self._text_chars = 0
         self._nodes = 0
         self._record_chars = 0
         self._fed = 0
-        self._head = b""
-        self._count = 0
-        self.ready: deque[_Node] = deque()
 
     def feed(self, data: bytes) -> None:
+        from pyexpat import ExpatError
+
         if len(self._head) < 512:
             self._head += data[: 512 - len(self._head)]
+        while data:
+            if self._skipped is not None:
+                data = self._skip(data)
+                continue
+            try:
+                self._parse(data)
+                return
+            except ExpatError as error:
+                data = self._left_out(error, data)
+
+    def _parse(self, data: bytes) -> None:
         self._fed += len(data)
         self._parser.Parse(data, False)
         if self._fed - self._parser.CurrentByteIndex > MAX_TOKEN_BYTES:
@@ -299,7 +394,41 @@ class _Reader:
         if len(self._parser.intern) > MAX_NAMES:
             raise BadData(f"the GOCDB's document has more than {MAX_NAMES} kinds of elements")
 
+    def _left_out(self, error: Exception, data: bytes) -> bytes:
+        """What follows where the record at hand is not well-formed, which is left out. Raises: ERROR outside of one.
+
+        expat reads no further after an error: another parser goes on behind the end tag of that record.
+        """
+        if self._unreadable is None or len(self._open) < 2 or self._open[0].tag != "results":
+            raise error
+        record = self._open[1]
+        if record.tag != self._tag:
+            raise error
+        self._count += 1
+        why = f"it is not well-formed: {error}"
+        what = "downtime" if self._tag == "DOWNTIME" else "service endpoint"
+        _leave_out(_unreadable(record, why, what, self._count), self._unreadable)
+        # the offset is that of the name where an end tag is not the expected one, which can be the record's own
+        at = max(0, self._parser.ErrorByteIndex - 2 - (self._fed - len(data)))
+        self._skipped = b""
+        return data[at:]
+
+    def _skip(self, data: bytes) -> bytes:
+        """What follows the record that is left out, empty before its end has come."""
+        assert self._skipped is not None
+        data = self._skipped + data
+        at = data.find(self._end_tag)
+        if at < 0:
+            self._skipped = data[-(len(self._end_tag) - 1) :]
+            return b""
+        self._skipped = None
+        self._begin()
+        self._parse(b"<results>")
+        return data[at + len(self._end_tag) :]
+
     def close(self) -> None:
+        if self._skipped is not None:
+            raise BadData(f"the GOCDB's document breaks off after {number_of(self._count, 'record')}")
         self._parser.Parse(b"", True)
 
     def what_is_wrong(self, error: Exception) -> str:

@@ -27,15 +27,17 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Sequence
     from typing import NoReturn
 
-    from libprobe.clients.gocdb import Outages
-    from libprobe.ncg.scheduled import Monitor
+    from libprobe.clients.gocdb import Gocdb, Outages, SavedCopy
+    from libprobe.formats.gocdb import Unreadable
+    from libprobe.ncg.scheduled import Monitor, Service
 
 DONE, WITH_WARNINGS, NOT_DONE, USAGE = 0, 1, 2, 3
 DEFAULT_TIMEOUT_S = 120.0
 LOOK_AGAIN_S = 0.5
 ICINGA_PORT = 5665
+MAX_NAMED = 5
 EPILOG = (
-    "Exit codes: 0 the monitor has the downtimes of the GOCDB, 1 it has them but for services that it does not know, "
+    "Exit codes: 0 the monitor has the downtimes of the GOCDB, 1 it has them but for those of which a line tells why, "
     "2 it may not have them, 3 wrong usage, a missing library, help and version."
 )
 
@@ -91,19 +93,23 @@ def _not_done(sentence: str) -> str:
 
 
 def _carry_out(args: argparse.Namespace, deadline: Deadline) -> tuple[int, list[str]]:
+    from libprobe.clients.gocdb import Outages
     from libprobe.settings import read_settings
 
     args.settings = read_settings(args.config)
     monitor = _monitor(args, deadline)
     lock = _locked(args.output)
     try:
-        wanted, declared = _wanted(args.output, _outages(args, deadline))
-        known = monitor.known({each[:2] for each in wanted})
-        absent = {each[:2] for each in wanted if each[:2] not in known.services}
-        target = {each.what: each for each in wanted if each[:2] not in absent}
+        source = _source(args, deadline)
+        wanted = _Wanted(args.output, Outages(source.downtimes(future=True)))
+        known = monitor.known({each[:2] for each in wanted.downtimes})
+        absent = {each[:2] for each in wanted.downtimes if each[:2] not in known.services}
+        target = {each.what: each for each in wanted.downtimes if each[:2] not in absent}
         there = Counter(each.what for each in known.ours)
-        missing = [each for what, each in target.items() if not there[what]]
-        surplus = _surplus(known.ours, target, int(time.time()))
+        now = int(time.time())
+        # a monitor refuses what is over, and it may be by the time that it reads of it
+        missing = [each for what, each in target.items() if not there[what] and each.end > now]
+        surplus = _surplus(known.ours, target, now, source.unreadable)
         monitor.end(surplus)
         monitor.schedule(missing)
         if missing or surplus:
@@ -111,26 +117,38 @@ def _carry_out(args: argparse.Namespace, deadline: Deadline) -> tuple[int, list[
     finally:
         os.close(lock)
     lines = [
-        f"fedcloud-downtimes: {number_of(declared, 'downtime')} for {number_of(len(target), 'service')}, from "
+        f"fedcloud-downtimes: {number_of(wanted.declared, 'downtime')} for {number_of(len(target), 'service')}, from "
         f"{args.saved or 'the GOCDB'}, in {duration(deadline.elapsed())}",
         f"  {monitor.name}: {len(missing)} scheduled, {len(surplus)} ended early, "
         f"{len(target) - len(missing)} unchanged",
     ]
+    unreadable = dict.fromkeys(f"{each.sentence}; what was scheduled for it stays" for each in source.unreadable)
+    warnings = wanted.unmatched + _first_of(list(unreadable))
     if absent:
         first = min(absent)
         others = f" and {number_of(len(absent) - 1, 'other')}" if len(absent) > 1 else ""
-        lines.append(f"  not known to {monitor.name}: {first[1]} on {first[0]}{others}; reload it, and run this again")
-    return (WITH_WARNINGS if absent else DONE), [safe_keeping_indent(redact.blank(line)) for line in lines]
+        warnings.append(f"not known to {monitor.name}: {first[1]} on {first[0]}{others}; reload it, and run this again")
+    lines += [f"  {shortened(each, 1000)}" for each in wanted.elsewhere + warnings]
+    return (WITH_WARNINGS if warnings else DONE), [safe_keeping_indent(redact.blank(line)) for line in lines]
 
 
-def _surplus(ours: Iterable[Downtime], target: Collection[object], now: int) -> list[Downtime]:
-    """What was withdrawn or moved, and what is there twice; not what ends by itself."""
+def _first_of(sentences: Sequence[str]) -> list[str]:
+    """The first few, and how many there are more."""
+    more = len(sentences) - MAX_NAMED
+    return [*sentences[:MAX_NAMED], *([f"and {number_of(more, 'other')} like that"] if more > 0 else [])]
+
+
+def _surplus(
+    ours: Iterable[Downtime], target: Collection[object], now: int, unreadable: Iterable[Unreadable]
+) -> list[Downtime]:
+    """What was withdrawn or moved, and what is there twice; not what ends by itself, nor what may be unreadable now."""
+    numbers = {each.id for each in unreadable}
     seen = set()
     found = []
     for each in ours:
         if each.what in target and each.what not in seen:
             seen.add(each.what)
-        elif each.end > now:
+        elif each.end > now and each.number not in numbers and "" not in numbers:
             found.append(each)
     return found
 
@@ -138,48 +156,84 @@ def _surplus(ours: Iterable[Downtime], target: Collection[object], now: int) -> 
 def _see_it_done(
     monitor: Monitor, missing: Collection[Downtime], surplus: Collection[Downtime], deadline: Deadline
 ) -> None:
-    """Wait until the monitor shows what it was told. Raises: Misconfigured at the deadline."""
+    """Wait until the monitor shows what it was told, or it is over. Raises: Misconfigured at the deadline."""
     ended = {each.handle for each in surplus}
     while True:
         began = time.monotonic()
         ours = monitor.known(()).ours
         there = {each.what for each in ours}
-        open_ones = [each for each in missing if each.what not in there]
+        open_ones = [each for each in missing if each.what not in there and each.end > time.time()]
         open_ones += [each for each in ours if each.handle in ended]
         if not open_ones:
             return
-        if deadline.remaining() <= LOOK_AGAIN_S:
+        pause = max(LOOK_AGAIN_S, time.monotonic() - began)  # a large status file takes seconds to read
+        if deadline.remaining() <= pause + LOOK_AGAIN_S:
             raise Misconfigured(
                 f"{monitor.name} was told, but does not show {number_of(len(open_ones), 'change')} within "
                 f"{deadline.seconds:g} s, the first for {open_ones[0].service} on {open_ones[0].host}",
                 remedy="see in its log whether it takes commands",
             )
-        deadline.sleep(max(LOOK_AGAIN_S, time.monotonic() - began))  # a large status file takes seconds to read
+        deadline.sleep(pause)
 
 
-def _outages(args: argparse.Namespace, deadline: Deadline) -> Outages:
-    """All outages that have not ended yet; nothing is done before the whole list is read."""
-    from libprobe.clients.gocdb import DEFAULT_URL, Gocdb, Outages, SavedCopy
+def _source(args: argparse.Namespace, deadline: Deadline) -> Gocdb | SavedCopy:
+    from libprobe.clients.gocdb import DEFAULT_URL, Gocdb, SavedCopy
 
     if args.saved:
-        return Outages(SavedCopy("", args.saved).downtimes(future=True))
+        return SavedCopy("", args.saved)
     from libprobe import access
 
     url = args.gocdb or args.settings.get("gocdb", "url", DEFAULT_URL)
-    return Outages(Gocdb(access.http(args, deadline), url, None, cache_s=0).downtimes(future=True))
+    return Gocdb(access.http(args, deadline), url, None, cache_s=0)
 
 
-def _wanted(directory: str, outages: Outages) -> tuple[list[Downtime], int]:
-    """The downtimes that the monitor is to have, and how many of the GOCDB they are."""
-    found: dict[object, Downtime] = {}
-    for entry in index.read(directory):
-        for each in outages.affecting(entry.host, entry.service_type, entry.url):
-            if re.fullmatch(r"[0-9]{1,18}", each.id):
+class _Wanted:
+    """What the monitor is to have of the outages that have not ended yet, and what is to be said of the others.
+
+    downtimes: of services of the monitor
+    declared:  how many of the GOCDB these are
+    elsewhere: lines on those of services, or of endpoints of them, that are not monitored here, as it should be
+    unmatched: sentences on those of which that cannot be said
+    """
+
+    def __init__(self, directory: str, outages: Outages) -> None:
+        found: dict[object, Downtime] = {}
+        matched: set[int] = set()
+        registered: dict[Service, set[str]] = {}
+        for entry in index.read(directory):
+            numbers = registered.setdefault((entry.host, entry.service_type), set())
+            numbers.update(number for number, _ in entry.endpoints if number)
+            for each in outages.affecting(entry):
+                matched.add(id(each))
                 start, end = int(each.start.timestamp()), int(each.end.timestamp())
                 text = comment(each.id, each.classification, each.description)
                 made = Downtime(entry.host, entry.service, each.id, start, end, text)
                 found.setdefault(made.what, made)
-    return list(found.values()), len({each.number for each in found.values()})
+        self.downtimes = list(found.values())
+        self.declared = len({each.number for each in found.values()})
+        others: list[str] = []
+        partly: list[str] = []
+        unmatched: list[str] = []
+        for each in outages:
+            if id(each) not in matched:
+                what = f"downtime {each.id} of {each.service_type} on {each.hostname}"
+                ids = {one.id for one in each.affected_endpoints}
+                known = registered.get((each.hostname.lower(), each.service_type))
+                if known is None or not ids:
+                    others.append(what)
+                elif ids <= known:
+                    partly.append(f"{what} names endpoints that are not monitored")
+                else:
+                    named = each.affected_endpoints[0].url or "one without URL"
+                    unmatched.append(
+                        f"{what} names endpoints of which none is known here, the first {named}; run fedcloud-ncg again"
+                    )
+        self.elsewhere = _first_of(partly)
+        if others:
+            self.elsewhere.append(
+                f"{number_of(len(others), 'outage')} of services that are not monitored here, the first: {others[0]}"
+            )
+        self.unmatched = _first_of(unmatched)
 
 
 def _locked(directory: str) -> int:
@@ -247,7 +301,7 @@ def _parser(prog: str, doc: str) -> cli.Parser:
     source.add_argument(
         "--gocdb", metavar="URL", type=cli.web_address, help="GOCDB programmatic interface (default goc.egi.eu)"
     )
-    source.add_argument("--from", dest="saved", metavar="FILE", help="a saved get_downtime answer instead")
+    source.add_argument("--from", dest="saved", metavar="FILE", help="a saved answer about downtimes instead")
     cli.tls(parser)
     cli.standard(parser, timeout=DEFAULT_TIMEOUT_S)
     return parser

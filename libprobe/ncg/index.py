@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+from itertools import islice
 from typing import NamedTuple
 
 from libprobe.failures import Misconfigured
@@ -17,17 +18,38 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
 NAME = "services.jsonl"
-MAX_LINE = 64 << 10
+MAX_LINE = 4 << 20
+MAX_ENDPOINTS = 100
+MAX_URL_CHARS = 2_048
+"""Of each of a service's endpoints; the GOCDB allows 255."""
 
 
 class Entry(NamedTuple):
-    """A service of the monitor. url: of its endpoint, as registered in the GOCDB."""
+    """A service of the monitor.
+
+    url:          of its endpoint, as registered in the GOCDB
+    primary_key:  of its service in the GOCDB
+    endpoints:    (ID, URL) of all ENDPOINTs of that service, monitored_id: which of them is monitored
+    The last three are empty where the GOCDB has none, and in a list of a fedcloud-ncg that did not write them yet.
+    """
 
     host: str
     service: str
     service_type: str
     site: str
     url: str
+    primary_key: str = ""
+    endpoints: tuple[tuple[str, str], ...] = ()
+    monitored_id: str = ""
+
+    @property
+    def hostname(self) -> str:
+        return self.host
+
+
+def shortened(endpoints: Iterable[tuple[str, str]]) -> list[tuple[str, str]]:
+    """Endpoints of a service as they are kept: no registration makes the list larger than it can be read."""
+    return [(identifier[:40], url[:MAX_URL_CHARS]) for identifier, url in islice(endpoints, MAX_ENDPOINTS)]
 
 
 def write(directory: str, entries: Iterable[Entry]) -> None:
@@ -45,10 +67,12 @@ def read(directory: str) -> Iterator[Entry]:
         with open(path, encoding="ascii") as file:
             while line := file.readline(MAX_LINE):
                 values = json.loads(line)
-                yield Entry(*(str(values[name]) for name in Entry._fields))
+                endpoints = tuple((str(number), str(url)) for number, url in values.pop("endpoints", ()))
+                texts = {name: str(values[name]) for name in Entry._fields if name in values}
+                yield Entry(**texts, endpoints=endpoints)
     except OSError as error:
         raise Misconfigured(
             f"{path} cannot be read: {error.strerror}", remedy="name the --output of fedcloud-ncg"
         ) from None
-    except (ValueError, KeyError, TypeError, RecursionError):
+    except (ValueError, AttributeError, TypeError, RecursionError):
         raise Misconfigured(f"{path} is not what fedcloud-ncg wrote", remedy="run fedcloud-ncg again") from None

@@ -14,11 +14,11 @@ from libprobe import catalogue
 from libprobe.failures import BadData
 from libprobe.formats.excerpt import excerpt
 from libprobe.formats.ncg import is_host, is_name, is_url
-from libprobe.ncg.index import Entry
+from libprobe.ncg import index
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
     from libprobe.catalogue import Metric
     from libprobe.formats.gocdb import ServiceEndpoint
@@ -29,7 +29,8 @@ MAX_PORTAL_CHARS = 300
 _SCHEMA = """
 CREATE TABLE service (
     host TEXT NOT NULL, site TEXT NOT NULL, type TEXT NOT NULL, metric TEXT NOT NULL, key TEXT NOT NULL,
-    name TEXT NOT NULL, options TEXT NOT NULL, roc TEXT NOT NULL, portal TEXT NOT NULL, url TEXT NOT NULL
+    name TEXT NOT NULL, options TEXT NOT NULL, roc TEXT NOT NULL, portal TEXT NOT NULL, url TEXT NOT NULL,
+    endpoints TEXT NOT NULL, monitored TEXT NOT NULL
 );
 """
 _INDEXES = """
@@ -120,6 +121,11 @@ class Inventory:
             f"{excerpt(endpoint.service_type, 60)}: {sentence}"
         )
 
+    def warn_of(self, sentences: Iterable[str]) -> None:
+        """Of what belongs to no endpoint that is known."""
+        for sentence in sentences:
+            self._warn(sentence)
+
     def _warn(self, line: str) -> None:
         if len(self.warnings) < MAX_WARNINGS:
             self.warnings.append(line)
@@ -163,7 +169,7 @@ class Inventory:
     def _insert(self, endpoint: ServiceEndpoint, metric: Metric, options: list[tuple[str, str]]) -> None:
         portal = endpoint.portal_url
         self._database.execute(
-            "INSERT INTO service VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            "INSERT INTO service VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
             (
                 endpoint.hostname,
                 endpoint.site,
@@ -175,6 +181,8 @@ class Inventory:
                 endpoint.roc if is_name(endpoint.roc) else "",
                 portal if is_url(portal) and len(portal) <= MAX_PORTAL_CHARS else "",
                 endpoint.url,
+                json.dumps(index.shortened(endpoint.endpoints)),
+                endpoint.monitored_id,
             ),
         )
 
@@ -251,10 +259,13 @@ class Inventory:
             pairs = [(option, value) for option, value in json.loads(options)]
             yield Service(host, site, service_type, metric, name, pairs, roc, parents)
 
-    def entries(self) -> Iterator[Entry]:
+    def entries(self) -> Iterator[index.Entry]:
         """What is monitored, for programs that come after."""
-        rows = self._database.execute("SELECT host, name, type, site, url FROM service ORDER BY host, name")
-        yield from (Entry(*row) for row in rows)
+        rows = self._database.execute(
+            "SELECT host, name, type, site, url, key, endpoints, monitored FROM service ORDER BY host, name"
+        )
+        for host, name, service_type, site, url, key, endpoints, monitored_id in rows:
+            yield index.Entry(host, name, service_type, site, url, key, json.loads(endpoints), monitored_id)
 
     def _parents(self, host: str, site: str, service_type: str, key: str, metric: Metric) -> list[str]:
         if not metric.dependencies:

@@ -159,6 +159,7 @@ class _Run:
         source = self._source()
         for endpoint in source.topology(self._wanted(inventory)):
             inventory.add(endpoint)
+        inventory.warn_of(f"left out: {each.sentence}" for each in source.unreadable)
         counts = inventory.settle()
         if not counts.services and not self.args.allow_empty:
             what = (

@@ -6,12 +6,17 @@ from typing import NamedTuple
 
 from libprobe.clients.gocdb import Gocdb, Outages, Selection
 from libprobe.failures import Failure, HelperFailure, Misconfigured
+from libprobe.text import number_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from libprobe.formats.gocdb import ServiceEndpoint
+
+
+MAX_NAMED = 5
+"""Records that cannot be read, of each kind."""
 
 
 class Scope(NamedTuple):
@@ -44,7 +49,9 @@ def endpoints(gocdb: Gocdb, scope: Scope, service_types: frozenset[str]) -> tupl
             remedy="write the name as the GOCDB has it" if scope.site or scope.host else "is it the right GOCDB?",
         )
     monitored = [each for each in registered if each.monitored]
-    notes = [] if monitored else ["none of the endpoints is monitored in the GOCDB"]
+    notes = _unreadable(gocdb)
+    if not monitored:
+        notes.append("none of the endpoints is monitored in the GOCDB")
     return sorted(monitored or registered, key=lambda each: (each.site, each.hostname, each.service_type)), notes
 
 
@@ -59,6 +66,15 @@ def _registered(gocdb: Gocdb, scope: Scope, service_types: frozenset[str]) -> It
 def outages(gocdb: Gocdb, scope: Scope) -> tuple[Outages, list[str]]:
     """The outages that go on, and a note if the GOCDB does not tell."""
     try:
-        return Outages(gocdb.downtimes(site=scope.site)), []
+        return Outages(gocdb.downtimes(site=scope.site)), _unreadable(gocdb)
     except Failure as failure:
         return Outages(()), [f"downtimes are not known: {failure.sentence}"]
+
+
+def _unreadable(gocdb: Gocdb) -> list[str]:
+    """Notes of the records that could not be read since this was last asked."""
+    notes = [f"the GOCDB's {each.sentence}" for each in gocdb.unreadable[:MAX_NAMED]]
+    if (more := len(gocdb.unreadable) - MAX_NAMED) > 0:
+        notes.append(f"{number_of(more, 'other record')} of the GOCDB cannot be read")
+    gocdb.unreadable.clear()
+    return notes

@@ -26,6 +26,9 @@ DEFAULT_SCOPE = "EGI"
 FAULTS = {
     "gocdb-error": Fault("GOCDB answers 200 with an <error> document.", {"message": "The database is not available"}),
     "raw-ampersand": Fault("GOCDB's document has its ampersands raw: it is no well-formed XML."),
+    "unreadable-record": Fault(
+        "One record of GOCDB's document cannot be read: control, latin-1 or no-end.", {"key": "", "by": "control"}
+    ),
     "truncated": Fault("GOCDB's document ends after a part of it, with a fitting Content-Length.", {"part": 0.6}),
     "doctype-bomb": Fault("GOCDB's document has a DTD whose entities expand to gigabytes."),
     "empty": Fault("GOCDB answers 200 with no body."),
@@ -306,6 +309,8 @@ class Gocdb:
             body = body.replace(b"?>\n", b"?>\n" + _bomb(), 1).replace(b"<results>", b"<results>&j;", 1)
         if fault("raw-ampersand") is not None:
             body = body.replace(b"&amp;", b"&")
+        if (spoilt := fault("unreadable-record")) is not None:
+            body = _with_an_unreadable_record(body, str(spoilt["key"]), str(spoilt["by"]))
         if (cut := fault("truncated")) is not None:
             body = body[: int(len(body) * float(str(cut["part"])))]
         return body
@@ -760,6 +765,18 @@ def _unescaped(text: str) -> str:
 
 def _yes(value: bool) -> str:
     return "Y" if value else "N"
+
+
+def _with_an_unreadable_record(body: bytes, key: str, by: str) -> bytes:
+    """Spoil the record of a key, or the first one: its first text, or its end. by: as in FAULTS."""
+    found = re.search(rb'<[A-Z_]+ [^>]*PRIMARY_KEY="' + (key.encode() or rb"[^\"]+") + rb'"[^>]*>', body)
+    if not found:
+        return body
+    before, record = body[: found.end()], body[found.end() :]
+    if by == "no-end":
+        return before + re.sub(rb"<END_DATE>[0-9]*</END_DATE>", b"<END_DATE/>", record, count=1)
+    character = {"control": b"\x0b", "latin-1": b"\xe9"}[by]
+    return before + re.sub(rb">([^<\s])", lambda text: b">" + character + text[1], record, count=1)
 
 
 def _bomb() -> bytes:

@@ -15,6 +15,7 @@ import pytest
 
 from tests.conftest import ROOT, Report, clean_environment, command
 from tests.federation import gocdb as pi
+from tests.federation import web
 from tests.ncg import topology
 from tests.pace import AMPLE_S, seconds
 
@@ -119,9 +120,10 @@ def nagios(generated: Path, tmp_path: Path) -> Iterator[FilesOfNagios]:
 def run(gocdb: pi.Gocdb, generated: Path, tmp_path: Path) -> Run:
     """Run it with the GOCDB's downtimes in a file."""
 
-    def tell(*arguments: object) -> Report:
+    def tell(*arguments: object, method: str = "get_downtime") -> Report:
         saved = tmp_path / "downtimes.xml"
-        saved.write_bytes(gocdb._document({"method": "get_downtime", "scope": ""}, None))  # type: ignore[arg-type]
+        body = gocdb._document({"method": method, "scope": ""}, None)  # type: ignore[arg-type]
+        saved.write_bytes(gocdb._spoilt(body, web.Request("GET", "/")))
         words = ("--output", generated, "--nagios", tmp_path / "nagios.cfg", "--from", saved, *arguments)
         done = subprocess.run(
             command("fedcloud-downtimes", *words),
@@ -220,17 +222,148 @@ def test_a_nagios_that_does_not_run_is_said(gocdb: pi.Gocdb, nagios: FilesOfNagi
     )
 
 
-def test_a_downtime_without_times_changes_nothing(gocdb: pi.Gocdb, nagios: FilesOfNagios, run: Run) -> None:
-    """To guess would silence a site's failures, or fail to."""
-    gocdb.add_downtime(bdii(gocdb), start=START, end=END)
-    nagios.has("h", "s", START, END, "fedcloud-downtimes", "GOCDB downtime 1, scheduled: x")
-    broken = pi.Gocdb()
-    broken._document = lambda *_: b'<results><DOWNTIME ID="7"><SEVERITY>OUTAGE</SEVERITY></DOWNTIME></results>'  # type: ignore[method-assign]
-    gocdb._document = broken._document  # type: ignore[method-assign]
+@pytest.mark.parametrize(
+    ("by", "why"),
+    [
+        ("no-end", r"its END_DATE is '', not Unix seconds"),
+        ("control", r"it is not well-formed: not well-formed \(invalid token\): line \d+, column \d+"),
+        ("latin-1", r"it is not well-formed: not well-formed \(invalid token\): line \d+, column \d+"),
+    ],
+)
+def test_a_record_that_cannot_be_read_costs_itself(
+    gocdb: pi.Gocdb, nagios: FilesOfNagios, run: Run, by: str, why: str
+) -> None:
+    """To guess its times would silence a site's failures, or fail to; what was scheduled for it stays."""
+    before, spoilt, after = (
+        gocdb.add_downtime(gocdb.find(host), start=START, end=END)
+        for host in ("bdii.example.org", "perun.example.org", "six.example.org")
+    )
+    comment = f"GOCDB downtime {spoilt.id}, scheduled: Intervention"
+    nagios.has("perun.example.org", "eu.egi.cloud.Perun-Check", START, END, "fedcloud-downtimes", comment)
+    nagios.has("perun.example.org", "eu.egi.cloud.Perun-Check", START, END, "fedcloud-downtimes", "GOCDB downtime 1, x")
+    gocdb.faults.on("unreadable-record", key=f"{spoilt.id}G0", by=by)
     report = run()
-    assert report.code == 2
-    assert "downtime 7 has the START_DATE '', not Unix seconds" in report.out
+    assert (report.code, report.err) == (1, "")
+    assert re.fullmatch(
+        r"fedcloud-downtimes: 2 downtimes for 4 services, from .*\n"
+        r"  Nagios: 4 scheduled, 1 ended early, 0 unchanged\n"
+        rf"  downtime {spoilt.id}G0 cannot be read: {why}; what was scheduled for it stays\n",
+        report.out,
+    ), report.out
+    assert {line.split(";")[1] for line in nagios.told} == {"bdii.example.org", "six.example.org", "2\n"}
+    assert all(f"downtime {each.id}," in "".join(nagios.told) for each in (before, after))
+
+
+def cloud(gocdb: pi.Gocdb, host: str, url: str, *endpoints: pi.Endpoint) -> pi.Service:
+    return gocdb.add_service(pi.Service(host, topology.OCCI, "EXAMPLE", url, endpoints=list(endpoints)))
+
+
+@pytest.fixture
+def clouds(gocdb: pi.Gocdb) -> dict[str, pi.Service]:
+    """As sites register them: the URL with its parameters, and ENDPOINTs of which some are monitored."""
+
+    def unmonitored(url: str) -> pi.Endpoint:
+        return pi.Endpoint(url, monitored=False)
+
+    place = "https://{0}.example.org:8787/"
+    full = place + "?image=i&resource=r"
+    return {
+        name: cloud(gocdb, f"{name}.example.org", full.format(name), *(unmonitored(each) for each in others))
+        for name, others in (
+            ("all", [place.format("all") + "occi1.1/", place.format("all") + "occi1.2/"]),
+            ("same", ["HTTPS://Same.example.org.:8787?resource=r&image=i", place.format("same") + "occi1.2/"]),
+            ("bare", [place.format("bare"), place.format("bare") + "occi1.2/"]),
+        )
+    } | {
+        "twin": cloud(gocdb, "twin.example.org", "https://twin.example.org:1/?image=i"),
+        "other twin": cloud(gocdb, "twin.example.org", "https://twin.example.org:2/?image=i"),
+        "port": cloud(
+            gocdb,
+            "port.example.org",
+            "https://port.example.org/?image=i",
+            unmonitored("https://port.example.org:443?image=i"),
+            unmonitored("https://port.example.org:8787/"),
+        ),
+        "chosen": cloud(
+            gocdb,
+            "chosen.example.org",
+            full.format("chosen"),
+            pi.Endpoint(full.format("chosen")),
+            unmonitored(place.format("chosen") + "other/"),
+        ),
+    }
+
+
+@pytest.mark.parametrize("method", ["get_downtime", "get_downtime_nested_services"])
+@pytest.mark.parametrize(
+    ("name", "named"), [("all", (0, 1)), ("same", (0,)), ("bare", (0,)), ("port", (0,)), ("chosen", (0,))]
+)
+def test_a_downtime_that_names_the_endpoints_of_a_service_is_scheduled(
+    clouds: dict[str, pi.Service],
+    gocdb: pi.Gocdb,
+    nagios: FilesOfNagios,
+    run: Run,
+    name: str,
+    named: tuple[int, ...],
+    method: str,
+) -> None:
+    """The GOCDB's own form selects all; a slash, a port, a case or an order makes no other endpoint."""
+    service = clouds[name]
+    gocdb.add_downtime(service, start=START, end=END, endpoints=[service.endpoints[each] for each in named])
+    report = run(method=method)
+    assert (report.code, report.err) == (0, "")
+    assert report.out.endswith("\n  Nagios: 3 scheduled, 0 ended early, 0 unchanged\n"), report.out
+    assert {line.split(";")[1] for line in nagios.told} == {service.hostname}
+
+
+def test_a_downtime_that_matches_nothing_is_reported(
+    clouds: dict[str, pi.Service], gocdb: pi.Gocdb, nagios: FilesOfNagios, run: Run
+) -> None:
+    """Of an endpoint that is not monitored, and of a service that is none of ours: as it should be."""
+    chosen = clouds["chosen"]
+    first = gocdb.add_downtime(chosen, start=START, end=END, endpoints=chosen.endpoints[1:])
+    other = gocdb.add_service(pi.Service("se.example.org", "SRM", "EXAMPLE"))
+    second = gocdb.add_downtime(other, start=START, end=END)
+    report = run()
+    assert (report.code, report.err) == (0, "")
+    assert report.out.endswith(
+        "\n  Nagios: 0 scheduled, 0 ended early, 0 unchanged\n"
+        f"  downtime {first.id} of {topology.OCCI} on chosen.example.org names endpoints that are not monitored\n"
+        f"  1 outage of services that are not monitored here, the first: downtime {second.id} "
+        "of SRM on se.example.org\n"
+    ), report.out
+
+    new = pi.Endpoint("https://new.example.org/", id=5)
+    chosen.endpoints.append(new)  # since the configuration was made
+    third = gocdb.add_downtime(chosen, start=START, end=END, endpoints=[new])
+    report = run()
+    assert report.code == 1
+    assert report.out.endswith(
+        f"\n  downtime {third.id} of {topology.OCCI} on chosen.example.org names endpoints of which none is "
+        "known here, the first https://new.example.org/; run fedcloud-ncg again\n"
+    ), report.out
     assert nagios.told == []
+
+
+def test_the_key_tells_one_of_two_services_of_a_host_and_type(
+    clouds: dict[str, pi.Service], gocdb: pi.Gocdb, nagios: FilesOfNagios, run: Run
+) -> None:
+    first, second = clouds["twin"], clouds["other twin"]
+    gocdb.add_downtime(second, start=START, end=END)
+    assert run(method="get_downtime_nested_services").code == 0
+    names = {line.split(";")[2] for line in nagios.told}
+    assert names
+    assert all(name.endswith(f"_{second.id}G0") for name in names), (names, first.id)
+
+
+def test_a_downtime_that_is_over_when_nagios_hears_of_it_is_no_error(
+    gocdb: pi.Gocdb, nagios: FilesOfNagios, run: Run
+) -> None:
+    gocdb.add_downtime(bdii(gocdb), start=START, end=datetime.now(UTC) + timedelta(seconds=seconds(4)))
+    nagios.is_deaf = True  # as it is for what has ended
+    report = run()
+    assert (report.code, report.err) == (0, "")
+    assert len(nagios.told) <= 1
 
 
 def test_two_runs_are_not_at_work_at_once(nagios: FilesOfNagios, generated: Path, run: Run) -> None:

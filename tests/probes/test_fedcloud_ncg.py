@@ -256,6 +256,23 @@ def test_a_faulty_gocdb_leaves_the_old_configuration(
     assert leftovers(tmp_path) == []
 
 
+@pytest.mark.parametrize("by", ["control", "latin-1"])
+def test_a_record_that_cannot_be_read_is_left_out_with_a_warning(ncg: Ncg, federation, tmp_path: Path, by: str) -> None:
+    [one, *_] = federation.sites.values()
+    service = federation.gocdb.find(one.hostname, topology.OCCI)
+    federation.gocdb.faults.on("unreadable-record", key=f"{service.id}G0", by=by)
+    report = ncg("--no-validate", **federation.environment())
+    assert (report.code, report.err) == (1, "")
+    assert re.search(
+        rf"^1 warning:\n  left out: service endpoint {service.id}G0 cannot be read: it is not well-formed: ",
+        report.out,
+        re.MULTILINE,
+    ), report.out
+    entries = [json.loads(line) for line in (tmp_path / "out/services.jsonl").read_text().splitlines()]
+    hosts = {each["host"] for each in entries if each["service_type"] == topology.OCCI}
+    assert hosts == {each.hostname for each in federation.sites.values()} - {one.hostname}
+
+
 def test_a_gocdb_that_lists_nothing_does_not_empty_the_configuration(ncg: Ncg, federation, tmp_path: Path) -> None:
     assert ncg("--no-validate", **federation.environment()).code == 0
     before = contents(tmp_path / "out")
@@ -438,7 +455,8 @@ def test_hostile_entries_are_left_out_with_a_warning_each(ncg: Ncg, saved: Path,
     assert all(line.isprintable() for line in report.out.splitlines())
     now = contents(tmp_path / "out")
     entries = now.pop("services.jsonl").decode("ascii").splitlines()
-    assert all(list(json.loads(line)) == ["host", "service", "service_type", "site", "url"] for line in entries)
+    fields = ["host", "service", "service_type", "site", "url", "primary_key", "endpoints", "monitored_id"]
+    assert all(list(json.loads(line)) == fields for line in entries)
     assert set(good.pop("services.jsonl").decode().splitlines()) <= set(entries)
     for name, data in good.items():
         if "groups" not in name:

@@ -441,9 +441,22 @@ def test_a_warning_a_past_and_a_future_downtime_silence_nothing(site):
 
 
 def test_a_downtime_of_another_endpoint_of_the_service_silences_nothing(site):
-    [service] = site.has("critical", endpoints=[Endpoint("https://other.stub.test/", monitored=False)])
-    site.gocdb.add_downtime(service, endpoints=service.endpoints)
+    urls = ("https://other.stub.test/", "https://third.stub.test/")
+    [service] = site.has("critical", endpoints=[Endpoint(url, monitored=False) for url in urls])
+    downtime = site.gocdb.add_downtime(service, endpoints=service.endpoints[:1])
     assert site.json()["state"] == "CRITICAL"
+    downtime.endpoints = tuple(each.id for each in service.endpoints)  # all of them, as the GOCDB's form has it
+    assert site.json()["state"] == "OK"
+
+
+def test_a_record_that_cannot_be_read_is_noted_and_the_others_count(site):
+    first, second = site.has("critical", "ok")
+    site.gocdb.faults.on("unreadable-record", key=f"{first.id}G0")
+    document = site.json()
+    assert [each["hostname"] for each in document["results"]] == [second.hostname]
+    assert document["notes"][0].startswith(
+        f"the GOCDB's service endpoint {first.id}G0 cannot be read: it is not well-formed: "
+    )
 
 
 def test_downtimes_that_cannot_be_read_are_noted_and_silence_nothing(site):
