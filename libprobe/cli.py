@@ -439,6 +439,28 @@ def certificate(parser: Parser, *, required: bool = True) -> None:
     parser.set_defaults(auth="x509" if required else "auto", token_file=None)
 
 
+def own_credentials(parser: Parser) -> None:
+    """Add which credentials of ours are looked at, and what they have to be."""
+    group = parser.add_argument_group("credentials")
+    group.add_argument(
+        "--cert",
+        metavar="FILE",
+        help="proxy or certificate (default without a token: $X509_USER_PROXY, /tmp/x509up_u<uid>, $X509_USER_CERT, "
+        "~/.globus)",
+    )
+    group.add_argument("--key", metavar="FILE", help="private key, where it is not in the file of --cert")
+    secret_file(group, "--token-file", holds="access token", help="file with an OpenID Connect access token")
+    secret_file(group, "--refresh-token-file", holds="refresh token", help="file with a refresh token or a mytoken")
+    group.add_argument("--vo", type=_word, help="virtual organisation whose VOMS attributes it has to have")
+    group.add_argument("--fqan", type=_word, help="VOMS attribute that it has to have, as /ops/Role=lcgadmin")
+    group.add_argument(
+        "--issuer", metavar="URL", type=web_address, help="who has to have given the tokens; its clock is asked for"
+    )
+    parser.only_with("--key", "--cert")
+    parser.set_defaults(auth="auto")
+    tls(parser)
+
+
 def occi(parser: argparse.ArgumentParser, *, context: bool = True) -> None:
     """Add what a virtual machine is made of, and the endpoint as NCG passes it.
 
@@ -580,6 +602,25 @@ def number_thresholds(parser: Parser, *, of: str) -> None:
 def number_range(text: str) -> Range:
     """A range of plain numbers."""
     return _or_usage(lambda: Range(text, NUMBER))
+
+
+def lifetime_limits(group: Group, flag: str, name: str, *, default: str, of: str) -> None:
+    """Add one limit of the time that something has left. flag, name: `-w`, `warning`. of: what is judged."""
+    group.add_argument(
+        flag,
+        f"--{name}",
+        type=lifetime_range,
+        default=default,
+        metavar="RANGE",
+        help=f"{name} range of the {of} (default {default})",
+    )
+
+
+def lifetime_range(text: str) -> Range:
+    """One range of the time that something has left; see `lifetime_ranges`."""
+    if "," in text:
+        raise argparse.ArgumentTypeError(f"{text!r} is not one range")
+    return lifetime_ranges(text)[0]
 
 
 def lifetime_ranges(text: str) -> tuple[Range, Range]:

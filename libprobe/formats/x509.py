@@ -154,6 +154,18 @@ def read_link(encoded: bytes) -> Link:
     )
 
 
+def end_entity_of_pem(pem: bytes) -> bytes | None:
+    """The certificate of the user or host behind all proxies of a PEM file, in DER; None if it is not there.
+
+    Raises: BadData as `read_credential`.
+    """
+    facts = read_credential(pem)
+    if not facts.is_complete:
+        return None
+    at = next(number for number, each in enumerate(facts.certificates) if each.proxy is None)
+    return _decoded(_blocks(pem)[0][at])
+
+
 def first_of_pem(pem: bytes) -> bytes:
     """The first certificate of a PEM file, in DER. Raises: BadData."""
     return _decoded(_blocks(pem)[0][0])

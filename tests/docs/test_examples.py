@@ -6,6 +6,8 @@ Each page's examples stand here in their order, with what has to be the matter i
 from __future__ import annotations
 
 import re
+import subprocess
+import time
 from collections.abc import Callable, Iterator
 from datetime import timedelta
 from pathlib import Path
@@ -13,7 +15,8 @@ from typing import NamedTuple
 
 import pytest
 
-from tests.conftest import ROOT, Monitor, Report
+from tests import planted
+from tests.conftest import ROOT, Monitor, Report, command
 from tests.federation.stomp_responder import Manner, Responder
 from tests.pace import AMPLE_S, seconds
 
@@ -134,6 +137,23 @@ def private(stage: Stage) -> Path:
 
 def perun(stage: Stage, *words: object) -> Report:
     return stage.run("check_perun", "-H", "perun.fedcloud.test", *words)
+
+
+def credential(stage: Stage, *words: object, seconds: float | None = None, **how: object) -> Report:
+    """Of a proxy made as told, or of an access token that ends in so many seconds."""
+    authority = stage.federation.authority
+    if seconds is not None:
+        file = stage.directory / "token"
+        file.write_text(planted.jwt(iss="https://aai.example.org", exp=int(time.time() + seconds)))
+        file.chmod(0o600)
+        words = ("--token-file", file)
+    else:
+        path = authority.proxy(path=stage.directory / "x509up", **how)
+        words = ("--cert", path, "--ca-path", authority.ca_directory, *words)
+    done = subprocess.run(
+        command("check_credential", *words), capture_output=True, text=True, cwd="/tmp", env=stage.monitor.environment
+    )
+    return Report(done.returncode, done.stdout, done.stderr)
 
 
 def template_gone(stage: Stage) -> Stage:
@@ -268,6 +288,13 @@ SCENES: dict[str, list[Scene]] = {
         lambda s: s.run("check_broker", "-u", "stomp://localhost:1"),
         lambda s: broker(s, "--login", "sam", "--password-file", private(s)),
         RABBIT,
+    ],
+    "check_credential": [
+        credential,
+        lambda s: credential(s, seconds=399),
+        lambda s: credential(s, "--ca-path", "/", ac_lifetime=timedelta(hours=-3)),
+        lambda s: credential(s, mode=0o644),
+        "asks an issuer: tests/probes/test_check_credential.py has it",
     ],
     "check_perun": [
         perun,

@@ -23,6 +23,7 @@ RUNS = {
     "check_cloud_bdii": ("ldap3", ["-H", "ooi.fedcloud.test"]),
     "check_occi_context": ("requests", ["-H", "ooi.fedcloud.test"]),
     "check_appdb_update": ("cryptography", []),
+    "check_credential": ("nagiosplugin", []),
     "fedcloud-ncg": ("jinja2", ["--output", "{tmp}/written", "--no-validate"]),
     "fedcloud-downtimes": ("requests", ["--nagios", "{tmp}/nagios.cfg", "--output", "{tmp}"]),
     "fedcloud-leftovers": ("nagiosplugin", []),

@@ -134,6 +134,7 @@ def words_of(option: Option, peer: Peer, directory: Path) -> list[object]:
         "check_apel_pub": ["--site", "X", "-u", f"https://{url}/"],
         "check_appdb_update": ["-u", f"https://{url}/list"],
         "check_broker": ["-u", f"stomp+ssl://{url}"],
+        "check_credential": [],
         "check_cloud_bdii": ["-u", f"ldaps://{url}/o=glue", "--site", "X"],
         "check_endpoint_tcp": ["-u", f"https://{url}/", "--tls"],
         "check_occi_context": ["-u", f"https://{url}/?image=a&resource=b"],

@@ -1,0 +1,280 @@
+"""How long the monitor's own credentials are good for, and whether they are what its probes need.
+
+When one of them ends, every site turns UNKNOWN at once; this is what says so before. Here our own credential is what is
+judged: whatever makes it unusable is CRITICAL.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from datetime import UTC, datetime
+from urllib.parse import urlsplit
+
+from nagiosplugin import Metric
+
+from libprobe import credentials
+from libprobe.checks.base import Check, judged
+from libprobe.failures import CRITICAL, OK, UNKNOWN, WARNING, BadData, Failure, HelperFailure, OwnCredential
+from libprobe.formats import access_token
+from libprobe.text import duration, number_of
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    import argparse
+    from collections.abc import Iterator
+
+    from libprobe.clients.http import HttpClient
+    from libprobe.deadline import Deadline
+    from libprobe.formats import x509
+
+DISCOVERY = "/.well-known/openid-configuration"
+MAX_DISCOVERY = 256 << 10
+
+MAX_SKEW_S = 60.0
+"""By how much our clock may differ from an issuer's: from there on, fresh tokens are refused as not valid yet."""
+
+MAX_CRLS = 5_000
+
+
+class OwnCertificate(Check):
+    """A certificate or proxy, as the other probes would find and present it.
+
+    vo, fqan: whose VOMS attributes it has to have, and which of them; empty for none.
+    ca_path:  where our trust anchors and CRLs are, None for the system's.
+    Yields: proxy_lifetime, attributes_lifetime, certificate_lifetime (s), as far as there are such; a judgement for
+    each thing that makes it unusable; crl_age (s), where there are CRLs.
+    """
+
+    def __init__(self, args: argparse.Namespace, deadline: Deadline, ca_path: str | None) -> None:
+        super().__init__(deadline)
+        self.subject = "certificate"
+        self._args = args
+        self._ca_path = ca_path
+        self.facts["crls"] = ""
+        self._now = datetime.now(UTC)
+
+    def measure(self) -> Iterator[Metric]:
+        from libprobe import access
+
+        try:
+            found = access.find_certificate(self._args)
+        except OwnCredential as failure:
+            yield judged(CRITICAL, str(failure))
+            return
+        if found is None:
+            yield judged(CRITICAL, f"{NOTHING} ({MAKE_ONE})")
+            return
+        self.subject = found.cert_path
+        yield from self._judge(found, found.facts)
+        yield from self._judge_anchors(found)
+
+    def _judge(self, found: credentials.Credential, facts: x509.Credential) -> Iterator[Metric]:
+        owner = _owner(facts)
+        for each in facts.certificates:
+            self.detail(1, f"{each.proxy or 'end entity'}: {each.subject}, valid until {_instant(each.not_after)}")
+        if found.bits:
+            self.detail(1, f"private key of {found.bits} bits")
+        if facts.not_before > self._now:
+            ahead = duration((facts.not_before - self._now).total_seconds())
+            yield judged(CRITICAL, f"{self.subject}: not valid before {_instant(facts.not_before)}, in {ahead}")
+        words = [f"{facts.proxy} proxy" if facts.proxy else "certificate", f"of {found.identity}"]
+        if facts.proxy:
+            left = self._left(min(each.not_after for each in facts.certificates if each.proxy))
+            words.append(f"valid for {duration(left)}")
+            yield Metric("proxy_lifetime", left, "s", min=None)
+        if owner:
+            left = self._left(owner.not_after)
+            words.append(f"certificate valid for {duration(left)}" if facts.proxy else f"valid for {duration(left)}")
+            yield Metric("certificate_lifetime", left, "s", min=None)
+        else:
+            yield judged(WARNING, f"{self.subject}: holds no end entity certificate, which Keystone needs")
+        yield from self._judge_attributes(facts, words)
+        self.facts["certificate"] = f"{self.subject}: {' '.join(words[:2])}, {', '.join(words[2:])}"
+
+    def _judge_attributes(self, facts: x509.Credential, words: list[str]) -> Iterator[Metric]:
+        vo, fqan = self._args.vo or "", self._args.fqan or ""
+        for each in facts.attribute_certificates:
+            said = f"VO {each.vo} of {each.issuer}, valid until {_instant(each.not_after)}"
+            self.detail(1, f"attributes: {said}: {', '.join(each.plain_fqans[:20])}")
+        wanted = [each for each in facts.attribute_certificates if vo in ("", each.vo)]
+        if vo and not wanted:
+            others = ", ".join(each.vo for each in facts.attribute_certificates)
+            has = f"VOMS attributes of {others} and none of {vo}" if others else "no VOMS attributes"
+            yield judged(CRITICAL, f"{self.subject}: has {has} ({credentials.RENEW.format(vo=vo)})")
+        if fqan and not any(fqan in each.plain_fqans for each in wanted):
+            yield judged(CRITICAL, f"{self.subject}: lacks the VOMS attribute {fqan}")
+        late = next((each for each in wanted if each.not_before > self._now), None)
+        if late:
+            yield judged(
+                CRITICAL,
+                f"{self.subject}: VOMS attributes of {late.vo} not valid before {_instant(late.not_before)} "
+                "(compare the clocks of this machine and the VOMS server)",
+            )
+        if wanted:
+            soonest = min(wanted, key=lambda each: each.not_after)
+            left = self._left(soonest.not_after)
+            self.facts["vo"] = soonest.vo
+            words.append(f"attributes of {soonest.vo} for {duration(left)}")
+            yield Metric("attributes_lifetime", left, "s", min=None)
+
+    def _judge_anchors(self, found: credentials.Credential) -> Iterator[Metric]:
+        """Whether our own CA directory knows its issuer, and not that it was revoked; the state of the CRLs there."""
+        directory = self._ca_path
+        if directory and not os.path.exists(directory):
+            yield judged(UNKNOWN, f"{directory}: there are no trust anchors (name them with --ca-path)")
+        if not directory or not os.path.isdir(directory):
+            return
+        newest, expired, count = self._lists(directory)
+        if expired:
+            self.detail(1, f"expired CRLs in {directory}: {', '.join(expired[:20])}")
+        if count:
+            self.facts["crls"] = f", {number_of(count, 'CRL')}, {len(expired)} of them expired"
+            yield Metric("crl_age", max(0.0, time.time() - newest), "s", min=0)
+        yield from self._judge_issuer(found, directory)
+
+    def _judge_issuer(self, found: credentials.Credential, directory: str) -> Iterator[Metric]:
+        from libprobe.clients.anchors import Anchors, hashed
+        from libprobe.clients.revocation import Revoked, expect_not_revoked
+        from libprobe.formats import x509
+
+        try:
+            pem = credentials.read_small_file(found.cert_path, "certificate", credentials.MAX_FILE)
+            owner = x509.end_entity_of_pem(pem)
+            issued = _owner(found.facts)
+            if owner is None or issued is None:
+                return
+            Anchors(directory)
+            issuer = x509.read_link(owner).issuer
+            known = [data for _, data in hashed(directory, issuer, "", 64 << 10)]
+            if not known:
+                yield judged(
+                    WARNING,
+                    f"{self.subject}: its CA {issued.issuer} is not in {directory} "
+                    "(is it still accredited, and are the trust anchors up to date?)",
+                )
+            for each in known:
+                expect_not_revoked([owner, x509.first_of_pem(each)], directory)
+        except Revoked as revoked:
+            yield judged(CRITICAL, f"{self.subject}: {revoked} (request a new certificate)")
+        except BadData as error:
+            yield judged(UNKNOWN, f"{self.subject}: its issuer cannot be looked up in {directory}: {error.sentence}")
+        except Failure as failure:
+            yield judged(failure.status, str(failure))
+
+    def _lists(self, directory: str) -> tuple[float, list[str], int]:
+        """When the newest CRL was made (seconds since the epoch), the names of expired ones, and how many there are."""
+        from libprobe.formats import crl
+
+        newest, count = 0.0, 0
+        expired: list[str] = []
+        moment = time.strftime("%Y%m%d%H%M%SZ", time.gmtime())
+        try:
+            files = sorted(name for name in os.listdir(directory) if name[-3:-1] == ".r" and name[-1].isdigit())
+        except OSError as error:
+            self.detail(1, f"{directory} cannot be read: {error.strerror}")
+            return newest, expired, count
+        for name in files[:MAX_CRLS]:
+            try:
+                listed = crl.read_list(credentials.read_small_file(os.path.join(directory, name), "CRL", crl.MAX_CRL))
+            except Failure as failure:
+                self.detail(1, failure.sentence)
+                continue
+            count += 1
+            if listed.next_update and listed.next_update < moment:
+                expired.append(name)
+            if listed.this_update <= moment:
+                made = datetime.strptime(listed.this_update, "%Y%m%d%H%M%SZ").replace(tzinfo=UTC)
+                newest = max(newest, made.timestamp())
+        return newest, expired, count
+
+    def _left(self, end: datetime) -> float:
+        return (end - self._now).total_seconds()
+
+
+class OwnToken(Check):
+    """An access token, a refresh token or a mytoken, in its file.
+
+    name:   `access token` or `refresh token`; the metric is `token_lifetime` or `refresh_token_lifetime` (s).
+    issuer: URL of who has to have given it; empty for anybody.
+    Yields: the metric, where the token says when it ends; a judgement for whatever makes it unusable.
+    """
+
+    def __init__(self, path: str, name: str, deadline: Deadline, *, issuer: str = "") -> None:
+        super().__init__(deadline)
+        self.subject = path
+        self._name = name
+        self._issuer = issuer
+
+    def measure(self) -> Iterator[Metric]:
+        now = datetime.now(UTC)
+        try:
+            claims = access_token.read_claims(credentials.read_token(self.subject, self._name))
+        except OwnCredential as failure:
+            yield judged(CRITICAL, str(failure))
+            return
+        fact = self._name.replace(" ", "_")
+        if claims is None:
+            self.facts[fact] = f"{self.subject}: {self._name}, opaque, only its issuer knows when it ends"
+            yield judged(OK, "")
+            return
+        words = " ".join((self._name, claims.words())).strip()
+        if claims.not_before and (claims.not_before - now).total_seconds() > credentials.CLOCK_TOLERANCE_S:
+            yield judged(CRITICAL, f"{self.subject}: {words} not valid before {_instant(claims.not_before)}")
+        if self._issuer and claims.issuer.rstrip("/") != self._issuer.rstrip("/"):
+            yield judged(
+                CRITICAL, f"{self.subject}: {self._name} is of {claims.issuer or 'nobody'} and not of {self._issuer}"
+            )
+        if claims.expires is None:
+            self.facts[fact] = f"{self.subject}: {words}, does not say when it ends"
+            yield judged(OK, "")
+            return
+        left = (claims.expires - now).total_seconds()
+        self.detail(1, f"{words}: valid until {_instant(claims.expires)}")
+        self.facts[fact] = f"{self.subject}: {words}, valid for {duration(left)}"
+        yield Metric(f"{'refresh_' if self._name != 'access token' else ''}token_lifetime", left, "s", min=None)
+
+
+class Issuer(Check):
+    """Asks an issuer of tokens for its own description: whether it answers, and how far its clock is from ours.
+
+    Yields: clock_offset (s), how far its clock is ahead of ours.
+    """
+
+    def __init__(self, url: str, http: HttpClient, deadline: Deadline) -> None:
+        super().__init__(deadline)
+        self.subject = url
+        self._http = http
+        self.facts["clock"] = ""
+
+    def measure(self) -> Iterator[Metric]:
+        try:
+            answer = self._http.request("GET", self.subject.rstrip("/") + DISCOVERY, max_bytes=MAX_DISCOVERY)
+            if answer.status != 200:
+                raise HelperFailure(f"{answer.asked}: answered {answer.status} {answer.reason}".strip())
+            described = answer.json()
+        except Failure as failure:
+            self.tell_times(failure)
+            yield judged(UNKNOWN, f"the issuer could not be asked: {failure}")
+            return
+        named = described.get("issuer") if isinstance(described, dict) else None
+        if not isinstance(named, str) or named.rstrip("/") != self.subject.rstrip("/"):
+            yield judged(UNKNOWN, f"{answer.asked}: describes another issuer than {self.subject}")
+        offset = self._http.clock_skew
+        if offset is not None:
+            host = urlsplit(self.subject).hostname
+            self.facts["clock"] = f"; the clock of {host} differs by {duration(abs(offset))}"
+            yield Metric("clock_offset", offset, "s")
+
+
+NOTHING = "no certificate or proxy is to be found"
+MAKE_ONE = "make one with voms-proxy-init --rfc, or name it with --cert"
+
+
+def _owner(facts: x509.Credential) -> x509.Certificate | None:
+    """The certificate of the user or host behind all proxies; None if it is not in the file."""
+    return next((each for each in facts.certificates if each.proxy is None), None) if facts.is_complete else None
+
+
+def _instant(moment: datetime) -> str:
+    return f"{moment:%Y-%m-%d %H:%M} UTC"

@@ -1,0 +1,334 @@
+"""check_credential as an operator's Nagios runs it, on proxies, certificates and tokens of the monitor itself."""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Iterator
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from tests import planted
+from tests.conftest import Probe, Report
+from tests.federation.authority import Authority
+from tests.federation.keystone import ISSUER
+from tests.federation.web import Request, Response, WebServer
+
+PROBE = "check_credential"
+ROBOT = "/DC=test/DC=fedcloud/O=People/CN=Robot - cloudmon"
+
+
+@pytest.fixture
+def authority(federation) -> Authority:
+    return federation.authority
+
+
+class Look:
+    """Runs it on what the arguments name, or on a proxy made as told."""
+
+    def __init__(self, probe: Probe, authority: Authority, directory: Path) -> None:
+        self._probe = probe
+        self._authority = authority
+        self._directory = directory
+
+    def __call__(self, *arguments: object, **environment: object) -> Report:
+        return self._probe(PROBE, *arguments, **{"X509_USER_PROXY": "", **environment})
+
+    def at_proxy(self, *arguments: object, **how: object) -> Report:
+        path = self._authority.proxy(path=self._directory / "x509up", **how)  # type: ignore[arg-type]
+        return self("--cert", path, "--ca-path", self._authority.ca_directory, *arguments)
+
+
+@pytest.fixture
+def look(probe: Probe, authority: Authority, tmp_path: Path) -> Look:
+    return Look(probe, authority, tmp_path)
+
+
+def begins(tmp_path: Path, status: str) -> str:
+    return f"Credential {status} - {tmp_path}/x509up: "
+
+
+# ---- proxies
+
+
+def test_a_fresh_proxy_is_ok_with_all_that_it_depends_on(look, tmp_path):
+    report = look.at_proxy("--vo", "ops")
+    assert re.fullmatch(
+        rf"Credential OK - {tmp_path}/x509up: rfc proxy of {ROBOT}, valid for 12 h, certificate valid for \d+ d, "
+        r"attributes of ops for 12 h, 2 CRLs, 0 of them expired",
+        report.first,
+    ), report.out
+    assert (report.code, report.err, report.lines) == (0, "", [])
+    assert list(report.performance) == ["attributes_lifetime", "certificate_lifetime", "crl_age", "proxy_lifetime"]
+    assert re.fullmatch(r"431\d\ds;7200:;1800:", report.performance["proxy_lifetime"])
+    assert re.fullmatch(r"[\d.]+s;259200;;0", report.performance["crl_age"])
+
+
+def test_without_options_it_looks_at_what_the_other_probes_would_present(look, authority, tmp_path):
+    report = look(X509_USER_PROXY=authority.proxy(path=tmp_path / "x509up"))
+    assert report.code == 0
+    assert f" rfc proxy of {ROBOT}, valid for " in report.first
+
+
+def test_v_shows_every_certificate_and_the_attributes(look, tmp_path):
+    lines = look.at_proxy("-v", fqans=["/ops", "/ops/Role=lcgadmin"]).lines
+    assert re.fullmatch(rf"rfc: {ROBOT}/CN=\d+, valid until [-\d]+ [:\d]+ UTC", lines[0])
+    assert re.fullmatch(rf"end entity: {ROBOT}, valid until [-\d]+ [:\d]+ UTC", lines[1])
+    assert lines[2] == "private key of 2048 bits"
+    assert re.fullmatch(r"attributes: VO ops of /DC=\S+, valid until .* UTC: /ops, /ops/Role=lcgadmin", lines[3])
+
+
+@pytest.mark.parametrize(
+    ("how", "code", "said"),
+    [
+        (
+            {"lifetime": timedelta(minutes=90)},
+            1,
+            r"proxy ends in 90 min \(limit 2h:\); VOMS attributes end in 90 min .*",
+        ),
+        ({"lifetime": timedelta(minutes=20)}, 2, r"proxy ends in 20 min \(limit 30m:\); .*"),
+        ({"lifetime": timedelta(hours=-3)}, 2, r"proxy expired 3 h ago \(limit 30m:\); .*"),
+        ({"ac_lifetime": timedelta(minutes=20)}, 2, r"VOMS attributes end in 20 min \(limit 30m:\)"),
+        ({"not_before_skew": timedelta(hours=-2)}, 2, r"not valid before .* UTC, in 120 min.*"),
+        ({"mode": 0o644}, 2, r".*"),
+    ],
+)
+def test_what_ends_or_is_not_valid_is_told_in_time(look, tmp_path, how, code, said):
+    report = look.at_proxy(**how)
+    assert report.code == code, report.out
+    if "mode" in how:
+        said = re.escape(f"proxy or certificate {tmp_path}/x509up is open to others (mode 0644) ")
+        assert re.fullmatch(rf"Credential CRITICAL - {said}\(chmod 600 .*\)", report.first)
+    else:
+        status = "WARNING" if code == 1 else "CRITICAL"
+        assert re.fullmatch(re.escape(begins(tmp_path, status)) + said, report.first), report.out
+
+
+def test_limits_are_the_operators(look, tmp_path):
+    report = look.at_proxy("-w", "20h:", "-c", "15h:")
+    assert report.first == begins(tmp_path, "CRITICAL") + (
+        "proxy ends in 12 h (limit 15h:); VOMS attributes end in 12 h (limit 15h:)"
+    )
+    report = look.at_proxy("--long-lived", "500d:,")
+    assert (report.code, report.first.partition(" ends in ")[0]) == (1, begins(tmp_path, "WARNING") + "certificate")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "how", "said"),
+    [
+        (["--vo", "ops"], {"vos": ["other.example"]}, "has VOMS attributes of other.example and none of ops"),
+        (["--vo", "ops"], {"vos": []}, "has no VOMS attributes"),
+        (["--fqan", "/ops/Role=lcgadmin"], {}, "lacks the VOMS attribute /ops/Role=lcgadmin"),
+    ],
+)
+def test_what_the_probes_need_of_it_is_critical_where_it_lacks(look, tmp_path, arguments, how, said):
+    report = look.at_proxy(*arguments, **how)
+    assert report.code == 2
+    assert report.first.startswith(begins(tmp_path, "CRITICAL") + said)
+
+
+def test_without_the_end_entitys_certificate_it_is_a_warning(look, tmp_path):
+    report = look.at_proxy(with_chain=False)
+    assert (report.code, report.first) == (
+        1,
+        begins(tmp_path, "WARNING") + "holds no end entity certificate, which Keystone needs",
+    )
+
+
+def test_one_that_is_not_there_is_critical(look, tmp_path):
+    report = look("--cert", tmp_path / "x509up")
+    sentence = f"proxy or certificate {tmp_path}/x509up cannot be read: No such file or directory"
+    assert (report.code, report.first) == (2, f"Credential CRITICAL - {sentence}")
+
+
+# ---- certificates, and the CA directory
+
+
+def test_a_host_certificate_with_its_key(look, authority):
+    host = authority.host(["cloudmon.fedcloud.test"])
+    report = look("--cert", host.path, "--ca-path", authority.ca_directory)
+    assert report.code == 0, report.out
+    assert re.search(r": certificate of /DC=\S+/CN=cloudmon\.fedcloud\.test, valid for \d+ d, 2 CRLs", report.first)
+    assert list(report.performance) == ["certificate_lifetime", "crl_age"]
+
+
+def test_a_revoked_certificate_is_critical_also_behind_a_proxy(look, authority, tmp_path):
+    revoked = authority.user("Robot - revoked")
+    directory = authority.directory_with(tmp_path / "ca", authority.crl([authority.entry(revoked.certificate)]))
+    path = authority.proxy(path=tmp_path / "x509up", user=revoked)
+    report = look("--cert", path, "--ca-path", directory)
+    assert report.code == 2
+    assert re.fullmatch(
+        re.escape(begins(tmp_path, "CRITICAL"))
+        + r"certificate is revoked, since \d{4}-\d\d-\d\d \(request a new certificate\)",
+        report.first,
+    ), report.out
+
+
+def test_a_ca_that_is_not_among_the_trust_anchors_is_a_warning(look, authority, tmp_path):
+    directory = tmp_path / "anchors"
+    directory.mkdir()
+    (directory / "00000000.0").write_text("")
+    path = authority.proxy(path=tmp_path / "x509up")
+    report = look("--cert", path, "--ca-path", directory)
+    assert report.code == 1
+    assert report.first.startswith(begins(tmp_path, "WARNING") + "its CA /DC=test/")
+    assert f" is not in {directory} (is it still accredited, and are the trust anchors up to date?)" in report.first
+
+
+def test_lists_that_are_no_longer_fetched_are_a_warning(look, authority, tmp_path):
+    path = authority.proxy(path=tmp_path / "x509up")
+    old = authority.crl(last_update=timedelta(days=-9), next_update=timedelta(days=2))
+    directory = authority.directory_with(tmp_path / "old", old)
+    report = look("--cert", path, "--ca-path", directory)
+    assert report.code == 1
+    assert report.first == begins(tmp_path, "WARNING") + "no new CRL for 9 d (is fetch-crl run?) (limit 3d)"
+    expired = authority.crl(last_update=timedelta(days=-9), next_update=timedelta(days=-2))
+    directory = authority.directory_with(tmp_path / "expired", expired)
+    report = look("--cert", path, "--ca-path", directory, "-v")
+    assert report.code == 3  # by that list no server of the CA can be judged either
+    assert re.fullmatch(
+        rf"Credential UNKNOWN - the CRL {directory}/[0-9a-f]{{8}}\.r0 expired (48 h|2 d) ago \(run fetch-crl\)",
+        report.first,
+    ), report.out
+    assert any(re.fullmatch(rf"expired CRLs in {directory}: [0-9a-f]{{8}}\.r0", line) for line in report.lines)
+
+
+# ---- tokens
+
+
+@pytest.fixture
+def token(tmp_path: Path) -> Path:
+    return tmp_path / "token"
+
+
+def write(path: Path, content: str) -> Path:
+    path.write_text(content)
+    path.chmod(0o600)
+    return path
+
+
+def jwt(seconds: float, **claims: object) -> str:
+    return planted.jwt(iss=ISSUER, exp=int(time.time() + seconds), **claims)
+
+
+@pytest.mark.parametrize(
+    ("seconds", "code", "said"),
+    [
+        (3300, 0, "access token of {issuer}, valid for 55 min"),
+        (400, 1, r"access token ends in [67](\.\d)? min \(limit 10m:\)"),
+        (60, 2, r"access token ends in \d+(\.\d)? s \(limit 2m:\)"),
+        (-7200, 2, r"access token expired (2 h|120 min) ago \(limit 2m:\)"),
+    ],
+)
+def test_an_access_token_is_judged_by_what_it_says_of_itself(look, token, seconds, code, said):
+    report = look("--token-file", write(token, jwt(seconds)))
+    assert report.code == code, report.out
+    status = ("OK", "WARNING", "CRITICAL")[code]
+    pattern = rf"Credential {status} - {re.escape(str(token))}: {said.format(issuer=re.escape(ISSUER))}"
+    assert re.fullmatch(pattern, report.first), report.out
+    assert re.fullmatch(r"-?\d+s;600:;120:", report.performance["token_lifetime"])
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        ("", "holds nothing instead of an access token"),
+        ("<html><body>Sign in</body></html>", "holds a page of HTML instead of an access token"),
+    ],
+)
+def test_a_file_that_holds_something_else_is_critical(look, token, content, said):
+    report = look("--token-file", write(token, content))
+    assert report.code == 2
+    assert report.first.startswith(f"Credential CRITICAL - {token}: {said}")
+
+
+def test_an_opaque_token_is_known_to_its_issuer_only(look, token):
+    report = look("--token-file", write(token, planted.plain_secret()))
+    assert (report.code, report.first) == (
+        0,
+        f"Credential OK - {token}: access token, opaque, only its issuer knows when it ends",
+    )
+
+
+def test_a_refresh_token_beside_it_has_the_limits_of_what_lives_long(look, token, tmp_path):
+    refresh = write(tmp_path / "refresh", jwt(10 * 86400, typ="Refresh"))
+    report = look("--token-file", write(token, jwt(3300)), "--refresh-token-file", refresh)
+    assert report.code == 1
+    assert re.fullmatch(
+        rf"Credential WARNING - {refresh}: refresh token ends in (10|9\.\d) d \(limit 14d:\)", report.first
+    ), report.out
+    assert re.fullmatch(r"\d+s;1209600:;259200:", report.performance["refresh_token_lifetime"])
+
+
+# ---- the issuer
+
+
+@pytest.fixture
+def issuer() -> Iterator[WebServer]:
+    """An issuer of tokens that describes itself."""
+    with WebServer("issuer", lambda request: Response(404)) as web:
+
+        def describe(request: Request) -> Response:
+            if request.path != "/realms/test/.well-known/openid-configuration":
+                return Response(404)
+            described = f'{{"issuer": "{web.url}/realms/test"}}'.encode()
+            return Response(200, [("Content-Type", "application/json")], described)
+
+        web.app = describe
+        yield web
+
+
+def test_the_issuers_clock_is_asked_for(look, token, issuer):
+    url = f"{issuer.url}/realms/test"
+    content = planted.jwt(iss=url, exp=int(time.time() + 3300))
+    report = look("--token-file", write(token, content), "--issuer", url)
+    assert report.code == 0, report.out
+    assert re.fullmatch(
+        rf"Credential OK - {token}: access token of {url}, valid for 55 min; the clock of localhost differs by "
+        r"[\d.]+ m?s",
+        report.first,
+    ), report.out
+    assert [each.request.path for each in issuer.requests] == ["/realms/test/.well-known/openid-configuration"]
+    assert all("Authorization" not in each.request.headers for each in issuer.requests)
+
+
+def test_a_token_of_another_issuer_is_critical(look, token, issuer):
+    url = f"{issuer.url}/realms/test"
+    report = look("--token-file", write(token, jwt(3300)), "--issuer", url)
+    assert (report.code, report.first) == (
+        2,
+        f"Credential CRITICAL - {token}: access token is of {ISSUER} and not of {url}",
+    )
+
+
+def test_an_issuer_that_does_not_answer_says_nothing_of_the_token(look, token, issuer):
+    url = f"{issuer.url}/realms/nowhere"
+    content = planted.jwt(iss=url, exp=int(time.time() + 3300))
+    report = look("--token-file", write(token, content), "--issuer", url)
+    assert (report.code, report.first) == (
+        3,
+        f"Credential UNKNOWN - the issuer could not be asked: GET {url}/.well-known/openid-configuration: "
+        "answered 404 Not Found",
+    )
+    assert "token_lifetime" in report.performance
+
+
+# ---- wrong options
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["-w", "7200"], "would alert above, when there is much time left; did you mean 7200d:?"),
+        (["-w", "2h:,1h:"], "is not one range"),
+        (["--key", "/x"], "--key"),
+        (["-w", "30m:", "-c", "2h:"], "-w"),
+    ],
+)
+def test_what_cannot_be_meant_is_refused(look, arguments, said):
+    report = look(*arguments)
+    assert report.code == 3
+    assert said in report.out
