@@ -190,10 +190,14 @@ class Monitor:
         self.home = directory
         self.environment = clean_environment(**federation.environment(), HOME=directory)
 
+    def keeping(self, name: str) -> list[object]:
+        """The option that names where an executable keeps its state, where it has one."""
+        return [] if name == "check_credential" else ["--state-dir", self.state]
+
     def start(self, name: str, *arguments: object, **environment: object) -> subprocess.Popen[bytes]:
         """Start a probe in a process group of its own, as Nagios does."""
         return subprocess.Popen(
-            command(name, "--state-dir", self.state, *arguments),
+            command(name, *self.keeping(name), *arguments),
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,

@@ -10,6 +10,7 @@ IN_THREADS = frozenset(
         "check_apel_pub",
         "check_appdb_update",
         "check_cloud_bdii",
+        "check_credential",
         "check_endpoint_tcp",
         "check_occi_context",
         "check_perun",

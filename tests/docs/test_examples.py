@@ -6,7 +6,6 @@ Each page's examples stand here in their order, with what has to be the matter i
 from __future__ import annotations
 
 import re
-import subprocess
 import time
 from collections.abc import Callable, Iterator
 from datetime import timedelta
@@ -16,7 +15,7 @@ from typing import NamedTuple
 import pytest
 
 from tests import planted
-from tests.conftest import ROOT, Monitor, Report, command
+from tests.conftest import ROOT, Monitor, Report
 from tests.federation.stomp_responder import Manner, Responder
 from tests.pace import AMPLE_S, seconds
 
@@ -150,10 +149,7 @@ def credential(stage: Stage, *words: object, seconds: float | None = None, **how
     else:
         path = authority.proxy(path=stage.directory / "x509up", **how)
         words = ("--cert", path, "--ca-path", authority.ca_directory, *words)
-    done = subprocess.run(
-        command("check_credential", *words), capture_output=True, text=True, cwd="/tmp", env=stage.monitor.environment
-    )
-    return Report(done.returncode, done.stdout, done.stderr)
+    return stage.run("check_credential", *words)
 
 
 def template_gone(stage: Stage) -> Stage:

@@ -54,6 +54,9 @@ CASES = [
     ("check_cloud_bdii", "-u http://localhost/"),
     ("check_broker", "-u stomp://localhost:1"),
     ("check_broker", "--nonsense"),
+    ("check_credential", ""),
+    ("check_credential", "--vo nothing -v"),
+    ("check_credential", "--token-file /nonexistent"),
 ]
 
 CHANGING = [
@@ -100,11 +103,11 @@ def test_the_worker_says_what_the_executable_says(federation, worker, name, argu
     federation.accounting.reset([site.gocdb_name for site in federation.sites.values()])
     site = federation.sites
     arguments = arguments.format(ooi=site["ooi"].web.port, rocci_url=site["rocci"].url, appdb=federation.appdb_url)
-    arguments = f"--state-dir {monitor.state} {arguments}".strip()
     if "-vvv" in arguments:
-        monitor.run(name, *shlex.split(arguments)[2:])  # so that both find the GOCDB's answer in the cache
-    alone = monitor.run(name, *shlex.split(arguments)[2:])
-    connections[name].order(1, f"{ROOT}/probes/{name} {arguments}")
+        monitor.run(name, *shlex.split(arguments))  # so that both find the GOCDB's answer in the cache
+    alone = monitor.run(name, *shlex.split(arguments))
+    where = " ".join(map(str, monitor.keeping(name)))
+    connections[name].order(1, " ".join(filter(None, (f"{ROOT}/probes/{name}", where, arguments))))
     answer = connections[name].answer()
     assert int(answer["wait_status"]) >> 8 == alone.code
     if len(alone.out.encode()) > OUTPUT_LIMIT:
