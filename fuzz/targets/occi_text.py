@@ -44,7 +44,7 @@ def read(data: bytes) -> None:
             reader(body, headers=headers, media_type=media_type)
         except BadData as bad:
             failure = bad
-    for model in (lambda: occi.read_model(lines[at:]), lambda: occi.read_model_headers([v for _, v in headers])):
+    for model in (lambda: occi.read_model(lines[at:]), lambda: occi.read_model_headers(headers)):
         try:
             found = model()
             occi.resolve(body[:200], found.templates(occi.OS_TPL))

@@ -225,6 +225,8 @@ class OcciClient:
         try:
             if answer.media_type == occi.OCCI_JSON or answer.media_type == "application/json":
                 return occi.read_model_json(answer.read(MAX_MODEL))
+            if answer.media_type == occi.TEXT_OCCI:  # where text/plain was wanted, and is not what came
+                return occi.read_model_headers(answer.headers)
             return occi.read_model(answer.lines(MAX_MODEL))
         except BadData as error:
             if error.sentence.startswith(answer.asked):
@@ -281,7 +283,7 @@ class OcciClient:
 
     def _refused(self, answer: Response, doing: str) -> Failure:
         """A refusal with the cloud's own words, and whose fault it is."""
-        said = occi.error_text(answer.text, answer.media_type)
+        said = occi.error_text(answer.text, answer.media_type, answer.headers)
         why = f"{answer.status}{': ' + said if said else ''}{answer.wanted_pause}"
         sentence = f"{answer.asked}: refused to {doing} ({why})"
         if answer.status == 401 and not self._token and self._http.credential is None:

@@ -124,8 +124,8 @@ class Model:
     def templates(self, of: str) -> list[Category]:
         """Return the mixins that derive from OF, which is OS_TPL or RESOURCE_TPL.
 
-        Servers agree on neither scheme nor term of a template, only on what it derives from; rOCCI-server
-        1.1 adds a second identifier to it.
+        Servers agree on neither scheme nor term of a template, only on what it derives from; in the `rel` of
+        rOCCI-server 2.0 the identifier of what it applies to follows, the compute kind.
         """
         return [mixin for mixin in self.mixins if of in mixin.rel and mixin.id != of]
 
@@ -219,14 +219,16 @@ def read_model(lines: Iterable[str]) -> Model:
     return builder.model
 
 
-def read_model_headers(values: Iterable[str]) -> Model:
+def read_model_headers(headers: Headers) -> Model:
     """Return the model of a text/occi query interface.
 
-    values: those of the Category headers, each with one or more categories.
+    headers: of the answer; each Category has one or more categories.
     Raises: BadData if there is none.
     """
     builder = _Builder()
-    for value in values:
+    for name, value in occi_text.fields("", headers):
+        if name != "category":
+            continue
         if len(value) > MAX_LINE_CHARS:
             raise BadData(f"the query interface sent a header of more than {MAX_LINE_CHARS} characters")
         for category in occi_text.categories(value):
@@ -237,11 +239,13 @@ def read_model_headers(values: Iterable[str]) -> Model:
 
 
 def read_model_json(data: bytes) -> Model:
-    """Return the model of a JSON query interface (GFD.226 section 4), or rOCCI's older nested form.
+    """Return the model of a JSON query interface (GFD.226 section 4), rOCCI's older nested form, or pyssf's bare list.
 
     Raises: BadData if it is not JSON or lists neither kinds nor mixins.
     """
     document = _load(data, "the query interface")
+    if isinstance(document, list):
+        document = _sorted_by_class(document)
     lists = {
         KIND: _list(document, "kinds"),
         MIXIN: _list(document, "mixins"),
@@ -254,6 +258,24 @@ def read_model_json(data: bytes) -> Model:
         for entry in entries:
             builder.add(_json_category(entry, what))
     return builder.model
+
+
+def _sorted_by_class(entries: list[Any]) -> dict[str, list[Any]]:
+    """Return the categories of a list that does not say what each is: pyssf's.
+
+    What is no action and has neither the identifier nor the parent of a kind is a mixin.
+    """
+    known = {ENTITY, RESOURCE, LINK, COMPUTE, NETWORK, STORAGE, NETWORK_INTERFACE, STORAGE_LINK}
+    found: dict[str, list[Any]] = {"kinds": [], "mixins": [], "actions": []}
+    for entry in entries:
+        category = _json_category(entry, MIXIN)
+        if category.scheme.endswith("/action#"):
+            found["actions"].append(entry)
+        elif category.id in known or not known.isdisjoint(category.rel):
+            found["kinds"].append(entry)
+        elif category.term:
+            found["mixins"].append(entry)
+    return found
 
 
 def _json_category(entry: object, what: str) -> Category:
@@ -569,7 +591,7 @@ def _json_entity(document: object) -> Entity:
     identifier = _text(given.get("id"))
     if identifier:
         attributes.setdefault(ID, identifier)
-    kind = _text(given.get("kind"))
+    kind = next(_identifiers(given.get("kind")), "")
     if not kind and not attributes:
         raise BadData(f"no resource in the answer but {_quoted(str(document)[:400])}")
     return Entity(
@@ -667,8 +689,8 @@ def read_locations(body: str, *, headers: Headers = (), media_type: str = TEXT_P
 
 def _text_locations(body: str, headers: Headers, media_type: str) -> list[str]:
     found: list[str] = []
-    for name, value in occi_text.fields("", headers):
-        if name == "x-occi-location":
+    for name, value in headers:
+        if name.lower() in ("x-occi-location", "location"):  # both generations of rOCCI-server say Location
             found.extend(occi_text.addresses(value))
     if _bare_type(media_type) != TEXT_OCCI:
         found.extend(_body_locations(_bounded(body), media_type))
@@ -832,12 +854,16 @@ def _has_bad_escape(path: str) -> bool:
 # ---- Refusals
 
 
-def error_text(body: str, media_type: str) -> str:
-    """Return the cloud's own words from the body of an error, on one line of at most 300 characters.
+def error_text(body: str, media_type: str, headers: Headers = ()) -> str:
+    """Return the cloud's own words from an error, on one line of at most 300 characters.
 
     Read are plain text, JSON (`{"code", "message"}`, OpenStack's `{"error": {"message"}}` and
-    `{"badRequest": {"message"}}`) and HTML (title and first heading); empty if nothing is said.
+    `{"badRequest": {"message"}}`) and HTML (title and first heading); before these the header X-OCCI-Error, by
+    which rOCCI-server gives its reason in text/occi. Empty if nothing is said.
     """
+    for name, value in headers:
+        if name.lower() == "x-occi-error" and value.strip():
+            return excerpt(value[: 64 << 10], 300)
     body = body[: 64 << 10].strip()
     beginning = body[:64].lower()
     # Servers label their errors badly: what it begins with counts more than the media type.

@@ -5,6 +5,7 @@
     X-OCCI-Attribute: name="text"  or  name=number
     X-OCCI-Location:  URI
 
+As HTTP headers (text/occi) they have the same names, two of them others in rOCCI-server 2.0: see OTHER_NAMES.
 A field stands in a line of its own, or several values are joined by commas in one. By the specification
 `\\"` stands for a quote inside a quoted string, but pyssf and ooi escape nothing: a title with a quote
 or a comma comes as it is. So a quote ends a string only where what follows could follow a string.
@@ -21,6 +22,9 @@ from collections.abc import Iterable, Iterator
 from libprobe.records import Record
 
 FIELDS = frozenset({"category", "link", "x-occi-attribute", "x-occi-location"})
+
+OTHER_NAMES = {"x-occi-category": "category", "x-occi-link": "link"}
+"""What rOCCI-server 2.0 calls two of them in headers, as `Link` means something else there (RFC 8288)."""
 
 _TERM = r'[^\s;,="<>]{1,1024}'
 _NAME = r"[A-Za-z0-9_.-]{1,256}"
@@ -62,15 +66,21 @@ def field(line: str) -> tuple[str, str] | None:
     name, colon, value = line.partition(":")
     if not colon or len(name) > 32:
         return None
-    name = name.strip().lower()
+    name = _plain_name(name.strip())
     return (name, value.strip()) if name in FIELDS else None
+
+
+def _plain_name(name: str) -> str:
+    name = name.lower()
+    return OTHER_NAMES.get(name, name)
 
 
 def fields(body: str, headers: Iterable[tuple[str, str]] = ()) -> Iterator[tuple[str, str]]:
     """Yield the OCCI fields of HEADERS, then those of the lines of BODY."""
     for name, value in headers:
-        if name.lower() in FIELDS:
-            yield name.lower(), value.strip()
+        plain = _plain_name(name)
+        if plain in FIELDS:
+            yield plain, value.strip()
     for line in lines(body):
         found = field(line)
         if found is not None:
@@ -117,7 +127,7 @@ def attributes(text: str) -> Iterator[tuple[str, str, bool]]:
 
 
 def addresses(text: str) -> Iterator[str]:
-    """Yield the addresses of an X-OCCI-Location field."""
+    """Yield the addresses of an X-OCCI-Location field, or of a Location header that lists."""
     for part in text.split(","):
         address = part.strip().strip("<>")
         if address:

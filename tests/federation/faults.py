@@ -114,6 +114,7 @@ OCCI: dict[str, Fault] = {
         "The template, or any other mixin, with this `term` or identifier is not offered any more.", {"term": None}
     ),
     "vm-address": Fault("A VM that becomes active has `address`; an empty one is told as such.", {"address": ""}),
+    "headers-only": Fault("Everything but the query interface is rendered in text/occi only."),
     "hide-list": Fault("The collections of resources list nothing."),
     "clock-skew": Fault("The cloud's clock is off: its Date header differs by `seconds`.", {"seconds": 3600.0}),
 }

@@ -171,7 +171,7 @@ def normalised(text: str) -> str:
 
 def occi_fields(headers: Headers) -> list[tuple[str, str]]:
     names = ("category", "link", "x-occi-attribute", "x-occi-location")
-    return [(name.lower(), normalised(value)) for name, value in headers.items() if name.lower() in names]
+    return [(name, normalised(value)) for name, value in headers.items() if name.lower() in names]
 
 
 def shape(body: str, content_type: str) -> Any:
@@ -500,11 +500,45 @@ def test_the_query_interface_can_be_filtered(client: Client) -> None:
     assert b"compute/" not in client("GET", "/compute/", ("Category", other), Content_Type="text/occi").body
 
 
+def answered_headers(client: Client, path: str, name: str) -> list[str]:
+    return Headers(client("GET", path, Accept="text/occi").headers).all(name)
+
+
+def test_the_text_occi_of_both_roccis(make: Callable[..., Client]) -> None:
+    """As rOCCI-server 1.1.9 and 2.0.4 write it."""
+    for dialect, names in (("rocci-1.1", ("Category", "Link")), ("rocci-2.0", ("X-OCCI-Category", "X-OCCI-Link"))):
+        client = make(dialect)
+        paths = [client.vm(), client.vm()]
+        listed = [f"{BASE}{path}" for path in paths]
+        is_joined = dialect == "rocci-1.1"
+        assert answered_headers(client, "/compute/", "Location") == ([",".join(listed)] if is_joined else listed)
+        assert answered_headers(client, "/compute/", "X-OCCI-Location") == []
+        for name in names:
+            found = answered_headers(client, paths[0], name)
+            assert (len(found) == 1) if is_joined else (len(found) > 1)
+        assert of(client("GET", "/nonsense/", Accept="text/occi"), "X-OCCI-Error") == (
+            "" if is_joined else "The resource could not be found."
+        )
+
+
+@pytest.mark.parametrize("dialect", ["rocci-1.1", "rocci-2.0"])
+def test_a_rocci_marks_a_template_by_what_it_depends_on_and_the_newer_by_what_it_applies_to_as_well(
+    client: Client,
+) -> None:
+    lines = [line for line in client("GET", "/-/").body.decode().splitlines() if "monitoring" in line]
+    [line] = [line for line in lines if "infrastructure/os_tpl#" in line]
+    newer = " http://schemas.ogf.org/occi/infrastructure#compute" * (client.server.dialect.name == "rocci-2.0")
+    assert f'rel="http://schemas.ogf.org/occi/infrastructure#os_tpl{newer}"' in line
+    mixins = json.loads(client("GET", "/-/", Accept="application/json").body)["mixins"]
+    [image] = [mixin for mixin in mixins if mixin["title"] == "monitoring"]
+    assert image["depends"] == ["http://schemas.ogf.org/occi/infrastructure#os_tpl"]
+    assert image["applies"] == ["http://schemas.ogf.org/occi/infrastructure#compute"]
+
+
 @pytest.mark.parametrize("dialect", ["rocci-1.1"])
 def test_rocci_11_has_its_own_shapes(client: Client) -> None:
     text = client("GET", "/-/").body.decode()
     line = next(line for line in text.splitlines() if "uuid_monitoring_20;" in line)
-    assert "infrastructure#os_tpl http://schemas.ogf.org/occi/infrastructure#compute" in line
     assert 'location="/mixin/os_tpl/uuid_monitoring_20/"' in line
     shown = json.loads(client("GET", client.vm(), Accept="application/json").body)
     resource = shown["resources"][0]

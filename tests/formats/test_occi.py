@@ -55,7 +55,7 @@ class TestModel:
         if request.param.endswith("json"):
             return occi.read_model_json(answer.body.encode())
         if request.param.endswith("text-occi"):
-            return occi.read_model_headers(value for name, value in answer.headers if name == "Category")
+            return occi.read_model_headers(answer.headers)
         return occi.read_model(answer.body.splitlines(keepends=True))
 
     def test_every_rendering_tells_the_same(self, model: occi.Model) -> None:
@@ -103,10 +103,18 @@ TEMPLATES = [
         'location="/mixin/os_tpl/uuid_monitoring_20/"',
         "http://occi.one.example.org/occi/infrastructure/os_tpl#uuid_monitoring_20",
         occi.OS_TPL,
-        id="rOCCI 1.1, two identifiers in rel",
+        id="two identifiers in rel",
     ),
     pytest.param(
-        f'20; scheme="http://example.org/occi/infrastructure/os_tpl#"; class="mixin"; rel="{occi.OS_TPL}"',
+        'uuid_monitoring_20;scheme="http://occi.one.example.org/occi/infrastructure/os_tpl#";'
+        f'class="mixin";title="monitoring";rel="{occi.OS_TPL}"',
+        "http://occi.one.example.org/occi/infrastructure/os_tpl#uuid_monitoring_20",
+        occi.OS_TPL,
+        id="rOCCI 1.1",
+    ),
+    pytest.param(
+        '20; scheme="http://example.org/occi/infrastructure/os_tpl#"; class="mixin"; '
+        f'rel="{occi.OS_TPL} {occi.COMPUTE}"',
         "http://example.org/occi/infrastructure/os_tpl#20",
         occi.OS_TPL,
         id="rOCCI 2.0, a bare number",
@@ -309,7 +317,7 @@ def test_headers_have_limits_too() -> None:
     with pytest.raises(BadData, match="no Category header"):
         occi.read_model_headers([])
     with pytest.raises(BadData, match="header of more than"):
-        occi.read_model_headers(["x" * (occi.MAX_LINE_CHARS + 1)])
+        occi.read_model_headers([("Category", "x" * (occi.MAX_LINE_CHARS + 1))])
 
 
 def test_related_categories_may_be_described_rather_than_named() -> None:
@@ -540,6 +548,46 @@ def test_a_json_listing_carries_titles() -> None:
     answer = recorded("23-list-occi-json")
     listing = occi.read_listing(answer.body, media_type=answer.media_type)
     assert listing == [occi.Listed(None, VM_ID, "probe-vm", None)]
+
+
+def sent(name: str) -> list[tuple[str, str]]:
+    """Return the headers of what a rOCCI-server sent in text/occi."""
+    lines = (RECORDINGS.parent / "rocci" / f"{name}.headers").read_text().splitlines()
+    return [(name, value.strip()) for name, _, value in (line.partition(":") for line in lines)]
+
+
+def test_text_occi_of_rocci_is_read() -> None:
+    model = occi.read_model_headers(sent("2-model"))
+    assert [(kind.id, kind.location) for kind in model.kinds] == [(occi.COMPUTE, "/compute/")]
+    vm = occi.read_entity("", headers=sent("2-show"), media_type="text/occi; charset=utf-8")
+    assert (vm.kind, vm.state, vm.id, vm.addresses) == (occi.COMPUTE, "active", "7", ["198.51.100.7"])
+
+
+def test_a_listing_of_rocci_in_text_occi_is_no_empty_one() -> None:
+    joined = sent("list")
+    addresses = ["https://cloud.example.org/compute/7", "https://cloud.example.org/compute/8"]
+    assert occi.read_locations("", headers=joined, media_type="text/occi") == addresses
+    repeated = [("location", address) for address in addresses]
+    assert occi.read_locations("", headers=repeated, media_type="text/occi; charset=utf-8") == addresses
+
+
+def test_a_bare_list_of_pyssf_is_a_model() -> None:
+    start = {"term": "start", "scheme": occi.COMPUTE_ACTION}
+    compute = {"term": "compute", "scheme": occi.INFRASTRUCTURE, "related": [occi.RESOURCE], "location": "/compute/"}
+    own = {"term": "own", "scheme": "http://example.org/own#", "related": [occi.LINK]}
+    image = {"term": "a", "scheme": "http://example.org/os#", "related": [occi.OS_TPL]}
+    model = occi.read_model_json(json.dumps([start, compute, own, image, {"term": "os_tpl", "scheme": "x#"}]).encode())
+    assert [kind.term for kind in model.kinds] == ["compute", "own"]
+    assert [mixin.term for mixin in model.mixins] == ["a", "os_tpl"]
+    assert [action.term for action in model.actions] == ["start"]
+    vm = occi.read_entity(json.dumps({"kind": compute, "mixins": [image]}), media_type=occi.OCCI_JSON)
+    assert (vm.kind, vm.mixins) == (occi.COMPUTE, ("http://example.org/os#a",))
+
+
+def test_the_reason_in_a_header_is_the_clouds_own_word() -> None:
+    headers = [("Content-Type", "text/occi"), ("X-Occi-Error", " no\troom ")]
+    assert occi.error_text("OK", "text/occi", headers) == "no room"
+    assert occi.error_text("busy", "text/plain", [("X-OCCI-Error", " ")]) == "busy"
 
 
 def test_an_id_that_is_the_name_as_well_is_no_address() -> None:
@@ -899,7 +947,7 @@ def test_readers_of_answers_only_return_or_raise_bad_data(
 def test_readers_of_models_only_return_or_raise_bad_data(body: str) -> None:
     readers: list[Callable[[], occi.Model]] = [
         lambda: occi.read_model(body.split("\n")),
-        lambda: occi.read_model_headers([body]),
+        lambda: occi.read_model_headers([("X-OCCI-Category", body)]),
         lambda: occi.read_model_json(body.encode("utf-8", "surrogatepass")),
     ]
     for read in readers:

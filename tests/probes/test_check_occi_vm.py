@@ -839,6 +839,31 @@ def test_a_create_in_plain_text_that_is_not_acceptable_is_repeated_in_headers(mo
     assert site.occi.vms() == []
 
 
+@pytest.mark.parametrize("cloud", CLOUDS)
+def test_a_vm_is_found_in_a_listing_in_headers(monitor, cloud):
+    """Which are `Location` on rOCCI-server; read as 'no VM' they would hide what was left."""
+    site = monitor.federation.site(cloud)
+    site.occi.add_foreign("another", "ops")
+    site.faults.on("headers-only")
+    site.faults.on("no-location")
+    report = look(monitor, cloud)
+    assert report.code == 0, report.out
+    assert [vm.title for vm in site.occi.vms()] == ["another"]
+    assert monitor.remembered() == []
+
+
+def test_a_reason_that_is_given_in_a_header_is_told(monitor):
+    site = monitor.federation.site("rocci2")
+    site.faults.on("headers-only")
+    site.faults.on("quota")
+    report = look(monitor, "rocci2")
+    assert (report.code, report.first) == (
+        2,
+        f"OCCI-VM CRITICAL - POST {site.base}/compute/: refused to create a VM for lack of quota or capacity: "
+        f"{site.occi.dialect.quota[1]}",
+    )
+
+
 def test_a_query_interface_without_plain_text_is_read_as_json(monitor):
     site = monitor.federation.site("ooi")
     site.faults.on("status", code=406, path="/-/", times=1)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+import http
 import json
 import re
 import threading
@@ -32,7 +33,20 @@ from .model import (
     OcciError,
     Registry,
 )
-from .renderings import JSON, OCCI_JSON, TEXT_OCCI, TEXT_PLAIN, URI_LIST, Message, Style, Unreadable
+from .renderings import (
+    ATTRIBUTE,
+    CATEGORY,
+    JSON,
+    LINK,
+    LOCATION,
+    OCCI_JSON,
+    TEXT_OCCI,
+    TEXT_PLAIN,
+    URI_LIST,
+    Message,
+    Style,
+    Unreadable,
+)
 
 MAX_USER_DATA_BYTES = 16384
 
@@ -400,7 +414,12 @@ class Ooi(Nova):
     server = "ooi/1.2.0 OCCI/1.1 OCCI/1.2"
     version = "1.2"
     speaks = ("1.1", "1.2")
-    style = Style(all_related=False, details=False, links_to_links=True)
+    style = Style(
+        all_related=False,
+        details=False,
+        links_to_links=True,
+        header_names={ATTRIBUTE: "X-Occi-Attribute", LOCATION: "X-Occi-Location"},
+    )
     media = (TEXT_PLAIN, TEXT_OCCI, URI_LIST, OCCI_JSON)
     json_media = (OCCI_JSON,)
     text_charset = "utf8"
@@ -580,7 +599,7 @@ class Ooi(Nova):
             return self.answer(self.create_status, media, json.dumps(document))
         fields = writer.location_fields([view.path] if located else [])
         if media == TEXT_OCCI:
-            return self.answer(self.create_status, media, headers=fields)
+            return self.answer(self.create_status, media, headers=writer.headers(fields))
         if media == URI_LIST:
             return self.answer(self.create_status, media, "\n".join(value for _, value in fields))
         return self.answer(self.create_status, media, writer.text(fields))
@@ -653,7 +672,7 @@ class Pyssf(Dialect):
         attributes_first=False,
         absolute_links=False,
         lead="\n",
-        join_headers=True,
+        join_headers=", ",
         header_body="OK",
         pyssf_json=True,
     )
@@ -912,12 +931,9 @@ class Rocci(Dialect):
             f"Resource template {size.name}",
             attributes,
             f"/mixin/resource_tpl/{size.id}/",
-            self.template_relations(model.RESOURCE_TPL),
+            (model.RESOURCE_TPL,),
             (model.COMPUTE,),
         )
-
-    def template_relations(self, related: str) -> tuple[str, ...]:
-        return (related,)
 
     def not_acceptable(self, header: str) -> str:
         return "Requested media format is not acceptable"
@@ -983,7 +999,14 @@ class Rocci11(Rocci):
 
     name = "rocci-1.1"
     server = "rOCCI-server/1.1.10 OCCI/1.1"
-    style = Style(separator=";", absolute_category_locations=False, absolute_links=False, nested_json=True)
+    style = Style(
+        separator=";",
+        join_headers=",",
+        header_names={LOCATION: "Location"},
+        absolute_category_locations=False,
+        absolute_links=False,
+        nested_json=True,
+    )
     os_scheme = "http://occi.localhost/occi/infrastructure/os_tpl#"
     size_scheme = "http://fedcloud.egi.eu/occi/compute/flavour/1.0#"
     states = {
@@ -996,9 +1019,6 @@ class Rocci11(Rocci):
     refused_delete_status = 304
     quota = (400, "[VirtualMachineAllocate] User [5] : limit of 10 reached for VMS quota in USER quotas.")
 
-    def template_relations(self, related: str) -> tuple[str, ...]:
-        return (related, model.COMPUTE)
-
     def os_template(self, image: Image) -> Mixin:
         slug = re.sub(r"_+", "_", re.sub(r"[^a-z0-9]", "_", image.name.lower()))
         term = f"uuid_{slug}_{image.id}"
@@ -1008,7 +1028,7 @@ class Rocci11(Rocci):
             image.name,
             (),
             f"/mixin/os_tpl/{term}/",
-            self.template_relations(model.OS_TPL),
+            (model.OS_TPL,),
             (model.COMPUTE,),
         )
 
@@ -1053,7 +1073,12 @@ class Rocci20(Rocci):
     server = "rOCCI-server/2.0.4 OCCI/1.2"
     version = "1.2"
     speaks = ("1.1", "1.2")
-    style = Style(separator=";", all_related=False, absolute_category_locations=False, absolute_links=False)
+    style = Style(
+        applies_in_rel=True,
+        header_names={CATEGORY: "X-OCCI-Category", LINK: "X-OCCI-Link", LOCATION: "Location"},
+        absolute_category_locations=False,
+        absolute_links=False,
+    )
     os_scheme = "http://localhost/occi/infrastructure/os_tpl#"
     size_scheme = "http://localhost/occi/infrastructure/resource_tpl#"
     user_data_names = {**Dialect.user_data_names, model.USER_DATA_12: "occi.compute.userdata"}
@@ -1077,7 +1102,7 @@ class Rocci20(Rocci):
             image.name,
             (),
             f"/mixin/os_tpl/{image.id}/",
-            self.template_relations(model.OS_TPL),
+            (model.OS_TPL,),
             (model.COMPUTE,),
         )
 
@@ -1095,6 +1120,14 @@ class Rocci20(Rocci):
             *model.context_mixins_12(prefix="/mixin/"),
             *model.actions(),
         ]
+
+    def error(self, error: OcciError, media: str) -> Response:
+        if media == TEXT_OCCI:
+            return self.answer(error.status, media, headers=[("X-OCCI-Error", error.message)])
+        if media in self.json_media:
+            symbol = http.HTTPStatus(error.status).phrase.lower().replace(" ", "_")
+            return self.answer(error.status, media, json.dumps({"status": symbol, "error": error.message}))
+        return super().error(error, media)
 
     def check_entity(self, message: Message) -> None:
         identifier = message.attributes.get("occi.core.id")
@@ -1121,7 +1154,7 @@ class Rocci20(Rocci):
         if media in self.json_media:
             return self.answer(self.create_status, media, json.dumps([value for _, value in fields]))
         if media == TEXT_OCCI:
-            return self.answer(self.create_status, media, headers=fields)
+            return self.answer(self.create_status, media, headers=writer.headers(fields))
         if media == URI_LIST:
             return self.answer(self.create_status, media, "\n".join(value for _, value in fields))
         return self.answer(self.create_status, media, writer.text(fields))

@@ -261,7 +261,9 @@ class Style:
     attributes_first: attributes come before links.
     absolute_...: URLs and not paths.
     lead: what a text/plain body begins with.
-    join_headers: one header with commas instead of several.
+    join_headers: what joins the values of one header, empty if there are several headers instead.
+    header_names: what a field is called as a header, where that is another name.
+    applies_in_rel: `rel` of a mixin that depends on something names what it applies to as well.
     header_body: the body that goes with text/occi.
     nested_json: rOCCI's JSON from before the standard.
     links_to_links: the URI of a link is its own and not its target's.
@@ -277,7 +279,9 @@ class Style:
     absolute_links: bool = True
     absolute_locations: bool = True
     lead: str = ""
-    join_headers: bool = False
+    join_headers: str = ""
+    header_names: Mapping[str, str] = field(default_factory=dict)
+    applies_in_rel: bool = False
     header_body: str = ""
     nested_json: bool = False
     links_to_links: bool = False
@@ -338,6 +342,8 @@ class Writer:
             parts.append(f'title="{category.title}"')
         if category.related:
             related = category.related if style.all_related else category.related[:1]
+            if style.applies_in_rel and isinstance(category, Mixin):
+                related += category.applies
             parts.append(f'rel="{" ".join(related)}"')
         if category.location:
             where = self._where(category.location, style.absolute_category_locations)
@@ -401,11 +407,12 @@ class Writer:
         return f"{self.style.lead}{lines}" if lines else ""
 
     def headers(self, fields: Iterable[tuple[str, str]]) -> list[tuple[str, str]]:
-        fields = list(fields)
+        fields = [(self.style.header_names.get(name, name), value) for name, value in fields]
         if not self.style.join_headers:
             return fields
         names = list(dict.fromkeys(name for name, _ in fields))
-        return [(name, ", ".join(value for key, value in fields if key == name)) for name in names]
+        joint = self.style.join_headers
+        return [(name, joint.join(value for key, value in fields if key == name)) for name in names]
 
     # -- JSON ----------------------------------------------------------------------------------------------
 
@@ -420,7 +427,7 @@ class Writer:
             document["location"] = self._where(category.location, self.style.absolute_category_locations)
         if getattr(category, "actions", ()):
             document["actions"] = list(category.actions)  # type: ignore[attr-defined]
-        if self.style.nested_json:
+        if self.style.nested_json and not isinstance(category, Mixin):
             if category.related:
                 document["related"] = list(category.related)
         elif isinstance(category, Kind):

@@ -144,6 +144,9 @@ class OcciServer:
             if version and version[1] not in self.dialect.speaks:
                 raise OcciError(501, f"OCCI/{version[1]} not supported")
             media = self.dialect.accepted(request.headers)
+            is_plain = media != TEXT_OCCI and request.path.removeprefix(prefix) not in QUERY_PATHS
+            if is_plain and self.faults.take("headers-only", request.method, request.path) is not None:
+                raise OcciError(406, self.dialect.not_acceptable(media))
             return _Visit(self, request, prefix, account, media).answer()
         except OcciError as error:
             return self.dialect.error(error, media)
