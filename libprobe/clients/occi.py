@@ -140,7 +140,8 @@ class OcciClient:
     def find(self, title: str) -> str | None:
         """The path of the VM with exactly this title or host name, None if there is none. Raises: Failure.
 
-        A JSON listing carries titles; where there is none, each VM is asked, the newest (last) first.
+        A JSON listing carries titles; where there is none, each VM is asked, from both ends inwards: ours is new, and
+        the newest stands first on ooi and last elsewhere.
         """
         listing = self._listing()
         if not all(listed.address for listed in listing):  # pyssf's JSON
@@ -152,7 +153,7 @@ class OcciClient:
                 return self.own_path(listed.address)
             if not listed.title and not listed.hostname:
                 unnamed.append(listed.address)
-        for address in reversed(unnamed):
+        for address in _from_both_ends(unnamed):
             try:
                 path = self.own_path(address)
                 entity = self.show(path)
@@ -316,6 +317,11 @@ def _whole(answer: Stream) -> Response:
 def names(entity: occi.Entity) -> tuple[str, ...]:
     """What a VM calls itself: title and host name, as far as it says."""
     return tuple(name for name in (entity.title, entity.hostname) if name)
+
+
+def _from_both_ends(listed: Sequence[str]) -> list[str]:
+    """The last, the first, the last but one, the second, and so on."""
+    return [listed[(number // 2 if number % 2 else -1 - number // 2)] for number in range(len(listed))]
 
 
 def certainly_not_created(failure: Failure) -> bool:

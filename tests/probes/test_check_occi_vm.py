@@ -852,6 +852,20 @@ def test_a_vm_is_found_in_a_listing_in_headers(monitor, cloud):
     assert monitor.remembered() == []
 
 
+@pytest.mark.parametrize("cloud", ["ooi", "rocci2"])
+def test_our_vm_is_found_among_many_in_whatever_order_they_are_listed(monitor, cloud):
+    """ooi lists the newest first, the others last; without titles each has to be asked."""
+    site = monitor.federation.site(cloud)
+    strangers = {site.occi.add_foreign(f"another {number}", "ops") for number in range(30)}
+    site.faults.on("headers-only")
+    site.faults.on("no-location")
+    report = look(monitor, cloud)
+    assert report.code == 0, report.out
+    asked = {each.request.path.rpartition("/")[2] for each in site.web.requests if each.request.method == "GET"}
+    assert len(asked & strangers) <= 1
+    assert {vm.id for vm in site.occi.vms()} == strangers
+
+
 def test_a_reason_that_is_given_in_a_header_is_told(monitor):
     site = monitor.federation.site("rocci2")
     site.faults.on("headers-only")

@@ -150,6 +150,7 @@ class Dialect:
     serves_root: ClassVar[bool] = True
     brief_json_lists: ClassVar[bool] = False
     lists_uris_of_entities: ClassVar[bool] = False
+    lists_newest_first: ClassVar[bool] = False
 
     create_status: ClassVar[int] = 201
     delete_status: ClassVar[int] = 200
@@ -431,6 +432,7 @@ class Ooi(Nova):
     serves_root = False
     brief_json_lists = True
     lists_uris_of_entities = True
+    lists_newest_first = True
     create_status = 200
     delete_status = 204
     action_status = 204

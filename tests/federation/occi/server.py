@@ -384,6 +384,8 @@ class _Visit:
     def _list(self, entities: list[Entity]) -> Response:
         if self._fault("hide-list") is not None:
             entities = []
+        if self.dialect.lists_newest_first and all(isinstance(entity, Machine) for entity in entities):
+            entities = entities[::-1]
         if self.media in self.dialect.json_media:
             views = [self._shown(entity) for entity in entities]
             document = self.writer.collection_json(views, self.dialect.brief_json_lists)
