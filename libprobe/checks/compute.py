@@ -15,7 +15,7 @@ from libprobe import redact
 from libprobe.checks.base import Check, judged
 from libprobe.checks.leftovers import Remover, pause_after, whereabouts
 from libprobe.checks.templates import KINDS, registered
-from libprobe.clients.occi import QuotaRefused, ServerError, certainly_not_created, names
+from libprobe.clients.occi import QuotaRefused, Refusal, ServerError, certainly_not_created, names
 from libprobe.credentials import read_small_file
 from libprobe.deadline import Interrupted, OutOfTime, working_seconds
 from libprobe.failures import (
@@ -51,8 +51,13 @@ STRAYS_S = 10.0
 PATIENCE_S = 10.0
 """How long polls may fail in a row (5xx, 404 of a VM just created, a lost connection) before that is the result."""
 
+ASK_AFTER_S, LAST_ASK_S = 20.0, 3.0
+"""On ooi: how long a VM is inactive before we ask what that means, and how long before the end we ask again."""
+
 FAILED_STATES = frozenset({"error", "failed", "failure"})
 _FAILED_BUILD = re.compile(r"(?:error|fail)[^.]{0,40}build|build[^.]{0,40}(?:error|fail)", re.IGNORECASE)
+
+_VM_STATE = re.compile(r"\bvm_state (\w{1,40})")
 
 MAX_USER_DATA = 16384
 """Limit of rOCCI-server, the strictest: bytes of the encoded text."""
@@ -109,6 +114,8 @@ class ComputeLifeCycle(Check):
         self._told: set[str] = set()
         self._in_the_way: list[str] = []
         self._is_seen_to_be_ours = False
+        self._is_ooi = False
+        self._times_asked = 0
         self._work = deadline.before(deadline.seconds - working_seconds(deadline.seconds))
         self._notes = list(endpoint.notes)
         self.provisos = endpoint.notes + endpoint.provisos
@@ -118,6 +125,7 @@ class ComputeLifeCycle(Check):
         self._journal.attend(self.endpoint.base, self._access.identity)
         with self._work.enforced(), self._occi.until(self._work):
             model = self.announced()
+            self._is_ooi = self._occi.server.startswith("ooi/") or model.find(occi.FLOATING_IP_POOL) is not None
             self._remove_leftovers()
         try:
             categories, attributes = self._prepare(model)
@@ -337,7 +345,12 @@ class ComputeLifeCycle(Check):
             path = self._occi.find(entry.title)
             if path is None:
                 raise BadData(f"{self.subject}: accepted the VM but does not say where it is, nor list it")
+        self._note_made(entry, path)
+
+    def _note_made(self, entry: Entry, path: str) -> None:
+        """Where the VM is, for the journal and for those who look into what became of it."""
         entry.located(path)
+        self.detail(1, f"VM: {path} ({entry.title})")
 
     def _await_active(self, entry: Entry) -> occi.Entity | None:
         """Poll until the VM is active; too late, None, is a WARNING unless a limit says worse."""
@@ -360,8 +373,10 @@ class ComputeLifeCycle(Check):
                 self._expect_alive(entity)
                 state = entity.state or "not told"
                 if entity.state == "active":
-                    self._note_active(entity, entry.path, now)
+                    self._note_active(entity, now)
                     return entity
+                if entity.state == "inactive" and self._is_ooi and self._is_seen_to_be_ours:
+                    self._ask_why(entry.path, now, self._work.remaining() - pause)
             if self._work.remaining() <= pause:
                 break
             self._work.sleep(pause)
@@ -405,14 +420,51 @@ class ComputeLifeCycle(Check):
                 + (f": {said}" if said else "; the cloud gives no reason")
             )
 
-    def _note_active(self, entity: occi.Entity, path: str, seconds: float) -> None:
+    def _ask_why(self, path: str, seconds: float, left: float) -> None:
+        """Ask what inactive means: ooi shows a VM so while it is built, and for ever when that has failed.
+
+        nova refuses to suspend what is not active and tells its state; nothing else of ooi does. Once after
+        ASK_AFTER_S, once before the end. seconds: since the VM was asked for. Raises: EndpointFailure.
+        """
+        due = (seconds >= ASK_AFTER_S) + (left <= LAST_ASK_S)
+        if self._times_asked >= due:
+            return
+        self._times_asked = due
+        try:
+            with self._occi.until(self._work.before(0.5)):
+                self._occi.act(path, "suspend")
+        except Refusal as refusal:
+            found = _VM_STATE.search(refusal.said)
+            self.detail(
+                1, f"asked after {duration(seconds)} what inactive means: {refusal.said or refusal.http_status}"
+            )
+            if found and found[1].lower() in FAILED_STATES:
+                raise EndpointFailure(
+                    f"{self.subject}: VM failed to build, which ooi shows as inactive: {refusal.said}"
+                ) from None
+        except EndpointFailure:
+            pass  # the next poll tells whether that lasts
+        else:
+            self._wake(path)
+
+    def _wake(self, path: str) -> None:
+        """Start again the VM that became active between our look and our question, and was suspended by it."""
+        self._notes.append("the VM became active as its state was asked for, was suspended by that and started again")
+        began = time.monotonic()
+        while time.monotonic() - began < PATIENCE_S and self._work.remaining() > 1.0:
+            try:
+                self._occi.act(path, "start")
+                return
+            except EndpointFailure:  # while it is being suspended
+                self._work.sleep(0.5)
+
+    def _note_active(self, entity: occi.Entity, seconds: float) -> None:
         self._metrics.append(Metric("time_to_active", seconds, "s", min=0))
         self.facts["time_to_active"] = duration(seconds)
         try:
             self._journal.lateness.clear(self.kind, self.subject)
         except Misconfigured as failure:
             self._metrics.append(judged(WARNING, f"{failure}; it would say that no VM became active"))
-        self.detail(1, f"VM: {path} ({names(entity)[0] if names(entity) else 'without a name'})")
         self.detail(1, f"address: {', '.join(entity.addresses) or 'none told'}")
 
     def _note_too_slow(self, seconds: float, state: str) -> None:
@@ -464,7 +516,7 @@ class ComputeLifeCycle(Check):
             self.detail(1, f"no VM {entry.title} to be found; later runs go on looking for it")
             return
         if not entry.path:
-            entry.located(path)
+            self._note_made(entry, path)
         if not self._is_seen_to_be_ours and not self._remover.is_ours(path, entry.title):
             raise BadData(f"{self.subject}: {path} is not the VM that we created")
         began = time.monotonic()

@@ -137,6 +137,18 @@ class OcciClient:
             raise self._refused(answer, "delete the VM")
         return True
 
+    def act(self, path: str, action: str) -> None:
+        """Trigger an action of the VM at a path: `start`, `stop`, `suspend`. Raises: Failure."""
+        where = f"{self.own_path(path)}?action={action}"
+
+        def ask(rendering: str) -> Response:
+            body = occi.render_request([(occi.COMPUTE_ACTION + action, occi.ACTION)], {}, rendering)
+            return self._ask("POST", where, rendering, body=body)
+
+        answer = self._with_rendering(ask)
+        if answer.status not in CREATED:
+            raise self._refused(answer, f"{action} the VM")
+
     def find(self, title: str) -> str | None:
         """The path of the VM with exactly this title or host name, None if there is none. Raises: Failure.
 
@@ -301,7 +313,7 @@ class OcciClient:
             return ServerError(sentence.replace("refused to", "failed to", 1), answer.status, said)
         if answer.status == 404:
             return Refusal(f"{answer.asked}: not found (404); is {self.base} the OCCI endpoint?", answer.status)
-        return Refusal(sentence, answer.status)
+        return Refusal(sentence, answer.status, said)
 
 
 class _NotAcceptable(Exception):

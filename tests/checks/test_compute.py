@@ -12,8 +12,9 @@ from fuzz.targets import occi_session
 from libprobe import access, cli
 from libprobe.checks import compute, leftovers
 from libprobe.checks.compute import ComputeLifeCycle, Wanted, smallest
-from libprobe.clients.occi import ServerError
+from libprobe.clients.occi import Refusal, ServerError
 from libprobe.deadline import Deadline
+from libprobe.failures import EndpointFailure
 from libprobe.formats.occi import COMPUTE, Category, Entity, Model
 from libprobe.settings import Settings
 from libprobe.state.files import StateDirectory
@@ -114,6 +115,47 @@ def test_patience_begins_anew_with_each_trouble(life, monkeypatch):
 
     monkeypatch.setattr(life._occi, "show", show)
     assert life._await_active(entry).state == "active"
+
+
+class Inactive(Passing):
+    """A VM of ooi that stays inactive, and what nova answers to each action."""
+
+    def __init__(self, life, monkeypatch, *answers: str) -> None:
+        super().__init__(life, monkeypatch, (0.0, 0.0), 1000.0)
+        life._is_ooi = life._is_seen_to_be_ours = True
+        self.answers = iter(answers)
+        self.asked: list[tuple[str, float]] = []
+        monkeypatch.setattr(life._occi, "act", self.act)
+
+    def act(self, path: str, action: str) -> None:
+        self.asked.append((action, self.now))
+        said = next(self.answers)
+        if said:
+            raise Refusal("refused", 409, f"Cannot '{action}' instance 1 while it is in vm_state {said}")
+        if action == "start":
+            self.active_at = self.now
+
+
+def test_what_inactive_means_is_asked_after_twenty_seconds_and_before_the_end(life, monkeypatch):
+    entry = life._journal.begin("e", "i")
+    entry.located("/compute/1")
+    cloud = Inactive(life, monkeypatch, "building", "error")
+    with pytest.raises(EndpointFailure, match=r"VM failed to build, which ooi .*vm_state error"):
+        life._await_active(entry)
+    (first, at), (last, later) = cloud.asked
+    assert (first, last) == ("suspend", "suspend")
+    assert 20 <= at <= 21
+    assert 285 <= later <= 300
+
+
+def test_a_vm_that_our_question_suspended_is_started_again(life, monkeypatch):
+    """It became active between our look and our question."""
+    entry = life._journal.begin("e", "i")
+    entry.located("/compute/1")
+    cloud = Inactive(life, monkeypatch, "", "active", "")
+    assert life._await_active(entry).state == "active"
+    assert [action for action, _ in cloud.asked] == ["suspend", "start", "start"]
+    assert life._notes[-1].endswith("was suspended by that and started again")
 
 
 def test_each_look_in_vain_for_a_left_over_is_counted_and_so_many_are_enough(life, monkeypatch):

@@ -194,6 +194,55 @@ def test_a_vm_that_fails_is_critical_with_the_clouds_own_message_and_removed(mon
     assert site.occi.vms() == []
 
 
+def actions(site) -> list[str]:
+    return [each.request.query["action"][0] for each in site.web.requests if "action" in each.request.query]
+
+
+def test_a_vm_that_fails_on_ooi_is_critical_with_novas_word_and_removed(monitor):
+    """It is inactive for ever there, as one that is still built; what nova says to a suspend tells them apart."""
+    site = monitor.federation.site("ooi")
+    site.faults.on("build-error")
+    report = look(monitor, "ooi", "-t", seconds(8), "-v")
+    [(_, failed)] = site.occi.created
+    assert report.code == 2
+    assert report.first == (
+        f"OCCI-VM CRITICAL - {site.base}: VM failed to build, which ooi shows as inactive: "
+        f"Cannot 'suspend' instance {failed} while it is in vm_state error"
+    )
+    assert actions(site) == ["suspend"]
+    assert any(line.startswith(f"VM: /occi1.1/compute/{failed} (egi-sam-") for line in report.lines)
+    assert site.occi.vms() == []
+    assert monitor.remembered() == []
+
+
+def test_a_vm_that_is_still_built_on_ooi_is_late_and_no_more(monitor):
+    site = monitor.federation.site("ooi")
+    site.faults.on("build-endless")
+    report = look(monitor, "ooi", "-t", seconds(8), "-v")
+    assert report.code == 1
+    assert re.fullmatch(r"OCCI-VM WARNING - \S+: VM still inactive after [\d.]+ s, given up", report.first)
+    assert actions(site) == ["suspend"]
+    assert re.search(r"asked after [\d.]+ s what inactive means: Cannot 'suspend' .* in vm_state building", report.out)
+
+
+@pytest.mark.parametrize("cloud", ["occi-os", "rocci", "rocci2", "snf"])
+def test_no_vm_of_another_software_is_asked_to_suspend(monitor, cloud):
+    site = monitor.federation.site(cloud)
+    site.faults.on("build-endless")
+    assert look(monitor, cloud, "-t", seconds(8)).code == 1
+    assert actions(site) == []
+
+
+@pytest.mark.parametrize("cloud", CLOUDS)
+def test_v_shows_where_a_vm_is_that_failed(monitor, cloud):
+    site = monitor.federation.site(cloud)
+    site.faults.on("build-error")
+    report = look(monitor, cloud, "-t", seconds(8), "-v")
+    [(title, failed)] = site.occi.created
+    assert report.code == 2
+    assert any(re.fullmatch(rf"VM: /\S*compute/{failed} \({title}\)", line) for line in report.lines), report.out
+
+
 # ---- faults of the endpoint: CRITICAL, each with its reason
 
 
