@@ -15,6 +15,7 @@ from libprobe.records import Record
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from libprobe.clients.http import Response
     from libprobe.credentials import Audience
 
 DEFAULT_PATH = "/store/vappliance/fedcloud.monitoring.va/image.list"
@@ -56,6 +57,7 @@ class AppDb:
         self.notes: list[str] = []
         self._http = http
         self._token = token
+        self._has_token = bool(token)
         self._max_bytes = max_bytes
         self._wanted = "wants an access token: the list is private"
         self._remedy = "give one with --token-file"
@@ -81,7 +83,7 @@ class AppDb:
             raise BadData(failure.sentence, remedy="raise --max-size to read more") from None
         except OwnCredential as failure:
             raise OwnCredential(failure.sentence, remedy="open it to everybody: no other list can be checked") from None
-        if answer.status in (401, 403):
+        if answer.status in (401, 403) and not self._is_shut_to_all(answer):
             what = "did not accept our access token" if self._token else self._wanted
             remedy = "get a new one from AppDB" if self._token else self._remedy
             raise OwnCredential(f"{answer.asked}: {what} ({answer.status})", remedy=remedy)
@@ -89,10 +91,18 @@ class AppDb:
             words = imagelist.appdb_error(answer.body) or excerpt(answer.text if _is_plain(answer.media_type) else "")
             said = f"answered {answer.status} {answer.reason}".rstrip()
             said += f": {words}" if words and words != answer.reason else ""
-            raise ProtocolFailure(f"{answer.asked}: {said}{answer.wanted_pause}")
+            remedy = "let everybody read it" if answer.status == 403 else ""
+            raise ProtocolFailure(f"{answer.asked}: {said}{answer.wanted_pause}", remedy=remedy)
         if not answer.body.strip():
             raise BadData(f"{answer.asked}: answered with nothing")
         return Fetched(answer.body, answer.media_type, self._http.clock_skew)
+
+    def _is_shut_to_all(self, answer: Response) -> bool:
+        """Whether it is an outage for the subscribers: a list for which we were given no token, and that asks for none.
+
+        A private list says 401, or names how to log in (RFC 9110 section 15.5.4).
+        """
+        return answer.status == 403 and not self._has_token and answer.header("WWW-Authenticate") is None
 
 
 def _is_plain(media_type: str) -> bool:

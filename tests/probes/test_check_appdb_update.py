@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from tests import planted
+from tests.conftest import ROOT
 from tests.federation import appdb as images
 from tests.federation import gocdb as pi
 from tests.federation.authority import Authority
@@ -356,6 +357,49 @@ def test_a_private_list_without_or_with_a_wrong_token_is_our_own_fault(look, app
     )
     token_file.chmod(0o644)
     assert "is open to others (mode 0644)" in look("--token-file", token_file).first
+
+
+def test_a_list_that_is_forbidden_without_a_challenge_is_an_outage_for_its_subscribers(look, appdb, url, token_file):
+    """A private one says how to log in; where we have a token it may be ours that is not accepted."""
+    appdb.faults.on("status", code=403, body="Forbidden by rule 7\n")
+    report = look()
+    assert (report.code, report.err) == (2, "")
+    assert report.first == (
+        f"AppDB-Update CRITICAL - GET {url}: answered 403 Forbidden: Forbidden by rule 7 (let everybody read it)"
+    )
+    assert look("--token-file", token_file).first == (
+        f"AppDB-Update UNKNOWN - GET {url}: did not accept our access token (403) (get a new one from AppDB)"
+    )
+    appdb.faults.on("status", code=403, headers={"WWW-Authenticate": 'Basic realm="AppDB"'})
+    assert look().first == (
+        f"AppDB-Update UNKNOWN - GET {url}: wants an access token: the list is private (403) "
+        "(give one with --token-file)"
+    )
+
+
+@pytest.mark.parametrize(
+    ("dead", "code", "said"),
+    [
+        ("all", 3, r"this machine's resolver does not answer, neither for \S+ nor for goc\.egi\.eu \(look at its .*\)"),
+        ("appdb.example.org", 2, r"its name does not resolve: no answer from the name servers of its zone"),
+    ],
+)
+def test_name_servers_that_do_not_answer_are_ours_if_they_do_so_for_another_name_too(
+    look, appdb, tmp_path, dead, code, said
+):
+    (tmp_path / "site").mkdir()
+    (tmp_path / "site" / "sitecustomize.py").write_text(
+        "import socket\n"
+        "real = socket.getaddrinfo\n"
+        "def look_up(host, *more):\n"
+        f"    if {dead!r} in ('all', host.decode()): raise socket.gaierror(socket.EAI_AGAIN, 'Temporary failure')\n"
+        "    return real('127.0.0.1', *more)\n"
+        "socket.getaddrinfo = look_up\n"
+    )
+    path = f"{tmp_path / 'site'}:{ROOT}"
+    report = look("-u", "https://appdb.example.org/image.list", PYTHONPATH=path)
+    assert (report.code, report.err) == (code, ""), report.out
+    assert re.fullmatch(rf"AppDB-Update \w+ - GET https://appdb\.example\.org/image\.list: {said}", report.first)
 
 
 def test_the_token_goes_neither_in_clear_nor_to_another_host(look, appdb, federation, url, token_file):
