@@ -21,6 +21,14 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from types import FrameType
+    from typing import Protocol
+
+    class Asked(Protocol):
+        """What is to be known of a `libprobe.clients.exchange.Exchange` here."""
+
+        asked: str
+        waited: float
+
 
 ENFORCE_AFTER_S = 0.25
 """How long the timer lets the ordinary waits, which end by themselves, be late."""
@@ -53,11 +61,14 @@ class Waits:
 
     own: seconds that this thread ran for itself, or wanted to run and got no processor. A starved process wakes late
          from each of its waits, by too little to be seen of one: that adds up here.
+    last, longest: the exchange that began last, and of those before it the one whose peer was waited for longest.
     """
 
-    __slots__ = ("_delayed", "_ran", "_read", "_read_from", "_seconds", "_thread")
+    __slots__ = ("_delayed", "_ran", "_read", "_read_from", "_seconds", "_thread", "last", "longest")
 
     def __init__(self) -> None:
+        self.last: Asked | None = None
+        self.longest: Asked | None = None
         self._seconds = 0.0
         self._read = 0.0
         self._read_from: float | None = None
@@ -79,6 +90,12 @@ class Waits:
     def _reading(self) -> float:
         """Seconds that the part of an answer at hand has been read for."""
         return 0.0 if self._read_from is None else max(0.0, time.thread_time() - self._read_from)
+
+    def begin(self, exchange: Asked) -> None:
+        """Another exchange begins, for which this time is spent from now on."""
+        if self.last and (self.longest is None or self.last.waited > self.longest.waited):
+            self.longest = self.last
+        self.last = exchange
 
     def add(self, took: float, asked: float) -> None:
         """Count one wait. took: how long it was; asked: after how long it would have ended by itself.

@@ -88,9 +88,11 @@ class Exchange:
     is_proxied: whether it goes through a web proxy of ours.
     awaited:  what is waited for, as it stands in `no complete answer within 5 s`.
     phase:    how far it came; sent, received: bytes over the peer's connection since it began.
+    waited:   seconds for which the peer was waited for.
     """
 
     __slots__ = (
+        "_before",
         "_entered",
         "_spent",
         "answered_before",
@@ -104,6 +106,7 @@ class Exchange:
         "port",
         "received",
         "sent",
+        "waited",
     )
 
     def __init__(
@@ -127,6 +130,9 @@ class Exchange:
         self.phase = RESOLVE
         self.sent = 0
         self.received = 0
+        self.waited = 0.0
+        deadline.waits.begin(self)
+        self._before = deadline.waits.longest
         self._spent = [0.0] * len(PHASES)
         self._entered = time.monotonic()
 
@@ -177,10 +183,15 @@ class Exchange:
             asked = min(left, look)
             began = time.monotonic()
             ready = poller.poll(asked * 1000)
-            self.deadline.waits.add(time.monotonic() - began, asked)
+            self.count_wait(time.monotonic() - began, asked)
             if ready:
                 return
             look = min(2 * look, LONGEST_LOOK_S)
+
+    def count_wait(self, took: float, asked: float) -> None:
+        """Count one wait for the peer, or for its name: see `Waits.add`."""
+        self.waited += took
+        self.deadline.waits.add(took, asked)
 
     # ---- what a failure means
 
@@ -200,6 +211,9 @@ class Exchange:
                 )
             )
         share = f", {duration(ours)} of it this machine's own" if ours > elapsed / 4 and ours > 1 else ""
+        before = self._before
+        if before and before.waited > max(self.waited, elapsed / 2) and before.asked != self.asked:
+            share += f", of which {before.asked} took {duration(before.waited)}"
         return self._of(NoAnswer(f"{self.asked}: {said}{share}"))
 
     def late_at(self, where: str, waited: float, gateway: str = "") -> Failure:

@@ -40,6 +40,9 @@ USER_AGENT = f"fedcloud-probes/{__version__} OCCI/1.1"
 
 MAX_BODY = 4 << 20
 MAX_ERROR_BODY = 64 << 10
+ERROR_BODY_S, ERROR_BODY_SHARE = 5.0, 0.25
+"""How long the body of an error is waited for, and at most for which part of the time left: its status says what
+counts, and the time belongs to what is asked next, often of somebody else."""
 MAX_LINE = 1 << 20
 MAX_REDIRECTS = 3
 CHUNK = 16 << 10
@@ -391,8 +394,10 @@ class Stream(Head):
             raise self._exchange.broken_off("closed")
 
     def read(self, max_bytes: int, *, truncate: bool = False) -> bytes:
-        """The whole body, or, with `truncate`, what there is of it up to the limit."""
+        """The whole body, or, with `truncate`, what there is of it up to the limit and within ERROR_BODY_S."""
         parts: list[bytes] = []
+        if truncate and self._connection:
+            self._connection.hurry(min(ERROR_BODY_S, self._exchange.deadline.remaining() * ERROR_BODY_SHARE))
         try:
             parts.extend(self.chunks(max_bytes)) if not truncate else self._read_into(parts, max_bytes)
         except (BadData, ProtocolFailure, NoAnswer, OwnMachine):

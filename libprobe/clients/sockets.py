@@ -248,7 +248,7 @@ class _LookUp:
         asked = min(seconds, deadline.remaining())
         began = time.monotonic()
         self._thread.join(asked)
-        deadline.waits.add(time.monotonic() - began, asked)
+        self._exchange.count_wait(time.monotonic() - began, asked)
 
     @property
     def is_unanswered(self) -> bool:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import http.client
 import io
 import select
+import time
 import weakref
 from contextlib import contextmanager
 from http.cookiejar import DefaultCookiePolicy
@@ -70,6 +71,12 @@ class Connection(http.client.HTTPConnection):
         self.sock.exchange = exchange
         self.sock.limit = exchange.deadline.remaining
         exchange.enter(SENDING)
+
+    def hurry(self, seconds: float) -> None:
+        """For what is left of the exchange wait no longer than so many seconds from now."""
+        until = time.monotonic() + seconds
+        left = self.sock.limit
+        self.sock.limit = lambda: min(left(), until - time.monotonic())
 
     def is_quiet(self) -> bool:
         """Whether nothing has come from the peer since its last answer: not even the end of the connection."""

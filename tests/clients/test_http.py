@@ -31,7 +31,7 @@ from libprobe.failures import (
 from tests.federation.faults import Faults
 from tests.federation.ldap_peer import LdapPeer
 from tests.federation.web import Response, WebServer
-from tests.pace import AMPLE_S, Watch, seconds
+from tests.pace import AMPLE_S, Watch, excused, seconds
 
 
 def answer(request):
@@ -204,6 +204,36 @@ def test_the_deadline_holds_against_a_peer_that_drips(server, fault):
     with pytest.raises(NoAnswer, match="no complete answer within"):
         client.request("GET", f"{server.url}/big")
     watch.ended_within(limit + 0.9)
+
+
+def test_an_error_whose_body_does_not_end_leaves_most_of_the_time(server):
+    """Its status says what counts; the login that a 401 leads to is somebody else's."""
+    server.faults.on("status", code=401, body="x" * 1000)
+    server.faults.on("drip-body", interval=AMPLE_S)
+    limit = seconds(8)
+    deadline = Deadline(limit)
+    client = HttpClient(deadline)
+    answer = client.request("GET", server.url)
+    assert answer.status == 401
+    assert deadline.remaining() > limit / 2 or excused("a quarter of the time for a body")
+    server.faults.clear()
+    assert client.request("GET", server.url).status == 200
+
+
+def test_a_time_out_tells_of_the_exchange_in_which_the_time_went(server):
+    limit = seconds(3)
+    with WebServer("other", answer, faults=Faults()) as other:
+        server.faults.on("late-answer", seconds=limit * 0.7)
+        other.faults.on("mute")
+        client = HttpClient(Deadline(limit))
+        assert client.request("GET", server.url).status == 200
+        with pytest.raises(NoAnswer) as caught:
+            client.request("GET", f"{other.url}/x")
+    assert re.fullmatch(
+        rf"GET {other.url}/x: no complete answer within [\d.]+ s(, [\d.]+ m?s of it this machine's own)?, "
+        rf"of which GET {server.url} took [\d.]+ s",
+        caught.value.sentence,
+    )
 
 
 def test_another_deadline_holds_within_a_block(server):

@@ -638,3 +638,11 @@ def test_help_says_what_boot_does(monitor):
     assert (report.code, report.err) == (3, "")
     for word in ("--optional ID", "--require ID", "--boot", "--ssh-user NAME", "--ssh-port PORT"):
         assert word in report.out
+
+
+def test_a_refusal_whose_body_never_ends_does_not_take_the_time_of_the_login(monitor):
+    site = monitor.federation.site("ooi")
+    site.faults.on("drip-body", interval=AMPLE_S, times=1)
+    report = look(monitor, "ooi", "-t", AMPLE_S)
+    assert (report.code, report.err) == (0, ""), report.out
+    assert [each.status for each in site.web.requests][:2] == [401, 200]
