@@ -53,8 +53,7 @@ def occi(args: argparse.Namespace, base: str, deadline: Deadline) -> Access:
     certificate, token = find_certificate(args), _token(args, datetime.now(UTC))
     vo = args.vo or settings.get("credentials", "vo")
     if certificate:
-        certificate.require(now=datetime.now(UTC), seconds=deadline.remaining(), vo=vo or None)
-        vo = vo or next(iter(certificate.vos), "")
+        vo = certificate.require(now=datetime.now(UTC), seconds=deadline.remaining(), vo=vo or None)
     client = http(args, deadline, certificate)
     wish = Wish(
         vo=vo or DEFAULT_VO,

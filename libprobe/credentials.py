@@ -19,10 +19,17 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from datetime import datetime
 
+    from libprobe.failures import Failure, Rejected
     from libprobe.formats import x509
 
 MAX_FILE = 1 << 20
 RENEW = "make a new one with voms-proxy-init --rfc --voms {vo}"
+DOUBTFUL_PROXIES = {
+    "legacy": "is a legacy (GT2) proxy, which servers on today's OpenSSL refuse",
+    "draft": "is a draft (GT3) proxy, which servers on today's OpenSSL refuse",
+    "limited": "is a limited proxy, which many services refuse",
+    "independent": "is an independent proxy, which has none of its owner's rights",
+}
 RENEW_TOKEN = "write a new one to that file, before each that ends"
 CLOCK_TOLERANCE_S = 60.0
 """By how much our clock may differ from that of who gave an access token: within it, its audience is asked."""
@@ -61,19 +68,44 @@ class Credential:
         members = f", VO {', '.join(self.vos)}" if self.vos else ""
         return f"{kind} {self.cert_path} of {self.identity}{members}"
 
-    def require(self, *, now: datetime, seconds: float, vo: str | None = None) -> None:
+    def require(self, *, now: datetime, seconds: float, vo: str | None = None) -> str:
         """Make sure that it is valid for the whole run and, if one is asked for, of the right VO.
 
+        Of several attribute certificates the wanted VO's counts, and without a wish any: one of another VO may have
+        ended. A plain certificate has none; whether its owner's VO is known there is for the server to say.
+        Returns the VO to act for: the wanted one, else the first whose attributes are valid, empty without any.
         Raises: OwnCredential.
         """
-        renew = RENEW.format(vo=vo or (self.vos[0] if self.vos else "ops"))
+        renew = self._renew(vo)
         facts = self.facts
         if facts.not_before > now:
             ahead = duration((facts.not_before - now).total_seconds())
             raise OwnCredential(f"{self.cert_path}: valid only in {ahead}", remedy="set this machine's clock")
-        left = (facts.lifetime_end - now).total_seconds()
-        of_voms = facts.lifetime_end < facts.not_after
-        what = "its VOMS attribute certificate" if of_voms else "the proxy" if facts.proxy else "the certificate"
+        self._require_lasting("the proxy" if facts.proxy else "the certificate", facts.not_after, now, seconds, renew)
+        wanted = [each for each in facts.attribute_certificates if vo in (None, "", each.vo)]
+        if vo and facts.proxy and not facts.attribute_certificates:
+            raise OwnCredential(
+                f"{self.cert_path}: the proxy has no VOMS attributes, and those of {vo} are wanted", remedy=renew
+            )
+        if not wanted:
+            if vo and self.vos:
+                raise OwnCredential(
+                    f"{self.cert_path}: has VOMS attributes of {', '.join(self.vos)} and none of {vo}", remedy=renew
+                )
+            return vo or ""
+        for each in wanted:
+            if each.not_before <= now and (each.not_after - now).total_seconds() >= seconds:
+                return each.vo
+        best = max(wanted, key=lambda each: each.not_after)
+        self._require_lasting("its VOMS attribute certificate", best.not_after, now, seconds, renew)
+        ahead = duration((best.not_before - now).total_seconds())
+        raise OwnCredential(
+            f"{self.cert_path}: its VOMS attribute certificate is valid only in {ahead}",
+            remedy="set this machine's clock; if it is right, that of the VOMS server is not",
+        )
+
+    def _require_lasting(self, what: str, end: datetime, now: datetime, seconds: float, renew: str) -> None:
+        left = (end - now).total_seconds()
         if left <= 0:
             raise OwnCredential(f"{self.cert_path}: {what} expired {duration(-left)} ago", remedy=renew)
         if left < seconds:
@@ -81,10 +113,35 @@ class Credential:
                 f"{self.cert_path}: {what} expires in {duration(left)}; this run may take {duration(seconds)}",
                 remedy=renew,
             )
-        if vo and facts.attribute_certificates and vo not in self.vos:
-            raise OwnCredential(
-                f"{self.cert_path}: has VOMS attributes of {', '.join(self.vos)} and none of {vo}", remedy=renew
-            )
+
+    def doubted(self, refusal: Rejected, vo: str = "", *, by_voms: bool = True) -> Failure:
+        """What a refusal is: ours, where our credential is such that the likely reason is it, else what it was.
+
+        by_voms: whether VOMS attributes may be what is asked for; in a TLS handshake nobody looks at them.
+        """
+        why = self._doubt(by_voms=by_voms)
+        if not why:
+            return refusal
+        own = OwnCredential(
+            f"{refusal.sentence}; probably because of our own credential: {self.cert_path} {why}",
+            remedy=self._renew(vo),
+        )
+        own.exchange = refusal.exchange
+        return own
+
+    def _doubt(self, *, by_voms: bool) -> str:
+        """What of it servers refuse that are in order, as it follows its name; empty for a proxy as they want it."""
+        facts = self.facts
+        if facts.proxy in DOUBTFUL_PROXIES:
+            return DOUBTFUL_PROXIES[facts.proxy]
+        if not facts.is_complete:
+            return "lacks the certificate that the proxy was made from"
+        if by_voms and not self.vos:
+            return "has no VOMS attributes" if facts.proxy else "is no proxy with VOMS attributes"
+        return ""
+
+    def _renew(self, vo: str | None) -> str:
+        return RENEW.format(vo=vo or (self.vos[0] if self.vos else "ops"))
 
 
 class Withheld(Record):

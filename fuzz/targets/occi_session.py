@@ -25,6 +25,7 @@ from libprobe.clients.exchange import SENDING, Exchange
 from libprobe.clients.http import HttpClient
 from libprobe.clients.keystone import Wish
 from libprobe.clients.occi import OcciClient
+from libprobe.credentials import Credential
 from libprobe.deadline import Deadline
 from libprobe.failures import Refused
 from libprobe.state import journal, lateness
@@ -123,13 +124,20 @@ def _nowhere(base: str) -> OcciClient:
     raise AssertionError("no entry is of another endpoint")
 
 
+def _proxy() -> Credential:
+    """A proxy with attributes of ops, as far as it is looked at."""
+    attributes = SimpleNamespace(vo="ops")
+    facts: Any = SimpleNamespace(proxy="rfc", is_complete=True, attribute_certificates=(attributes,))
+    return Credential("/tmp/x509up", None, facts)
+
+
 def read(data: bytes) -> str:
     """Returns the check's report."""
     kind = (data[:1] or b"\0")[0]
     answers = iter(data[1:].split(SEPARATOR))
     with _peer(answers) as clock:
         deadline = Deadline(20.0, clock=clock.monotonic)
-        http = HttpClient(deadline, credential=SimpleNamespace(identity="/O=Grid/CN=monitor") if kind & 1 else None)
+        http = HttpClient(deadline, credential=_proxy() if kind & 1 else None)
         wish = Wish(vo="ops", plain_hosts=frozenset({"cloud.example.org"}))
         access = Access(OcciClient(http, BASE, wish), "/O=Grid/CN=monitor", "a certificate", _nowhere)
         endpoint = Endpoint(BASE, "image" if kind & 2 else None, "small" if kind & 4 else None, "small")

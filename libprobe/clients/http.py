@@ -220,7 +220,12 @@ class HttpClient:
     ) -> Stream:
         asked = f"{method} {without_query(url)}"
         for _ in range(MAX_REDIRECTS + 1):
-            answer = self._exchange(asked, method, url, headers, body)
+            try:
+                answer = self._exchange(asked, method, url, headers, body)
+            except Rejected as refusal:
+                if self.credential is None:
+                    raise
+                raise self.credential.doubted(refusal, by_voms=False) from None
             target = answer.header("Location")
             if not follow or method not in ("GET", "HEAD") or not answer.is_redirect or not target:
                 return answer

@@ -184,6 +184,10 @@ class Keystone:
     def _login_v2(self) -> Login:
         if self._wish.token:
             raise _NotOffered(f"Keystone {self.base} offers only v2.0, which takes no access token")
+        credential = self._http.credential
+        if credential and not credential.vos:
+            unasked = Rejected(f"Keystone {self.base}/v2.0 takes VOMS attributes only, so it was not asked for a token")
+            raise self._doubted(unasked)
         answer = self._ask("POST", "/v2.0/tokens", "log in with VOMS", body={"auth": {"voms": True}})
         unscoped = _token_v2(answer)
         listing = self._ask("GET", "/v2.0/tenants", "list our tenants", token=unscoped)
@@ -213,7 +217,9 @@ class Keystone:
                 remedy=f"choose one that it offers: {near}",
             )
         offered = ", ".join(project["name"] for project in projects[:5]) or "none"
-        raise Rejected(f"Keystone {self.base} lets us in but has not {wanted} for us (it offers: {offered})")
+        raise self._doubted(
+            Rejected(f"Keystone {self.base} lets us in but has not {wanted} for us (it offers: {offered})")
+        )
 
     def _ordered(self, projects: list[dict[str, str]]) -> list[dict[str, str]]:
         """The projects to try: the one that was named; else those of the VO's name, of its part, the others."""
@@ -251,15 +257,23 @@ class Keystone:
         said = occi.error_text(answer.text, answer.media_type)
         why = f"{answer.status}{': ' + said if said else ''}{answer.wanted_pause}"
         sentence = f"{answer.asked}: refused to {doing} ({why})"
+        if answer.status == 400:  # of keystone-voms, for a proxy without attributes, or without its chain
+            doubted = self._doubted(Rejected(sentence))
+            return doubted if isinstance(doubted, OwnCredential) else EndpointFailure(sentence)
         if answer.status in (401, 403):
             told = bearer_error(answer.headers)
             if self._wish.token and told and told[0] == "invalid_request":
                 return Rejected(f"{sentence}; the access token did not get through to what checks it")
             who = f"VO {self._wish.vo}" if not self._wish.token else "the access token's user"
-            return Rejected(f"{sentence}; {who} is perhaps not mapped there")
+            return self._doubted(Rejected(f"{sentence}; {who} is perhaps not mapped there"))
         if answer.status in (404, 405, 501):
             return _NotOffered(sentence)
         return EndpointFailure(sentence)
+
+    def _doubted(self, refusal: Rejected) -> Failure:
+        """A refusal of the certificate that we showed: ours, where it is not such as servers want it."""
+        credential = self._http.credential
+        return credential.doubted(refusal, self._wish.vo) if credential and not self._wish.token else refusal
 
     def _refused_token(self, answer: Response) -> OwnCredential | None:
         """The refusal of the access token itself; None where there is none, or its user was refused and not the token.

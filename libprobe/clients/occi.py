@@ -308,7 +308,9 @@ class OcciClient:
             sentence = f"{answer.asked}: refused to {doing} for lack of quota or capacity: {said}"
             return QuotaRefused(sentence, answer.status)
         if answer.status in (401, 403):
-            return LoginRefused(sentence + self._http.clock_words, answer.status)
+            refusal = LoginRefused(sentence + self._http.clock_words, answer.status)
+            credential = self._http.credential
+            return credential.doubted(refusal, self._wish.vo) if credential and not self._token else refusal
         if answer.status >= 500:
             return ServerError(sentence.replace("refused to", "failed to", 1), answer.status, said)
         if answer.status == 404:

@@ -78,7 +78,8 @@ class Credential(Record):
     has_key:       a private key is in the file; unless it is encrypted, it is the first certificate's
     key_encrypted: it needs a pass phrase, so a probe cannot use it
     is_complete:   the end entity's certificate is in the file; Keystone needs it beside the proxy
-    attribute_certificates: those of all certificates, since a proxy made from a proxy has none itself
+    attribute_certificates: those nearest to the leaf: a proxy made from a proxy may have none itself; where it was
+        renewed, the old ones stand below and do not count any more, as the VOMS library has it
     """
 
     certificates: tuple[Certificate, ...]
@@ -119,11 +120,6 @@ class Credential(Record):
     def not_after_of(self) -> str:
         """The subject of the certificate that expires first."""
         return self._soonest.subject
-
-    @property
-    def lifetime_end(self) -> datetime:
-        """When the first of the certificates or attribute certificates expires."""
-        return min([self.not_after, *(attributes.not_after for attributes in self.attribute_certificates)])
 
     @property
     def _soonest(self) -> Certificate:
@@ -201,14 +197,19 @@ def read_credential(pem: bytes) -> Credential:
     if key_blocks and not encrypted:
         _expect_own_key(_owners(key_blocks[0], read, certificate_blocks), kinds)
     certificates = tuple(_certificate(one, kind) for one, kind in zip(read, kinds, strict=True))
-    identity, is_complete = _identity(read, certificates)
+    chain = _chain(read, kinds)
+    is_complete = kinds[chain[-1]] is None
+    last = certificates[chain[-1]]
     return Credential(
         certificates=certificates,
-        identity=identity,
+        identity=last.subject if is_complete else last.issuer,
         has_key=bool(key_blocks),
         key_encrypted=encrypted,
         is_complete=is_complete,
-        attribute_certificates=tuple(found for one in read for found in _attribute_certificates(one)),
+        attribute_certificates=next(
+            (tuple(found) for at in chain if (found := _attribute_certificates(read[at]))),
+            (),
+        ),
     )
 
 
@@ -373,21 +374,20 @@ def _policy_language(proxy_cert_info: bytes) -> str:
     raise BadData("the proxy certificate names no policy language")
 
 
-def _identity(read: list[_Read], certificates: tuple[Certificate, ...]) -> tuple[str, bool]:
-    """Return the end entity's DN and whether its certificate is in the file.
+def _chain(read: list[_Read], kinds: list[str | None]) -> list[int]:
+    """From the first certificate its issuers while they are proxies, and the end entity's if it is there.
 
-    From the first certificate the issuers are followed while they are proxies. Where one is missing, its
-    name is known nevertheless: a proxy's issuer.
+    The end entity's name is known also where its certificate is missing: it is the issuer's of the last proxy.
     """
-    at = 0
+    chain = [0]
     for _ in read:
-        if certificates[at].proxy is None:
-            return certificates[at].subject, True
-        issuer = read[at].issuer
-        following = [index for index, one in enumerate(read) if one.subject == issuer and index != at]
+        if kinds[chain[-1]] is None:
+            return chain
+        issuer = read[chain[-1]].issuer
+        following = [index for index, one in enumerate(read) if one.subject == issuer and index != chain[-1]]
         if not following:
-            return certificates[at].issuer, False
-        at = following[0]
+            return chain
+        chain.append(following[0])
     raise BadData("the proxy certificates issue each other in a circle")
 
 

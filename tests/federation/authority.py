@@ -462,7 +462,9 @@ class Authority:
         vos: Sequence[str] = ("ops",),
         fqans: Mapping[str, Sequence[str]] | Sequence[str] | None = None,
         lifetime: timedelta = timedelta(hours=12),
-        ac_lifetime: timedelta | None = None,
+        ac_lifetime: timedelta | Mapping[str, timedelta] | None = None,
+        ac_begin: timedelta | None = None,
+        renewed: Mapping[str, timedelta] | None = None,
         bits: int = 2048,
         depth: int = 1,
         kind: str = "rfc",
@@ -480,7 +482,10 @@ class Authority:
         vos: one attribute certificate for each, in this order; none gives a plain grid proxy.
         fqans: by VO, or a list for the first VO; default `/<vo>/Role=NULL/Capability=NULL`.
         lifetime, ac_lifetime: counted from now, may be negative; the attributes last as long as the proxy
-            unless told otherwise.
+            unless told otherwise, for all VOs or by VO.
+        ac_begin: when the attributes become valid, counted from now; by default with the proxy.
+        renewed: what the proxy was made from has attributes too: VO -> how long they last, counted from now. The
+            new ones stand in the proxy nearest to the leaf then, as after voms-proxy-init --noregen.
         depth: 2 gives a proxy of a proxy; the attributes stay in the proxy nearest to the user, as they do
             when a service delegates.
         kind: one of PROXY_KINDS; "draft" is GT3, "legacy" GT2, the others are RFC 3820.
@@ -496,15 +501,19 @@ class Authority:
         key = self._proxy_key(bits)
         not_after = self.now + lifetime
         not_before = min(self.now, not_after) - not_before_skew
-        ac_end = self.now + (lifetime if ac_lifetime is None else ac_lifetime)
-        ac_begin = min(self.now, ac_end) - not_before_skew
         wanted = fqans if isinstance(fqans, Mapping) else ({vos[0]: fqans} if fqans is not None else {})
-        attributes = [
-            self._attribute_certificate(
-                vo, wanted.get(vo, [f"/{vo}/Role=NULL/Capability=NULL"]), user.certificate, ac_begin, ac_end
-            )
-            for vo in vos
-        ]
+
+        def attributes(vo: str, lasts: timedelta) -> bytes:
+            ends = self.now + lasts
+            begins = min(self.now, ends) - not_before_skew if ac_begin is None else self.now + ac_begin
+            named = wanted.get(vo, [f"/{vo}/Role=NULL/Capability=NULL"])
+            return self._attribute_certificate(vo, named, user.certificate, begins, ends)
+
+        by_vo = ac_lifetime if isinstance(ac_lifetime, Mapping) else dict.fromkeys(vos, ac_lifetime or lifetime)
+        levels = [[attributes(vo, by_vo.get(vo, lifetime)) for vo in vos]]
+        if renewed is not None:
+            levels.insert(0, [attributes(vo, lasts) for vo, lasts in renewed.items()])
+            depth = max(depth, 2)
 
         chain = [user.certificate]
         signer: PrivateKey = user.key
@@ -512,9 +521,8 @@ class Authority:
             last = level == depth - 1
             # Only the last step is limited or independent: the steps before it are a normal delegation.
             step = kind if last or kind in ("draft", "legacy") else "rfc"
-            issued = self._issue_proxy(
-                chain[0], signer, key, step, (not_before, not_after), attributes if level == 0 else []
-            )
+            carried = levels[level] if level < len(levels) else []
+            issued = self._issue_proxy(chain[0], signer, key, step, (not_before, not_after), carried)
             chain.insert(0, issued)
             signer = key
 
@@ -671,19 +679,22 @@ class VomsAttributes:
 
 
 def read_attributes(chain: Sequence[bytes]) -> list[VomsAttributes]:
-    """Return the attribute certificates of a chain of DER certificates, leaf first.
+    """Return the attribute certificates nearest the leaf of a chain of DER certificates, leaf first.
 
+    Those of a proxy from which this one was made do not count where it has some itself, as in the VOMS library.
     Raises: ValueError if the extension is there and cannot be read.
     """
-    found: list[VomsAttributes] = []
     for certificate in map(x509.load_der_x509_certificate, chain):
+        found: list[VomsAttributes] = []
         for extension in certificate.extensions:
             if extension.oid.dotted_string != VOMS_AC_SEQUENCE:
                 continue
             assert isinstance(extension.value, x509.UnrecognizedExtension)
             for wrapped in der.element(extension.value.value).children():
                 found.extend(_read_attribute_certificate(each) for each in wrapped.children())
-    return found
+        if found:
+            return found
+    return []
 
 
 def read_vo(chain: Sequence[bytes]) -> tuple[str, list[str]] | None:

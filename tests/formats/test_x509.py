@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import binascii
+import os
 import re
+import subprocess
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -54,7 +56,6 @@ def test_a_voms_proxy_is_read(authority: Authority) -> None:
     assert [attributes.vo for attributes in credential.attribute_certificates] == ["ops", "dteam"]
     assert credential.attribute_certificates[0].plain_fqans == ("/ops",)
     assert credential.not_after_of == credential.subject
-    assert credential.lifetime_end == credential.not_after
 
 
 @pytest.mark.parametrize("kind", ["rfc", "limited", "independent", "draft", "legacy"])
@@ -71,14 +72,18 @@ def test_attributes_are_found_below_a_proxy_of_a_proxy(authority: Authority) -> 
     assert credential.identity == authority.robot.subject
 
 
+def test_the_attributes_of_what_a_proxy_was_renewed_from_do_not_count(authority: Authority) -> None:
+    credential = read(authority.proxy(vos=("ops", "dteam"), renewed={"ops": -HOUR, "biomed": HOUR}))
+    assert [certificate.proxy for certificate in credential.certificates] == ["rfc", "rfc", None]
+    assert [attributes.vo for attributes in credential.attribute_certificates] == ["ops", "dteam"]
+    assert credential.attribute_certificates[0].not_after == credential.not_after
+
+
 def test_the_shortest_lifetime_counts(authority: Authority) -> None:
     user = authority.user("Short Lived", lifetime=timedelta(hours=3))
     by_user = read(authority.proxy(user=user, lifetime=12 * HOUR))
     assert by_user.not_after_of == user.subject
     assert by_user.not_after < by_user.certificates[0].not_after
-    by_attributes = read(authority.proxy(ac_lifetime=2 * HOUR))
-    assert by_attributes.lifetime_end == by_attributes.attribute_certificates[0].not_after
-    assert by_attributes.lifetime_end < by_attributes.not_after
 
 
 def test_the_latest_beginning_counts(authority: Authority) -> None:
@@ -331,3 +336,48 @@ def test_a_damaged_key_gives_a_result_or_bad_data(authority: Authority, at: int,
 @pytest.fixture(scope="module")
 def der(proxy: bytes) -> bytes:
     return library.load_pem_x509_certificate(proxy).public_bytes(Encoding.DER)
+
+
+# ---- held against the clients that make proxies
+
+
+@pytest.mark.needs("voms-clients")
+@pytest.mark.parametrize(
+    ("version", "kind"), [("4", "rfc"), ("4 -limited", "limited"), ("3", "draft"), ("2", "legacy")]
+)
+def test_what_voms_clients_make_is_read_as_they_read_it(
+    authority: Authority, tmp_path, version: str, kind: str
+) -> None:
+    authority.proxy(vos=("ops",))  # so that there is a VOMS server
+    server, robot, made = authority.voms_server, authority.robot, tmp_path / "made"
+    key = tmp_path / "key"
+    key.write_bytes(server.key.private_bytes(Encoding.PEM, PrivateFormat.TraditionalOpenSSL, NoEncryption()))
+    key.chmod(0o400)
+    certificate = tmp_path / "certificate"
+    certificate.write_bytes(server.certificate.public_bytes(Encoding.PEM))
+    words = (
+        f"voms-proxy-fake -proxyver {version} -bits 2048 -cert {robot.usercert} -key {robot.userkey} "
+        f"-hostcert {certificate} -hostkey {key} -certdir {authority.ca_directory} -voms ops -out {made} "
+        "-fqan /ops/Role=NULL/Capability=NULL -uri voms.fedcloud.test:15009"
+    )
+    subprocess.run(words.split(), check=True, capture_output=True)
+    credential = read(made)
+    assert (credential.proxy, credential.identity, credential.is_complete) == (kind, robot.subject, True)
+    [attributes] = credential.attribute_certificates
+    assert (attributes.vo, attributes.fqans) == ("ops", ("/ops/Role=NULL/Capability=NULL",))
+    # that is why attributes may be not valid yet when the proxy is
+    assert attributes.not_before > credential.certificates[0].not_before
+
+
+@pytest.mark.needs("voms-clients")
+def test_voms_clients_take_the_attributes_nearest_to_the_leaf_as_well(authority: Authority) -> None:
+    for options in ({"renewed": {"ops": -HOUR, "biomed": HOUR}}, {"vos": ("dteam", "ops")}, {"depth": 2}, {"vos": ()}):
+        proxy = authority.proxy(**options)  # type: ignore[arg-type]
+        told = subprocess.run(
+            ["voms-proxy-info", "-all", "-dont-verify-ac", "-file", str(proxy)],
+            check=True,
+            capture_output=True,
+            env={**os.environ, "X509_CERT_DIR": str(authority.ca_directory), "X509_VOMS_DIR": str(authority.vomsdir)},
+        )
+        vos = re.findall(r"^VO +: (\S+)$", told.stdout.decode(), re.MULTILINE)
+        assert vos == [each.vo for each in read(proxy).attribute_certificates]

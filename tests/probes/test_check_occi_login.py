@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import time
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -160,3 +161,104 @@ def test_a_file_that_holds_something_else_is_told_and_not_quoted(login, content,
         "(write the token alone there, on one line)"
     )
     assert login.asked == []
+
+
+# ---- a proxy or certificate that is not good is ours to renew
+
+
+CLOUDS = ["occi-os", "ooi", "rocci", "snf", "rocci2"]
+REMEDY = r"\(make a new one with voms-proxy-init --rfc --voms ops\)"
+
+
+def with_proxy(monitor: Monitor, cloud: str, proxy: Path, *arguments: object, probe: str = "check_occi_vm") -> Report:
+    return monitor.run(probe, "-u", monitor.federation.site(cloud).url, *arguments, X509_USER_PROXY=proxy)
+
+
+def asked(monitor: Monitor, cloud: str) -> int:
+    names = [each.name for each in monitor.federation.services if each.name.partition("-keystone")[0] == cloud]
+    return sum(len(monitor.federation.service(name).web.requests) for name in names)
+
+
+@pytest.mark.parametrize("probe", PROBES)
+@pytest.mark.parametrize("cloud", CLOUDS)
+def test_a_proxy_without_attributes_is_ours_and_where_a_vo_is_named_nobody_is_asked(monitor, tmp_path, cloud, probe):
+    """voms-proxy-init leaves one when the VOMS server does not answer it."""
+    proxy = monitor.federation.authority.proxy(vos=(), path=tmp_path / "x509up")
+    named = with_proxy(monitor, cloud, proxy, "--vo", "ops", probe=probe)
+    assert (named.code, named.err) == (3, "")
+    assert re.fullmatch(
+        rf"OCCI-\w+ UNKNOWN - {proxy}: the proxy has no VOMS attributes, and those of ops are wanted {REMEDY}",
+        named.first,
+    ), named.first
+    assert asked(monitor, cloud) == 0
+    report = with_proxy(monitor, cloud, proxy, probe=probe)
+    assert (report.code, report.err) == (3, "")
+    assert re.fullmatch(
+        rf"OCCI-\w+ UNKNOWN - .*; probably because of our own credential: {proxy} has no VOMS attributes {REMEDY}",
+        report.first,
+    ), report.first
+    assert monitor.federation.site(cloud).occi.created == []
+
+
+@pytest.mark.parametrize("cloud", CLOUDS)
+def test_a_plain_certificate_where_only_vos_are_mapped_is_ours(monitor, cloud):
+    robot = monitor.federation.authority.robot
+    url = monitor.federation.site(cloud).url
+    report = monitor.run("check_occi_vm", "-u", url, "--cert", robot.usercert, "--key", robot.userkey, "--vo", "ops")
+    assert report.code == 3
+    said = f"probably because of our own credential: {robot.usercert} is no proxy with VOMS attributes "
+    assert said in report.first
+    assert asked(monitor, cloud) > 0
+
+
+@pytest.mark.parametrize("kind", ["legacy (GT2)", "draft (GT3)"])
+@pytest.mark.parametrize("cloud", CLOUDS)
+def test_an_old_kind_of_proxy_that_a_server_refuses_is_ours(monitor, tmp_path, cloud, kind):
+    proxy = monitor.federation.authority.proxy(kind=kind.split()[0], path=tmp_path / "x509up")
+    report = with_proxy(monitor, cloud, proxy)
+    assert report.code == 3
+    assert re.search(
+        rf"certificate.*; probably because of our own credential: {proxy} is a {re.escape(kind)} proxy, which servers "
+        rf"on today's OpenSSL refuse {REMEDY}",
+        report.first,
+    ), report.first
+
+
+def test_a_proxy_without_its_chain_is_ours(monitor, tmp_path):
+    proxy = monitor.federation.authority.proxy(with_chain=False, path=tmp_path / "x509up")
+    report = with_proxy(monitor, "occi-os", proxy)
+    assert report.code == 3
+    assert f"our own credential: {proxy} lacks the certificate that the proxy was made from (" in report.first
+
+
+@pytest.mark.parametrize("named", [[], ["--vo", "ops"]])
+def test_attributes_that_are_not_valid_yet_are_shown_to_nobody(monitor, tmp_path, named):
+    """The clock of the VOMS server is ahead: attributes begin with its now, proxies some minutes before ours."""
+    proxy = monitor.federation.authority.proxy(ac_begin=timedelta(minutes=50), path=tmp_path / "x509up")
+    report = with_proxy(monitor, "ooi", proxy, *named)
+    assert report.code == 3
+    assert re.fullmatch(
+        rf"OCCI-VM UNKNOWN - {proxy}: its VOMS attribute certificate is valid only in \d\d(\.\d)? min "
+        r"\(set this machine's clock; if it is right, that of the VOMS server is not\)",
+        report.first,
+    ), report.first
+    assert asked(monitor, "ooi") == 0
+
+
+@pytest.mark.parametrize("cloud", CLOUDS)
+def test_old_attributes_below_fresh_ones_do_not_count(monitor, tmp_path, cloud):
+    proxy = monitor.federation.authority.proxy(renewed={"ops": -timedelta(hours=1)}, path=tmp_path / "x509up")
+    report = with_proxy(monitor, cloud, proxy, "-vv")
+    assert report.code == 0, report.out
+    assert f"acting as: rfc proxy {proxy} of {monitor.federation.authority.robot.subject}, VO ops" in report.out
+
+
+@pytest.mark.parametrize(("cloud", "vos"), [("occi-os", ("ops", "dteam")), ("rocci", ("dteam", "ops"))])
+@pytest.mark.parametrize("named", [[], ["--vo", "ops"]])
+def test_attributes_of_another_vo_may_have_ended(monitor, tmp_path, cloud, vos, named):
+    lasting = {"dteam": -timedelta(hours=1)}
+    proxy = monitor.federation.authority.proxy(vos=vos, ac_lifetime=lasting, path=tmp_path / "x509up")
+    assert with_proxy(monitor, cloud, proxy, *named).code == 0
+    report = with_proxy(monitor, cloud, proxy, "--vo", "dteam")
+    assert report.code == 3
+    assert f"{proxy}: its VOMS attribute certificate expired 60 min ago (make a new one with" in report.first
