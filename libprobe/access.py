@@ -63,6 +63,7 @@ def occi(args: argparse.Namespace, base: str, deadline: Deadline) -> Access:
         or settings.get("credentials", "identity_provider", DEFAULT_IDENTITY_PROVIDER),
         trusted=args.keystone or settings.get("credentials", "keystone"),
         is_provider_given=bool(args.identity_provider),
+        is_vo_given=bool(args.vo),
         plain_hosts=_plain_hosts(args, base),
     )
     identity = certificate.identity if certificate else "access token" if token else "nobody"

@@ -14,6 +14,7 @@ from nagiosplugin import Metric
 from libprobe import redact
 from libprobe.checks.base import Check, judged
 from libprobe.checks.leftovers import Remover, pause_after, whereabouts
+from libprobe.checks.offer import in_another_project
 from libprobe.checks.templates import KINDS, registered
 from libprobe.clients.occi import QuotaRefused, Refusal, ServerError, certainly_not_created, names
 from libprobe.credentials import read_small_file
@@ -204,6 +205,7 @@ class ComputeLifeCycle(Check):
     def _tell(self, image: occi.Category, size: occi.Category) -> None:
         project = self._occi.project
         self.facts.update(image=image.term, size=size.term)
+        self._metrics.extend(in_another_project(self.subject, self._occi))
         self.detail(1, f"endpoint: {self.endpoint.base}" + (f" of {self.endpoint.site}" if self.endpoint.site else ""))
         self.detail(1, f"server software: {self._occi.server or 'not told'}")
         self.detail(1, f"image: {image.id} ({image.title})")

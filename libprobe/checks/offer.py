@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from libprobe.access import Access
+    from libprobe.clients.occi import OcciClient
     from libprobe.deadline import Deadline
     from libprobe.formats.occi import Category
     from libprobe.formats.occi_profile import Lack, Need
@@ -69,6 +70,7 @@ class OcciOffer(Check):
             yield Metric(label, len(found), min=0, context="count")
         self.facts.update(images=number_of(len(images), "image"), sizes=number_of(len(sizes), "size"))
         self._tell(model)
+        yield from in_another_project(self.subject, self._access.client)
         troubles = [
             *self._missing(occi_profile.lacking(model, self._needs)),
             *self._unregistered("image", self.endpoint.image, images),
@@ -133,6 +135,12 @@ class OcciOffer(Check):
             self.detail(1, f"{number_of(model.skipped, 'part')} of the query interface could not be read")
         project = f", project {client.project}" if client.project else ""
         self.detail(2, f"acting as: {self._access.words}{project}")
+
+
+def in_another_project(endpoint: str, client: OcciClient) -> Iterator[Metric]:
+    """A WARNING where we act in a project that seems to be another VO's."""
+    if client.proviso:
+        yield judged(WARNING, f"{endpoint}: {client.proviso} (if it is meant, name it with --project)")
 
 
 def _listed(names: list[str]) -> str:

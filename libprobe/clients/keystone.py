@@ -50,7 +50,7 @@ class Wish(Record):
 
     vo:      virtual organisation whose project is wanted; project: a project by name or id instead.
     token:   an OpenID Connect access token, used instead of the certificate.
-    is_provider_given: whether it was the operator who named the identity provider.
+    is_vo_given, is_provider_given: whether it was the operator who named it on the command line.
     trusted: a Keystone outside the endpoint's domain that may be talked to; empty for none.
     plain_hosts: hosts, as `credentials.host_name` has them, that get the project's token also over http.
     """
@@ -61,14 +61,19 @@ class Wish(Record):
     identity_provider: str = DEFAULT_IDENTITY_PROVIDER
     trusted: str = ""
     is_provider_given: bool = False
+    is_vo_given: bool = False
     plain_hosts: frozenset[str] = frozenset()
 
 
 class Login(Record):
-    """A project-scoped token, a registered secret, and the project's name."""
+    """A project-scoped token, a registered secret, and the project's name.
+
+    proviso: that the project is none of the wanted VO, as far as can be seen; empty where it is.
+    """
 
     token: str
     project: str
+    proviso: str = ""
 
 
 class Keystone:
@@ -203,9 +208,13 @@ class Keystone:
         """Scope to the project that fits best, or to the next one that lets us."""
         failure: Failure | None = None
         for project in self._ordered(projects)[:MAX_PROJECTS_TRIED]:
+            proviso = self._proviso(project["name"], len(projects))
+            if proviso and self._wish.is_vo_given:
+                failure = failure or self._of_others(projects)
+                break
             try:
-                return Login(scope(project), project["name"])
-            except Rejected as rejected:
+                return Login(scope(project), project["name"], proviso)
+            except (Rejected, OwnCredential) as rejected:
                 failure = failure or rejected
         if failure:
             raise failure
@@ -216,23 +225,47 @@ class Keystone:
                 f"Keystone {self.base} has no {wanted} for us, which --project names",
                 remedy=f"choose one that it offers: {near}",
             )
-        offered = ", ".join(project["name"] for project in projects[:5]) or "none"
         raise self._doubted(
-            Rejected(f"Keystone {self.base} lets us in but has not {wanted} for us (it offers: {offered})")
+            Rejected(f"Keystone {self.base} lets us in but has not {wanted} for us (it offers: {_some(projects)})")
         )
 
     def _ordered(self, projects: list[dict[str, str]]) -> list[dict[str, str]]:
-        """The projects to try: the one that was named; else those of the VO's name, of its part, the others."""
+        """The projects to try: the one that was named; else those whose names are the VO's, tell of it, the others."""
         wish = self._wish
         if wish.project:
             return [project for project in projects if wish.project in (project["name"], project["id"])]
-        vo = wish.vo.lower()
+        return sorted(projects, key=lambda project: _distance(project["name"], wish.vo))
 
-        def rank(project: dict[str, str]) -> int:
-            name = project["name"].lower()
-            return 0 if name == vo else 1 if vo in name else 2
+    def _proviso(self, project: str, offered: int) -> str:
+        """What has to be said of a project that is not the wanted VO's by its name; empty of one that is.
 
-        return sorted(projects, key=rank)
+        A site names its projects as it likes: the only one that it gives to whoever has that VO's attributes is meant.
+        """
+        wish = self._wish
+        if wish.project or _distance(project, wish.vo) < ANOTHER:
+            return ""
+        if not wish.token and offered == 1 and self._vos[:1] in ([], [wish.vo]):
+            return ""
+        return f"acts in project {project}, which is not one of VO {wish.vo} by its name{self._first_vo}"
+
+    @property
+    def _vos(self) -> list[str]:
+        return self._http.credential.vos if self._http.credential else []
+
+    @property
+    def _first_vo(self) -> str:
+        """Why a Keystone may have taken us for another VO's: most look at the first attributes only."""
+        first = "" if self._wish.token else next(iter(self._vos), "")
+        return f"; the first VO of our proxy is {first}" if first not in ("", self._wish.vo) else ""
+
+    def _of_others(self, projects: list[dict[str, str]]) -> Failure:
+        """That no project is of the VO that was named: nothing is made in another VO's."""
+        vo = self._wish.vo
+        sentence = f"Keystone {self.base} offers us no project of VO {vo}, which --vo names, but {_some(projects)}"
+        if self._first_vo:
+            return OwnCredential(sentence + self._first_vo, remedy=f"make one with voms-proxy-init --rfc --voms {vo}")
+        whose = "; the access token's user is perhaps not in it" if self._wish.token else ""
+        return Misconfigured(sentence + whose, remedy="if one of them is meant, name it with --project")
 
     def _bearer(self) -> str:
         if not self._is_secure:
@@ -337,6 +370,29 @@ class _NotOffered(EndpointFailure):
 
 class _NoProvider(_NotOffered):
     """The identity provider is not there."""
+
+
+ANOTHER = 3
+"""The distance of a project's name from that of a VO of which it tells nothing."""
+
+
+def _distance(project: str, vo: str) -> int:
+    """How far a project's name is from a VO's: the same, with it as a word, with a part that is its own, or another.
+
+    `EGI_ops` is of ops, and `devops` is not; `fedcloud` and `VO:fedcloud.egi.eu` are of fedcloud.egi.eu.
+    """
+    name, whole = project.lower(), vo.lower()
+    if name == whole:
+        return 0
+    own = next((label for label in whole.split(".") if label != "vo"), whole)
+    for distance, word in ((1, whole), (2, own)):
+        if re.search(rf"(?<![a-z0-9]){re.escape(word)}(?![a-z0-9])", name):
+            return distance
+    return ANOTHER
+
+
+def _some(projects: list[dict[str, str]]) -> str:
+    return ", ".join(project["name"][:MAX_COMPARED_CHARS] for project in projects[:5]) or "none"
 
 
 def _nearest(wanted: str, names: list[str]) -> str:

@@ -55,6 +55,7 @@ class OcciClient:
     """One OCCI endpoint as one user.
 
     base: URL without query and trailing slash; wish: how to log in where a Keystone is named.
+    project, proviso: where the login at a Keystone has led, as in `keystone.Login`; empty without one.
     """
 
     def __init__(self, http: HttpClient, base: str, wish: Wish) -> None:
@@ -62,6 +63,7 @@ class OcciClient:
         self.base = base
         self.server = ""
         self.project = ""
+        self.proviso = ""
         self._http = http
         self._wish = wish
         self._origin = f"{parts.scheme}://{parts.netloc}"
@@ -292,7 +294,7 @@ class OcciClient:
                 remedy="use an https URL; --plain-token sends it all the same",
             )
         login = keystone.login()
-        self._token, self.project = login.token, login.project
+        self._token, self.project, self.proviso = login
 
     def _refused(self, answer: Response, doing: str) -> Failure:
         """A refusal with the cloud's own words, and whose fault it is."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from libprobe.clients.http import HttpClient
-from libprobe.clients.keystone import Keystone, Wish, _domain, _is_of_site
+from libprobe.clients.keystone import ANOTHER, Keystone, Wish, _distance, _domain, _is_of_site
 from libprobe.deadline import Deadline
 from libprobe.failures import BadData, EndpointFailure, HelperFailure, Misconfigured
 from tests import planted
@@ -63,6 +63,29 @@ def test_a_trusted_keystone_that_is_no_url_is_our_mistake():
 )
 def test_a_domain_has_two_labels_at_least(host, domain):
     assert _domain(host) == domain
+
+
+# ---- whose project it is
+
+
+@pytest.mark.parametrize(
+    ("project", "vo", "distance"),
+    [
+        ("ops", "ops", 0),
+        ("OPS", "ops", 0),
+        ("EGI_ops", "ops", 1),
+        ("VO:fedcloud.egi.eu", "fedcloud.egi.eu", 1),
+        ("egi-fedcloud", "fedcloud.egi.eu", 2),
+        ("access", "vo.access.egi.eu", 2),
+        ("devops", "ops", ANOTHER),
+        ("ops2", "ops", ANOTHER),
+        ("fedcloud.egi.eu", "ops", ANOTHER),
+        ("egi.eu", "fedcloud.egi.eu", ANOTHER),
+        ("a.b", "a+b", ANOTHER),
+    ],
+)
+def test_a_projects_name_tells_how_far_it_is_from_the_vo(project, vo, distance):
+    assert _distance(project, vo) == distance
 
 
 # ---- where an access token goes

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import time
+from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
 
@@ -12,7 +13,7 @@ import pytest
 from tests import planted
 from tests.conftest import Monitor, Report
 from tests.federation.federation import Site
-from tests.federation.keystone import ISSUER
+from tests.federation.keystone import ISSUER, Keystone
 
 PROBES = ["check_occi_vm", "check_occi_context"]
 
@@ -262,3 +263,90 @@ def test_attributes_of_another_vo_may_have_ended(monitor, tmp_path, cloud, vos, 
     report = with_proxy(monitor, cloud, proxy, "--vo", "dteam")
     assert report.code == 3
     assert f"{proxy}: its VOMS attribute certificate expired 60 min ago (make a new one with" in report.first
+
+
+# ---- a project of another VO
+
+
+@pytest.fixture
+def keystones(monitor: Monitor) -> Iterator[dict[str, Keystone]]:
+    """The Keystones of the federation by site, whose mappings of VOs to projects may be changed."""
+    found = {site.name: site.keystone for site in monitor.federation.sites.values() if site.keystone}
+    before = {name: dict(each.vo_map) for name, each in found.items()}
+    yield found
+    for name, mapping in before.items():
+        found[name].vo_map = mapping
+
+
+BOTH = ("fedcloud.egi.eu", "ops")
+
+
+@pytest.mark.parametrize("cloud", ["occi-os", "ooi", "rocci2"])
+@pytest.mark.parametrize("probe", PROBES)
+def test_a_proxy_whose_first_vo_is_another_is_not_used_in_that_ones_project(monitor, tmp_path, cloud, probe):
+    proxy = monitor.federation.authority.proxy(vos=BOTH, path=tmp_path / "x509up")
+    report = with_proxy(monitor, cloud, proxy, "--vo", "ops", probe=probe)
+    assert (report.code, report.err) == (3, "")
+    assert re.fullmatch(
+        r"OCCI-\w+ UNKNOWN - Keystone https://localhost:\d+ offers us no project of VO ops, which --vo names, but "
+        r"fedcloud\.egi\.eu; the first VO of our proxy is fedcloud\.egi\.eu "
+        r"\(make one with voms-proxy-init --rfc --voms ops\)",
+        report.first,
+    ), report.first
+    assert monitor.federation.site(cloud).occi.created == []
+    assert with_proxy(monitor, cloud, proxy, probe=probe).code == 0  # without a wish, the first VO is meant
+
+
+def test_a_vm_in_another_vos_project_is_a_warning_where_the_vo_is_a_default(login):
+    token = planted.secret("access")
+    login.keystone.register_access_token(token, "robot", ["fedcloud.egi.eu"])
+    login.write(token)
+    for probe in PROBES:
+        report = login.look("--auth", "token", probe=probe)
+        assert (report.code, report.err) == (1, "")
+        assert re.fullmatch(
+            r"OCCI-\w+ WARNING - https://localhost:\d+/occi1\.1: acts in project fedcloud\.egi\.eu, which is not "
+            r"one of VO ops by its name \(if it is meant, name it with --project\)",
+            report.first,
+        ), report.first
+        assert login.look("--project", "fedcloud.egi.eu", probe=probe).code == 0
+    created = len(login.site.occi.created)
+    report = login.look("--vo", "ops")
+    assert report.code == 3
+    assert re.search(
+        r"offers us no project of VO ops, which --vo names, but fedcloud\.egi\.eu; the access token's user is perhaps "
+        r"not in it \(if one of them is meant, name it with --project\)",
+        report.first,
+    ), report.first
+    assert len(login.site.occi.created) == created
+
+
+def test_the_vo_of_the_settings_is_a_default_as_well(monitor, tmp_path):
+    settings = tmp_path / "probes.ini"
+    settings.write_text(
+        (monitor.federation.directory / "probes.ini").read_text() + "[credentials]\nvo = ops\n", encoding="utf-8"
+    )
+    proxy = monitor.federation.authority.proxy(vos=BOTH, path=tmp_path / "x509up")
+    report = with_proxy(monitor, "occi-os", proxy, "--config", settings)
+    assert report.code == 1
+    assert (
+        "acts in project fedcloud.egi.eu, which is not one of VO ops by its name; the first VO of our " in report.first
+    )
+    assert monitor.federation.site("occi-os").occi.vms() == []
+
+
+def test_a_site_names_the_project_of_a_vo_as_it_likes(monitor, keystones):
+    for cloud in ("occi-os", "ooi"):
+        keystones[cloud].vo_map = {"ops": "monitoring of the federation"}
+        assert with_proxy(monitor, cloud, monitor.federation.proxy, "--vo", "ops").code == 0
+
+
+def test_a_part_of_a_word_is_no_name_of_a_vo(login, keystones):
+    """`devops` comes first in the list and is not the project of ops."""
+    keystones["ooi"].vo_map = {"dev": "devops", "ops": "EGI_ops"}
+    token = planted.secret("access")
+    login.keystone.register_access_token(token, "robot", ["dev", "ops"])
+    login.write(token)
+    report = login.look("--vo", "ops", "-vv")
+    assert report.code == 0
+    assert "project EGI_ops" in report.out
