@@ -5,6 +5,10 @@
 
 A process that is killed between a message and its receipt sends it again the next time, under the same id:
 in the header `result-id`, and in the one by which ActiveMQ Artemis drops duplicates by itself.
+
+A broker that refuses one message for good ends the connection, and the good ones before it, of which the broker
+has not told yet, have no receipt (RabbitMQ 3.10.8: ERROR, for a message above max_message_size). So what waits goes
+one at a time from there on, and what is refused again while others are taken is set aside.
 """
 
 from __future__ import annotations
@@ -13,11 +17,11 @@ import os
 import time
 
 from libprobe import cli
-from libprobe.failures import BadData, Failure, HelperFailure, Misconfigured, OwnCredential
+from libprobe.failures import BadData, Failure, HelperFailure, Misconfigured, OwnCredential, ProtocolFailure, Rejected
 from libprobe.formats.address import SECURE, host_and_port, read_address
 from libprobe.records import Record
 from libprobe.state.spool import MAX_PUT_OFF_S, Spool
-from libprobe.text import duration, number_of
+from libprobe.text import duration, number_of, shortened
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -37,6 +41,14 @@ PER_SESSION = 2_000
 
 MAX_DESCRIPTORS = 4096
 PUT_OFF_S = 5.0
+MAX_REASON = 300
+
+TRIES = 2
+"""How often a message is refused by itself, each time on a connection of its own, before it counts as refused."""
+
+PATIENCE, MAX_PATIENCE = 4, 64
+"""How many messages in a row may be refused before it is the destination that refuses them all: in the first run, and
+doubled with each that failed."""
 
 
 class Broker(Record):
@@ -123,14 +135,72 @@ def put(spool: Spool, result: MetricResult) -> str:
 def deliver(spool: Spool, broker: Broker, session: Callable[[], Session]) -> int:
     """Send what waits, the oldest first, and forget what the broker has receipted; returns how many.
 
+    What the broker refuses while it takes others is set aside: `spool.refused`.
     To be called by the spool's one sender. Raises: the failures of the session; what was receipted before
     is forgotten all the same, the rest waits.
     """
     count = 0
     while waiting := spool.waiting()[:PER_SESSION]:
         with session() as connected:
-            for at in range(0, len(waiting), WINDOW):
-                count += _sent_window(spool, broker, connected, waiting[at : at + WINDOW])
+            try:
+                for at in range(0, len(waiting), WINDOW):
+                    count += _sent_window(spool, broker, connected, waiting[at : at + WINDOW])
+            except Failure as failure:
+                if not _is_refusal(failure):
+                    raise
+            else:
+                connected.disconnect()
+                continue
+        count += _sent_one_by_one(spool, broker, session, has_taken=count > 0)
+    return count
+
+
+def _is_refusal(failure: Failure) -> bool:
+    """Whether it can be the message that a broker does not want: an ERROR, or the end of the connection."""
+    return isinstance(failure, (Rejected, ProtocolFailure))
+
+
+def _sent_one_by_one(spool: Spool, broker: Broker, session: Callable[[], Session], *, has_taken: bool) -> int:
+    """Send the oldest messages one at a time, and set aside what is refused while others are taken; returns how many.
+
+    has_taken: whether the broker has taken any in this run.
+    Raises: the failure of a broker that takes none, or too few to tell what is wrong; nothing is set aside then.
+    """
+    patience = min(MAX_PATIENCE, PATIENCE << min(spool.put_off()[1], 16))
+    pending: list[tuple[str, Failure]] = []
+    count = 0
+    connected: Session | None = None
+    try:
+        for identity in spool.waiting():
+            refused: Failure | None = None
+            taken = 0
+            for _ in range(TRIES):
+                connected = connected or session()
+                try:
+                    taken = _sent_window(spool, broker, connected, [identity])
+                    refused = None
+                    break
+                except Failure as failure:
+                    if not _is_refusal(failure):
+                        raise
+                    refused = failure
+                    connected.close()
+                    connected = None
+            if refused:
+                pending.append((identity, refused))
+                if len(pending) >= patience:
+                    raise refused
+            elif taken:
+                _set_aside(spool, pending)
+                count += taken
+                if count >= WINDOW:
+                    break
+        if len(pending) == 1 and (count or has_taken):
+            _set_aside(spool, pending)
+        elif pending:
+            raise pending[0][1]
+    finally:
+        if connected:
             connected.disconnect()
     return count
 
@@ -154,6 +224,12 @@ def _sent_window(spool: Spool, broker: Broker, session: Session, identities: lis
     return len(asked)
 
 
+def _set_aside(spool: Spool, refused: list[tuple[str, Failure]]) -> None:
+    for identity, failure in refused:
+        spool.refuse(identity, shortened(failure.sentence, MAX_REASON))
+    refused.clear()
+
+
 def sent_all(args: argparse.Namespace, spool: Spool, deadline: Deadline) -> str:
     """Send what waits, and say how that went: one sentence. Raises: Misconfigured, OwnCredential."""
     from libprobe.deadline import OutOfTime
@@ -171,7 +247,20 @@ def sent_all(args: argparse.Namespace, spool: Spool, deadline: Deadline) -> str:
             why = str(failure) if isinstance(failure, Failure) else f"not done within {duration(deadline.seconds)}"
             left = number_of(len(spool.waiting()), "result")
             return f"{left} could not be sent and will be, with the next run: {why}"
-    return f"{number_of(count, 'result')} sent to {broker.url}"
+    aside = said_of_refused(spool)
+    return f"{number_of(count, 'result')} sent to {broker.url}{f'; {aside}' if aside else ''}"
+
+
+def said_of_refused(spool: Spool) -> str:
+    """A sentence on what the broker refused and is set aside, empty if there is none."""
+    names = spool.refused()
+    if not names:
+        return ""
+    are = "is" if len(names) == 1 else "are"
+    return (
+        f"{number_of(len(names), 'result')} that the broker refused {are} set aside in {spool.path}, the last with: "
+        f"{spool.why_refused(names[-1])}"
+    )
 
 
 def sessions(args: argparse.Namespace, broker: Broker, deadline: Deadline) -> Callable[[], Session]:

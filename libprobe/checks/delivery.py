@@ -9,7 +9,7 @@ from nagiosplugin import Metric
 from libprobe import publishing
 from libprobe.checks.base import Check, judged
 from libprobe.deadline import OutOfTime
-from libprobe.failures import OK, UNKNOWN, Failure
+from libprobe.failures import OK, UNKNOWN, WARNING, Failure
 from libprobe.text import number_of
 
 TYPE_CHECKING = False
@@ -36,21 +36,28 @@ class Delivery(Check):
         self._session = session
 
     def measure(self) -> Iterator[Metric]:
-        before, dropped_before = len(self._spool.waiting()), self._spool.dropped()
+        before = len(self._spool.waiting()) + self._put_away()
         trouble = self._deliver()
-        waiting, dropped = self._spool.waiting(), self._spool.dropped()
-        sent = max(0, before - len(waiting) - (dropped - dropped_before))
+        waiting, dropped, refused = self._spool.waiting(), self._spool.dropped(), len(self._spool.refused())
+        sent = max(0, before - len(waiting) - self._put_away())
         self.facts["sent"] = number_of(sent, "result")
         self.facts["broker"] = self._broker.url
         self.facts["waiting"] = f"{number_of(len(waiting), 'result')} waiting" if waiting else "none waiting"
         if trouble:
             status, sentence = trouble
             yield judged(status, f"{sentence}; {self.facts['waiting']}" if status != OK else sentence)
+        if aside := publishing.said_of_refused(self._spool):
+            yield judged(WARNING, aside)
         since = self._spool.waiting_since(waiting)
         yield Metric("oldest_age", max(0.0, time.time() - since) if since else 0.0, "s", min=0)
         yield Metric("waiting", len(waiting), min=0, context="count")
         yield Metric("sent", sent, min=0, context="count")
         yield Metric("dropped", dropped, "c", min=0, context="count")
+        yield Metric("refused", refused, min=0, context="count")
+
+    def _put_away(self) -> int:
+        """How many results neither wait nor were sent: dropped, or refused and set aside."""
+        return self._spool.dropped() + len(self._spool.refused())
 
     def _deliver(self) -> tuple[int, str] | None:
         """Send, and return what went wrong as a status and a sentence."""

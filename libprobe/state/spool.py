@@ -5,6 +5,9 @@ place before it, so that a clock that is set back does not turn two results of o
 message is on disk, synced, before `put` returns; it goes when `sent` is told of it. One sender at a
 time holds `sender`.
 
+A message that its broker refuses for good is set aside, with what the broker said, under another name: it stands in
+nobody's way, and whoever has mended what was wrong gives it its name back. The newest of them are kept.
+
 The spool is bounded. When it is full the oldest messages make room, and that is counted: a consumer of
 results refuses old ones anyway, while the newest say how things are.
 """
@@ -27,6 +30,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
 SUFFIX = ".message"
+REFUSED = ".refused"
+MAX_REFUSED = 100
 MAX_MESSAGES = 50_000
 MAX_MESSAGE_BYTES = 128 << 10
 MAX_PUT_OFF_S = 600.0
@@ -116,6 +121,31 @@ class Spool:
         self._directory.remove(identity + SUFFIX)
         with self._counters() as (known, write):
             write(known._replace(waiting=max(0, known.waiting - 1)))
+
+    def refuse(self, identity: str, why: str) -> None:
+        """Set a message aside that the broker does not take; of too many the oldest is dropped. why: what it said."""
+        message = self.read(identity)
+        if message is None:
+            return
+        data = json.dumps({"headers": message.headers, "body": message.body, "why": why}).encode()
+        self._directory.write(identity + REFUSED, data)
+        surplus = self.refused()[:-MAX_REFUSED]
+        for name in surplus:
+            self._directory.remove(name + REFUSED)
+        self._directory.remove(identity + SUFFIX)
+        with self._counters() as (known, write):
+            write(known._replace(waiting=max(0, known.waiting - 1), dropped=known.dropped + len(surplus)))
+
+    def refused(self) -> list[str]:
+        """The ids of the messages that the broker refused and that are still here, the oldest first."""
+        return [name.removesuffix(REFUSED) for name in self._directory.names(REFUSED)]
+
+    def why_refused(self, identity: str) -> str:
+        """What the broker said to it."""
+        try:
+            return str(json.loads(self._directory.read(identity + REFUSED, 2 * MAX_MESSAGE_BYTES) or b"")["why"])
+        except (ValueError, KeyError, TypeError, RecursionError):
+            return "a reason that cannot be read"
 
     def dropped(self) -> int:
         """How many messages had to make room, or could not be read, since the spool was made."""

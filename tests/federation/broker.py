@@ -55,6 +55,7 @@ log.console = false
 log.file.level = warning
 vm_memory_high_watermark.absolute = 256MB
 disk_free_limit.absolute = 1MB
+max_message_size = 12288
 """
 
 

@@ -13,10 +13,12 @@ import contextlib
 import re
 import socket
 import ssl
+import struct
 import threading
 from dataclasses import dataclass, field
 
 MAX_FRAME = 64 * 1024
+QUIET_S = 0.05
 
 
 @dataclass
@@ -28,6 +30,8 @@ class Manner:
     strangers: bodies of messages that it delivers before ours, whatever the selector says.
     changed:  it gives our message back with another body. unconfirmed: commands it gives no receipt for.
     raw:      bytes it sends, by the command that it answers so. late_receipt: the message comes before its receipt.
+    refused:  a text; a SEND with it in its body is answered with `error`, or the connection is reset if `resets`.
+              Receipts for what came before it are not given any more: they come when it is quiet, as RabbitMQ's.
     """
 
     version: str = "1.2"
@@ -41,6 +45,8 @@ class Manner:
     unconfirmed: tuple[str, ...] = ()
     late_receipt: bool = False
     raw: dict[str, bytes] = field(default_factory=dict)
+    refused: str = ""
+    resets: bool = False
     line_end: str = "\n"
 
 
@@ -52,6 +58,7 @@ class Responder:
     def __init__(self, manner: Manner | None = None, context: ssl.SSLContext | None = None) -> None:
         self.manner = manner or Manner()
         self.frames: list[tuple[str, dict[str, str], str]] = []
+        self.refusals = 0
         self._context = context
         self._listener = socket.create_server(("127.0.0.1", 0))
         self.port: int = self._listener.getsockname()[1]
@@ -93,13 +100,42 @@ class Responder:
             if self._context:
                 connection = self._context.wrap_socket(connection, server_side=True)
             buffer = b""
-            while data := connection.recv(MAX_FRAME):
+            unreceipted: list[bytes] = []
+            while data := self._more(connection, unreceipted):
                 buffer += data
                 while b"\0" in buffer:
                     frame, _, buffer = buffer.partition(b"\0")
-                    if not self._answer(connection, frame):
+                    if self.manner.refused and frame.lstrip(b"\n").startswith(b"SEND\n"):
+                        if self.manner.refused.encode() in frame:
+                            self._refuse(connection, frame)
+                            return
+                        unreceipted.append(frame)
+                    elif not self._answer(connection, frame):
                         _close(connection)
                         return
+
+    def _more(self, connection: socket.socket, unreceipted: list[bytes]) -> bytes:
+        """Bytes that came; once none do for a while, what was held back of the answers is given."""
+        while unreceipted:
+            connection.settimeout(QUIET_S)
+            try:
+                return connection.recv(MAX_FRAME)
+            except TimeoutError:
+                for frame in unreceipted:
+                    self._answer(connection, frame)
+                unreceipted.clear()
+            finally:
+                connection.settimeout(None)
+        return connection.recv(MAX_FRAME)
+
+    def _refuse(self, connection: socket.socket, frame: bytes) -> None:
+        self.refusals += 1
+        if self.manner.resets:
+            connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+            connection.close()
+        else:
+            self._send(connection, "ERROR", {"message": self.manner.error[0]}, self.manner.error[1])
+            _close(connection)
 
     def _answer(self, connection: socket.socket, data: bytes) -> bool:
         """Returns whether the conversation goes on."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import json
 import os
 import re
@@ -259,6 +260,7 @@ def test_drain_with_nothing_to_send_does_not_even_connect(host):
     assert report.performance == {
         "dropped": "0c;;;0",
         "oldest_age": "0s;900;21600;0",
+        "refused": "0;;;0",
         "sent": "0;;;0",
         "waiting": "0;;;0",
     }
@@ -375,6 +377,87 @@ def test_what_was_receipted_before_a_failure_is_not_sent_again(host):
         assert list(dict.fromkeys(first + ids(broker))) == sorted(set(first + ids(broker)))
 
 
+def refused(host: Host) -> list[str]:
+    return sorted(path.stem for path in host.directory.glob("state/spool-*/*.refused"))
+
+
+@pytest.mark.parametrize("resets", [False, True])
+def test_a_message_that_the_broker_refuses_is_set_aside_and_stops_nothing(host, resets):
+    """Today's broker gives no receipt for the good ones before it, so these come twice, and no more often."""
+    with host.broker(refused="a result too large", resets=resets, error=("too large", "more than 64 KiB")) as broker:
+        for n in range(8):
+            host.keep(output="a result too large" if n == 4 else f"result {n}")
+        kept = host.waiting()
+        report = host.drain()
+        assert sorted(ids(broker)) == sorted(kept[:4] + kept[5:]), "what got a receipt was sent again"
+        assert list(dict.fromkeys(ids(broker))) == kept[:4] + kept[5:]
+        assert broker.refusals == 3  # with others, and twice by itself
+        again = host.drain()
+    said = (
+        "connection (reset|closed), and no receipt for SEND came"
+        if resets
+        else "ERROR instead of .+: too large: more.+"
+    )
+    assert re.fullmatch(
+        r"PUBLISH WARNING - 1 result that the broker refused is set aside in \S+/spool-[0-9a-f]{16}, "
+        rf"the last with: stomp://127\.0\.0\.1:\d+: {said}",
+        report.first,
+    ), report.out
+    assert (report.code, report.err) == (1, "")
+    assert (report.performance["sent"], report.performance["refused"]) == ("7;;;0", "1;;;0")
+    assert host.waiting() == []
+    assert refused(host) == [kept[4]]
+    assert again.code == 1, "it is told until somebody has looked at it"
+
+    [path] = host.directory.glob("state/spool-*/*.refused")
+    path.rename(path.with_suffix(".message"))  # mended at the broker
+    with host.broker(refused="another") as broker:
+        path.parent.rename(spool_of(host))
+        report = host.drain()
+        assert ids(broker) == [kept[4]]
+    assert (report.code, report.performance["refused"]) == (0, "0;;;0")
+
+
+def spool_of(host: Host) -> Path:
+    """Where the results for the broker at hand are kept."""
+    name = hashlib.sha256(host.url.encode()).hexdigest()[:16]
+    return host.directory / f"state/spool-{name}"
+
+
+def test_where_all_messages_are_refused_none_is_set_aside(host):
+    """It is the destination that refuses them: as for the right to write there, which can be given any time."""
+    with host.broker(refused="result") as broker:
+        for n in range(6):
+            host.keep(output=f"result {n}")
+        report = host.drain()
+        tried = broker.refusals
+        assert report.code == 3
+        assert report.first.endswith("; 6 results waiting")
+        host.drain()
+    assert tried == 1 + 2 * 4
+    assert broker.refusals > 2 * tried, "it looks further the more often it failed"
+    assert refused(host) == []
+    assert len(host.waiting()) == 6
+
+
+def test_what_is_set_aside_is_bounded(host):
+    from libprobe.state.spool import MAX_REFUSED, Spool
+
+    host.keep()
+    [directory] = host.directory.glob("state/spool-*")
+    spool = Spool(str(directory))
+    for n in range(MAX_REFUSED + 2):
+        spool.refuse(spool.put({}, f"{n}"), "too large")
+    assert len(refused(host)) == MAX_REFUSED
+    assert json.loads((directory / f"{refused(host)[0]}.refused").read_text()) == {
+        "headers": {},
+        "body": "2",
+        "why": "too large",
+    }
+    assert spool.dropped() == 2
+    assert len(spool.waiting()) == 1
+
+
 def test_while_one_sends_another_does_not(host):
     from libprobe.state.spool import Spool
 
@@ -459,6 +542,36 @@ def test_rabbitmq_takes_the_results_over_tls_and_a_consumer_reads_them_in_order(
     assert {message.headers["nagios_host"] for message in messages} == {os.uname().nodename}
 
 
+def test_rabbitmq_refuses_a_message_above_its_limit_and_takes_the_others(rabbit, host):
+    from libprobe.clients.stomp import Session
+    from libprobe.deadline import Deadline
+
+    running, _ = rabbit
+    queue = f"/queue/results-{os.getpid()}-{time.monotonic_ns()}"
+    url = f"stomp://127.0.0.1:{running.plain}{queue}"
+    for n in range(7):
+        assert host.keep("--publish", url, output=f"result {n}", long_output="x" * (15_000 if n == 3 else 10)).code == 0
+    kept = host.waiting()
+    report = host.drain("--publish", url)
+    assert re.search(
+        "1 result that the broker refused is set aside in .+PRECONDITION_FAILED - message size 15[0-9]+ is larger than "
+        "configured max size 12288$",
+        report.first,
+    ), report.out
+    assert (report.code, report.performance["sent"]) == (1, "6;;;0")
+    assert (host.waiting(), refused(host)) == ([], [kept[3]])
+    found: list[str] = []
+    with Session("localhost", running.plain, Deadline(AMPLE_S)) as session:
+        session.connect()
+        session.subscribe(queue, "consumer", {})
+        while len(set(found)) < 6:
+            message = session.receive("message")
+            session.acknowledge(message, "consumer")
+            found.append(message.headers["result-id"])
+        session.disconnect()
+    assert list(dict.fromkeys(found)) == kept[:3] + kept[4:]
+
+
 class Way:
     """A way to a broker on which each connection is cut off after some bytes; None: it is not, "mute": no answers."""
 
@@ -509,8 +622,9 @@ def test_nothing_is_lost_and_each_service_stays_in_order_however_often_the_conne
         assert host.keep("--publish", url, hostname=f"host{n % 2}.example.org", output=f"result {n}").code == 0
     kept = host.waiting()
     assert len(kept) == 8
-    for way.limit in (60, 700, 2000, 2900):
+    for way.limit in (60, 700):
         assert host.drain("--publish", url).code == 3
+        assert len(host.waiting()) == 8
     way.limit = "mute"
     process = subprocess.Popen(
         host.arguments("--publish", url, "--drain"),
@@ -521,9 +635,9 @@ def test_nothing_is_lost_and_each_service_stays_in_order_however_often_the_conne
     process.kill()
     process.wait()
     assert host.waiting()
-    way.limit = None
+    way.limit = 2000  # enough for one message of each connection, and no more
     assert host.drain("--publish", url).code == 0
-    assert host.waiting() == []
+    assert (host.waiting(), refused(host)) == ([], [])
     way.close()
 
     found: dict[str, str] = {}
