@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import fcntl
+import json
 import os
 import re
 import subprocess
@@ -12,10 +13,12 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+from cryptography.hazmat.primitives.serialization import Encoding
 
 from tests.conftest import ROOT, Report, clean_environment, command
 from tests.federation import gocdb as pi
 from tests.federation import web
+from tests.federation.authority import Authority
 from tests.ncg import topology
 from tests.pace import AMPLE_S, seconds
 
@@ -108,8 +111,6 @@ def generated(gocdb: pi.Gocdb, tmp_path: Path) -> Path:
 
 @pytest.fixture
 def nagios(generated: Path, tmp_path: Path) -> Iterator[FilesOfNagios]:
-    import json
-
     entries = [json.loads(line) for line in (generated / "services.jsonl").read_text().splitlines()]
     files = FilesOfNagios(tmp_path, [(each["host"], each["service"]) for each in entries])
     yield files
@@ -441,3 +442,38 @@ def test_an_icinga_that_is_not_there_is_said_with_its_port(probe, tmp_path: Path
     assert (report.code, report.err) == (2, "")
     sentence = "not done: POST https://mon.invalid:5665/v1/objects/downtimes: its name does not resolve: "
     assert report.out.startswith(f"fedcloud-downtimes: {sentence}"), report.out
+
+
+def test_an_icinga_whose_filter_matches_nothing_any_more_is_no_failure(probe, generated: Path, tmp_path: Path) -> None:
+    """A downtime that ends by itself between the question and the action: 500 with empty results (Icinga 2.13.6)."""
+    there = [
+        {
+            "host_name": "bdii.example.org",
+            "service_name": "org.nagios.CloudBDII-Check",
+            "comment": "GOCDB downtime 7, scheduled: withdrawn",
+            "start_time": START.timestamp(),
+            "end_time": END.timestamp(),
+            "__name": "bdii.example.org!org.nagios.CloudBDII-Check!7",
+        }
+    ]
+
+    def icinga(request: web.Request) -> web.Response:
+        if request.path == "/v1/actions/remove-downtime":
+            there.clear()
+            return web.Response(500, [("Content-Type", "application/json")], b'{"results":[]}')
+        found = {"results": [{"attrs": each} for each in there]}
+        return web.Response(200, [("Content-Type", "application/json")], json.dumps(found).encode())
+
+    authority = Authority(tmp_path / "authority")
+    (tmp_path / "ca.pem").write_bytes(authority.ca_certificate.public_bytes(Encoding.PEM))
+    login = tmp_path / "login"
+    login.write_text("user:password")
+    login.chmod(0o600)
+    (tmp_path / "none.xml").write_text("<results></results>")
+    with web.WebServer("icinga", icinga, context=authority.server_context(authority.host(["localhost"]))) as server:
+        words = ("--icinga", server.url, "--icinga-login", login, "--icinga-ca", tmp_path / "ca.pem")
+        report = probe("fedcloud-downtimes", "--output", generated, *words, "--from", tmp_path / "none.xml")
+        paths = [each.request.path for each in server.requests]
+    assert "/v1/actions/remove-downtime" in paths
+    assert (report.code, report.err) == (0, ""), report.out
+    assert report.out.endswith("\n  Icinga: 0 scheduled, 1 ended early, 0 unchanged\n")
