@@ -28,7 +28,7 @@ def judge(read: Callable[[bytes], object], data: bytes) -> str:
 
 def expect_harmless(report: str) -> None:
     """A report is at most 8 KiB of lines that no terminal, browser or Nagios takes for anything but text."""
-    assert len(report.encode()) <= output.MAX_BYTES, "a report of more than 8 KiB"
+    assert len(report.encode()) <= output.MAX_BYTES, "a report that is too long"
     assert report.endswith("\n"), "a report without its end"
     for line in report[:-1].split("\n"):
         assert line.isprintable(), f"not printable: {line!r}"

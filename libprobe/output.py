@@ -20,8 +20,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import NoReturn
 
-MAX_BYTES = 8192
-"""Nagios reads no more of a plugin's output."""
+MAX_BYTES = 20_000
+"""Of a report; whoever reads it is told what is left out. Those between us and people take more: Nagios Core 4.4.6 kept
+121,208 bytes of long output, from its own workers and from one that registered; NRPE 4 sends 64 KiB, Icinga 2 has no
+limit. NRPE before 3 sends 1 KiB, which the first line needs."""
 
 MAX_DEBUG_BYTES = 1 << 20
 """With -vvv a person reads, not Nagios."""

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from libprobe.deadline import Deadline
 
 MAX_LINE = 64 << 10
-"""Nagios writes plugin output of at most 8 KiB, but a plugin of somebody else's may have more custom variables."""
+"""Nagios keeps plugin output of over 100 KiB in a line; what is beyond this, somebody else wrote, and is skipped."""
 
 
 class Nagios:
@@ -73,7 +73,11 @@ class Nagios:
             with open(self._status, encoding="utf-8", errors="replace") as file:
                 kind = ""
                 values: dict[str, str] = {}
+                ended = True
                 while line := file.readline(MAX_LINE):
+                    is_remainder, ended = not ended, line.endswith("\n")
+                    if is_remainder:
+                        continue
                     if line.startswith(("servicestatus {", "servicedowntime {")):
                         kind, values = line.split()[0], {}
                     elif line.startswith("\t}") and kind:

@@ -27,8 +27,8 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-OUTPUT_LIMIT = 8192
-"""As Nagios' own workers: it reads no more of a plugin's output."""
+OUTPUT_LIMIT = 64 << 10
+"""Of each stream of a plugin, ours or of others. Nagios Core 4.4.6 takes twice as much from a worker that registers."""
 
 TICK_S = 0.25
 SPARE_LIMIT_S = 60.0

@@ -147,7 +147,7 @@ ONE = "type=2&host=cloud.example.org&service="
 def test_nothing_that_a_site_says_runs_in_nagios_pages_or_loads_anything(tmp_path: Path) -> None:
     with browser.Visits() as visits:
         texts = browser.hostile(visits.url)
-        # Nagios takes a plugin's first 8 KiB: each text has a service of its own
+        # a report is bounded: each text has a service of its own
         outputs = {f"ours-{number}": printed_by_us(text) for number, text in enumerate(texts)}
         outputs["ours"] = printed_by_us(" ".join(texts))
         outputs |= {f"foreign-{number}": text for number, text in enumerate(texts)}

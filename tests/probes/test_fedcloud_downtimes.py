@@ -192,6 +192,18 @@ def test_services_that_nagios_does_not_know_are_said(gocdb: pi.Gocdb, nagios: Fi
     assert len(nagios.told) == 1
 
 
+def test_what_a_plugin_printed_is_taken_for_no_downtime_wherever_it_is_cut(
+    gocdb: pi.Gocdb, nagios: FilesOfNagios, run: Run
+) -> None:
+    """Nagios 4.4.6 was seen to keep 121,208 bytes of it, in one line of its status file."""
+    ours = "\tauthor=fedcloud-downtimes\n\tcomment=x\n\tstart_time=1\n\tend_time=9999999999\n\tdowntime_id=4\n\t}\n"
+    begin = "\tlong_plugin_output="
+    filled = begin + "x" * ((64 << 10) - len(begin)) + "servicedowntime {\n"
+    nagios.status.write_text(f"servicestatus {{\n\thost_name=h\n{filled}{ours}")
+    assert run().out.endswith("\n  Nagios: 0 scheduled, 0 ended early, 0 unchanged\n")
+    assert nagios.told == []
+
+
 def test_a_nagios_that_takes_no_commands_is_found_out(gocdb: pi.Gocdb, nagios: FilesOfNagios, run: Run) -> None:
     gocdb.add_downtime(bdii(gocdb), start=START, end=END)
     nagios.is_deaf = True
