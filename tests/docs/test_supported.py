@@ -19,7 +19,7 @@ VERSIONS = {
     "NRPE": ("nrpe", "--version", r"Version: ([\d.]+)"),
     "Icinga": ("icinga2", "--version", r"version: r?([\d.]+)"),
     "systemd": ("systemctl", "--version", r"systemd (\d+)"),
-    "VOMS clients": ("voms-proxy-init", "--version", r"voms-proxy-init v\. ([\d.]+)"),
+    "VOMS clients": ("voms-proxy-init", "--version", r"(?:voms-proxy-init v\.|Version:) ([\d.]+)"),
     "ansible-core": ("ansible-playbook", "--version", r"core ([\d.]+)"),
     "Prometheus": ("promtool", "--version", r"version ([\d.]+)"),
 }

@@ -308,6 +308,13 @@ def asks_somebody(column: Column) -> bool:
 MEMORY_MB = (24, 28, 32, 36, 40, 48, 60)
 """From where Python itself just starts to where every executable comes through."""
 
+SPIN_S = 60
+"""Seconds of processor time, far more than any run takes, after which the kernel ends one that spins.
+
+CPython 3.11 does, for ever and deaf to signals, where there is no memory for the number with which it enters the
+handler of an exception. A monitor ends such a probe by its own time limit.
+"""
+
 DESCRIPTORS = (5, 6, 8, 12)
 """With fewer than five, Python cannot open what it imports."""
 
@@ -353,7 +360,7 @@ TROUBLES: dict[str, Trouble] = {
         LATE_PROXY, proxy=lambda grid: raw(mute)(grid), limit_s=3.0, never=True, befalls=_speaks("http")
     ),
     **{
-        f"memory of {size} MB": Trouble(LIMITS, lambda _, size=size: limited(as_=size << 20), noisy=True)
+        f"memory of {size} MB": Trouble(LIMITS, lambda _, size=size: limited(as_=size << 20, cpu=SPIN_S), noisy=True)
         for size in MEMORY_MB
     },
     "no further process": Trouble(LIMITS, few_processes),
@@ -444,8 +451,9 @@ def carry_out(name: str, column: Column, grid: Grid, directory: Path, usual: Usu
 
 
 def _python_fell(trouble: Trouble, outcome: Outcome) -> bool:
-    """Whether CPython itself ended without a word, which now and then is all that it does without memory."""
-    return trouble.noisy and not outcome.out and outcome.code in (1, -signal.SIGSEGV, -signal.SIGABRT)
+    """Whether CPython itself ended without a word, or never, which now and then is all that it does without memory."""
+    ends = (1, -signal.SIGSEGV, -signal.SIGABRT, -signal.SIGKILL, -signal.SIGXCPU)
+    return trouble.noisy and not outcome.out and outcome.code in ends
 
 
 def reference(column: Column, grid: Grid, directory: Path) -> tuple[int, str]:
