@@ -49,6 +49,8 @@ COLUMNS: tuple[Column, ...] = (
             *("--icinga", "https://localhost:1/", "--icinga-login", "{directory}/login", "--icinga-ca", "{ca}"),
         ],
     ),
+    # looks at the proxy of this machine, and asks nobody
+    Column("check_credential", (), CRITICAL, "", lambda at: ["check_credential"]),
     # lists what the journal has, and asks nobody
     Column("fedcloud-leftovers", (), CRITICAL, "", lambda at: ["fedcloud-leftovers"]),
 )
@@ -484,7 +486,8 @@ def _attempt(trouble: Trouble, column: Column, grid: Grid, directory: Path, limi
             "X509_USER_PROXY": grid.proxy,
             "X509_CERT_DIR": grid.authority.ca_directory,
         }
-        state = [_STATE.get(column.name.split()[0], "--state-dir"), str(directory / "state" / "own")]
+        option = _STATE.get(column.name.split()[0], "--state-dir")
+        state = [option, str(directory / "state" / "own")] if option else []
         places = {"{directory}": directory, "{ca}": grid.authority.ca_directory}
         words = command(*column.arguments(place), *state)
         for name, path in places.items():
@@ -521,7 +524,8 @@ def _attempt(trouble: Trouble, column: Column, grid: Grid, directory: Path, limi
         return outcome, was_there == [True]
 
 
-_STATE = {"fedcloud-ncg": "--output", "fedcloud-downtimes": "--output"}
+_STATE = {"fedcloud-ncg": "--output", "fedcloud-downtimes": "--output", "check_credential": ""}
+"""The option that names where an executable keeps its state, where it is not --state-dir; empty for one without any."""
 
 
 def _is_through(trouble: Trouble, column: Column, outcome: Outcome, usual: Usual) -> bool:
