@@ -99,6 +99,9 @@ class _Lateness(lateness.Lateness):
     def note(self, kind: str, endpoint: str, waited: float, now: float) -> lateness.Late:
         return lateness.Late(1)
 
+    def is_noted(self, kind: str, endpoint: str, now: float) -> bool:
+        return False
+
     def clear(self, kind: str, endpoint: str) -> None:
         pass
 

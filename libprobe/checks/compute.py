@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 import time
+from contextlib import suppress
 
 from nagiosplugin import Metric
 
@@ -16,7 +17,7 @@ from libprobe.checks.base import Check, judged
 from libprobe.checks.leftovers import Remover, pause_after, whereabouts
 from libprobe.checks.offer import in_another_project
 from libprobe.checks.templates import KINDS, registered
-from libprobe.clients.occi import QuotaRefused, Refusal, ServerError, certainly_not_created, names
+from libprobe.clients.occi import QuotaRefused, Refusal, ServerError, certainly_not_created, leaves_keypair, names
 from libprobe.credentials import read_small_file
 from libprobe.deadline import Interrupted, OutOfTime, working_seconds
 from libprobe.failures import (
@@ -59,6 +60,9 @@ FAILED_STATES = frozenset({"error", "failed", "failure"})
 _FAILED_BUILD = re.compile(r"(?:error|fail)[^.]{0,40}build|build[^.]{0,40}(?:error|fail)", re.IGNORECASE)
 
 _VM_STATE = re.compile(r"\bvm_state (\w{1,40})")
+
+KEYPAIR, KEY_ATTRIBUTES = "keypair", "org.openstack.credentials.publickey."
+"""The kind of what is noted of a create with a public key that failed on ooi; what its attributes begin with."""
 
 MAX_USER_DATA = 16384
 """Limit of rOCCI-server, the strictest: bytes of the encoded text."""
@@ -116,6 +120,9 @@ class ComputeLifeCycle(Check):
         self._in_the_way: list[str] = []
         self._is_seen_to_be_ours = False
         self._is_ooi = False
+        self._aftermath = ""
+        self._trial: Entry | None = None
+        self._requested: set[str] = set()
         self._times_asked = 0
         self._work = deadline.before(deadline.seconds - working_seconds(deadline.seconds))
         self._notes = list(endpoint.notes)
@@ -134,10 +141,10 @@ class ComputeLifeCycle(Check):
         except Failure:
             yield from self._metrics
             raise
-        # rOCCI-server 2.0 refuses a VM without an id (409), which it then replaces as all the others do
-        attributes |= dict.fromkeys((occi.ID, occi.TITLE, occi.HOSTNAME), entry.title)
         ended = self._live(entry, categories, attributes)
-        ended = self._end(entry) or ended
+        for each in (self._trial, entry):
+            if each:
+                ended = self._end(each) or ended
         self._metrics.append(Metric("time_total", self.deadline.elapsed(), "s", min=0, context="time"))
         if self._notes:
             self.facts["notes"] = "; " + "; ".join(self._notes)
@@ -310,7 +317,18 @@ class ComputeLifeCycle(Check):
         """Create and wait. A failure becomes a result; what else ends it is returned, for cleaning comes first."""
         try:
             with self._work.enforced(), self._occi.until(self._work):
-                self._create(entry, categories, attributes)
+                has_keypair = self._is_ooi and (occi.PUBLIC_KEY, occi.MIXIN) in categories
+                if has_keypair and not self._try_without_key(categories, attributes):
+                    return None
+                try:
+                    self._create(entry, categories, attributes)
+                except Failure as failure:
+                    if has_keypair and leaves_keypair(failure):
+                        self._note_keypair()
+                    raise
+                if has_keypair:
+                    with suppress(Misconfigured):  # then the next run tries without a key first, no more
+                        self._journal.lateness.clear(KEYPAIR, self.subject)
                 entity = self._await_active(entry)
                 if entity and entry.path:
                     self._metrics.extend(self.examine(entry.path, entity))
@@ -326,23 +344,66 @@ class ComputeLifeCycle(Check):
     def _judged(self, failure: Failure) -> Metric:
         """The result that a failure is; a quota that VMs of ours fill is no fault of the site."""
         if not isinstance(failure, QuotaRefused) or not self._in_the_way:
-            return judged(failure.status, str(failure))
+            return judged(failure.status, f"{failure}{self._aftermath}")
         some = ", ".join(self._in_the_way[:3])
         return judged(
             UNKNOWN,
             f"{failure}; that may be because of {number_of(len(self._in_the_way), 'VM')} of this monitor's own from "
-            f"earlier runs, so it is not held against the site: {some}",
+            f"earlier runs, so it is not held against the site: {some}{self._aftermath}",
         )
+
+    def _try_without_key(self, categories: list[tuple[str, str]], attributes: dict[str, str]) -> bool:
+        """Where the last create with a public key failed on ooi, have a VM made without one first, and remove it.
+
+        One more that failed would leave one more keypair. Returns whether the one with the key may be asked for.
+        Raises: Failure, as the create itself would.
+        """
+        if not self._journal.lateness.is_noted(KEYPAIR, self.subject, time.time()):
+            return True
+        self.detail(1, "asked without the public key first: ooi keeps the keypair of a create that fails")
+        plain = [each for each in categories if each[0] != occi.PUBLIC_KEY]
+        given = {name: value for name, value in attributes.items() if not name.startswith(KEY_ATTRIBUTES)}
+        self._trial = self._journal.begin(self.endpoint.base, self._owner(), self.endpoint.site)
+        self._request(self._trial, plain, given)
+        assert self._trial.path
+        try:
+            self._remover.delete(self._trial.path, self._trial.title, self._work)
+        except EndpointFailure as failure:
+            said = f"{self.subject}: no VM was asked for with the public key, as one without it was not gone in time"
+            self._metrics.append(judged(WARNING, f"{said}: {failure}"))
+            return False
+        self._forget(self._trial)
+        self._notes.append("a VM was made and removed without the key first, as the last create with it had failed")
+        return True
+
+    def _note_keypair(self) -> None:
+        """Say that ooi keeps a keypair, and remember it: the next run tries without a key first."""
+        self._aftermath = (
+            "; ooi may keep the keypair that it made for the public key, under a random name; OCCI cannot remove it"
+        )
+        try:
+            self._journal.lateness.note(KEYPAIR, self.subject, 1.0, time.time())
+        except Misconfigured as failure:
+            self._aftermath += f", and the next run makes another: {failure}"
 
     def _create(self, entry: Entry, categories: list[tuple[str, str]], attributes: dict[str, str]) -> None:
         self._asked_at = time.monotonic()
+        self._request(entry, categories, attributes)
+
+    def _request(self, entry: Entry, categories: list[tuple[str, str]], attributes: dict[str, str]) -> None:
+        """Have a VM made, and note where it is. Raises: Failure."""
+        began = time.monotonic()
+        self._requested.add(entry.title)
+        # rOCCI-server 2.0 refuses a VM without an id (409), which it then replaces as all the others do
+        named = attributes | dict.fromkeys((occi.ID, occi.TITLE, occi.HOSTNAME), entry.title)
         try:
-            path = self._occi.create(categories, attributes)
+            path = self._occi.create(categories, named)
         except Failure as failure:
             if certainly_not_created(failure):
                 self._forget(entry)
             raise
-        self._metrics.append(Metric("time_to_create", time.monotonic() - self._asked_at, "s", min=0, context="time"))
+        if entry is not self._trial:
+            self._metrics.append(Metric("time_to_create", time.monotonic() - began, "s", min=0, context="time"))
         if path is None:
             path = self._occi.find(entry.title)
             if path is None:
@@ -509,7 +570,7 @@ class ComputeLifeCycle(Check):
         return interrupt
 
     def _remove(self, entry: Entry) -> None:
-        if not self._asked_at:
+        if entry.title not in self._requested:
             self._forget(entry)
         if entry.is_done:
             return
@@ -519,12 +580,15 @@ class ComputeLifeCycle(Check):
             return
         if not entry.path:
             self._note_made(entry, path)
-        if not self._is_seen_to_be_ours and not self._remover.is_ours(path, entry.title):
+        is_seen = self._is_seen_to_be_ours and entry is not self._trial
+        if not is_seen and not self._remover.is_ours(path, entry.title):
             raise BadData(f"{self.subject}: {path} is not the VM that we created")
         began = time.monotonic()
         self._remover.delete(path, entry.title, self.deadline)
         seconds = time.monotonic() - began
         self._forget(entry)
+        if entry is self._trial:
+            return
         self.facts["time_to_delete"] = duration(seconds)
         self._metrics.append(Metric("time_to_delete", seconds, "s", min=0, context="time"))
 

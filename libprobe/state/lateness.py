@@ -1,4 +1,4 @@
-"""Whether a VM became active in the runs before this one, for each endpoint.
+"""What became of the VMs of the runs before this one, for each endpoint: whether one was made, and became active.
 
 A cloud that is slow once is looked at; one on which no VM becomes active, run after run, is broken. One small file per
 endpoint and kind of run says so, from the first such run to the next VM that becomes active.
@@ -52,6 +52,10 @@ class Lateness:
         said = {"endpoint": endpoint, "at": now, "since": since, "times": late.times, "waited": waited}
         self._directory.write(_name(kind, endpoint), json.dumps(said).encode() + b"\n")
         return late
+
+    def is_noted(self, kind: str, endpoint: str, now: float) -> bool:
+        """Whether the run before this one has noted something."""
+        return self._read(kind, endpoint, now) is not None
 
     def clear(self, kind: str, endpoint: str) -> None:
         """A VM became active."""

@@ -247,6 +247,22 @@ def test_ooi_contextualises_as_the_recorded_nova_showed(make: Callable[..., Clie
     assert client.create(USER_DATA_11, SSH_KEY_12, **eleven, **read).status == 409
 
 
+def test_ooi_removes_the_keypair_that_it_makes_after_a_good_create_only(make: Callable[..., Client]) -> None:
+    client = make("ooi")
+    key = {"org.openstack.credentials.publickey.data": KEY}
+    names = client.server.dialect.key_pairs.names.setdefault(PROJECT.user, set())
+    assert client.create(PUBLIC_KEY_11, **key).status == 200
+    assert names == set()
+    client.server.faults.on("quota")
+    for _ in range(100):
+        assert client.create(PUBLIC_KEY_11, **key).status == 403
+    client.server.faults.clear()
+    assert len(names) == 100
+    answer = client.create(PUBLIC_KEY_11, **key)
+    assert (answer.status, answer.body) == (403, b"Quota exceeded, too many key pairs.")
+    assert client.create().status == 200
+
+
 # -- every dialect ----------------------------------------------------------------------------------
 
 

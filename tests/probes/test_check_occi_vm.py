@@ -15,6 +15,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from tests import planted
 from tests.conftest import HANGS, Monitor
+from tests.federation.occi.dialects import KeyPairs
 from tests.pace import AMPLE_S, Watch, judge, seconds, timer_was_first, until
 
 PROBE = "check_occi_vm"
@@ -121,6 +122,71 @@ def test_context_reaches_the_vm(monitor, tmp_path, cloud):
     [vm] = site.occi.vms()
     assert (vm.user_data, vm.public_key) == ("I2Nsb3VkLWNvbmZpZwo=", line)
     assert report.code == 1
+
+
+@pytest.fixture
+def public_key(tmp_path):
+    """A file with a public key."""
+    line = Ed25519PrivateKey.generate().public_key().public_bytes(Encoding.OpenSSH, PublicFormat.OpenSSH)
+    (tmp_path / "key.pub").write_bytes(line + b"\n")
+    return tmp_path / "key.pub"
+
+
+def keypairs(site) -> int:
+    return sum(map(len, site.occi.dialect.key_pairs.names.values()))
+
+
+def test_ooi_is_left_one_keypair_by_an_outage_and_not_one_by_each_run(monitor, public_key):
+    """It makes one for each public key, and removes it after a good create only; a user has room for a hundred."""
+    site = monitor.federation.site("ooi")
+    assert look(monitor, "ooi", "--public-key", public_key).code == 0
+    assert keypairs(site) == 0
+    site.faults.on("quota")
+    report = look(monitor, "ooi", "--public-key", public_key)
+    assert report.code == 2
+    assert report.first.endswith(
+        "; ooi may keep the keypair that it made for the public key, under a random name; OCCI cannot remove it"
+    )
+    for _ in range(3):
+        report = look(monitor, "ooi", "--public-key", public_key, "-v")
+        assert report.code == 2
+        assert "keypair" not in report.first
+        assert "refused to create a VM for lack of quota or capacity" in report.first
+        assert "asked without the public key first: ooi keeps the keypair of a create that fails" in report.lines
+    assert keypairs(site) == 1
+    assert len(site.occi.created) == 1
+    site.faults.clear()
+    report = look(monitor, "ooi", "--public-key", public_key)
+    assert report.code == 0, report.out
+    assert report.first.endswith(
+        "; a VM was made and removed without the key first, as the last create with it had failed"
+    )
+    assert len(site.occi.created) == 3
+    report = look(monitor, "ooi", "--public-key", public_key)
+    assert (report.code, len(site.occi.created), keypairs(site)) == (0, 4, 1)
+    assert site.occi.vms() == []
+    assert monitor.remembered() == []
+
+
+def test_a_create_that_ooi_refuses_before_it_makes_a_keypair_leaves_none(monitor, public_key, monkeypatch):
+    monkeypatch.setattr(KeyPairs, "LIMIT", 0)
+    report = look(monitor, "ooi", "--public-key", public_key)
+    assert report.code == 2
+    assert report.first.endswith("Quota exceeded, too many key pairs.")
+    assert "asked without" not in look(monitor, "ooi", "--public-key", public_key, "-v").out
+
+
+@pytest.mark.parametrize("fault", ["delete-ignored", "build-endless"])
+def test_the_vm_that_is_made_without_the_key_first_is_removed_or_told(monitor, public_key, fault):
+    site = monitor.federation.site("ooi")
+    site.faults.on("quota")
+    look(monitor, "ooi", "--public-key", public_key)
+    site.faults.clear()
+    site.faults.on(fault)
+    report = look(monitor, "ooi", "--public-key", public_key, "-t", seconds(8))
+    assert report.code == 1, report.out
+    assert len(site.occi.vms()) == len(monitor.remembered()) == (fault == "delete-ignored")
+    assert keypairs(site) == 1
 
 
 def test_a_private_key_is_never_sent(monitor, tmp_path):

@@ -92,22 +92,31 @@ class Order:
     mixins: list[str]
     user_data: str | None = None
     public_key: str | None = None
+    passing_key: str | None = None  # the name of a keypair that goes when the VM has been made
 
 
 @dataclass
 class KeyPairs:
     """The named keys of each user, which outlive the VMs they were made for (nova)."""
 
+    LIMIT: ClassVar[int] = 100
+
     names: dict[str, set[str]] = field(default_factory=dict)
     lock: threading.Lock = field(default_factory=threading.Lock)
 
     def add(self, user: str, name: str) -> bool:
-        """Return whether the name was free."""
+        """Return whether the name was free. Raises: OcciError for one too many."""
         with self.lock:
             names = self.names.setdefault(user, set())
             known = name in names
+            if not known and len(names) >= self.LIMIT:
+                raise OcciError(403, "Quota exceeded, too many key pairs.")
             names.add(name)
             return not known
+
+    def remove(self, user: str, name: str) -> None:
+        with self.lock:
+            self.names[user].discard(name)
 
 
 def is_base64(text: str) -> bool:
@@ -645,13 +654,17 @@ class Ooi(Nova):
                 f"'{image}' is not valid under any of the given schemas",
             )
         user_data, public_key = self.check_context(message, account)
+        passing_key = None
+        if public_key is not None and not message.attributes.get("org.openstack.credentials.publickey.name"):
+            passing_key = uuid.uuid4().hex
+            self.key_pairs.add(account.user, passing_key)
         if registry.get(f"{self.size_scheme}{flavor}") is None:
             raise OcciError(400, f"Flavor {flavor} could not be found.")
         if registry.get(f"{self.os_scheme}{image}") is None:
             raise OcciError(400, "Can not find requested image")
         title = str(message.attributes.get("occi.core.title") or "OCCI_VM")
         mixins = [f"{self.os_scheme}{image}", f"{self.size_scheme}{flavor}"]
-        return Order(title, title, sizes[mixins[1]], mixins, user_data, public_key)
+        return Order(title, title, sizes[mixins[1]], mixins, user_data, public_key, passing_key)
 
     def check_kind(self, message: Message, kind: str) -> None:
         kinds = [c.id for c in message.categories if c.parameters.get("class") == "kind" or c.id == kind]

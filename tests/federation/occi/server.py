@@ -607,6 +607,8 @@ class _Visit:
             machine.mixins += [m.id for m in user_mixins if isinstance(m, Mixin) and m.user_defined]
             for link, target in zip(message.links, targets, strict=True):
                 self._attach(machine, target, link.kinds, dict(link.attributes))
+        if order.passing_key:
+            self.dialect.key_pairs.remove(self.account.user, order.passing_key)
         return machine
 
     def _check_ram(self, order: Order) -> None:
