@@ -52,9 +52,11 @@ class Failure(Exception):
               safe where it is printed.
     remedy:   what the reader can do about it, if that is known; shown after the sentence.
     exchange: the exchange that failed, None where it is about no single one.
+    tried:    what was tried and refused before it is told, a sentence each, shown with -v.
     """
 
     status = UNKNOWN
+    tried: tuple[str, ...] = ()
     exchange: Course | None = None
 
     def __init__(self, sentence: str, *, remedy: str = "") -> None:

@@ -52,7 +52,9 @@ class Check(Resource):  # type: ignore[misc]
             yield judged(status, "; ".join((said, *provisos)))
 
     def tell_times(self, failure: Failure) -> None:
-        """With -v: where the time of the exchange that failed went."""
+        """With -v: what was tried, and where the time of the exchange that failed went."""
+        for said in failure.tried if len(failure.tried) > 1 else ():
+            self.detail(1, f"tried: {said}")
         if failure.exchange:
             self.detail(1, f"{failure.exchange.asked}: {failure.exchange.words()}")
 

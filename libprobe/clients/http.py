@@ -69,6 +69,10 @@ class Head:
         return next((value for key, value in self.headers if key.lower() == wanted), None)
 
     @property
+    def is_good(self) -> bool:
+        return 200 <= self.status < 300
+
+    @property
     def media_type(self) -> str:
         """The content type without parameters, in lower case; empty if there is none."""
         return (self.header("Content-Type") or "").partition(";")[0].strip().lower()

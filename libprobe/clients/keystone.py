@@ -1,9 +1,12 @@
 """Keystone, OpenStack's identity service: a certificate or an access token for a project's token.
 
 A cloud's 401 names its Keystone. Spoken are v2.0 with VOMS (keystone-voms) and v3 federated login,
-also as Keystorm has it. Only a Keystone of the endpoint's own domain, or one that was named to us, is
-talked to: else one site's answer could make us carry another site's token to it. One that is outside of
-the domain serves others as well: what fails there is no site's fault, and a HelperFailure.
+also as Keystorm has it. A no ends nothing: versions, protocols and projects are tried until one lets us in, and
+if none does, the first refusal of us is told. Who breaks off or does not answer is not asked further.
+
+Only a Keystone of the endpoint's own domain, or one that was named to us, is talked to: else one site's answer could
+make us carry another site's token to it. One that is outside of the domain serves others as well: what fails there is
+no site's fault, and a HelperFailure.
 Source: occi.md sections 10 and 13; OS-FEDERATION of the Identity API v3.
 """
 
@@ -14,6 +17,7 @@ import re
 from urllib.parse import quote
 
 from libprobe import credentials, redact
+from libprobe.clients.http import MAX_REDIRECTS, redirect_target
 from libprobe.failures import (
     BadData,
     EndpointFailure,
@@ -27,16 +31,26 @@ from libprobe.formats import occi
 from libprobe.formats.access_token import read_claims
 from libprobe.formats.address import Address, authority_of, read_http_url
 from libprobe.formats.challenges import bearer_error
+from libprobe.formats.excerpt import excerpt
 from libprobe.records import Record
 from libprobe.text import MAX_COMPARED_CHARS, similar
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
     from typing import Any
 
     from libprobe.clients.http import HttpClient, Response
 
 MAX_PROJECTS_TRIED = 5
+MAX_TOLD = 20
+VERSIONS = ("v3", "v2.0")
+GATEWAY_FAILURES = (502, 503, 504)
+"""Nobody is behind the web server: no other path of that version has to be waited for."""
+
+REFUSALS = (EndpointFailure, OwnCredential, Misconfigured)
+"""What may be a no, after which something else is tried, unless it is the end of an exchange."""
+
 HELPER_SHARE = 0.5
 """Of the time that is left, what a Keystone of others may take: a site that is left a moment only is not to blame."""
 
@@ -92,6 +106,8 @@ class Keystone:
         self.base = base[: -len(self._hint) - 1] if version else base
         self._is_shared = not _is_of_site(self.base, endpoint, wish.trusted)
         self._is_secure = read_http_url(self.base).is_secure
+        self._refusals: list[Failure] = []
+        self._tried: list[str] = []
 
     def login(self) -> Login:
         """Return a token for the wanted project. Raises: Failure; says which step was refused and why."""
@@ -102,9 +118,11 @@ class Keystone:
             with self._http.until(deadline.before(deadline.remaining() * (1 - HELPER_SHARE))):
                 return self._login()
         except EndpointFailure as failure:
-            raise HelperFailure(
+            helper = HelperFailure(
                 f"Keystone outside the site, {failure.sentence}", remedy="the endpoint itself was not judged"
-            ) from None
+            )
+            helper.tried = failure.tried
+            raise helper from None
 
     def _login(self) -> Login:
         if not self._wish.token and self._http.credential is None:
@@ -117,59 +135,121 @@ class Keystone:
                 f"Keystone {self.base} is not https, so nobody can show it a certificate",
                 remedy="name its https address in the header WWW-Authenticate",
             )
-        failure: Failure | None = None
         for version in self._versions():
             try:
-                return self._login_v3() if version == "v3" else self._login_v2()
-            except _NotOffered as missing:
-                failure = failure or missing
-        assert failure is not None
+                login = self._login_v3() if version == "v3" else self._login_v2()
+            except REFUSALS as refusal:
+                self._go_on(refusal)
+            else:
+                if login:
+                    return login
+        failure = first_of_us(self._refusals)
         if isinstance(failure, _NoProvider) and self._wish.is_provider_given:
-            raise Misconfigured(
+            failure = Misconfigured(
                 f"Keystone {self.base} offers no login by identity provider {self._wish.identity_provider}, which "
                 "--identity-provider names",
                 remedy=f"leave it out for {DEFAULT_IDENTITY_PROVIDER}, or ask the site for its name",
             )
+        failure.tried = tuple(self._tried)
         raise failure
 
     def _versions(self) -> list[str]:
-        """The versions to try, the likeliest first: that of the challenge, else those it lists."""
-        if self._hint:
-            return [self._hint] + ["v2.0" if self._hint == "v3" else "v3"] * (not self._wish.token)
-        answer = self._http.request("GET", f"{self.base}/", headers=[("Accept", "application/json")], follow=False)
-        listed = [version for version in ("v3", "v2.0") if f'"{version[:2]}' in answer.text]
-        return listed or ["v3", "v2.0"]
+        """The versions to try, the likeliest first: that of the challenge, else those it lists; then the other one."""
+        listed = [self._hint]
+        if not self._hint:
+            answer = self._request("GET", "/", [("Accept", "application/json")])
+            listed = [version for version in VERSIONS if f'"{version[:2]}' in answer.text]
+        others = [version for version in VERSIONS if version not in listed]
+        return listed + [version for version in others if version == "v3" or not self._wish.token]
+
+    def _go_on(self, refusal: Failure) -> None:
+        """Keep a refusal for the end. Raises: it, if it is no answer but the end of an exchange."""
+        if refusal.exchange:
+            refusal.tried = tuple(self._tried)
+            raise refusal
+        self._refusals.append(refusal)
+        self._note(refusal)
+
+    def _note(self, refusal: Failure) -> None:
+        """Keep for -v what was tried."""
+        if refusal.sentence not in self._tried and len(self._tried) < MAX_TOLD:
+            self._tried.append(refusal.sentence)
+
+    def _request(
+        self, method: str, path: str, headers: list[tuple[str, str]], body: bytes | None = None, *, secret: bool = False
+    ) -> Response:
+        """One request, also where the answer sends it to another path of this Keystone, as to one with a slash."""
+        url = self.base + path
+        for _ in range(MAX_REDIRECTS):
+            answer = self._http.request(method, url, headers=headers, body=body, secret_body=secret, follow=False)
+            target = answer.header("Location")
+            if answer.status not in (301, 302, 307, 308) or not target:
+                return answer
+            url, leads_to = redirect_target(answer.asked, url, target)
+            if leads_to != read_http_url(self.base):
+                break
+        return answer
 
     # ---- v3
 
-    def _login_v3(self) -> Login:
-        unscoped = self._federated()
-        answer = self._ask("GET", "/v3/auth/projects", "list our projects", token=unscoped)
-        projects = _projects(answer, "projects")
-        return self._first_scoped(projects, lambda project: self._scope_v3(unscoped, project["id"]))
+    def _login_v3(self) -> Login | None:
+        for unscoped in self._federated():
+            try:
+                return self._in_project_v3(unscoped)
+            except REFUSALS as refusal:
+                self._go_on(refusal)
+        return None
 
-    def _federated(self) -> str:
-        """An unscoped token by the first federation protocol that is offered."""
+    def _in_project_v3(self, unscoped: str) -> Login:
+        try:
+            answer = self._ask("GET", "/v3/auth/projects", "list our projects", token=unscoped)
+        except _NotOffered:  # by the first releases with federation
+            answer = self._ask("GET", "/v3/OS-FEDERATION/projects", "list our projects", token=unscoped)
+        return self._first_scoped(
+            _projects(answer, "projects"), lambda project: self._scope_v3(unscoped, project["id"])
+        )
+
+    def _federated(self) -> Iterator[str]:
+        """An unscoped token by each federation protocol that lets us in. Raises: _NotOffered where none is there."""
         provider = quote(self._wish.identity_provider, safe="")
         if self._wish.token:
             protocols, headers = ("openid", "oidc"), [("Authorization", f"Bearer {self._bearer()}")]
         else:
             protocols, headers = ("mapped", "voms"), []
-        paths = [f"/v3/OS-FEDERATION/identity_providers/{provider}/protocols/{name}/auth" for name in protocols]
-        paths += [f"/v3/auth/federation/{name}" for name in reversed(protocols)]
-        for path in paths:
+        headers.append(("Accept", "application/json"))  # who takes HTML is sent to a login page by mod_auth_openidc
+        registered = [f"/v3/OS-FEDERATION/identity_providers/{provider}/protocols/{name}/auth" for name in protocols]
+        others = [f"/v3/auth/federation/{name}" for name in reversed(protocols)]
+        is_there, off = False, 0
+        for path in registered + others:
             for method in ("POST", "GET"):  # Keystorm takes GET only, Keystone both
-                answer = self._http.request(method, self.base + path, headers=headers, secret_body=True, follow=False)
-                if answer.status in (404, 405, 501) or _is_of_no_method(answer):
-                    continue
+                answer = self._request(method, path, headers, secret=True)
                 token = answer.header("X-Subject-Token")
-                if answer.status in (200, 201) and token:
-                    return redact.register(token)
-                raise self._refused_token(answer) or self._refused(answer, "log in")
-        raise _NoProvider(
-            f"Keystone {self.base} offers no federated login for identity provider {self._wish.identity_provider}",
-            remedy="give --identity-provider if the site uses another name",
-        )
+                if answer.is_good and token:
+                    is_there = True
+                    yield redact.register(token)
+                    break
+                refusal = self._refused_token(answer) or self._refused(answer, "log in")
+                if not isinstance(refusal, _NotOffered):
+                    is_there = True
+                    self._go_on(refusal)
+                    if answer.status in GATEWAY_FAILURES:
+                        return
+                    break
+                self._note(refusal)
+                if _is_of_no_method(answer):
+                    off += 1
+                    break
+        if not is_there and off == len(protocols):
+            raise _NotOffered(
+                f"Keystone {self.base} has no login method switched on by which we could log in: "
+                + ", ".join(protocols),
+                remedy="switch one on in keystone.conf, [auth] methods",
+            )
+        if not is_there:
+            raise _NoProvider(
+                f"Keystone {self.base} offers no federated login for identity provider {self._wish.identity_provider}",
+                remedy="give --identity-provider if the site uses another name",
+            )
 
     def _scope_v3(self, unscoped: str, project: str) -> str:
         wanted = {
@@ -181,7 +261,7 @@ class Keystone:
         answer = self._ask("POST", "/v3/auth/tokens", "get a token for the project", body=wanted)
         token = answer.header("X-Subject-Token")
         if not token:
-            raise BadData(f"{answer.asked}: answered {answer.status} without an X-Subject-Token")
+            raise self._refused(answer, "get a token for the project")
         return redact.register(token)
 
     # ---- v2.0
@@ -214,8 +294,11 @@ class Keystone:
                 break
             try:
                 return Login(scope(project), project["name"], proviso)
-            except (Rejected, OwnCredential) as rejected:
-                failure = failure or rejected
+            except REFUSALS as refusal:
+                if refusal.exchange:
+                    raise
+                self._note(refusal)
+                failure = failure or refusal
         if failure:
             raise failure
         wanted = f"project {self._wish.project}" if self._wish.project else f"a project for VO {self._wish.vo}"
@@ -279,17 +362,23 @@ class Keystone:
         if body is not None:
             headers.append(("Content-Type", "application/json"))
         data = None if body is None else json.dumps(body).encode()
-        answer = self._http.request(
-            method, self.base + path, headers=headers, body=data, secret_body="token" in path, follow=False
-        )
-        if answer.status not in (200, 201, 203):
+        answer = self._request(method, path, headers, data, secret="token" in path)
+        if not answer.is_good:
             raise self._refused(answer, doing)
         return answer
 
     def _refused(self, answer: Response, doing: str) -> Failure:
+        if answer.is_good:
+            return BadData(f"{answer.asked}: answered {answer.status} without an X-Subject-Token")
+        target = answer.header("Location")
+        if 300 <= answer.status < 400 and target:
+            there = excerpt(target.partition("?")[0], 120)
+            return EndpointFailure(f"{answer.asked}: redirects to {there} instead of answering ({answer.status})")
         said = occi.error_text(answer.text, answer.media_type)
         why = f"{answer.status}{': ' + said if said else ''}{answer.wanted_pause}"
         sentence = f"{answer.asked}: refused to {doing} ({why})"
+        if _is_of_no_method(answer):
+            return _NotOffered(sentence)
         if answer.status == 400:  # of keystone-voms, for a proxy without attributes, or without its chain
             doubted = self._doubted(Rejected(sentence))
             return doubted if isinstance(doubted, OwnCredential) else EndpointFailure(sentence)
@@ -370,6 +459,16 @@ class _NotOffered(EndpointFailure):
 
 class _NoProvider(_NotOffered):
     """The identity provider is not there."""
+
+
+def first_of_us(failures: Sequence[Failure]) -> Failure:
+    """Of several refusals the first that is about us, else the first that is no mere absence."""
+
+    def rank(failure: Failure) -> int:
+        is_of_us = isinstance(failure, (Rejected, OwnCredential, Misconfigured))
+        return 0 if is_of_us else 2 if isinstance(failure, _NotOffered) else 1
+
+    return min(failures, key=rank)
 
 
 ANOTHER = 3

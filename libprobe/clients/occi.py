@@ -11,8 +11,17 @@ from __future__ import annotations
 import re
 from urllib.parse import urlsplit
 
-from libprobe.clients.keystone import Keystone, Wish
-from libprobe.failures import BadData, EndpointFailure, Failure, Misconfigured, OwnCredential, ProtocolFailure, Rejected
+from libprobe.clients.keystone import REFUSALS, Keystone, Wish, first_of_us
+from libprobe.failures import (
+    BadData,
+    EndpointFailure,
+    Failure,
+    HelperFailure,
+    Misconfigured,
+    OwnCredential,
+    ProtocolFailure,
+    Rejected,
+)
 from libprobe.formats import occi
 from libprobe.formats.address import read_http_url
 from libprobe.formats.challenges import keystones
@@ -22,10 +31,12 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
     from contextlib import AbstractContextManager
 
-    from libprobe.clients.http import HttpClient, Response, Stream
+    from libprobe.clients.http import Head, HttpClient, Response, Stream
+    from libprobe.clients.keystone import Login
     from libprobe.deadline import Deadline
 
 MAX_MODEL = 32 << 20
+MAX_KEYSTONES = 4
 CREATED = (200, 201, 202, 204)
 NEVER_CREATED = frozenset({400, 401, 403, 404, 405, 406, 409, 411, 413, 415, 422, 429, 501})
 """Statuses after which nothing was created; after any other failure something may have been."""
@@ -220,22 +231,28 @@ class OcciClient:
 
     def _query(self, rendering: str) -> occi.Model:
         url = f"{self.base}/-/"
-        for attempt in (1, 2):
+        asked: list[str] = []
+        first: Failure | None = None
+        while True:
             with self._http.stream("GET", url, headers=self._headers(rendering)) as answer:
                 self.server = answer.header("Server") or self.server
-                if answer.status == 401 and attempt == 1:
-                    challenge = next(iter(keystones(answer.headers)), None)
-                elif answer.status == 406:
+                if answer.status == 406:
                     raise _NotAcceptable
-                elif answer.status != 200:
-                    raise self._refused(_whole(answer), "answer the query interface")
-                else:
+                if answer.status == 200:
                     return self._read_model(answer)
-                refusal = self._refused(_whole(answer), "let us in")
-            if not challenge:
-                raise refusal
-            self._login(challenge)
-        raise AssertionError("unreachable")
+                named = self._keystones(answer)
+                refusal = self._refused(
+                    _whole(answer), "let us in" if answer.status == 401 else "answer the query interface"
+                )
+            others = [each for each in named if each not in asked][: MAX_KEYSTONES - len(asked)]
+            if not others:
+                raise first or refusal
+            if asked:
+                first = first or refusal  # the token was of a Keystone that is not the one
+            try:
+                asked += self._login(others)
+            except (*REFUSALS, HelperFailure) as failure:
+                raise first or failure from None
 
     def _read_model(self, answer: Stream) -> occi.Model:
         try:
@@ -269,11 +286,15 @@ class OcciClient:
                 method, self._origin + path, headers=[*self._headers(rendering), *extra], body=data
             )
             self.server = answer.header("Server") or self.server
-            challenge = next(iter(keystones(answer.headers)), None)
-            if answer.status != 401 or not challenge or attempt == 2:
+            named = self._keystones(answer)
+            if not named or attempt == 2:
                 break
-            self._login(challenge)
+            self._login(named[:MAX_KEYSTONES])
         return answer
+
+    def _keystones(self, answer: Head) -> list[str]:
+        """The Keystones at which a refusal tells us to log in; by the book it is a 401, and some send 403."""
+        return keystones(answer.headers) if answer.status in (401, 403) else []
 
     def _headers(self, rendering: str) -> list[tuple[str, str]]:
         headers = [("Accept", rendering)]
@@ -281,21 +302,43 @@ class OcciClient:
             headers.append(("X-Auth-Token", self._token))
         return headers
 
-    def _login(self, challenge: str) -> None:
-        """Get a token from the Keystone that the endpoint named, unless the endpoint could not be sent it.
+    def _login(self, named: Sequence[str]) -> Sequence[str]:
+        """Get a token from the first of the named Keystones that gives one; returns those that were asked.
 
-        Raises: Failure; Misconfigured where nothing would encrypt the token on its way, and nobody has allowed that.
+        Raises: Failure, the first that is about us; Misconfigured where none may be trusted with our login.
         """
-        keystone = Keystone(self._http, challenge, self.base, self._wish)
+        failures: list[Failure] = []
+        for at, uri in enumerate(named):
+            try:
+                login = self._login_at(uri, is_last=at == len(named) - 1)
+            except (*REFUSALS, HelperFailure) as failure:
+                failures.append(failure)
+            else:
+                self._token, self.project, self.proviso = login
+                return named[: at + 1]
+        told = first_of_us([each for each in failures if not isinstance(each, _Withheld)] or failures)
+        told.tried = tuple(said for each in failures for said in each.tried or (each.sentence,))
+        raise told
+
+    def _login_at(self, uri: str, *, is_last: bool) -> Login:
+        """A token of one Keystone, unless the endpoint could not be sent it. Raises: as `_login`.
+
+        is_last: no other one is named, for which time would have to be left.
+        """
+        try:
+            keystone = Keystone(self._http, uri, self.base, self._wish)
+        except Misconfigured as failure:
+            raise _Withheld(failure.sentence, remedy=failure.remedy) from None
         address = read_http_url(self.base)
         if not address.is_secure and address.host not in self._wish.plain_hosts:
-            raise Misconfigured(
+            raise _Withheld(
                 f"{self.base}: wants a token of Keystone {keystone.base}, which was not asked for one: nothing would "
                 "encrypt it on its way to the endpoint",
                 remedy="use an https URL; --plain-token sends it all the same",
             )
-        login = keystone.login()
-        self._token, self.project, self.proviso = login
+        deadline = self._http.current_deadline()
+        with self._http.until(deadline if is_last else deadline.before(deadline.remaining() / 2)):
+            return keystone.login()
 
     def _refused(self, answer: Response, doing: str) -> Failure:
         """A refusal with the cloud's own words, and whose fault it is."""
@@ -319,6 +362,10 @@ class OcciClient:
         if answer.status == 404:
             return Refusal(f"{answer.asked}: not found (404); is {self.base} the OCCI endpoint?", answer.status)
         return Refusal(sentence, answer.status, said)
+
+
+class _Withheld(Misconfigured):
+    """A Keystone was not asked, or its token not sent: nobody has allowed that."""
 
 
 class _NotAcceptable(Exception):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import timedelta
 from pathlib import Path
 
@@ -14,6 +14,7 @@ from tests import planted
 from tests.conftest import Monitor, Report
 from tests.federation.federation import Site
 from tests.federation.keystone import ISSUER, Keystone
+from tests.federation.web import Request, Response
 
 PROBES = ["check_occi_vm", "check_occi_context"]
 
@@ -270,12 +271,32 @@ def test_attributes_of_another_vo_may_have_ended(monitor, tmp_path, cloud, vos, 
 
 @pytest.fixture
 def keystones(monitor: Monitor) -> Iterator[dict[str, Keystone]]:
-    """The Keystones of the federation by site, whose mappings of VOs to projects may be changed."""
+    """The Keystones of the federation by site, which may be set up in another way."""
     found = {site.name: site.keystone for site in monitor.federation.sites.values() if site.keystone}
-    before = {name: dict(each.vo_map) for name, each in found.items()}
+    kept = ("vo_map", "versions", "methods", "protocols")
+    before = {name: {each: getattr(keystone, each) for each in kept} for name, keystone in found.items()}
     yield found
-    for name, mapping in before.items():
-        found[name].vo_map = mapping
+    for name, values in before.items():
+        for each, value in values.items():
+            setattr(found[name], each, value)
+
+
+App = Callable[[Request], Response]
+
+
+@pytest.fixture
+def answering(monitor: Monitor) -> Iterator[Callable[[str, Callable[[App, Request], Response]], None]]:
+    """Have a service answer in another way: `answering("ooi", lambda app, request: ...)`."""
+    before: dict[str, App] = {}
+
+    def change(name: str, answer: Callable[[App, Request], Response]) -> None:
+        web = monitor.federation.service(name).web  # type: ignore[attr-defined]
+        app = before.setdefault(name, web.app)
+        web.app = lambda request: answer(app, request)
+
+    yield change
+    for name, app in before.items():
+        monitor.federation.service(name).web.app = app  # type: ignore[attr-defined]
 
 
 BOTH = ("fedcloud.egi.eu", "ops")
@@ -350,3 +371,191 @@ def test_a_part_of_a_word_is_no_name_of_a_vo(login, keystones):
     report = login.look("--vo", "ops", "-vv")
     assert report.code == 0
     assert "project EGI_ops" in report.out
+
+
+# ---- a no is not the end
+
+
+def steps(monitor: Monitor, cloud: str) -> list[str]:
+    """What the Keystone of a cloud was asked, shortened."""
+    web, before = monitor.federation.service(f"{cloud}-keystone").web, "/v3/OS-FEDERATION/identity_providers/egi.eu"
+    return [f"{each.request.method} {each.request.path.removeprefix(before)} {each.status}" for each in web.requests]
+
+
+BOTH_VERSIONS = frozenset({"v3", "v2.0"})
+OF_V3 = "/v3/"
+
+
+@pytest.mark.parametrize("hint", ["", "/v3", "/v2.0"])
+def test_where_v3_takes_access_tokens_only_v2_takes_voms(monitor, keystones, answering, hint):
+    keystones["ooi"].versions, keystones["ooi"].methods = BOTH_VERSIONS, ("openid",)
+    challenge = ("WWW-Authenticate", f"Keystone uri='{keystones['ooi'].url}{hint}'")
+
+    def hinted(app: App, request: Request) -> Response:
+        answer = app(request)
+        others = [each for each in answer.headers if each[0].lower() != "www-authenticate"]
+        return Response(answer.status, [*others, challenge], answer.body) if answer.status == 401 else answer
+
+    answering("ooi", hinted)
+    report = with_proxy(monitor, "ooi", monitor.federation.proxy)
+    assert report.code == 0, report.out
+    assert ("POST /protocols/mapped/auth 401" in steps(monitor, "ooi")) == (hint != "/v2.0")
+
+
+def test_where_v3_maps_nobody_v2_may(monitor, keystones):
+    keystones["ooi"].versions = BOTH_VERSIONS
+    keystones["ooi"].faults.on("ks-vo-unmapped", path=OF_V3)
+    report = with_proxy(monitor, "ooi", monitor.federation.proxy)
+    assert report.code == 0, report.out
+    assert "POST /v2.0/tokens 200" in steps(monitor, "ooi")
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [
+        ("ks-vo-unmapped", {"path": "/mapped/"}),
+        ("status", {"code": 500, "path": "/mapped/"}),
+        ("status", {"code": 400, "path": "/mapped/"}),
+        ("ks-no-token-header", {"path": "/mapped/"}),
+        ("redirect", {"to": "https://aai.example.org/login", "path": "/mapped/"}),
+        ("ks-no-projects", {"times": 1}),
+        ("ks-no-scope", {"times": 1}),
+        ("status", {"code": 404, "path": "/v3/auth/projects", "times": 1}),
+    ],
+    ids=lambda fault: f"{fault[0]} {' '.join(str(each) for each in fault[1].values())}",
+)
+def test_where_one_protocol_leads_to_nothing_another_one_does(monitor, keystones, fault):
+    name, parameters = fault
+    keystones["ooi"].methods = keystones["ooi"].protocols = ("mapped", "voms")
+    keystones["ooi"].faults.on(name, **parameters)
+    report = with_proxy(monitor, "ooi", monitor.federation.proxy)
+    assert report.code == 0, report.out
+
+
+@pytest.mark.parametrize(("methods", "protocols"), [(("oidc",), ("oidc",)), (("openid", "oidc"), ("oidc",))])
+def test_a_token_is_taken_by_whichever_protocol_is_there(login, keystones, methods, protocols):
+    keystones["ooi"].methods, keystones["ooi"].protocols = methods, protocols
+    login.jwt()
+    assert login.look().code == 0
+
+
+def test_the_first_refusal_of_us_is_told_and_v_lists_what_was_tried(monitor, keystones):
+    keystones["ooi"].versions = BOTH_VERSIONS
+    keystones["ooi"].faults.on("ks-vo-unmapped")
+    report = with_proxy(monitor, "ooi", monitor.federation.proxy, "-v")
+    assert report.code == 2
+    url = r"https://localhost:\d+"
+    path = "/v3/OS-FEDERATION/identity_providers/egi.eu/protocols"
+    assert re.fullmatch(
+        rf"OCCI-VM CRITICAL - POST {url}{path}/mapped/auth: refused to log in \(401: .*\); "
+        "VO ops is perhaps not mapped there",
+        report.first,
+    ), report.first
+    tried = [re.sub(url, "", line) for line in report.lines if line.startswith("tried: ")]
+    assert [line.partition(": refused")[0] for line in tried] == [
+        f"tried: POST {path}/mapped/auth",
+        f"tried: POST {path}/voms/auth",
+        *(f"tried: {method} /v3/auth/federation/{name}" for name in ("voms", "mapped") for method in ("POST", "GET")),
+        "tried: POST /v2.0/tokens",
+    ]
+    assert "tried: " not in with_proxy(monitor, "ooi", monitor.federation.proxy).out
+
+
+def test_where_no_login_method_of_ours_is_on_that_is_the_sites_fault(monitor, keystones):
+    keystones["ooi"].methods = ("openid",)
+    report = with_proxy(monitor, "ooi", monitor.federation.proxy)
+    assert report.code == 2
+    assert "has no login method switched on by which we could log in: mapped, voms" in report.first
+
+
+def test_a_keystone_behind_which_nobody_is_is_not_asked_for_everything(monitor, keystones):
+    keystones["ooi"].faults.on("status", code=503)
+    assert with_proxy(monitor, "ooi", monitor.federation.proxy).code == 2
+    assert steps(monitor, "ooi") == ["POST /protocols/mapped/auth 503", "POST /v2.0/tokens 503"]
+
+
+def test_a_keystone_that_breaks_off_is_not_asked_further(monitor, keystones):
+    keystones["ooi"].faults.on("close-request")
+    assert with_proxy(monitor, "ooi", monitor.federation.proxy).code == 2
+    assert len(steps(monitor, "ooi")) == 1
+
+
+@pytest.mark.parametrize("code", [301, 302, 307, 308])
+@pytest.mark.parametrize("cloud", ["ooi", "occi-os"])
+def test_a_redirect_to_another_path_of_keystone_is_followed(monitor, answering, cloud, code):
+    def with_slash(app: App, request: Request) -> Response:
+        if request.path.endswith("/"):
+            return app(request)
+        return Response(code, [("Location", f"{request.path}/"), ("Content-Type", "text/html")], b"<h1>Moved</h1>")
+
+    answering(f"{cloud}-keystone", with_slash)
+    report = with_proxy(monitor, cloud, monitor.federation.proxy)
+    assert report.code == 0, report.out
+
+
+@pytest.mark.parametrize("cloud", ["ooi", "occi-os"])
+def test_any_good_status_is_good(monitor, answering, cloud):
+    def other(app: App, request: Request) -> Response:
+        answer = app(request)
+        return Response({200: 203, 201: 202}.get(answer.status, answer.status), answer.headers, answer.body)
+
+    answering(f"{cloud}-keystone", other)
+    report = with_proxy(monitor, cloud, monitor.federation.proxy)
+    assert report.code == 0, report.out
+
+
+STRANGER = "https://keystone.example.org:5000/v3"
+FORMS = {
+    "two headers": ['Swift realm="AUTH_x"', "Keystone uri='{}'"],
+    "one header": ['Basic realm="a, b", Keystone realm=x, uri="{}", Bearer scope=y'],
+    "no quotes": ["keystone  uri = {}"],
+    "a stranger first": [f"Keystone uri='{STRANGER}', Keystone uri='{{}}'"],
+    "nothing that is a URL first": ["Keystone uri='nonsense'", "Keystone uri='{}'"],
+    "one without quotes at its end": ["Keystone uri='{}"],
+}
+
+
+@pytest.mark.parametrize("status", [401, 403])
+@pytest.mark.parametrize("form", FORMS)
+def test_a_challenge_is_read_in_every_form(monitor, keystones, answering, form, status):
+    def challenging(app: App, request: Request) -> Response:
+        answer = app(request)
+        if answer.status != 401:
+            return answer
+        challenges = [("www-authenticate", each.format(f"{keystones['ooi'].url}/v3")) for each in FORMS[form]]
+        return Response(status, [("Content-Type", "text/plain"), *challenges], b"log in")
+
+    answering("ooi", challenging)
+    report = with_proxy(monitor, "ooi", monitor.federation.proxy)
+    assert report.code == 0, report.out
+
+
+def test_a_keystone_whose_token_the_endpoint_does_not_know_is_not_the_last(monitor, keystones, answering):
+    urls = [keystones["rocci2"].url, keystones["ooi"].url]
+
+    def two(app: App, request: Request) -> Response:
+        answer = app(request)
+        challenge = ", ".join(f"Keystone uri='{url}/v3'" for url in urls)
+        return Response(401, [("WWW-Authenticate", challenge)], b"") if answer.status == 401 else answer
+
+    answering("ooi", two)
+    report = with_proxy(monitor, "ooi", monitor.federation.proxy)
+    assert report.code == 0, report.out
+    keystones["ooi"].faults.on("ks-vo-unmapped")
+    report = with_proxy(monitor, "ooi", monitor.federation.proxy)
+    assert (report.code, "refused to let us in (401" in report.first) == (2, True), report.out
+
+
+def test_of_several_keystones_that_refuse_us_the_first_is_told(monitor, keystones, answering):
+    named = [STRANGER, f"{keystones['rocci2'].url}/v3", f"{keystones['ooi'].url}/v3"]
+    headers = [("WWW-Authenticate", f"Keystone uri='{each}'") for each in named]
+    answering("ooi", lambda app, request: Response(401, headers, b""))
+    keystones["rocci2"].faults.on("status", code=503)
+    keystones["ooi"].faults.on("ks-vo-unmapped")
+    report = with_proxy(monitor, "ooi", monitor.federation.proxy, "-v")
+    assert report.code == 2
+    assert f"POST {keystones['ooi'].url}/v3/OS-FEDERATION" in report.first
+    assert "VO ops is perhaps not mapped there" in report.first
+    tried = [line for line in report.lines if line.startswith("tried: ")]
+    assert any("keystone.example.org:5000, outside its own domain" in line for line in tried)
+    assert any(keystones["rocci2"].url in line and "503" in line for line in tried)
