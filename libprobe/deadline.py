@@ -19,6 +19,7 @@ from libprobe.text import duration
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    import socket
     from collections.abc import Callable, Iterator
     from types import FrameType
     from typing import Protocol
@@ -174,7 +175,9 @@ def handle_signals(handler: Callable[[int, FrameType | None], None]) -> None:
 class Deadline:
     """The instant by which a run, or a part of it, must be over.
 
-    seconds: how long from now; a fraction counts, unlike in nagiosplugin, where 0.5 means "never".
+    seconds:    how long from now; a fraction counts, unlike in nagiosplugin, where 0.5 means "never".
+    answered:   by host and port the address that answered in this run, with which the next connection begins.
+    unanswered: by host and address those that others overtook: the attempt that still waits, None for one that failed.
     """
 
     def __init__(
@@ -185,6 +188,8 @@ class Deadline:
         self._start = clock()
         self._end = self._start + seconds
         self.waits = waits or Waits()
+        self.answered: dict[tuple[str, int], str] = {}
+        self.unanswered: dict[tuple[str, str], socket.socket | None] = {}
 
     def remaining(self) -> float:
         """Seconds left, never below 0."""
@@ -290,6 +295,7 @@ class _Earlier(Deadline):
         self._whole = whole
         self._reserve = reserve
         self._start = whole._start  # noqa: SLF001 - of our own class
+        self.answered, self.unanswered = whole.answered, whole.unanswered
 
     def _left(self) -> float:
         return self._whole._left() - self._reserve  # noqa: SLF001 - of our own class

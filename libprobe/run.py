@@ -37,6 +37,9 @@ GRACE_S = 4.0
 
 DEFAULT_TIMEOUT_S = 60.0
 
+MAX_NOTES = 3
+"""Addresses that the status line names because they did not answer."""
+
 
 def probe(name: str, options: Options, check: MakeCheck, *, doc: str | None, timeout: float = 0) -> NoReturn:
     """Run a probe as this process: read sys.argv, print one report, exit with its code.
@@ -194,6 +197,7 @@ class _Run:
     def report(self) -> tuple[int, str]:
         """Exit code and report of all results, the most significant first."""
         status, sentence, performance = self._verdict()
+        sentence = "; ".join([sentence, *self._silent_addresses()])
         lines = [_explained(self.page)] if self.args.verbose and status != OK else []
         lines += self.lines
         for resource in self.check.resources if self.check else ():
@@ -206,6 +210,14 @@ class _Run:
                 lines.append(f"{number_of(self.trace.dropped, 'more line')} not kept")
         limit = output.MAX_DEBUG_BYTES if self.args.verbose >= 3 else output.MAX_BYTES
         return status, output.render(self.name, status, sentence, performance, lines, max_bytes=limit)
+
+    def _silent_addresses(self) -> list[str]:
+        """Notes on addresses that did not answer where another one of the host did: its users wait for them."""
+        if not self.deadline.unanswered:
+            return []
+        from libprobe.clients import sockets
+
+        return sockets.unanswered(self.deadline)[:MAX_NOTES]
 
     def _verdict(self) -> tuple[int, str, list[str]]:
         if self.check is None:

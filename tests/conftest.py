@@ -113,6 +113,37 @@ def probe(tmp_path: Path) -> Probe:
 
 
 @pytest.fixture
+def names(tmp_path: Path):
+    """Give host names addresses, as the resolver would; returns the environment that makes a probe believe it."""
+
+    def give(*, unrouted: str = "", **addresses: list[str]) -> dict[str, str]:
+        (tmp_path / "site").mkdir()
+        (tmp_path / "site" / "sitecustomize.py").write_text(
+            "import errno, socket\n"
+            f"KNOWN = {addresses!r}\n"
+            "real = socket.getaddrinfo\n"
+            "def look_up(host, port, family=0, kind=0, protocol=0, flags=0):\n"
+            "    name = host.decode() if isinstance(host, bytes) else host\n"
+            "    found = []\n"
+            "    for each in KNOWN.get(name, [name]):\n"
+            "        if flags & socket.AI_NUMERICHOST and each != name: continue\n"
+            "        try: found += real(each, port, family, kind, protocol, socket.AI_NUMERICHOST)\n"
+            "        except socket.gaierror: pass\n"
+            "    if not found: raise socket.gaierror(socket.EAI_NONAME, 'Name or service not known')\n"
+            "    return found\n"
+            "socket.getaddrinfo = look_up\n"
+            "connect = socket.socket.connect\n"
+            "def connect_routed(self, address):\n"
+            f"    if address[0] == {unrouted!r}: raise OSError(errno.ENETUNREACH, 'Network is unreachable')\n"
+            "    return connect(self, address)\n"
+            "socket.socket.connect = connect_routed\n"
+        )
+        return {"PYTHONPATH": f"{tmp_path / 'site'}:{ROOT}"}
+
+    return give
+
+
+@pytest.fixture
 def whole_machine() -> Iterator[None]:
     """For a test that keeps all processors busy, a monitor with its probes: one such test at a time."""
     with open(Path(tempfile.gettempdir()) / f"fedcloud-probes-tests-{os.getuid()}.lock", "w") as lock:

@@ -173,20 +173,24 @@ class Exchange:
 
     def await_peer(self, descriptor: int, events: int, limit: Callable[[], float]) -> None:
         """Wait until the peer has done something. Raises: NoAnswer or OwnMachine when `limit` has no seconds left."""
+        if not self.await_any([descriptor], events, limit):
+            raise self.late()
+
+    def await_any(self, descriptors: list[int], events: int, limit: Callable[[], float]) -> list[int]:
+        """Those of several connections where the peer has done something; none when `limit` has no seconds left."""
         poller = select.poll()
-        poller.register(descriptor, events)
+        for each in descriptors:
+            poller.register(each, events)
         look = FIRST_LOOK_S
-        while True:
-            left = limit()
-            if left <= 0:
-                raise self.late()
+        while (left := limit()) > 0:
             asked = min(left, look)
             began = time.monotonic()
             ready = poller.poll(asked * 1000)
             self.count_wait(time.monotonic() - began, asked)
             if ready:
-                return
+                return [descriptor for descriptor, _ in ready]
             look = min(2 * look, LONGEST_LOOK_S)
+        return []
 
     def count_wait(self, took: float, asked: float) -> None:
         """Count one wait for the peer, or for its name: see `Waits.add`."""

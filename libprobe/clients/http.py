@@ -133,7 +133,8 @@ class HttpClient:
         self._idle: dict[Address, Connection] = {}
         self._next: Connection | None = None
         self.loading_s = 0.0
-        """Seconds within the first exchange that loading libraries and CAs took: no part of what the peer takes."""
+        """Seconds within the first exchange that loading libraries and CAs took, and for which addresses of a host that
+        did not answer were waited for: no part of what the peer takes."""
         self.clock_skew: float | None = None
         """Seconds by which the last peer's Date header was ahead of our clock."""
 
@@ -303,6 +304,7 @@ class HttpClient:
         self.loading_s += time.monotonic() - began if self._session is None else 0.0
         proxy = self._proxy_of(address) if self._proxy_from_environment else None
         plain = proxy.connect(exchange) if proxy else sockets.connect(exchange)
+        self.loading_s += plain.raced_s
         secured: Any = plain
         try:
             if context:

@@ -92,7 +92,8 @@ class LdapClient:
     """One connection to an LDAP server; nothing is sent before `connect`.
 
     references: where the searches so far would have had to go on; not followed.
-    loading_s:  seconds within `connect` that loading ldap3 took: no part of what the server takes.
+    loading_s:  seconds within `connect` that loading ldap3 took, and addresses of the host that did not answer: no part
+                of what the server takes.
     """
 
     def __init__(self, address: Address, deadline: Deadline, access: Access | None = None) -> None:
@@ -125,7 +126,7 @@ class LdapClient:
         from libprobe.clients import ldap_requests
 
         self._requests = ldap_requests
-        self.loading_s = time.monotonic() - began
+        self.loading_s = time.monotonic() - began + self._socket.raced_s
         if self.address.scheme == "ldaps":
             self._secure(str(self.address))
         elif self._access.start_tls:

@@ -8,14 +8,16 @@ what they wait is counted (see `Exchange.await_peer`). An operation that fails r
 from __future__ import annotations
 
 import errno
+import math
 import os
 import select
 import socket
 import time
+from itertools import zip_longest
 
 from libprobe import means
 from libprobe.clients.exchange import CONNECT, RESOLVE, SENDING, TLS, Exchange, NoRoute, no_means
-from libprobe.failures import Failure, NameUnknown, OwnMachine
+from libprobe.failures import Failure, NameUnknown, OwnMachine, Unreachable
 from libprobe.means import NO_MEANS
 from libprobe.text import duration
 
@@ -25,11 +27,19 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import Any
 
+    from libprobe.deadline import Deadline
+
     Address = tuple[int, tuple[Any, ...]]  # address family and socket address
 
-__all__ = ["DeadlineSocket", "NoRoute", "connect", "connect_first", "resolve", "secure", "tls_context"]
+__all__ = ["DeadlineSocket", "NoRoute", "connect", "connect_first", "resolve", "secure", "tls_context", "unanswered"]
 
 MAX_ADDRESSES = 8
+ATTEMPT_DELAY_S = 0.25
+"""How long an address has for itself before the next one is tried as well (RFC 8305 section 5)."""
+
+SILENT = frozenset({errno.EHOSTUNREACH, errno.EHOSTDOWN, errno.ETIMEDOUT})
+"""What the kernel says of an address that does not answer."""
+
 CONTROL_NAME = "goc.egi.eu"
 """A name of no site: where it gets no answer either, it is our resolver that does not answer."""
 
@@ -45,14 +55,16 @@ class DeadlineSocket(socket.socket):
     look:         seconds after which a wait without a result raises TimeoutError, for who looks in between; 0: never.
     address:      the numeric address that it is connected to.
     connect_time: seconds that the connection to this address took.
+    raced_s: seconds for which other addresses of the host had been waited for before it was tried.
     """
 
-    __slots__ = ("address", "connect_time", "exchange", "limit", "look")
+    __slots__ = ("address", "connect_time", "exchange", "limit", "look", "raced_s")
     exchange: Exchange
     limit: Callable[[], float]
     look: float
     address: str
     connect_time: float
+    raced_s: float
 
     def recv_into(self, *args: Any) -> int:
         count: int = self._done(super().recv_into, select.POLLIN, *args)
@@ -294,14 +306,16 @@ def _reason(error: Exception) -> str:
 
 
 def connect(exchange: Exchange, *, family: int = 0) -> DeadlineSocket:
-    """Connect to the first address of a host that answers, and keep the deadline from then on.
+    """Connect to the address of a host that answers first, and keep the deadline from then on.
 
-    Each address gets its share of the time that is left, so that one that stays mute does not use up
-    the others' time. Raises: NameUnknown, Refused, Unreachable, NoAnswer, OwnMachine; the sentence names the
-    address that failed last of those to which there is a way, and why.
+    They are raced (RFC 8305): the kinds of address take turns, the next one is tried as soon as one fails or has not
+    answered within ATTEMPT_DELAY_S, and the one that answered before in this run begins. Which ones did not is told by
+    `unanswered`. Raises: NameUnknown, Refused, Unreachable, NoAnswer, OwnMachine; the sentence names the address that
+    failed last of those to which there is a way, and why.
     """
     failures: list[Failure] = []
-    made = connect_first(exchange, resolve(exchange, family=family), failures)
+    addresses = resolve(exchange, family=family)
+    made = _race(exchange, _in_turn(addresses, _answered_before(exchange)), failures)
     if made is None:
         tried = [each for each in failures if not isinstance(each, NoRoute)] or failures
         raise tried[-1] if tried else exchange.late("no time left to connect")
@@ -309,58 +323,176 @@ def connect(exchange: Exchange, *, family: int = 0) -> DeadlineSocket:
 
 
 def connect_first(exchange: Exchange, addresses: list[Address], failures: list[Failure]) -> DeadlineSocket | None:
-    """Connect to the first of several addresses that answers; None if none does.
+    """Connect to the first of several addresses that answers, one after the other; None if none does.
 
+    Each address gets its share of the time that is left, so that one that stays mute does not use up the others' time.
     failures: gets what became of the addresses before it, one Refused, Unreachable, NoAnswer or NoRoute each.
     Raises: OwnMachine when this machine has no means to connect at all.
     """
     exchange.enter(CONNECT)
-    deadline = exchange.deadline
-    for index, (kind, address) in enumerate(addresses):
-        share = deadline.remaining() / (len(addresses) - index)
-        if share <= 0:
-            break
-        try:
-            return _connected(exchange, kind, address, share)
-        except Failure as failure:
-            if isinstance(failure, OwnMachine) and not isinstance(failure, NoRoute):
-                raise
-            failures.append(failure)
+    for index, each in enumerate(addresses):
+        until = time.monotonic() + exchange.deadline.remaining() / (len(addresses) - index)
+        if made := _race(exchange, [each], failures, until):
+            return made
     return None
 
 
-def _connected(exchange: Exchange, kind: int, address: tuple[Any, ...], share: float) -> DeadlineSocket:
-    host, port = exchange.host, exchange.port
-    numeric = str(address[0])
-    where = exchange.asked if numeric == host else f"{exchange.asked} ({numeric})"
+def unanswered(deadline: Deadline) -> list[str]:
+    """Which addresses, of hosts that answered by another one, have not answered a connection attempt of this run.
+
+    Called once, at its end: until then they have time. What they were waited for with is closed.
+    """
+    found = []
+    for (host, numeric), waiting in deadline.unanswered.items():
+        if waiting is None or _is_without_answer(waiting, numeric):
+            found.append(f"{f'[{numeric}]' if ':' in numeric else numeric} of {host} did not answer")
+        if waiting:
+            waiting.close()
+    deadline.unanswered.clear()
+    return found
+
+
+def _is_without_answer(waiting: socket.socket, numeric: str) -> bool:
+    poller = select.poll()
+    poller.register(waiting, select.POLLOUT)
+    if poller.poll(0) and waiting.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR) not in SILENT:
+        return False
+    return not _dead_gateway(waiting.family, numeric)  # where it is dead, that is not the host's
+
+
+def _answered_before(exchange: Exchange) -> str:
+    return exchange.deadline.answered.get((exchange.host, exchange.port), "")
+
+
+def _in_turn(addresses: list[Address], first: str) -> list[Address]:
+    """The addresses as RFC 8305 section 4 has them tried: of each kind one in turn, the resolver's order within each.
+
+    first: the one that begins, if it is among them.
+    """
+    begin = addresses[0][0] if addresses else 0
+    kinds = [each for each in addresses if each[0] == begin], [each for each in addresses if each[0] != begin]
+    turns = [each for pair in zip_longest(*kinds) for each in pair if each]
+    return sorted(turns, key=lambda each: str(each[1][0]) != first)
+
+
+def _race(
+    exchange: Exchange, addresses: list[Address], failures: list[Failure], until: float = math.inf
+) -> DeadlineSocket | None:
+    """Connect to the first of several addresses that answers; None if none does. until: as time.monotonic() has it.
+
+    failures: gets what became of the others. Raises: OwnMachine when this machine has no means to connect at all.
+    """
+    exchange.enter(CONNECT)
+    began: float | None = None
+    next_at = 0.0
+    untried = list(addresses)
+    running: dict[int, _Attempt] = {}
+    silent: list[str] = []
+
+    def left() -> float:
+        return min(exchange.deadline.remaining(), until - time.monotonic())
+
+    def left_alone() -> float:
+        return min(left(), next_at - time.monotonic()) if untried else left()
+
     try:
-        connection = DeadlineSocket(kind, socket.SOCK_STREAM)
-    except OSError as error:  # this machine knows no IPv6, or has no descriptor left
-        raise exchange.unconnected(error, where if error.errno not in NO_MEANS else f"{host} port {port}") from None
-    began = time.monotonic()
-    try:
-        connection.setblocking(False)
-        connection.exchange, connection.look = exchange, 0.0
-        try:
-            connection.connect(address)
-        except BlockingIOError:
+        while (untried or running) and left() > 0:
+            descriptor = -1
             try:
-                exchange.await_peer(connection.fileno(), select.POLLOUT, lambda: share - (time.monotonic() - began))
-            except Failure:
-                raise exchange.late_at(where, share, _dead_gateway(kind, numeric)) from None
-            number = connection.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
+                if untried and (not running or left_alone() <= 0):
+                    next_at = time.monotonic() + ATTEMPT_DELAY_S
+                    begun = _Attempt(exchange, *untried.pop(0))
+                    began = began or begun.began
+                    running[begun.connection.fileno()] = begun
+                for descriptor in exchange.await_any(list(running), select.POLLOUT, left_alone)[:1]:
+                    made = running[descriptor].made()
+                    made.raced_s = running[descriptor].began - (began or 0.0)
+                    _keep_winner(exchange, running, descriptor, silent)
+                    return made
+            except Failure as failure:
+                next_at = 0.0  # the next one need not wait
+                ended = running.pop(descriptor, None)
+                if ended and isinstance(failure, Unreachable):
+                    silent.append(ended.numeric)
+                _add_failure(failure, failures)
+        for attempt in running.values():
+            _add_failure(attempt.late(), failures)
+        return None
+    finally:
+        for attempt in running.values():
+            attempt.connection.close()
+
+
+def _add_failure(failure: Failure, failures: list[Failure]) -> None:
+    if isinstance(failure, OwnMachine) and not isinstance(failure, NoRoute):
+        raise failure
+    failures.append(failure)
+
+
+def _keep_winner(exchange: Exchange, running: dict[int, _Attempt], descriptor: int, silent: list[str]) -> None:
+    """Remember who answered, and who, though tried before, has not answered yet; that attempt goes on meanwhile."""
+    host, known = exchange.host, exchange.deadline.unanswered
+    winner = running.pop(descriptor)
+    exchange.deadline.answered[host, exchange.port] = winner.numeric
+    for numeric in silent:
+        known.setdefault((host, numeric), None)
+    for number, attempt in list(running.items()):
+        if attempt.began < winner.began and (host, attempt.numeric) not in known:
+            known[host, attempt.numeric] = running.pop(number).connection
+
+
+class _Attempt:
+    """A connection attempt to one address that is on its way. began: as time.monotonic() has it.
+
+    Raises: Refused, Unreachable, NoRoute, OwnMachine for one that ends as soon as it begins.
+    """
+
+    def __init__(self, exchange: Exchange, kind: int, address: tuple[Any, ...]) -> None:
+        self._exchange = exchange
+        self._kind = kind
+        self.numeric = str(address[0])
+        self._where = exchange.asked if self.numeric == exchange.host else f"{exchange.asked} ({self.numeric})"
+        self.began = time.monotonic()
+        try:
+            self.connection = DeadlineSocket(kind, socket.SOCK_STREAM)
+        except OSError as error:  # this machine knows no IPv6, or has no descriptor left
+            where = f"{exchange.host} port {exchange.port}" if error.errno in NO_MEANS else self._where
+            raise exchange.unconnected(error, where) from None
+        try:
+            self.connection.setblocking(False)
+            self.connection.connect(address)
+        except BlockingIOError:
+            pass
+        except OSError as error:
+            raise self._failed(error) from None
+        except BaseException:
+            self.connection.close()
+            raise
+
+    def made(self) -> DeadlineSocket:
+        """The connection, once the kernel has come to an end with it. Raises: as the class."""
+        made = self.connection
+        try:
+            number = made.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
             if number:
-                raise OSError(number, os.strerror(number)) from None
-        connection.connect_time = time.monotonic() - began
-        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-    except OSError as error:
-        connection.close()
-        gateway = _dead_gateway(kind, numeric) if error.errno == errno.EHOSTUNREACH else ""
-        raise exchange.unconnected(error, where, gateway) from None
-    except BaseException:
-        connection.close()
-        raise
-    connection.limit = exchange.deadline.remaining
-    connection.address = numeric
-    exchange.enter(SENDING)
-    return connection
+                raise OSError(number, os.strerror(number))
+            made.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        except OSError as error:
+            raise self._failed(error) from None
+        made.connect_time, made.raced_s = time.monotonic() - self.began, 0.0
+        made.exchange, made.look = self._exchange, 0.0
+        made.limit = self._exchange.deadline.remaining
+        made.address = self.numeric
+        self._exchange.enter(SENDING)
+        return made
+
+    def late(self) -> Failure:
+        """The time is up, and nobody has answered."""
+        self.connection.close()
+        waited = time.monotonic() - self.began
+        return self._exchange.late_at(self._where, waited, _dead_gateway(self._kind, self.numeric))
+
+    def _failed(self, error: OSError) -> Failure:
+        self.connection.close()
+        gateway = _dead_gateway(self._kind, self.numeric) if error.errno == errno.EHOSTUNREACH else ""
+        return self._exchange.unconnected(error, self._where, gateway)

@@ -63,7 +63,7 @@ class Session:
     context:         TLS settings, None for a plain connection.
     with_credential: whether they present a client certificate.
     version, server: as the broker named them; `server` is empty if it did not.
-    connect_time:    seconds from the first packet until the broker's CONNECTED.
+    connect_time:    seconds from the first packet to the address that answered until the broker's CONNECTED.
     """
 
     def __init__(
@@ -110,8 +110,8 @@ class Session:
         if withheld:
             raise withheld
         began = time.monotonic()
-        self._open()
-        opened = time.monotonic() - began
+        raced_s = self._open()
+        opened = time.monotonic() - began - raced_s
         # a library is loaded for it: once somebody is there to talk to, and while the clock stands still
         self._protocol = self._protocol_of("1.0")
         began = time.monotonic()
@@ -218,7 +218,8 @@ class Session:
 
     # ---- the connection
 
-    def _open(self) -> None:
+    def _open(self) -> float:
+        """Connect; returns the seconds for which addresses of the host were waited for that did not answer."""
         where = f"{self.host} port {self.port}"
         self._exchange = Exchange(where, self.host, self.port, self._deadline, has_credential=self._with_credential)
         plain = sockets.connect(self._exchange)
@@ -226,6 +227,7 @@ class Session:
         self._exchange.asked = self.name
         if self._context:
             self._socket = tls.secure(plain, self._context, self._exchange)
+        return plain.raced_s
 
     def _keep(self, deadline: Deadline) -> None:
         self._exchange.deadline = deadline

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import errno
+import os
 import socket
 import subprocess
 import sys
@@ -11,10 +12,10 @@ import pytest
 from libprobe.clients import sockets
 from libprobe.clients.exchange import Exchange
 from libprobe.deadline import Deadline
-from libprobe.failures import Failure, NameUnknown, OwnMachine, Refused
+from libprobe.failures import Failure, NameUnknown, NoAnswer, OwnMachine, Refused
 from tests.conftest import clean_environment
-from tests.federation.ports import free_port
-from tests.pace import AMPLE_S, Watch, seconds
+from tests.federation.ports import free_port, unanswered
+from tests.pace import AMPLE_S, Watch, excused, seconds
 
 
 def to(host: str, port: int, seconds: float) -> Exchange:
@@ -50,6 +51,111 @@ def test_every_address_of_a_name_is_tried(listener, monkeypatch):
     monkeypatch.setattr(sockets, "resolve", lambda *_, **__: addresses)
     with sockets.connect(to("two.example.org", port, AMPLE_S)) as connection:
         assert connection.getpeername()[0] == "127.0.0.1"
+
+
+# ---- several addresses
+
+
+@pytest.fixture
+def race(monkeypatch, listener):
+    """Connect to a name with these addresses, of which those above 127.0.0.9 do not answer."""
+    port = listener.getsockname()[1]
+
+    def connect(*addresses: str, deadline: Deadline | None = None, of_port: int = port):
+        found = [(socket.AF_INET6 if ":" in each else socket.AF_INET, (each, of_port)) for each in addresses]
+        monkeypatch.setattr(sockets, "resolve", lambda *_, **__: found)
+        exchange = Exchange("it", "two.example.org", of_port, deadline or Deadline(AMPLE_S))
+        return sockets.connect(exchange), exchange
+
+    with unanswered("127.0.0.10", port), unanswered("127.0.0.11", port):
+        yield connect
+
+
+def test_an_address_that_does_not_answer_is_overtaken_and_told(race, monkeypatch):
+    monkeypatch.setattr(sockets, "ATTEMPT_DELAY_S", 0.6)
+    connection, exchange = race("127.0.0.10", "127.0.0.11", "127.0.0.1")
+    with connection:
+        assert connection.address == "127.0.0.1"
+        assert connection.raced_s >= 1.2 > connection.connect_time or excused("the time of one connection")
+    assert exchange.waited >= 1.2
+    silent = list(exchange.deadline.unanswered.values())
+    assert sockets.unanswered(exchange.deadline) == [
+        "127.0.0.10 of two.example.org did not answer",
+        "127.0.0.11 of two.example.org did not answer",
+    ]
+    assert [each.fileno() for each in silent] == [-1, -1]
+    assert sockets.unanswered(exchange.deadline) == []
+
+
+def test_later_connections_of_the_run_begin_with_the_address_that_answered(race, monkeypatch):
+    first, exchange = race("127.0.0.10", "127.0.0.1")
+    monkeypatch.setattr(sockets, "ATTEMPT_DELAY_S", AMPLE_S)
+    within = exchange.deadline.before(1.0)
+    second, _ = race("127.0.0.10", "127.0.0.1", deadline=within)
+    with first, second:
+        assert (second.address, second.raced_s) == ("127.0.0.1", 0.0)
+    assert len(sockets.unanswered(within)) == 1
+
+
+def test_where_the_remembered_one_is_gone_the_others_are_tried(race):
+    first, exchange = race("127.0.0.1")
+    first.close()
+    exchange.deadline.answered["two.example.org", exchange.port] = "127.0.0.9"
+    second, _ = race("127.0.0.1", "127.0.0.9", deadline=exchange.deadline)
+    with second:
+        assert second.address == "127.0.0.1"
+    assert sockets.unanswered(exchange.deadline) == []
+
+
+def test_one_that_refuses_is_not_waited_for(race, monkeypatch):
+    monkeypatch.setattr(sockets, "ATTEMPT_DELAY_S", AMPLE_S)
+    connection, exchange = race("127.0.0.9", "127.0.0.1")
+    with connection:
+        assert connection.address == "127.0.0.1"
+    assert exchange.deadline.unanswered == {}
+
+
+def test_one_that_answers_late_is_not_told_as_dead(race, listener):
+    connection, exchange = race("127.0.0.1")
+    late = socket.socket()
+    late.connect(listener.getsockname())
+    exchange.deadline.unanswered["two.example.org", "192.0.2.1"] = late
+    assert sockets.unanswered(exchange.deadline) == []
+    assert late.fileno() == -1
+    connection.close()
+
+
+def test_where_no_address_answers_all_had_the_whole_time_and_nothing_stays_open(race):
+    before = len(os.listdir("/proc/self/fd"))
+    limit = seconds(1)
+    watch = Watch()
+    with pytest.raises(NoAnswer, match=r"^it \(127\.0\.0\.11\): no answer to the connection attempt within"):
+        race("127.0.0.10", "127.0.0.11", deadline=Deadline(limit))
+    watch.ended_within(limit + 1, not_before=limit)
+    assert len(os.listdir("/proc/self/fd")) == before
+
+
+def test_a_machine_that_may_not_connect_closes_what_is_on_its_way(race, monkeypatch):
+    before = len(os.listdir("/proc/self/fd"))
+    real = sockets.DeadlineSocket.connect
+
+    def forbidden(self, address):
+        if address[0] == "127.0.0.1":
+            raise PermissionError(errno.EPERM, "Operation not permitted")
+        real(self, address)
+
+    monkeypatch.setattr(sockets.DeadlineSocket, "connect", forbidden)
+    with pytest.raises(OwnMachine, match="this machine may not connect"):
+        race("127.0.0.10", "127.0.0.1")
+    assert len(os.listdir("/proc/self/fd")) == before
+
+
+def test_the_kinds_of_address_take_turns():
+    four, six = [(socket.AF_INET, (f"192.0.2.{n}", 1)) for n in (1, 2)], [(socket.AF_INET6, ("2001:db8::1", 1))]
+    third = (socket.AF_INET6, ("2001:db8::2", 1))
+    assert sockets._in_turn([*six, third, *four], "") == [six[0], four[0], third, four[1]]
+    assert sockets._in_turn([*four, *six], "192.0.2.2") == [four[1], four[0], six[0]]
+    assert sockets._in_turn([], "") == []
 
 
 def test_the_address_that_failed_is_named():

@@ -1,4 +1,4 @@
-"""A TCP port of loopback for a program that has to be told which one, or for nobody at all.
+"""A TCP port of loopback for a program that has to be told which one, or for nobody at all; and one that is mute.
 
 The system gives a socket without a port one of its ephemeral ports, and every client's connection too: a port that was
 free a moment ago can be another's by the time a program binds it. So these are taken from below the ephemeral ports.
@@ -6,8 +6,10 @@ free a moment ago can be another's by the time a program binds it. So these are 
 
 from __future__ import annotations
 
+import contextlib
 import random
 import socket
+from collections.abc import Iterator
 from pathlib import Path
 
 EPHEMERAL = Path("/proc/sys/net/ipv4/ip_local_port_range")
@@ -27,3 +29,18 @@ def free_port() -> int:
             except OSError:
                 continue
             return port
+
+
+@contextlib.contextmanager
+def unanswered(host: str, port: int = 0) -> Iterator[int]:
+    """A port, the one given or any, where connection attempts get no answer, as behind a firewall that drops them.
+
+    The queue of those that wait to be accepted is full.
+    """
+    with socket.create_server((host, port), backlog=0) as full, contextlib.ExitStack() as stack:
+        for _ in range(4):
+            waiting = stack.enter_context(socket.socket())
+            waiting.setblocking(False)
+            with contextlib.suppress(BlockingIOError):
+                waiting.connect(full.getsockname())
+        yield full.getsockname()[1]

@@ -12,14 +12,13 @@ import sys
 import threading
 from collections.abc import Callable, Iterator
 from datetime import timedelta
-from pathlib import Path
 
 import pytest
 
 from tests.conftest import ROOT, Report, clean_environment
 from tests.federation import gocdb as pi
 from tests.federation.authority import Credential
-from tests.federation.ports import free_port
+from tests.federation.ports import free_port, unanswered
 from tests.pace import Watch, seconds, timer_was_first
 
 PROBE = "check_endpoint_tcp"
@@ -41,37 +40,6 @@ def port(listener: socket.socket) -> int:
 @pytest.fixture
 def closed_port() -> int:
     return free_port()
-
-
-@pytest.fixture
-def names(tmp_path: Path):
-    """Give host names addresses, as the resolver would; returns the environment that makes a probe believe it."""
-
-    def give(*, unrouted: str = "", **addresses: list[str]) -> dict[str, str]:
-        (tmp_path / "site").mkdir()
-        (tmp_path / "site" / "sitecustomize.py").write_text(
-            "import errno, socket\n"
-            f"KNOWN = {addresses!r}\n"
-            "real = socket.getaddrinfo\n"
-            "def look_up(host, port, family=0, kind=0, protocol=0, flags=0):\n"
-            "    name = host.decode() if isinstance(host, bytes) else host\n"
-            "    found = []\n"
-            "    for each in KNOWN.get(name, [name]):\n"
-            "        if flags & socket.AI_NUMERICHOST and each != name: continue\n"
-            "        try: found += real(each, port, family, kind, protocol, socket.AI_NUMERICHOST)\n"
-            "        except socket.gaierror: pass\n"
-            "    if not found: raise socket.gaierror(socket.EAI_NONAME, 'Name or service not known')\n"
-            "    return found\n"
-            "socket.getaddrinfo = look_up\n"
-            "connect = socket.socket.connect\n"
-            "def connect_routed(self, address):\n"
-            f"    if address[0] == {unrouted!r}: raise OSError(errno.ENETUNREACH, 'Network is unreachable')\n"
-            "    return connect(self, address)\n"
-            "socket.socket.connect = connect_routed\n"
-        )
-        return {"PYTHONPATH": f"{tmp_path / 'site'}:{ROOT}"}
-
-    return give
 
 
 # ---- host and port
@@ -109,20 +77,14 @@ def test_a_name_that_does_not_resolve_is_critical(probe):
 
 
 def test_a_host_that_does_not_answer_is_critical_within_the_deadline(probe):
-    with socket.create_server(("127.0.0.1", 0), backlog=0) as full, contextlib.ExitStack() as stack:
-        address = full.getsockname()
-        for _ in range(4):  # a queue that is full: further connection attempts are not answered
-            waiting = stack.enter_context(socket.socket())
-            waiting.setblocking(False)
-            with contextlib.suppress(BlockingIOError):
-                waiting.connect(address)
+    with unanswered("127.0.0.1") as port:
         limit = seconds(1)
         watch = Watch()
-        report = probe(PROBE, "-H", "127.0.0.1", "-p", address[1], "-t", limit)
+        report = probe(PROBE, "-H", "127.0.0.1", "-p", port, "-t", limit)
     watch.ended_within(limit + 1.5)
     assert (report.code, report.err) == (2, "")
     assert re.fullmatch(
-        rf"Endpoint-TCP CRITICAL - 127\.0\.0\.1 port {address[1]}: "
+        rf"Endpoint-TCP CRITICAL - 127\.0\.0\.1 port {port}: "
         rf"no answer to the connection attempt within {SECONDS}",
         report.first,
     ) or timer_was_first(report.first), report.first
@@ -237,17 +199,7 @@ def test_when_no_address_accepts_all_are_named(probe, closed_port, names):
 
 
 def test_a_mute_address_leaves_time_for_the_others(probe, names):
-    with (
-        socket.create_server(("127.0.0.2", 0), backlog=0) as full,
-        socket.create_server(("127.0.0.1", full.getsockname()[1])),
-        contextlib.ExitStack() as stack,
-    ):
-        for _ in range(4):
-            waiting = stack.enter_context(socket.socket())
-            waiting.setblocking(False)
-            with contextlib.suppress(BlockingIOError):
-                waiting.connect(full.getsockname())
-        port = full.getsockname()[1]
+    with unanswered("127.0.0.2") as port, socket.create_server(("127.0.0.1", port)):
         environment = names(cloud=["127.0.0.2", "127.0.0.1"])
         report = probe(PROBE, "-H", "cloud", "-p", port, "-t", seconds(5), **environment)
     assert report.code == 1
