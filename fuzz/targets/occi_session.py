@@ -172,7 +172,7 @@ def _peer(answers: Iterator[bytes]) -> Iterator[_Clock]:
             theirs.shutdown(socket.SHUT_WR)
         made = sockets.DeadlineSocket(fileno=ours.detach())
         made.setblocking(False)
-        made.exchange, made.limit, made.look = exchange, lambda: 1.0, 0.0
+        made.exchange, made.limit, made.look, made.raced_s = exchange, lambda: 1.0, 0.0, 0.0
         exchange.enter(SENDING)
         return made
 
