@@ -133,7 +133,7 @@ class ComputeLifeCycle(Check):
         self._journal.attend(self.endpoint.base, self._access.identity)
         with self._work.enforced(), self._occi.until(self._work):
             model = self.announced()
-            self._is_ooi = self._occi.server.startswith("ooi/") or model.find(occi.FLOATING_IP_POOL) is not None
+            self._is_ooi = is_ooi(model, self._occi.server)
             self._remove_leftovers()
         try:
             categories, attributes = self._prepare(model)
@@ -637,6 +637,18 @@ def context(model: occi.Model, wanted: Wanted, server: str) -> Iterator[tuple[st
         if "pyssf" in server.lower():
             attributes["org.openstack.credentials.publickey.name"] = f"egi-sam-{int(time.time() * 1000):x}"
         yield mixin, attributes
+
+
+def is_ooi(model: occi.Model, server: str) -> bool:
+    """Whether a cloud is ooi's: by its Server header, or behind a proxy that hides that by what only ooi announces.
+
+    OCCI 1.2's action to save a VM, which occi-os does not know, with the image templates that it has in common with it.
+    """
+    if server.startswith("ooi/"):
+        return True
+    return model.find(occi.COMPUTE_ACTION + "save") is not None and any(
+        mixin.scheme == occi.OPENSTACK_IMAGES for mixin in model.mixins
+    )
 
 
 MAX_SIZE_NAME = 200

@@ -42,8 +42,8 @@ USER_DATA_1_2 = "http://schemas.ogf.org/occi/infrastructure/compute#user_data"
 SSH_KEY_1_2 = "http://schemas.ogf.org/occi/infrastructure/credentials#ssh_key"
 """Their OCCI 1.2 names (GFD.224); ooi 1.2.0 advertises them and ignores what they bring."""
 
-FLOATING_IP_POOL = "http://schemas.openstack.org/network#floatingippool"
-"""A mixin that ooi announces whatever the cloud has."""
+OPENSTACK_IMAGES = "http://schemas.openstack.org/template/os#"
+"""The scheme of the image templates of occi-os and ooi."""
 
 TITLE, SUMMARY, ID = "occi.core.title", "occi.core.summary", "occi.core.id"
 HOSTNAME, STATE = "occi.compute.hostname", "occi.compute.state"

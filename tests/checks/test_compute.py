@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import time
 from itertools import pairwise
@@ -15,11 +16,13 @@ from libprobe.checks.compute import ComputeLifeCycle, Wanted, smallest
 from libprobe.clients.occi import Refusal, ServerError
 from libprobe.deadline import Deadline
 from libprobe.failures import EndpointFailure
-from libprobe.formats.occi import COMPUTE, Category, Entity, Model
+from libprobe.formats.occi import COMPUTE, Category, Entity, Model, read_model_json
 from libprobe.settings import Settings
 from libprobe.state.files import StateDirectory
 from libprobe.state.journal import UNSEEN_GRACE_S, UNSEEN_LOOKS, Journal
 from libprobe.topology import find_occi
+from tests.federation.occi import DIALECTS
+from tests.federation.occi.renderings import Style, Writer
 
 
 @pytest.fixture
@@ -156,6 +159,16 @@ def test_a_vm_that_our_question_suspended_is_started_again(life, monkeypatch):
     assert life._await_active(entry).state == "active"
     assert [action for action, _ in cloud.asked] == ["suspend", "start", "start"]
     assert life._notes[-1].endswith("was suspended by that and started again")
+
+
+@pytest.mark.parametrize("name", sorted(DIALECTS))
+def test_ooi_is_known_by_what_it_announces_as_well(name):
+    """A proxy may say what it is itself in the Server header."""
+    dialect = DIALECTS[name]()
+    categories = dialect.categories(dialect.default_templates)
+    model = read_model_json(json.dumps(Writer(Style(), str).model_json(categories)).encode())
+    assert compute.is_ooi(model, "nginx") == (name == "ooi")
+    assert compute.is_ooi(Model(), dialect.server) == (name == "ooi")
 
 
 def test_each_look_in_vain_for_a_left_over_is_counted_and_so_many_are_enough(life, monkeypatch):
