@@ -287,7 +287,7 @@ def test_a_vm_that_is_still_built_on_ooi_is_late_and_no_more(monitor):
     report = look(monitor, "ooi", "-t", seconds(8), "-v")
     assert report.code == 1
     assert re.fullmatch(r"OCCI-VM WARNING - \S+: VM still inactive after [\d.]+ s, given up", report.first)
-    assert actions(site) == ["suspend"]
+    assert actions(site) in (["suspend"], ["suspend", "suspend"])  # twice where -t had to grow beyond 20 s
     assert re.search(r"asked after [\d.]+ s what inactive means: Cannot 'suspend' .* in vm_state building", report.out)
 
 
