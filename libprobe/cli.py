@@ -468,8 +468,8 @@ def occi(parser: argparse.ArgumentParser, *, context: bool = True) -> None:
     """
     group = parser.add_argument_group("virtual machine")
     group.add_argument("--endpoint", metavar="URL", type=_word, help="endpoint URL without templates, as NCG passes it")
-    group.add_argument("--image", metavar="OS_TPL", type=_word, help="image template: term, full identifier or title")
-    group.add_argument("--resource", metavar="RESOURCE_TPL", type=_word, help="size template, likewise")
+    group.add_argument("--image", metavar="OS_TPL", type=_words, help="image template: term, full identifier or title")
+    group.add_argument("--resource", metavar="RESOURCE_TPL", type=_words, help="size template, likewise")
     if context:
         group.add_argument("--user-data", metavar="FILE", help="contextualisation data to hand over")
         group.add_argument("--public-key", metavar="FILE", help="SSH public key to hand over")
@@ -698,8 +698,15 @@ def whole_number(text: str, most: int, what: str = "") -> int:
 
 def _word(text: str) -> str:
     """A value that is not empty and has no blanks or control characters: NCG passes values unquoted."""
+    if any(character.isspace() for character in text.strip()):
+        raise argparse.ArgumentTypeError(f"{text!r} is empty or has blanks or control characters in it")
+    return _words(text)
+
+
+def _words(text: str) -> str:
+    """A value that is not empty and may have blanks within, as the title of an image has, but no control characters."""
     word = text.strip()
-    if not word or not word.isprintable() or any(character.isspace() for character in word):
+    if not word or not word.isprintable():
         raise argparse.ArgumentTypeError(f"{text!r} is empty or has blanks or control characters in it")
     if "://" not in word and redact.is_login(word):
         raise argparse.ArgumentTypeError(

@@ -53,11 +53,13 @@ class Failure(Exception):
     remedy:   what the reader can do about it, if that is known; shown after the sentence.
     exchange: the exchange that failed, None where it is about no single one.
     tried:    what was tried and refused before it is told, a sentence each, shown with -v.
+    pause_s:  how long the peer asks us to wait before we ask again.
     """
 
     status = UNKNOWN
     tried: tuple[str, ...] = ()
     exchange: Course | None = None
+    pause_s: float = 0.0
 
     def __init__(self, sentence: str, *, remedy: str = "") -> None:
         super().__init__(sentence)

@@ -429,7 +429,7 @@ class ComputeLifeCycle(Check):
                 trouble_since = polled if trouble_since is None else trouble_since
                 if now - trouble_since >= PATIENCE_S:
                     raise trouble
-                pause = max(pause, 1.0)
+                pause = max(pause, 1.0, trouble.pause_s)
             elif entity:
                 trouble_since = None
                 self._expect_ours(entity, entry)

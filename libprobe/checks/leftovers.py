@@ -117,7 +117,7 @@ class Remover:
         return names(self._seen(path) or NOTHING)
 
     def delete(self, path: str, title: str, until: Deadline) -> bool:
-        """Delete and see it gone; refusals are tried again. Returns whether it was there.
+        """Delete and see it gone; refusals are tried again, when the server wants it. Returns whether it was there.
 
         Raises: Failure when it is still there at the end.
         """
@@ -125,6 +125,7 @@ class Remover:
         accepted = False
         began = time.monotonic()
         while True:
+            asked_pause = 0.0
             try:
                 if not accepted:
                     if not self._occi.delete(path):
@@ -136,10 +137,11 @@ class Remover:
             except BadData:
                 raise
             except EndpointFailure as error:
+                asked_pause = error.pause_s
                 if not (refusal and isinstance(error, NoAnswer) and until.passed()):
                     refusal = error  # else the last try was only cut off: the refusal before it is the reason
             passed = time.monotonic() - began
-            pause = pause_after(passed)
+            pause = max(pause_after(passed), asked_pause)
             if until.remaining() <= pause:
                 break
             until.sleep(pause)

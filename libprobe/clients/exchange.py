@@ -352,9 +352,10 @@ def how_ended(error: BaseException) -> str:
     """
     import ssl
 
-    if isinstance(error, (ConnectionResetError, ConnectionAbortedError, BrokenPipeError)):
+    if isinstance(error, (ConnectionResetError, ConnectionAbortedError)):
         return "reset"
-    if isinstance(error, (ssl.SSLEOFError, ssl.SSLZeroReturnError, ssl.SSLSyscallError)):
+    # Linux says EPIPE where the peer had ended its side in order before it reset what we wrote since (tcp_reset)
+    if isinstance(error, (BrokenPipeError, ssl.SSLEOFError, ssl.SSLZeroReturnError, ssl.SSLSyscallError)):
         return "closed"
     # an error that was made in Python, as for a revoked certificate, has no reason
     reason = getattr(error, "reason", None) if isinstance(error, ssl.SSLError) else None

@@ -11,6 +11,7 @@ finds the endpoint closed, or its own credential expired, does not need it.
 
 from __future__ import annotations
 
+import re
 import sys
 import time
 from contextlib import contextmanager
@@ -21,6 +22,7 @@ from libprobe.clients import sockets, tls
 from libprobe.clients.exchange import Exchange
 from libprobe.failures import BadData, NoAnswer, OwnMachine, ProtocolFailure, Rejected
 from libprobe.formats.address import Address, joined, read_http_url
+from libprobe.formats.excerpt import excerpt
 from libprobe.text import duration, number_of
 
 TYPE_CHECKING = False
@@ -46,6 +48,12 @@ counts, and the time belongs to what is asked next, often of somebody else."""
 MAX_LINE = 1 << 20
 MAX_REDIRECTS = 3
 CHUNK = 16 << 10
+
+MAX_TITLE_AT = 8192
+"""How far into a web page its title is looked for."""
+
+_PAGE = re.compile(r"\s{0,400}(?:<\?xml[^>]{0,200}\?>\s{0,100})?<(?:!doctype html|html)", re.IGNORECASE)
+_TITLE = re.compile(r"<(?:title|h1)[^<>]{0,200}>([^<]{0,400})", re.IGNORECASE)
 
 _SECRET_HEADERS = frozenset({"x-auth-token", "x-subject-token", "authorization", "cookie", "set-cookie"})
 
@@ -78,11 +86,30 @@ class Head:
         return (self.header("Content-Type") or "").partition(";")[0].strip().lower()
 
     @property
+    def pause_s(self) -> float:
+        """The seconds that a Retry-After header asks us to wait, from now; 0 without one."""
+        said = (self.header("Retry-After") or "").strip()
+        return max(0.0, float(said[:9]) if said.isascii() and said.isdigit() else _seconds_from_now(said) or 0.0)
+
+    @property
     def wanted_pause(self) -> str:
         """What a Retry-After header asks for, as the end of a sentence: `; asks to wait 120 s`; empty without one."""
-        said = (self.header("Retry-After") or "").strip()
-        seconds = float(said[:9]) if said.isascii() and said.isdigit() else _seconds_from_now(said) or 0.0
-        return f"; asks to wait {duration(seconds)}" if seconds > 0 else ""
+        return f"; asks to wait {duration(self.pause_s)}" if self.pause_s > 0 else ""
+
+    @property
+    def leads_to(self) -> str:
+        """Where a redirect leads, for a sentence; empty for what is none.
+
+        Without its query, in which a login keeps what belongs to one session.
+        """
+        target = (self.header("Location") or "").strip()
+        if not 300 <= self.status < 400 or not target:
+            return ""
+        try:
+            shown = without_query(target) if "://" in target else re.split("[?#]", target, maxsplit=1)[0]
+            return excerpt(shown, 120)
+        except ValueError:
+            return "something that is no URL"
 
 
 class Response(Head):
@@ -97,6 +124,28 @@ class Response(Head):
         """The body as UTF-8; bytes that are not become U+FFFD."""
         return self.body.decode("utf-8", "replace")
 
+    @property
+    def page(self) -> str:
+        """What to call an answer that is a web page, as of a login: `the page "Sign in"`; empty for any other."""
+        return web_page(self.media_type, self.text[: MAX_TITLE_AT * 2])
+
+    def outcome(self, doing: str) -> str:
+        """What became of a request that was not granted: `refused to create a VM (403: you may not)`.
+
+        doing: what it was to do. With the server's own words, and what it asks for in its headers. Only what is
+        refused is called so: a server that is out of order, or sends us elsewhere, refuses nothing.
+        """
+        from libprobe.formats.occi import error_text
+
+        if self.status < 300 and self.page:
+            return f"answered {self.status} with {self.page} when asked to {doing}"
+        said = error_text(self.text, self.media_type, self.headers)
+        said = re.sub(rf"^{self.status}\b[\s:.-]*", "", said)  # as in the title of an error page
+        how = "did not" if self.status < 400 else "refused to" if self.status < 500 else "failed to"
+        target = f"; redirects to {self.leads_to}" if self.leads_to else ""
+        why = f"{self.status}{': ' + said if said else ''}{target}{self.wanted_pause}"
+        return f"{how} {doing} ({why})"
+
     def json(self) -> Any:
         """The body as JSON. Raises: BadData."""
         import json
@@ -104,6 +153,8 @@ class Response(Head):
         try:
             return json.loads(self.body)
         except (ValueError, RecursionError):
+            if self.page:
+                raise BadData(f"{self.asked}: answered {self.status} with {self.page} instead of JSON") from None
             raise BadData(f"{self.asked}: answered {self.status} with what is not JSON: {self.text[:80]!r}") from None
 
 
@@ -449,6 +500,20 @@ class Stream(Head):
         if connection:
             self._exchange.deadline.waits.has_read()
             connection.close()
+
+
+def web_page(media_type: str, text: str) -> str:
+    """What to call a web page: `the page "Sign in"`, or `a page without a title`; empty for what is none.
+
+    text: how it begins. Servers label what they send badly, so what it begins with counts as well.
+    """
+    if not _PAGE.match(text) and not ("html" in media_type and text.lstrip()[:1] == "<"):
+        return ""
+    found = _TITLE.search(text[:MAX_TITLE_AT])
+    from html import unescape
+
+    title = excerpt(unescape(found[1]), 80) if found else ""
+    return f'the page "{title}"' if title else "a page without a title"
 
 
 def _seconds_from_now(date: str) -> float | None:

@@ -27,11 +27,9 @@ from libprobe.failures import (
     OwnCredential,
     Rejected,
 )
-from libprobe.formats import occi
 from libprobe.formats.access_token import read_claims
 from libprobe.formats.address import Address, authority_of, read_http_url
 from libprobe.formats.challenges import bearer_error
-from libprobe.formats.excerpt import excerpt
 from libprobe.records import Record
 from libprobe.text import MAX_COMPARED_CHARS, similar
 
@@ -369,14 +367,14 @@ class Keystone:
 
     def _refused(self, answer: Response, doing: str) -> Failure:
         if answer.is_good:
+            if answer.page:
+                return EndpointFailure(f"{answer.asked}: {answer.outcome(doing)}")
             return BadData(f"{answer.asked}: answered {answer.status} without an X-Subject-Token")
-        target = answer.header("Location")
-        if 300 <= answer.status < 400 and target:
-            there = excerpt(target.partition("?")[0], 120)
-            return EndpointFailure(f"{answer.asked}: redirects to {there} instead of answering ({answer.status})")
-        said = occi.error_text(answer.text, answer.media_type)
-        why = f"{answer.status}{': ' + said if said else ''}{answer.wanted_pause}"
-        sentence = f"{answer.asked}: refused to {doing} ({why})"
+        if answer.leads_to:
+            return EndpointFailure(
+                f"{answer.asked}: redirects to {answer.leads_to} instead of answering ({answer.status})"
+            )
+        sentence = f"{answer.asked}: {answer.outcome(doing)}"
         if _is_of_no_method(answer):
             return _NotOffered(sentence)
         if answer.status == 400:  # of keystone-voms, for a proxy without attributes, or without its chain

@@ -28,7 +28,7 @@ from libprobe.formats.challenges import keystones
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
     from contextlib import AbstractContextManager
 
     from libprobe.clients.http import Head, HttpClient, Response, Stream
@@ -37,6 +37,9 @@ if TYPE_CHECKING:
 
 MAX_MODEL = 32 << 20
 MAX_KEYSTONES = 4
+MAX_NOTED_LINES, MAX_NOTED_CHARS = 40, 400
+"""Of an answer that turns out to be a web page."""
+
 CREATED = (200, 201, 202, 204)
 NEVER_CREATED = frozenset({400, 401, 403, 404, 405, 406, 409, 411, 413, 415, 422, 429, 501})
 """Statuses after which nothing was created; after any other failure something may have been."""
@@ -255,13 +258,21 @@ class OcciClient:
                 raise first or failure from None
 
     def _read_model(self, answer: Stream) -> occi.Model:
+        beginning: list[str] = []
         try:
             if answer.media_type == occi.OCCI_JSON or answer.media_type == "application/json":
                 return occi.read_model_json(answer.read(MAX_MODEL))
             if answer.media_type == occi.TEXT_OCCI:  # where text/plain was wanted, and is not what came
                 return occi.read_model_headers(answer.headers)
-            return occi.read_model(answer.lines(MAX_MODEL))
+            return occi.read_model(_noted(answer.lines(MAX_MODEL), beginning))
         except BadData as error:
+            from libprobe.clients.http import web_page
+
+            page = web_page(answer.media_type, "\n".join(beginning))
+            if page:
+                raise ProtocolFailure(
+                    f"{answer.asked}: answered {answer.status} with {page} when asked to tell what it offers"
+                ) from None
             if error.sentence.startswith(answer.asked):
                 raise
             raise BadData(f"{answer.asked}: {error.sentence}") from None
@@ -290,6 +301,9 @@ class OcciClient:
             if not named or attempt == 2:
                 break
             self._login(named[:MAX_KEYSTONES])
+        if answer.status < 300 and answer.page:
+            doing = {"POST": "create a VM", "DELETE": "delete the VM"}.get(method, "tell of VMs")
+            raise ProtocolFailure(f"{answer.asked}: {answer.outcome(doing)}")
         return answer
 
     def _keystones(self, answer: Head) -> list[str]:
@@ -342,9 +356,13 @@ class OcciClient:
 
     def _refused(self, answer: Response, doing: str) -> Failure:
         """A refusal with the cloud's own words, and whose fault it is."""
+        failure = self._refusal(answer, doing)
+        failure.pause_s = answer.pause_s
+        return failure
+
+    def _refusal(self, answer: Response, doing: str) -> Failure:
         said = occi.error_text(answer.text, answer.media_type, answer.headers)
-        why = f"{answer.status}{': ' + said if said else ''}{answer.wanted_pause}"
-        sentence = f"{answer.asked}: refused to {doing} ({why})"
+        sentence = f"{answer.asked}: {answer.outcome(doing)}"
         if answer.status == 401 and not self._token and self._http.credential is None:
             return OwnCredential(
                 f"{answer.asked}: wants a login and we have none ({answer.status})",
@@ -358,7 +376,7 @@ class OcciClient:
             credential = self._http.credential
             return credential.doubted(refusal, self._wish.vo) if credential and not self._token else refusal
         if answer.status >= 500:
-            return ServerError(sentence.replace("refused to", "failed to", 1), answer.status, said)
+            return ServerError(sentence, answer.status, said)
         if answer.status == 404:
             return Refusal(f"{answer.asked}: not found (404); is {self.base} the OCCI endpoint?", answer.status)
         return Refusal(sentence, answer.status, said)
@@ -376,6 +394,14 @@ def _whole(answer: Stream) -> Response:
     from libprobe.clients.http import MAX_ERROR_BODY, Response
 
     return Response(answer, answer.read(MAX_ERROR_BODY, truncate=True))
+
+
+def _noted(lines: Iterable[str], beginning: list[str]) -> Iterator[str]:
+    """The lines; the first of them are kept as well."""
+    for line in lines:
+        if len(beginning) < MAX_NOTED_LINES:
+            beginning.append(line[:MAX_NOTED_CHARS])
+        yield line
 
 
 def names(entity: occi.Entity) -> tuple[str, ...]:

@@ -21,8 +21,6 @@ MAX_ANSWER = 256 << 10
 _OF_OURS = re.compile(r"Privilege|UserNotExists|UserExtSource|NotRegistered|MemberNotExists")
 """Names of exceptions that mean: the certificate is none of a registered user's."""
 
-_TITLE = re.compile(rb"<title[^>]{0,100}>([^<]{1,200})", re.IGNORECASE)
-
 
 def rpc_url(base: str) -> str:
     """The URL of the status, from the base of a Perun, of its RPC, or of the method itself; no query.
@@ -53,8 +51,10 @@ def read_status(http: HttpClient, url: str, identity: str) -> Status:
     if 300 <= answer.status < 400:
         target = re.split(r"[?#]", answer.header("Location") or "nowhere", maxsplit=1)[0]
         raise Rejected(f"{answer.asked}: not logged in: redirects to {excerpt(target, 120)} ({answer.status})")
-    if _is_page(answer):
-        raise _explained_page(answer)
+    if answer.page:
+        if answer.status >= 400:
+            raise _refused(answer, answer.page)
+        raise Rejected(f"{answer.asked}: not logged in: answered {answer.status} with {answer.page} instead of JSON")
     try:
         read = read_answer(answer.body)
     except BadData as error:
@@ -66,19 +66,6 @@ def read_status(http: HttpClient, url: str, identity: str) -> Status:
     if answer.status != 200:
         raise ProtocolFailure(f"{answer.asked}: answered {answer.status} {answer.reason}, though with a good status")
     return read
-
-
-def _is_page(answer: Response) -> bool:
-    beginning = answer.body[:400].lstrip().lower()
-    return answer.media_type == "text/html" or beginning.startswith((b"<!doctype html", b"<html"))
-
-
-def _explained_page(answer: Response) -> EndpointFailure:
-    title = _TITLE.search(answer.body[:8192])
-    said = excerpt(title[1] if title else answer.body, 80)
-    if answer.status >= 400:
-        return _refused(answer, said)
-    return Rejected(f'{answer.asked}: not logged in: answered {answer.status} with the page "{said}" instead of JSON')
 
 
 def _refused(answer: Response, said: str) -> EndpointFailure:

@@ -215,7 +215,7 @@ def read_model(lines: Iterable[str]) -> Model:
         last = found[1]
         for value in occi_text.categories(last):
             builder.add_text(value)
-    if not last:
+    if not last or not len(builder.model):
         raise BadData(f"no category in the answer of the query interface but {_quoted(came)}")
     if last.count('"') % 2 and not last.endswith(('"', '";')):
         raise BadData(f"the answer of the query interface breaks off in the middle of a category: {_quoted(last)}")

@@ -201,7 +201,7 @@ def _checked(args: argparse.Namespace, scope: Scope, deadline: Deadline) -> tupl
         http.close()
     notes += more
     vo = args.vo or args.settings.get("credentials", "vo")
-    jobs, more = plan.jobs(endpoints, outages, metrics, _probes(args), vo=vo, cert=args.cert)
+    jobs, more = plan.jobs(endpoints, outages, metrics, _probes(args), vo=vo, cert=args.cert, verbose=args.verbose)
     if not args.metric:  # with a choice of metrics it is no news that others have none
         notes += more
     before = history.History({})

@@ -44,10 +44,12 @@ def jobs(
     *,
     vo: str,
     cert: str,
+    verbose: int = 0,
 ) -> tuple[list[Job], list[str]]:
     """A job for each metric of each endpoint, and notes on endpoints for which there is no metric.
 
     probes: directory of the executables; what is not there is taken from where its definition says.
+    verbose: how often -v is passed on to those.
     """
     planned: list[Job] = []
     without: dict[str, int] = {}
@@ -57,7 +59,7 @@ def jobs(
         asked = [each for each in metrics if _applies(each, endpoint)]
         if not asked:
             without[endpoint.service_type] = without.get(endpoint.service_type, 0) + 1
-        planned += [_job(metric, endpoint, silence, probes, vo, cert) for metric in asked]
+        planned += [_job(metric, endpoint, silence, probes, vo, cert, verbose) for metric in asked]
     notes = [f"no metric for {number_of(count, 'endpoint')} of the type {name}" for name, count in without.items()]
     return planned, notes
 
@@ -71,11 +73,15 @@ def _applies(metric: Metric, endpoint: ServiceEndpoint) -> bool:
     )
 
 
-def _job(metric: Metric, endpoint: ServiceEndpoint, silence: Silence | None, probes: str, vo: str, cert: str) -> Job:
+def _job(
+    metric: Metric, endpoint: ServiceEndpoint, silence: Silence | None, probes: str, vo: str, cert: str, verbose: int
+) -> Job:
     argv, problem, remedy = [], "", ""
     beside = os.path.isfile(os.path.join(probes, metric.probe))
     try:
         argv = catalogue.command(metric, endpoint, probes if beside else "", vo=vo, cert=cert)
+        if beside and verbose:
+            argv.append(f"-{'v' * verbose}")
     except BadData as error:
         problem = f"{endpoint.hostname}: unusable registration in the GOCDB: {error.sentence}"
         remedy = f"correct it at {endpoint.portal_url}" if endpoint.portal_url else "correct it in the GOCDB"

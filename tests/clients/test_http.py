@@ -8,6 +8,7 @@ import os
 import re
 import socket
 import struct
+import threading
 import weakref
 
 import pytest
@@ -443,3 +444,21 @@ def test_retry_after_is_told_where_it_asks_for_a_pause(header, says):
     pause = Head("GET x", 429, "Too Many Requests", [("retry-after", header)]).wanted_pause
     assert pause.startswith(says)
     assert bool(pause) == bool(says)
+
+
+def test_a_peer_that_ends_in_order_while_we_send_is_not_said_to_have_reset(tmp_path) -> None:
+    """Once it has closed its side, Linux calls the reset that our next bytes meet a broken pipe."""
+
+    def end(listener: socket.socket) -> None:
+        connection, _ = listener.accept()
+        connection.shutdown(socket.SHUT_WR)
+        connection.recv(1)
+        connection.close()  # with bytes that it has not read
+
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        thread = threading.Thread(target=end, args=(listener,))
+        thread.start()
+        url = f"http://127.0.0.1:{listener.getsockname()[1]}/x"
+        with pytest.raises(ProtocolFailure, match="connection closed before an answer"):
+            HttpClient(Deadline(AMPLE_S)).request("POST", url, body=b"x" * (32 << 20))
+        thread.join()

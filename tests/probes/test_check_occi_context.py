@@ -303,7 +303,7 @@ WIRE = [
     ("garbage", {}, r"answered with what is not HTTP: .*"),
     ("close-body", {}, r"connection closed within its answer"),
     ("endless-body", {}, r"the answer .*"),
-    ("html", {}, r"no category in the answer of the query interface but .*"),
+    ("html", {}, r'answered 200 with the page "Sign in" when asked to tell what it offers'),
     ("status", {"code": 404}, r"not found \(404\); is .* the OCCI endpoint\?"),
     ("status", {"code": 503, "body": "maintenance"}, r"failed to answer the query interface \(503: maintenance\)"),
     ("status", {"code": 401}, r"refused to let us in \(401.*\)"),

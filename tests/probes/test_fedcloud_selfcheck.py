@@ -28,13 +28,15 @@ TYPE = "egi.Perun"
 METRIC = "org.example.Stub"
 
 STUB = r"""#!/bin/sh
+said=
 while [ $# -gt 0 ]; do
-    case $1 in -u) url=$2 ;; -H) host=$2 ;; esac
+    case $1 in -u) url=$2 ;; -H) host=$2 ;; -v*) said="asked with $1" ;; esac
     shift
 done
 log=${0%/*}/log
 case ${url##*/} in
 ok) echo "STUB OK - $host is fine | time=0.25s;1;2;0 users=3"; echo "a detail"; exit 0 ;;
+verbose) echo "STUB OK - fine"; echo "$said"; exit 0 ;;
 warning) echo "STUB WARNING - $host is slow (limit 1)"; exit 1 ;;
 critical) echo "STUB CRITICAL - $host refused (restart the service)"; exit 2 ;;
 unknown) echo "STUB UNKNOWN - no proxy (make one)"; exit 3 ;;
@@ -365,6 +367,13 @@ def test_endpoints_without_a_metric_are_noted_and_nothing_at_all_is_unknown(site
         "no metric for 1 endpoint of the type org.openstack.nova",
         "there is nothing to run: no metric fits",
     ]
+
+
+@pytest.mark.parametrize(("given", "said"), [(["-v"], "asked with -v"), (["-vv"], "asked with -vv"), ([], "")])
+def test_what_is_to_be_said_is_asked_of_the_probes_too(site, given, said):
+    site.has("verbose")
+    [result] = site.json(*given)["results"]
+    assert result["details"] == ([said] if said else [])
 
 
 def test_a_gocdb_that_pages_is_read_to_its_end(site):

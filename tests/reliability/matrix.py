@@ -210,7 +210,8 @@ SAYS: dict[str, str] = {
     "redirect to file:": r"redirects to file:///etc/passwd",
     "redirect to http: on loopback": r"redirects to http://localhost:\d+/",
     **HTTP_ERROR,
-    "login page": r"(no category in the answer .* but \"\[!DOCTYPE html\]\"|neither a table of sites|nor JSON at all"
+    "login page": r"(answered 200 with the page \"Sign in\" when asked to tell what it offers|neither a table of sites"
+    r"|nor JSON at all"
     r"|an HTML page instead of results|not logged in: answered 200 with the page \"Sign in\")",
     "wrong charset": r"(no category in the answer|neither a table of sites|nor JSON at all)",
     "empty document": r"(answered (with )?nothing|is empty|but nothing)",
