@@ -174,8 +174,8 @@ def offered(model: Model, need: Need) -> list[str]:
 def context_forms(model: Model, names: Sequence[str]) -> dict[str, str | None]:
     """Which mixin to hand each of USER_DATA and PUBLIC_KEY over by, None for one that is not offered.
 
-    All in one form, if one has all: ooi answers 409 when the forms are mixed. The OCCI 1.1 form first: ooi
-    1.2.0 advertises the 1.2 one and loses what it brings.
+    All in one form, if one has all, and never one thing in both, which ooi refuses (409). The OCCI 1.1 form first:
+    ooi 1.2.0 advertises the 1.2 one and loses what it brings.
     """
     choices = {name: offered(model, next(need for need in PROFILE if need.name == name)) for name in names}
     for version in ("OCCI 1.1", "OCCI 1.2"):

@@ -113,6 +113,9 @@ OCCI: dict[str, Fault] = {
     "template-gone": Fault(
         "The template, or any other mixin, with this `term` or identifier is not offered any more.", {"term": None}
     ),
+    "no-storage": Fault(
+        "The cloud has no volume service: its collection is answered with 500, as by ooi without cinder."
+    ),
     "vm-address": Fault("A VM that becomes active has `address`; an empty one is told as such.", {"address": ""}),
     "headers-only": Fault("Everything but the query interface is rendered in text/occi only."),
     "hide-list": Fault("The collections of resources list nothing."),

@@ -533,7 +533,7 @@ class _LoggedServer(WebServer):
 
 def _certificate_login(request: Request) -> Account | Response:
     """rOCCI-server 1.1: the proxy is the login, and there is no challenge."""
-    refusal = Response(401, [("Content-Type", "text/plain")], b"Not Authorized!")
+    refusal = Response(401, [("Content-Type", "text/plain")], b"Not Authorized")
     if request.peer is None:
         return refusal
     now = datetime.fromtimestamp(request.at or time.time(), UTC)
@@ -563,7 +563,7 @@ def _token_login(dialect: str, keystone: Keystone, challenge: Callable[[], str])
                     json.dumps({"error": body}).encode(),
                 )
             case "rocci-2.0":
-                kind, text = "text/plain", b"Not Authorized!"
+                kind, text = "text/plain", b"Not Authorized"
             case _:
                 kind, text = "text/html; charset=UTF-8", b"Authentication required"
         return Response(401, [("Content-Type", kind), ("WWW-Authenticate", challenge())], text)

@@ -16,7 +16,7 @@ from tests.pace import AMPLE_S, Watch, seconds, timer_was_first, until
 PROBE = "check_occi_context"
 CLOUDS = ["occi-os", "ooi", "rocci", "snf", "rocci2"]
 COUNTS = {"occi-os": (5, 14, 3, 5), "ooi": (9, 19, 3, 5), "rocci": (8, 12, 3, 3), "snf": (3, 12, 3, 3)}
-COUNTS["rocci2"] = (8, 14, 3, 3)
+COUNTS["rocci2"] = (11, 14, 3, 3)
 S = "http://schemas.ogf.org/occi/"
 OLD_USER_DATA = "http://schemas.openstack.org/compute/instance#user_data"
 

@@ -28,6 +28,7 @@ from .model import (
     SUSPENDED,
     Category,
     Entity,
+    Kind,
     Machine,
     Mixin,
     OcciError,
@@ -49,6 +50,8 @@ from .renderings import (
 )
 
 MAX_USER_DATA_BYTES = 16384
+MAX_NAME = 255
+"""Characters of a server's name in nova."""
 
 
 @dataclass(frozen=True)
@@ -119,9 +122,10 @@ class KeyPairs:
             self.names[user].discard(name)
 
 
-def is_base64(text: str) -> bool:
+def is_base64(text: str, *, strictly: bool = True) -> bool:
+    """Not strictly, characters that are none of base64's are passed over, as nova has it: `%%%` is nothing."""
     try:
-        base64.b64decode(text, validate=True)
+        base64.b64decode(text, validate=strictly)
     except (binascii.Error, ValueError):
         return False
     return True
@@ -160,6 +164,7 @@ class Dialect:
     brief_json_lists: ClassVar[bool] = False
     lists_uris_of_entities: ClassVar[bool] = False
     lists_newest_first: ClassVar[bool] = False
+    delete_looks: int = 0  # at so many looks after its deletion a VM is still there
 
     create_status: ClassVar[int] = 201
     delete_status: ClassVar[int] = 200
@@ -258,10 +263,11 @@ class Dialect:
     def sent_media(self, headers: Headers) -> str:
         """Return the media type of a request. Raises: OcciError 406."""
         header = headers.get("Content-Type") or self.default_media
-        media = header.split(";")[0].strip().lower()
-        if media not in self.media:
-            raise OcciError(406, self.not_readable(header))
-        return media
+        for part in header.split(","):  # the client of rOCCI sends `text/plain,text/occi`
+            media = part.split(";")[0].strip().lower()
+            if media in self.media:
+                return media
+        raise OcciError(406, self.not_readable(header))
 
     def read(self, headers: Headers, body: bytes) -> Message:
         """Return what a request says. Raises: OcciError."""
@@ -288,8 +294,13 @@ class Dialect:
     def extra_headers(self) -> list[tuple[str, str]]:
         return []
 
+    def serves(self, category: Category) -> bool:
+        """Whether the collection of a category is answered for."""
+        return True
+
     def answer(self, status: int, media: str, body: str = "", headers: Iterable[tuple[str, str]] = ()) -> Response:
-        fields = [("Content-Type", self.content_type(media)), *headers, ("Server", self.server)]
+        own = [("Server", self.server)] if self.server else []
+        fields = [("Content-Type", self.content_type(media)), *headers, *own]
         return Response(status, [*fields, *self.extra_headers()], body.encode())
 
     def error(self, error: OcciError, media: str) -> Response:
@@ -401,6 +412,11 @@ class Nova(Dialect):
         ),
     )
 
+    def check_name(self, name: str) -> None:
+        trouble = "is too long" if len(name) > MAX_NAME else "is too short" if not name.strip() else ""
+        if trouble:
+            raise OcciError(400, f"Invalid input for field/attribute name. Value: {name}. '{name}' {trouble}")
+
     def check_context(self, message: Message, account: Account) -> tuple[str | None, str | None]:
         user_data, public_key = self.context(message)
         if public_key is not None:
@@ -409,7 +425,7 @@ class Nova(Dialect):
                 raise OcciError(400, "Keypair data is invalid: failed to generate fingerprint")
             if name and not self.key_pairs.add(account.user, str(name)):
                 raise OcciError(409, f"Key pair '{name}' already exists.")
-        if user_data is not None and not is_base64(user_data):
+        if user_data is not None and not is_base64(user_data, strictly=False):
             raise OcciError(
                 400,
                 f"Invalid input for field/attribute user_data. Value: {user_data}. '{user_data}' is not a 'base64'",
@@ -442,6 +458,7 @@ class Ooi(Nova):
     brief_json_lists = True
     lists_uris_of_entities = True
     lists_newest_first = True
+    delete_looks = 2
     create_status = 200
     delete_status = 204
     action_status = 204
@@ -456,6 +473,19 @@ class Ooi(Nova):
         "/osnetwork/",
     )
     unlisted = Registry([_os_network])
+
+    def accepted(self, headers: Headers) -> str:
+        """Return the media type to answer in, by whole types: a parameter makes another one. Raises: OcciError 406."""
+        ranges = [part.strip() for header in headers.all("Accept") for part in header.split(",")]
+        if any("/" not in part for part in ranges):
+            return self.default_media  # no header of HTTP, which counts as none
+        plain = [part for part in ranges if all(each.strip().startswith("q=") for each in part.split(";")[1:])]
+        if ranges and not plain:
+            raise OcciError(406, self.not_acceptable(", ".join(ranges)))
+        return super().accepted(Headers([("Accept", part) for part in plain]))
+
+    def serves(self, category: Category) -> bool:
+        return isinstance(category, Kind) and category.scheme != model.CORE
 
     def networks(self) -> list[Entity]:
         (private,) = super().networks()
@@ -644,9 +674,9 @@ class Ooi(Nova):
         if unknown:
             raise OcciError(400, f"Schema does not match. Expecting '', but found '{unknown}'.")
         image, flavor = chosen[self.os_scheme], chosen[self.size_scheme]
-        families = {mixin.startswith("http://schemas.ogf.org/") for mixin in message.ids() if mixin in context}
-        if len(families) > 1:
-            raise OcciError(409, "OCCI 1.1 and OCCI 1.2 contextualization cannot be mixed.")
+        twice = ({model.USER_DATA_11, model.USER_DATA_12}, {model.PUBLIC_KEY_11, model.SSH_KEY_12})
+        if any(pair <= set(message.ids()) for pair in twice):
+            raise OcciError(409, "Conflicting OCCI Mixins used in request")
         if not re.fullmatch(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", image):
             raise OcciError(
                 400,
@@ -662,7 +692,8 @@ class Ooi(Nova):
             raise OcciError(400, f"Flavor {flavor} could not be found.")
         if registry.get(f"{self.os_scheme}{image}") is None:
             raise OcciError(400, "Can not find requested image")
-        title = str(message.attributes.get("occi.core.title") or "OCCI_VM")
+        title = str(message.attributes.get("occi.core.title", "OCCI_VM"))
+        self.check_name(title)
         mixins = [f"{self.os_scheme}{image}", f"{self.size_scheme}{flavor}"]
         return Order(title, title, sizes[mixins[1]], mixins, user_data, public_key, passing_key)
 
@@ -1013,7 +1044,7 @@ class Rocci11(Rocci):
     """rOCCI-server 1.1 with OpenNebula."""
 
     name = "rocci-1.1"
-    server = "rOCCI-server/1.1.10 OCCI/1.1"
+    server = ""  # only what its web server says
     style = Style(
         separator=";",
         join_headers=",",
@@ -1085,7 +1116,7 @@ class Rocci20(Rocci):
     """rOCCI-server 2.0 with OpenNebula, behind Keystorm."""
 
     name = "rocci-2.0"
-    server = "rOCCI-server/2.0.4 OCCI/1.2"
+    server = "rOCCI-server OCCI/1.1 OCCI-CRTP/1.0 OCCI/1.2 OCCI-CRTP/1.1"
     version = "1.2"
     speaks = ("1.1", "1.2")
     style = Style(
@@ -1124,10 +1155,8 @@ class Rocci20(Rocci):
     def categories(self, templates: Templates) -> list[Category]:
         return [
             *model.core_kinds(),
-            *(
-                replace(kind, location=f"/link{kind.location}") if kind.parent == model.LINK else kind
-                for kind in model.infrastructure_kinds("1.2")
-            ),
+            *model.infrastructure_kinds("1.2"),
+            *model.extension_kinds(),
             *model.network_mixins("/mixin/"),
             *model.template_mixins("/mixin/"),
             *self.templates(templates),

@@ -203,7 +203,8 @@ class Link(Entity):
 class Machine(Entity):
     """A VM as the back end keeps it.
 
-    built_at: when building ends, FOREVER if it never does. gone_at: when a deletion takes effect.
+    built_at: when building ends, FOREVER if it never does. gone_at: when a deletion takes effect. looks: after so
+    many more it does so at once.
     """
 
     hostname: str = ""
@@ -214,6 +215,7 @@ class Machine(Entity):
     failure: str | None = None
     settled: str = ACTIVE
     gone_at: float | None = None
+    looks: int = 0
     connected: bool = False
     user_data: str | None = None
     public_key: str | None = None
@@ -225,6 +227,14 @@ class Machine(Entity):
 
     def act(self, term: str) -> None:
         self.settled = _AFTER_ACTION.get(term, self.settled)
+
+    def looked_at(self) -> None:
+        """A look at a VM that is being deleted: at the last but one it is shut off, at the last one gone."""
+        self.looks -= 1
+        if self.looks == 1:
+            self.settled = STOPPED
+        elif self.looks == 0:
+            self.gone_at = 0.0
 
     def is_gone(self, now: float) -> bool:
         return self.gone_at is not None and now >= self.gone_at
@@ -465,6 +475,27 @@ def infrastructure_kinds(version: str, link_prefix: str = "/", omit: Iterable[st
         link("storagelink", "storage link resource", storagelink),
         resource("network", network),
         link("networkinterface", "network link resource", interface),
+    ]
+
+
+def extension_kinds() -> list[Kind]:
+    """Return the kinds that rOCCI-server 2.0 has beyond the standard's."""
+
+    def kind(term: str, parent: str, *attributes: Attribute) -> Kind:
+        return Kind(term, INFRASTRUCTURE, f"{term} resource", attributes, f"/{term}/", parent)
+
+    rules = Attribute("occi.securitygroup.rules", "array", required=True, description="Security rules")
+    return [
+        kind(
+            "ipreservation",
+            NETWORK,
+            _text("occi.ipreservation.address", "Reserved Internet Protocol (IP) address"),
+            Attribute("occi.ipreservation.used", "boolean", False, description="Whether the address is in use"),
+            _fixed("occi.ipreservation.state"),
+            *_RESOURCE,
+        ),
+        kind("securitygroup", RESOURCE, rules, _fixed("occi.securitygroup.state"), *_RESOURCE),
+        kind("securitygrouplink", LINK, _fixed("occi.securitygrouplink.state"), *_LINK),
     ]
 
 

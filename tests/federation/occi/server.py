@@ -30,7 +30,12 @@ from .model import (
 from .renderings import TEXT_OCCI, TEXT_PLAIN, URI_LIST, LinkView, Message, View, Writer
 
 QUERY_PATHS = ("/-/", "/.well-known/org/ogf/occi/-/")
+UNSEEN_S = 5.0
+"""How long a VM that is deleted by and by stays, if nobody looks at it."""
 NOT_FOUND = "The resource could not be found."
+NO_STORAGE = (
+    "Unexpected API Error. Please report this at http://bugs.launchpad.net/ooi/ and attach the ooi API log if possible."
+)
 MALFORMED = "The server could not comply with the request since it is either malformed or otherwise incorrect."
 
 
@@ -273,6 +278,10 @@ class _Visit:
         category = self.registry.at(self.path)
         slash_fits = self.path.endswith("/") or not self.dialect.collections_need_slash
         if category is not None and slash_fits and isinstance(category, Kind | Mixin):
+            if not self.dialect.serves(category):
+                raise OcciError(404, NOT_FOUND)
+            if category.id == model.STORAGE and self._fault("no-storage") is not None:
+                raise OcciError(500, NO_STORAGE)
             self.category = category
             return self._dispatch("collection", {"GET", "POST", "PUT", "DELETE"})
         if self.path.endswith("/"):
@@ -670,6 +679,10 @@ class _Visit:
     # -- one entity ----------------------------------------------------------------------------------------
 
     def _entity_get(self) -> Response:
+        if isinstance(self.entity, Machine) and self.entity.looks:
+            with self.store.lock:
+                self.entity.looked_at()
+            self.entity = self._entity_at(self.path)
         return self._show(self.entity)
 
     def _entity_post(self) -> Response:
@@ -726,10 +739,12 @@ class _Visit:
             return
         slow = self._fault("delete-seconds")
         with self.store.lock:
-            if slow is None or not isinstance(entity, Machine):
+            looks = self.dialect.delete_looks
+            if not isinstance(entity, Machine) or (slow is None and not looks):
                 self.store.remove(entity)
             elif entity.gone_at is None:
-                entity.gone_at = time.time() + slow["seconds"]
+                entity.gone_at = time.time() + (UNSEEN_S if slow is None else slow["seconds"])
+                entity.looks = looks + 1 if slow is None else 0
 
     def _act(self, entities: list[Entity], kinds: Iterable[str]) -> Response:
         """Trigger an action on each of the entities, which are of these kinds."""
