@@ -21,7 +21,7 @@ OF_DEBIAN := tests/clients tests/federation tests/formats/test_cms.py tests/form
 	tests/probes/test_check_endpoint_tcp.py tests/probes/test_check_cloud_bdii.py \
 	tests/probes/test_check_cloud_bdii_debian.py tests/probes/test_revocation.py tests/probes/test_check_broker.py
 
-.PHONY: help plan tools test-all test-python test-patch-release oldest other-debian clean-machine demo test test-busy slowest coverage lint check wheel packages image federation cloudmon reliability bench fuzz mutation man completion lock dist audit clean
+.PHONY: help plan tools test-all test-python test-patch-release oldest other-debian clean-machine demo test test-busy slowest coverage lint check wheel packages image federation cloudmon openstack reliability bench fuzz mutation man completion lock dist audit clean
 
 demo: $(VENV)/ready-demo
 	@$(ALONE) $(BIN)/python -m tests.demo
@@ -90,6 +90,11 @@ check: lint test wheel packages
 # Every executable against every fault, with strict limits: takes some minutes and wants the machine to itself
 reliability: $(VENV)/ready
 	$(ALONE) $(BIN)/python -m tests.reliability --write docs/reliability.md
+
+# The executables against a real OpenStack, in name spaces of its own: some minutes, 3 GB of memory and 3 GB on disk, root.
+# The first time also its packages. WHAT="-k quota": these tests only.
+openstack: $(VENV)/ready
+	@$(BIN)/python -m tests.openstack $(WHAT)
 
 # Takes about an hour, both cores, root (for the kernel's accounts of processor time) and peers of Debian:
 # apt-get install nagios4-core monitoring-plugins-basic
@@ -162,6 +167,7 @@ help:
 	@echo "make clean-machine  take away what they have installed"
 	@echo "make federation     the federation of the demo, left running"
 	@echo "make cloudmon       the same under a real Nagios"
+	@echo "make openstack      the probes against a real OpenStack with ooi, in a directory; WHAT=--up: left running"
 	@echo "make lint           style, types, layers"
 	@echo "make check          all that decides whether a change lands, but for the packages' tries"
 	@echo "make packages       RPM and Debian package, built, installed, tried and removed"

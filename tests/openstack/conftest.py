@@ -1,0 +1,101 @@
+"""The cloud of `make openstack`, started once, and monitors of it. Nothing of this is used by `make test`."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import Monitor, Report
+from tests.pace import until
+
+from . import layers
+from .api import IMAGE, Api
+from .lab import OCCI, Lab
+
+FOREIGN = ("somebody else's", "egi-sam-other-monitor-0123456789ab")
+"""VMs in the project of the monitors that are not theirs; the last looks like one of another monitor."""
+
+
+@pytest.fixture(scope="session")
+def lab() -> Iterator[Lab]:
+    with Lab(Path(os.environ["OPENSTACK_ROOT"]), Path(os.environ["OPENSTACK_LOGS"])) as running:
+        running.up()
+        for name in FOREIGN:
+            running.admin("ops").create(name)
+        yield running
+
+
+@pytest.fixture
+def admin(lab: Lab) -> Api:
+    """Nova itself, by which is looked what is there."""
+    return lab.admin()
+
+
+@pytest.fixture(autouse=True)
+def nothing_is_left(lab: Lab) -> Iterator[None]:
+    """Whatever a test does: at its end there are the VMs of before, as they were, the foreign ones among them."""
+    before = lab.admin().servers()
+    assert {(name, "ACTIVE") for name in FOREIGN} <= set(before.values())
+    yield
+    until(
+        lambda: lab.admin().servers() == before, f"there is no more than {before}", patience_s=90
+    )  # it takes its time
+
+
+class Robot(Monitor):
+    """A monitor of this cloud: with a state directory and an access token of its own."""
+
+    def __init__(self, lab: Lab, directory: Path, *vos: str, lifetime_s: float = 3600) -> None:
+        directory.mkdir(exist_ok=True)
+        super().__init__(lab, directory)
+        self.token = lab.write_token(directory / "token", *vos, lifetime_s=lifetime_s)
+
+    def arguments(self, *more: object, resource: str = "tiny", vo: str = "ops") -> list[object]:
+        options = {"--endpoint": OCCI, "--image": IMAGE, "--resource": resource, "--token-file": self.token, "--vo": vo}
+        return [*(word for option in options.items() for word in option), *more]
+
+    def look(self, *more: object, **choices: str) -> Report:
+        return self.run("check_occi_vm", *self.arguments(*more, **choices))
+
+
+Row = Callable[[str, Report], None]
+_rows: list[tuple[str, str]] = []
+
+
+@pytest.fixture
+def row() -> Row:
+    """Put what a probe said into the table: `row("what was the matter", report)`."""
+
+    def put(what: str, report: Report) -> None:
+        said = re.sub(r"\S+/token\b", "TOKEN-FILE", report.first.partition(" ")[2])
+        _rows.append((what, said.replace("|", "\\|").replace(IMAGE, "IMAGE")))
+
+    return put
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, exitstatus: int) -> None:
+    """Show what was said; write it into the page that `--write` names, if all was good."""
+    for what, said in _rows:
+        terminalreporter.line(f"{what}: {said}")
+    page = os.environ.get("OPENSTACK_WRITE")
+    if not page or exitstatus:
+        return
+    form = "${source:Package} ${source:Upstream-Version}\n"
+    query = ["chroot", os.environ["OPENSTACK_ROOT"], "dpkg-query", "-W", "-f", form, *layers.PACKAGES]
+    listed = subprocess.run(query, check=True, stdout=subprocess.PIPE, text=True).stdout.splitlines()
+    versions = ", ".join([*sorted(set(listed)), layers.OOI.replace("==", " ")])
+    table = ["| what was the matter | what was said |", "|---|---|", *(f"| {what} | {said} |" for what, said in _rows)]
+    before, begin, rest = Path(page).read_text().partition("<!-- a real OpenStack: written by make openstack -->\n")
+    _, end, after = rest.partition("<!-- end of the real OpenStack -->")
+    assert begin and end, f"{page} lacks the two marks"
+    Path(page).write_text("\n".join([before + begin, f"Debian 12: {versions}.", "", *table, "", end + after]))
+
+
+@pytest.fixture
+def robot(lab: Lab, tmp_path: Path) -> Robot:
+    return Robot(lab, tmp_path, "ops")
