@@ -2,6 +2,10 @@
 
 A new configuration is written beside the old one, and the two change places in one system call. A
 directory that is not ours is never replaced.
+
+Its modes are those that a monitor and whoever comes after can read, whatever the umask: what is written there is
+public, made of the GOCDB and the metric definitions, and names secrets by their paths alone. Nagios 4.4.6 ends at a
+reload when it cannot read a cfg_dir, though `nagios4 -v` of root had accepted it.
 """
 
 from __future__ import annotations
@@ -11,6 +15,7 @@ import fcntl
 import filecmp
 import os
 import shutil
+import stat
 import tempfile
 
 from libprobe.failures import Misconfigured
@@ -23,6 +28,7 @@ MARK = ".fedcloud-ncg"
 """A file that says whose directory this is."""
 
 _MARK_TEXT = "This directory is written by fedcloud-ncg and replaced as a whole: keep nothing else in it.\n"
+_DIRECTORY_MODE, _FILE_MODE = 0o755, 0o644
 _AT_FDCWD = -100
 _RENAME_EXCHANGE = 2
 
@@ -50,7 +56,6 @@ class Place:
                 pass
             self._sweep()
             self.staging = tempfile.mkdtemp(prefix=f".{self._name}.new-", dir=self._parent)
-            os.chmod(self.staging, 0o755)
             with open(os.path.join(self.staging, MARK), "w", encoding="ascii") as file:
                 file.write(_MARK_TEXT)
         except OSError as error:
@@ -126,6 +131,7 @@ class Place:
             except FileExistsError:
                 continue  # another run was faster
             self._made.append(directory)
+            os.chmod(directory, _DIRECTORY_MODE)  # mkdir obeys the umask
 
     def _sweep(self) -> None:
         """Remove what a killed run left; we hold the lock, so nobody works on it."""
@@ -134,12 +140,14 @@ class Place:
                 shutil.rmtree(os.path.join(self._parent, name), ignore_errors=True)
 
     def is_unchanged(self) -> bool:
-        """Whether what was written is byte for byte what is there."""
+        """Whether what was written is byte for byte what is there, with the same modes. Raises: OSError."""
+        _open_to_readers(self.staging)
         return os.path.isdir(self.path) and _same(self.path, self.staging)
 
     def replace(self) -> None:
         """Let the new configuration take the place of the old one, which is removed. Raises: Misconfigured."""
         try:
+            _open_to_readers(self.staging)
             _sync(self.staging)
             if os.path.isdir(self.path):
                 _exchange(self.staging, self.path)
@@ -150,14 +158,29 @@ class Place:
             raise Misconfigured(f"{self.path} cannot be replaced: {error.strerror}") from None
 
 
+def _open_to_readers(directory: str) -> None:
+    for path, _, names in os.walk(directory):
+        os.chmod(path, _DIRECTORY_MODE)
+        for name in names:
+            os.chmod(os.path.join(path, name), _FILE_MODE)
+
+
 def _same(one: str, other: str) -> bool:
+    if _mode(one) != _mode(other):
+        return False
     compared = filecmp.dircmp(one, other, ignore=[], hide=[os.curdir, os.pardir])
     if compared.left_only or compared.right_only or compared.common_funny:
         return False
     _, different, failed = filecmp.cmpfiles(one, other, compared.common_files, shallow=False)
     if different or failed:
         return False
+    if any(_mode(os.path.join(one, name)) != _mode(os.path.join(other, name)) for name in compared.common_files):
+        return False
     return all(_same(os.path.join(one, name), os.path.join(other, name)) for name in compared.common_dirs)
+
+
+def _mode(path: str) -> int:
+    return stat.S_IMODE(os.stat(path).st_mode)
 
 
 def _sync(directory: str) -> None:

@@ -210,6 +210,75 @@ def test_nrpe_commands_are_whole_and_fixed(ncg: Ncg, saved: Path, tmp_path: Path
     assert all(re.fullmatch(r"(#.*)?|command\[[A-Za-z0-9._-]+\]=/opt/probes/check_[^$`;|&<>]+", line) for line in lines)
 
 
+# ---- Who may read it
+
+
+def nobody() -> dict[str, object]:
+    """What subprocess needs to run something as another user; nothing where we are not root."""
+    return {"user": "nobody", "group": "nogroup", "extra_groups": []} if os.geteuid() == 0 else {}
+
+
+def modes(directory: Path) -> set[str]:
+    return {
+        f"{'directory' if path.is_dir() else 'file'} {path.stat().st_mode & 0o7777:o}"
+        for path in [directory, *directory.rglob("*")]
+    }
+
+
+@pytest.mark.parametrize("mask", [0o077, 0o027, 0o000])
+def test_a_monitor_of_another_user_can_read_it_whatever_the_umask(ncg: Ncg, mask: int) -> None:
+    """As root, `nagios4 -v` accepts what Nagios cannot read after the reload, at which it ends."""
+    with tempfile.TemporaryDirectory(prefix="umask-") as path:
+        directory = Path(path)
+        directory.chmod(0o755)
+        saved = topology.save(topology.good(), directory)
+        before = os.umask(mask)
+        try:
+            words = ("--from", saved, "--format", "nagios", "--format", "icinga2", "--format", "nrpe")
+            report = ncg(*words, "--no-validate", "--output", directory / "made/deep/out")
+        finally:
+            os.umask(before)
+        assert report.code == 0, report.out
+        out = directory / "made/deep/out"
+        assert modes(directory / "made") == {"directory 755", "file 644"}
+        (directory / "nagios.cfg").write_text(
+            f"cfg_dir={out}/nagios/objects\nlog_file=/dev/null\nillegal_object_name_chars=`~!$%^&*|'\"<>?,()=\n"
+            + "".join(f"{name}=/tmp\n" for name in ("temp_path", "log_archive_path", "check_result_path"))
+        )
+        done = subprocess.run(
+            [NAGIOS, "-v", str(directory / "nagios.cfg")],
+            capture_output=True,
+            text=True,
+            **nobody(),  # type: ignore[call-overload]
+        )
+        assert "Checked 12 services." in done.stdout, done.stdout
+        read = subprocess.run(["cat", str(out / "services.jsonl")], capture_output=True, text=True, **nobody())  # type: ignore[call-overload]
+        assert len(read.stdout.splitlines()) == 12
+
+
+def test_a_later_run_heals_the_modes(ncg: Ncg, saved: Path, tmp_path: Path) -> None:
+    words = ("--from", saved, "--no-validate")
+    assert ncg(*words).code == 0
+    for path in [tmp_path / "out", *(tmp_path / "out").rglob("*")]:
+        path.chmod(0o700 if path.is_dir() else 0o600)
+    assert f"  written to {tmp_path}/out\n" in ncg(*words).out
+    assert modes(tmp_path / "out") == {"directory 755", "file 644"}
+    (tmp_path / "out/services.jsonl").chmod(0o600)
+    assert f"  written to {tmp_path}/out\n" in ncg(*words).out
+    assert f"  unchanged in {tmp_path}/out\n" in ncg(*words).out
+
+
+def test_what_is_not_the_configuration_stays_closed_to_others(ncg: Ncg, saved: Path, tmp_path: Path) -> None:
+    """The state of a monitor that stands alone, to whose command pipe others could write."""
+    words = ("--from", saved, "--no-validate", "--stand-alone", tmp_path / "state")
+    before = os.umask(0o000)
+    try:
+        assert ncg(*words).code == 0
+    finally:
+        os.umask(before)
+    assert {path.stat().st_mode & 0o077 for path in (tmp_path / "state").iterdir()} == {0}
+
+
 # ---- The live GOCDB
 
 
