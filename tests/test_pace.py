@@ -14,13 +14,20 @@ from tests.conftest import ROOT, clean_environment
 @pytest.fixture
 def wanted(monkeypatch):
     """Say how many processes want each processor."""
+    monkeypatch.setattr(pace.os, "nice", lambda more: 0)
     return lambda value: monkeypatch.setattr(pace, "demand", lambda: value)
 
 
-@pytest.mark.parametrize(("demand", "stretched"), [(0, 2.5), (5, 2.5), (6, 5), (13, 23), (900, 90)])
-def test_a_time_is_stretched_only_by_what_is_not_the_suite_itself(wanted, demand, stretched):
+@pytest.mark.parametrize(("demand", "stretched"), [(0, 2.5), (2.5, 2.5), (5, 5), (6, 6), (13, 23), (900, 90)])
+def test_a_time_is_stretched_by_what_else_wants_the_processors(wanted, demand, stretched):
     wanted(demand)
     assert pace.seconds(2.5) == stretched
+
+
+def test_whoever_gives_way_to_others_has_twice_the_time(wanted, monkeypatch):
+    wanted(5)
+    monkeypatch.setattr(pace.os, "nice", lambda more: 19)
+    assert pace.seconds(2.5) == 10
 
 
 def test_what_ends_too_early_or_late_on_a_quiet_machine_is_a_failure(wanted):
