@@ -10,7 +10,7 @@ import sys
 import time
 
 from libprobe import cli, output, publishing, redact
-from libprobe.failures import OK, STATUS_NAMES, UNKNOWN, Failure
+from libprobe.failures import OK, STATUS_NAMES, UNKNOWN, BadData, Failure
 from libprobe.text import safe
 
 TYPE_CHECKING = False
@@ -30,6 +30,7 @@ ENVIRONMENT = {
     "site": "NAGIOS__SERVICESITE_NAME",
     "url": "NAGIOS__SERVICESERVICE_URI",
     "state": "NAGIOS_SERVICESTATE",
+    "state_type": "NAGIOS_SERVICESTATETYPE",
     "output": "NAGIOS_SERVICEOUTPUT",
     "long_output": "NAGIOS_LONGSERVICEOUTPUT",
     "time": "NAGIOS_LASTSERVICECHECK",
@@ -75,8 +76,10 @@ def _kept(options: Callable[[cli.Parser], None], doc: str | None) -> tuple[int, 
 
 
 def read_result(args: argparse.Namespace, environment: Mapping[str, str], now: float) -> MetricResult | None:
-    """The result of the options, else of Nagios' environment; None for a service that is none of the grid's.
+    """The result of the options, else of Nagios' environment; None for one that is not to be sent.
 
+    That is a service that is none of the grid's, and a soft state: what goes by when the check is repeated counts
+    for no availability, and ARGO's own publisher leaves it out since 2017.
     Raises: BadData for a result that lacks something else.
     """
     from datetime import UTC, datetime
@@ -86,6 +89,10 @@ def read_result(args: argparse.Namespace, environment: Mapping[str, str], now: f
     given = {name: _given(getattr(args, name), environment.get(macro, "")) for name, macro in ENVIRONMENT.items()}
     if not given["service_type"]:
         return None  # the monitoring host watches its own disks too
+    if given["state_type"].upper() not in ("HARD", "SOFT", ""):
+        raise BadData(f"the type of a state is {given['state_type'][:40]!r}, not one of HARD, SOFT")
+    if given["state_type"].upper() == "SOFT" and not args.soft_states:
+        return None
     seconds = now
     if given["time"].isascii() and given["time"].isdigit() and 0 < int(given["time"][:12]) <= now + 86400:
         seconds = float(given["time"][:12])

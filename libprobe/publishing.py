@@ -52,7 +52,7 @@ doubled with each that failed."""
 
 
 class Broker(Record):
-    """Where results go: `stomp+ssl://mq.example.org:6162/queue/grid.probe.metricOutput.EGEE.nagios_example_org`."""
+    """Where results go: `stomp+ssl://mq.example.org:6162/topic/grid.probe.metricOutput.EGEE.ngi.nagios_example_org`."""
 
     is_secure: bool
     host: str
@@ -75,7 +75,8 @@ def read_broker(text: str) -> Broker:
     _, slash, destination = text.strip().partition("://")[2].partition("/")
     if not destination or "?" in destination or "#" in destination:
         raise Misconfigured(
-            f"--publish: {text[:100]} names no destination", remedy="append one, like /queue/grid.probe.metricOutput"
+            f"--publish: {text[:100]} names no destination",
+            remedy="append one, like /topic/grid.probe.metricOutput.EGEE.ngi.X",
         )
     assert address.port_or_default
     return Broker(address.scheme in SECURE, address.host, address.port_or_default, slash + destination)
@@ -89,7 +90,7 @@ def options(parser: cli.Parser, *, required: bool = False) -> None:
         metavar="URL",
         type=cli.word,
         required=required,
-        help="broker and destination, like stomp+ssl://mq.example.org:6162/queue/grid.probe.metricOutput",
+        help="broker and destination, like stomp+ssl://mq.example.org:6162/topic/grid.probe.metricOutput.EGEE.ngi.X",
     )
     group.add_argument("--login", metavar="NAME", type=cli.word, help="name to log in with (default: none)")
     cli.secret_file(

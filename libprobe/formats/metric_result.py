@@ -1,7 +1,8 @@
 """Metric results as SAM sends them: lines `name: value`, the last one `EOT`.
 
 Sources: perl-GridMon's MetricOutput for names and order; argo-egi-consumer for what a reader insists on,
-and for how it splits: each line at its first `: `, a later line of the same name winning.
+and for how it splits: each line of the body at its first `: `, also behind EOT, a later line of a name winning over
+an earlier one and over the header of that name.
 """
 
 from __future__ import annotations
@@ -68,18 +69,23 @@ _FIELDS = (
     ("serviceType", "service_type"),
     ("detailsData", "details"),
 )
-_OBLIGATORY = ("hostname", "service_type", "metric", "status", "timestamp")
-_RESERVED = re.compile(
-    rf"\s*(?:(?:{'|'.join([*(name for name, _ in _FIELDS), 'encrypted', 'ROC', 'serviceDescription'])})\s*:|EOT\s*$)",
-    re.IGNORECASE,
+HEADERS = (
+    *("nagios_host", "ROC", "content-type", "persistent", "result-id", "_AMQ_DUPL_ID"),
+    *("message-id", "destination", "subscription", "content-length", "receipt", "ack", "transaction", "expires"),
+    *("priority", "redelivered", "correlation-id", "reply-to", "type", "selector", "original-destination"),
 )
+"""Headers of a message, ours and those that brokers add: no line of a body may bear such a name."""
+
+_OBLIGATORY = ("hostname", "service_type", "metric", "status", "timestamp")
+_NAMES = (*(name for name, _ in _FIELDS), "encrypted", "serviceDescription", *HEADERS)
+_RESERVED = re.compile(rf"\s*(?:(?:{'|'.join(_NAMES)})\s*:|EOT\s*$)", re.IGNORECASE)
 
 
 def write_metric_result(result: MetricResult) -> str:
     """Return the body of the message, which ends with the line EOT.
 
-    No text of a plugin can end the message or set another field: of the details, each line that a reader
-    could take for a field or for the end begins with `> `. Everything else that ends a line for some
+    No text of a plugin can end the message or set another field or a header: of the details, each line that a
+    reader could take for one of these or for the end begins with `> `. Everything else that ends a line for some
     reader (form feed, U+0085, U+2028...) is a blank.
     Raises: BadData for a result that no reader would take: without one of the obligatory fields, or
     whose status is none of STATUSES.

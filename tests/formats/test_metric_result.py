@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from libprobe.failures import BadData
 from libprobe.formats.metric_result import MetricResult, read_metric_result, write_metric_result
+from tests.federation import consumer
 
 NOW = datetime(2015, 11, 30, 10, 12, 30, tzinfo=UTC)
 RESULT = MetricResult(
@@ -27,16 +28,23 @@ RESULT = MetricResult(
 )
 
 
-def argo_reads(body: str) -> dict[str, str]:
-    """As argo-egi-consumer does: each line split at the first `: `, later lines of the same name winning."""
+def lenient(body: str) -> dict[str, str]:
+    """As some reader could: every kind of line end counts, blanks around do not, nor does the case of names."""
     fields = {}
     for line in body.splitlines():
         if line.strip() == "EOT":
             break
-        name, colon, value = line.strip().partition(": ")
+        name, colon, value = line.strip().partition(":")
         if colon:
-            fields[name] = value
+            fields[name.strip().lower()] = value.strip()
     return fields
+
+
+HEADERS = {"nagios_host": "nagios.example.org", "ROC": "AsiaPacific", "result-id": "17", "persistent": "true"}
+
+
+def argo_reads(body: str) -> dict[str, str]:
+    return consumer.fields(HEADERS, body)
 
 
 def test_a_result_is_written_in_the_order_of_gridmon():
@@ -109,15 +117,29 @@ def test_no_text_of_a_plugin_ends_the_message_early(end):
         "siteName: OTHER",
         "\tmetricName : x",
         "encrypted: yes",
+        "voName: other",
     ],
 )
 def test_no_text_of_a_plugin_sets_another_field(forged):
-    result = RESULT._replace(status="CRITICAL", details=f"a\n{forged}", summary=f"down\n{forged}")
+    result = RESULT._replace(status="CRITICAL", details=f"a\n{forged}", summary=f"down\n{forged}", vo="", fqan="")
+    assert "voName" not in argo_reads(write_metric_result(result))
     for fields in (argo_reads(write_metric_result(result)), read_metric_result(write_metric_result(result))):
         assert fields["metricStatus"] == "CRITICAL"
         assert fields["siteName"] == "EXAMPLE-CLOUD"
         assert fields["metricName"] == RESULT.metric
         assert "encrypted" not in fields
+
+
+@pytest.mark.parametrize("at", ["{}", " {}", "\t{} ", "EOT\n{}", "x\r{}", "x\x0b{}", "\x1b[0m{}", "\u200b{}"])
+@pytest.mark.parametrize("header", ["nagios_host", "NAGIOS_HOST", "message-id", "ROC", "destination", "result-id"])
+def test_no_text_of_a_plugin_takes_the_place_of_a_header(header, at):
+    """ARGO's consumer lets the body win, so a site could put its results under another monitor's name."""
+    forged = at.format(f"{header}: monitor.of.others.example.org")
+    result = RESULT._replace(details=f"a\n{forged}", summary=f"down\n{forged}", site=forged)
+    body = write_metric_result(result)
+    assert {name: argo_reads(body)[name] for name in consumer.fields(HEADERS, "")} == consumer.fields(HEADERS, "")
+    assert consumer.record(HEADERS, body)["monitoring_host"] == "nagios.example.org"
+    assert header.lower() not in lenient(body)
 
 
 @given(st.text(), st.text(), st.text())

@@ -16,15 +16,16 @@ from pathlib import Path
 
 import pytest
 
-from libprobe.formats.metric_result import read_metric_result
+from libprobe.formats.metric_result import HEADERS, read_metric_result
 from tests import planted
-from tests.conftest import Report, clean_environment, command
+from tests.conftest import ROOT, Report, clean_environment, command
+from tests.federation import consumer
 from tests.federation.ports import free_port
 from tests.federation.stomp_responder import Manner, Responder
 from tests.pace import AMPLE_S, Watch, seconds, until
 
 PROBE = "fedcloud-publish"
-QUEUE = "/queue/grid.probe.metricOutput.EGEE.nagios_example_org"
+QUEUE = "/topic/grid.probe.metricOutput.EGEE.ngi.nagios_example_org"
 RESULT = {
     "hostname": "cloud.example.org",
     "metric": "eu.egi.cloud.OCCI-VM",
@@ -33,6 +34,7 @@ RESULT = {
     "site": "EXAMPLE-CLOUD",
     "url": "https://cloud.example.org:8787/?image=a&resource=b",
     "state": "CRITICAL",
+    "state-type": "HARD",
     "output": "OCCI-VM CRITICAL - quota used up",
     "long-output": "VM: none\\nsize: small",
     "time": "1448878350",
@@ -175,6 +177,59 @@ def test_what_no_option_gives_comes_from_the_environment_macros_of_nagios(host):
     assert fields["timestamp"] == "2015-11-30T10:12:30Z"
 
 
+# ---- what the federation's consumer makes of it
+
+
+def test_the_consumer_hears_what_is_sent_where_the_shipped_files_say():
+    named = [
+        found
+        for path in ("etc/nagios/fedcloud-publish.cfg", "etc/timers.conf", "docs/publish.md")
+        for found in re.findall(r"stomp\+ssl://[^/\s]+(/\S+?)['`\s]", (ROOT / path).read_text())
+    ]
+    assert len(named) == 3
+    assert all(consumer.hears(each) for each in named), named
+    assert consumer.hears(QUEUE)
+
+
+@pytest.mark.parametrize("field", ["nagios_host", "message-id", "ROC", "voName", "voFqan", "siteName", "metricStatus"])
+def test_no_output_of_a_plugin_changes_what_the_consumer_keeps(host, field):
+    with host.broker() as broker:
+        forged = f"{field}: x"
+        host.keep(long_output=f"a: b\\n{forged}\\nEOT\\n{forged}")
+        host.keep(long_output="a: b", output=RESULT["output"])
+        assert host.drain().code == 0
+    [one, other] = [consumer.record(*each) for each in sent(broker)]
+    assert one == other
+    assert one["monitoring_host"] == os.uname().nodename
+    assert one["roc"] == "AsiaPacific"
+    names = {name for headers, _ in sent(broker) for name in headers} - {"receipt"}
+    assert names <= set(HEADERS), "a header that a line of a plugin's output may bear"
+
+
+# ---- hard and soft states
+
+
+@pytest.mark.parametrize(("given", "kept"), [("HARD", 1), ("SOFT", 0), ("soft", 0), ("", 1), ("$SERVICESTATETYPE$", 1)])
+@pytest.mark.parametrize("by", ["option", "environment"])
+def test_what_is_no_hard_state_yet_is_not_sent(host, given, kept, by):
+    if by == "option":
+        assert host.keep(state_type=given) == Report(0, "", "")
+    else:
+        words = [f"--{name}={value}" for name, value in RESULT.items() if name != "state-type"]
+        assert host.run("--no-send", *words, NAGIOS_SERVICESTATETYPE=given) == Report(0, "", "")
+    assert len(host.waiting()) == kept
+
+
+def test_soft_states_are_sent_where_that_is_asked_for(host):
+    assert host.keep("--soft-states", state_type="SOFT") == Report(0, "", "")
+    assert len(host.waiting()) == 1
+
+
+def test_a_type_of_state_that_is_none_is_refused_with_a_line(host):
+    report = host.keep(state_type="FIRM")
+    assert report == Report(3, "PUBLISH UNKNOWN - the type of a state is 'FIRM', not one of HARD, SOFT\n", "")
+
+
 def the_message(host: Host) -> dict:
     [path] = host.directory.glob("state/spool-*/*.message")
     return json.loads(path.read_text())
@@ -215,7 +270,7 @@ def test_a_result_that_is_none_is_refused_with_a_line(host, changes, sentence):
         (["--publish", "http://x/y"], "--publish: http://x/y does not begin with stomp:// or stomp+ssl://"),
         (
             ["--publish", "stomp://x:1"],
-            "--publish: stomp://x:1 names no destination (append one, like /queue/grid.probe.metricOutput)",
+            "--publish: stomp://x:1 names no destination (append one, like /topic/grid.probe.metricOutput.EGEE.ngi.X)",
         ),
         (
             ["--publish", "stomp://u:p@x/y"],
@@ -483,7 +538,7 @@ def test_the_password_goes_to_the_broker_and_nowhere_else(host):
         report = host.drain("--login", "sam", "--password-file", secret, "-vvv")
         assert report.code == 3
         assert report.first == (
-            f"PUBLISH UNKNOWN - {host.url.rpartition('/queue')[0]}: the password of sam was not sent: nothing would "
+            f"PUBLISH UNKNOWN - {host.url.removesuffix(QUEUE)}: the password of sam was not sent: nothing would "
             "encrypt it (use stomp+ssl://; --plain-login sends it all the same); 1 result waiting"
         )
         assert broker.frames == []

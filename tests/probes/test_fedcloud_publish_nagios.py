@@ -17,6 +17,8 @@ from tests.nagios import Nagios, SmallNagios, service
 pytestmark = pytest.mark.needs("nagios4-core")
 
 PLUGIN = r"""#!/bin/sh
+echo x >> "$1"
+printf 'run %s: ' "$(wc -l < "$1")"
 cat <<'END'
 X CRITICAL - it's "bad"; $(touch {marker}) `touch {marker}` $USER1$ \ ; touch {marker} & | time=1s
 --state=OK
@@ -53,8 +55,8 @@ def nagios(tmp_path: Path) -> Iterator[Callable[[int], Nagios]]:
         plugin.write_text(PLUGIN.replace("{marker}", str(tmp_path / "marker")))
         plugin.chmod(0o755)
         services = [
-            service("eu.egi.cloud.OCCI-VM-ops", str(plugin), max_check_attempts=3, **METRIC),
-            service("disk of the monitoring host", str(plugin), max_check_attempts=3),
+            service("eu.egi.cloud.OCCI-VM-ops", f"{plugin} {tmp_path}/runs", max_check_attempts=3, **METRIC),
+            service("disk of the monitoring host", f"{plugin} {tmp_path}/own-runs", max_check_attempts=3),
         ]
         made = SmallNagios(tmp_path / "nagios", services, more=[shipped(tmp_path, port)], settings=SETTINGS)
         running.append(made)
@@ -90,9 +92,11 @@ def test_each_result_arrives_once_in_order_and_its_text_does_nothing(nagios, tmp
         assert fields["siteName"] == "EXAMPLE-CLOUD"
         assert fields["serviceType"] == fields["serviceFlavour"] == "eu.egi.cloud.vm-management.occi"
         assert fields["serviceURI"] == "https://cloud.example.org:8787/"
-        assert fields["summaryData"].startswith("X CRITICAL - its bad")
+        assert re.match(r"run \d+: X CRITICAL - its bad", fields["summaryData"])
         assert fields["detailsData"].splitlines()[0] == "--state=OK"
         assert fields["detailsData"].splitlines()[2:4] == ["> EOT", "> metricStatus: OK"]
+    # the first two of three attempts are soft states
+    assert [fields["summaryData"].partition(":")[0] for _, fields in messages[:3]] == ["run 3", "run 4", "run 5"]
     assert not (tmp_path / "marker").exists()
     ids = [headers["result-id"] for headers, _ in messages]
     assert ids == sorted(set(ids))

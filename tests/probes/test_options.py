@@ -21,7 +21,8 @@ FREE = {"FILE", "DIR", "PATH"}
 """What cannot be judged before it is opened: a value of these kinds may be anything."""
 
 MACROS = (
-    "--hostname --metric --service --service-type --site --url --state --output --long-output --time --vo --fqan --roc"
+    "--hostname --metric --service --service-type --site --url --state --state-type --output --long-output --time --vo "
+    "--fqan --roc"
 )
 """What Nagios' OCSP command passes on: taken as it comes, and made safe where it is put into a message."""
 
