@@ -56,6 +56,8 @@ class Connection(http.client.HTTPConnection):
         super().__init__(address.host, address.port_or_default)
         self.response_class = _WholeAnswer
         self.sock: Any = secured
+        # http.client lets go of it when the answer says that the connection ends, and the body is still to be read
+        self._socket = secured
         self.address = address
         self.proxy = proxy if proxy and not address.is_secure else None
         self.exchange: Exchange | None = None
@@ -75,8 +77,8 @@ class Connection(http.client.HTTPConnection):
     def hurry(self, seconds: float) -> None:
         """For what is left of the exchange wait no longer than so many seconds from now."""
         until = time.monotonic() + seconds
-        left = self.sock.limit
-        self.sock.limit = lambda: min(left(), until - time.monotonic())
+        left = self._socket.limit
+        self._socket.limit = lambda: min(left(), until - time.monotonic())
 
     def is_quiet(self) -> bool:
         """Whether nothing has come from the peer since its last answer: not even the end of the connection."""

@@ -221,6 +221,14 @@ def test_an_error_whose_body_does_not_end_leaves_most_of_the_time(server):
     assert client.request("GET", server.url).status == 200
 
 
+@pytest.mark.parametrize("code", [403, 503])
+def test_the_body_of_an_error_with_which_the_connection_ends_is_read(client, server, code):
+    """As Apache says that what is behind it does not answer: http.client has let go of the connection by then."""
+    server.faults.on("status", code=code, body="why", headers={"Connection": "close"})
+    answer = client.request("GET", server.url)
+    assert (answer.status, answer.text) == (code, "why")
+
+
 def test_a_time_out_tells_of_the_exchange_in_which_the_time_went(server):
     limit = seconds(3)
     with WebServer("other", answer, faults=Faults()) as other:
