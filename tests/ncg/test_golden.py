@@ -35,6 +35,8 @@ def normal(text: str) -> str:
     """Ports are the system's choice, and ids depend on what else is registered."""
     text = re.sub(r"localhost:\d+", "localhost:PORT", text)
     text = re.sub(r'-p \d+|(?<=tcp_port = ")\d+', lambda found: "-p PORT" if "-p" in found[0] else "PORT", text)
+    text = re.sub(r'("(?:primary_key|monitored_id)": ")\d+(?=(?:G0)?")', r"\1ID", text)
+    text = re.sub(r'(?<=\[")\d+(?=", ")', "ID", text)
     return re.sub(r"&id=\d+", "&id=ID", text)
 
 
