@@ -14,12 +14,20 @@ from __future__ import annotations
 import os
 
 from libprobe.failures import BadData, Misconfigured
-from libprobe.formats.ncg import MACROS, Metric, attributes, empty_localdb, is_harmless, read_localdb, read_metrics
+from libprobe.formats.ncg import (
+    MACROS,
+    Metric,
+    attributes,
+    comes_from_url,
+    empty_localdb,
+    is_harmless,
+    is_label,
+    read_localdb,
+    read_metrics,
+)
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from libprobe.formats.gocdb import ServiceEndpoint
 
 SYSTEM_DIRECTORY = "/etc/fedcloud-probes/ncg"
@@ -88,10 +96,21 @@ def command(
     return [path, *(word for option in options(metric, endpoint, vo=vo, cert=cert) for word in option if word)]
 
 
+def unusable(metric: Metric, endpoint: ServiceEndpoint) -> BadData | None:
+    """Why a metric must do without what is registered as an endpoint's URL, None where it has or needs none of it."""
+    values, problem = attributes(endpoint, metric.localdb)
+    missing = (name for name, _ in metric.attributes if name not in values)
+    return problem if any(comes_from_url(name, endpoint.service_type) for name in missing) else None
+
+
 def options(
-    metric: Metric, endpoint: ServiceEndpoint, *, vo: str = DEFAULT_VO, cert: str = ""
+    metric: Metric, endpoint: ServiceEndpoint, *, vo: str = DEFAULT_VO, cert: str = "", looks_up: bool = False
 ) -> list[tuple[str, str]]:
-    """Return the options of `command` with their values, an empty one for a bare option. Raises: BadData."""
+    """Return the options of `command` with their values, an empty one for a bare option. Raises: BadData.
+
+    looks_up: leave out what an unusable URL does not give, where the probe has -H: it looks the host up in the GOCDB
+              and judges what it finds there. (So does NCG.)
+    """
     values, problem = attributes(endpoint, metric.localdb)
     values |= {name: value for name, value in (("VONAME", vo), ("X509_USER_PROXY", cert)) if value}
     found: dict[str, str] = {}
@@ -102,17 +121,13 @@ def options(
     for name, option in metric.attributes:
         if name in values:
             found[option] = _checked(name, values[name])
-        elif problem and _comes_from_url(name, endpoint.service_type, values):
+        elif problem and comes_from_url(name, endpoint.service_type) and not (looks_up and "-H" in found):
             raise problem
     for option, value in metric.parameters:
-        found[option] = _checked(option, _expanded(value, endpoint)) if value else ""
+        expanded = _expanded(value, endpoint)
+        is_plain = not value or (MACROS.get(value) == "site" and is_label(expanded))
+        found[option] = expanded if is_plain else _checked(option, expanded)
     return list(found.items())
-
-
-def _comes_from_url(name: str, service_type: str, values: Mapping[str, str]) -> bool:
-    """Whether an attribute that is missing would be there if the endpoint's URL were usable."""
-    derived = ("OCCI_", "CDMI_", "BROKER_", "BDII_")
-    return name in ("URL", "PORT", f"{service_type}_URL") or (name.startswith(derived) and name not in values)
 
 
 def _expanded(value: str, endpoint: ServiceEndpoint) -> str:

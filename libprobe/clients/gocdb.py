@@ -78,12 +78,16 @@ class Selection(Record):
     service_types: exact names; none means all
     site:          exact name; empty for all
     scopes:        an endpoint must have all of them; none means any endpoint
+    certified_only:  only of sites that are certified and of the production infrastructure
+    production_only: only in production, and no beta
     """
 
     service_types: frozenset[str] = frozenset()
     site: str = ""
     scopes: tuple[str, ...] = (DEFAULT_SCOPE,)
     monitored_only: bool = True
+    certified_only: bool = False
+    production_only: bool = False
 
     def takes(self, endpoint: gocdb.ServiceEndpoint) -> bool:
         """Decided here and not only by the GOCDB: it matches with wildcards, and a saved copy not at all."""
@@ -92,6 +96,7 @@ class Selection(Record):
             and (not self.site or endpoint.site == self.site)
             and set(self.scopes) <= set(endpoint.scopes)
             and (endpoint.monitored or not self.monitored_only)
+            and ((endpoint.in_production and not endpoint.beta) or not self.production_only)
         )
 
     def query(self) -> dict[str, str]:
@@ -124,6 +129,7 @@ class Gocdb:
     """One GOCDB. http: with a deadline short enough to leave time for the check itself.
 
     unreadable: the records that could not be read so far; each costs itself, and the others count.
+    uncertified: how many endpoints `topology` left out by site, as that is not certified and in production
     """
 
     def __init__(self, http: HttpClient, url: str, cache: StateDirectory | None, *, cache_s: float) -> None:
@@ -134,6 +140,7 @@ class Gocdb:
         self._cache = cache
         self._cache_s = cache_s
         self.unreadable: list[gocdb.Unreadable] = []
+        self.uncertified: dict[str, int] = {}
 
     def endpoints_of(self, hostname: str, service_type: str) -> Found:
         """The registered endpoints of a host, as the GOCDB has it or had it. Raises: HelperFailure.
@@ -179,16 +186,29 @@ class Gocdb:
         unreadable records came, too.
         """
         count = 0
+        sites = self._certified(wanted.site) if wanted.certified_only else None
         for service_type in sorted(wanted.service_types) or [""]:
             query = {"method": "get_service_endpoint", **wanted.query()}
             if service_type:
                 query["service_type"] = service_type
             for endpoint in self._pages(query, gocdb.read_service_endpoints):
                 count += 1
-                if wanted.takes(endpoint) and service_type in ("", endpoint.service_type):
+                is_wanted = wanted.takes(endpoint) and service_type in ("", endpoint.service_type)
+                if is_wanted and _is_of(endpoint, sites, self.uncertified):
                     yield endpoint
         if self.unreadable and not count:
             raise HelperFailure(f"GOCDB {self.url}: {self.unreadable[0].sentence}")
+
+    def _certified(self, site: str) -> frozenset[str]:
+        """The sites that are certified and in production. Raises: HelperFailure.
+
+        As argo-ncg asks for them: the service list itself leaves out none but the Closed sites, and names no status.
+        """
+        query = {"method": "get_site_list", "scope": ""}
+        query |= {"certification_status": gocdb.CERTIFIED, "production_status": gocdb.PRODUCTION}
+        if site:
+            query["sitename"] = site
+        return frozenset(self._pages(query, gocdb.read_certified_sites))
 
     def downtimes(self, *, site: str = "", future: bool = False) -> Iterator[gocdb.Downtime]:
         """Yield the downtimes that are going on, one for each service affected. Raises: HelperFailure.
@@ -289,26 +309,41 @@ def _of_helper(failure: Failure, remedy: str) -> HelperFailure:
     return helper
 
 
+def _is_of(endpoint: gocdb.ServiceEndpoint, sites: frozenset[str] | None, others: dict[str, int]) -> bool:
+    """Whether an endpoint is of one of the sites, None for any; others counts those that are not."""
+    if sites is None or endpoint.site in sites:
+        return True
+    others[endpoint.site] = others.get(endpoint.site, 0) + 1
+    return False
+
+
 class SavedCopy:
     """A GOCDB's answers in files, which work like the live GOCDB.
 
     topology:  path of a get_service_endpoint document
     downtimes: path of a get_downtime document, nested or not; empty: nothing is known of downtimes
-    unreadable: as of a Gocdb
+    sites:     path of a get_site_list document of the certified sites, or of a get_site one; empty: nothing is known
+               of sites, and all are taken
+    unreadable, uncertified: as of a Gocdb
     """
 
-    def __init__(self, topology: str, downtimes: str = "") -> None:
+    def __init__(self, topology: str, downtimes: str = "", sites: str = "") -> None:
         self.url = topology
         self._topology = topology
         self._downtimes = downtimes
+        self._sites = sites
         self.unreadable: list[gocdb.Unreadable] = []
+        self.uncertified: dict[str, int] = {}
 
     def topology(self, wanted: Selection) -> Iterator[gocdb.ServiceEndpoint]:
         """As `Gocdb.topology`. Raises: Misconfigured for a file that cannot be read or is no such document."""
         count = 0
+        sites = None
+        if wanted.certified_only and self._sites:
+            sites = frozenset(_saved(self._sites, gocdb.read_certified_sites, self.unreadable))
         for each in _saved(self._topology, gocdb.read_service_endpoints, self.unreadable):
             count += 1
-            if wanted.takes(each):
+            if wanted.takes(each) and _is_of(each, sites, self.uncertified):
                 yield each
         if self.unreadable and not count:
             raise Misconfigured(f"{self._topology}: {self.unreadable[0].sentence}")

@@ -57,6 +57,10 @@ class Unreadable(Record):
 
 # ---- Service endpoints
 
+CERTIFIED, PRODUCTION = "Certified", "Production"
+"""Of a site: CERTIFICATION_STATUS, beside Candidate, Uncertified, Suspended and Closed, and PRODUCTION_INFRASTRUCTURE,
+beside Test."""
+
 Listed = tuple[str, str]
 """(ID, URL) of an ENDPOINT of a service; the GOCDB gives every endpoint a number of its own."""
 
@@ -66,6 +70,10 @@ class ServiceEndpoint(Record):
 
     url:           what ARGO monitors: the direct URL, replaced by that of each monitored ENDPOINT in turn
     direct_url:    the URL of the service itself
+    beta:          "a beta service (formerly PPS service)": of the pre-production infrastructure
+    in_production: whether it is of production quality for the infrastructure that it belongs to; the GOCDB wants those
+                   that are to be monitored, and leaves the others to the site, which while it is being certified has N
+    monitored:     whether it is to be monitored, in production or not
     notifications: None where the GOCDB does not say, as in 2015
     endpoints:     all its ENDPOINTS, monitored or not
     monitored_id:  of the ENDPOINT whose URL is `url`; empty where that is the direct URL
@@ -165,6 +173,24 @@ def _monitored(record: _Node, url: str) -> Listed:
 
 def _is_yes(text: str) -> bool:
     return text.upper() in ("Y", "YES", "TRUE", "1")
+
+
+# ---- Sites
+
+
+def read_certified_sites(
+    chunks: Iterable[bytes], page: Page | None = None, unreadable: list[Unreadable] | None = None
+) -> Iterator[str]:
+    """Yield the names of the sites of a get_site_list or a get_site document that are certified and in production.
+
+    The short list tells neither, so who asks for it has to ask for such sites only; in the long one the others are
+    passed over. Raises: as `read_service_endpoints`.
+    """
+    for record in _records(chunks, "SITE", page, unreadable):
+        status = record.text_of("CERTIFICATION_STATUS") or CERTIFIED
+        infrastructure = record.text_of("PRODUCTION_INFRASTRUCTURE") or PRODUCTION
+        if (status, infrastructure) == (CERTIFIED, PRODUCTION):
+            yield record.attributes.get("NAME", "").strip() or record.text_of("SHORT_NAME")
 
 
 # ---- Downtimes
@@ -406,7 +432,7 @@ class _Reader:
             raise error
         self._count += 1
         why = f"it is not well-formed: {error}"
-        what = "downtime" if self._tag == "DOWNTIME" else "service endpoint"
+        what = {"DOWNTIME": "downtime", "SITE": "site"}.get(self._tag, "service endpoint")
         _leave_out(_unreadable(record, why, what, self._count), self._unreadable)
         # the offset is that of the name where an end tag is not the expected one, which can be the record's own
         at = max(0, self._parser.ErrorByteIndex - 2 - (self._fed - len(data)))

@@ -81,8 +81,35 @@ def is_option(text: str) -> bool:
     return _OPTION.fullmatch(text) is not None
 
 
+def is_label(text: str) -> bool:
+    """Whether a text can be the name of a site or an NGI: letters and digits of any script, blanks and `. _ -`.
+
+    Nothing of it means anything to Nagios, Icinga or NRPE, nor, within quotes, to a shell. It is no name of a file or
+    of an object there: see `object_name`.
+    """
+    return (
+        0 < len(text) <= 100
+        and text[0].isalnum()
+        and text[-1] != " "
+        and ".." not in text
+        and all(char.isalnum() or char in " ._-" for char in text)
+    )
+
+
+def object_name(label: str) -> str:
+    """The name of a file, group or object for what `is_label` allows: itself, or something like it that is plain."""
+    if is_name(label):
+        return label
+    import hashlib
+    import unicodedata
+
+    plain = unicodedata.normalize("NFKD", label).encode("ascii", "ignore").decode()
+    words = re.sub(r"[^A-Za-z0-9._-]+", "_", plain).strip("._-")
+    return f"{words or 'site'}-{hashlib.sha256(label.encode()).hexdigest()[:8]}"
+
+
 def is_name(text: str) -> bool:
-    """Whether a text can be the name of a site, a host, a service type or a metric: and so of a file or object."""
+    """Whether a text can be the name of a host, a service type or a metric: and so of a file or object."""
     return _NAME.fullmatch(text) is not None and ".." not in text
 
 
@@ -300,18 +327,32 @@ def _names(fields: list[str]) -> list[str]:
 def attributes(endpoint: ServiceEndpoint, localdb: Localdb | None = None) -> tuple[dict[str, str], BadData | None]:
     """Return the attributes of an endpoint, and why those of its URL are missing, if they are.
 
+    One value that could not stand on a command line costs all of the URL's, and the defaults for them too: a probe that
+    is given a part of what is registered would judge something else.
     A HOST_ATTRIBUTE of the localdb wins over what the URL says, and that over a SERVICE_ATTRIBUTE, which is for
     what cannot be derived. (NCG derives less; in it both of the localdb win.)
     """
     problem = None
     found = dict(localdb.service_attributes.get(endpoint.service_type, {})) if localdb else {}
     try:
-        found.update(_of_url(endpoint.service_type, endpoint.url))
+        derived = _of_url(endpoint.service_type, endpoint.url)
+        for name, value in derived.items():
+            if not is_harmless(value):
+                raise BadData(f'{name} is "{value[:80]}", which is not one plain word')
+        found |= derived
     except BadData as error:
         problem = error
+        found = {name: value for name, value in found.items() if not comes_from_url(name, endpoint.service_type)}
     if localdb:
         found.update(localdb.host_attributes.get(endpoint.hostname.lower(), {}))
     return found, problem
+
+
+def comes_from_url(name: str, service_type: str) -> bool:
+    """Whether an attribute is one that a usable URL of an endpoint can give."""
+    return name in ("URL", "PORT", "APPDB_URL", f"{service_type}_URL") or name.startswith(
+        ("OCCI_", "CDMI_", "BROKER_", "BDII_")
+    )
 
 
 def _of_url(service_type: str, url: str) -> dict[str, str]:

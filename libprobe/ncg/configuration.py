@@ -13,7 +13,7 @@ import shlex
 from typing import NamedTuple
 
 from libprobe.failures import BadData
-from libprobe.formats.ncg import is_harmless, is_option, is_url
+from libprobe.formats.ncg import is_harmless, is_label, is_option, is_url, object_name
 from libprobe.ncg import index
 from libprobe.text import decimal
 
@@ -112,7 +112,7 @@ class Writer:
         for name in ("commands", "contacts", "templates", "groups"):
             self._render(f"nagios/{name}.cfg", f"nagios/objects/{name}.cfg")
         for site in self.inventory.sites():
-            self._render("nagios/site.cfg", f"nagios/objects/sites/{site}.cfg", site=site)
+            self._render("nagios/site.cfg", f"nagios/objects/sites/{object_name(site)}.cfg", site=site)
         if self.plan.stand_alone:
             self._render("nagios/nagios.cfg", "nagios/nagios.cfg")
 
@@ -128,7 +128,7 @@ class Writer:
             self._render("icinga2/zones.conf", "icinga2/zones.conf")
         for site in self.inventory.sites():
             place = f"icinga2/zones.d/{satellite_of(site, satellites)}" if satellites else f"{everywhere}/sites"
-            self._render("icinga2/site.conf", f"{place}/{site}.conf", site=site)
+            self._render("icinga2/site.conf", f"{place}/{object_name(site)}.conf", site=site)
         if self.plan.stand_alone:
             for machine in (self.plan.master, *self.plan.satellites):
                 is_master = machine is self.plan.master
@@ -137,7 +137,7 @@ class Writer:
 
     def _nrpe(self) -> None:
         for site in self.inventory.sites():
-            self._render("nrpe/site.cfg", f"nrpe/{site}.cfg", site=site)
+            self._render("nrpe/site.cfg", f"nrpe/{object_name(site)}.cfg", site=site)
 
     def _render(self, template: str, name: str, **values: object) -> None:
         """Write one file piece by piece, so that a large site is not in memory as a whole."""
@@ -145,7 +145,7 @@ class Writer:
         os.makedirs(os.path.dirname(path), mode=0o755, exist_ok=True)
         stream = self._environment.get_template(template).stream(**values)
         stream.enable_buffering(64)
-        with open(path, "x", encoding="ascii") as file:
+        with open(path, "x", encoding="utf-8") as file:
             file.writelines(stream)
             file.flush()
             os.fsync(file.fileno())
@@ -204,7 +204,7 @@ class Writer:
 def arguments(service: Service) -> str:
     """The options of a service for a command line: quoted where a shell would see more than a word."""
     for option, value in service.options:
-        if not is_option(option) or (value and not is_harmless(value)):
+        if not is_option(option) or (value and not (is_harmless(value) or is_label(value))):
             raise Unsafe(f"{option!r} {value!r} in a command")
     return Checked(" ".join(shlex.quote(word) for pair in service.options for word in pair if word))
 
@@ -228,6 +228,18 @@ def icinga_string(value: str) -> str:
     if not (is_harmless(value) or is_url(value)):
         raise Unsafe(f"{value!r} in a string")
     return Checked(f'"{value}"')
+
+
+def label(value: str) -> str:
+    """The name of a site or an NGI, for people: a value of its own, or within single quotes."""
+    if not is_label(value):
+        raise Unsafe(f"{value!r} as a label")
+    return Checked(value)
+
+
+def _text(value: str) -> str:
+    """A string of Icinga's language that may be a label."""
+    return Checked(f'"{value}"') if is_label(value) else icinga_string(value)
 
 
 def _option(value: str) -> str:
@@ -280,6 +292,9 @@ def _environment(writer: Writer) -> Environment:
         string=icinga_string,
         url=url,
         option=_option,
+        label=label,
+        text=_text,
+        object=object_name,
         words=_words,
         strings=_strings,
         description=_description,

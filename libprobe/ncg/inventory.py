@@ -13,7 +13,7 @@ from typing import NamedTuple
 from libprobe import catalogue
 from libprobe.failures import BadData
 from libprobe.formats.excerpt import excerpt
-from libprobe.formats.ncg import is_host, is_name, is_url
+from libprobe.formats.ncg import is_host, is_label, is_name, is_url, object_name
 from libprobe.ncg import index
 
 TYPE_CHECKING = False
@@ -140,7 +140,7 @@ class Inventory:
         if not metrics:
             return
         self.endpoints += 1
-        if not is_name(endpoint.site):
+        if not is_label(endpoint.site):
             self.warn(
                 endpoint, f"left out: the site's name {_shown(endpoint.site)} cannot be a name in a configuration"
             )
@@ -154,17 +154,22 @@ class Inventory:
             return
         endpoint = endpoint._replace(hostname=host)
         left_out: dict[str, list[str]] = {}
+        without_url: dict[str, list[str]] = {}
         for metric in metrics:
             if localdb and (host, endpoint.service_type, metric.name) in localdb.removed_metrics:
                 continue
             try:
-                options = catalogue.options(metric, endpoint, vo=self.vo, cert=self._cert)
+                options = catalogue.options(metric, endpoint, vo=self.vo, cert=self._cert, looks_up=True)
             except BadData as error:
                 left_out.setdefault(error.sentence, []).append(metric.name)
                 continue
+            if problem := catalogue.unusable(metric, endpoint):
+                without_url.setdefault(problem.sentence, []).append(metric.name)
             self._insert(endpoint, metric, options)
         for sentence, names in left_out.items():
             self.warn(endpoint, f"left out {', '.join(names)}: {excerpt(sentence, 240)}")
+        for sentence, names in without_url.items():
+            self.warn(endpoint, f"not given to {', '.join(names)}, which will judge it: {excerpt(sentence, 240)}")
 
     def _insert(self, endpoint: ServiceEndpoint, metric: Metric, options: list[tuple[str, str]]) -> None:
         portal = endpoint.portal_url
@@ -178,7 +183,7 @@ class Inventory:
                 endpoint.primary_key if is_name(endpoint.primary_key) else "",
                 metric.described(self.vo),
                 json.dumps(options),
-                endpoint.roc if is_name(endpoint.roc) else "",
+                endpoint.roc if is_label(endpoint.roc) else "",
                 portal if is_url(portal) and len(portal) <= MAX_PORTAL_CHARS else "",
                 endpoint.url,
                 json.dumps(index.shortened(endpoint.endpoints)),
@@ -201,17 +206,22 @@ class Inventory:
     def _distinguish(self, host: str, name: str) -> None:
         """The first of several services of one name keeps it; the others get the endpoint's key appended."""
         rows = self._database.execute(
-            f"SELECT rowid, site, type, key, options FROM service WHERE host = ? AND name = ? ORDER BY {_BY_AGE}",
+            f"SELECT rowid, site, type, key, options, url FROM service WHERE host = ? AND name = ? ORDER BY {_BY_AGE}",
             (host, name),
         ).fetchall()
-        seen: set[str] = set()
+        seen: dict[str, str] = {}
         taken: set[str] = set()
-        for rowid, site, service_type, key, options in rows:
+        for rowid, site, service_type, key, options, url in rows:
             where = f"{site}, {host}, {service_type}"
             new = name if not taken else f"{name}_{key}"
             if options in seen:
                 self._database.execute("DELETE FROM service WHERE rowid = ?", (rowid,))
-                self._warn(f"{where}: left out {name} of {key or 'an endpoint'}: the same is registered twice")
+                why = (
+                    "the same is registered twice"
+                    if seen[options] == url
+                    else "another endpoint is asked in the same way"
+                )
+                self._warn(f"{where}: left out {name} of {key or 'an endpoint'}: {why}")
             elif new in taken or (taken and not key):
                 self._database.execute("DELETE FROM service WHERE rowid = ?", (rowid,))
                 self._warn(
@@ -220,7 +230,7 @@ class Inventory:
             else:
                 self._database.execute("UPDATE service SET name = ? WHERE rowid = ?", (new, rowid))
                 taken.add(new)
-                seen.add(options)
+                seen[options] = url
 
     # ---- reading
 
@@ -284,7 +294,7 @@ class Inventory:
 def _groups(sites: list[str], service_types: list[str], metrics: list[str]) -> list[str]:
     """Names of groups; those by site and service type begin as NCG's do."""
     return [
-        *(f"SITE_{site}" for site in sites),
+        *(f"SITE_{object_name(site)}" for site in sites),
         *(f"SERVICE_{service_type}" for service_type in service_types),
         *(f"METRIC_{metric}" for metric in metrics),
     ]

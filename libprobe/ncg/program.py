@@ -13,6 +13,7 @@ from contextlib import contextmanager, suppress
 from libprobe import catalogue, cli, means, output, redact
 from libprobe.deadline import Deadline, Interrupted, OutOfTime, end_on_signals
 from libprobe.failures import BadData, Failure, HelperFailure
+from libprobe.formats.excerpt import excerpt
 from libprobe.formats.ncg import is_harmless, is_host, is_name
 from libprobe.ncg.configuration import FORMATS, Machine, Plan, Writer, check_contact
 from libprobe.ncg.inventory import Counts, Inventory
@@ -30,6 +31,7 @@ WRITTEN, WITH_WARNINGS, NOT_WRITTEN, USAGE = 0, 1, 2, 3
 DEFAULT_OUTPUT = "/etc/fedcloud-probes/generated"
 DEFAULT_TIMEOUT_S = 900.0
 MAX_SATELLITES = 100
+MAX_NAMED = 20
 ENDING = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 EPILOG = (
     "Exit codes: 0 written, 1 written with warnings, 2 not written and the old configuration kept, "
@@ -125,6 +127,7 @@ class _Run:
         self.deadline = deadline
         self.formats = list(dict.fromkeys(args.format or FORMATS[:1]))
         self.verdicts: list[str] = []
+        self.uncertified: dict[str, int] = {}
 
     def carry_out(self) -> tuple[int, list[str]]:
         from libprobe.settings import read_settings
@@ -160,16 +163,34 @@ class _Run:
         for endpoint in source.topology(self._wanted(inventory)):
             inventory.add(endpoint)
         inventory.warn_of(f"left out: {each.sentence}" for each in source.unreadable)
+        self.uncertified = source.uncertified
         counts = inventory.settle()
         if not counts.services and not self.args.allow_empty:
             what = (
                 f"{number_of(inventory.endpoints, 'endpoint')}, none usable" if inventory.endpoints else "no endpoint"
             )
+            if self.uncertified and not inventory.endpoints:
+                raise HelperFailure(
+                    f"{source.url} lists nothing to be monitored but {self._words_of_uncertified()}",
+                    remedy="give --any-site if they are to be monitored, or --allow-empty",
+                )
             raise HelperFailure(
                 f"{source.url} lists {what} to be monitored" + "".join(f"; {each}" for each in inventory.warnings[:3]),
                 remedy="see --site and --scope, or give --allow-empty if that is right",
             )
         return counts
+
+    @property
+    def _sites_are_unknown(self) -> bool:
+        return bool(self.args.saved and not self.args.sites_from and not self.args.any_site)
+
+    def _words_of_uncertified(self) -> str:
+        names = [excerpt(site, 60) for site in sorted(self.uncertified)]
+        listed = ", ".join(names[:MAX_NAMED]) + (
+            f" and {len(names) - MAX_NAMED} more" if len(names) > MAX_NAMED else ""
+        )
+        count = number_of(sum(self.uncertified.values()), "endpoint")
+        return f"{count} of {number_of(len(names), 'site')} not certified or not in production: {listed}"
 
     def _prepare_state(self) -> None:
         """Make the directories that a monitor running from these files alone expects."""
@@ -182,7 +203,7 @@ class _Run:
         from libprobe.clients.gocdb import SavedCopy
 
         if self.args.saved:
-            return SavedCopy(self.args.saved)
+            return SavedCopy(self.args.saved, sites=self.args.sites_from or "")
         from libprobe import access
         from libprobe.clients.gocdb import DEFAULT_URL, Gocdb
 
@@ -194,7 +215,13 @@ class _Run:
 
         scope = DEFAULT_SCOPE if self.args.scope is None else self.args.scope
         names = tuple(name.strip() for name in scope.split(",") if name.strip())
-        return Selection(inventory.service_types, self.args.site or "", names)
+        return Selection(
+            inventory.service_types,
+            self.args.site or "",
+            names,
+            certified_only=not self.args.any_site,
+            production_only=self.args.production_only,
+        )
 
     def _verdict(self, kind: str, place: Place, counts: Counts) -> str:
         if self.args.no_validate:
@@ -214,6 +241,8 @@ class _Run:
             f"fedcloud-ncg: {number_of(counts.services, 'service')} on {number_of(counts.hosts, 'host')} of "
             f"{number_of(counts.sites, 'site')}, from {self.args.saved or 'the GOCDB'}, in "
             f"{duration(self.deadline.elapsed())}",
+            *([f"  left out: {self._words_of_uncertified()}"] if self.uncertified else []),
+            *(["  sites: all of the copy, certified or not (--sites-from tells)"] if self._sites_are_unknown else []),
             *(f"  {verdict}" for verdict in self.verdicts),
             f"  unchanged in {place.path}" if unchanged else f"  written to {place.path}",
         ]
@@ -223,6 +252,11 @@ class _Run:
         if inventory.warnings_dropped:
             lines.append(f"  ... and {inventory.warnings_dropped} more")
         return (WITH_WARNINGS if total else WRITTEN), [safe_keeping_indent(redact.blank(line)) for line in lines]
+
+
+def _listed(names: Sequence[str]) -> str:
+    more = len(names) - MAX_NAMED
+    return ", ".join(names[:MAX_NAMED]) + (f" and {more} more" if more > 0 else "")
 
 
 def safe_keeping_indent(line: str) -> str:
@@ -242,6 +276,9 @@ def _parser(prog: str, doc: str) -> cli.Parser:
     source.add_argument("--from", dest="saved", metavar="FILE", help="a saved get_service_endpoint answer instead")
     group.add_argument("--site", metavar="NAME", help="this site only (exact GOCDB name)")
     group.add_argument("--scope", metavar="NAMES", help="endpoints with all of these scopes (default EGI; '' for any)")
+    group.add_argument("--any-site", action="store_true", help="sites that are not certified or not in production too")
+    group.add_argument("--sites-from", metavar="FILE", help="with --from: a saved get_site_list of the certified sites")
+    group.add_argument("--production-only", action="store_true", help="no services that are beta or not in production")
     group.add_argument("--definitions", metavar="DIR", help="metric definitions and localdb, as etc/ncg")
     group.add_argument("--vo", metavar="NAME", default=catalogue.DEFAULT_VO, help="VO to act for (default ops)")
     group.add_argument("--cert", metavar="FILE", help="proxy that the probes are to use, as they see it")
@@ -272,6 +309,8 @@ def _parser(prog: str, doc: str) -> cli.Parser:
     group.add_argument(
         "--no-validate", action="store_true", help="do not ask nagios4 and icinga2 whether they accept it"
     )
+    parser.not_with("--sites-from", "--any-site")
+    parser.only_with("--sites-from", "--from")
     parser.only_with("--satellite", "--format=icinga2")
     parser.only_with("--master", "--satellite")
     cli.tls(parser)

@@ -12,8 +12,8 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from libprobe import catalogue
-from libprobe.formats.ncg import is_harmless, is_host, is_name, is_url
-from libprobe.ncg.configuration import Checked, Plan, Unsafe, Writer, arguments, icinga_string, satellite_of, url
+from libprobe.formats.ncg import is_harmless, is_host, is_label, is_name, is_url, object_name
+from libprobe.ncg.configuration import Checked, Plan, Unsafe, Writer, arguments, icinga_string, label, satellite_of, url
 from libprobe.ncg.inventory import Inventory, Service
 from tests.conftest import ROOT
 from tests.ncg.topology import HOSTILE
@@ -40,6 +40,21 @@ def test_what_is_harmless_has_no_meaning_anywhere(text: str) -> None:
             assert len(text) <= 512
     if is_url(text):
         assert not SPECIAL - {"?", "&"} & set(text)
+
+
+@given(st.text(min_size=1) | st.sampled_from([*HOSTILE, "Universität Gießen", "東京", "A  B"]))
+@example("\u0660")
+@example("A.")
+def test_the_name_of_a_site_is_plain_in_files_and_groups_and_means_nothing_anywhere(text: str) -> None:
+    if is_label(text):
+        assert not (SPECIAL - {" "}) & set(text)
+        assert text.isprintable()
+        assert is_name(object_name(text))
+        assert shlex.split(arguments(Service("h", "s", "t", "m", "n", [("--site", text)], "", []))) == ["--site", text]
+        assert label(text) == text
+    else:
+        with pytest.raises(Unsafe):
+            label(text)
 
 
 @pytest.mark.parametrize("value", HOSTILE)

@@ -49,8 +49,9 @@ def test_an_unusable_url_is_one_warning(inventory: Inventory) -> None:
     inventory.add(endpoint(url="host:8787/?image=a"))
     inventory.settle()
     assert inventory.warnings == [
-        "EXAMPLE-CLOUD, cloud.example.org, eu.egi.cloud.vm-management.occi: left out eu.egi.cloud.OCCI-Context, "
-        'eu.egi.cloud.OCCI-VM, org.nagios.OCCI-TCP: the URL "host:8787/?image=a" does not begin with https:// or http://'
+        "EXAMPLE-CLOUD, cloud.example.org, eu.egi.cloud.vm-management.occi: not given to eu.egi.cloud.OCCI-Context, "
+        "eu.egi.cloud.OCCI-VM, org.nagios.OCCI-TCP, which will judge it: "
+        'the URL "host:8787/?image=a" does not begin with https:// or http://'
     ]
 
 
@@ -86,6 +87,6 @@ def test_a_removed_host_and_a_removed_metric_are_not_there(tmp_path: Path) -> No
 
 def test_warnings_are_bounded(inventory: Inventory) -> None:
     for _ in range(MAX_WARNINGS + 5):
-        inventory.add(endpoint(site="a b"))
+        inventory.add(endpoint(site="a;b"))
     inventory.settle()
     assert (len(inventory.warnings), inventory.warnings_dropped) == (MAX_WARNINGS, 5)

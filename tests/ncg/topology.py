@@ -47,6 +47,10 @@ HOSTILE = [
 ]
 
 
+LEGAL_SITES = ("a b", "é")
+"""Of these: NCG keeps them, and so do we."""
+
+
 def good(gocdb: pi.Gocdb | None = None) -> pi.Gocdb:
     """One site with a service of most types, and values that are odd but legal."""
     gocdb = gocdb or pi.Gocdb()
@@ -80,7 +84,8 @@ def hostile(gocdb: pi.Gocdb) -> int:
         gocdb.add_service(pi.Service("evil3.example.org", CDMI, "EVIL", f"https://{value}:8080/"))
         gocdb.add_service(pi.Service("evil4.example.org", BROKER, "EVIL", f"stomp://mq.example.org:6163/{value}"))
         gocdb.add_service(pi.Service(f"{value}", ACCOUNTING, "EVIL"))
-        gocdb.add_service(pi.Service("evil5.example.org", ACCOUNTING, f"{value}"))
+        if value not in LEGAL_SITES:
+            gocdb.add_service(pi.Service("evil5.example.org", ACCOUNTING, f"{value}"))
     return len(gocdb.services) - before
 
 
