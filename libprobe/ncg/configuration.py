@@ -104,9 +104,14 @@ class Writer:
         """Write the configuration of one kind of monitor, one of FORMATS. Raises: OSError."""
         {"nagios": self._nagios, "icinga2": self._icinga2, "nrpe": self._nrpe}[kind]()
 
-    def write_index(self) -> None:
-        """Write the list of all services, whatever the monitor. Raises: OSError."""
-        index.write(self.directory, self.inventory.entries())
+    def write_index(self, kinds: Iterable[str] = ()) -> None:
+        """Write the list of all services, whatever the monitor. Raises: OSError.
+
+        kinds: for which a list of their own is needed, as others lie beside them that are not written anew
+        """
+        index.write(self.directory, self.inventory.all_entries())
+        for kind in kinds:
+            index.write(self.directory, self.inventory.entries(), index.name_of(kind))
 
     def _nagios(self) -> None:
         for name in ("commands", "contacts", "templates", "groups"):

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
 NAME = "services.jsonl"
+"""Of all services, whatever the format of a configuration; see also `name_of`."""
 MAX_LINE = 4 << 20
 MAX_ENDPOINTS = 100
 MAX_URL_CHARS = 2_048
@@ -52,17 +53,22 @@ def shortened(endpoints: Iterable[tuple[str, str]]) -> list[tuple[str, str]]:
     return [(identifier[:40], url[:MAX_URL_CHARS]) for identifier, url in islice(endpoints, MAX_ENDPOINTS)]
 
 
-def write(directory: str, entries: Iterable[Entry]) -> None:
+def name_of(kind: str) -> str:
+    """The list of one format, where a directory holds several that were not written in one run."""
+    return f".services-{kind}.jsonl"
+
+
+def write(directory: str, entries: Iterable[Entry], name: str = NAME) -> None:
     """Raises: OSError."""
-    with open(os.path.join(directory, NAME), "x", encoding="ascii") as file:
+    with open(os.path.join(directory, name), "x", encoding="ascii") as file:
         file.writelines(f"{json.dumps(entry._asdict())}\n" for entry in entries)
         file.flush()
         os.fsync(file.fileno())
 
 
-def read(directory: str) -> Iterator[Entry]:
+def read(directory: str, name: str = NAME) -> Iterator[Entry]:
     """Raises: Misconfigured."""
-    path = os.path.join(directory, NAME)
+    path = os.path.join(directory, name)
     try:
         with open(path, encoding="ascii") as file:
             while line := file.readline(MAX_LINE):

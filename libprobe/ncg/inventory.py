@@ -27,6 +27,8 @@ MAX_WARNINGS = 1_000
 MAX_PORTAL_CHARS = 300
 
 _SCHEMA = """
+CREATE TABLE old (host TEXT NOT NULL, name TEXT NOT NULL, site TEXT NOT NULL, PRIMARY KEY (host, name)) WITHOUT ROWID;
+CREATE TABLE kept (host TEXT NOT NULL, name TEXT NOT NULL, entry TEXT NOT NULL, PRIMARY KEY (host, name)) WITHOUT ROWID;
 CREATE TABLE service (
     host TEXT NOT NULL, site TEXT NOT NULL, type TEXT NOT NULL, metric TEXT NOT NULL, key TEXT NOT NULL,
     name TEXT NOT NULL, options TEXT NOT NULL, roc TEXT NOT NULL, portal TEXT NOT NULL, url TEXT NOT NULL,
@@ -85,6 +87,20 @@ class Counts(NamedTuple):
     sites: int
     hosts: int
     services: int
+
+
+class Difference(NamedTuple):
+    """Between what was monitored and what is to be.
+
+    going, coming: (host, service, site) of as many as were wanted
+    before: how many services there were, 0 where that is not known
+    """
+
+    before: int
+    goes: int
+    comes: int
+    going: list[tuple[str, str, str]]
+    coming: list[tuple[str, str, str]]
 
 
 class Inventory:
@@ -268,6 +284,45 @@ class Inventory:
             parents = self._parents(host, site, service_type, key, self.metrics[metric])
             pairs = [(option, value) for option, value in json.loads(options)]
             yield Service(host, site, service_type, metric, name, pairs, roc, parents)
+
+    def compare(self, old: Iterable[index.Entry], listed: int) -> Difference:
+        """What goes and what comes; listed: of how many of each the names are wanted. Raises: what `old` raises."""
+        self._fill("INSERT OR IGNORE INTO old VALUES (?, ?, ?)", ((each.host, each.service, each.site) for each in old))
+        going = "FROM old WHERE NOT EXISTS (SELECT 1 FROM service AS s WHERE s.host = old.host AND s.name = old.name)"
+        coming = "FROM service AS s WHERE NOT EXISTS (SELECT 1 FROM old WHERE s.host = old.host AND s.name = old.name)"
+
+        def count(what: str) -> int:
+            [(number,)] = self._database.execute(f"SELECT count(*) {what}")
+            return int(number)
+
+        def names(what: str) -> list[tuple[str, str, str]]:
+            return self._database.execute(f"SELECT host, name, site {what} ORDER BY 1, 2 LIMIT ?", (listed,)).fetchall()
+
+        return Difference(count("FROM old"), count(going), count(coming), names(going), names(coming))
+
+    def keep(self, entries: Iterable[index.Entry]) -> None:
+        """Take over what another configuration beside this one monitors, for the list of all."""
+        self._fill(
+            "INSERT OR IGNORE INTO kept VALUES (?, ?, ?)",
+            ((each.host, each.service, json.dumps(each._asdict())) for each in entries),
+        )
+
+    def _fill(self, statement: str, rows: Iterable[tuple[str, ...]]) -> None:
+        self._database.execute("BEGIN")
+        try:
+            self._database.executemany(statement, rows)
+        finally:
+            self._database.execute("COMMIT")
+
+    def all_entries(self) -> Iterator[index.Entry]:
+        """What is monitored by this configuration and by those beside it."""
+        yield from self.entries()
+        rows = self._database.execute(
+            "SELECT entry FROM kept WHERE NOT EXISTS "
+            "(SELECT 1 FROM service AS s WHERE s.host = kept.host AND s.name = kept.name) ORDER BY host, name"
+        )
+        for (entry,) in rows:
+            yield index.Entry(**json.loads(entry))
 
     def entries(self) -> Iterator[index.Entry]:
         """What is monitored, for programs that come after."""

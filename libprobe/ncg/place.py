@@ -139,6 +139,19 @@ class Place:
             if name.startswith(f".{self._name}.new-"):
                 shutil.rmtree(os.path.join(self._parent, name), ignore_errors=True)
 
+    def keep(self, name: str) -> None:
+        """Take over a directory of the old configuration as it is. Raises: OSError."""
+        shutil.copytree(os.path.join(self.path, name), os.path.join(self.staging, name), symlinks=True)
+
+    def differences(self) -> list[str]:
+        """`new`, `gone` or `changed` with the path of each file that is not as it was, by path. Raises: OSError."""
+        old, new = _files(self.path), _files(self.staging)
+        found = dict.fromkeys(old - new, "gone") | dict.fromkeys(new - old, "new")
+        for name in old & new:
+            if not filecmp.cmp(os.path.join(self.path, name), os.path.join(self.staging, name), shallow=False):
+                found[name] = "changed"
+        return [f"{found[name]}: {name}" for name in sorted(found)]
+
     def is_unchanged(self) -> bool:
         """Whether what was written is byte for byte what is there, with the same modes. Raises: OSError."""
         _open_to_readers(self.staging)
@@ -162,7 +175,14 @@ def _open_to_readers(directory: str) -> None:
     for path, _, names in os.walk(directory):
         os.chmod(path, _DIRECTORY_MODE)
         for name in names:
-            os.chmod(os.path.join(path, name), _FILE_MODE)
+            if not os.path.islink(os.path.join(path, name)):
+                os.chmod(os.path.join(path, name), _FILE_MODE)
+
+
+def _files(directory: str) -> set[str]:
+    return {
+        os.path.relpath(os.path.join(path, name), directory) for path, _, names in os.walk(directory) for name in names
+    }
 
 
 def _same(one: str, other: str) -> bool:

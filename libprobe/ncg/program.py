@@ -18,6 +18,7 @@ from libprobe.formats.ncg import is_harmless, is_host, is_name
 from libprobe.ncg.configuration import FORMATS, Machine, Plan, Writer, check_contact
 from libprobe.ncg.inventory import Counts, Inventory
 from libprobe.ncg.place import Place
+from libprobe.ncg.previous import Previous, listed_files
 from libprobe.text import duration, number_of, safe, shortened
 
 TYPE_CHECKING = False
@@ -32,6 +33,7 @@ DEFAULT_OUTPUT = "/etc/fedcloud-probes/generated"
 DEFAULT_TIMEOUT_S = 900.0
 MAX_SATELLITES = 100
 MAX_NAMED = 20
+DEFAULT_SHRINK_LIMIT = 50.0
 ENDING = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 EPILOG = (
     "Exit codes: 0 written, 1 written with warnings, 2 not written and the old configuration kept, "
@@ -140,22 +142,31 @@ class _Run:
             )
             try:
                 counts = self._take_stock(inventory)
+                previous = Previous(place, inventory, self.formats)
+                # nothing at all passed --allow-empty
+                if counts.services and (refused := previous.refusal(counts.services, self.args.shrink_limit)):
+                    return NOT_WRITTEN, _made_safe([_not_written(refused), *previous.listed()])
                 writer = Writer(place.staging, inventory, self.plan)
                 for kind in self.formats:
                     before = writer.files
                     writer.write(kind)
                     verdict = self._verdict(kind, place, counts)
                     self.verdicts.append(f"{kind}: {number_of(writer.files - before, 'file')}, {verdict}")
-                writer.write_index()
+                previous.keep_others()
+                writer.write_index(self.formats if previous.others else ())
                 unchanged = place.is_unchanged()
-                self._prepare_state()
-                if not unchanged:
-                    if self._commit:
-                        self._commit()
-                    place.replace()
+                end = [f"  unchanged in {place.path}" if unchanged else f"  written to {place.path}"]
+                if self.args.dry_run:
+                    end = [f"  not written to {place.path}: --dry-run", *previous.listed(), *listed_files(place)]
+                else:
+                    self._prepare_state()
+                    if not unchanged:
+                        if self._commit:
+                            self._commit()
+                        place.replace()
             finally:
                 inventory.close()
-            return self._report(inventory, counts, writer, place, unchanged=unchanged)
+            return self._report(inventory, counts, writer, [*previous.summary(), *end])
 
     def _take_stock(self, inventory: Inventory) -> Counts:
         """Read the topology into the inventory. Raises: HelperFailure; Misconfigured."""
@@ -232,9 +243,7 @@ class _Run:
 
         return validate(kind, place.staging, self.plan, counts, self.deadline).words
 
-    def _report(
-        self, inventory: Inventory, counts: Counts, writer: Writer, place: Place, *, unchanged: bool
-    ) -> tuple[int, list[str]]:
+    def _report(self, inventory: Inventory, counts: Counts, writer: Writer, end: list[str]) -> tuple[int, list[str]]:
         warnings = inventory.warnings + writer.warnings
         total = len(warnings) + inventory.warnings_dropped
         lines = [
@@ -244,14 +253,18 @@ class _Run:
             *([f"  left out: {self._words_of_uncertified()}"] if self.uncertified else []),
             *(["  sites: all of the copy, certified or not (--sites-from tells)"] if self._sites_are_unknown else []),
             *(f"  {verdict}" for verdict in self.verdicts),
-            f"  unchanged in {place.path}" if unchanged else f"  written to {place.path}",
+            *end,
         ]
         if total:
             lines.append(f"{number_of(total, 'warning')}:")
             lines += [f"  {shortened(line, 500)}" for line in warnings]
         if inventory.warnings_dropped:
             lines.append(f"  ... and {inventory.warnings_dropped} more")
-        return (WITH_WARNINGS if total else WRITTEN), [safe_keeping_indent(redact.blank(line)) for line in lines]
+        return (WITH_WARNINGS if total else WRITTEN), _made_safe(lines)
+
+
+def _made_safe(lines: Sequence[str]) -> list[str]:
+    return [safe_keeping_indent(redact.blank(line)) for line in lines]
 
 
 def _listed(names: Sequence[str]) -> str:
@@ -282,11 +295,19 @@ def _parser(prog: str, doc: str) -> cli.Parser:
     group.add_argument("--definitions", metavar="DIR", help="metric definitions and localdb, as etc/ncg")
     group.add_argument("--vo", metavar="NAME", default=catalogue.DEFAULT_VO, help="VO to act for (default ops)")
     group.add_argument("--cert", metavar="FILE", help="proxy that the probes are to use, as they see it")
+    group.add_argument(
+        "--shrink-limit",
+        metavar="PERCENT",
+        type=_percentage,
+        default=DEFAULT_SHRINK_LIMIT,
+        help=f"refuse to lose more of the services in one run (default {DEFAULT_SHRINK_LIMIT:g})",
+    )
     group.add_argument("--allow-empty", action="store_true", help="write a configuration that monitors nothing")
     group = parser.add_argument_group("what is written")
     group.add_argument(
         "--output", metavar="DIR", default=DEFAULT_OUTPUT, help=f"replaced as a whole ({DEFAULT_OUTPUT})"
     )
+    group.add_argument("--dry-run", action="store_true", help="write nothing, say what would come, go and change")
     group.add_argument("--format", choices=FORMATS, action="append", help="may be repeated (default nagios)")
     group.add_argument("--probes-path", metavar="DIR", default="", help="where the probes are, if not as defined")
     group.add_argument("--contact", metavar="EMAIL", default="root@localhost", help="whom to tell (root@localhost)")
@@ -364,6 +385,13 @@ def _factor(text: str) -> float:
     if not re.fullmatch(r"[0-9]{1,4}(\.[0-9]{1,6})?", text) or not 0 < float(text) <= 1000:
         raise argparse.ArgumentTypeError(f"{text!r} is not a number above 0 and at most 1000")
     return float(text)
+
+
+def _percentage(text: str) -> float:
+    number = text.removesuffix("%")
+    if not re.fullmatch(r"[0-9]{1,3}(\.[0-9]{1,3})?", number) or float(number) > 100:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number from 0 to 100")
+    return float(number)
 
 
 def _user() -> str:

@@ -330,7 +330,8 @@ def test_sites_that_are_not_certified_are_left_out_and_named(ncg: Ncg, with_othe
         "not certified or not in production: SUSPENDED (give --any-site if they are to be monitored, or "
         "--allow-empty); the old configuration stays\n"
     )
-    assert ncg("--no-validate", "--site", "SUSPENDED", "--any-site", **environment).code == 0
+    words = ("--site", "SUSPENDED", "--any-site", "--shrink-limit", "100")
+    assert ncg("--no-validate", *words, **environment).code == 0
 
 
 @pytest.mark.parametrize(
@@ -449,6 +450,126 @@ def test_a_site_of_any_letters_is_kept_in_files_of_plain_names(ncg: Ncg, stubs: 
     assert {(call[0], call[call.index("--site") + 1]) for call in calls(stubs)} == wanted_sites
 
 
+# ---- What was there before
+
+
+def many(count: int, directory: Path) -> Path:
+    gocdb = pi.Gocdb()
+    for number in range(count):
+        gocdb.add_service(pi.Service(f"h{number:02}.example.org", topology.PERUN, f"SITE-{number}"))
+    return topology.save(gocdb, directory)
+
+
+def test_a_topology_that_shrinks_beyond_a_share_is_refused_and_said(ncg: Ncg, tmp_path: Path) -> None:
+    assert ncg("--from", many(20, tmp_path), "--no-validate").code == 0
+    before = contents(tmp_path / "out")
+    report = ncg("--from", many(3, tmp_path), "--no-validate")
+    assert (report.code, report.err) == (2, "")
+    first, *goes = report.out.splitlines()
+    assert first == (
+        "fedcloud-ncg: not written: 3 services instead of 20, and no more than 50% of them may go in one run (look "
+        "whether the GOCDB's answer is whole; if all is right, give --shrink-limit 100 this once); the old "
+        "configuration stays"
+    )
+    names = [f"h{number:02}.example.org eu.egi.cloud.Perun-Check (SITE-{number})" for number in range(3, 20)]
+    assert goes == [f"  goes: {name}" for name in names]
+    assert contents(tmp_path / "out") == before
+    assert leftovers(tmp_path) == []
+    assert ncg("--from", many(3, tmp_path), "--no-validate", "--shrink-limit", "84%").code == 2
+    report = ncg("--from", many(3, tmp_path), "--no-validate", "--shrink-limit", "85")
+    assert (report.code, report.out.splitlines()[3]) == (0, "  0 services more, 17 fewer than before")
+    assert ncg("--from", many(2, tmp_path), "--no-validate").code == 0
+
+
+def test_a_broken_answer_of_the_gocdb_is_not_taken_over(ncg: Ncg, federation, tmp_path: Path) -> None:
+    gocdb = federation.gocdb
+    assert ncg("--no-validate", **federation.environment()).code == 0
+    before = contents(tmp_path / "out")
+    services = list(gocdb.services)
+    try:
+        gocdb.services[:] = [each for each in services if each.service_type == topology.PERUN]
+        report = ncg("--no-validate", **federation.environment())
+    finally:
+        gocdb.services[:] = services
+    assert report.code == 2
+    assert re.match(r"fedcloud-ncg: not written: \d+ services? instead of \d+, ", report.out)
+    assert contents(tmp_path / "out") == before
+
+
+def test_a_dry_run_says_what_would_come_go_and_change(ncg: Ncg, saved: Path, tmp_path: Path) -> None:
+    report = ncg("--from", saved, "--no-validate", "--dry-run")
+    assert report.code == 0
+    assert report.out.splitlines()[3] == f"  not written to {tmp_path}/out: --dry-run"
+    assert report.out.count("\n  comes: ") == 12
+    assert [path.name for path in tmp_path.iterdir()] == [saved.name]
+    assert ncg("--from", saved, "--no-validate").code == 0
+    before = contents(tmp_path / "out")
+    gocdb = topology.good()
+    gocdb.remove_service("mq.example.org")
+    gocdb.find("cloud.example.org", topology.CDMI).url = "https://cloud.example.org:8081/"
+    gocdb.add_service(pi.Service("new.example.org", topology.PERUN, "NEW"))
+    report = ncg("--from", topology.save(gocdb, tmp_path), "--no-validate", "--dry-run")
+    assert report.out.splitlines()[3:] == [
+        "  1 service more, 2 fewer than before",
+        f"  not written to {tmp_path}/out: --dry-run",
+        "  goes: mq.example.org eu.egi.cloud.Broker-Check (OTHER.SITE_1)",
+        "  goes: mq.example.org org.nagios.Broker-TCP (OTHER.SITE_1)",
+        "  comes: new.example.org eu.egi.cloud.Perun-Check (NEW)",
+        "  changed: nagios/objects/commands.cfg",
+        "  changed: nagios/objects/groups.cfg",
+        "  changed: nagios/objects/sites/EXAMPLE.cfg",
+        "  new: nagios/objects/sites/NEW.cfg",
+        "  changed: nagios/objects/sites/OTHER.SITE_1.cfg",
+        "  changed: nagios/objects/templates.cfg",
+        "  changed: services.jsonl",
+    ]
+    assert contents(tmp_path / "out") == before
+
+
+def listed(directory: Path, name: str = "services.jsonl") -> set[str]:
+    return {json.loads(line)["host"] for line in (directory / name).read_text().splitlines()}
+
+
+def test_a_run_with_another_format_leaves_what_the_first_one_wrote(ncg: Ncg, saved: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    satellite = ("--satellite", "asia=asia.example.org")
+    assert ncg("--from", saved, "--format", "icinga2", *satellite, "--no-validate").code == 0
+    icinga = contents(out / "icinga2")
+    everything = listed(out)
+    report = ncg("--from", saved, "--site", "EXAMPLE", "--format", "nagios", "--no-validate")
+    assert report.code == 0, report.out
+    assert contents(out / "icinga2") == icinga
+    assert [path.name for path in (out / "nagios/objects/sites").iterdir()] == ["EXAMPLE.cfg"]
+    assert listed(out) == everything, "the list is of all that is monitored from here"
+    one_site = listed(out, ".services-nagios.jsonl")
+    assert one_site == {"cloud.example.org", "six.example.org"}
+    # what shrinks is judged by what its own format had
+    assert ncg("--from", saved, "--site", "EXAMPLE", "--format", "nagios", "--no-validate").out.endswith(
+        f"  unchanged in {out}\n"
+    )
+    assert ncg("--from", saved, "--site", "OTHER.SITE_1", "--format", "nrpe", "--no-validate").code == 0
+    assert contents(out / "icinga2") == icinga
+    assert {path.name for path in out.iterdir() if path.is_dir()} == {"icinga2", "nagios", "nrpe"}
+    words = ("--format", "nrpe", "--format", "nagios", "--format", "icinga2", "--no-validate")
+    assert ncg("--from", saved, *words).code == 0
+    assert sorted(path.name for path in out.iterdir()) == [
+        *(".fedcloud-ncg", "icinga2", "nagios", "nrpe", "services.jsonl")
+    ]
+
+
+def test_a_list_that_is_damaged_is_written_anew_with_its_format(ncg: Ncg, saved: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    words = ("--from", saved, "--no-validate")
+    assert ncg(*words).code == 0
+    (out / "services.jsonl").write_text("{")
+    report = ncg(*words, "--format", "nrpe")
+    assert report.out == (
+        f"fedcloud-ncg: not written: {out}/services.jsonl is not what fedcloud-ncg wrote (give --format nagios too, so "
+        "that it is written anew); the old configuration stays\n"
+    )
+    assert ncg(*words, "--format", "nrpe", "--format", "nagios").code == 0
+
+
 # ---- The live GOCDB
 
 
@@ -555,6 +676,7 @@ def test_a_mute_gocdb_is_given_up_at_the_deadline(ncg: Ncg, federation) -> None:
             "argument --format: invalid choice: 'zabbix' (choose from 'nagios', 'icinga2', 'nrpe')",
         ),
         (["--interval-factor", "-1"], "argument --interval-factor: '-1' is not a number above 0 and at most 1000"),
+        (["--shrink-limit", "101"], "argument --shrink-limit: '101' is not a number from 0 to 100"),
         (["--interval-factor", "0"], "argument --interval-factor: '0' is not a number above 0 and at most 1000"),
         (
             ["--format", "icinga2", "--satellite", "a b=c"],

@@ -1,0 +1,96 @@
+"""What the old configuration monitors: compared with a new one, and kept where its format is not written."""
+
+from __future__ import annotations
+
+import os
+
+from libprobe.failures import Misconfigured
+from libprobe.ncg import index
+from libprobe.ncg.configuration import FORMATS
+from libprobe.ncg.inventory import Difference
+from libprobe.text import number_of
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from libprobe.ncg.inventory import Inventory
+    from libprobe.ncg.place import Place
+
+MAX_LISTED = 200
+
+
+class Previous:
+    """The configuration that is there, beside what a run is to write.
+
+    formats: those that are written
+    others:  those that are there and are not
+    """
+
+    def __init__(self, place: Place, inventory: Inventory, formats: Sequence[str]) -> None:
+        self._place = place
+        self._inventory = inventory
+        self._formats = formats
+        self.others = [kind for kind in FORMATS if kind not in formats and self._was_written(kind)]
+        self.difference = self._compared()
+
+    def _was_written(self, kind: str) -> bool:
+        return os.path.isdir(os.path.join(self._place.path, kind))
+
+    def _entries(self, kind: str) -> Iterator[index.Entry]:
+        own = index.name_of(kind)
+        has_own = os.path.exists(os.path.join(self._place.path, own))
+        return index.read(self._place.path, own if has_own else index.NAME)
+
+    def _compared(self) -> Difference:
+        written = [kind for kind in self._formats if self._was_written(kind)]
+        try:
+            return self._inventory.compare((entry for kind in written for entry in self._entries(kind)), MAX_LISTED)
+        except Misconfigured:  # it is damaged, or of a version that wrote no list: there is nothing to compare
+            return Difference(0, 0, 0, [], [])
+
+    def refusal(self, services: int, limit: float) -> str:
+        """Why so few services are not believed, empty if they are. limit: how many percent may go."""
+        before = self.difference.before
+        if before - services <= before * limit / 100:
+            return ""
+        return (
+            f"{number_of(services, 'service')} instead of {before}, and no more than {limit:g}% of them may go in one "
+            "run (look whether the GOCDB's answer is whole; if all is right, give --shrink-limit 100 this once)"
+        )
+
+    def keep_others(self) -> None:
+        """Take over the other formats as they are, with lists of what they monitor. Raises: OSError; Misconfigured."""
+        for kind in self.others:
+            self._place.keep(kind)
+            try:
+                index.write(self._place.staging, self._entries(kind), index.name_of(kind))
+                self._inventory.keep(self._entries(kind))
+            except Misconfigured as error:
+                raise Misconfigured(
+                    error.sentence, remedy=f"give --format {kind} too, so that it is written anew"
+                ) from None
+
+    def summary(self) -> list[str]:
+        """One line where services come or go; those of a first run are no news."""
+        found = self.difference
+        if not found.before or not (found.goes or found.comes):
+            return []
+        return [f"  {number_of(found.comes, 'service')} more, {found.goes} fewer than before"]
+
+    def listed(self) -> list[str]:
+        """A line for each service that goes or comes, of a bounded number of each."""
+        found = self.difference
+        lines: list[str] = []
+        for word, count, names in (("goes", found.goes, found.going), ("comes", found.comes, found.coming)):
+            lines += [f"  {word}: {host} {service} ({site})" for host, service, site in names]
+            if count > len(names):
+                lines.append(f"  {word}: ... and {count - len(names)} more")
+        return lines
+
+
+def listed_files(place: Place) -> list[str]:
+    """A line for each file that differs, of a bounded number. Raises: OSError."""
+    found = place.differences()
+    more = [f"  ... and {len(found) - MAX_LISTED} more files"] if len(found) > MAX_LISTED else []
+    return [f"  {each}" for each in found[:MAX_LISTED]] + more
