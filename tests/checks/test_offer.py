@@ -34,7 +34,7 @@ def whole(*, without: tuple[str, ...] = ()) -> occi.Model:
 
 
 def offer(model: occi.Model, *, image=None, resource=None, project="", needs=None, notes=()) -> OcciOffer:
-    client = SimpleNamespace(query=lambda: model, server="ooi/1.2", project=project, loading_s=0.0)
+    client = SimpleNamespace(query=lambda: model, server="ooi/1.2", project=project, proviso="", loading_s=0.0)
     access = SimpleNamespace(client=client, words="a proxy")
     endpoint = Endpoint(BASE, image, resource, "small", "EXAMPLE-SITE", notes)
     return OcciOffer(endpoint, access, Deadline(60), read_needs([], []) if needs is None else needs)

@@ -290,6 +290,7 @@ LIMITS = (
 )
 OWN_TIME = (
     r"of which this machine took|this machine did not get (the check|it) done within|is the monitoring host overloaded"
+    r"|the [\d.]+ s of -t were up"
 )
 LATE_PROXY = f"{PROXY}|{OWN_TIME}"
 """Where all time is given to the proxy, a busy machine can have had none for it."""
@@ -310,7 +311,7 @@ def asks_somebody(column: Column) -> bool:
 MEMORY_MB = (24, 28, 32, 36, 40, 48, 60)
 """From where Python itself just starts to where every executable comes through."""
 
-SPIN_S = 60
+SPIN_S = 20
 """Seconds of processor time, far more than any run takes, after which the kernel ends one that spins.
 
 CPython 3.11 does, for ever and deaf to signals, where there is no memory for the number with which it enters the
@@ -394,7 +395,10 @@ class Result(NamedTuple):
 
     @property
     def word(self) -> str:
-        """What stands in a table: the run came through, was UNKNOWN, or changed nothing (fedcloud-ncg and the like)."""
+        """What stands in a table: the run came through, was UNKNOWN, or changed nothing (fedcloud-ncg and the like);
+        fell: CPython itself did not get to its end."""
+        if _python_fell(TROUBLES[self.trouble], self.outcome):
+            return "fell"
         if self.is_through:
             return "done"
         return "U" if self.outcome.code == UNKNOWN else "kept"
@@ -449,6 +453,8 @@ def carry_out(name: str, column: Column, grid: Grid, directory: Path, usual: Usu
             break
         if not was_there:
             limit_s *= 2  # it had ended before we came to it
+    if _python_fell(trouble, outcome):
+        complaints = [each for each in complaints if each.startswith("left ")]  # it was in no state to say anything
     return Result(column, name, outcome, complaints, is_through)
 
 
