@@ -2,7 +2,7 @@
 
     for metric in catalogue.read():
         for endpoint in endpoints:
-            if endpoint.service_type in metric.service_types:
+            if metric.is_for(endpoint):
                 subprocess.run(catalogue.command(metric, endpoint))
 
 The files are NCG's own, so that a monitoring host with NCG and one without ask the same things. They are
@@ -64,10 +64,12 @@ def read(path: str | None = None) -> list[Metric]:
     if not metrics:
         raise Misconfigured(f"{directory} defines no metric", remedy="name a directory like etc/ncg of the sources")
     types: dict[str, set[str]] = {name: set() for name in metrics}
+    given = [*localdb.metrics.items(), *((" ".join(key), names) for key, names in localdb.host_metrics.items())]
+    for owner, names in given:
+        if unknown := [name for name in names if name not in types]:
+            raise Misconfigured(f"{directory}: {owner} is given the metric {unknown[0]}, which is not defined")
     for service_type, names in localdb.metrics.items():
         for name in names:
-            if name not in types:
-                raise Misconfigured(f"{directory}: {service_type} is given the metric {name}, which is not defined")
             types[name].add(service_type)
     for metric in metrics.values():
         if missing := [name for name in metric.dependencies if name not in metrics]:
@@ -120,7 +122,8 @@ def options(
         found["-t"] = f"{metric.timeout_s:g}"
     for name, option in metric.attributes:
         if name in values:
-            found[option] = _checked(name, values[name])
+            # NCG makes 0 an option without a value
+            found[option] = "" if values[name] == "0" else _checked(name, values[name])
         elif problem and comes_from_url(name, endpoint.service_type) and not (looks_up and "-H" in found):
             raise problem
     for option, value in metric.parameters:

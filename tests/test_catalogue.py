@@ -16,6 +16,7 @@ import pytest
 from libprobe import catalogue, cli
 from libprobe.failures import BadData, Misconfigured
 from libprobe.formats.gocdb import ServiceEndpoint
+from libprobe.formats.ncg import attributes, read_localdb
 from tests.conftest import ROOT, clean_environment, command
 
 SHIPPED = ROOT / "etc/ncg"
@@ -279,7 +280,7 @@ def definitions(directory: Path, conf: str | None = None, localdb: str = "") -> 
 def test_a_host_attribute_wins_over_the_url(tmp_path: Path) -> None:
     path = definitions(
         tmp_path,
-        localdb=f"HOST_ATTRIBUTE!Cloud.example.org!OCCI_PORT!1234\nADD_SERVICE_METRIC!{OCCI}!org.nagios.OCCI-TCP\n",
+        localdb=f"HOST_ATTRIBUTE!cloud.example.org!OCCI_PORT!1234\nADD_SERVICE_METRIC!{OCCI}!org.nagios.OCCI-TCP\n",
     )
     [found] = [each for each in catalogue.read(path) if each.service_types]
     command = catalogue.command(found, endpoint())
@@ -293,9 +294,10 @@ def test_a_host_attribute_wins_over_the_url(tmp_path: Path) -> None:
         ("[]", "", "metrics.conf: it is not an object"),
         ("{}", "", "defines no metric"),
         (None, "ADD_SERVICE_METRIC!a!b", "a is given the metric b, which is not defined"),
-        (None, 'SERVICE_ATTRIBUTE!a!B!"c"', "mine.localdb: line 1 has a double quote"),
+        (None, 'SERVICE_ATTRIBUTE!a!B!c"', "mine.localdb: line 1 has a double quote"),
         (None, "# x\nSERVICE_ATTRIBUTE!a!B!c d", "mine.localdb: line 2 is not understood"),
-        (None, "MODIFY_METRIC_CONFIG!a!interval!1", "mine.localdb: line 1 is not understood"),
+        (None, "MODIFY_METRIC_CONFIG!a!interval!1", "mine.localdb: line 1 has no effect in NCG"),
+        (None, "ADD_HOST_SERVICE_METRIC!h!a!b", "h a is given the metric b, which is not defined"),
         ('{"a b": {}}', "", "cannot be the name of a metric"),
         ('{"m": {"probe": "../x", "config": {}}}', "", 'm: probe "../x" is not the name of a file'),
         ('{"m": {"probe": "x", "config": {"path": "$USER1$"}}}', "", "m: path"),
@@ -309,6 +311,37 @@ def test_wrong_definitions_are_said_with_their_place(
 ) -> None:
     with pytest.raises(Misconfigured, match=re.escape(sentence)):
         catalogue.read(definitions(tmp_path, conf, localdb))
+
+
+@pytest.mark.parametrize("no", ["0", "", 0])
+def test_a_flag_of_0_is_switched_off(tmp_path: Path, no: object) -> None:
+    document = json.loads((SHIPPED / "fedcloud-probes.conf").read_text())
+    document["eu.egi.cloud.OCCI-VM"]["flags"]["VO"] = no
+    document["eu.egi.cloud.APEL-Pub"]["flags"]["NOHOSTNAME"] = no
+    read = {each.name: each for each in catalogue.read(definitions(tmp_path, json.dumps(document)))}
+    assert read["eu.egi.cloud.OCCI-VM"].described("ops") == "eu.egi.cloud.OCCI-VM"
+    assert catalogue.options(read["eu.egi.cloud.APEL-Pub"], endpoint("eu.egi.cloud.accounting"))[0] == (
+        "-H",
+        "cloud.example.org",
+    )
+
+
+def test_an_attribute_of_0_is_an_option_without_a_value(tmp_path: Path) -> None:
+    localdb = f"HOST_ATTRIBUTE!cloud.example.org!OCCI_PORT!0\nADD_SERVICE_METRIC!{OCCI}!org.nagios.OCCI-TCP\n"
+    found = next(each for each in catalogue.read(definitions(tmp_path, localdb=localdb)) if each.service_types)
+    assert ("-p", "") in catalogue.options(found, endpoint())
+
+
+def test_values_for_all_are_the_defaults_of_those_for_some(tmp_path: Path) -> None:
+    localdb = "GLOBAL_ATTRIBUTE!A!1\nGLOBAL_ATTRIBUTE!B!1\nATTRIBUTE!B!2\nATTRIBUTE!C!2\nSERVICE_ATTRIBUTE!t!C!3\n"
+    values, _ = attributes(endpoint("t"), read_localdb(localdb))
+    assert values == {"A": "1", "B": "2", "C": "3"}
+
+
+def test_hosts_are_compared_letter_by_letter_as_by_ncg() -> None:
+    localdb = read_localdb("HOST_ATTRIBUTE!Cloud.example.org!A!1\n")
+    assert attributes(endpoint("t"), localdb)[0] == {}
+    assert attributes(endpoint("t", hostname="Cloud.example.org"), localdb)[0] == {"A": "1"}
 
 
 def test_a_parameter_that_is_more_than_a_word_is_refused(tmp_path: Path) -> None:

@@ -145,6 +145,22 @@ class Metric(Record):
     service_types: tuple[str, ...] = ()
     localdb: Localdb | None = None
 
+    def is_for(self, endpoint: ServiceEndpoint) -> bool:
+        """Whether it is asked of an endpoint."""
+        if self.localdb is None:
+            return endpoint.service_type in self.service_types
+        named = self.localdb.host_metrics.get((endpoint.hostname, endpoint.service_type), ())
+        return endpoint.hostname not in self.localdb.removed_hosts and (
+            endpoint.service_type in self.service_types or self.name in named
+        )
+
+    @property
+    def possible_types(self) -> frozenset[str]:
+        """The types of services that it is asked of, and those of which it is asked on single hosts."""
+        named = self.localdb.host_metrics.items() if self.localdb else ()
+        on_hosts = (service_type for (_, service_type), names in named if self.name in names)
+        return frozenset([*self.service_types, *on_hosts])
+
     def described(self, vo: str) -> str:
         """The name of its services: NCG appends the VO to that of a metric which acts for one."""
         return f"{self.name}-{vo}" if "VO" in self.flags else self.name
@@ -179,9 +195,10 @@ def _metric(name: str, definition: object) -> Metric:
         raise BadData(f"{name}: path {_shown(path)} is not an absolute path of plain characters")
     if not isinstance(docurl, str) or (docurl and not _URL.fullmatch(docurl)):
         raise BadData(f"{name}: docurl {_shown(docurl)} is not a URL")
-    flags = frozenset(_mapping(name, definition, "flags"))
-    if flags - FLAGS:
-        raise BadData(f"{name}: flag {_shown(min(flags - FLAGS))} is not known; known are {', '.join(sorted(FLAGS))}")
+    given = _mapping(name, definition, "flags")
+    if unknown := set(given) - FLAGS:
+        raise BadData(f"{name}: flag {_shown(min(unknown))} is not known; known are {', '.join(sorted(FLAGS))}")
+    flags = frozenset(flag for flag, value in given.items() if value not in ("", "0"))  # which are no in Perl
     return Metric(
         name=name,
         probe=probe,
@@ -247,72 +264,115 @@ def _dependencies(name: str, definition: dict[str, object]) -> Iterator[str]:
 
 
 class Localdb(Record):
-    """What a monitor knows besides the GOCDB.
+    """What a monitor knows besides the GOCDB. Names of hosts are compared letter by letter with the GOCDB's, as by NCG.
 
     metrics:            names of metrics by service type, in the order given
+    host_metrics:       the same by host and service type
+    attributes:         values for all, by attribute: of GLOBAL_ATTRIBUTE, and over them of ATTRIBUTE
     service_attributes: values by service type and attribute
-    host_attributes:    values by host (in lower case) and attribute
+    host_attributes:    values by host and attribute
     removed_hosts:      hosts that are not to be monitored
-    removed_metrics:    (host, service type, metric) not to be asked
     """
 
     metrics: dict[str, list[str]]
+    host_metrics: dict[tuple[str, str], list[str]]
+    attributes: tuple[dict[str, str], dict[str, str]]
     service_attributes: dict[str, dict[str, str]]
     host_attributes: dict[str, dict[str, str]]
     removed_hosts: set[str]
-    removed_metrics: set[tuple[str, str, str]]
 
 
 def empty_localdb() -> Localdb:
-    return Localdb({}, {}, {}, set(), set())
+    return Localdb({}, {}, ({}, {}), {}, {}, set())
+
+
+_ATTRIBUTES = {"SERVICE_ATTRIBUTE": 3, "HOST_ATTRIBUTE": 3, "ATTRIBUTE": 2, "GLOBAL_ATTRIBUTE": 2}
+"""How many fields follow each. NCG reads these lines in one way, by Text::CSV_XS, and all others in another."""
+
+_WITHOUT_EFFECT = re.compile(r"MODIFY_[A-Z_]+|REMOVE_(?:[A-Z_]+_)?METRIC")
+_FIELD = r'(?:"(?:[^"]|"")*"|[^"!]*)'
 
 
 def read_localdb(text: str, into: Localdb | None = None) -> Localdb:
     """Return what a localdb file says, added to what was read before.
 
-    Raises: BadData, naming the line, for a line that would not have its effect in NCG, or not here.
+    Raises: BadData, naming the line and what NCG would make of it, for one that would not have its effect in NCG, or
+    not here. Seen with the readers of argo-ncg 0.4.18 and Text::CSV_XS 1.49.
     """
     found = into if into is not None else empty_localdb()
-    for number, line in enumerate(text.splitlines(), 1):
-        if '"' in line:
-            raise BadData(f"line {number} has a double quote, at which NCG stops reading attributes")
-        if not re.fullmatch(r"[ -~\t]*", line):
-            raise BadData(f"line {number} has a character beyond ASCII, at which NCG stops reading attributes")
-        if not line.strip() or line.lstrip().startswith("#"):
-            continue
-        word, *fields = [field.strip() for field in line.split("!")]
+    for number, line in enumerate(text.split("\n"), 1):
         try:
-            _localdb_line(found, word, fields)
+            _localdb_line(found, line)
+        except BadData as error:
+            raise BadData(f"line {number} {error.sentence}") from None
         except ValueError:
-            begins = f", which begins with {word}" if re.fullmatch(r"[A-Z]+(_[A-Z]+)+", word) else ""
-            raise BadData(f"line {number} is not understood{begins}") from None
+            begins = re.match(r"[A-Z]+(_[A-Z]+)+", line)
+            which = f", which begins with {begins[0]}" if begins else ""
+            raise BadData(f"line {number} is not understood{which}") from None
     return found
 
 
-def _localdb_line(found: Localdb, word: str, fields: list[str]) -> None:
+def _localdb_line(found: Localdb, line: str) -> None:
+    """Raises: BadData for what goes on a sentence that begins with the line; ValueError."""
+    if "\r" in line:
+        raise BadData("ends with CR and LF, and NCG passes over every metric in such a file")
+    if not re.fullmatch(r"[ -~\t]*", line):
+        raise BadData("has a character beyond ASCII, at which NCG stops reading attributes")
+    is_comment = line.lstrip().startswith("#")
+    if '"' in line and (is_comment or not re.fullmatch(rf"{_FIELD}(?:!{_FIELD})*", line)):
+        raise BadData("has a double quote, at which NCG stops reading attributes")
+    if is_comment or not line.strip():
+        return
+    fields = re.findall(rf"(?:^|!)({_FIELD})", line)
+    word = fields[0].strip(' \t"')
+    if word in _ATTRIBUTES:
+        fields = [each[1:-1].replace('""', '"') if each.startswith('"') else each for each in fields]
+        if any(each != each.strip() for each in fields):
+            raise BadData("has blanks around its fields, which NCG takes for a part of them")
+        _attribute(found, word, fields[1:])
+        return
+    if '"' in line:
+        raise BadData("has quotes, which NCG takes for a part of a name, except in a line for an attribute")
+    if _WITHOUT_EFFECT.fullmatch(word):
+        raise BadData(f"has no effect in NCG, which does {word} before there are metrics; change what brings them")
+    if re.search(r"\S[ \t]+(?:!|$)|![ \t]", line):
+        raise BadData("has a blank beside its fields, and NCG passes over such a line")
+    _other(found, word, fields[1:])
+
+
+def _attribute(found: Localdb, word: str, fields: list[str]) -> None:
+    """Raises: ValueError."""
+    *owner, name, value = fields
+    if len(fields) != _ATTRIBUTES[word] or not all(map(is_name, (*owner, name))) or not is_harmless(value):
+        raise ValueError
+    match word:
+        case "HOST_ATTRIBUTE":
+            found.host_attributes.setdefault(owner[0], {})[name] = value
+        case "SERVICE_ATTRIBUTE":
+            found.service_attributes.setdefault(owner[0], {})[name] = value
+        case _:
+            found.attributes[word == "ATTRIBUTE"][name] = value
+
+
+def _other(found: Localdb, word: str, fields: list[str]) -> None:
     """Raises: ValueError."""
     match word:
-        case "ADD_SERVICE_METRIC":
+        case "ADD_SERVICE_METRIC" | "SERVICE_METRIC":
             service_type, metric = _names(fields)
-            if metric not in found.metrics.setdefault(service_type, []):
-                found.metrics[service_type].append(metric)
-        case "SERVICE_ATTRIBUTE" | "HOST_ATTRIBUTE":
-            owner, name = _names(fields[:2])
-            [value] = fields[2:]
-            if not is_harmless(value):
-                raise ValueError
-            if word == "HOST_ATTRIBUTE":
-                found.host_attributes.setdefault(owner.lower(), {})[name] = value
-            else:
-                found.service_attributes.setdefault(owner, {})[name] = value
-        case "REMOVE_HOST_SERVICE_METRIC":
+            _add(found.metrics.setdefault(service_type, []), metric)
+        case "ADD_HOST_SERVICE_METRIC":
             host, service_type, metric = _names(fields)
-            found.removed_metrics.add((host.lower(), service_type, metric))
+            _add(found.host_metrics.setdefault((host, service_type), []), metric)
         case "REMOVE_HOST":
             [host] = _names(fields)
-            found.removed_hosts.add(host.lower())
+            found.removed_hosts.add(host)
         case _:
             raise ValueError
+
+
+def _add(metrics: list[str], name: str) -> None:
+    if name not in metrics:
+        metrics.append(name)
 
 
 def _names(fields: list[str]) -> list[str]:
@@ -330,10 +390,13 @@ def attributes(endpoint: ServiceEndpoint, localdb: Localdb | None = None) -> tup
     One value that could not stand on a command line costs all of the URL's, and the defaults for them too: a probe that
     is given a part of what is registered would judge something else.
     A HOST_ATTRIBUTE of the localdb wins over what the URL says, and that over a SERVICE_ATTRIBUTE, which is for
-    what cannot be derived. (NCG derives less; in it both of the localdb win.)
+    what cannot be derived, and over an ATTRIBUTE. (NCG derives less; in it all but GLOBAL_ATTRIBUTE win.)
     """
     problem = None
-    found = dict(localdb.service_attributes.get(endpoint.service_type, {})) if localdb else {}
+    found: dict[str, str] = {}
+    if localdb:
+        for given in (*localdb.attributes, localdb.service_attributes.get(endpoint.service_type, {})):
+            found |= given
     try:
         derived = _of_url(endpoint.service_type, endpoint.url)
         for name, value in derived.items():
@@ -344,7 +407,7 @@ def attributes(endpoint: ServiceEndpoint, localdb: Localdb | None = None) -> tup
         problem = error
         found = {name: value for name, value in found.items() if not comes_from_url(name, endpoint.service_type)}
     if localdb:
-        found.update(localdb.host_attributes.get(endpoint.hostname.lower(), {}))
+        found.update(localdb.host_attributes.get(endpoint.hostname, {}))
     return found, problem
 
 

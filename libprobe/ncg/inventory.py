@@ -115,7 +115,7 @@ class Inventory:
         self._cert = cert
         self._by_type: dict[str, list[Metric]] = {}
         for metric in metrics:
-            for service_type in metric.service_types:
+            for service_type in metric.possible_types:
                 self._by_type.setdefault(service_type, []).append(metric)
         self._database = sqlite3.connect(path, isolation_level=None)
         for pragma in ("journal_mode = OFF", "synchronous = OFF", "cache_size = -8192", "temp_store = FILE"):
@@ -152,7 +152,7 @@ class Inventory:
 
     def add(self, endpoint: ServiceEndpoint) -> None:
         """Take an endpoint with all metrics of its type; what is unusable of it is left out, with a warning."""
-        metrics = self._by_type.get(endpoint.service_type, [])
+        metrics = [each for each in self._by_type.get(endpoint.service_type, []) if each.is_for(endpoint)]
         if not metrics:
             return
         self.endpoints += 1
@@ -164,16 +164,10 @@ class Inventory:
         if not is_host(endpoint.hostname):
             self.warn(endpoint, f"left out: {_shown(endpoint.hostname)} is not a host name")
             return
-        localdb = metrics[0].localdb
-        host = endpoint.hostname.lower()
-        if localdb and host in localdb.removed_hosts:
-            return
-        endpoint = endpoint._replace(hostname=host)
+        at_host = endpoint._replace(hostname=endpoint.hostname.lower())
         left_out: dict[str, list[str]] = {}
         without_url: dict[str, list[str]] = {}
         for metric in metrics:
-            if localdb and (host, endpoint.service_type, metric.name) in localdb.removed_metrics:
-                continue
             try:
                 options = catalogue.options(metric, endpoint, vo=self.vo, cert=self._cert, looks_up=True)
             except BadData as error:
@@ -181,7 +175,7 @@ class Inventory:
                 continue
             if problem := catalogue.unusable(metric, endpoint):
                 without_url.setdefault(problem.sentence, []).append(metric.name)
-            self._insert(endpoint, metric, options)
+            self._insert(at_host, metric, options)
         for sentence, names in left_out.items():
             self.warn(endpoint, f"left out {', '.join(names)}: {excerpt(sentence, 240)}")
         for sentence, names in without_url.items():

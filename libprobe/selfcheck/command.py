@@ -195,7 +195,7 @@ def _checked(args: argparse.Namespace, scope: Scope, deadline: Deadline) -> tupl
     http = access.http(args, deadline)
     with deadline.enforced():
         gocdb = Gocdb(http, url, None, cache_s=0)  # no copy: what was registered a minute ago is to be seen
-        types = frozenset(name for metric in metrics for name in metric.service_types)
+        types = frozenset(name for metric in metrics for name in metric.possible_types)
         endpoints, notes = registry.endpoints(gocdb, scope, types)
         outages, more = registry.outages(gocdb, scope)
         http.close()
@@ -386,7 +386,7 @@ def _publish(args: argparse.Namespace, run: Run) -> Callable[[], str]:
 
         with closing(publishing.open_spool(args)) as spool:
             for result in run.results:
-                if result.measured:
+                if result.measured and result.job.is_published:
                     publishing.put(spool, _message(run, result))
             return publishing.sent_all(args, spool, Deadline(PUBLISH_RESERVE_S))
 

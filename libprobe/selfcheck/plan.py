@@ -56,21 +56,12 @@ def jobs(
     for endpoint in endpoints:
         outage = outages.of(endpoint)
         silence = Silence(outage.description, outage.classification, outage.end, outage.portal_url) if outage else None
-        asked = [each for each in metrics if _applies(each, endpoint)]
+        asked = [each for each in metrics if each.is_for(endpoint)]
         if not asked:
             without[endpoint.service_type] = without.get(endpoint.service_type, 0) + 1
         planned += [_job(metric, endpoint, silence, probes, vo, cert, verbose) for metric in asked]
     notes = [f"no metric for {number_of(count, 'endpoint')} of the type {name}" for name, count in without.items()]
     return planned, notes
-
-
-def _applies(metric: Metric, endpoint: ServiceEndpoint) -> bool:
-    if endpoint.service_type not in metric.service_types:
-        return False
-    host, localdb = endpoint.hostname.lower(), metric.localdb
-    return localdb is None or not (
-        host in localdb.removed_hosts or (host, endpoint.service_type, metric.name) in localdb.removed_metrics
-    )
 
 
 def _job(
@@ -99,6 +90,7 @@ def _job(
         downtime=silence,
         problem=problem,
         remedy=remedy,
+        is_published="NOPUBLISH" not in metric.flags,
         vo=(vo or catalogue.DEFAULT_VO) if acts_for_vo else "",
         nagios_name=metric.described(vo or catalogue.DEFAULT_VO),
     )

@@ -49,6 +49,7 @@ class Job(NamedTuple):
     remedy: str = ""
     vo: str = ""
     nagios_name: str = ""
+    is_published: bool = True
 
     @property
     def key(self) -> str:

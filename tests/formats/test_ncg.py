@@ -94,9 +94,9 @@ def test_what_ncg_derives_from_an_occi_url(query: str, expected: dict[str, str])
 def test_a_localdb_adds_to_what_was_read_before() -> None:
     localdb = ncg.read_localdb(SHIPPED_LOCALDB)
     both = ncg.read_localdb(
-        "REMOVE_HOST!Old.example.org\nREMOVE_HOST_SERVICE_METRIC!c.example.org!egi.Perun!eu.egi.cloud.Perun-Check\n",
+        "REMOVE_HOST!old.example.org\nADD_HOST_SERVICE_METRIC!c.example.org!other!eu.egi.cloud.Perun-Check\n",
         localdb,
     )
     assert both.removed_hosts == {"old.example.org"}
-    assert both.removed_metrics == {("c.example.org", "egi.Perun", "eu.egi.cloud.Perun-Check")}
+    assert both.host_metrics == {("c.example.org", "other"): ["eu.egi.cloud.Perun-Check"]}
     assert both.metrics["egi.Perun"] == ["eu.egi.cloud.Perun-Check"]

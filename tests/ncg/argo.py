@@ -13,7 +13,8 @@ from pathlib import Path
 
 Definition = Mapping[str, Mapping[str, str]]
 
-_TUPLE = re.compile(r"^\s*(\S+?)!(\S+?)(?:!(\S+?))?(?:!(\S+?))?(?:!(\S+))?\s*$")
+_TUPLE = re.compile(r"\s*(\S+?)!(\S+?)(?:!(\S+?))?(?:!(\S+?))?(?:!(.+))?", re.ASCII)
+_QUOTED = re.compile(r'(?:^|!)(?:"((?:[^"]|"")*)"|([^"!]*))(?=!|$)')
 
 
 def definitions(directory: Path) -> dict[str, Definition]:
@@ -30,34 +31,52 @@ def definitions(directory: Path) -> dict[str, Definition]:
 def metrics(localdb: Path) -> dict[str, set[str]]:
     """Metrics by service type. A line that is not understood is passed over without a word."""
     found: dict[str, set[str]] = {}
-    for line in localdb.read_text().splitlines():
-        if re.match(r"\s*#", line):
-            continue
-        fields = _TUPLE.match(line)
-        if fields and fields[1] in ("SERVICE_METRIC", "ADD_SERVICE_METRIC") and fields[3]:
+    for fields in _tuples(localdb):
+        if fields[1] in ("SERVICE_METRIC", "ADD_SERVICE_METRIC") and fields[3]:
             found.setdefault(fields[2], set()).add(fields[3])
     return found
 
 
-def attributes(localdb: Path) -> dict[str, dict[str, str]]:
-    """Attributes by service type, which win over those of the GOCDB."""
+def host_metrics(localdb: Path) -> dict[tuple[str, str], set[str]]:
+    """Metrics by host and service type."""
+    found: dict[tuple[str, str], set[str]] = {}
+    for fields in _tuples(localdb):
+        if fields[1] == "ADD_HOST_SERVICE_METRIC" and fields[3] and fields[4]:
+            found.setdefault((fields[2], fields[3]), set()).add(fields[4])
+    return found
+
+
+def _tuples(localdb: Path) -> Iterator[re.Match[str]]:
+    for line in localdb.read_bytes().decode("latin-1").split("\n"):
+        if not re.match(r"\s*#", line) and (fields := _TUPLE.fullmatch(line)):
+            yield fields
+
+
+def attributes(localdb: Path, word: str = "SERVICE_ATTRIBUTE") -> dict[str, dict[str, str]]:
+    """Attributes by service type or host, which win over those of the GOCDB; those for all stand under ""."""
     found: dict[str, dict[str, str]] = {}
     for row in _rows(localdb.read_bytes()):
-        if row[0] == "SERVICE_ATTRIBUTE":
-            found.setdefault(row[1], {})[row[2]] = row[3]
+        if row[0] == word:
+            owner, name, value = row[1:4] if word.startswith(("SERVICE_", "HOST_")) else ["", *row[1:3]]
+            found.setdefault(owner, {})[name] = value
     return found
 
 
 def _rows(data: bytes) -> Iterator[list[str]]:
     """As Text::CSV_XS reads with `!` as separator: comments are rows, and what it does not like ends the file.
 
-    That is a quote within a field, and a byte that is no printable ASCII character, as the module is not told
-    that the file may be binary.
+    That is a quote anywhere but around a whole field, and a byte that is no printable ASCII character, as the
+    module is not told that the file may be binary. CR and LF end a line as well.
     """
-    for line in data.split(b"\n"):
-        if b'"' in line or not all(32 <= byte < 127 or byte == 9 for byte in line):
+    for line in data.replace(b"\r\n", b"\n").split(b"\n"):
+        if not all(32 <= byte < 127 or byte == 9 for byte in line):
             return
-        yield line.decode("ascii").split("!")
+        text = line.decode("ascii")
+        found = list(_QUOTED.finditer(text))
+        if "".join(each[0] for each in found) != text:
+            return
+        row = [each[2] if each[1] is None else each[1].replace('""', '"') for each in found]
+        yield [*row, *[""] * 4]
 
 
 def command(metric: Definition, attributes: Mapping[str, str], *, host: str, vo: str) -> dict[str, str]:

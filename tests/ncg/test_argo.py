@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+import tempfile
+from pathlib import Path
+
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from libprobe import catalogue
 from libprobe.failures import BadData
@@ -60,6 +65,99 @@ def test_both_give_a_probe_the_same_options(service_type: str, name: str) -> Non
     if service_type == topology.BROKER:  # NCG derives no port from this URL, which the probe has as well
         assert ours.pop("-p", "6162") in ours["-u"]
     assert ours == theirs
+
+
+LINES = {
+    "ADD_SERVICE_METRIC!a!b": None,
+    "SERVICE_METRIC!a!b": None,
+    "  ADD_SERVICE_METRIC!a!b": None,
+    "ADD_HOST_SERVICE_METRIC!h.example.org!a!b": None,
+    "SERVICE_ATTRIBUTE!a!B!c": None,
+    'SERVICE_ATTRIBUTE!a!B!"c"': None,
+    '"SERVICE_ATTRIBUTE"!"a"!B!c': None,
+    "HOST_ATTRIBUTE!H.example.org!B!c": None,
+    "ATTRIBUTE!B!c": None,
+    "GLOBAL_ATTRIBUTE!B!c": None,
+    "SERVICE_ATTRIBUTE!a!B!0": None,
+    "ADD_SERVICE_METRIC!a!b\r": "ends with CR and LF, and NCG passes over every metric in such a file",
+    "ADD_SERVICE_METRIC!a!b ": "has a blank beside its fields, and NCG passes over such a line",
+    "ADD_SERVICE_METRIC!a !b": "has a blank beside its fields, and NCG passes over such a line",
+    "ADD_SERVICE_METRIC !a!b": "has a blank beside its fields, and NCG passes over such a line",
+    "ADD_SERVICE_METRIC!a! b": "has a blank beside its fields, and NCG passes over such a line",
+    'ADD_SERVICE_METRIC!a!"b"': "has quotes, which NCG takes for a part of a name, except in a line for an attribute",
+    " SERVICE_ATTRIBUTE!a!B!c": "has blanks around its fields, which NCG takes for a part of them",
+    "SERVICE_ATTRIBUTE!a! B!c": "has blanks around its fields, which NCG takes for a part of them",
+    "SERVICE_ATTRIBUTE!a!B!c\t": "has blanks around its fields, which NCG takes for a part of them",
+    'SERVICE_ATTRIBUTE!a!B!"c "': "has blanks around its fields, which NCG takes for a part of them",
+    'SERVICE_ATTRIBUTE!a!B!c"d"': "has a double quote, at which NCG stops reading attributes",
+    'SERVICE_ATTRIBUTE!a!B!"c"d': "has a double quote, at which NCG stops reading attributes",
+    '# say "no"': "has a double quote, at which NCG stops reading attributes",
+    "\ufeffADD_SERVICE_METRIC!a!b": "has a character beyond ASCII, at which NCG stops reading attributes",
+    "REMOVE_HOST_SERVICE_METRIC!h!a!b": "has no effect in NCG, which does REMOVE_HOST_SERVICE_METRIC before there are "
+    "metrics; change what brings them",
+    "MODIFY_METRIC_CONFIG!b!interval!1": "has no effect in NCG, which does MODIFY_METRIC_CONFIG before there are "
+    "metrics; change what brings them",
+    "ADD_SERVICE_METRIC!a": "is not understood, which begins with ADD_SERVICE_METRIC",
+    "SERVICE_ATTRIBUTE!a!B!c d": "is not understood, which begins with SERVICE_ATTRIBUTE",
+    "SERVICE_ATTRIBUTE!a!B!": "is not understood, which begins with SERVICE_ATTRIBUTE",
+}
+"""Lines of a localdb, and why they are refused; None for those that mean the same to both."""
+
+
+@pytest.mark.parametrize("line", LINES)
+def test_a_line_means_the_same_to_both_or_is_refused_with_what_ncg_makes_of_it(tmp_path, line: str) -> None:
+    text = f"# a comment\n\n{line}\nSERVICE_ATTRIBUTE!z!Z!z\n"
+    if LINES[line] is not None:
+        with pytest.raises(BadData) as caught:
+            read_localdb(text)
+        assert caught.value.sentence == f"line 3 {LINES[line]}"
+        return
+    assert same(tmp_path, text)
+
+
+def same(directory: Path, text: str) -> bool:
+    path = directory / "localdb"
+    path.write_bytes(text.encode())
+    read = read_localdb(text)
+    everywhere, over_them = read.attributes
+    return (
+        {owner: set(names) for owner, names in read.metrics.items()} == argo.metrics(path)
+        and {owner: set(names) for owner, names in read.host_metrics.items()} == argo.host_metrics(path)
+        and read.service_attributes == argo.attributes(path)
+        and read.host_attributes == argo.attributes(path, "HOST_ATTRIBUTE")
+        and over_them == argo.attributes(path, "ATTRIBUTE").get("", {})
+        and everywhere == argo.attributes(path, "GLOBAL_ATTRIBUTE").get("", {})
+    )
+
+
+PARTS = ["ADD_SERVICE_METRIC", "SERVICE_ATTRIBUTE", "HOST_ATTRIBUTE", "ATTRIBUTE", "GLOBAL_ATTRIBUTE", "SERVICE_METRIC"]
+PARTS += [
+    "ADD_HOST_SERVICE_METRIC",
+    "!",
+    "!",
+    "!a",
+    "!B",
+    "!c",
+    '"',
+    " ",
+    "\n",
+    "\n",
+    "\r",
+    "\t",
+    "#",
+    "0",
+    "\x0b",
+    "\x85",
+]
+
+
+@given(st.lists(st.sampled_from(PARTS), max_size=24).map("".join))
+def test_whatever_is_not_refused_means_the_same_to_both(text: str) -> None:
+    with tempfile.TemporaryDirectory() as directory:
+        try:
+            assert same(Path(directory), text)
+        except BadData:
+            pass
 
 
 def test_what_ends_ncgs_reading_is_refused_here(tmp_path) -> None:

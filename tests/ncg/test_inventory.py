@@ -68,19 +68,21 @@ def test_without_a_key_a_second_endpoint_cannot_be_told_apart(inventory: Invento
     assert "no key tells them apart" in inventory.warnings[0]
 
 
-def test_a_removed_host_and_a_removed_metric_are_not_there(tmp_path: Path) -> None:
+def test_a_removed_host_is_not_there_and_a_metric_of_a_host_is(tmp_path: Path) -> None:
     for path in (ROOT / "etc/ncg").iterdir():
         (tmp_path / path.name).write_bytes(path.read_bytes())
     (tmp_path / "mine.localdb").write_text(
-        f"REMOVE_HOST!gone.example.org\nREMOVE_HOST_SERVICE_METRIC!cloud.example.org!{topology.OCCI}!eu.egi.cloud.OCCI-VM\n"
+        "REMOVE_HOST!gone.example.org\nADD_HOST_SERVICE_METRIC!cloud.example.org!egi.Perun!org.nagios.OCCI-TCP\n"
     )
     inventory = Inventory(catalogue.read(str(tmp_path)), str(tmp_path / "inventory"))
     inventory.add(endpoint())
     inventory.add(endpoint(hostname="gone.example.org"))
+    inventory.add(endpoint("egi.Perun", primary_key="9002G0"))
+    inventory.add(endpoint("egi.Perun", hostname="perun.example.org", site="OTHER"))
     inventory.settle()
     assert [each.name for each in inventory.services("EXAMPLE-CLOUD")] == [
-        "eu.egi.cloud.OCCI-Context-ops",
-        "org.nagios.OCCI-TCP",
+        *("eu.egi.cloud.OCCI-Context-ops", "eu.egi.cloud.OCCI-VM-ops", "eu.egi.cloud.Perun-Check"),
+        *("org.nagios.OCCI-TCP", "org.nagios.OCCI-TCP_9001G0"),
     ]
     inventory.close()
 

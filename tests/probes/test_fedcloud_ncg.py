@@ -138,6 +138,27 @@ def test_intervals_attempts_and_parents_are_those_of_the_catalogue(ncg: Ncg, sav
     }
 
 
+def own_definitions(directory: Path, **flags: str) -> Path:
+    """The shipped definitions, with flags of OCCI-VM."""
+    document = json.loads((SHIPPED / "fedcloud-probes.conf").read_text())
+    document["eu.egi.cloud.OCCI-VM"]["flags"].update(flags)
+    own = directory / "definitions"
+    own.mkdir()
+    (own / "metrics.conf").write_text(json.dumps(document))
+    shutil.copy(SHIPPED / "fedcloud-probes.localdb", own)
+    return own
+
+
+def test_a_metric_that_is_not_to_be_published_is_not_obsessed_over(ncg: Ncg, saved: Path, tmp_path: Path) -> None:
+    """As by NCG: Nagios then gives its results to no OCSP command."""
+    own = own_definitions(tmp_path, NOPUBLISH="1")
+    report = ncg("--from", saved, "--definitions", own)
+    assert "accepted by Nagios" in report.out
+    templates = (tmp_path / "out/nagios/objects/templates.cfg").read_text().split("define service")
+    silent = [text for text in templates if re.search(r"obsess_over_service +0\n", text)]
+    assert [re.findall(r"\n    name +(\S+)", text) for text in silent] == [["fedcloud-eu.egi.cloud.OCCI-VM"]]
+
+
 def test_two_endpoints_of_one_host_and_type_are_both_monitored(ncg: Ncg, tmp_path: Path) -> None:
     gocdb = pi.Gocdb()
     for number, port in ((12, 8787), (7, 8788), (9, 8787)):

@@ -77,7 +77,7 @@ class Site:
         self.define(300)
         self._services: list[Service] = []
 
-    def define(self, timeout_s: int) -> None:
+    def define(self, timeout_s: int, **flags: str) -> None:
         metric = {
             "probe": "check_stub",
             "config": {
@@ -88,6 +88,7 @@ class Site:
                 "timeout": str(timeout_s),
             },
             "attribute": {"URL": "-u"},
+            "flags": flags,
             "docurl": "https://docs.example.org/stub?a=1&b=2",
         }
         (self.definitions / "stub.conf").write_text(json.dumps({METRIC: metric}))
@@ -753,6 +754,15 @@ def test_hostile_output_reaches_neither_the_terminal_nor_its_markup(site):
 
 
 # ---- messages
+
+
+def test_a_metric_that_is_not_to_be_published_is_not_sent(site):
+    site.define(300, NOPUBLISH="1")
+    site.has("ok")
+    with Responder() as broker:
+        report = site.check("--publish", f"stomp://127.0.0.1:{broker.port}/queue/results")
+    assert report.code == 0
+    assert "SEND" not in broker.commands
 
 
 def test_results_are_sent_as_messages_and_forgotten(site):
