@@ -440,7 +440,9 @@ def _thawed(entries: object) -> Iterator[gocdb.ServiceEndpoint]:
         raise ValueError
     for entry in entries:
         listed = tuple((str(identifier), str(url)) for identifier, url in entry.get("endpoints", ()))
-        endpoint = gocdb.ServiceEndpoint(**{**entry, "scopes": tuple(entry["scopes"]), "endpoints": listed})
+        extensions = tuple((str(key), str(value)) for key, value in entry.get("extensions", ()))
+        given = {**entry, "scopes": tuple(entry["scopes"]), "endpoints": listed, "extensions": extensions}
+        endpoint = gocdb.ServiceEndpoint(**given)
         if not all(isinstance(getattr(endpoint, name), str) for name in _TEXTS):
             raise ValueError
         yield endpoint

@@ -77,6 +77,7 @@ class ServiceEndpoint(Record):
     notifications: None where the GOCDB does not say, as in 2015
     endpoints:     all its ENDPOINTS, monitored or not
     monitored_id:  of the ENDPOINT whose URL is `url`; empty where that is the direct URL
+    extensions:    (KEY, VALUE) of the EXTENSIONS of its ENDPOINTS and then its own, without those that lack one
     Texts are empty where the GOCDB leaves them out, and cut at MAX_FIELD_CHARS.
     """
 
@@ -96,6 +97,7 @@ class ServiceEndpoint(Record):
     notifications: bool | None
     endpoints: tuple[Listed, ...] = ()
     monitored_id: str = ""
+    extensions: tuple[tuple[str, str], ...] = ()
 
 
 class Page:
@@ -158,7 +160,16 @@ def _service_endpoint(record: _Node) -> ServiceEndpoint:
         notifications=_is_yes(notifications) if notifications else None,
         endpoints=tuple((one.text_of("ID"), one.text_of("URL")) for one in record.below("ENDPOINTS", "ENDPOINT")),
         monitored_id=monitored_id,
+        extensions=tuple(_extensions(record)),
     )
+
+
+def _extensions(record: _Node) -> Iterator[tuple[str, str]]:
+    for node in (*record.below("ENDPOINTS", "ENDPOINT"), record):
+        for extension in node.below("EXTENSIONS", "EXTENSION"):
+            key, value = extension.text_of("KEY"), extension.text_of("VALUE")
+            if key and value:
+                yield key, value
 
 
 def _monitored(record: _Node, url: str) -> Listed:

@@ -398,7 +398,7 @@ def attributes(endpoint: ServiceEndpoint, localdb: Localdb | None = None) -> tup
         for given in (*localdb.attributes, localdb.service_attributes.get(endpoint.service_type, {})):
             found |= given
     try:
-        derived = _of_url(endpoint.service_type, endpoint.url)
+        derived = _of_extensions(endpoint) | _of_url(endpoint.service_type, endpoint.url)
         for name, value in derived.items():
             if not is_harmless(value):
                 raise BadData(f'{name} is "{value[:80]}", which is not one plain word')
@@ -409,6 +409,18 @@ def attributes(endpoint: ServiceEndpoint, localdb: Localdb | None = None) -> tup
     if localdb:
         found.update(localdb.host_attributes.get(endpoint.hostname, {}))
     return found, problem
+
+
+def _of_extensions(endpoint: ServiceEndpoint) -> dict[str, str]:
+    """What a site registered beside its URL: NCG takes the KEY of every extension for an attribute.
+
+    Here those alone that a URL could give: a site does not name the proxy that we log in with, say.
+    """
+    return {
+        key: value
+        for key, value in endpoint.extensions
+        if comes_from_url(key, endpoint.service_type) and value != "0"  # which NCG takes for none
+    }
 
 
 def comes_from_url(name: str, service_type: str) -> bool:

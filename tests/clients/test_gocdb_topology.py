@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import tracemalloc
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
@@ -15,6 +16,7 @@ from libprobe.clients.http import HttpClient
 from libprobe.deadline import Deadline
 from libprobe.failures import HelperFailure, Misconfigured
 from libprobe.formats.gocdb import Downtime
+from libprobe.state.files import StateDirectory
 from tests.federation import gocdb as pi
 from tests.federation.faults import Faults
 from tests.federation.web import Request, Response, WebServer
@@ -138,6 +140,18 @@ def test_a_page_that_fails_in_the_middle_is_not_taken_for_the_end(served: Served
     with pytest.raises(HelperFailure):
         found.extend(served.client().topology(EVERYTHING))
     assert len(found) < len(served.content.services)
+
+
+def test_what_is_kept_for_later_runs_is_what_was_answered(served: Served, tmp_path: Path) -> None:
+    served.content.find("mq.example.org").extensions["K"] = "v"
+    (tmp_path / "cache").mkdir(mode=0o700)
+    with contextlib.closing(StateDirectory(str(tmp_path / "cache"))) as cache:
+        client = Gocdb(HttpClient(Deadline(AMPLE_S)), served.content.url, cache, cache_s=3600)
+        first = client.endpoints_of("mq.example.org", "")
+        asked = len(served.queries())
+        assert client.endpoints_of("mq.example.org", "").endpoints == first.endpoints
+        assert [each.extensions for each in first.endpoints] == [(("K", "v"),)]
+        assert len(served.queries()) == asked
 
 
 # ---- Saved copies, and size

@@ -73,6 +73,7 @@ def test_a_service_endpoint_is_read() -> None:
             scopes=("EGI", "Local"),
             portal_url="https://goc.example.org/portal/index.php?Page_Type=Service&id=9001",
             notifications=False,
+            extensions=(("k", "v"),),
         )
     ]
 

@@ -438,6 +438,26 @@ def test_an_ampersand_in_a_url_costs_that_option_alone(ncg: Ncg, tmp_path: Path)
     }
 
 
+def test_extensions_of_the_gocdb_are_attributes_as_far_as_they_are_the_sites_own(ncg: Ncg, tmp_path: Path) -> None:
+    """As in NCG, where the URL's own parameters win; but no site names the proxy that the probes log in with."""
+    gocdb = pi.Gocdb()
+    given = {"OCCI_IMAGE": "ext", "X509_USER_PROXY": "/etc/shadow", "VONAME": "evil", "other": "x", "OCCI_X": "0"}
+    for host, query in (("a.example.org", ""), ("b.example.org", "?image=own")):
+        url = f"https://{host}/{query}"
+        gocdb.add_service(pi.Service(host, topology.OCCI, "S", url, extensions=given))
+    single = pi.Endpoint("https://c.example.org/", extensions={"OCCI_IMAGE": "of-endpoint"})
+    gocdb.add_service(pi.Service("c.example.org", topology.OCCI, "S", endpoints=[single]))
+    gocdb.add_service(
+        pi.Service("d.example.org", topology.OCCI, "S", "https://d.example.org/", extensions={"OCCI_IMAGE": "a;b"})
+    )
+    report = ncg("--from", topology.save(gocdb, tmp_path), "--format", "nrpe")
+    assert 'OCCI_IMAGE is "a;b", which is not one plain word' in report.out
+    lines = (tmp_path / "out/nrpe/S.cfg").read_text().splitlines()
+    images = [re.findall(r"--image (\S+)", line) for line in lines if "check_occi_vm" in line]
+    assert images == [["ext"], ["own"], ["of-endpoint"], []]
+    assert not re.search("shadow|evil", "".join(lines))
+
+
 ODD_SITES = ["EXAMPLE CLOUD", "Universität Gießen", "Κύπρος", "東京", "a_b-c.d"]
 
 
