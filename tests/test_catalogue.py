@@ -197,14 +197,15 @@ def test_the_macro_of_the_site_is_replaced_by_its_name() -> None:
         ("org.nagios.OCCI-TCP", OCCI, "https://c.example.org/?image=a", ["-p", "443", "-u", "https://c.example.org"]),
         ("org.nagios.OCCI-TCP", OCCI, "http://c.example.org/?image=a", ["-p", "80", "-u", "http://c.example.org"]),
         ("org.nagios.CDMI-TCP", "eu.egi.cloud.storage-management.cdmi", "", []),
-        ("org.nagios.Broker-TCP", "eu.egi.cloud.broker.proprietary.slipstream", "", ["-p", "443"]),
+        ("org.nagios.Broker-TCP", "eu.egi.cloud.broker.proprietary.slipstream", "", []),
         (
             "org.nagios.Broker-TCP",
             "eu.egi.cloud.broker.proprietary.slipstream",
             "https://s.example.org:8443/",
             ["-p", "8443", "-u", "https://s.example.org:8443/"],
         ),
-        ("org.nagios.CloudBDII-Check", "eu.egi.cloud.information.bdii", "http://bdii.example.org/", []),
+        ("org.nagios.CloudBDII-Check", "eu.egi.cloud.information.bdii", "http://bdii.example.org/", ["--site"]),
+        ("org.nagios.CloudBDII-Check", "eu.egi.cloud.information.bdii", "ldap://b.example.org:2171/", ["--site"]),
     ],
 )
 def test_a_port_comes_from_the_url_or_the_localdb(name: str, service_type: str, url: str, options: list[str]) -> None:

@@ -67,6 +67,20 @@ def test_both_give_a_probe_the_same_options(service_type: str, name: str) -> Non
     assert ours == theirs
 
 
+def test_ncg_gives_no_probe_what_is_wrong(service_type: str = "eu.egi.cloud.broker.proprietary.slipstream") -> None:
+    """A BDII that is registered by a web page has its usual place, and a registered port is the one to be tried.
+
+    In NCG the localdb wins over what is registered, and a URL is passed on whatever it is.
+    """
+    found = argo.definitions(SHIPPED)
+    given = {f"{topology.BDII}_URL": "http://bdii.example.org/", "URL": "http://bdii.example.org/", "BDII_PORT": "2170"}
+    bdii = argo.command(found["org.nagios.CloudBDII-Check"], given, host="bdii.example.org", vo="ops")
+    assert set(bdii) == {"-H", "-t", "--site"}
+    given = {f"{service_type}_URL": "https://s.example.org:8443/"} | argo.attributes(LOCALDB).get(service_type, {})
+    broker = argo.command(found["org.nagios.Broker-TCP"], given, host="s.example.org", vo="ops")
+    assert broker == {"-H": "s.example.org", "-t": "30", "-u": "https://s.example.org:8443/"}
+
+
 LINES = {
     "ADD_SERVICE_METRIC!a!b": None,
     "SERVICE_METRIC!a!b": None,
