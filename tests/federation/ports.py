@@ -37,7 +37,7 @@ def unanswered(host: str, port: int = 0) -> Iterator[int]:
 
     The queue of those that wait to be accepted is full.
     """
-    with socket.create_server((host, port), backlog=0) as full, contextlib.ExitStack() as stack:
+    with socket.create_server((host, port or free_port()), backlog=0) as full, contextlib.ExitStack() as stack:
         for _ in range(4):
             waiting = stack.enter_context(socket.socket())
             waiting.setblocking(False)
