@@ -92,5 +92,5 @@ class Previous:
 def listed_files(place: Place) -> list[str]:
     """A line for each file that differs, of a bounded number. Raises: OSError."""
     found = place.differences()
-    more = [f"  ... and {len(found) - MAX_LISTED} more files"] if len(found) > MAX_LISTED else []
+    more = [f"  ... and {number_of(len(found) - MAX_LISTED, 'more file')}"] if len(found) > MAX_LISTED else []
     return [f"  {each}" for each in found[:MAX_LISTED]] + more
