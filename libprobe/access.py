@@ -1,4 +1,4 @@
-"""The options of a probe made into a client that may log in: one way for every OCCI probe."""
+"""The options of a probe made into a client that may log in: one way for every probe of a cloud."""
 
 from __future__ import annotations
 
@@ -18,7 +18,9 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from libprobe.clients.http import HttpClient
+    from libprobe.clients.keystone import Wish
     from libprobe.clients.occi import OcciClient
+    from libprobe.clients.openstack import Cloud
     from libprobe.deadline import Deadline
 
 DEFAULT_VO = "ops"
@@ -44,13 +46,50 @@ def occi(args: argparse.Namespace, base: str, deadline: Deadline) -> Access:
     Raises: OwnCredential for a certificate or token that is asked for, or found, and cannot be used;
             Misconfigured for a CA path that is none.
     """
+    from libprobe.clients.occi import OcciClient
+
+    client, wish, certificate = _login(args, base, deadline)
+    identity, words = _names(certificate, "access token" if wish.token else "nobody")
+    return Access(OcciClient(client, base, wish), identity, words, lambda other: OcciClient(client, other, wish))
+
+
+class CloudAccess(Record):
+    """An OpenStack cloud that has not been logged in to, and who we are to it, as in `Access`."""
+
+    cloud: Cloud
+    identity: str
+    words: str
+
+
+def openstack(args: argparse.Namespace, base: str, deadline: Deadline) -> CloudAccess:
+    """A cloud by the URL of its Keystone, as the options and the settings say. Raises: as `occi`."""
+    from libprobe.clients.openstack import Cloud
+
+    given = ""
+    if args.keystone_token_file:
+        given = credentials.read_token(args.keystone_token_file, "Keystone token")
+    client, wish, certificate = _login(args, base, deadline)
+    identity, words = _names(certificate, "Keystone token" if given else "access token" if wish.token else "nobody")
+    return CloudAccess(Cloud(client, base, wish, given), identity, words)
+
+
+def _names(certificate: credentials.Credential | None, otherwise: str) -> tuple[str, str]:
+    """Who we are to a cloud, for the journal and for people."""
+    return (certificate.identity, certificate.words()) if certificate else (otherwise, otherwise)
+
+
+def _login(
+    args: argparse.Namespace, base: str, deadline: Deadline
+) -> tuple[HttpClient, Wish, credentials.Credential | None]:
+    """As whom, to what, and with which client. Raises: OwnCredential."""
     from datetime import UTC, datetime
 
     from libprobe.clients.keystone import DEFAULT_IDENTITY_PROVIDER, Wish
-    from libprobe.clients.occi import OcciClient
 
     settings = args.settings
-    certificate, token = find_certificate(args), _token(args, datetime.now(UTC))
+    has_keystone_token = bool(getattr(args, "keystone_token_file", None))
+    certificate = None if has_keystone_token else find_certificate(args)
+    token = "" if has_keystone_token else _token(args, datetime.now(UTC))
     vo = args.vo or settings.get("credentials", "vo")
     if certificate:
         vo = certificate.require(now=datetime.now(UTC), seconds=deadline.remaining(), vo=vo or None)
@@ -61,14 +100,12 @@ def occi(args: argparse.Namespace, base: str, deadline: Deadline) -> Access:
         token=token,
         identity_provider=args.identity_provider
         or settings.get("credentials", "identity_provider", DEFAULT_IDENTITY_PROVIDER),
-        trusted=args.keystone or settings.get("credentials", "keystone"),
+        trusted=getattr(args, "keystone", None) or settings.get("credentials", "keystone"),
         is_provider_given=bool(args.identity_provider),
         is_vo_given=bool(args.vo),
         plain_hosts=_plain_hosts(args, base),
     )
-    identity = certificate.identity if certificate else "access token" if token else "nobody"
-    words = certificate.words() if certificate else identity
-    return Access(OcciClient(client, base, wish), identity, words, lambda other: OcciClient(client, other, wish))
+    return client, wish, certificate
 
 
 def _plain_hosts(args: argparse.Namespace, base: str) -> frozenset[str]:

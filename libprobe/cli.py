@@ -475,8 +475,11 @@ def occi(parser: argparse.ArgumentParser, *, context: bool = True) -> None:
         group.add_argument("--public-key", metavar="FILE", help="SSH public key to hand over")
 
 
-def credentials(parser: Parser) -> None:
-    """Add what says who we are and whom we trust."""
+def credentials(parser: Parser, *, cloud: bool = False) -> None:
+    """Add what says who we are and whom we trust.
+
+    cloud: whether the endpoint is a Keystone itself, which may have given us a token already.
+    """
     group = parser.add_argument_group("credentials")
     group.add_argument(
         "--auth",
@@ -493,9 +496,14 @@ def credentials(parser: Parser) -> None:
     secret_file(group, "--token-file", holds="access token", help="file with an OpenID Connect access token")
     group.add_argument("--vo", type=_word, help="virtual organisation to act for (default: the proxy's, else ops)")
     group.add_argument("--project", type=_word, help="Keystone project by name or id (default: chosen by the VO)")
-    group.add_argument(
-        "--keystone", metavar="URL", type=web_address, help="Keystone to trust if it is outside the domain"
-    )
+    if cloud:
+        secret_file(
+            group, "--keystone-token-file", holds="Keystone token", help="file with a token of the Keystone's own"
+        )
+    else:
+        group.add_argument(
+            "--keystone", metavar="URL", type=web_address, help="Keystone to trust if it is outside the domain"
+        )
     group.add_argument(
         "--identity-provider", metavar="NAME", type=_word, help="Keystone's name for it (default egi.eu)"
     )
@@ -508,8 +516,19 @@ def credentials(parser: Parser) -> None:
     parser.not_with("--cert", "--auth=none", "--auth=token")
     parser.not_with("--token-file", "--auth=none", "--auth=x509")
     for option in ("--project", "--keystone", "--identity-provider", "--plain-token"):
-        parser.not_with(option, "--auth=none")
+        if option in parser.options:
+            parser.not_with(option, "--auth=none")
+    if cloud:
+        for other in ("--cert", "--token-file", "--identity-provider"):
+            parser.not_with(other, "--keystone-token-file")
     tls(parser)
+
+
+def region(parser: Parser) -> None:
+    """Add --region: where in an OpenStack cloud."""
+    parser.group("endpoint").add_argument(
+        "--region", metavar="REGION", type=_words, help="region of the catalogue (default: each that has the service)"
+    )
 
 
 def tls(parser: argparse.ArgumentParser) -> None:

@@ -25,6 +25,9 @@ if TYPE_CHECKING:
 
 OCCI = "eu.egi.cloud.vm-management.occi"
 DEFAULT_OCCI_PORT = 8787
+NOVA, SWIFT = "org.openstack.nova", "org.openstack.swift"
+"""The service types of OpenStack clouds; the URL of either is that of the site's Keystone."""
+DEFAULT_KEYSTONE_PORT = 5000
 LOOK_UP_SHARE = 0.25
 LOOK_UP_MAX_S = 20.0
 
@@ -111,18 +114,43 @@ def find_occi(args: argparse.Namespace, deadline: Deadline, cache: StateDirector
     )
 
 
+def find_keystone(args: argparse.Namespace, deadline: Deadline, cache: StateDirectory, service_type: str) -> Endpoint:
+    """The Keystone of an OpenStack cloud that the options mean; what a URL says of images and sizes is kept.
+
+    service_type: as what the host of -H is looked up. Raises: as `find_occi`.
+    """
+    if args.url:
+        try:
+            endpoint = _of_url(args.url)
+        except BadData as error:
+            raise Misconfigured(f"-u: {error.sentence}") from None
+    elif args.hostname:
+        endpoint = _registered(args, deadline, cache, service_type, DEFAULT_KEYSTONE_PORT, "/v3")
+    else:
+        raise Misconfigured("no endpoint is named", remedy="give -H HOST or -u URL")
+    return endpoint._replace(base=_with_port(endpoint.base, args.port)) if args.port else endpoint
+
+
 def _of_url(text: str) -> Endpoint:
     """Raises: BadData."""
     url = format_gocdb.read_endpoint_url(text)
     return Endpoint(url.base, url.image, url.resource, url.default_resource)
 
 
-def _registered(args: argparse.Namespace, deadline: Deadline, cache: StateDirectory) -> Endpoint:
-    chosen, notes = find_registered(args, deadline, cache, OCCI)
+def _registered(
+    args: argparse.Namespace,
+    deadline: Deadline,
+    cache: StateDirectory,
+    service_type: str = OCCI,
+    default_port: int = DEFAULT_OCCI_PORT,
+    default_path: str = "",
+) -> Endpoint:
+    chosen, notes = find_registered(args, deadline, cache, service_type)
     if chosen is None:
-        notes.append(f"{args.hostname} is not in the GOCDB, tried on port {DEFAULT_OCCI_PORT}")
+        known_as = "" if service_type == OCCI else f" as {service_type}"
+        notes.append(f"{args.hostname} is not in the GOCDB{known_as}, tried on port {default_port}")
         host = f"[{args.hostname}]" if ":" in args.hostname else args.hostname
-        return Endpoint(f"https://{host}:{DEFAULT_OCCI_PORT}", None, None, "small", notes=tuple(notes))
+        return Endpoint(f"https://{host}:{default_port}{default_path}", None, None, "small", notes=tuple(notes))
     try:
         endpoint = _of_url(chosen.url)
     except BadData as error:

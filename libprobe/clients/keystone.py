@@ -81,23 +81,27 @@ class Login(Record):
     """A project-scoped token, a registered secret, and the project's name.
 
     proviso: that the project is none of the wanted VO, as far as can be seen; empty where it is.
+    answer:  what v3 gave it with, in which its catalogue is; None of v2.0.
     """
 
     token: str
     project: str
     proviso: str = ""
+    answer: Response | None = None
 
 
 class Keystone:
     """A Keystone on behalf of one endpoint.
 
-    uri: as the challenge has it; may end in nothing, `/`, `/v2.0` or `/v3`.
+    uri:  as the challenge has it; may end in nothing, `/`, `/v2.0` or `/v3`.
+    only: the one version that is spoken, whatever the URI says; empty for any.
     Raises: Misconfigured for one that is not to be trusted with our login.
     """
 
-    def __init__(self, http: HttpClient, uri: str, endpoint: str, wish: Wish) -> None:
+    def __init__(self, http: HttpClient, uri: str, endpoint: str, wish: Wish, *, only: str = "") -> None:
         self._http = http
         self._wish = wish
+        self._only = only
         base = re.sub(r"/+$", "", uri.strip())
         version = re.search(r"/(v2\.0|v3)$", base)
         self._hint = version.group(1) if version else ""
@@ -121,6 +125,33 @@ class Keystone:
             )
             helper.tried = failure.tried
             raise helper from None
+
+    def login_with(self, token: str) -> Login:
+        """The same by a token of this Keystone's that we have already, in its own project or another one.
+
+        Raises: Failure; OwnCredential where it is not good (any longer).
+        """
+        if not self._is_secure:
+            raise Misconfigured(f"Keystone {self.base} is not https: our Keystone token is not sent there")
+        answer = self.look_at(token)
+        if not answer.is_good:
+            if answer.status in (401, 404):
+                raise OwnCredential(
+                    f"{answer.asked}: does not know our Keystone token, or it has ended ({answer.status})",
+                    remedy="get a new one of this Keystone",
+                )
+            raise self._refused(answer, "look at our Keystone token")
+        document = answer.json()
+        held = document.get("token") if isinstance(document, dict) else None
+        projects = _listed([held["project"]]) if isinstance(held, dict) and "project" in held else []
+        if projects and (not self._wish.project or self._ordered(projects)):
+            return self._first_scoped(projects, lambda project: (token, answer))
+        return self._in_project_v3(token)
+
+    def look_at(self, token: str) -> Response:
+        """What this Keystone says of a token of its own, whatever its status: 401 or 404 where it is not good."""
+        headers = [("Accept", "application/json"), ("X-Auth-Token", token), ("X-Subject-Token", token)]
+        return self._request("GET", "/v3/auth/tokens", headers, secret=True)
 
     def _login(self) -> Login:
         if not self._wish.token and self._http.credential is None:
@@ -153,6 +184,8 @@ class Keystone:
 
     def _versions(self) -> list[str]:
         """The versions to try, the likeliest first: that of the challenge, else those it lists; then the other one."""
+        if self._only:
+            return [self._only]
         listed = [self._hint]
         if not self._hint:
             answer = self._request("GET", "/", [("Accept", "application/json")])
@@ -249,7 +282,7 @@ class Keystone:
                 remedy="give --identity-provider if the site uses another name",
             )
 
-    def _scope_v3(self, unscoped: str, project: str) -> str:
+    def _scope_v3(self, unscoped: str, project: str) -> tuple[str, Response]:
         wanted = {
             "auth": {
                 "identity": {"methods": ["token"], "token": {"id": unscoped}},
@@ -260,7 +293,7 @@ class Keystone:
         token = answer.header("X-Subject-Token")
         if not token:
             raise self._refused(answer, "get a token for the project")
-        return redact.register(token)
+        return redact.register(token), answer
 
     # ---- v2.0
 
@@ -276,9 +309,9 @@ class Keystone:
         listing = self._ask("GET", "/v2.0/tenants", "list our tenants", token=unscoped)
         return self._first_scoped(_projects(listing, "tenants"), self._scope_v2)
 
-    def _scope_v2(self, tenant: dict[str, str]) -> str:
+    def _scope_v2(self, tenant: dict[str, str]) -> tuple[str, None]:
         wanted = {"auth": {"voms": True, "tenantName": tenant["name"]}}
-        return _token_v2(self._ask("POST", "/v2.0/tokens", "get a token for the tenant", body=wanted))
+        return _token_v2(self._ask("POST", "/v2.0/tokens", "get a token for the tenant", body=wanted)), None
 
     # ---- both
 
@@ -291,7 +324,8 @@ class Keystone:
                 failure = failure or self._of_others(projects)
                 break
             try:
-                return Login(scope(project), project["name"], proviso)
+                token, answer = scope(project)
+                return Login(token, project["name"], proviso, answer)
             except REFUSALS as refusal:
                 if refusal.exchange:
                     raise
@@ -409,14 +443,14 @@ class Keystone:
         told = bearer_error(answer.headers)
         if told and told[0] in ("invalid_token", "insufficient_scope"):
             said = f": {told[1]}" if told[1] else f": {told[0]}"
-            return OwnCredential(
+            return RefusedToken(
                 f"{answer.asked}: refused our access token{_words_of(token)} ({answer.status}{said})"
                 + self._http.clock_words,
                 remedy=NEW_TOKEN,
             )
         fault = credentials.fault_of_token(token, datetime.now(UTC), tolerance=0.0)
         if not fault and not told:
-            fault = _fault_of_issuer(token, self._wish.identity_provider)
+            fault = fault_of_issuer(token, self._wish.identity_provider)
         return (
             OwnCredential(f"{answer.asked}: refused ({answer.status}), for {fault}", remedy=NEW_TOKEN)
             if fault
@@ -438,7 +472,7 @@ def _words_of(token: str) -> str:
     return f" {claims.words()}".rstrip() + until
 
 
-def _fault_of_issuer(token: str, identity_provider: str) -> str:
+def fault_of_issuer(token: str, identity_provider: str) -> str:
     """That a token is not of the identity provider, where that has a domain for its name, as in EGI."""
     claims = read_claims(token)
     if claims is None or not claims.issuer or "." not in identity_provider:
@@ -449,6 +483,10 @@ def _fault_of_issuer(token: str, identity_provider: str) -> str:
         host = claims.issuer
     is_of_it = f".{host}".endswith(f".{identity_provider.lower()}")
     return "" if is_of_it else f"our access token is {claims.words()}, which is not {identity_provider}"
+
+
+class RefusedToken(OwnCredential):
+    """What stands before a Keystone does not take our access token, or cannot find out whether to take it."""
 
 
 class _NotOffered(EndpointFailure):
@@ -538,9 +576,14 @@ def _projects(answer: Response, key: str) -> list[dict[str, str]]:
     listed = document.get(key) if isinstance(document, dict) else None
     if not isinstance(listed, list):
         raise BadData(f"{answer.asked}: answered without a list of {key}")
+    return _listed(listed)
+
+
+def _listed(projects: list[Any]) -> list[dict[str, str]]:
+    """Those of projects that can be read, and are not switched off."""
     return [
         {"name": each["name"], "id": each["id"]}
-        for each in listed
+        for each in projects
         if isinstance(each, dict)
         and isinstance(each.get("name"), str)
         and isinstance(each.get("id"), str)

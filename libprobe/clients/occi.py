@@ -328,7 +328,7 @@ class OcciClient:
             except (*REFUSALS, HelperFailure) as failure:
                 failures.append(failure)
             else:
-                self._token, self.project, self.proviso = login
+                self._token, self.project, self.proviso = login.token, login.project, login.proviso
                 return named[: at + 1]
         told = first_of_us([each for each in failures if not isinstance(each, _Withheld)] or failures)
         told.tried = tuple(said for each in failures for said in each.tried or (each.sentence,))

@@ -45,6 +45,7 @@ VOS = ("ops", OTHER_VO)
 
 Log = Callable[[str], None]
 Login = Callable[[Request], Account | Response]
+NOVA, SWIFT = "org.openstack.nova", "org.openstack.swift"
 
 
 class Service(Protocol):
@@ -126,6 +127,32 @@ class Site:
         return credential
 
 
+@dataclass
+class Cloud:
+    """An OpenStack site: its Keystone, and the services that stand in its catalogue.
+
+    hostname: as in GOCDB. url: of its Keystone, as in GOCDB, with /v3. catalogue: service type -> region -> URL, to
+    which whoever adds a service adds it. regions: their names.
+    """
+
+    name: str
+    gocdb_name: str
+    hostname: str
+    url: str
+    keystone: Keystone
+    regions: tuple[str, ...]
+    catalogue: dict[str, dict[str, str]]
+
+    @property
+    def faults(self) -> Faults:
+        """Of its Keystone."""
+        return self.keystone.faults
+
+
+CLOUDS = {"stack": ("RegionOne",), "regions": ("RegionOne", "RegionTwo")}
+"""The OpenStack sites and their regions."""
+
+
 @dataclass(frozen=True)
 class _Plan:
     """How a site is built. keystone: versions and style, none for a site whose login is the certificate."""
@@ -163,12 +190,15 @@ class Federation:
         self.ca_directory = self.authority.ca_directory
         self.services: list[Service] = []
         self.sites: dict[str, Site] = {}
+        self.clouds: dict[str, Cloud] = {}
         try:
             self.gocdb = self._build_gocdb()
             self.guests = Guests(self._vm_at)
             self.services.append(self.guests)
             for plan in PLANS:
                 self.sites[plan.name] = self._build_site(plan, build_seconds)
+            for name, regions in CLOUDS.items():
+                self.clouds[name] = self._build_cloud(name, regions)
             self.bdii = self._build_bdii()
             self.accounting = self._build_accounting()
             self.appdb = self._build_appdb()
@@ -251,6 +281,13 @@ class Federation:
             if name in (site.name, site.gocdb_name, site.hostname):
                 return site
         raise KeyError(f"no site {name!r}; there are {', '.join(self.sites)}")
+
+    def cloud(self, name: str) -> Cloud:
+        """Return an OpenStack site by its short name, its GOCDB name or its host name. Raises: KeyError."""
+        for cloud in self.clouds.values():
+            if name in (cloud.name, cloud.gocdb_name, cloud.hostname):
+                return cloud
+        raise KeyError(f"no OpenStack site {name!r}; there are {', '.join(self.clouds)}")
 
     def environment(self) -> dict[str, str]:
         """Return the variables that point probes at this federation."""
@@ -428,6 +465,18 @@ class Federation:
             clients,
         )
 
+    def _build_cloud(self, name: str, regions: tuple[str, ...]) -> Cloud:
+        hostname = f"{name}.{DOMAIN}"
+        faults = Faults()
+        catalogue: dict[str, dict[str, str]] = {}
+        keystone = Keystone(("v3",), url=lambda: web.url, faults=faults, catalogue=lambda: catalogue)
+        credential = self.authority.host([hostname, "localhost"])
+        what = f"OpenStack: Keystone v3, {' and '.join(regions)}"
+        web = self._serve(f"{name}-keystone", keystone.app, what, identity.FAULTS, faults, credential)
+        url = f"{web.url}/v3"
+        catalogue["identity"] = dict.fromkeys(regions, url)
+        return Cloud(name, f"{name.upper()}-CLOUD", hostname, url, keystone, regions, catalogue)
+
     def _build_keystone(self, plan: _Plan) -> Keystone:
         name = f"{plan.name}-keystone"
         faults = Faults()
@@ -485,8 +534,9 @@ class Federation:
                 vos = "unreadable VO"
             return f"{user_dn(request.peer.chain)} ({vos or 'no VO'})"
         token_id = request.headers.get("X-Auth-Token") or ""
-        for site in self.sites.values():
-            token = site.keystone.tokens.get(token_id) if site.keystone else None
+        keystones = (each.keystone for each in (*self.sites.values(), *self.clouds.values()))
+        for keystone in filter(None, keystones):
+            token = keystone.tokens.get(token_id)
             if token:
                 return f"{token.user} (token, {token.project or 'unscoped'})"
         return "unknown token" if token_id else "nobody"

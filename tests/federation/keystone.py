@@ -39,6 +39,9 @@ FAULTS = {
     "ks-bearer-unsaid": Fault("A bad access token is refused in JSON, and without a word of the token."),
     "ks-bearer-stripped": Fault("The access token does not get through to Keystone."),
     "ks-provider-off": Fault("The identity provider is disabled in Keystone: 403."),
+    "ks-role": Fault("The user has only the role `role` in each project.", {"role": "reader"}),
+    "ks-catalogue": Fault("The catalogue of a v3 token is `catalogue`, in JSON.", {"catalogue": []}),
+    "ks-unscoped": Fault("Keystone gives a token of no project, 201, when asked for one of a project."),
     "ks-tokens-forgotten": Fault("The endpoints no longer know the tokens Keystone has given."),
 }
 register(FAULTS)
@@ -69,6 +72,14 @@ the credentials required.</p>
 """
 
 
+ROLES = ("member", "reader")
+PRIVATE = "http://127.0.0.1:9"
+"""Where the catalogue's internal and admin endpoints are: on the site's own network, over plain HTTP."""
+
+Regions = Mapping[str, str]
+"""Region -> public URL of a service; `{project}` in it becomes the id of the token's project."""
+
+
 @dataclass(frozen=True)
 class Token:
     """project: name, None for an unscoped token. projects: the names it may be scoped to."""
@@ -81,6 +92,7 @@ class Token:
     expires: datetime
     methods: tuple[str, ...]
     audit_ids: tuple[str, ...] = field(default_factory=lambda: (secrets.token_urlsafe(16),))
+    roles: tuple[str, ...] = ROLES
 
 
 class _Refused(Exception):
@@ -104,7 +116,7 @@ class Keystone:
     lifetime: of tokens; a token never outlives the attributes it was given for.
     vo_map: FQAN or VO -> project. Only the first FQAN is looked up, as keystone-voms does, then the VO.
     url: returns scheme://host:port[/path] of this Keystone.
-    catalogue: service type -> URL, listed in scoped v3 tokens.
+    catalogue: service type -> URL of RegionOne, or `Regions`; listed in scoped v3 tokens.
     methods: the federated login methods that are on; another one is refused as none that exists is.
     protocols: those that are registered with the identity provider. All that are on, by default.
     issuers: of access tokens that say whose they are, those that belong to the identity provider.
@@ -119,7 +131,7 @@ class Keystone:
         lifetime: timedelta = timedelta(hours=24),
         vo_map: Mapping[str, str] | None = None,
         identity_provider: str = "egi.eu",
-        catalogue: Callable[[], Mapping[str, str]] = dict,
+        catalogue: Callable[[], Mapping[str, str | Regions]] = dict,
         faults: Faults | None = None,
         methods: Sequence[str] | None = None,
         protocols: Sequence[str] | None = None,
@@ -234,6 +246,8 @@ class Keystone:
                 return self._allow(request, "GET") or self._v3_projects(request)
             case "/auth/tokens":
                 return self._allow(request, "POST", "GET") or self._v3_tokens(request)
+            case "/auth/catalog":
+                return self._allow(request, "GET") or self._v3_catalogue(request)
         return self._not_found()
 
     def _fault(self, name: str, request: Request) -> bool:
@@ -399,10 +413,26 @@ class Keystone:
             project = self._wanted_project(wanted, old.projects)
             if project is None:
                 raise _Refused(401, UNAUTHENTICATED)
+            if self._fault("ks-unscoped", request):
+                project = None
         # As in Keystone, a token made from a token ends when the first one does.
         methods = tuple(dict.fromkeys(("token", *old.methods)))
-        token = self._issue(old.user, old.projects, project, old.expires, methods, old.audit_ids)
+        only = self.faults.take("ks-role", request.method, request.path)
+        roles = (str(only["role"]),) if only else ROLES
+        token = self._issue(old.user, old.projects, project, old.expires, methods, old.audit_ids, roles)
         return self._v3_answer(request, token, None)
+
+    def _v3_catalogue(self, request: Request) -> Response:
+        token = self._required_token(request)
+        if token.project is None:
+            raise _Refused(403, "You are not authorized to perform the requested action: identity:get_auth_catalog.")
+        catalogue = self._endpoints(request, token.project)
+        return self._json(200, {"catalog": catalogue, "links": {"self": f"{self.url}/v3/auth/catalog"}})
+
+    def _endpoints(self, request: Request, project: str) -> list[dict[str, Any]]:
+        if (fault := self.faults.take("ks-catalogue", request.method, request.path)) is not None:
+            return json.loads(fault["catalogue"]) if isinstance(fault["catalogue"], str) else fault["catalogue"]
+        return [_catalogue_entry(kind, where, self.project_id(project)) for kind, where in self._catalogue().items()]
 
     def _wanted_project(self, wanted: dict[str, Any], projects: Sequence[str]) -> str | None:
         """The project that a scope means; a name needs its domain, and is compared without case."""
@@ -443,8 +473,8 @@ class Keystone:
                     "name": token.project,
                 },
                 "is_domain": False,
-                "roles": [{"id": _short_id("role/member"), "name": "member"}],
-                "catalog": [_catalogue_entry(kind, url) for kind, url in self._catalogue().items()],
+                "roles": [_role(name) for name in token.roles],
+                "catalog": self._endpoints(request, token.project),
             }
         headers = [] if self._fault("ks-no-token-header", request) else [("X-Subject-Token", token.id)]
         return self._json(status, {"token": answer}, *headers)
@@ -514,10 +544,11 @@ class Keystone:
         expires: datetime,
         methods: tuple[str, ...],
         parents: tuple[str, ...] = (),
+        roles: tuple[str, ...] = ROLES,
     ) -> Token:
         issued = self._clock()
         audit_ids = (secrets.token_urlsafe(16), *parents[-1:])
-        token = Token(_token_id(self.style), user, tuple(projects), project, issued, expires, methods, audit_ids)
+        token = Token(_token_id(self.style), user, tuple(projects), project, issued, expires, methods, audit_ids, roles)
         with self._lock:
             self.tokens[token.id] = token
         return token
@@ -604,15 +635,27 @@ def _token_id(style: str) -> str:
     return planted.MARK + body if style == "keystorm" else f"gAAAAA{planted.MARK}{body}"
 
 
-def _catalogue_entry(kind: str, url: str) -> dict[str, Any]:
+def _role(name: str) -> dict[str, Any]:
+    more = {"domain_id": None, "description": None, "options": {"immutable": True}}
+    return {"id": _short_id(f"role/{name}"), "name": name, **more}
+
+
+NAMES = {"compute": "nova", "image": "glance", "network": "neutron", "object-store": "swift", "identity": "keystone"}
+
+
+def _catalogue_entry(kind: str, where: str | Regions, project: str) -> dict[str, Any]:
+    """One service of the catalogue; as in a real one, its endpoints are in the order of their ids, which are random."""
+    regions = {"RegionOne": where} if isinstance(where, str) else where
     endpoints = [
         {
-            "id": _short_id(f"{kind}/{interface}"),
+            "id": _short_id(f"{kind}/{region}/{interface}"),
             "interface": interface,
-            "region_id": "RegionOne",
-            "url": url,
-            "region": "RegionOne",
+            "region_id": region,
+            "url": url.replace("{project}", project) if interface == "public" or isinstance(where, str) else PRIVATE,
+            "region": region,
         }
+        for region, url in regions.items()
         for interface in ("public", "internal", "admin")
     ]
-    return {"endpoints": endpoints, "id": _short_id(kind), "type": kind, "name": kind}
+    endpoints.sort(key=lambda each: each["id"])
+    return {"endpoints": endpoints, "id": _short_id(kind), "type": kind, "name": NAMES.get(kind, kind)}

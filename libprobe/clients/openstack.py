@@ -1,0 +1,234 @@
+"""An OpenStack cloud: a project's token of its Keystone, and the services that its catalogue names.
+
+    cloud = Cloud(http, "https://keystone.example.org:5000/v3", wish)
+    cloud.log_in()
+    for region in cloud.regions("compute", "image", chosen=""):
+        nova = cloud.service("compute", region)
+
+Nothing is asked with a token of no project: most services answer it, 200, as if all were well. All services are taken
+from one region. The token goes to https only, unless the operator allows otherwise, and never where a redirect leads.
+Source: Identity API v3; openstack.md sections 2, 3 and 11.
+"""
+
+from __future__ import annotations
+
+from libprobe import credentials
+from libprobe.clients.keystone import Keystone, RefusedToken, fault_of_issuer
+from libprobe.failures import (
+    BadData,
+    EndpointFailure,
+    Failure,
+    Misconfigured,
+    ProtocolFailure,
+    Rejected,
+)
+from libprobe.formats.access_token import read_claims
+from libprobe.formats.address import read_http_url
+from libprobe.formats.openstack import read_scope
+from libprobe.text import similar
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from contextlib import AbstractContextManager
+    from typing import Any
+
+    from libprobe.clients.http import Head, HttpClient, Response, Stream
+    from libprobe.clients.keystone import Login, Wish
+    from libprobe.formats.openstack import Scope
+
+REQUEST_IDS = ("X-Openstack-Request-Id", "X-Compute-Request-Id", "X-Trans-Id")
+"""What a site's administrators search their logs for, the likeliest first."""
+
+SERVICES = {"compute": "Nova", "image": "Glance", "network": "Neutron", "object-store": "Swift"}
+
+
+class Answered(EndpointFailure):
+    """A service answered, and not with what was asked for. status_code: of its answer."""
+
+    status_code = 0
+
+
+class Refusal(Answered):
+    """The service refused a request (4xx)."""
+
+
+class Denied(Answered, Rejected):
+    """The service refused us (401, 403)."""
+
+
+class ServerError(Answered, ProtocolFailure):
+    """The service answered with a fault of its own (5xx)."""
+
+
+class Cloud:
+    """A cloud by the URL of its Keystone, as the GOCDB has it.
+
+    token: one of this Keystone's, a registered secret, that we have already; empty to log in as the wish says.
+    login, scope: once `log_in` has been called.
+    """
+
+    login: Login
+    scope: Scope
+
+    def __init__(self, http: HttpClient, url: str, wish: Wish, token: str = "") -> None:
+        self.http = http
+        self.wish = wish
+        self.keystone = Keystone(http, url, url, wish, only="v3")
+        self._given = token
+
+    @property
+    def proviso(self) -> str:
+        """That the project is none of the wanted VO, as far as can be seen; empty where it is."""
+        return self.login.proviso
+
+    def log_in(self) -> None:
+        """Get a project's token and its catalogue. Raises: Failure."""
+        try:
+            self.login = self.keystone.login_with(self._given) if self._given else self.keystone.login()
+        except RefusedToken as failure:
+            raise self._blamed(failure) from None
+        answer = self.login.answer
+        assert answer is not None, "version 3 gives a token with an answer"
+        try:
+            self.scope = read_scope(answer.json())
+        except BadData as error:
+            known = error.sentence.startswith(answer.asked)
+            raise BadData(error.sentence if known else f"{answer.asked}: {error.sentence}") from None
+
+    def regions(self, *kinds: str, chosen: str) -> list[str]:
+        """The regions that have services of all the kinds, or the one that was chosen.
+
+        Raises: Misconfigured for a chosen one that is not there; BadData where no region has them all.
+        """
+        there, base = self.scope.regions(*kinds), self.keystone.base
+        needed = " and ".join(kinds)
+        if not chosen and not there:
+            raise BadData(f"Keystone {base} names no region with a public endpoint of {needed}: {self.scope.words()}")
+        if chosen and chosen not in there:
+            if any(each.region == chosen for each in self.scope.offered):
+                raise BadData(
+                    f"Keystone {base} names no public endpoint of {needed} in region {chosen}: {self.scope.words()}"
+                )
+            names = sorted({each.region for each in self.scope.offered})
+            near = ", ".join(similar(chosen, names, count=5, cutoff=0.5) or names[:5]) or "none"
+            raise Misconfigured(
+                f"Keystone {base} has no region {chosen}, which --region names",
+                remedy=f"choose one that it has, with its capitals: {near}",
+            )
+        return [chosen] if chosen else there
+
+    def service(self, kind: str, region: str) -> Service:
+        """The service of a kind in a region. Raises: BadData; EndpointFailure for one that may not get our token."""
+        try:
+            base = self.scope.url(kind, region)
+        except BadData as error:
+            raise BadData(f"Keystone {self.keystone.base}: {error.sentence}") from None
+        address = read_http_url(base)
+        if not address.is_secure and credentials.host_name(address.host) not in self.wish.plain_hosts:
+            raise EndpointFailure(
+                f"Keystone {self.keystone.base}: its catalogue names {base} for {kind}, which was not asked: nothing "
+                "would encrypt our token on its way there",
+                remedy="name the https address there; [credentials] plain_token_to in probes.ini sends it all the same",
+            )
+        return Service(self, kind, region, base)
+
+    def _blamed(self, failure: RefusedToken) -> Failure:
+        """Whose fault it is that our access token was refused.
+
+        A site that cannot ask the issuer says the same, word for word, as one that got a token which has ended. So what
+        the token says of itself decides: the site is at fault where it is of the issuer and good for a while still.
+        """
+        from datetime import UTC, datetime
+
+        claims = read_claims(self.wish.token)
+        now = datetime.now(UTC)
+        is_good = (
+            claims is not None
+            and claims.expires is not None
+            and (claims.expires - now).total_seconds() > credentials.CLOCK_TOLERANCE_S
+            and not credentials.fault_of_token(self.wish.token, now, tolerance=0.0)
+            and not fault_of_issuer(self.wish.token, self.wish.identity_provider)
+        )
+        if not is_good or self.http.clock_words:
+            return failure
+        refused = Rejected(
+            f"{failure.sentence}, though it is of that issuer and has not ended",
+            remedy="is the issuer reached from there, and are its keys known? mod_auth_openidc's log tells",
+        )
+        refused.tried = failure.tried
+        return refused
+
+
+class Service:
+    """One service of a project in one region.
+
+    kind: its type in the catalogue. base: its URL there, without the slash at its end.
+    """
+
+    def __init__(self, cloud: Cloud, kind: str, region: str, base: str) -> None:
+        self.cloud = cloud
+        self.kind = kind
+        self.region = region
+        self.base = base
+        self.name = SERVICES.get(kind, kind)
+
+    def request(self, method: str, path: str, *, headers: Any = (), body: Any = None, **more: Any) -> Response:
+        """Ask and read the whole answer, whatever its status. path: what follows the base. Raises: Failure."""
+        return self.cloud.http.request(
+            method, self.base + path, headers=self._headers(headers), body=body, follow=False, **more
+        )
+
+    def stream(self, method: str, path: str, *, headers: Any = (), body: Any = None) -> AbstractContextManager[Stream]:
+        """Ask, and give the answer to read piece by piece. Raises: Failure."""
+        return self.cloud.http.stream(method, self.base + path, headers=self._headers(headers), body=body, follow=False)
+
+    def refused(self, answer: Response, doing: str) -> Failure:
+        """A refusal in the service's own words, with the name by which its administrators find it in their logs."""
+        failure = self._refusal(answer, f"{answer.asked}: {answer.outcome(doing)}", request_id(answer))
+        failure.pause_s = answer.pause_s
+        if isinstance(failure, Answered):
+            failure.status_code = answer.status
+        return failure
+
+    def _refusal(self, answer: Response, sentence: str, at: str) -> Failure:
+        if answer.status == 401:
+            return Denied(f"{sentence}; {self._words_on_token()}{at}")
+        if answer.status == 403:
+            login = self.cloud.scope
+            roles = ", ".join(login.roles) or "none"
+            return Denied(f"{sentence}; our roles in project {login.project}: {roles}{at}")
+        if answer.status >= 500:
+            return ServerError(sentence + at)
+        if 300 <= answer.status < 400:
+            return ProtocolFailure(f"{sentence}, and our token does not follow{at}")
+        return Refusal(sentence + at)
+
+    def _words_on_token(self) -> str:
+        """What Keystone says of the token that a service does not take.
+
+        Glance and Swift refuse any where they cannot ask Keystone, which is no fault of the token.
+        """
+        try:
+            answer = self.cloud.keystone.look_at(self.cloud.login.token)
+        except EndpointFailure as failure:
+            return f"Keystone, which {self.name} has to ask, is out of order: {failure.sentence}"
+        if answer.is_good:
+            return f"Keystone takes this token, so {self.name} cannot ask it, or is set up for another one"
+        if answer.status in (401, 404):
+            return f"nor does Keystone take the token any more that it has just given ({answer.status})"
+        said = answer.outcome("tell of our token")
+        return f"Keystone, which {self.name} has to ask, is out of order: {answer.asked}: {said}"
+
+    def _headers(self, more: Any) -> Iterator[tuple[str, str]]:
+        yield "X-Auth-Token", self.cloud.login.token
+        yield from more
+
+
+def request_id(answer: Head) -> str:
+    """The name of a request for whoever reads the site's logs, as the end of a sentence; empty where there is none."""
+    for name in REQUEST_IDS:
+        value = (answer.header(name) or "").strip()
+        if value.isascii() and value.isprintable() and 0 < len(value) <= 120:
+            return f"; {name} {value}"
+    return ""

@@ -1,0 +1,114 @@
+"""What a project's token of Keystone v3 says: whose it is, and the catalogue of the services that it is good for.
+
+    {"token": {"project": {"id", "name"}, "roles": [{"name"}],
+               "catalog": [{"type": "compute", "endpoints": [{"interface", "region_id", "region", "url"}]}]}}
+
+The order of the endpoints of a service is that of their random ids: the first of `compute` may be of one region and the
+first of `image` of another. So nothing is ever taken by its place, and of an interface only `public`: the others are
+addresses of the site's own network.
+Source: Identity API v3; openstack.md section 2.
+"""
+
+from __future__ import annotations
+
+from libprobe.failures import BadData
+from libprobe.formats.address import read_http_url
+from libprobe.records import Record
+from libprobe.text import MAX_COMPARED_CHARS
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from typing import Any
+
+MAX_ENDPOINTS = 2000
+MAX_ROLES = 50
+MAX_NAMED = 10
+
+
+class Offered(Record):
+    """One public endpoint. kind: the type of its service, as `compute` or `object-store`. url: not judged yet."""
+
+    kind: str
+    region: str
+    url: str
+
+
+class Scope(Record):
+    """What a token is good for. offered: the public endpoints of the catalogue, sorted."""
+
+    project: str
+    project_id: str
+    roles: tuple[str, ...]
+    offered: tuple[Offered, ...]
+
+    def regions(self, *kinds: str) -> list[str]:
+        """The regions that have a public endpoint of each of the kinds of services, in the order of their names."""
+        found = [{each.region for each in self.offered if each.kind == kind} for kind in kinds]
+        return sorted(set.intersection(*found)) if found else []
+
+    def url(self, kind: str, region: str) -> str:
+        """The URL of a service in a region, without the slash at its end. Raises: BadData for none, or no URL."""
+        found = next((each.url for each in self.offered if (each.kind, each.region) == (kind, region)), None)
+        if found is None:
+            raise BadData(f"the catalogue has no public endpoint of type {kind} in region {region}")
+        try:
+            read_http_url(found)
+        except BadData as error:
+            raise BadData(f"the catalogue's endpoint of type {kind} in region {region}: {error.sentence}") from None
+        if "?" in found or "#" in found:
+            raise BadData(f"the catalogue's endpoint of type {kind} in region {region} has a query in its URL")
+        return found.rstrip("/")
+
+    def words(self) -> str:
+        """The regions and what they have: `RegionOne (compute, image), RegionTwo (compute)`."""
+        regions = sorted({each.region for each in self.offered})
+        said = [
+            f"{region} ({', '.join(sorted({each.kind for each in self.offered if each.region == region})[:MAX_NAMED])})"
+            for region in regions[:MAX_NAMED]
+        ]
+        return ", ".join(said) or "no public endpoint at all"
+
+
+def read_scope(document: object) -> Scope:
+    """What a project's token says. Raises: BadData for that of no project, or for what is no token."""
+    token = document.get("token") if isinstance(document, dict) else None
+    if not isinstance(token, dict):
+        raise BadData("what describes the token is missing")
+    project = token.get("project")
+    if not isinstance(project, dict) or not _text(project.get("id")) or not _text(project.get("name")):
+        raise BadData("the token is of no project")
+    catalogue = token.get("catalog")
+    if not isinstance(catalogue, list):
+        raise BadData("the token has no catalogue")
+    roles = token.get("roles")
+    names = [_text(each.get("name")) for each in roles if isinstance(each, dict)] if isinstance(roles, list) else []
+    return Scope(
+        _text(project["name"]),
+        _text(project["id"]),
+        tuple(filter(None, names[:MAX_ROLES])),
+        tuple(sorted(_public(catalogue))),
+    )
+
+
+def _public(catalogue: list[Any]) -> Iterator[Offered]:
+    """The public endpoints; entries of another shape are passed over. Raises: BadData for too many."""
+    seen = 0
+    for service in catalogue:
+        if not isinstance(service, dict) or not isinstance(service.get("endpoints"), list):
+            continue
+        kind = _text(service.get("type"))
+        for each in service["endpoints"]:
+            seen += 1
+            if seen > MAX_ENDPOINTS:
+                raise BadData(f"the catalogue has more than {MAX_ENDPOINTS} endpoints")
+            if not kind or not isinstance(each, dict) or each.get("interface") != "public":
+                continue
+            region = _text(each.get("region_id")) or _text(each.get("region"))
+            if region and isinstance(each.get("url"), str):
+                yield Offered(kind, region, each["url"])
+
+
+def _text(value: object) -> str:
+    """A name, if it is one that can be shown and is of a length that names have; else nothing."""
+    return value if isinstance(value, str) and value.isprintable() and len(value) <= MAX_COMPARED_CHARS else ""

@@ -1,0 +1,223 @@
+"""Into an OpenStack cloud by its Keystone, and to its services by the catalogue."""
+
+from __future__ import annotations
+
+import re
+import time
+
+import pytest
+
+from libprobe import redact
+from libprobe.clients.http import HttpClient
+from libprobe.clients.keystone import Wish
+from libprobe.clients.openstack import Cloud, Denied, Refusal, ServerError
+from libprobe.credentials import find_certificate
+from libprobe.deadline import Deadline
+from libprobe.failures import BadData, EndpointFailure, Misconfigured, OwnCredential, ProtocolFailure, Rejected
+from tests import planted
+from tests.federation.keystone import ISSUER
+from tests.federation.web import Response, WebServer
+from tests.pace import AMPLE_S
+
+
+class Site:
+    """An OpenStack site of the federation, and us before it."""
+
+    def __init__(self, federation) -> None:
+        self.federation = federation
+        self.cloud = federation.cloud("regions")
+        self.keystone = self.cloud.keystone
+        self.clients: list[HttpClient] = []
+        self.added: list[str] = []
+
+    def serve(self, kind: str, **regions: str) -> None:
+        """Name a service in the catalogue, by region."""
+        self.cloud.catalogue[kind] = regions
+        self.added.append(kind)
+
+    def access_token(self, **claims: object) -> str:
+        token = planted.jwt(iss=ISSUER, exp=time.time() + 3600, **claims)
+        self.keystone.register_access_token(token)
+        return token
+
+    def enter(self, *, token: str = "", given: str = "", **wish: object) -> Cloud:
+        trusted = str(self.federation.ca_directory)
+        certificate = None if token or given else find_certificate(str(self.federation.proxy))
+        self.clients.append(HttpClient(Deadline(AMPLE_S), trust=trusted, credential=certificate))
+        cloud = Cloud(self.clients[-1], self.cloud.url, Wish("ops", token=token, **wish), given)
+        cloud.log_in()
+        return cloud
+
+
+@pytest.fixture
+def site(federation):
+    site = Site(federation)
+    yield site
+    for client in site.clients:
+        client.close()
+    for kind in site.added:
+        del site.cloud.catalogue[kind]
+
+
+@pytest.mark.parametrize("how", ["access token", "proxy"])
+def test_who_logs_in_has_a_projects_token_and_its_catalogue(site, how):
+    cloud = site.enter(token=site.access_token() if how == "access token" else "")
+    assert (cloud.scope.project, cloud.proviso, cloud.scope.roles) == ("ops", "", ("member", "reader"))
+    assert cloud.regions("identity", chosen="") == ["RegionOne", "RegionTwo"]
+    assert site.keystone.validate(cloud.login.token)[1] == "ops"
+
+
+def test_a_token_of_the_keystones_own_is_taken_as_it_is_or_for_another_project(site):
+    token = site.enter(token=site.access_token()).login.token
+    assert site.enter(given=token).login.token == token
+    site.keystone.register_access_token(both := planted.token(), vos=("ops", "fedcloud.egi.eu"))
+    ops = site.enter(token=both, project="ops").login.token
+    other = site.enter(given=ops, project="fedcloud.egi.eu")
+    assert (other.scope.project, other.login.token != ops) == ("fedcloud.egi.eu", True)
+    unscoped = next(each.id for each in site.keystone.tokens.values() if each.project is None)
+    assert site.enter(given=unscoped).scope.project == "ops"
+
+
+def test_a_token_of_the_keystones_own_that_has_ended_is_ours(site):
+    with pytest.raises(OwnCredential, match=r"does not know our Keystone token, or it has ended \(401\)"):
+        site.enter(given=redact.register(planted.secret("keystone")))
+
+
+def test_nothing_is_asked_with_a_token_of_no_project(site):
+    site.keystone.faults.on("ks-unscoped")
+    with pytest.raises(BadData, match=r"^POST https://localhost:\d+/v3/auth/tokens: the token is of no project$"):
+        site.enter(token=site.access_token())
+
+
+def test_version_2_is_never_asked(site):
+    site.keystone.faults.on("ks-no-projects")
+    with pytest.raises(EndpointFailure):
+        site.enter()
+    paths = {each.request.path for each in site.federation.service("regions-keystone").web.requests}
+    assert paths
+    assert not [path for path in paths if not path.startswith("/v3/")]
+
+
+# ---- whose fault a refused access token is
+
+
+def test_a_site_that_refuses_a_good_access_token_is_at_fault(site):
+    site.keystone.faults.on("ks-introspection-down")
+    with pytest.raises(Rejected) as caught:
+        site.enter(token=site.access_token())
+    assert re.search(
+        rf"refused our access token of {ISSUER} until \d{{4}}-\d\d-\d\d \d\d:\d\d UTC \(401: Reference token could "
+        r"not be introspected\), though it is of that issuer and has not ended$",
+        caught.value.sentence,
+    ), caught.value.sentence
+
+
+@pytest.mark.parametrize(
+    "claims",
+    [{"exp": time.time() + 5}, {"exp": time.time() - 5}, {"iss": "https://idp.example.org/"}, {"exp": None}, None],
+    ids=["ends now", "has ended", "of another issuer", "without an end", "opaque"],
+)
+def test_one_that_is_not_known_to_be_good_is_ours(site, claims):
+    site.keystone.faults.on("ks-introspection-down")
+    said = {"iss": ISSUER, "exp": time.time() + 3600} | (claims or {})
+    with pytest.raises(OwnCredential):
+        site.enter(token=planted.token() if claims is None else planted.jwt(**said))
+
+
+def test_with_clocks_that_differ_nobody_is_known_to_be_at_fault(site):
+    site.keystone.faults.on("ks-introspection-down")
+    site.keystone.faults.on("date-skew", seconds=7200)
+    with pytest.raises(OwnCredential, match=r"its clock is .* ahead of ours"):
+        site.enter(token=site.access_token())
+
+
+# ---- regions and endpoints
+
+
+def test_services_are_of_one_region(site):
+    site.serve("compute", RegionOne="https://one.test/v2.1", RegionTwo="https://two.test/v2.1")
+    site.serve("image", RegionTwo="https://images.test/{project}/")
+    cloud = site.enter(token=site.access_token())
+    assert cloud.regions("compute", chosen="") == ["RegionOne", "RegionTwo"]
+    assert cloud.regions("compute", "image", chosen="") == ["RegionTwo"]
+    assert cloud.regions("compute", chosen="RegionOne") == ["RegionOne"]
+    assert cloud.service("image", "RegionTwo").base == f"https://images.test/{cloud.scope.project_id}"
+    with pytest.raises(BadData, match="names no public endpoint of compute and image in region RegionOne: RegionOne"):
+        cloud.regions("compute", "image", chosen="RegionOne")
+    with pytest.raises(BadData, match="names no region with a public endpoint of network: RegionOne"):
+        cloud.regions("network", chosen="")
+    with pytest.raises(Misconfigured, match=r"has no region regionone, which --region names .*: RegionOne, RegionTwo"):
+        cloud.regions("compute", chosen="regionone")
+
+
+def test_the_token_goes_over_http_only_where_the_operator_allows_it(site):
+    token = site.access_token()
+    with WebServer("nova", lambda request: Response(200, [], b"{}")) as web:
+        site.serve("compute", RegionOne=web.url)
+        with pytest.raises(EndpointFailure, match="which was not asked: nothing would encrypt our token"):
+            site.enter(token=token).service("compute", "RegionOne")
+        assert web.requests == []
+        allowed = site.enter(token=token, plain_hosts=frozenset({"localhost"})).service("compute", "RegionOne")
+        assert allowed.request("GET", "/limits").is_good
+
+
+@pytest.fixture
+def nova(site):
+    """A service that answers as it is told, and us before it."""
+    answers: list[Response] = []
+    credential = site.federation.authority.host(["localhost"])
+    context = site.federation.authority.server_context(credential, clients="none")
+    with WebServer("nova", lambda request: answers[0], context=context) as web:
+        site.serve("compute", RegionOne=web.url)
+        yield site.enter(token=site.access_token()).service("compute", "RegionOne"), answers, web
+
+
+def refusal(nova, status, body=b"", *headers):
+    service, answers, _ = nova
+    answers[:] = [Response(status, list(headers), body)]
+    return service.refused(service.request("GET", "/limits"), "tell its limits")
+
+
+def test_a_refusal_has_the_services_words_and_the_requests_name(nova):
+    words = b'{"forbidden": {"code": 403, "message": "Policy doesn\'t allow it."}}'
+    json = ("Content-Type", "application/json")
+    failure = refusal(nova, 403, words, json, ("X-Compute-Request-Id", "req-1"), ("x-openstack-request-id", "req-2"))
+    assert isinstance(failure, Denied)
+    assert failure.status_code == 403
+    assert failure.sentence.endswith(
+        "/limits: refused to tell its limits (403: Policy doesn't allow it.); our roles in project ops: member, "
+        "reader; X-Openstack-Request-Id req-2"
+    )
+    failure = refusal(nova, 409, b"", ("X-Trans-Id", "tx1"))
+    assert isinstance(failure, Refusal)
+    assert failure.sentence.endswith("/limits: refused to tell its limits (409); X-Trans-Id tx1")
+    failure = refusal(nova, 503, b"", ("X-Trans-Id", "tx\x001"), ("Retry-After", "7"))
+    assert isinstance(failure, ServerError)
+    assert failure.sentence.endswith("/limits: failed to tell its limits (503; asks to wait 7 s)")
+    assert failure.pause_s == 7.0
+
+
+def test_a_redirect_is_not_followed_with_the_token(nova):
+    service, _, web = nova
+    failure = refusal(nova, 302, b"", ("Location", f"{web.url}/elsewhere"))
+    assert isinstance(failure, ProtocolFailure)
+    assert f"did not tell its limits (302; redirects to {web.url}/elsewhere), and our token" in failure.sentence
+    assert [each.request.path for each in web.requests] == ["/limits"]
+    assert service.base == web.url
+
+
+def test_a_401_is_told_with_what_keystone_says_of_the_token(site, nova):
+    """Glance and Swift say it too where they cannot ask Keystone."""
+    said = refusal(nova, 401).sentence
+    assert said.endswith("(401); Keystone takes this token, so Nova cannot ask it, or is set up for another one")
+    site.keystone.faults.on("status", code=503, method="GET", path="/v3/auth/tokens")
+    said = refusal(nova, 401).sentence
+    assert re.search(
+        r"\(401\); Keystone, which Nova has to ask, is out of order: GET https://localhost:\d+/v3/auth/tokens: failed "
+        r"to tell of our token \(503: Service Unavailable\)$",
+        said,
+    ), said
+    site.keystone.faults.clear()
+    site.keystone.faults.on("ks-tokens-forgotten")
+    said = refusal(nova, 401).sentence
+    assert said.endswith("(401); nor does Keystone take the token any more that it has just given (401)")
