@@ -691,9 +691,19 @@ MAX_SIZE = 50 << 20
 
 def size(text: str) -> int:
     """A number of bytes, from 1 KiB to MAX_SIZE."""
+    return _size(text, 1024, MAX_SIZE)
+
+
+def object_size(text: str) -> int:
+    """The bytes of an object that Swift takes in one piece: from 1 to 5 GiB."""
+    return _size(text, 1, 5 << 30)
+
+
+def _size(text: str, least: int, most: int) -> int:
     value = _or_usage(lambda: quantity(text, SIZE))
-    if not 1024 <= value <= MAX_SIZE:
-        raise argparse.ArgumentTypeError(f"{text!r} is not between 1KiB and {MAX_SIZE >> 20}MiB")
+    if not least <= value <= most:
+        low = "1KiB" if least == 1024 else least
+        raise argparse.ArgumentTypeError(f"{text!r} is not between {low} and {most >> 20}MiB")
     return int(value)
 
 

@@ -106,6 +106,14 @@ def duration(seconds: float) -> str:
     raise AssertionError("unreachable")
 
 
+def size(count: int) -> str:
+    """A number of bytes as people say it: `512 bytes`, `1 MiB`, `1.5 GiB`."""
+    for unit, shift in (("GiB", 30), ("MiB", 20), ("KiB", 10)):
+        if count >= 1 << shift:
+            return f"{decimal(count / (1 << shift), 1)} {unit}"
+    return number_of(count, "byte")
+
+
 def number_of(count: int | str, noun: str, plural: str = "") -> str:
     """`1 VM`, `2 VMs`. plural: of a noun that has another than with an s, `entries`."""
     return f"{count} {noun}" if str(count) == "1" else f"{count} {plural or f'{noun}s'}"

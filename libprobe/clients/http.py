@@ -29,13 +29,20 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     import logging
     from collections.abc import Iterable, Iterator
-    from typing import Any
+    from typing import Any, Protocol
 
     import requests
 
     from libprobe.clients.transport import Connection
     from libprobe.credentials import Credential
     from libprobe.deadline import Deadline
+
+    class Pieces(Protocol):
+        """A body that is sent piece by piece; its length is that of the whole."""
+
+        def __len__(self) -> int: ...
+        def __iter__(self) -> Iterator[bytes]: ...
+
 
 USER_AGENT = f"fedcloud-probes/{__version__} OCCI/1.1"
 """GFD.223 section 5: an OCCI client names the version it speaks; harmless elsewhere."""
@@ -226,7 +233,7 @@ class HttpClient:
         url: str,
         *,
         headers: Iterable[tuple[str, str]] = (),
-        body: bytes | None = None,
+        body: bytes | Pieces | None = None,
         max_bytes: int = MAX_BODY,
         secret_body: bool = False,
         follow: bool = True,
@@ -259,7 +266,7 @@ class HttpClient:
         url: str,
         *,
         headers: Iterable[tuple[str, str]] = (),
-        body: bytes | None = None,
+        body: bytes | Pieces | None = None,
         follow: bool = True,
     ) -> Iterator[Stream]:
         """Ask, and give the answer to read piece by piece; what is left unread closes the connection."""
@@ -272,7 +279,7 @@ class HttpClient:
         answer.finish()
 
     def _answer(
-        self, method: str, url: str, headers: list[tuple[str, str]], body: bytes | None, *, follow: bool
+        self, method: str, url: str, headers: list[tuple[str, str]], body: bytes | Pieces | None, *, follow: bool
     ) -> Stream:
         asked = f"{method} {without_query(url)}"
         for _ in range(MAX_REDIRECTS + 1):
@@ -290,7 +297,7 @@ class HttpClient:
         raise ProtocolFailure(f"{asked}: redirected more than {MAX_REDIRECTS} times, last to {without_query(url)}")
 
     def _exchange(
-        self, asked: str, method: str, url: str, headers: list[tuple[str, str]], body: bytes | None
+        self, asked: str, method: str, url: str, headers: list[tuple[str, str]], body: bytes | Pieces | None
     ) -> Stream:
         sent = _joined([("User-Agent", USER_AGENT), ("Accept-Encoding", "identity"), *headers])
         log = _log()
@@ -384,7 +391,7 @@ class HttpClient:
         method: str,
         url: str,
         headers: dict[str, str],
-        body: bytes | None,
+        body: bytes | Pieces | None,
     ) -> Stream:
         """One request over a connection, and the head of its answer."""
         assert self._session is not None
@@ -575,10 +582,15 @@ def _log() -> logging.Logger | None:
     return logging.getLogger("libprobe.http")  # type: ignore[no-any-return]
 
 
-def _log_request(log: logging.Logger, method: str, url: str, headers: dict[str, str], body: bytes | None) -> None:
+def _log_request(
+    log: logging.Logger, method: str, url: str, headers: dict[str, str], body: bytes | Pieces | None
+) -> None:
     log.debug("request: %s %s", method, url)
     for name, value in headers.items():
         log.debug("request: %s: %s", name, "[secret]" if name.lower() in _SECRET_HEADERS else value)
+    if body is not None and not isinstance(body, bytes):
+        log.debug("request: [%s]", number_of(len(body), "byte"))
+        return
     for line in (body or b"").decode("utf-8", "replace").splitlines():
         log.debug("request: %s", line)
 

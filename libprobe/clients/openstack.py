@@ -154,7 +154,7 @@ class Cloud:
             return failure
         refused = Rejected(
             f"{failure.sentence}, though it is of that issuer and has not ended",
-            remedy="is the issuer reached from there, and are its keys known? mod_auth_openidc's log tells",
+            remedy="see whether the issuer is reached from there and its keys are known; mod_auth_openidc's log tells",
         )
         refused.tried = failure.tried
         return refused

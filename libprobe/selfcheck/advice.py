@@ -27,6 +27,10 @@ _CAUSES = (
     ),
     (r"TLS handshake not complete within", "see what the service waits for, and how loaded its machine is"),
     (r"TLS|certificate", "check the TLS settings of the service, and read its log of this time"),
+    (
+        r"other bytes than were stored|but (?:the|its) MD5|not in the container's list",
+        "look for what damages or withholds data: disks, and proxies or caches before the object store",
+    ),
     # the network
     (
         r"name does not resolve|name could not be resolved",

@@ -1,9 +1,9 @@
 """What this monitor created and has not yet seen removed.
 
-One file per VM, written before the create request goes out, so that even a run that is killed between
-sending the request and reading the answer leaves a trace: the title, which no other VM has. The file
-is locked as long as its run lives. Line 1 is the intent, each later line adds to it; a line that was
-cut short by a crash is ignored. The file goes when the VM is seen to be gone.
+One file per VM, or per container of an object store, written before the create request goes out, so that even a run
+that is killed between sending the request and reading the answer leaves a trace: the title, which no other one has.
+The file is locked as long as its run lives. Line 1 is the intent, each later line adds to it; a line that was cut short
+by a crash is ignored. The file goes when the VM is seen to be gone.
 """
 
 from __future__ import annotations
@@ -23,7 +23,9 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-SUFFIX = ".vm"
+SUFFIX, CONTAINER_SUFFIX = ".vm", ".container"
+"""The names of the files end so, for each kind of thing that has a journal of its own."""
+
 MONITOR_FILE = "monitor"
 MAX_ENTRY = 64 << 10
 UNSEEN_GRACE_S = 6 * 3600.0
@@ -118,13 +120,15 @@ class Entry:
 class Journal:
     """The entries of one state directory, which is one monitor's.
 
+    suffix:     which kind of things, of those that `SUFFIX` and its like name.
     lateness:   what earlier runs had of VMs that did not become active.
     at_work:    how many entries of living runs there were when `entries` was last gone through.
     unreadable: names of entries that were found damaged and set aside.
     """
 
-    def __init__(self, directory: StateDirectory) -> None:
+    def __init__(self, directory: StateDirectory, suffix: str = SUFFIX) -> None:
         self._directory = directory
+        self._suffix = suffix
         self.path = directory.path
         self.lateness = Lateness(directory)
         self.at_work = 0
@@ -142,7 +146,7 @@ class Journal:
             "site": site,
             "created_at": time.time(),
         }
-        name = f"{title}{SUFFIX}"
+        name = f"{title}{self._suffix}"
         descriptor = self._directory.write_locked(name, json.dumps(values).encode() + b"\n")
         return Entry(self._directory, name, descriptor, values)
 
@@ -152,13 +156,13 @@ class Journal:
         An entry that cannot be read is set aside, and added to `unreadable`.
         """
         self.at_work = 0
-        for name in self._directory.names(SUFFIX):
+        for name in self._directory.names(self._suffix):
             descriptor = self._directory.open_locked(name)
             if descriptor is None:
                 self.at_work += 1
                 continue
             values = _parse(os.pread(descriptor, MAX_ENTRY, 0))
-            if values is None or f"{values['title']}{SUFFIX}" != name:
+            if values is None or f"{values['title']}{self._suffix}" != name:
                 os.close(descriptor)
                 self._directory.set_aside(name)
                 self.unreadable.append(name)
@@ -167,7 +171,7 @@ class Journal:
 
     def set_aside(self) -> list[str]:
         """The names of files that could not be read as entries, of this run and of earlier ones."""
-        return self._directory.names(f"{SUFFIX}.unreadable")
+        return self._directory.names(f"{self._suffix}.unreadable")
 
     def attend(self, endpoint: str, identity: str) -> None:
         """Note that a run is at work that looks after what this owner has left at an endpoint, whatever it comes to."""

@@ -31,6 +31,8 @@ VARIABLE = [
     (r"[a-z]+(?:\+ssl)?://[^\s,;()|]*[^\s,;()|:.]", r"[a-z+]+://[^\s,;()|]*[^\s,;()|:]"),
     (r"\((?:[0-9]+\.[0-9.]+|[0-9a-f]+:[0-9a-f:]+)\)", r"\([0-9a-f.:]+\)"),
     (r"(?<![\w/=])[a-z]+\.example\.org\b", r"[\w.-]+"),
+    (r"egi-sam-[\w-]+", r"egi-sam-[\w-]+"),
+    (r"\btx[0-9a-f]{21}-[0-9a-f]{10}", r"tx[0-9a-f-]+"),
     (r"/(?:DC|CN)=[^;,()]*?(?=,| \(| as |$)", r"/[A-Z]+=[^;,()]*?"),
     (r"(?:EXAMPLE|KISTI|KR-KISTI)-(?:CLOUD|SITE)|UPV-G[rR]yCAP|SZTAKI", r"[\w-]+"),
     (r"uuid_monitoring_\d+|\bsmall\b", r"[\w#:/.-]+"),
@@ -150,6 +152,18 @@ def credential(stage: Stage, *words: object, seconds: float | None = None, **how
         path = authority.proxy(path=stage.directory / "x509up", **how)
         words = ("--cert", path, "--ca-path", authority.ca_directory, *words)
     return stage.run("check_credential", *words)
+
+
+def swift(stage: Stage, *words: object, fault: str = "", **parameters: object) -> Report:
+    if fault:
+        stage.fault("stack-swift", fault, **parameters)
+    return stage.run("check_openstack_swift", "-H", "stack.fedcloud.test", *words)
+
+
+def swift_after_one_that_left_something(stage: Stage) -> Report:
+    swift(stage, "-t", seconds(8), fault="status", code=503, method="DELETE")
+    stage.federation.cloud("stack").swift.faults.clear()
+    return swift(stage)
 
 
 def template_gone(stage: Stage) -> Stage:
@@ -291,6 +305,13 @@ SCENES: dict[str, list[Scene]] = {
         lambda s: credential(s, "--ca-path", "/", ac_lifetime=timedelta(hours=-3)),
         lambda s: credential(s, mode=0o644),
         "asks an issuer: tests/probes/test_check_credential.py has it",
+    ],
+    "check_openstack_swift": [
+        swift,
+        swift_after_one_that_left_something,
+        lambda s: swift(s, "-t", seconds(8), fault="swift-devices", lost=2, method="DELETE"),
+        lambda s: swift(s, fault="swift-quota"),
+        lambda s: swift(s, "--region", "West"),
     ],
     "check_perun": [
         perun,

@@ -29,12 +29,14 @@ from . import faults as common
 from . import gocdb as pi
 from . import keystone as identity
 from . import perun as members
+from . import swift as objects
 from .authority import HOST_VARIANTS, Authority, Credential, read_attributes, user_dn
 from .faults import Fault, Faults
 from .gocdb import Gocdb
 from .keystone import Keystone
 from .occi import VM, Account, OcciServer
 from .ssh import Guests
+from .swift import Swift
 from .web import Request, Response, WebServer
 
 OCCI = "eu.egi.cloud.vm-management.occi"
@@ -132,7 +134,7 @@ class Cloud:
     """An OpenStack site: its Keystone, and the services that stand in its catalogue.
 
     hostname: as in GOCDB. url: of its Keystone, as in GOCDB, with /v3. catalogue: service type -> region -> URL, to
-    which whoever adds a service adds it. regions: their names.
+    which whoever adds a service adds it. regions: their names. swifts: the object store of each region.
     """
 
     name: str
@@ -142,6 +144,12 @@ class Cloud:
     keystone: Keystone
     regions: tuple[str, ...]
     catalogue: dict[str, dict[str, str]]
+    swifts: dict[str, Swift] = field(default_factory=dict)
+
+    @property
+    def swift(self) -> Swift:
+        """The object store of the first region."""
+        return self.swifts[self.regions[0]]
 
     @property
     def faults(self) -> Faults:
@@ -236,6 +244,9 @@ class Federation:
                 service.reset()
         for site in self.sites.values():
             site.occi.reset()
+        for cloud in self.clouds.values():
+            for swift in cloud.swifts.values():
+                swift.reset()
         self.guests.reset()
         self.accounting.reset([site.gocdb_name for site in self.sites.values()])
         self.appdb.reset()
@@ -475,7 +486,24 @@ class Federation:
         web = self._serve(f"{name}-keystone", keystone.app, what, identity.FAULTS, faults, credential)
         url = f"{web.url}/v3"
         catalogue["identity"] = dict.fromkeys(regions, url)
-        return Cloud(name, f"{name.upper()}-CLOUD", hostname, url, keystone, regions, catalogue)
+        cloud = Cloud(name, f"{name.upper()}-CLOUD", hostname, url, keystone, regions, catalogue)
+        for region in regions:
+            self._build_swift(cloud, region, credential)
+        self.gocdb.add_service(
+            pi.Service(
+                hostname, SWIFT, cloud.gocdb_name, url=url, host_dn=credential.subject, endpoints=[pi.Endpoint(url)]
+            )
+        )
+        return cloud
+
+    def _build_swift(self, cloud: Cloud, region: str, credential: Credential) -> None:
+        """The object store of a region, which the catalogue names."""
+        swift = Swift(cloud.keystone)
+        name = f"{cloud.name}-swift" + ("" if region == cloud.regions[0] else f"-{region.lower()}")
+        what = f"OpenStack: Swift of {region}"
+        web = self._serve(name, swift.app, what, objects.FAULTS, swift.faults, credential, "none")
+        cloud.swifts[region] = swift
+        cloud.catalogue.setdefault(objects.KIND, {})[region] = f"{web.url}/v1/AUTH_{{project}}"
 
     def _build_keystone(self, plan: _Plan) -> Keystone:
         name = f"{plan.name}-keystone"

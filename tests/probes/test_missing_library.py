@@ -24,6 +24,7 @@ RUNS = {
     "check_occi_context": ("requests", ["-H", "ooi.fedcloud.test"]),
     "check_appdb_update": ("cryptography", []),
     "check_credential": ("nagiosplugin", []),
+    "check_openstack_swift": ("requests", ["-H", "stack.fedcloud.test"]),
     "fedcloud-ncg": ("jinja2", ["--output", "{tmp}/written", "--no-validate"]),
     "fedcloud-downtimes": ("requests", ["--nagios", "{tmp}/nagios.cfg", "--output", "{tmp}"]),
     "fedcloud-leftovers": ("nagiosplugin", []),

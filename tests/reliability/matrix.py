@@ -87,6 +87,13 @@ COLUMNS: tuple[Column, ...] = (
         "{at}",
         lambda at: ["check_appdb_update", "-u", at.url("https", appdb.PATH), "--signature", "if-present"],
     ),
+    Column(
+        "check_openstack_swift",
+        HTTP,
+        CRITICAL,
+        "{at}",
+        lambda at: ["check_openstack_swift", "-u", at.url("https", "/v3")],
+    ),
     Column("check_perun", HTTP, CRITICAL, "{at}", lambda at: ["check_perun", "-u", at.url("https")]),
     Column(
         "check_cloud_bdii",
@@ -232,6 +239,19 @@ EXCEPTIONS: dict[tuple[str, str], tuple[int, str]] = {
     ("check_occi_context", "wrong content type"): (OK, r"offers all that is required"),
     ("check_apel_pub", "wrong content type"): (OK, rf"{SITE} last published 2 h ago"),
     ("check_appdb_update", "wrong content type"): (OK, r"3 images, signature good"),
+    ("check_openstack_swift", "wrong content type"): (OK, r"1 MiB stored in"),
+    # the object is changed by the way as any other document
+    ("check_openstack_swift", "wrong charset"): (CRITICAL, r"gives back other bytes than were stored, from byte 0 of"),
+    # a Keystone that takes no login says most by its status alone
+    ("check_openstack_swift", "404"): (CRITICAL, r"offers no federated login for identity provider egi\.eu"),
+    ("check_openstack_swift", "redirect loop"): (
+        CRITICAL,
+        r"redirects to https://{at}/again instead of answering \(302\)",
+    ),
+    ("check_openstack_swift", "login page"): (CRITICAL, r"answered 200 with the page \"Sign in\" when asked to log in"),
+    ("check_openstack_swift", "empty document"): (CRITICAL, r"refused to log in \(401\)"),
+    ("check_openstack_swift", "truncated document"): (CRITICAL, r"refused to log in \(401: "),
+    ("check_openstack_swift", "deeply nested document"): (CRITICAL, r"answered 200 without an X-Subject-Token"),
     ("check_perun", "wrong content type"): (OK, r"runs Perun 3\.7\.0"),
     ("check_perun", "wrong charset"): (OK, r"runs Perun 3\.7\.0"),
     ("-H through the GOCDB", "wrong content type"): (CRITICAL, r"localhost port 1 .*: connection refused"),

@@ -23,7 +23,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Protocol
 
-from tests.federation import accounting, appdb, ber, gocdb, ldap_peer, perun
+from tests.federation import accounting, appdb, ber, gocdb, keystone, ldap_peer, perun, swift
 from tests.federation.authority import Authority
 from tests.federation.faults import Faults
 from tests.federation.ldap_peer import BASE, Behaviour, Conversation, LdapPeer
@@ -109,7 +109,12 @@ class Grid:
         lists = appdb.AppDb(self.authority, self.credential, url)
         members = perun.Perun()
         cloud = OcciServer("rocci-1.1", login=lambda _: Account("robot", "ops"), faults=Faults(), base_url=url)
+        identity = keystone.Keystone(
+            ("v3",), url=url, catalogue=lambda: {swift.KIND: {"RegionOne": f"{url()}/v1/AUTH_{{project}}"}}
+        )
         places = (
+            ("/v3", identity.app),
+            ("/v1/AUTH_", swift.Swift(identity).app),
             ("/gocdbpi/", registry.app),
             (accounting.TABLE_PATH, portal.app),
             ("/store/", lists.app),

@@ -1,0 +1,394 @@
+"""The life of one object in OpenStack's object store: make a container, store, list, read back, compare, remove.
+
+Whatever happens, both go: time for that is reserved, and the journal knows of the container before the request that
+makes it. Nothing is deleted but the object of our name in the container of our title, which no other one has.
+"""
+
+from __future__ import annotations
+
+import time
+
+from nagiosplugin import Metric
+
+from libprobe.checks.base import Check, judged
+from libprobe.checks.leftovers import pause_after, whereabouts
+from libprobe.clients.openstack import Answered, Denied
+from libprobe.clients.swift import KIND, NotEmpty, Swift
+from libprobe.deadline import Interrupted, OutOfTime, working_seconds
+from libprobe.failures import WARNING, BadData, EndpointFailure, Failure, Misconfigured
+from libprobe.text import duration, number_of, size
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from libprobe.access import CloudAccess
+    from libprobe.deadline import Deadline
+    from libprobe.state.journal import Entry, Journal
+    from libprobe.topology import Endpoint
+
+OBJECT = "probe"
+"""The name of the object; what bears another one is not ours."""
+
+PIECE = 64 << 10
+LEFTOVERS_SHARE = 0.3
+"""Part of the working time that may go into removing what earlier runs left."""
+
+PATIENCE_S = 10.0
+"""How long a container may lack an object that was stored, and how long a deletion that is refused is tried again."""
+
+NEVER_MADE = frozenset({400, 401, 403, 405, 411, 412, 413})
+"""Refusals after which there is no container. A 404 is none of them: Swift says so while its disks fail."""
+
+DISKS = "; it had just made the container, and says so of what is there while its disks fail"
+
+
+class Content:
+    """So many bytes made of a seed, piece by piece: however many, memory holds one piece. Each piece is another.
+
+    digest: the MD5 of what was last gone through.
+    """
+
+    def __init__(self, seed: bytes, length: int) -> None:
+        import hashlib
+
+        self._block = hashlib.shake_128(seed).digest(PIECE - 8)
+        self._length = length
+        self.digest = ""
+
+    def __len__(self) -> int:
+        return self._length
+
+    def __iter__(self) -> Iterator[bytes]:
+        import hashlib
+
+        md5 = hashlib.md5(usedforsecurity=False)
+        for at in range(0, self._length, PIECE):
+            piece = (at.to_bytes(8, "big") + self._block)[: self._length - at]
+            md5.update(piece)
+            yield piece
+        self.digest = md5.hexdigest()
+
+    def difference(self, chunks: Iterable[bytes]) -> int | None:
+        """Where other bytes begin to differ from these, which may be at the end of either; None if nowhere."""
+        pieces, expected, at = iter(self), b"", 0
+        for chunk in chunks:
+            while len(expected) < len(chunk) and (piece := next(pieces, b"")):
+                expected += piece
+            if expected[: len(chunk)] != chunk:
+                pairs = zip(expected, chunk, strict=False)
+                return at + next((place for place, (one, other) in enumerate(pairs) if one != other), len(expected))
+            expected, at = expected[len(chunk) :], at + len(chunk)
+        return None if at == self._length else at
+
+
+class ObjectStore(Check):
+    """Stores an object in each region, reads it back, removes it.
+
+    wanted: bytes of the object. region: the only one that is tried; empty for all.
+    Yields: time_to_login, time_to_put, time_to_get, time_to_delete (s, of the slowest region), size (B), judgements.
+    """
+
+    def __init__(
+        self, endpoint: Endpoint, access: CloudAccess, journal: Journal, deadline: Deadline, *, wanted: int, region: str
+    ) -> None:
+        super().__init__(deadline)
+        self.subject = endpoint.base
+        self.facts.update(endpoint=endpoint.base, size=size(wanted), notes="")
+        self.provisos = endpoint.notes
+        self._endpoint = endpoint
+        self._access = access
+        self._cloud = access.cloud
+        self._journal = journal
+        self._wanted = wanted
+        self._region = region
+        self._metrics: list[Metric] = []
+        self._slowest: dict[str, float] = {}
+        self._notes = list(endpoint.notes)
+        self._told: set[str] = set()
+
+    def measure(self) -> Iterator[Metric]:
+        """All regions, one after the other; nothing is yielded before all is removed, for a reader may stop reading."""
+        work = self.deadline.before(self.deadline.seconds - working_seconds(self.deadline.seconds))
+        try:
+            with work.enforced(), self._cloud.http.until(work):
+                stores = self._stores()
+        except Failure:
+            yield from self._metrics
+            raise
+        ended = None
+        for number, store in enumerate(stores):
+            share = self.deadline.remaining() / (len(stores) - number)
+            until = self.deadline.before(self.deadline.remaining() - share)
+            ended = self._try(store, until, until.before(share - working_seconds(share)))
+            if ended:
+                break
+        self._tell_of_others()
+        for label, seconds in self._slowest.items():
+            self.facts[label] = duration(seconds)
+            context = label if label in ("time_to_put", "time_to_get") else "time"
+            self._metrics.append(Metric(label, seconds, "s", min=0, context=context))
+        self._metrics.append(Metric("size", self._wanted, "B", min=0))
+        if self._notes:
+            self.facts["notes"] = "; " + "; ".join(self._notes)
+        yield from self._metrics
+        if ended:
+            raise ended
+
+    def _stores(self) -> list[Swift]:
+        """Log in, and find the object store of each region. Raises: Failure."""
+        http = self._cloud.http
+        began, loading_s = time.monotonic(), http.loading_s
+        self._cloud.log_in()
+        seconds = time.monotonic() - began - (http.loading_s - loading_s)
+        scope = self._cloud.scope
+        self._metrics.append(Metric("time_to_login", seconds, "s", min=0, context="time"))
+        self.facts["project"] = scope.project
+        if self._cloud.proviso:
+            said = f"{self.subject}: {self._cloud.proviso} (if it is meant, name it with --project)"
+            self._metrics.append(judged(WARNING, said))
+        self.detail(1, f"endpoint: {self.subject}" + (f" of {self._endpoint.site}" if self._endpoint.site else ""))
+        self.detail(1, f"catalogue: {scope.words()}")
+        roles = ", ".join(scope.roles) or "none"
+        self.detail(2, f"acting as: {self._access.words}, project {scope.project}, roles {roles}")
+        regions = self._cloud.regions(KIND, chosen=self._region)
+        self.facts["regions"] = " and ".join(regions)
+        return [Swift(self._cloud.service(KIND, region)) for region in regions]
+
+    def _try(self, store: Swift, until: Deadline, work: Deadline) -> BaseException | None:
+        """One region. A failure becomes a result; what else ends it is returned, for cleaning comes first."""
+        self.detail(1, f"object store of {store.region}: {store.base}")
+        try:
+            with work.enforced(), self._cloud.http.until(work):
+                self._remove_leftovers(store, work)
+                entry = self._journal.begin(store.base, self._owner(), self._endpoint.site)
+        except Failure as failure:
+            self._note_failure(failure)
+            return None
+        except OutOfTime:
+            self._metrics.append(judged(*self.out_of_time()))
+            return None
+        except (Interrupted, Exception) as end:
+            return end
+        life = _Life(store, entry)
+        ended = self._live(life, work)
+        return self._end(life, until) or ended
+
+    def _owner(self) -> str:
+        """Whose containers they are: the project's, whoever of it has made them."""
+        return f"project {self._cloud.scope.project}"
+
+    # ---- what earlier runs have left
+
+    def _remove_leftovers(self, store: Swift, work: Deadline) -> None:
+        """Remove what earlier runs of this monitor left in this account; what stays is a WARNING, no more."""
+        until = work.before(max(0.0, work.remaining() - work.remaining() * LEFTOVERS_SHARE))
+        removed = 0
+        for entry in self._journal.leftovers(store.base, self._owner()):
+            self._told.add(entry.title)
+            entry.attended()
+            try:
+                with self._cloud.http.until(until):
+                    if _remove(store, entry.title, until):
+                        removed += 1
+                        self._forget(entry)
+                    else:
+                        self._note_absent(entry)
+            except Failure as failure:
+                said = f"{store.base}: container {entry.title} of an earlier run could not be removed: {failure}"
+                self._metrics.append(judged(WARNING, f"{said}; the next run tries again"))
+            finally:
+                entry.release()
+        if removed:
+            self._notes.append(f"removed {number_of(removed, 'container')} that an earlier run had left")
+
+    def _note_absent(self, entry: Entry) -> None:
+        """A container that is not there may come yet, or be there once the disks work again: it is looked for again."""
+        entry.looked_for()
+        if entry.is_forgotten(time.time()):
+            self._forget(entry)
+
+    def _tell_of_others(self) -> None:
+        """Of what no run looks after any more, wherever it is; and of what cannot be read."""
+        now = time.time()
+        lost = [entry for entry in self._journal.unattended(now) if entry.title not in self._told]
+        if lost:
+            others = f" and {number_of(len(lost) - 1, 'other')}" if len(lost) > 1 else ""
+            where = whereabouts(lost[0], now)
+            self._notes.append(f"this monitor's journal: no run looks any more for the container {where}{others}")
+        for name in dict.fromkeys(self._journal.unreadable):
+            self._notes.append(f"this monitor's journal: {name} is damaged and set aside in {self._journal.path}")
+
+    def _forget(self, entry: Entry) -> None:
+        """It is gone; a journal that cannot be told so is another matter, which must not hide this one."""
+        try:
+            entry.done()
+        except Misconfigured as failure:
+            self._metrics.append(judged(WARNING, f"{failure}; container {entry.title} is gone all the same"))
+
+    # ---- the life
+
+    def _live(self, life: _Life, work: Deadline) -> BaseException | None:
+        """Store, list and read back. A failure becomes a result; what else ends it is returned."""
+        content = Content(life.entry.title.encode(), self._wanted)
+        try:
+            with work.enforced(), self._cloud.http.until(work):
+                began = time.monotonic()
+                self._store(life, content)
+                self._note_time("time_to_put", began)
+                self._expect_listed(life, content, work)
+                began = time.monotonic()
+                self._read_back(life, content)
+                self._note_time("time_to_get", began)
+        except Failure as failure:
+            if life.is_made and isinstance(failure, Answered) and failure.status_code == 404:
+                failure.sentence += DISKS
+            self._note_failure(failure)
+        except OutOfTime:
+            self._metrics.append(judged(*self.out_of_time()))
+        except (Interrupted, Exception) as ended:
+            return ended
+        return None
+
+    def _store(self, life: _Life, content: Content) -> None:
+        life.is_asked_for = True
+        try:
+            life.store.make(life.title)
+        except Failure as failure:
+            life.is_asked_for = not _is_certainly_not_made(failure)
+            raise
+        life.is_made = True
+        self.detail(1, f"container: {life.title}")
+        etag = life.store.put(life.title, OBJECT, content)
+        if etag and etag != content.digest:
+            raise BadData(f"{life.where}: stored with the ETag {etag}, but the MD5 of what we sent is {content.digest}")
+
+    def _expect_listed(self, life: _Life, content: Content, work: Deadline) -> None:
+        """A listing may come later than the object; one that is wrong, or does not come, is told."""
+        began = time.monotonic()
+        while True:
+            found = next((each for each in life.store.listed(life.title) if each.name == OBJECT), None)
+            if found:
+                break
+            passed = time.monotonic() - began
+            pause = pause_after(passed)
+            if passed >= PATIENCE_S or work.remaining() <= pause:
+                said = f"{life.where}: not in the container's list {duration(passed)} after it was stored"
+                self._metrics.append(judged(WARNING, said))
+                return
+            work.sleep(pause)
+        if found.bytes not in (None, len(content)):
+            raise BadData(f"{life.where}: listed with {found.bytes} bytes instead of {len(content)}")
+        if found.hash and found.hash != content.digest:
+            raise BadData(f"{life.where}: listed with the hash {found.hash[:40]}, but its MD5 is {content.digest}")
+
+    def _read_back(self, life: _Life, content: Content) -> None:
+        digest = content.digest
+        with life.store.read(life.title, OBJECT, len(content)) as answer:
+            if answer.etag and answer.etag != digest:
+                raise BadData(f"{answer.asked}: has the ETag {answer.etag}, but the MD5 of what we stored is {digest}")
+            at = content.difference(answer.chunks)
+        if at is not None:
+            raise BadData(
+                f"{answer.asked}: gives back other bytes than were stored, from byte {at} of {len(content)} on"
+            )
+
+    def _note_time(self, label: str, began: float) -> None:
+        self._slowest[label] = max(self._slowest.get(label, 0.0), time.monotonic() - began)
+
+    def _note_failure(self, failure: Failure) -> None:
+        self.tell_times(failure)
+        provisos = self.provisos if isinstance(failure, EndpointFailure) else ()
+        self._metrics.append(judged(failure.status, "; ".join((str(failure), *provisos))))
+
+    # ---- the end
+
+    def _end(self, life: _Life, until: Deadline) -> Interrupted | None:
+        """Remove both; a signal that comes meanwhile does not stop that."""
+        interrupt = None
+        for _ in range(2):  # only the first signal raises
+            try:
+                with until.enforced(), self._cloud.http.until(until):
+                    self._clean(life, until)
+                break
+            except Interrupted as signal:
+                interrupt = signal
+            except Failure as failure:
+                self._note_left(life, str(failure))
+                break
+            except OutOfTime:
+                self._note_left(life, "no time was left to see it gone")
+                break
+        life.entry.release()
+        return interrupt
+
+    def _clean(self, life: _Life, until: Deadline) -> None:
+        if not life.is_asked_for:
+            self._forget(life.entry)
+        if life.entry.is_done:
+            return
+        began = time.monotonic()
+        if _remove(life.store, life.title, until):
+            if life.is_made:
+                self._note_time("time_to_delete", began)
+            self._forget(life.entry)
+        elif life.is_made:
+            self._note_absent(life.entry)
+            self._note_left(life, "it is said not to be there (404)")
+        else:
+            self._note_absent(life.entry)
+            self.detail(1, f"no container {life.title} to be found; later runs go on looking for it")
+
+    def _note_left(self, life: _Life, why: str) -> None:
+        said = f"{life.store.base}: container {life.title} could not be removed: {why}"
+        self._metrics.append(judged(WARNING, f"{said}; the next run tries again"))
+
+
+class _Life:
+    """One container of this run.
+
+    is_asked_for: whether its request may have arrived. is_made: whether it was granted.
+    """
+
+    def __init__(self, store: Swift, entry: Entry) -> None:
+        self.store = store
+        self.entry = entry
+        self.title = entry.title
+        self.where = f"{store.base}/{entry.title}/{OBJECT}"
+        self.is_asked_for = False
+        self.is_made = False
+
+
+def _is_certainly_not_made(failure: Failure) -> bool:
+    """Whether nothing can have come of the request for a container that ended so."""
+    if isinstance(failure, Answered):
+        return failure.status_code in NEVER_MADE
+    return failure.exchange is not None and not failure.exchange.may_have_arrived
+
+
+def _remove(store: Swift, title: str, until: Deadline) -> bool:
+    """Remove our object and our container; what may pass is tried again. Returns whether the container was there.
+
+    Raises: Failure when it stays.
+    """
+    began = time.monotonic()
+    while True:
+        try:
+            store.delete(title, OBJECT)
+            return store.delete(title)
+        except Denied:
+            raise
+        except NotEmpty as failure:
+            others = [each.name for each in store.listed(title) if each.name != OBJECT]
+            if others:
+                raise NotEmpty(
+                    f"{failure.sentence}: it has objects that are not ours: {', '.join(others[:3])}"
+                ) from None
+            refusal: EndpointFailure = failure
+        except EndpointFailure as failure:
+            refusal = failure
+        passed = time.monotonic() - began
+        pause = max(pause_after(passed), refusal.pause_s)
+        if passed >= PATIENCE_S or until.remaining() <= pause:
+            raise refusal
+        until.sleep(pause)

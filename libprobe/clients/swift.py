@@ -1,0 +1,121 @@
+"""Swift, OpenStack's object store: containers and objects of one project in one region.
+
+    PUT <account>/<container>            201, or 202 where it is there
+    PUT <account>/<container>/<object>   201 with the MD5 of what was stored as its ETag
+    DELETE of either                     204, 404 where it is not there, 409 for a container that is not empty
+
+A 404 is not to be trusted: while its disks fail, and a minute after, Swift says so of what is there.
+Source: openstack.md section 9.
+"""
+
+from __future__ import annotations
+
+import re
+from contextlib import contextmanager
+
+from libprobe.clients.http import MAX_ERROR_BODY, Response
+from libprobe.failures import BadData, EndpointFailure
+from libprobe.records import Record
+from libprobe.text import size
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from libprobe.clients.http import Head, Pieces
+    from libprobe.clients.openstack import Service
+
+KIND = "object-store"
+MAX_LISTED = 100
+
+
+class NotEmpty(EndpointFailure):
+    """The container has objects (409)."""
+
+
+class Listed(Record):
+    """An object as its container lists it; a hash that is not told is empty."""
+
+    name: str
+    bytes: int | None
+    hash: str
+
+
+class Swift:
+    """The containers of a project in a region. Names are such as need no quoting in a URL."""
+
+    def __init__(self, service: Service) -> None:
+        self._service = service
+        self.base = service.base
+        self.region = service.region
+
+    def make(self, container: str) -> None:
+        """Make a container. Raises: Failure."""
+        answer = self._service.request("PUT", f"/{container}", body=b"")
+        if answer.status not in (201, 202):
+            raise self._service.refused(answer, "make a container")
+
+    def put(self, container: str, name: str, content: Pieces) -> str:
+        """Store an object; returns its ETag, empty where it is not told. Raises: Failure."""
+        kind = [("Content-Type", "application/octet-stream")]
+        answer = self._service.request("PUT", f"/{container}/{name}", headers=kind, body=content)
+        if answer.status != 201:
+            raise self._service.refused(answer, f"store an object of {size(len(content))}")
+        return _etag(answer)
+
+    def listed(self, container: str) -> list[Listed]:
+        """The first objects of a container. Raises: Failure."""
+        answer = self._service.request("GET", f"/{container}?format=json&limit={MAX_LISTED}")
+        if answer.status == 204:
+            return []
+        if answer.status != 200:
+            raise self._service.refused(answer, "list a container")
+        listed = answer.json()
+        if not isinstance(listed, list):
+            raise BadData(f"{answer.asked}: answered 200 with what is no list of objects")
+        return [
+            Listed(each["name"], _number(each.get("bytes")), _text(each.get("hash")))
+            for each in listed[:MAX_LISTED]
+            if isinstance(each, dict) and isinstance(each.get("name"), str)
+        ]
+
+    @contextmanager
+    def read(self, container: str, name: str, most: int) -> Iterator[Reading]:
+        """Read an object of so many bytes at most, piece by piece. Raises: Failure, for any answer but a good one."""
+        with self._service.stream("GET", f"/{container}/{name}") as answer:
+            if answer.status != 200:
+                whole = Response(answer, answer.read(MAX_ERROR_BODY, truncate=True))
+                raise self._service.refused(whole, "give the object back")
+            yield Reading(answer.asked, _etag(answer), answer.chunks(most))
+
+    def delete(self, container: str, name: str = "") -> bool:
+        """Delete an object, or a container; False where there is none. Raises: NotEmpty; Failure."""
+        answer = self._service.request("DELETE", f"/{container}/{name}" if name else f"/{container}")
+        if answer.status == 404:
+            return False
+        if not answer.is_good:
+            failure = self._service.refused(answer, "delete an object" if name else "delete a container")
+            raise NotEmpty(failure.sentence) if answer.status == 409 and not name else failure
+        return True
+
+
+class Reading(Record):
+    """An object that is being read. asked: as it begins sentences."""
+
+    asked: str
+    etag: str
+    chunks: Iterator[bytes]
+
+
+def _etag(answer: Head) -> str:
+    """The MD5 of an object in hexadecimal; empty where another thing, or nothing, is told."""
+    told = (answer.header("Etag") or "").strip().strip('"').lower()
+    return told if re.fullmatch("[0-9a-f]{32}", told) else ""
+
+
+def _number(value: object) -> int | None:
+    return value if isinstance(value, int) and not isinstance(value, bool) else None
+
+
+def _text(value: object) -> str:
+    return value if isinstance(value, str) else ""

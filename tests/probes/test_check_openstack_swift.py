@@ -1,0 +1,416 @@
+"""check_openstack_swift against the Swift of a federation's OpenStack sites: what people see, and what is left."""
+
+from __future__ import annotations
+
+import re
+import time
+
+import pytest
+
+from tests import planted
+from tests.conftest import Monitor, Report
+from tests.federation.keystone import ISSUER
+from tests.pace import seconds, until
+
+PROBE = "check_openstack_swift"
+HOST = "stack.fedcloud.test"
+TIME = r"[\d.]+ m?s"
+CONTAINER = r"egi-sam-[a-z0-9-]+-[0-9a-f]{12}"
+ACCOUNT = r"https://localhost:\d+/v1/AUTH_[0-9a-f]{32}"
+ID = r"; X-Openstack-Request-Id tx[0-9a-f]{21}-[0-9a-f]{10}"
+LABELS = {"size", "time_to_login", "time_to_put", "time_to_get", "time_to_delete"}
+
+
+class Store:
+    """The site that is looked at, from the inside and as a monitor."""
+
+    def __init__(self, monitor: Monitor) -> None:
+        self.monitor = monitor
+        self.cloud = monitor.federation.cloud("stack")
+        self.keystone = self.cloud.keystone
+        self.swift = self.cloud.swift
+        self.web = monitor.federation.service("stack-swift").web
+
+    def look(self, *words: object, host: str = HOST) -> Report:
+        return self.monitor.run(PROBE, "-H", host, *words)
+
+    def journal(self) -> list[str]:
+        return sorted(path.name.removesuffix(".container") for path in self.monitor.state.glob("*.container"))
+
+    def asked(self, method: str, end: str = "") -> list[str]:
+        return [
+            each.request.path
+            for each in self.web.requests
+            if each.request.method == method and each.request.path.endswith(end)
+        ]
+
+    def with_token(self, **claims: object) -> tuple[str, object]:
+        """The option for an access token that the site knows."""
+        token = planted.jwt(iss=ISSUER, **{"exp": time.time() + 3600, **claims})
+        self.keystone.register_access_token(token)
+        file = self.monitor.home / "token"
+        file.write_text(token)
+        file.chmod(0o600)
+        return "--token-file", file
+
+
+@pytest.fixture
+def store(monitor) -> Store:
+    return Store(monitor)
+
+
+def expect(report: Report, code: int, pattern: str) -> None:
+    state = ("OK", "WARNING", "CRITICAL", "UNKNOWN")[code]
+    assert (report.code, report.err) == (code, ""), report.out
+    assert re.fullmatch(rf"OpenStack-Swift {state} - {pattern}", report.first.partition(" | ")[0]), report.first
+
+
+# ---- all is well
+
+
+def test_a_host_alone_is_enough(store):
+    report = store.look()
+    expect(
+        report,
+        0,
+        rf"1 MiB stored in {TIME} in RegionOne of {store.cloud.url} \(project ops\), read back in {TIME}, "
+        rf"removed in {TIME}",
+    )
+    assert set(report.performance) == LABELS
+    assert report.performance["size"] == "1048576B;;;0"
+    assert report.performance["time_to_put"].endswith("s;30;;0")
+    assert (len(store.swift.made), store.swift.containers(), store.journal()) == (1, {}, [])
+
+
+def test_every_way_to_log_in(store):
+    expect(store.look(*store.with_token()), 0, r"1 MiB stored .* \(project ops\), .*")
+    token = next(each.id for each in store.keystone.tokens.values() if each.project == "ops")
+    file = store.monitor.home / "keystone-token"
+    file.write_text(token)
+    file.chmod(0o600)
+    expect(store.look("--keystone-token-file", file), 0, r"1 MiB stored .* \(project ops\), .*")
+    assert store.monitor.run(PROBE, "-u", store.cloud.url).code == 0
+    assert len(store.swift.made) == 3
+
+
+def test_what_is_stored_is_as_large_as_was_asked_and_like_no_other(store):
+    contents = []
+    for size in ("1", "65536", "200001"):
+        report = store.look("--size", size)
+        assert report.code == 0, report.out
+        assert report.performance["size"] == f"{size}B;;;0"
+        [sent] = [each.request.body for each in store.web.requests if each.request.path.endswith("/probe")][:1]
+        store.web.requests.clear()
+        contents.append(sent)
+    assert [len(each) for each in contents] == [1, 65536, 200001]
+    assert len({contents[2][at : at + 65536] for at in range(0, 196608, 65536)}) == 3
+
+
+def test_memory_does_not_grow_with_the_object(store):
+    small, at_small = store.monitor.measured(PROBE, "-H", HOST, "--size", "1KiB")
+    large, at_large = store.monitor.measured(PROBE, "-H", HOST, "--size", "40MiB", "-t", seconds(60))
+    assert (small.code, large.code) == (0, 0), large.out
+    assert at_large - at_small < 8 << 10
+
+
+def test_each_region_is_tried_or_the_one_that_is_named(store):
+    cloud = store.monitor.federation.cloud("regions")
+    report = store.look(host="regions.fedcloud.test")
+    expect(report, 0, r"1 MiB stored in .* in RegionOne and RegionTwo of .*")
+    assert set(report.performance) == LABELS
+    assert [len(swift.made) for swift in cloud.swifts.values()] == [1, 1]
+    assert store.look("--region", "RegionTwo", host="regions.fedcloud.test").code == 0
+    assert [len(swift.made) for swift in cloud.swifts.values()] == [1, 2]
+    report = store.look("--region", "Regiontwo", host="regions.fedcloud.test")
+    expect(
+        report,
+        3,
+        r"Keystone \S+ has no region Regiontwo, which --region names \(choose one that it has, with its capitals: "
+        r"RegionTwo, RegionOne\)",
+    )
+
+
+def test_a_region_that_fails_does_not_hide_the_other(store):
+    cloud = store.monitor.federation.cloud("regions")
+    cloud.swifts["RegionOne"].faults.on("swift-quota")
+    report = store.look("-v", host="regions.fedcloud.test")
+    expect(report, 2, rf"PUT {ACCOUNT}/{CONTAINER}/probe: refused to store an object of 1 MiB \(413: .*\){ID}")
+    assert [len(swift.made) for swift in cloud.swifts.values()] == [1, 1]
+    assert [swift.containers() for swift in cloud.swifts.values()] == [{}, {}]
+
+
+# ---- the cloud's own words
+
+
+@pytest.mark.parametrize(
+    ("fault", "said"),
+    [
+        (
+            {"name": "swift-quota"},
+            r"PUT {C}/probe: refused to store an object of 1 MiB \(413: Upload exceeds quota\.\){ID}",
+        ),
+        ({"name": "swift-devices"}, r"PUT {C}: failed to make a container \(503: Service Unavailable\){ID}"),
+        (
+            {"name": "swift-devices", "lost": 3, "path": "/probe", "method": "PUT"},
+            r"PUT {C}/probe: refused to store an object of 1 MiB \(404: Not Found\){ID}; it had just made the "
+            r"container, and says so of what is there while its disks fail",
+        ),
+        (
+            {"name": "status", "code": 507, "method": "PUT", "path": "/probe"},
+            r"PUT {C}/probe: failed to store an object of 1 MiB \(507: .*\)",
+        ),
+        (
+            {"name": "swift-damaged", "at": 70_000},
+            r"GET {C}/probe: gives back other bytes than were stored, from byte 70000 .*",
+        ),
+        (
+            {"name": "swift-cut", "bytes": 100},
+            r"GET {C}/probe: gives back other bytes .* from byte 1048476 of 1048576 on",
+        ),
+        ({"name": "swift-etag"}, r"{C}/probe: stored with the ETag 0{32}, but the MD5 of what we sent is [0-9a-f]{32}"),
+        ({"name": "refuse"}, r"PUT {C} \(127\.0\.0\.1\): connection refused; nothing listens there"),
+    ],
+    ids=["quota", "two disks lost", "three disks lost", "507", "damaged", "cut off", "etag", "refused"],
+)
+def test_what_the_site_does_wrong_is_critical_and_nothing_stays(store, fault, said):
+    if fault["name"] == "refuse":
+        store.web.stop()
+    else:
+        store.swift.faults.on(**fault)
+    try:
+        report = store.look("-t", seconds(30))
+    finally:
+        store.web.start()
+    expect(report, 2, said.replace("{C}", f"{ACCOUNT}/{CONTAINER}").replace("{ID}", ID))
+    assert store.swift.containers() == {}
+
+
+def test_without_a_role_that_may_store_the_roles_are_told(store):
+    store.keystone.faults.on("ks-role", role="reader")
+    report = store.look()
+    expect(
+        report,
+        2,
+        rf"PUT {ACCOUNT}/{CONTAINER}: refused to make a container \(403: Forbidden\); our roles in project ops: "
+        rf"reader{ID}",
+    )
+    assert store.journal() == []
+
+
+def test_a_swift_that_cannot_ask_keystone_is_told_as_that(store):
+    store.swift.faults.on("swift-no-keystone")
+    refused = rf"PUT {ACCOUNT}/{CONTAINER}: refused to make a container \(401: Unauthorized\); "
+    expect(
+        store.look(),
+        2,
+        rf"{refused}Keystone takes this token, so Swift cannot ask it, or is set up for another one{ID}",
+    )
+    store.keystone.faults.on("status", code=503, method="GET", path="/v3/auth/tokens")
+    expect(
+        store.look(),
+        2,
+        rf"{refused}Keystone, which Swift has to ask, is out of order: GET \S+/v3/auth/tokens: failed to tell of our "
+        rf"token \(503: Service Unavailable\){ID}",
+    )
+
+
+def test_a_catalogue_without_swift_is_the_sites_fault(store):
+    said = {"type": "compute", "endpoints": [{"interface": "public", "region": "R", "url": "https://h/"}]}
+    store.keystone.faults.on("ks-catalogue", catalogue=[said])
+    expect(store.look(), 2, r"Keystone \S+ names no region with a public endpoint of object-store: R \(compute\)")
+
+
+def test_the_projects_token_goes_nowhere_but_to_https(store):
+    url = f"http://localhost:{store.web.port}/v1/AUTH_x"
+    said = {"type": "object-store", "endpoints": [{"interface": "public", "region": "R", "url": url}]}
+    store.keystone.faults.on("ks-catalogue", catalogue=[said])
+    expect(
+        store.look(), 2, rf"Keystone \S+: its catalogue names {url} for object-store, which was not asked: nothing .*"
+    )
+    assert store.web.connections == 0 or store.asked("PUT") == []
+
+
+def test_a_redirect_is_not_followed(store):
+    store.web.faults.on("redirect", to="https://localhost:1/elsewhere")
+    report = store.look("-t", seconds(30))
+    expect(
+        report, 2, rf"PUT {ACCOUNT}/{CONTAINER}: did not make a container \(302; redirects to .*\), and our token .*"
+    )
+
+
+# ---- whose fault
+
+
+def test_our_own_faults_are_unknown(store):
+    expect(store.look("--token-file", "/nonexistent/token"), 3, "access token /nonexistent/token cannot be read: .*")
+    expired = store.with_token(exp=time.time() - 7200)
+    expect(store.look(*expired), 3, rf".*: our access token of {ISSUER} expired at .* ago \(.*\)")
+    expect(store.look("--project", "nosuch"), 3, r"Keystone \S+ has no project nosuch for us, which --project names .*")
+    expect(
+        store.look("--keystone-token-file", store.with_token()[1]),
+        3,
+        r"GET \S+/v3/auth/tokens: does not know our Keystone token, or it has ended \(401\) \(get a new one .*\)",
+    )
+    assert store.swift.made == []
+
+
+def test_a_site_that_does_not_take_a_good_token_is_at_fault(store):
+    token = store.with_token()
+    store.keystone.faults.on("ks-introspection-down")
+    expect(
+        store.look(*token),
+        2,
+        rf"POST \S+: refused our access token of {ISSUER} until .* UTC \(401: Reference token could not be "
+        r"introspected\), though it is of that issuer and has not ended \(.*\)",
+    )
+
+
+def test_a_token_of_no_project_is_never_used(store):
+    store.keystone.faults.on("ks-unscoped")
+    expect(store.look(), 2, r"POST \S+/v3/auth/tokens: the token is of no project")
+    assert store.web.requests == []
+
+
+def test_a_site_that_does_not_answer_is_critical_and_what_may_come_is_looked_for(store):
+    store.web.faults.on("mute", method="PUT")
+    report = store.look("-t", seconds(4))
+    expect(report, 2, rf"PUT {ACCOUNT}/{CONTAINER}: no complete answer within .*")
+    assert len(store.journal()) == 1
+
+
+# ---- warnings
+
+
+def test_an_object_that_is_not_listed_is_a_warning(store):
+    store.swift.faults.on("swift-unlisted")
+    report = store.look("-t", seconds(60))
+    expect(report, 1, rf"{ACCOUNT}/{CONTAINER}/probe: not in the container's list {TIME} after it was stored")
+    assert store.swift.containers() == {}
+
+
+def test_too_slow_is_a_warning(store):
+    expect(store.look("-w", "0.001ms"), 1, rf"{store.cloud.url}: 1 MiB stored only after {TIME} \(limit 0\.001ms\).*")
+
+
+def test_another_vos_project_is_a_warning_or_refused(store):
+    store.keystone.register_access_token(token := planted.token(), vos=("fedcloud.egi.eu",))
+    file = store.monitor.home / "token"
+    file.write_text(token)
+    file.chmod(0o600)
+    expect(
+        store.look("--token-file", file), 1, r"\S+: acts in project fedcloud\.egi\.eu, which is not one of VO ops .*"
+    )
+    expect(store.look("--token-file", file, "--vo", "ops"), 3, r"Keystone \S+ offers us no project of VO ops, which .*")
+
+
+def test_a_container_that_cannot_be_emptied_is_a_warning_and_named(store):
+    store.swift.faults.on("status", code=503, method="DELETE")
+    report = store.look("-t", seconds(8))
+    [container] = store.swift.containers()
+    expect(
+        report,
+        1,
+        rf"{ACCOUNT}: container {container} could not be removed: DELETE {ACCOUNT}/{container}/probe: failed to "
+        r"delete an object \(503: .*\); the next run tries again",
+    )
+    assert store.journal() == [container]
+    store.swift.faults.clear()
+    expect(store.look(), 0, r"1 MiB stored .*; removed 1 container that an earlier run had left")
+    assert (store.swift.containers(), store.journal()) == ({}, [])
+
+
+def test_what_others_have_put_into_our_container_is_not_touched(store):
+    store.swift.faults.on("status", code=503, method="DELETE")
+    store.look("-t", seconds(8))
+    store.swift.faults.clear()
+    [container] = store.swift.containers()
+    theirs = store.swift.containers()[container].pop("probe")
+    store.swift.containers()[container]["theirs"] = theirs
+    report = store.look("-t", seconds(8))
+    expect(
+        report,
+        1,
+        rf"{ACCOUNT}: container {container} of an earlier run could not be removed: DELETE {ACCOUNT}/{container}: "
+        rf"refused to delete a container \(409: Conflict\){ID}: it has objects that are not ours: theirs; the next .*",
+    )
+    assert list(store.swift.containers()[container]) == ["theirs"]
+
+
+def test_a_container_that_is_said_to_be_gone_while_disks_fail_is_looked_for_later(store):
+    store.swift.faults.on("swift-devices", lost=4, method="DELETE")
+    report = store.look("-t", seconds(20))
+    [container] = store.swift.containers()
+    expect(report, 1, rf"{ACCOUNT}: container {container} could not be removed: it is said not to be there \(404\); .*")
+    assert store.journal() == [container]
+    assert store.look().code == 1
+    store.swift.faults.clear()
+    assert store.look().code == 0
+    assert (store.swift.containers(), store.journal()) == ({}, [])
+
+
+# ---- killed
+
+
+@pytest.mark.parametrize("half", [0, 1])
+def test_killed_at_any_moment_the_next_run_leaves_nothing_of_ours_and_all_else(store, half):
+    """Fifty moments, from the start of the process to its end."""
+    foreign = {"theirs", "egi-sam-other-monitor-0123456789ab"}
+    for name in foreign:
+        store.swift.containers()[name] = {}
+    store.web.faults.on("slow", seconds=0.08)
+    for step in range(half, 50, 2):
+        process = store.monitor.start(PROBE, "-H", HOST)
+        time.sleep(0.05 + step * 0.03)
+        process.kill()
+        process.communicate()
+        if step % 10 < 8:
+            continue  # what several runs have left is removed by one
+        report = store.look()
+        assert (report.code, report.err) == (0, ""), report.out
+        assert set(store.swift.containers()) == foreign
+    assert not [path for path in store.asked("DELETE") if any(name in path for name in foreign)]
+
+
+BETWEEN = [("PUT", ""), ("PUT", "/probe"), ("GET", "/probe"), ("DELETE", "/probe")]
+
+
+@pytest.mark.parametrize(("method", "end"), BETWEEN)
+def test_killed_between_request_and_answer_it_is_found_by_its_title(store, method, end):
+    store.web.faults.on("late-answer", seconds=30, method=method, path=end or "egi-sam-", times=1)
+    process = store.monitor.start(PROBE, "-H", HOST)
+    until(lambda: store.web.faults.get("late-answer") is None)
+    process.kill()
+    process.communicate()
+    until(lambda: len(store.swift.made) == 1)
+    assert len(store.journal()) == 1
+    report = store.look()
+    assert report.code == 0, report.out
+    assert (store.swift.containers(), set(store.journal()) & set(store.swift.containers())) == ({}, set())
+
+
+def test_a_signal_that_ends_a_run_leaves_nothing(store):
+    store.web.faults.on("slow", seconds=2, method="GET")
+    process = store.monitor.start(PROBE, "-H", HOST)
+    until(lambda: len(store.swift.made) == 1 and store.swift.containers()[store.swift.made[0]])
+    process.terminate()
+    out, _ = process.communicate()
+    assert (process.returncode, out.decode().startswith("OpenStack-Swift UNKNOWN - interrupted by SIGTERM")) == (
+        3,
+        True,
+    ), out
+    assert (store.swift.containers(), store.journal()) == ({}, [])
+
+
+def test_another_monitors_containers_are_not_touched(federation, tmp_path):
+    first, second = (Monitor(federation, tmp_path / name) for name in ("first", "second"))
+    for monitor in (first, second):
+        monitor.home.mkdir()
+    store = Store(first)
+    store.swift.faults.on("status", code=503, method="DELETE")
+    assert store.look("-t", seconds(8)).code == 1
+    store.swift.faults.clear()
+    [left] = store.swift.containers()
+    assert second.run(PROBE, "-H", HOST).code == 0
+    assert list(store.swift.containers()) == [left]
+    assert store.look().code == 0
+    assert store.swift.containers() == {}
