@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from typing import Any
 
-    from libprobe.clients.http import HttpClient, Response
+    from libprobe.clients.http import Head, HttpClient, Response
 
 MAX_PROJECTS_TRIED = 5
 MAX_TOLD = 20
@@ -400,6 +400,13 @@ class Keystone:
         return answer
 
     def _refused(self, answer: Response, doing: str) -> Failure:
+        """What an answer that is not what was asked for means; of a cloud's own Keystone with the request's name."""
+        failure = self._refusal(answer, doing)
+        if self._only:
+            failure.sentence += request_id(answer)
+        return failure
+
+    def _refusal(self, answer: Response, doing: str) -> Failure:
         if answer.is_good:
             if answer.page:
                 return EndpointFailure(f"{answer.asked}: {answer.outcome(doing)}")
@@ -456,6 +463,19 @@ class Keystone:
             if fault
             else None
         )
+
+
+REQUEST_IDS = ("X-Openstack-Request-Id", "X-Compute-Request-Id", "X-Trans-Id")
+"""What a site's administrators search their logs for, the likeliest first."""
+
+
+def request_id(answer: Head) -> str:
+    """The name of a request for whoever reads the site's logs, as the end of a sentence; empty where there is none."""
+    for name in REQUEST_IDS:
+        value = (answer.header(name) or "").strip()
+        if value.isascii() and value.isprintable() and 0 < len(value) <= 120:
+            return f"; {name} {value}"
+    return ""
 
 
 def _is_of_no_method(answer: Response) -> bool:

@@ -13,7 +13,7 @@ Source: Identity API v3; openstack.md sections 2, 3 and 11.
 from __future__ import annotations
 
 from libprobe import credentials
-from libprobe.clients.keystone import Keystone, RefusedToken, fault_of_issuer
+from libprobe.clients.keystone import Keystone, RefusedToken, fault_of_issuer, request_id
 from libprobe.failures import (
     BadData,
     EndpointFailure,
@@ -33,12 +33,9 @@ if TYPE_CHECKING:
     from contextlib import AbstractContextManager
     from typing import Any
 
-    from libprobe.clients.http import Head, HttpClient, Response, Stream
+    from libprobe.clients.http import HttpClient, Response, Stream
     from libprobe.clients.keystone import Login, Wish
     from libprobe.formats.openstack import Scope
-
-REQUEST_IDS = ("X-Openstack-Request-Id", "X-Compute-Request-Id", "X-Trans-Id")
-"""What a site's administrators search their logs for, the likeliest first."""
 
 SERVICES = {"compute": "Nova", "image": "Glance", "network": "Neutron", "object-store": "Swift"}
 
@@ -223,12 +220,3 @@ class Service:
     def _headers(self, more: Any) -> Iterator[tuple[str, str]]:
         yield "X-Auth-Token", self.cloud.login.token
         yield from more
-
-
-def request_id(answer: Head) -> str:
-    """The name of a request for whoever reads the site's logs, as the end of a sentence; empty where there is none."""
-    for name in REQUEST_IDS:
-        value = (answer.header(name) or "").strip()
-        if value.isascii() and value.isprintable() and 0 < len(value) <= 120:
-            return f"; {name} {value}"
-    return ""

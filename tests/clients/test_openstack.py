@@ -89,6 +89,17 @@ def test_nothing_is_asked_with_a_token_of_no_project(site):
         site.enter(token=site.access_token())
 
 
+def test_a_refusal_of_keystone_has_the_requests_name(site):
+    site.keystone.faults.on("ks-no-scope")
+    with pytest.raises(Rejected) as caught:
+        site.enter(token=site.access_token())
+    assert re.search(
+        r"/v3/auth/tokens: refused to get a token for the project \(401: The request you have made requires "
+        r"authentication\.\); the access token's user is perhaps not mapped there; X-Openstack-Request-Id req-[-\w]+$",
+        caught.value.sentence,
+    ), caught.value.sentence
+
+
 def test_version_2_is_never_asked(site):
     site.keystone.faults.on("ks-no-projects")
     with pytest.raises(EndpointFailure):
