@@ -116,14 +116,14 @@ class Cloud:
         return [chosen] if chosen else there
 
     def service(self, kind: str, region: str) -> Service:
-        """The service of a kind in a region. Raises: BadData; EndpointFailure for one that may not get our token."""
+        """The service of a kind in a region. Raises: BadData; Misconfigured for one that may not get our token."""
         try:
             base = self.scope.url(kind, region)
         except BadData as error:
             raise BadData(f"Keystone {self.keystone.base}: {error.sentence}") from None
         address = read_http_url(base)
         if not address.is_secure and credentials.host_name(address.host) not in self.wish.plain_hosts:
-            raise EndpointFailure(
+            raise Misconfigured(
                 f"Keystone {self.keystone.base}: its catalogue names {base} for {kind}, which was not asked: nothing "
                 "would encrypt our token on its way there",
                 remedy="name the https address there; [credentials] plain_token_to in probes.ini sends it all the same",

@@ -165,7 +165,7 @@ def test_the_token_goes_over_http_only_where_the_operator_allows_it(site):
     token = site.access_token()
     with WebServer("nova", lambda request: Response(200, [], b"{}")) as web:
         site.serve("compute", RegionOne=web.url)
-        with pytest.raises(EndpointFailure, match="which was not asked: nothing would encrypt our token"):
+        with pytest.raises(Misconfigured, match="which was not asked: nothing would encrypt our token"):
             site.enter(token=token).service("compute", "RegionOne")
         assert web.requests == []
         allowed = site.enter(token=token, plain_hosts=frozenset({"localhost"})).service("compute", "RegionOne")

@@ -225,7 +225,7 @@ def test_the_projects_token_goes_nowhere_but_to_https(store):
     said = {"type": "object-store", "endpoints": [{"interface": "public", "region": "R", "url": url}]}
     store.keystone.faults.on("ks-catalogue", catalogue=[said])
     expect(
-        store.look(), 2, rf"Keystone \S+: its catalogue names {url} for object-store, which was not asked: nothing .*"
+        store.look(), 3, rf"Keystone \S+: its catalogue names {url} for object-store, which was not asked: nothing .*"
     )
     assert store.web.connections == 0 or store.asked("PUT") == []
 
