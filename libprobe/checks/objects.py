@@ -366,6 +366,21 @@ def _is_certainly_not_made(failure: Failure) -> bool:
     return failure.exchange is not None and not failure.exchange.may_have_arrived
 
 
+def _empty(store: Swift, title: str, until: Deadline) -> None:
+    """Remove our object. Where its storage servers fail, and the container lists nothing, it was never stored.
+
+    Raises: Failure when it stays.
+    """
+    try:
+        with store.until(until.before(until.remaining() / 2)):
+            store.delete(title, OBJECT)
+    except Denied:
+        raise
+    except EndpointFailure:
+        if store.listed(title):
+            raise
+
+
 def _remove(store: Swift, title: str, until: Deadline) -> bool:
     """Remove our object and our container; what may pass is tried again. Returns whether the container was there.
 
@@ -374,7 +389,7 @@ def _remove(store: Swift, title: str, until: Deadline) -> bool:
     began = time.monotonic()
     while True:
         try:
-            store.delete(title, OBJECT)
+            _empty(store, title, until)
             return store.delete(title)
         except Denied:
             raise

@@ -21,9 +21,11 @@ from libprobe.text import size
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from contextlib import AbstractContextManager
 
     from libprobe.clients.http import Head, Pieces
     from libprobe.clients.openstack import Service
+    from libprobe.deadline import Deadline
 
 KIND = "object-store"
 MAX_LISTED = 100
@@ -48,6 +50,10 @@ class Swift:
         self._service = service
         self.base = service.base
         self.region = service.region
+
+    def until(self, deadline: Deadline) -> AbstractContextManager[None]:
+        """Let another deadline hold for what is asked in the block."""
+        return self._service.cloud.http.until(deadline)
 
     def make(self, container: str) -> None:
         """Make a container. Raises: Failure."""

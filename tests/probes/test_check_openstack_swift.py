@@ -348,6 +348,16 @@ def test_a_container_that_is_said_to_be_gone_while_disks_fail_is_looked_for_late
     assert (store.swift.containers(), store.journal()) == ({}, [])
 
 
+@pytest.mark.parametrize("fault", [{"name": "status", "code": 503}, {"name": "mute"}], ids=["down", "mute"])
+def test_an_object_that_was_never_stored_does_not_keep_its_container(store, fault):
+    """As with all object servers down: the container is there, empty, and can be removed."""
+    store.web.faults.on(**fault, path="/probe")
+    report = store.look("-t", seconds(12))
+    assert report.code == 2, report.out
+    assert len(store.swift.made) == 1
+    assert (store.swift.containers(), store.journal()) == ({}, [])
+
+
 # ---- killed
 
 
