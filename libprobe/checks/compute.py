@@ -367,6 +367,10 @@ class ComputeLifeCycle(Check):
         self._request(self._trial, plain, given)
         assert self._trial.path
         try:
+            if not self._may_be_ours(self._trial.path, self._trial.title):
+                stranger = self._trial.path
+                self._trial.located("")
+                raise BadData(f"{self.subject}: gave {stranger} as our new VM, which is another one")
             self._remover.delete(self._trial.path, self._trial.title, self._work)
         except EndpointFailure as failure:
             said = f"{self.subject}: no VM was asked for with the public key, as one without it was not gone in time"
@@ -581,7 +585,7 @@ class ComputeLifeCycle(Check):
         if not entry.path:
             self._note_made(entry, path)
         is_seen = self._is_seen_to_be_ours and entry is not self._trial
-        if not is_seen and not self._remover.is_ours(path, entry.title):
+        if not is_seen and not self._may_be_ours(path, entry.title):
             raise BadData(f"{self.subject}: {path} is not the VM that we created")
         began = time.monotonic()
         self._remover.delete(path, entry.title, self.deadline)
@@ -591,6 +595,18 @@ class ComputeLifeCycle(Check):
             return
         self.facts["time_to_delete"] = duration(seconds)
         self._metrics.append(Metric("time_to_delete", seconds, "s", min=0, context="time"))
+
+    def _may_be_ours(self, path: str, title: str) -> bool:
+        """Whether the VM may be deleted that a server gave us in this run as ours.
+
+        One that it cannot show, being out of order, is taken at its word; one that it may not show us is a stranger's.
+        """
+        try:
+            return self._remover.is_ours(path, title)
+        except Refusal as refusal:
+            return refusal.http_status >= 500
+        except EndpointFailure:
+            return True
 
     def _find_late(self, entry: Entry) -> str | None:
         """Look a few times for a VM whose create request had no usable answer; clouds do answer late."""

@@ -69,10 +69,16 @@ class Remover:
         """
         with self._occi.until(until):
             path = self._noted_path(entry)
-            if path and not self.is_ours(path, entry.title):
-                path = None  # a stranger's: the address was wrong, or is another's by now; ours is found by its title
-                entry.located("")
+            unseen: EndpointFailure | None = None
+            try:
+                if path and not self.is_ours(path, entry.title):
+                    path = None  # a stranger's: the address was wrong, or another's by now; ours is found by its title
+                    entry.located("")
+            except EndpointFailure as failure:
+                path, unseen = None, failure  # whose it is was not to be seen: it is touched only if it bears our title
             path = path or self._occi.find(entry.title)
+            if path is None and unseen:
+                raise unseen
             if path is None:
                 entry.looked_for()
                 if entry.is_forgotten(time.time()):
@@ -108,8 +114,11 @@ class Remover:
             return None
 
     def is_ours(self, path: str, title: str) -> bool:
-        """Whether the VM at a path may be deleted: it bears our title, or the server shows no names."""
-        called = self._names_at(path)
+        """Whether the VM at a path may be deleted: it was shown, and bears our title or no name at all; or it is gone.
+
+        Raises: EndpointFailure where the server does not show it: whose it is, is not known then.
+        """
+        called = names(self._occi.show(path) or NOTHING)
         return not called or title in called
 
     def _names_at(self, path: str) -> tuple[str, ...]:
@@ -129,7 +138,9 @@ class Remover:
             try:
                 if not accepted:
                     if not self._occi.delete(path):
-                        return refusal is not None
+                        if self._seen(path) is None:
+                            return refusal is not None
+                        raise EndpointFailure(f"{self._subject}: says that {path} is not there (404), and shows it")
                     accepted = True
                 entity = self._seen(path)
                 if entity is None or (names(entity) and title not in names(entity)):

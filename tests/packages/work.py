@@ -203,7 +203,7 @@ def test_the_worker_registers_every_probe_as_the_unit_starts_it(installed):
 def test_each_command_for_nrpe_is_one_that_its_probe_understands(installed):
     lines = (installed / "/etc/fedcloud-probes/nrpe/fedcloud-probes.cfg").read_text().splitlines()
     commands = [line.partition("=")[2].split() for line in lines if line.startswith("command[")]
-    assert len(commands) == 5
+    assert len(commands) == 6
     for words in commands:
         report = installed.probe(*words)
         assert "usage" not in report.first, report.out

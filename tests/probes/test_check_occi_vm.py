@@ -574,6 +574,22 @@ def test_a_location_that_is_a_strangers_vm_is_never_deleted(monitor, federation)
     assert [vm.title for vm in site.occi.vms()] == ["precious"]
 
 
+def test_a_location_that_is_a_strangers_vm_is_never_deleted_when_asked_without_the_key_first(monitor, public_key):
+    site = monitor.federation.site("ooi")
+    site.faults.on("quota")
+    assert look(monitor, "ooi", "--public-key", public_key).code == 2
+    site.faults.clear()
+    stranger = site.occi.add_foreign("precious", "ops")
+    body = f"X-OCCI-Location: {site.base}/compute/{stranger}"
+    site.faults.on(
+        "status", code=200, body=body, headers={"Content-Type": "text/plain"}, method="POST", path="/compute"
+    )
+    report = look(monitor, "ooi", "--public-key", public_key, "-t", seconds(10))
+    assert report.code in (1, 2), report.out
+    assert "as our new VM, which is another one" in report.out
+    assert [vm.title for vm in site.occi.vms()] == ["precious"]
+
+
 @pytest.mark.parametrize(
     "location", ["/occi1.1/compute/", "/occi1.1/", "/", "/occi1.1/network/x", "/occi1.1/compute/../compute/"]
 )

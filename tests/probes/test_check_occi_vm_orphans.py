@@ -121,6 +121,40 @@ def test_a_noted_path_that_is_a_strangers_is_let_be_and_ours_is_removed_when_it_
 # ---- the journal knows it under another owner, or another URL
 
 
+@pytest.mark.parametrize("code", [403, 500, 503])
+def test_a_noted_path_that_cannot_be_shown_just_then_is_let_be(monitor, code):
+    """Whose VM it is was not seen: it may be a stranger's by now."""
+    site = monitor.federation.site("ooi")
+    ours = left_over(monitor, site)
+    stranger = site.occi.add_foreign("production-db", "ops")
+    change_entry(monitor, path=f"/occi1.1/compute/{stranger}")
+    site.faults.on("hide-list")
+    site.faults.on("status", code=code, method="GET", path=f"/occi1.1/compute/{stranger}")
+    report = look(monitor, "ooi")
+    assert report.code in (1, 2), report.out
+    assert {vm.id for vm in site.occi.vms()} >= {ours.id, stranger}
+    assert len(entries(monitor)) == 1
+    site.faults.clear()
+    site.faults.on("status", code=code, method="GET", path=f"/occi1.1/compute/{stranger}")
+    assert look(monitor, "ooi").code == 0
+    assert [vm.id for vm in site.occi.vms()] == [stranger]
+    assert monitor.remembered() == []
+
+
+def test_a_cloud_that_says_404_to_the_removal_of_a_vm_that_is_there_has_not_removed_it(monitor):
+    site = monitor.federation.site("rocci")
+    site.faults.on("status", code=404, method="DELETE")
+    report = look(monitor, "rocci", "-t", seconds(6))
+    assert report.code == 1, report.out
+    assert re.search(
+        r"could not be removed: .*: says that /compute/\S+ is not there \(404\), and shows it", report.first
+    )
+    assert len(site.occi.vms()) == len(monitor.remembered()) == 1
+    site.faults.clear()
+    assert look(monitor, "rocci").code == 0
+    assert (site.occi.vms(), monitor.remembered()) == ([], [])
+
+
 def test_a_vm_of_a_changed_owner_that_is_seen_is_removed_by_its_title(monitor):
     site = monitor.federation.site("ooi")
     ours = left_over(monitor, site)
