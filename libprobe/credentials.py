@@ -315,7 +315,10 @@ def _read_owned(path: str, what: str, *, private: bool) -> bytes:
         if private and status.st_mode & 0o077:
             mode = stat.S_IMODE(status.st_mode)
             raise OwnCredential(f"{what} {path} is open to others (mode {mode:04o})", remedy=f"chmod 600 {path}")
-        data = file.read(MAX_FILE + 1)
+        try:
+            data = file.read(MAX_FILE + 1)
+        except OSError as error:
+            raise OwnCredential(f"{what} {path} cannot be read: {error.strerror}") from None
     if len(data) > MAX_FILE:
         raise OwnCredential(f"{what} {path} is larger than {MAX_FILE} bytes")
     return data

@@ -15,7 +15,7 @@ from nagiosplugin import Metric
 
 from libprobe import credentials
 from libprobe.checks.base import Check, judged
-from libprobe.failures import CRITICAL, OK, UNKNOWN, WARNING, BadData, Failure, HelperFailure, OwnCredential
+from libprobe.failures import CRITICAL, OK, UNKNOWN, WARNING, BadData, Failure, HelperFailure, OwnCredential, OwnMachine
 from libprobe.formats import access_token
 from libprobe.text import duration, number_of
 
@@ -75,6 +75,8 @@ class OwnCertificate(Check):
             self.detail(1, f"{each.proxy or 'end entity'}: {each.subject}, valid until {_instant(each.not_after)}")
         if found.bits:
             self.detail(1, f"private key of {found.bits} bits")
+        if why := credentials.DOUBTFUL_PROXIES.get(facts.proxy or ""):
+            yield judged(WARNING, f"{self.subject}: {why}")
         if facts.not_before > self._now:
             ahead = duration((facts.not_before - self._now).total_seconds())
             yield judged(CRITICAL, f"{self.subject}: not valid before {_instant(facts.not_before)}, in {ahead}")
@@ -175,16 +177,22 @@ class OwnCertificate(Check):
             self.detail(1, f"{directory} cannot be read: {error.strerror}")
             return newest, expired, count
         for name in files[:MAX_CRLS]:
+            if self.deadline.passed():
+                raise OwnMachine(f"{directory}: its CRLs could not be read within {duration(self.deadline.seconds)}")
             try:
                 listed = crl.read_list(credentials.read_small_file(os.path.join(directory, name), "CRL", crl.MAX_CRL))
             except Failure as failure:
                 self.detail(1, failure.sentence)
                 continue
+            try:
+                made = datetime.strptime(listed.this_update, "%Y%m%d%H%M%SZ").replace(tzinfo=UTC)
+            except ValueError:
+                self.detail(1, f"CRL {name} cannot be read: made at {listed.this_update!r}, which is no date")
+                continue
             count += 1
             if listed.next_update and listed.next_update < moment:
                 expired.append(name)
             if listed.this_update <= moment:
-                made = datetime.strptime(listed.this_update, "%Y%m%d%H%M%SZ").replace(tzinfo=UTC)
                 newest = max(newest, made.timestamp())
         return newest, expired, count
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import stat
 from contextlib import contextmanager
 
 from libprobe.failures import BadData, Misconfigured
@@ -121,7 +122,10 @@ def quiet() -> Iterator[None]:
 
 def _read(path: str, limit: int) -> bytes | None:
     try:
-        with open(path, "rb") as file:
+        # a pipe that nobody writes to would hold us for ever
+        with open(os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK), "rb") as file:
+            if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+                raise Misconfigured(f"{path} is not a file")
             data = file.read(limit + 1)
     except FileNotFoundError:
         return None

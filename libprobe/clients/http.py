@@ -21,7 +21,7 @@ from libprobe import __version__
 from libprobe.clients import sockets, tls
 from libprobe.clients.exchange import Exchange
 from libprobe.failures import BadData, NoAnswer, OwnMachine, ProtocolFailure, Rejected
-from libprobe.formats.address import Address, joined, read_http_url
+from libprobe.formats.address import Address, joined, read_http_url, shown
 from libprobe.formats.excerpt import excerpt
 from libprobe.text import duration, number_of
 
@@ -554,16 +554,24 @@ def redirect_target(asked: str, here: str, target: str) -> tuple[str, Address | 
         is_http = urlsplit(absolute).scheme in ("http", "https")
         return absolute, read_http_url(absolute) if is_http else None
     except (ValueError, BadData):
-        raise ProtocolFailure(f"{asked}: redirects to something that is no URL: {target[:80]!r}") from None
+        # it may hold a password or a token of somebody's
+        where = shown(re.split(r"[?#]", target, maxsplit=1)[0][:80])
+        raise ProtocolFailure(f"{asked}: redirects to something that is no URL: {where}") from None
 
 
 def _redirected(asked: str, url: str, target: str) -> str:
     absolute, leads_to = redirect_target(asked, url, target)
     if leads_to is None or not same_origin(url, absolute):
         raise ProtocolFailure(
-            f"{asked}: redirects to {without_query(absolute)[:120]}, another origin, where no credential of ours goes"
+            f"{asked}: redirects to {_without_login(absolute)[:120]}, another origin, where no credential of ours goes"
         )
     return absolute
+
+
+def _without_login(url: str) -> str:
+    """As `without_query`, also of what is no web address: there, what stands before an @ can be a password too."""
+    text = without_query(url)
+    return f"...@{text.rpartition('@')[2]}" if "@" in text else text
 
 
 def _joined(headers: list[tuple[str, str]]) -> dict[str, str]:

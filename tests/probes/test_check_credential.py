@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import time
 from collections.abc import Iterator
@@ -194,6 +195,31 @@ def test_lists_that_are_no_longer_fetched_are_a_warning(look, authority, tmp_pat
         report.first,
     ), report.out
     assert any(re.fullmatch(rf"expired CRLs in {directory}: [0-9a-f]{{8}}\.r0", line) for line in report.lines)
+
+
+def test_what_lies_in_the_ca_directory_and_is_no_list_costs_itself(look, authority, tmp_path):
+    path = authority.proxy(path=tmp_path / "x509up")
+    directory = authority.directory_with(tmp_path / "ca", authority.crl())
+    [good] = directory.glob("*.r0")
+    (directory / "00000001.r0").write_bytes(b"no list")
+    os.mkfifo(directory / "00000002.r0")
+    report = look("--cert", path, "--ca-path", directory, "-v")
+    assert report.code == 0, report.out
+    assert "1 CRL, 0 of them expired" in report.first
+    assert any("00000002.r0 is a pipe" in line for line in report.lines)
+    good.unlink()
+    os.mkfifo(good)
+    report = look("--cert", path, "--ca-path", directory)
+    assert report.code == 3
+    assert f"{good} is not a file" in report.first
+
+
+def test_a_kind_of_proxy_that_servers_refuse_is_a_warning(look, tmp_path):
+    report = look.at_proxy(kind="legacy")
+    assert (report.code, report.first) == (
+        1,
+        begins(tmp_path, "WARNING") + "is a legacy (GT2) proxy, which servers on today's OpenSSL refuse",
+    )
 
 
 # ---- tokens

@@ -186,6 +186,24 @@ def test_what_a_web_proxy_can_have_answered_itself_is_not_held_against_the_endpo
         assert report.first.startswith("OCCI-VM CRITICAL - GET http://cloud.example.org/-/: ")
 
 
+@pytest.mark.parametrize(
+    "location",
+    [
+        "http://u:{0}@host:99999/?access_token={0}",
+        "//u:{0}@host:0/",
+        "/x y?token={0}",
+        "u:{0}@host",
+        "http://h\\@{0}@T/#{0}",
+    ],
+)
+def test_a_redirect_shows_no_password_or_token_of_its_target(robot, location):
+    secret = "Geheim4711"
+    robot.site.faults.on("redirect", to=location.format(secret))
+    report = robot.look("-v")
+    assert report.code in (2, 3)
+    assert secret not in report.out
+
+
 # ---- where it is sent
 
 
