@@ -233,13 +233,19 @@ def resolve(exchange: Exchange, *, family: int = 0) -> list[Address]:
 
 
 class _LookUp:
-    """A look-up in a thread of its own. answer: None while there is none."""
+    """A look-up in a thread of its own. answer: None while there is none.
+
+    A thread of the `threading` module is waited for when it is started, without any limit; where there is no memory for
+    it to begin, for ever.
+    """
 
     def __init__(self, exchange: Exchange, host: str, port: int, family: int) -> None:
-        import threading
+        import _thread
 
         self.answer: list[Any] | Exception | None = None
         self._exchange = exchange
+        self._pending = _thread.allocate_lock()
+        self._pending.acquire()
 
         def look_up() -> None:
             found = _looked_up(host, port, family, 0)
@@ -247,11 +253,11 @@ class _LookUp:
                 # the resolver says nothing of what it could not load or open: "name not known", as if somebody had
                 found = MemoryError(what)
             self.answer = found
+            self._pending.release()
 
-        self._thread = threading.Thread(target=look_up, daemon=True)
         try:
-            self._thread.start()
-        except RuntimeError as error:
+            _thread.start_new_thread(look_up, ())
+        except (RuntimeError, MemoryError) as error:
             raise exchange.local(error) or error from None
 
     def await_answer(self, seconds: float) -> None:
@@ -259,7 +265,8 @@ class _LookUp:
         deadline = self._exchange.deadline
         asked = min(seconds, deadline.remaining())
         began = time.monotonic()
-        self._thread.join(asked)
+        if self._pending.acquire(timeout=asked):
+            self._pending.release()
         self._exchange.count_wait(time.monotonic() - began, asked)
 
     @property

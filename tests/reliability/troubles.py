@@ -363,7 +363,12 @@ TROUBLES: dict[str, Trouble] = {
         LATE_PROXY, proxy=lambda grid: raw(mute)(grid), limit_s=3.0, never=True, befalls=_speaks("http")
     ),
     **{
-        f"memory of {size} MB": Trouble(LIMITS, lambda _, size=size: limited(as_=size << 20, cpu=SPIN_S), noisy=True)
+        f"memory of {size} MB": Trouble(
+            f"{LIMITS}|{RESOLVER}|{OWN_TIME}",
+            lambda _, size=size: limited(as_=size << 20, cpu=SPIN_S),
+            limit_s=240.0,
+            noisy=True,
+        )
         for size in MEMORY_MB
     },
     "no further process": Trouble(LIMITS, few_processes),
@@ -374,7 +379,7 @@ TROUBLES: dict[str, Trouble] = {
     "stopped after it has sent": Trouble(
         OWN_TIME, peer=silent_when_asked, limit_s=2.0, disturb=stop_when_asked, befalls=_speaks("http", "ldap", "stomp")
     ),
-    "starved": Trouble(OWN_TIME, limit_s=2.0, disturb=starve),
+    "starved": Trouble(f"{OWN_TIME}|{RESOLVER}", limit_s=2.0, disturb=starve),
     "disk full": Trouble(
         "No space left on device", lambda directory: [*unshare("mount"), "sh", "-ec", FULL, "sh", str(directory)]
     ),
