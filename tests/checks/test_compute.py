@@ -265,7 +265,7 @@ CLOUD = "http://cloud.example.org:8787"
             "time_to_create time_total",
         ),
         ("context", "CRITICAL - the endpoint offers no mixin to hand over user_data", ""),
-        ("redirect", f"CRITICAL - GET {CLOUD}/occi1.1/-/: redirects to something that is no URL: 'http://['", ""),
+        ("redirect", f'CRITICAL - GET {CLOUD}/occi1.1/-/: redirects to something that is no URL: "http://["', ""),
     ],
 )
 def test_a_scripted_cloud_is_judged(session, line, values):
