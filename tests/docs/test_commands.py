@@ -88,6 +88,9 @@ NOT_RUN = {
     "ansible-playbook -i monitor.example.org, monitor.yml": ROLE,
     "pip install --require-hashes -r requirements-3.11.txt": "needs the package index",
     "pip install --no-deps --no-index fedcloud_probes-*.whl": "scripts/check-wheel installs the wheel",
+    "check_openstack_swift -H keystone.example.org --token-file /etc/fedcloud-probes/token": "needs a Keystone and its "
+    "token; tests/probes/test_check_openstack_swift.py has both",
+    "check_openstack_swift -u https://keystone.example.org:5000/v3 --region RegionOne --size 64MiB -t 5m": "likewise",
     "check_credential --token-file /etc/fedcloud-probes/token --issuer https://aai.egi.eu/auth/realms/egi": ""
     "needs an issuer of tokens; tests/probes/test_check_credential.py has one",
     "fedcloud-downtimes --output /etc/nagios4/fedcloud --nagios /etc/nagios4/nagios.cfg": "needs a running Nagios; "
