@@ -98,7 +98,7 @@ class Remover:
         """
         with self._occi.until(until):
             path = self._noted_path(entry) if noted_path else None
-            if not path or entry.title not in self._names_at(path):
+            if not path or entry.title not in names(self._seen(path) or NOTHING):
                 path = self._occi.find(entry.title)
             if path is None:
                 return False
@@ -120,10 +120,6 @@ class Remover:
         """
         called = names(self._occi.show(path) or NOTHING)
         return not called or title in called
-
-    def _names_at(self, path: str) -> tuple[str, ...]:
-        """The names that the VM at a path shows; none where it is gone, or shows none."""
-        return names(self._seen(path) or NOTHING)
 
     def delete(self, path: str, title: str, until: Deadline) -> bool:
         """Delete and see it gone; refusals are tried again, when the server wants it. Returns whether it was there.
