@@ -423,18 +423,23 @@ def address_family(parser: Parser) -> None:
         )
 
 
+def _certificate(group: Group, *, default: str = "default") -> None:
+    """Add --cert and --key. default: what the places are called where grid tools look."""
+    group.add_argument(
+        "--cert",
+        metavar="FILE",
+        help=f"proxy or certificate ({default}: $X509_USER_PROXY, /tmp/x509up_u<uid>, $X509_USER_CERT, ~/.globus)",
+    )
+    group.add_argument("--key", metavar="FILE", help="private key, where it is not in the file of --cert")
+
+
 def certificate(parser: Parser, *, required: bool = True) -> None:
     """Add --cert and --key where a client certificate is the only way to log in; see access.find_certificate.
 
     required: whether it is our fault if there is none.
     """
     group = parser.add_argument_group("credentials")
-    group.add_argument(
-        "--cert",
-        metavar="FILE",
-        help="proxy or certificate (default: $X509_USER_PROXY, /tmp/x509up_u<uid>, $X509_USER_CERT, ~/.globus)",
-    )
-    group.add_argument("--key", metavar="FILE", help="private key, where it is not in the file of --cert")
+    _certificate(group)
     parser.only_with("--key", "--cert")
     parser.set_defaults(auth="x509" if required else "auto", token_file=None)
 
@@ -442,13 +447,7 @@ def certificate(parser: Parser, *, required: bool = True) -> None:
 def own_credentials(parser: Parser) -> None:
     """Add which credentials of ours are looked at, and what they have to be."""
     group = parser.add_argument_group("credentials")
-    group.add_argument(
-        "--cert",
-        metavar="FILE",
-        help="proxy or certificate (default without a token: $X509_USER_PROXY, /tmp/x509up_u<uid>, $X509_USER_CERT, "
-        "~/.globus)",
-    )
-    group.add_argument("--key", metavar="FILE", help="private key, where it is not in the file of --cert")
+    _certificate(group, default="default without a token")
     secret_file(group, "--token-file", holds="access token", help="file with an OpenID Connect access token")
     secret_file(group, "--refresh-token-file", holds="refresh token", help="file with a refresh token or a mytoken")
     group.add_argument("--vo", type=_word, help="virtual organisation whose VOMS attributes it has to have")
@@ -487,12 +486,7 @@ def credentials(parser: Parser, *, cloud: bool = False) -> None:
         default="auto",
         help="how to log in (default auto: the certificate, or the token if one is given)",
     )
-    group.add_argument(
-        "--cert",
-        metavar="FILE",
-        help="proxy or certificate (default: $X509_USER_PROXY, /tmp/x509up_u<uid>, $X509_USER_CERT, ~/.globus)",
-    )
-    group.add_argument("--key", metavar="FILE", help="private key, where it is not in the file of --cert")
+    _certificate(group)
     secret_file(group, "--token-file", holds="access token", help="file with an OpenID Connect access token")
     group.add_argument("--vo", type=_word, help="virtual organisation to act for (default: the proxy's, else ops)")
     group.add_argument("--project", type=_word, help="Keystone project by name or id (default: chosen by the VO)")
