@@ -553,3 +553,19 @@ def test_a_path_gets_a_certificate_from_whom_it_may_ask(federation, allowed: boo
             said = answer.read()
             assert answer.status == expected
     assert (b"Cannot perform Post-Handshake Authentication" in said) is not allowed
+
+
+def test_what_a_path_wanted_is_no_longer_wanted_once_the_fault_is_over(federation) -> None:
+    site = federation.site("rocci")
+    site.faults.on("certificate-by-path", path="/-/")
+    with ssl.create_default_context(capath=str(federation.ca_directory)).wrap_socket(
+        socket.create_connection(("localhost", site.web.port)), server_hostname="localhost"
+    ):
+        pass
+    federation.reset()
+    context = ssl.create_default_context(capath=str(federation.ca_directory))
+    with contextlib.closing(
+        http.client.HTTPSConnection("localhost", site.web.port, context=context, timeout=AMPLE_S)
+    ) as connection:
+        connection.request("GET", "/-/")
+        assert connection.getresponse().status == 401

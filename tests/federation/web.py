@@ -177,6 +177,7 @@ class WebServer:
         self._hung_up = threading.Event()
         self._context: ssl.SSLContext | None = None
         self._lock = threading.Lock()
+        self.greeting = threading.Lock()
         self._open: dict[socket.socket, threading.Thread] = {}
         self._acceptor: threading.Thread | None = None
         # Listening from the start: the port is known, and an early client waits instead of being refused.
@@ -199,7 +200,6 @@ class WebServer:
         context.options |= ssl.OP_NO_TICKET
         context.num_tickets = 0
         self._context = context
-        self.verify_mode = context.verify_mode
 
     def start(self) -> None:
         if self._acceptor is not None:
@@ -350,16 +350,31 @@ class _Connection:
             self.stream.close()
 
     def _handshake(self, context: ssl.SSLContext, drip_interval: float | None) -> ssl.SSLSocket:
-        asks_later = self.faults.get("certificate-by-path") is not None
-        context.post_handshake_auth = asks_later
-        context.verify_mode = ssl.CERT_REQUIRED if asks_later else self.server.verify_mode
         if drip_interval is None:
-            return context.wrap_socket(self.sock.dup(), server_side=True)
+            stream = self._greeted(context, self.sock.dup())
+            stream.do_handshake()
+            return stream
         inner, outer = socket.socketpair()
         relay = _Relay(self.sock, outer, drip_interval, self.server.stopping)
-        stream = context.wrap_socket(inner, server_side=True)
+        stream = self._greeted(context, inner)
+        stream.do_handshake()
         relay.interval = 0
         return stream
+
+    def _greeted(self, context: ssl.SSLContext, sock: socket.socket) -> ssl.SSLSocket:
+        """Return the TLS side of a connection, before its handshake.
+
+        A connection takes over what the context says as it is made. Only for that time does the context say that the
+        certificate is asked for later: it is every connection's, and whoever reads it finds what the site was given.
+        """
+        with self.server.greeting:
+            usual = context.verify_mode
+            if self.faults.get("certificate-by-path") is not None:
+                context.post_handshake_auth, context.verify_mode = True, ssl.CERT_REQUIRED
+            try:
+                return context.wrap_socket(sock, server_side=True, do_handshake_on_connect=False)
+            finally:
+                context.post_handshake_auth, context.verify_mode = False, usual
 
     # -- one exchange ------------------------------------------------------------------------------
 
