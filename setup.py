@@ -58,6 +58,7 @@ setup(
             "pytest>=9",
             "pytest-xdist>=3.8",
             "pytest-cov>=7",
+            "pytest-rerunfailures>=16.7",
             "hypothesis>=6.170",
             "ruff==0.17.6",
             "mypy==2.4.1",
