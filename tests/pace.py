@@ -14,6 +14,7 @@ import os
 import re
 import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import TypeVar
 
 T = TypeVar("T")
@@ -72,6 +73,22 @@ def until(condition: Callable[[], T], what: str = "", *, patience_s: float = AMP
         assert time.monotonic() < end, f"not within {patience_s:g} s: {what or condition}"
         time.sleep(every_s)
     return value
+
+
+def state_of(pid: int) -> str:
+    """R, S, T ... of a process; empty if it is gone."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+    except (FileNotFoundError, ProcessLookupError):
+        return ""
+
+
+def is_over(pid: int) -> bool:
+    """Whether a process has ended, waited for or not.
+
+    An orphan's parent is process 1, which in some containers waits for none.
+    """
+    return state_of(pid) in ("", "Z", "X")
 
 
 def excused(what: str) -> bool:

@@ -21,7 +21,7 @@ from libprobe.formats.metric_result import read_metric_result
 from tests.conftest import Monitor, Report, command
 from tests.federation.gocdb import Endpoint, Service
 from tests.federation.stomp_responder import Responder
-from tests.pace import AMPLE_S, Watch, seconds, until
+from tests.pace import AMPLE_S, Watch, is_over, seconds, until
 
 PROBE = "fedcloud-selfcheck"
 TYPE = "egi.Perun"
@@ -516,20 +516,13 @@ def test_a_probe_that_floods_is_read_on_and_costs_no_memory(site):
     assert result["reason"].startswith("it did not end by its own time-out and was ended; 000")
 
 
-def is_alive(number: int) -> bool:
-    try:
-        return Path(f"/proc/{number}/stat").read_text().rpartition(") ")[2][0] != "Z"
-    except FileNotFoundError:
-        return False
-
-
 def test_what_a_probe_left_running_is_ended_and_not_waited_for(site):
     site.has("child")
     watch = Watch()
     assert site.check().code == 0
     watch.ended_within(20)
     [number] = site.log()
-    until(lambda: not is_alive(int(number)))
+    until(lambda: is_over(int(number)))
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])

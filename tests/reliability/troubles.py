@@ -28,7 +28,7 @@ from tests.conftest import command
 from tests.federation import ber
 from tests.federation.ldap_peer import SEARCH, Conversation, LdapPeer, answers
 from tests.federation.stomp_responder import Manner, Responder
-from tests.pace import AMPLE_S, until
+from tests.pace import AMPLE_S, is_over, state_of, until
 from tests.reliability import matrix
 from tests.reliability.matrix import CRITICAL, OK, UNKNOWN, Column, Place
 from tests.reliability.peers import SITE, Grid, Nowhere, mute, raw, web
@@ -198,18 +198,6 @@ def was_asked(peer: Any) -> bool:
 
 
 # ---- disturbed while it runs
-
-
-def state_of(pid: int) -> str:
-    """R, S, T ... of a process; empty if it is gone."""
-    try:
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
-    except (FileNotFoundError, ProcessLookupError):
-        return ""
-
-
-def is_over(pid: int) -> bool:
-    return state_of(pid) in ("", "Z", "X")
 
 
 def send(pid: int, number: int) -> None:

@@ -10,7 +10,7 @@ import sys
 import pytest
 
 from tests.conftest import ROOT, clean_environment
-from tests.pace import AMPLE_S
+from tests.pace import AMPLE_S, is_over
 
 LOOK = """
 import os, socket, sys
@@ -24,10 +24,6 @@ print("=== this machine is too busy: 2 tests skipped ===")
 print("=== 7 passed ===")
 sys.exit(int(sys.argv[1]))
 """
-
-
-def is_there(pid: str) -> bool:
-    return os.path.exists(f"/proc/{pid}")
 
 
 @pytest.mark.parametrize("code", [0, 5])
@@ -54,7 +50,7 @@ def test_each_run_is_a_line_and_nothing_of_the_load_stays(tmp_path, code):
     assert len(pids) == 4  # one of them has the ports
     if os.geteuid() == 0:
         assert answers[:2] == ["HTTP/1.1 404 Not Found"] * 2
-    assert not [pid for pid in pids if is_there(pid)]
+    assert not [pid for pid in pids if not is_over(int(pid))]
 
 
 def test_a_command_is_needed(tmp_path):

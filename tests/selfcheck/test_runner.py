@@ -12,7 +12,7 @@ from libprobe.deadline import Deadline
 from libprobe.selfcheck import runner
 from libprobe.selfcheck.results import Job
 from libprobe.selfcheck.runner import Runner
-from tests.pace import AMPLE_S, seconds, until
+from tests.pace import AMPLE_S, is_over, seconds, until
 
 
 def a_job(script: str, timeout_s: float = AMPLE_S) -> Job:
@@ -45,7 +45,7 @@ def test_what_is_deaf_to_sigterm_is_killed_with_all_its_children(monkeypatch, tm
     [ended] = run(script, timeout_s=limit)
     assert ended.code == -signal.SIGKILL
     assert ended.trouble == "it did not end by its own time-out and was ended"
-    until(lambda: not alive(int((tmp_path / "child").read_text())))
+    until(lambda: is_over(int((tmp_path / "child").read_text())))
 
 
 def test_a_process_whose_start_fails_half_way_does_not_go_on_alone(monkeypatch):
@@ -61,18 +61,9 @@ def test_a_process_whose_start_fails_half_way_does_not_go_on_alone(monkeypatch):
     monkeypatch.setattr(subprocess.Popen, "__init__", fail)
     with pytest.raises(MemoryError):
         run("sleep 500")
-    assert not alive(forked[0])
+    assert is_over(forked[0])
     with pytest.raises(ChildProcessError):
         os.waitpid(forked[0], os.WNOHANG)
-
-
-def alive(number: int) -> bool:
-    """Whether a process is there, or dead and waiting for its parent."""
-    try:
-        with open(f"/proc/{number}/stat") as file:
-            return file.read().rpartition(")")[2].split()[0] != "Z"
-    except (FileNotFoundError, ProcessLookupError):
-        return False
 
 
 def test_two_hundred_at_once_are_all_told_of():
@@ -96,4 +87,4 @@ def test_a_bug_in_the_caller_leaves_no_process_behind(tmp_path):
     jobs[0] = a_job(f"while [ ! -s {tmp_path}/pid ]; do sleep 0.02; done")
     with pytest.raises(ZeroDivisionError):
         Runner(2, dict(os.environ)).run(jobs, Deadline(AMPLE_S), done)
-    until(lambda: not alive(int((tmp_path / "pid").read_text())))
+    until(lambda: is_over(int((tmp_path / "pid").read_text())))

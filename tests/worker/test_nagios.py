@@ -5,13 +5,12 @@ from __future__ import annotations
 import re
 import signal
 import time
-from pathlib import Path
 
 import pytest
 
 from tests.conftest import clean_environment
 from tests.nagios import HOST, Nagios, Service, SmallNagios, service
-from tests.pace import seconds, until
+from tests.pace import is_over, seconds, until
 from tests.worker.handler import Worker
 from tests.worker.test_worker import FORKED, THREADS, Place
 
@@ -122,7 +121,7 @@ def test_when_the_worker_stops_nagios_runs_the_executables_again(place, nagios):
     moment = time.time() + 1
     said = until(lambda: since(running, moment, *(f"reads {number}" for number in range(5))))
     assert not {int(each.removeprefix(QUIET)) for each in said.values()} & set(family)
-    assert not [pid for pid in family if Path(f"/proc/{pid}").exists()]
+    assert not [pid for pid in family if not is_over(pid)]
 
 
 def test_a_worker_that_is_killed_is_replaced_by_the_next(place, nagios):

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import ROOT, clean_environment
-from tests.pace import AMPLE_S, Watch, judge, seconds, until
+from tests.pace import AMPLE_S, Watch, is_over, judge, seconds, until
 from tests.worker.handler import Connection, QueryHandler, Worker
 
 DEMO = '''#!{python}
@@ -468,7 +468,7 @@ def test_sigterm_lets_what_runs_finish_and_takes_no_more(place):
         with pytest.raises(ConnectionError):
             each.answer()
     assert worker.process.wait(AMPLE_S) == 0
-    until(lambda: not [pid for pid in family if Path(f"/proc/{pid}").exists()])
+    until(lambda: not [pid for pid in family if not is_over(pid)])
     assert worker.said().endswith("stopped after 2 checks\n")
 
 
@@ -493,7 +493,7 @@ def test_sigterm_ends_even_what_does_not_want_to_end(place):
     family = worker.family()
     assert worker.stop() == 0
     assert {each.answer()["wait_status"] for each in connections} == {"768"}
-    until(lambda: not [pid for pid in family if Path(f"/proc/{pid}").exists()])
+    until(lambda: not [pid for pid in family if not is_over(pid)])
 
 
 def test_when_the_supervisor_is_killed_nothing_of_it_stays(place):
@@ -503,7 +503,7 @@ def test_when_the_supervisor_is_killed_nothing_of_it_stays(place):
     family = worker.family()
     os.kill(family[0], signal.SIGKILL)
     worker.process.wait()
-    until(lambda: not [pid for pid in family if Path(f"/proc/{pid}").exists()])
+    until(lambda: not [pid for pid in family if not is_over(pid)])
 
 
 @pytest.mark.parametrize(
