@@ -17,7 +17,16 @@ from libprobe.checks.base import Check, judged
 from libprobe.checks.leftovers import Remover, pause_after, whereabouts
 from libprobe.checks.offer import in_another_project
 from libprobe.checks.templates import KINDS, registered
-from libprobe.clients.occi import QuotaRefused, Refusal, ServerError, certainly_not_created, leaves_keypair, names
+from libprobe.clients.occi import (
+    NOT_CREATED,
+    QuotaRefused,
+    Refusal,
+    ServerError,
+    certainly_not_created,
+    is_settled,
+    leaves_keypair,
+    names,
+)
 from libprobe.credentials import read_small_file
 from libprobe.deadline import Interrupted, OutOfTime, working_seconds
 from libprobe.failures import (
@@ -123,6 +132,7 @@ class ComputeLifeCycle(Check):
         self._aftermath = ""
         self._trial: Entry | None = None
         self._requested: set[str] = set()
+        self._refused: set[str] = set()
         self._times_asked = 0
         self._work = deadline.before(deadline.seconds - working_seconds(deadline.seconds))
         self._notes = list(endpoint.notes)
@@ -146,6 +156,9 @@ class ComputeLifeCycle(Check):
             if each:
                 ended = self._end(each) or ended
         self._metrics.append(Metric("time_total", self.deadline.elapsed(), "s", min=0, context="time"))
+        if self._remover.twins:
+            beside = number_of(self._remover.twins, "VM")
+            self._notes.append(f"removed {beside} that the cloud had made beside the one asked for, of one request")
         if self._notes:
             self.facts["notes"] = "; " + "; ".join(self._notes)
         yield from self._metrics
@@ -367,11 +380,11 @@ class ComputeLifeCycle(Check):
         self._request(self._trial, plain, given)
         assert self._trial.path
         try:
-            if not self._may_be_ours(self._trial.path, self._trial.title):
-                stranger = self._trial.path
-                self._trial.located("")
-                raise BadData(f"{self.subject}: gave {stranger} as our new VM, which is another one")
-            self._remover.delete(self._trial.path, self._trial.title, self._work)
+            path = self._trial.path
+            if not self._may_be_ours(path, self._trial.title):
+                raise self._another(self._trial)
+            self._remover.delete(path, self._trial.title, self._work)
+            self._remover.see_none_left(path, self._trial.title, self._work)
         except EndpointFailure as failure:
             said = f"{self.subject}: no VM was asked for with the public key, as one without it was not gone in time"
             self._metrics.append(judged(WARNING, f"{said}: {failure}"))
@@ -405,6 +418,8 @@ class ComputeLifeCycle(Check):
         except Failure as failure:
             if certainly_not_created(failure):
                 self._forget(entry)
+            elif isinstance(failure, Refusal) and failure.http_status in NOT_CREATED:
+                self._refused.add(entry.title)
             raise
         if entry is not self._trial:
             self._metrics.append(Metric("time_to_create", time.monotonic() - began, "s", min=0, context="time"))
@@ -473,10 +488,14 @@ class ComputeLifeCycle(Check):
         """A wrong address must not make us delete a stranger's VM."""
         called = names(entity)
         if called and entry.title not in called:
-            stranger = entry.path
-            entry.path = None
-            raise BadData(f"{self.subject}: gave {stranger} as our new VM, which is another one, {called[0]}")
+            raise self._another(entry, f", {called[0]}")
         self._is_seen_to_be_ours = self._is_seen_to_be_ours or bool(called)
+
+    def _another(self, entry: Entry, called: str = "") -> BadData:
+        """What is said of an address that is a stranger's; ours is looked for by its title from now on."""
+        stranger = entry.path
+        entry.located("")
+        return BadData(f"{self.subject}: gave {stranger} as our new VM, which is another one{called}")
 
     def _expect_alive(self, entity: occi.Entity) -> None:
         inner = str(entity.attributes.get(occi.OPENSTACK_STATE, "")).lower()
@@ -578,23 +597,44 @@ class ComputeLifeCycle(Check):
             self._forget(entry)
         if entry.is_done:
             return
+        if entry.title in self._refused:
+            self._remove_refused(entry)
+            return
+        is_seen = self._is_seen_to_be_ours and entry is not self._trial
+        if entry.path and not is_seen and not self._may_be_ours(entry.path, entry.title):
+            self.detail(1, self._another(entry).sentence)
         path = entry.path or self._find_late(entry)
         if path is None:
             self.detail(1, f"no VM {entry.title} to be found; later runs go on looking for it")
             return
         if not entry.path:
             self._note_made(entry, path)
-        is_seen = self._is_seen_to_be_ours and entry is not self._trial
-        if not is_seen and not self._may_be_ours(path, entry.title):
-            raise BadData(f"{self.subject}: {path} is not the VM that we created")
         began = time.monotonic()
         self._remover.delete(path, entry.title, self.deadline)
         seconds = time.monotonic() - began
+        self._remover.see_none_left(path, entry.title, self.deadline)
         self._forget(entry)
         if entry is self._trial:
             return
         self.facts["time_to_delete"] = duration(seconds)
         self._metrics.append(Metric("time_to_delete", seconds, "s", min=0, context="time"))
+
+    def _remove_refused(self, entry: Entry) -> None:
+        """What was made though the endpoint has said that it was not; one that does not list VMs to us is believed."""
+        try:
+            path = self._remover.listed(entry.title, self.deadline)
+        except Failure as failure:
+            if not isinstance(failure, BadData) and not is_settled(failure):
+                self.detail(1, f"whether a VM {entry.title} was made all the same was not to be seen: {failure}")
+                return  # the next run looks
+            path = None
+        if path:
+            self._note_made(entry, path)
+            self._remover.delete(path, entry.title, self.deadline)
+            said = f"{self.subject}: had made the VM {path} that it refused to make; it was removed"
+            self._metrics.append(judged(WARNING, said))
+            self._remover.see_none_left(path, entry.title, self.deadline)
+        self._forget(entry)
 
     def _may_be_ours(self, path: str, title: str) -> bool:
         """Whether the VM may be deleted that a server gave us in this run as ours.

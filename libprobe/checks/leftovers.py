@@ -11,9 +11,8 @@ import time
 from nagiosplugin import Metric
 
 from libprobe.checks.base import Check, judged
-from libprobe.clients.occi import names
+from libprobe.clients.occi import NOTHING, names
 from libprobe.failures import WARNING, BadData, EndpointFailure, Failure, Misconfigured, NoAnswer
-from libprobe.formats import occi
 from libprobe.text import duration, number_of
 
 TYPE_CHECKING = False
@@ -23,13 +22,18 @@ if TYPE_CHECKING:
     from libprobe.access import Access
     from libprobe.clients.occi import OcciClient
     from libprobe.deadline import Deadline
+    from libprobe.formats import occi
     from libprobe.state.journal import Entry, Journal
 
 FIRST_POLL_S, LONGEST_POLL_S, POLL_SHARE, YOUNG_S = 0.1, 10.0, 0.02, 20.0
 """Between polls: see `pause_after`."""
 
-NOTHING = occi.Entity("", "", (), {}, [], "")
-"""A VM of which nothing is known."""
+LOOK_S, LOOK_AT, SPARE_S = 5.0, 4, 0.5
+"""The look that ends a removal: seconds for it, how many VMs without titles it asks (two at each end of the listing,
+of which one has the newest), what it leaves of the time."""
+
+MAX_TWINS = 8
+"""How many VMs of one title are removed by one run."""
 
 
 def pause_after(seconds: float) -> float:
@@ -55,12 +59,14 @@ class Remover:
     """Removes VMs at one endpoint, by the journal.
 
     subject: the endpoint, as sentences name it. forget: what is done with an entry whose VM is gone.
+    twins: how many VMs were removed beside the ones that were asked for: some request was carried out twice.
     """
 
     def __init__(self, client: OcciClient, subject: str, forget: Callable[[Entry], None]) -> None:
         self._occi = client
         self._subject = subject
         self._forget = forget
+        self.twins = 0
 
     def remove(self, entry: Entry, until: Deadline) -> bool:
         """Remove a VM as its owner; one that is not there is forgotten in the end. Returns whether it was there.
@@ -87,6 +93,7 @@ class Remover:
             if entry.path != path:
                 entry.located(path)
             was_there = self.delete(path, entry.title, until)
+            self.see_none_left(path, entry.title, until)
             self._forget(entry)
             return was_there
 
@@ -103,6 +110,7 @@ class Remover:
             if path is None:
                 return False
             self.delete(path, entry.title, until)
+            self.see_none_left(path, entry.title, until)
             self._forget(entry)
             return True
 
@@ -155,6 +163,40 @@ class Remover:
         if refusal and not accepted:
             raise refusal
         raise NoAnswer(f"{self._subject}: accepted to delete {path}, which is still there after {duration(passed)}")
+
+    def see_none_left(self, gone: str, title: str, until: Deadline) -> None:
+        """Look into the listing for one more VM of this title, and remove it: a request may be carried out twice.
+
+        gone: the path of the one that was removed; as long as it is listed there, it is waited for.
+        A listing that cannot be had says nothing. Raises: Failure when there is one that stays.
+        """
+        began = time.monotonic()
+        while True:
+            try:
+                found = self.listed(title, until, gone=gone)
+            except Failure:
+                return
+            if found is None:
+                return
+            passed = time.monotonic() - began
+            if found != gone:
+                if self.twins >= MAX_TWINS:
+                    raise EndpointFailure(f"{self._subject}: has made more than {MAX_TWINS} VMs called {title}")
+                self.delete(found, title, until)
+                self.twins += 1
+                gone = found
+            elif until.remaining() <= (pause := max(pause_after(passed), 1.0)) + SPARE_S:
+                raise EndpointFailure(
+                    f"{self._subject}: says that {gone} is not there (404), and lists it after {duration(passed)} still"
+                )
+            else:
+                until.sleep(pause)
+
+    def listed(self, title: str, until: Deadline, *, gone: str = "") -> str | None:
+        """As `OcciClient.find`, bounded in time and in what is asked. Raises: Failure."""
+        soon = until.before(max(SPARE_S, until.remaining() - LOOK_S))
+        with self._occi.until(soon):
+            return self._occi.find(title, gone=gone, at_most=LOOK_AT)
 
     def _seen(self, path: str) -> occi.Entity | None:
         """The VM while it is there; an answer that cannot be read counts as there."""

@@ -41,8 +41,14 @@ MAX_NOTED_LINES, MAX_NOTED_CHARS = 40, 400
 """Of an answer that turns out to be a web page."""
 
 CREATED = (200, 201, 202, 204)
-NEVER_CREATED = frozenset({400, 401, 403, 404, 405, 406, 409, 411, 413, 415, 422, 429, 501})
-"""Statuses after which nothing was created; after any other failure something may have been."""
+NOT_CREATED = frozenset({400, 401, 403, 404, 405, 406, 409, 411, 413, 415, 422, 429, 501})
+"""Statuses that say that nothing was created; after any other failure something may have been.
+
+They are not proof: a gateway says 413 and 429 of what it had let through, a cloud 409 of what it does twice.
+"""
+
+EVERY = 1 << 30
+"""How many VMs of a listing without titles are asked for theirs, where nothing else bounds it."""
 
 
 class Refusal(EndpointFailure):
@@ -111,7 +117,8 @@ class OcciClient:
     def create(self, categories: Sequence[tuple[str, str]], attributes: Mapping[str, str]) -> str | None:
         """Create a VM; returns its path, or None when the answer does not say where it is.
 
-        Raises: Failure; whether something may have been created all the same tells `certainly_not_created`.
+        Raises: Failure; whether something may have been created all the same tell `certainly_not_created`, and
+                NOT_CREATED what the endpoint says of that.
         """
 
         def ask(rendering: str) -> Response:
@@ -166,8 +173,11 @@ class OcciClient:
         if answer.status not in CREATED:
             raise self._refused(answer, f"{action} the VM")
 
-    def find(self, title: str) -> str | None:
-        """The path of the VM with exactly this title or host name, None if there is none. Raises: Failure.
+    def find(self, title: str, *, gone: str = "", at_most: int = EVERY) -> str | None:
+        """The path of a VM with exactly this title or host name, None if there is none. Raises: Failure.
+
+        gone: a path where nothing is to be seen; a VM that is listed there all the same is found as well.
+        at_most: how many VMs that are listed without a title are asked for theirs.
 
         A JSON listing carries titles; where there is none, each VM is asked, from both ends inwards: ours is new, and
         the newest stands first on ooi and last elsewhere.
@@ -182,13 +192,16 @@ class OcciClient:
                 return self.own_path(listed.address)
             if not listed.title and not listed.hostname:
                 unnamed.append(listed.address)
-        for address in _from_both_ends(unnamed):
+        asked = _from_both_ends(unnamed)
+        last = gone.rpartition("/")[2]
+        asked[at_most:] = [each for each in asked[at_most:] if gone and each.rpartition("/")[2] == last]
+        for address in asked:
             try:
                 path = self.own_path(address)
-                entity = self.show(path)
+                called = names(self.show(path) or NOTHING)
             except (BadData, Refusal):
                 continue  # somebody's broken VM must not hide ours
-            if entity and title in names(entity):
+            if title in called or (path == gone and not called):
                 return path
         return None
 
@@ -404,6 +417,10 @@ def _noted(lines: Iterable[str], beginning: list[str]) -> Iterator[str]:
         yield line
 
 
+NOTHING = occi.Entity("", "", (), {}, [], "")
+"""A VM of which nothing is known."""
+
+
 def names(entity: occi.Entity) -> tuple[str, ...]:
     """What a VM calls itself: title and host name, as far as it says."""
     return tuple(name for name in (entity.title, entity.hostname) if name)
@@ -426,16 +443,21 @@ def leaves_keypair(failure: Failure) -> bool:
     if isinstance(failure, Refusal):
         is_unread = failure.http_status in (401, 404, 405, 406, 411, 415, 501)
         return not is_unread and not _BEFORE_KEYPAIR.search(failure.said)
-    return not certainly_not_created(failure)
+    return not certainly_not_created(failure)  # what only says so is a Refusal
 
 
 def certainly_not_created(failure: Failure) -> bool:
     """Whether nothing can have come of a create request that ended so.
 
-    Either the endpoint refused it, or its exchange broke before a byte of it was on its way, or none was begun.
+    Its exchange broke before a byte of it was on its way, or none was begun.
     """
     if isinstance(failure, Refusal):
-        return failure.http_status in NEVER_CREATED
+        return False
     if failure.exchange is not None:
         return not failure.exchange.may_have_arrived
     return isinstance(failure, (OwnCredential, Misconfigured))
+
+
+def is_settled(failure: Failure) -> bool:
+    """Whether the endpoint has refused what it was asked, and would do so again."""
+    return isinstance(failure, Refusal) and failure.http_status < 500 and failure.http_status != 429

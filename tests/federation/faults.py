@@ -95,6 +95,9 @@ OCCI: dict[str, Fault] = {
         "A VM created now fails to build, shown as the dialect shows it; `message` where it can carry one.",
         {"message": "No valid host was found. There are not enough hosts available."},
     ),
+    "create-twice": Fault("A request makes two VMs alike; its answer tells of the second."),
+    "create-refused": Fault("A VM is made and its creation answered with the refusal `code`.", {"code": 409}),
+    "delete-listed": Fault("A deleted VM is not to be seen by its path any more, and is in every listing still."),
     "create-delay": Fault("Creating a VM takes `seconds` before anything exists.", {"seconds": 1.0}),
     "quota": Fault("Creating a VM is refused because a quota is used up, in the dialect's own words."),
     "delete-refused": Fault(
@@ -119,6 +122,7 @@ OCCI: dict[str, Fault] = {
     "vm-address": Fault("A VM that becomes active has `address`; an empty one is told as such.", {"address": ""}),
     "headers-only": Fault("Everything but the query interface is rendered in text/occi only."),
     "hide-list": Fault("The collections of resources list nothing."),
+    "list-broken": Fault("The collections of resources are answered with 500, after `seconds`.", {"seconds": 0.0}),
     "clock-skew": Fault("The cloud's clock is off: its Date header differs by `seconds`.", {"seconds": 3600.0}),
 }
 

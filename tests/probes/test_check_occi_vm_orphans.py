@@ -81,6 +81,71 @@ def test_a_vm_whose_answer_was_lost_is_found_and_removed_by_the_same_run(monitor
     assert monitor.remembered() == []
 
 
+# ---- what the cloud says of a VM is not so
+
+
+@pytest.mark.parametrize("cloud", ["ooi", "rocci", "occi-os"])
+def test_both_vms_that_a_cloud_makes_of_one_request_are_removed(monitor, cloud):
+    site = monitor.federation.site(cloud)
+    stranger = site.occi.add_foreign("theirs", "ops")
+    site.faults.on("create-twice", times=1)
+    report = look(monitor, cloud)
+    assert report.code == 0, report.out
+    assert report.first.endswith("; removed 1 VM that the cloud had made beside the one asked for, of one request")
+    assert len({title for title, _ in site.occi.created} - {"theirs"}) == 1
+    assert [vm.id for vm in site.occi.vms()] == [stranger]
+    assert monitor.remembered() == []
+
+
+@pytest.mark.parametrize("cloud", ["ooi", "rocci", "occi-os"])
+@pytest.mark.parametrize("code", [409, 413, 429])
+def test_a_vm_that_was_made_though_the_cloud_refused_to_is_removed(monitor, cloud, code):
+    site = monitor.federation.site(cloud)
+    site.faults.on("create-refused", code=code, times=1)
+    report = look(monitor, cloud, "-v")
+    assert report.code == 2, report.out
+    assert re.search(rf"refused to create a VM \({code}.*", report.first)
+    assert re.search(r"had made the VM /\S+ that it refused to make; it was removed", report.out)
+    assert (len(site.occi.created), site.occi.vms()) == (1, [])
+    assert monitor.remembered() == []
+
+
+@pytest.mark.parametrize(("code", "kept"), [(403, 0), (429, 1), (503, 1)])
+def test_where_a_refusal_cannot_be_looked_into_that_changes_nothing_of_the_result(monitor, code, kept):
+    """Who lists no VMs to us is believed; whoever cannot just then is asked by the next run."""
+    site = monitor.federation.site("ooi")
+    site.faults.on("create-refused", code=409, times=1)
+    site.faults.on("status", code=code, method="GET", path="/compute/")
+    report = look(monitor, "ooi", "-t", seconds(20))
+    assert report.code == 2
+    assert "refused to create a VM (409" in report.first
+    assert "GET" not in report.first
+    assert len(monitor.remembered()) == kept
+    site.faults.clear()
+    assert look(monitor, "ooi").code == 0
+    assert len(site.occi.vms()) == 1 - kept
+
+
+@pytest.mark.parametrize("list_takes", [0, 8])
+def test_a_listing_that_cannot_be_had_says_nothing_of_a_vm_that_is_gone(monitor, list_takes):
+    site = monitor.federation.site("ooi")
+    site.faults.on("list-broken", seconds=list_takes)
+    report = look(monitor, "ooi", "-t", seconds(20))
+    assert report.code == 0, report.out
+    assert re.search(r"removed in \d", report.first)
+    assert (site.occi.vms(), monitor.remembered()) == ([], [])
+
+
+@pytest.mark.parametrize("cloud", ["ooi", "rocci", "occi-os"])
+def test_a_vm_that_is_listed_still_is_not_gone_though_its_path_says_404(monitor, cloud):
+    site = monitor.federation.site(cloud)
+    site.faults.on("delete-listed")
+    report = look(monitor, cloud, "-t", seconds(8))
+    assert report.code == 1, report.out
+    assert re.search(r"says that /\S+ is not there \(404\), and lists it after .* still; the next run", report.first)
+    assert len(site.occi.vms()) == len(monitor.remembered()) == 1
+
+
 # ---- the noted path is another's
 
 

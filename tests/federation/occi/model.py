@@ -204,7 +204,7 @@ class Machine(Entity):
     """A VM as the back end keeps it.
 
     built_at: when building ends, FOREVER if it never does. gone_at: when a deletion takes effect. looks: after so
-    many more it does so at once.
+    many more it does so at once. is_listed_only: it cannot be seen at its own path any more.
     """
 
     hostname: str = ""
@@ -217,6 +217,7 @@ class Machine(Entity):
     gone_at: float | None = None
     looks: int = 0
     connected: bool = False
+    is_listed_only: bool = False
     user_data: str | None = None
     public_key: str | None = None
 

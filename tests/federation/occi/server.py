@@ -309,7 +309,7 @@ class _Visit:
         if not isinstance(kind, Kind) or not identifier:
             raise OcciError(404, NOT_FOUND)
         entity = self.store.get(kind.id, identifier, self.account.project)
-        if entity is None:
+        if entity is None or (isinstance(entity, Machine) and entity.is_listed_only):
             raise OcciError(404, self.dialect.not_found(kind.id, identifier))
         return entity
 
@@ -391,6 +391,9 @@ class _Visit:
         return self.dialect.answer(status, self.media, body, headers)
 
     def _list(self, entities: list[Entity]) -> Response:
+        if (broken := self._fault("list-broken")) is not None:
+            time.sleep(broken["seconds"])
+            raise OcciError(500, "The list cannot be had.")
         if self._fault("hide-list") is not None:
             entities = []
         if self.dialect.lists_newest_first and all(isinstance(entity, Machine) for entity in entities):
@@ -528,7 +531,11 @@ class _Visit:
         if isinstance(self.category, Mixin):
             return self._assign(message, replacing=False)
         if self.category.id == model.COMPUTE:
+            if self._fault("create-twice") is not None:
+                self._create_machine(message)
             entity: Entity = self._create_machine(message)
+            if (refused := self._fault("create-refused")) is not None:
+                raise OcciError(refused["code"], "The request cannot be carried out just now.")
         elif self.category.parent == model.LINK:
             entity = self._create_link(message)
         elif self.category.parent == model.RESOURCE:
@@ -736,6 +743,9 @@ class _Visit:
 
     def _delete(self, entity: Entity) -> None:
         if self._fault("delete-ignored") is not None:
+            return
+        if isinstance(entity, Machine) and self._fault("delete-listed") is not None:
+            entity.is_listed_only = True
             return
         slow = self._fault("delete-seconds")
         with self.store.lock:
