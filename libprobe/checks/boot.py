@@ -75,6 +75,7 @@ class ContextLifeCycle(ComputeLifeCycle):
     """
 
     kind = "context"
+    needs_it_running = True
 
     def __init__(self, offer: OcciOffer, access: Access, journal: Journal, deadline: Deadline, login: Login) -> None:
         self._offer = offer

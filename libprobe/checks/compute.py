@@ -19,6 +19,7 @@ from libprobe.checks.offer import in_another_project
 from libprobe.checks.templates import KINDS, registered
 from libprobe.clients.occi import (
     NOT_CREATED,
+    NOTHING,
     QuotaRefused,
     Refusal,
     ServerError,
@@ -65,6 +66,12 @@ PATIENCE_S = 10.0
 ASK_AFTER_S, LAST_ASK_S = 20.0, 3.0
 """On ooi: how long a VM is inactive before we ask what that means, and how long before the end we ask again."""
 
+WAKE_S = 30.0
+"""How long a VM that our own question has suspended may take to be active again."""
+
+SUSPENDED = "the VM became active as its state was asked for, was suspended by that and "
+"""What is told of a VM to which our own question did so, before what became of it."""
+
 FAILED_STATES = frozenset({"error", "failed", "failure"})
 _FAILED_BUILD = re.compile(r"(?:error|fail)[^.]{0,40}build|build[^.]{0,40}(?:error|fail)", re.IGNORECASE)
 
@@ -101,10 +108,12 @@ class ComputeLifeCycle(Check):
     """Creates a VM at an endpoint, waits until it is active, removes it.
 
     kind: which of the checks that do so it is, for what is remembered of the run before.
+    needs_it_running: whether more is asked of the VM once it is active.
     Yields: time_to_create, time_to_active, time_to_delete, time_total (s), and judgements.
     """
 
     kind = "vm"
+    needs_it_running = False
 
     def __init__(
         self,
@@ -134,6 +143,7 @@ class ComputeLifeCycle(Check):
         self._requested: set[str] = set()
         self._refused: set[str] = set()
         self._times_asked = 0
+        self._suspended_after: float | None = None
         self._work = deadline.before(deadline.seconds - working_seconds(deadline.seconds))
         self._notes = list(endpoint.notes)
         self.provisos = endpoint.notes + endpoint.provisos
@@ -435,7 +445,10 @@ class ComputeLifeCycle(Check):
         self.detail(1, f"VM: {path} ({entry.title})")
 
     def _await_active(self, entry: Entry) -> occi.Entity | None:
-        """Poll until the VM is active; too late, None, is a WARNING unless a limit says worse."""
+        """Poll until the VM is active; too late, None, is a WARNING unless a limit says worse.
+
+        None as well for one that was, until our own question suspended it.
+        """
         assert entry.path
         trouble_since: float | None = None
         state = ""
@@ -452,16 +465,21 @@ class ComputeLifeCycle(Check):
             elif entity:
                 trouble_since = None
                 self._expect_ours(entity, entry)
-                self._expect_alive(entity)
                 state = entity.state or "not told"
                 if entity.state == "active":
-                    self._note_active(entity, now)
+                    self._note_active(entity, self._suspended_after or now)
                     return entity
+                if self._suspended_after is None:
+                    self._expect_alive(entity)
                 if entity.state == "inactive" and self._is_ooi and self._is_seen_to_be_ours:
                     self._ask_why(entry.path, now, self._work.remaining() - pause)
-            if self._work.remaining() <= pause:
+            is_asleep = self._suspended_after is not None and now >= self._suspended_after + WAKE_S
+            if self._work.remaining() <= pause or is_asleep:
                 break
             self._work.sleep(pause)
+        if self._suspended_after is not None:
+            self._note_suspended(entity or NOTHING, self._suspended_after)
+            return None
         if trouble and (not state or now - (trouble_since or 0.0) >= min(PATIENCE_S, now / 2)):
             raise trouble
         # the last poll may have been cut off by our own deadline; that the VM is late is the verdict then
@@ -531,11 +549,11 @@ class ComputeLifeCycle(Check):
         except EndpointFailure:
             pass  # the next poll tells whether that lasts
         else:
+            self._suspended_after = seconds
             self._wake(path)
 
     def _wake(self, path: str) -> None:
         """Start again the VM that became active between our look and our question, and was suspended by it."""
-        self._notes.append("the VM became active as its state was asked for, was suspended by that and started again")
         began = time.monotonic()
         while time.monotonic() - began < PATIENCE_S and self._work.remaining() > 1.0:
             try:
@@ -544,7 +562,16 @@ class ComputeLifeCycle(Check):
             except EndpointFailure:  # while it is being suspended
                 self._work.sleep(0.5)
 
+    def _note_suspended(self, entity: occi.Entity, seconds: float) -> None:
+        """The VM was active, and does not wake from what our question did to it: that is no fault of the site's."""
+        self._note_active(entity, seconds)
+        self._notes[-1] = SUSPENDED + "could not be started again"
+        if self.needs_it_running:
+            self._metrics.append(judged(UNKNOWN, f"{self.subject}: {self._notes[-1]}, so no more was asked of it"))
+
     def _note_active(self, entity: occi.Entity, seconds: float) -> None:
+        if self._suspended_after is not None:
+            self._notes.append(SUSPENDED + "started again")
         self._metrics.append(Metric("time_to_active", seconds, "s", min=0))
         self.facts["time_to_active"] = duration(seconds)
         try:

@@ -159,6 +159,26 @@ def test_a_vm_that_our_question_suspended_is_started_again(life, monkeypatch):
     assert life._await_active(entry).state == "active"
     assert [action for action, _ in cloud.asked] == ["suspend", "start", "start"]
     assert life._notes[-1].endswith("was suspended by that and started again")
+    [seconds] = [metric.value for metric in life._metrics if metric.name == "time_to_active"]
+    assert seconds == cloud.asked[0][1]  # what our question cost is no part of it
+
+
+def test_a_vm_that_breaks_as_it_is_woken_from_what_our_question_did_is_no_fault_of_the_sites(life, monkeypatch):
+    entry = life._journal.begin("e", "i")
+    entry.located("/compute/1")
+    life.needs_it_running = True
+    cloud = Inactive(life, monkeypatch, "", "")
+    monkeypatch.setattr(life._occi, "act", lambda *_: cloud.asked.append(("", cloud.now)))
+    broken = leftovers.NOTHING._replace(attributes={"occi.compute.state": "error"})
+    monkeypatch.setattr(life._occi, "show", lambda path: broken if cloud.asked else Passing.show(cloud, path))
+    assert life._await_active(entry) is None
+    assert cloud.now <= cloud.asked[0][1] + compute.WAKE_S + 3
+    [said] = [metric.value for metric in life._metrics if metric.name == "outcome"]
+    assert (said.status, said.sentence) == (
+        3,
+        f"{life.subject}: the VM became active as its state was asked for, was suspended by that and could not be "
+        "started again, so no more was asked of it",
+    )
 
 
 @pytest.mark.parametrize("name", sorted(DIALECTS))

@@ -91,6 +91,8 @@ WIRE: dict[str, Fault] = {
 OCCI: dict[str, Fault] = {
     "build-seconds": Fault("A VM created now takes `seconds` to become active.", {"seconds": 1.0}),
     "build-endless": Fault("A VM created now is built for ever."),
+    "active-when-asked": Fault("A VM that is built for ever becomes active just before an action is carried out."),
+    "start-broken": Fault("The action start is refused with `code`, or with 0 accepted without effect.", {"code": 409}),
     "build-error": Fault(
         "A VM created now fails to build, shown as the dialect shows it; `message` where it can carry one.",
         {"message": "No valid host was found. There are not enough hosts available."},

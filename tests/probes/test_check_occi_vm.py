@@ -292,6 +292,24 @@ def test_a_vm_that_is_still_built_on_ooi_is_late_and_no_more(monitor):
     assert re.search(r"asked after [\d.]+ s what inactive means: Cannot 'suspend' .* in vm_state building", report.out)
 
 
+@pytest.mark.parametrize("code", [409, 0])
+def test_a_vm_that_our_question_suspended_and_the_cloud_cannot_resume_was_active(monitor, code):
+    """Not late, and so not CRITICAL at the second run: no fault of the site's."""
+    site = monitor.federation.site("ooi")
+    for fault in ("build-endless", "active-when-asked"):
+        site.faults.on(fault)
+    site.faults.on("start-broken", code=code)
+    for _ in range(2):
+        report = look(monitor, "ooi", "-t", seconds(8))
+        assert report.code == 0, report.out
+        assert report.first.endswith(
+            "; the VM became active as its state was asked for, was suspended by that and could not be started again"
+        )
+        assert float(report.performance["time_to_active"].partition("s")[0]) > 0
+    assert actions(site)[0] == "suspend"
+    assert site.occi.vms() == []
+
+
 @pytest.mark.parametrize("cloud", ["occi-os", "rocci", "rocci2", "snf"])
 def test_no_vm_of_another_software_is_asked_to_suspend(monitor, cloud):
     site = monitor.federation.site(cloud)

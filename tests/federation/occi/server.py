@@ -771,6 +771,12 @@ class _Visit:
         with self.store.lock:
             for entity in entities:
                 if isinstance(entity, Machine):
+                    if entity.built_at == model.FOREVER and self._fault("active-when-asked") is not None:
+                        entity.built_at = now
+                    if terms[0] == "start" and (broken := self._fault("start-broken")) is not None:
+                        if broken["code"]:
+                            raise OcciError(broken["code"], "The VM cannot be resumed on this host.")
+                        continue
                     if not self._applies(terms[0], entity.state(now)):
                         text = self.dialect.wrong_state(entity, terms[0], now)
                         raise OcciError(self.dialect.wrong_state_status, text)
