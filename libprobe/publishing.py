@@ -8,7 +8,8 @@ in the header `result-id`, and in the one by which ActiveMQ Artemis drops duplic
 
 A broker that refuses one message for good ends the connection, and the good ones before it, of which the broker
 has not told yet, have no receipt (RabbitMQ 3.10.8: ERROR, for a message above max_message_size). So what waits goes
-one at a time from there on, and what is refused again while others are taken is set aside.
+one at a time from there on, and what is refused again while others are taken is set aside. Where none is taken, a run
+ends after some, and the next looks further on: so many that are refused in a row hide no good one behind them for ever.
 """
 
 from __future__ import annotations
@@ -47,8 +48,8 @@ TRIES = 2
 """How often a message is refused by itself, each time on a connection of its own, before it counts as refused."""
 
 PATIENCE, MAX_PATIENCE = 4, 64
-"""How many messages in a row may be refused before it is the destination that refuses them all: in the first run, and
-doubled with each that failed."""
+"""How many messages in a row are refused until a run believes that it is the destination that refuses them all: in the
+first run, and doubled with each that failed. The next run tries the first few again, and then those behind the last."""
 
 
 class Broker(Record):
@@ -165,14 +166,19 @@ def _sent_one_by_one(spool: Spool, broker: Broker, session: Callable[[], Session
     """Send the oldest messages one at a time, and set aside what is refused while others are taken; returns how many.
 
     has_taken: whether the broker has taken any in this run.
-    Raises: the failure of a broker that takes none, or too few to tell what is wrong; nothing is set aside then.
+    Raises: the failure of a broker that takes none, or too few to tell what is wrong; nothing is set aside then but
+    what earlier runs had found refused too, and only where it has taken another in this one.
     """
     patience = min(MAX_PATIENCE, PATIENCE << min(spool.put_off()[1], 16))
+    waiting, doubted = spool.waiting(), spool.doubted()
+    again = patience if has_taken else PATIENCE
+    tried = waiting[:again] + [identity for identity in waiting[again:] if identity > doubted]
+    limit = patience + again if doubted else patience
     pending: list[tuple[str, Failure]] = []
     count = 0
     connected: Session | None = None
     try:
-        for identity in spool.waiting():
+        for identity in tried:
             refused: Failure | None = None
             taken = 0
             for _ in range(TRIES):
@@ -189,18 +195,22 @@ def _sent_one_by_one(spool: Spool, broker: Broker, session: Callable[[], Session
                     connected = None
             if refused:
                 pending.append((identity, refused))
-                if len(pending) >= patience:
-                    raise refused
+                if len(pending) >= limit:
+                    break
             elif taken:
                 _set_aside(spool, pending)
                 count += taken
                 if count >= WINDOW:
                     break
-        if len(pending) == 1 and (count or has_taken):
-            _set_aside(spool, pending)
-        elif pending:
+        if count or has_taken:
+            is_alone = len(pending) == 1
+            _set_aside(spool, [each for each in pending if is_alone or each[0] <= doubted])
+            pending = [] if is_alone else [each for each in pending if each[0] > doubted]
+        if pending:
             raise pending[0][1]
     finally:
+        if pending:
+            spool.doubt(pending[-1][0])
         if connected:
             connected.disconnect()
     return count
@@ -226,9 +236,10 @@ def _sent_window(spool: Spool, broker: Broker, session: Session, identities: lis
 
 
 def _set_aside(spool: Spool, refused: list[tuple[str, Failure]]) -> None:
-    for identity, failure in refused:
+    while refused:
+        identity, failure = refused[0]
         spool.refuse(identity, shortened(failure.sentence, MAX_REASON))
-    refused.clear()
+        del refused[0]
 
 
 def sent_all(args: argparse.Namespace, spool: Spool, deadline: Deadline) -> str:

@@ -186,6 +186,16 @@ class Spool:
     def resume(self) -> None:
         self._directory.remove("put-off")
 
+    def doubt(self, identity: str) -> None:
+        """Remember that every message that waits, up to this one, was refused by itself."""
+        if identity > self.doubted():
+            self._directory.write("doubted", identity.encode())
+
+    def doubted(self) -> str:
+        """The last message of which `doubt` was told, empty if there is none."""
+        found = (self._directory.read("doubted", 200) or b"").decode("ascii", "replace")
+        return found if _NAME.fullmatch(found + SUFFIX) else ""
+
     def _set_aside(self, name: str) -> None:
         if not self._directory.set_aside(name):
             return

@@ -495,6 +495,49 @@ def test_where_all_messages_are_refused_none_is_set_aside(host):
     assert len(host.waiting()) == 6
 
 
+def test_good_results_pass_however_many_are_refused_before_them(host):
+    """More in a row than one run ever tries: each looks further than the one before, until one is taken."""
+    from libprobe.publishing import MAX_PATIENCE
+    from libprobe.state.spool import MAX_REFUSED, Spool
+
+    count = 2 * MAX_PATIENCE + 10
+    with host.broker(refused="too large") as broker:
+        host.keep(output="too large")
+        [directory] = host.directory.glob("state/spool-*")
+        spool = Spool(str(directory))
+        for _ in range(count - 1):
+            spool.put({}, "too large")
+        good = [spool.put({}, f"good {n}") for n in range(30)]
+        reports = []
+        while host.waiting() and len(reports) < 12:
+            tried = broker.refusals
+            reports.append(host.drain())
+            if reports[-1].code == 3:
+                assert broker.refusals - tried <= 1 + 2 * (MAX_PATIENCE + 4), "a broker that refuses all is spared"
+                assert refused(host) == [], "none is set aside before another is taken"
+        assert host.waiting() == []
+    assert list(dict.fromkeys(ids(broker))) == good
+    assert [each.code for each in reports[:-1]] == [3] * (len(reports) - 1)
+    assert reports[-1].code == 1
+    assert reports[-1].performance["sent"] == "30;;;0"
+    assert (len(refused(host)), spool.dropped()) == (MAX_REFUSED, count - MAX_REFUSED)
+
+
+def test_results_that_are_refused_for_a_time_are_all_sent_in_order_afterwards(host):
+    """However often, and however far, runs have looked meanwhile: none of them is taken to be at fault."""
+    with host.broker(refused="result") as broker:
+        for n in range(12):
+            host.keep(output=f"result {n}")
+        kept = host.waiting()
+        for _ in range(3):
+            assert host.drain().code == 3
+        broker.manner.refused = ""
+        report = host.drain()
+        assert (report.code, report.performance["sent"]) == (0, "12;;;0")
+        assert ids(broker) == kept
+    assert refused(host) == []
+
+
 def test_what_is_set_aside_is_bounded(host):
     from libprobe.state.spool import MAX_REFUSED, Spool
 
