@@ -96,6 +96,10 @@ def is_label(text: str) -> bool:
     )
 
 
+MAX_PLAIN_CHARS = 100
+"""Of a label's name in plain letters, of which a single one can become eighteen."""
+
+
 def object_name(label: str) -> str:
     """The name of a file, group or object for what `is_label` allows: itself, or something like it that is plain."""
     if is_name(label):
@@ -104,7 +108,7 @@ def object_name(label: str) -> str:
     import unicodedata
 
     plain = unicodedata.normalize("NFKD", label).encode("ascii", "ignore").decode()
-    words = re.sub(r"[^A-Za-z0-9._-]+", "_", plain).strip("._-")
+    words = re.sub(r"[^A-Za-z0-9._-]+", "_", plain)[:MAX_PLAIN_CHARS].strip("._-")
     return f"{words or 'site'}-{hashlib.sha256(label.encode()).hexdigest()[:8]}"
 
 

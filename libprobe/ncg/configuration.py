@@ -13,7 +13,7 @@ import shlex
 from typing import NamedTuple
 
 from libprobe.failures import BadData
-from libprobe.formats.ncg import is_harmless, is_label, is_option, is_url, object_name
+from libprobe.formats.ncg import is_harmless, is_label, is_option, is_url
 from libprobe.ncg import index
 from libprobe.text import decimal
 
@@ -117,7 +117,7 @@ class Writer:
         for name in ("commands", "contacts", "templates", "groups"):
             self._render(f"nagios/{name}.cfg", f"nagios/objects/{name}.cfg")
         for site in self.inventory.sites():
-            self._render("nagios/site.cfg", f"nagios/objects/sites/{object_name(site)}.cfg", site=site)
+            self._render("nagios/site.cfg", f"nagios/objects/sites/{self.inventory.object_of(site)}.cfg", site=site)
         if self.plan.stand_alone:
             self._render("nagios/nagios.cfg", "nagios/nagios.cfg")
 
@@ -133,7 +133,7 @@ class Writer:
             self._render("icinga2/zones.conf", "icinga2/zones.conf")
         for site in self.inventory.sites():
             place = f"icinga2/zones.d/{satellite_of(site, satellites)}" if satellites else f"{everywhere}/sites"
-            self._render("icinga2/site.conf", f"{place}/{object_name(site)}.conf", site=site)
+            self._render("icinga2/site.conf", f"{place}/{self.inventory.object_of(site)}.conf", site=site)
         if self.plan.stand_alone:
             for machine in (self.plan.master, *self.plan.satellites):
                 is_master = machine is self.plan.master
@@ -142,7 +142,7 @@ class Writer:
 
     def _nrpe(self) -> None:
         for site in self.inventory.sites():
-            self._render("nrpe/site.cfg", f"nrpe/{object_name(site)}.cfg", site=site)
+            self._render("nrpe/site.cfg", f"nrpe/{self.inventory.object_of(site)}.cfg", site=site)
 
     def _render(self, template: str, name: str, **values: object) -> None:
         """Write one file piece by piece, so that a large site is not in memory as a whole."""
@@ -299,7 +299,7 @@ def _environment(writer: Writer) -> Environment:
         option=_option,
         label=label,
         text=_text,
-        object=object_name,
+        object=writer.inventory.object_of,
         words=_words,
         strings=_strings,
         description=_description,

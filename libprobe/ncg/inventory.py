@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import sqlite3
+from itertools import chain, count
 from typing import NamedTuple
 
 from libprobe import catalogue
@@ -27,7 +28,10 @@ MAX_WARNINGS = 1_000
 MAX_PORTAL_CHARS = 300
 
 _SCHEMA = """
-CREATE TABLE old (host TEXT NOT NULL, name TEXT NOT NULL, site TEXT NOT NULL, PRIMARY KEY (host, name)) WITHOUT ROWID;
+CREATE TABLE old (
+    host TEXT NOT NULL, name TEXT NOT NULL, site TEXT NOT NULL, type TEXT NOT NULL, PRIMARY KEY (host, name)
+) WITHOUT ROWID;
+CREATE TABLE site (name TEXT PRIMARY KEY, object TEXT NOT NULL UNIQUE) WITHOUT ROWID;
 CREATE TABLE kept (host TEXT NOT NULL, name TEXT NOT NULL, entry TEXT NOT NULL, PRIMARY KEY (host, name)) WITHOUT ROWID;
 CREATE TABLE service (
     host TEXT NOT NULL, site TEXT NOT NULL, type TEXT NOT NULL, metric TEXT NOT NULL, key TEXT NOT NULL,
@@ -62,10 +66,7 @@ class Service(NamedTuple):
     options: list[tuple[str, str]]
     roc: str
     parents: list[str]
-
-    @property
-    def groups(self) -> list[str]:
-        return _groups([self.site], [self.service_type], [self.metric])
+    groups: list[str]
 
 
 class Host(NamedTuple):
@@ -74,13 +75,8 @@ class Host(NamedTuple):
     name: str
     site: str
     service_types: list[str]
-    metrics: list[str]
-    sites: list[str]
     portal: str
-
-    @property
-    def groups(self) -> list[str]:
-        return _groups(self.sites, self.service_types, self.metrics)
+    groups: list[str]
 
 
 class Counts(NamedTuple):
@@ -92,8 +88,11 @@ class Counts(NamedTuple):
 class Difference(NamedTuple):
     """Between what was monitored and what is to be.
 
+    before:       how many services there were
     going, coming: (host, service, site) of as many as were wanted
-    before: how many services there were, 0 where that is not known
+    sites_before: how many sites had services
+    sites_gone:   those of them that are to have none, by name
+    kinds:        (service type, how many services of it there were, how many are to be, how many sites had one)
     """
 
     before: int
@@ -101,6 +100,9 @@ class Difference(NamedTuple):
     comes: int
     going: list[tuple[str, str, str]]
     coming: list[tuple[str, str, str]]
+    sites_before: int
+    sites_gone: list[str]
+    kinds: list[tuple[str, int, int, int]]
 
 
 class Inventory:
@@ -209,9 +211,27 @@ class Inventory:
         for host, name in self._database.execute(alike).fetchall():
             self._distinguish(host, name)
         self._database.executescript("DROP INDEX service_by_name;" + _INDEXES)
+        self._name_sites()
         self.warnings.sort()
         [counts] = self._database.execute("SELECT count(DISTINCT site), count(DISTINCT host), count(*) FROM service")
         return Counts(*counts)
+
+    def _name_sites(self) -> None:
+        """Give every site a name for its files and groups that no other has, the plain ones their own."""
+        for plain in (True, False):
+            for site in self.sites():
+                if is_name(site) is plain:
+                    plain_name = object_name(site)
+                    numbered = (f"{plain_name}-{number}" for number in count(2))
+                    name = next(name for name in chain([plain_name], numbered) if not self._is_taken(name))
+                    if name != plain_name:
+                        self._warn(
+                            f"{site}: its files and groups are called {name}, as another site's are {plain_name}"
+                        )
+                    self._database.execute("INSERT INTO site VALUES (?, ?)", (site, name))
+
+    def _is_taken(self, name: str) -> bool:
+        return bool(self._database.execute("SELECT 1 FROM site WHERE object = ?", (name,)).fetchone())
 
     def _distinguish(self, host: str, name: str) -> None:
         """The first of several services of one name keeps it; the others get the endpoint's key appended."""
@@ -248,6 +268,11 @@ class Inventory:
         for (site,) in self._database.execute("SELECT DISTINCT site FROM service ORDER BY site"):
             yield site
 
+    def object_of(self, site: str) -> str:
+        """What a site's files and groups are called."""
+        [name] = self._database.execute("SELECT object FROM site WHERE name = ?", (site,)).fetchone()
+        return str(name)
+
     def used(self, column: str) -> list[str]:
         """The service types ("type") or metrics ("metric") that occur."""
         assert column in ("type", "metric")
@@ -266,7 +291,7 @@ class Inventory:
                 ]
                 for column in ("type", "metric", "site")
             }
-            yield Host(host, site, of["type"], of["metric"], of["site"], portal)
+            yield Host(host, site, of["type"], portal, self._groups(of["site"], of["type"], of["metric"]))
 
     def services(self, site: str) -> Iterator[Service]:
         """The services of a site, by host and name."""
@@ -277,22 +302,48 @@ class Inventory:
         for host, service_type, metric, key, name, options, roc in rows:
             parents = self._parents(host, site, service_type, key, self.metrics[metric])
             pairs = [(option, value) for option, value in json.loads(options)]
-            yield Service(host, site, service_type, metric, name, pairs, roc, parents)
+            groups = self._groups([site], [service_type], [metric])
+            yield Service(host, site, service_type, metric, name, pairs, roc, parents, groups)
+
+    def _groups(self, sites: list[str], service_types: list[str], metrics: list[str]) -> list[str]:
+        """Names of groups; those by site and service type begin as NCG's do."""
+        return [
+            *(f"SITE_{self.object_of(site)}" for site in sites),
+            *(f"SERVICE_{service_type}" for service_type in service_types),
+            *(f"METRIC_{metric}" for metric in metrics),
+        ]
 
     def compare(self, old: Iterable[index.Entry], listed: int) -> Difference:
         """What goes and what comes; listed: of how many of each the names are wanted. Raises: what `old` raises."""
-        self._fill("INSERT OR IGNORE INTO old VALUES (?, ?, ?)", ((each.host, each.service, each.site) for each in old))
+        self._fill(
+            "INSERT OR IGNORE INTO old VALUES (?, ?, ?, ?)",
+            ((each.host, each.service, each.site, each.service_type) for each in old),
+        )
         going = "FROM old WHERE NOT EXISTS (SELECT 1 FROM service AS s WHERE s.host = old.host AND s.name = old.name)"
         coming = "FROM service AS s WHERE NOT EXISTS (SELECT 1 FROM old WHERE s.host = old.host AND s.name = old.name)"
 
-        def count(what: str) -> int:
+        def number_of(what: str) -> int:
             [(number,)] = self._database.execute(f"SELECT count(*) {what}")
             return int(number)
 
         def names(what: str) -> list[tuple[str, str, str]]:
             return self._database.execute(f"SELECT host, name, site {what} ORDER BY 1, 2 LIMIT ?", (listed,)).fetchall()
 
-        return Difference(count("FROM old"), count(going), count(coming), names(going), names(coming))
+        gone = self._database.execute(
+            "SELECT DISTINCT site FROM old WHERE site <> '' "
+            "AND NOT EXISTS (SELECT 1 FROM service AS s WHERE s.site = old.site) ORDER BY site"
+        ).fetchall()
+        kinds = self._database.execute(
+            "SELECT old.type, count(*), coalesce(now.number, 0), count(DISTINCT old.site) FROM old "
+            "LEFT JOIN (SELECT type, count(*) AS number FROM service GROUP BY type) AS now ON now.type = old.type "
+            "WHERE old.type <> '' GROUP BY old.type ORDER BY old.type"
+        ).fetchall()
+        return Difference(
+            *(number_of("FROM old"), number_of(going), number_of(coming), names(going), names(coming)),
+            sites_before=len(self._database.execute("SELECT DISTINCT site FROM old WHERE site <> ''").fetchall()),
+            sites_gone=[site for (site,) in gone],
+            kinds=kinds,
+        )
 
     def keep(self, entries: Iterable[index.Entry]) -> None:
         """Take over what another configuration beside this one monitors, for the list of all."""
@@ -338,15 +389,6 @@ class Inventory:
                 (host, site, service_type, key, *metric.dependencies),
             )
         ]
-
-
-def _groups(sites: list[str], service_types: list[str], metrics: list[str]) -> list[str]:
-    """Names of groups; those by site and service type begin as NCG's do."""
-    return [
-        *(f"SITE_{object_name(site)}" for site in sites),
-        *(f"SERVICE_{service_type}" for service_type in service_types),
-        *(f"METRIC_{metric}" for metric in metrics),
-    ]
 
 
 def _shown(text: str) -> str:

@@ -5,19 +5,20 @@ from __future__ import annotations
 import os
 
 from libprobe.failures import Misconfigured
-from libprobe.ncg import index
+from libprobe.formats.excerpt import excerpt
+from libprobe.ncg import index, written
 from libprobe.ncg.configuration import FORMATS
-from libprobe.ncg.inventory import Difference
 from libprobe.text import number_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from libprobe.ncg.inventory import Inventory
+    from libprobe.ncg.inventory import Difference, Inventory
     from libprobe.ncg.place import Place
 
 MAX_LISTED = 200
+MAX_NAMED = 20
 
 
 class Previous:
@@ -43,20 +44,41 @@ class Previous:
         return index.read(self._place.path, own if has_own else index.NAME)
 
     def _compared(self) -> Difference:
-        written = [kind for kind in self._formats if self._was_written(kind)]
+        kinds = [kind for kind in self._formats if self._was_written(kind)]
+        return self._inventory.compare((entry for kind in kinds for entry in self._monitored(kind)), MAX_LISTED)
+
+    def _monitored(self, kind: str) -> Iterator[index.Entry]:
+        """By the list, unless that is damaged or lost, or does not have all that is in the files. Raises: OSError."""
+        in_files = sum(1 for _ in written.read(self._place.path, kind))
         try:
-            return self._inventory.compare((entry for kind in written for entry in self._entries(kind)), MAX_LISTED)
-        except Misconfigured:  # it is damaged, or of a version that wrote no list: there is nothing to compare
-            return Difference(0, 0, 0, [], [])
+            if sum(1 for _ in self._entries(kind)) >= in_files:
+                yield from self._entries(kind)
+                return
+        except Misconfigured:
+            pass
+        yield from written.read(self._place.path, kind)
 
     def refusal(self, services: int, limit: float) -> str:
-        """Why so few services are not believed, empty if they are. limit: how many percent may go."""
-        before = self.difference.before
-        if before - services <= before * limit / 100:
-            return ""
-        return (
-            f"{number_of(services, 'service')} instead of {before}, and no more than {limit:g}% of them may go in one "
-            "run (look whether the GOCDB's answer is whole; if all is right, give --shrink-limit 100 this once)"
+        """Why so few services are not believed, empty if they are. limit: how many percent may go.
+
+        Of all services, of the sites, and of the services of each type that several sites had: a type that one site
+        alone has goes with what that site does.
+        """
+        found = self.difference
+        if _is_beyond(found.before, services, limit):
+            few = f"{number_of(services, 'service')} instead of {found.before}"
+        elif _is_beyond(found.sites_before, left := found.sites_before - len(found.sites_gone), limit):
+            few = f"services of {left} sites instead of {found.sites_before}, without {listed(found.sites_gone)}"
+        else:
+            shrunken = (
+                f"{number_of(now, 'service')} of type {service_type} instead of {before}"
+                for service_type, before, now, sites in found.kinds
+                if sites > 1 and _is_beyond(before, now, limit)
+            )
+            few = next(shrunken, "")
+        return few and (
+            f"{few}, and no more than {limit:g}% of them may go in one run (look whether the GOCDB's answer is whole; "
+            "if all is right, give --shrink-limit 100 this once)"
         )
 
     def keep_others(self) -> None:
@@ -72,11 +94,14 @@ class Previous:
                 ) from None
 
     def summary(self) -> list[str]:
-        """One line where services come or go; those of a first run are no news."""
+        """Lines where services come or go; those of a first run are no news."""
         found = self.difference
         if not found.before or not (found.goes or found.comes):
             return []
-        return [f"  {number_of(found.comes, 'service')} more, {found.goes} fewer than before"]
+        lines = [f"  {number_of(found.comes, 'service')} more, {found.goes} fewer than before"]
+        if found.sites_gone:
+            lines.append(f"  no service any more: {listed(found.sites_gone)}")
+        return lines
 
     def listed(self) -> list[str]:
         """A line for each service that goes or comes, of a bounded number of each."""
@@ -87,6 +112,16 @@ class Previous:
             if count > len(names):
                 lines.append(f"  {word}: ... and {count - len(names)} more")
         return lines
+
+
+def _is_beyond(before: int, now: int, limit: float) -> bool:
+    return before - now > before * limit / 100
+
+
+def listed(names: Sequence[str]) -> str:
+    """Names of sites for a sentence, of a bounded number."""
+    more = len(names) - MAX_NAMED
+    return ", ".join(excerpt(name, 60) for name in names[:MAX_NAMED]) + (f" and {more} more" if more > 0 else "")
 
 
 def listed_files(place: Place) -> list[str]:

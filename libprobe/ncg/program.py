@@ -13,12 +13,11 @@ from contextlib import contextmanager, suppress
 from libprobe import catalogue, cli, means, output, redact
 from libprobe.deadline import Deadline, Interrupted, OutOfTime, end_on_signals
 from libprobe.failures import BadData, Failure, HelperFailure
-from libprobe.formats.excerpt import excerpt
 from libprobe.formats.ncg import is_harmless, is_host, is_name
 from libprobe.ncg.configuration import FORMATS, Machine, Plan, Writer, check_contact
 from libprobe.ncg.inventory import Counts, Inventory
 from libprobe.ncg.place import Place
-from libprobe.ncg.previous import Previous, listed_files
+from libprobe.ncg.previous import Previous, listed, listed_files
 from libprobe.text import duration, number_of, safe, shortened
 
 TYPE_CHECKING = False
@@ -32,7 +31,6 @@ WRITTEN, WITH_WARNINGS, NOT_WRITTEN, USAGE = 0, 1, 2, 3
 DEFAULT_OUTPUT = "/etc/fedcloud-probes/generated"
 DEFAULT_TIMEOUT_S = 900.0
 MAX_SATELLITES = 100
-MAX_NAMED = 20
 DEFAULT_SHRINK_LIMIT = 50.0
 ENDING = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 EPILOG = (
@@ -196,12 +194,9 @@ class _Run:
         return bool(self.args.saved and not self.args.sites_from and not self.args.any_site)
 
     def _words_of_uncertified(self) -> str:
-        names = [excerpt(site, 60) for site in sorted(self.uncertified)]
-        listed = ", ".join(names[:MAX_NAMED]) + (
-            f" and {len(names) - MAX_NAMED} more" if len(names) > MAX_NAMED else ""
-        )
+        names = sorted(self.uncertified)
         count = number_of(sum(self.uncertified.values()), "endpoint")
-        return f"{count} of {number_of(len(names), 'site')} not certified or not in production: {listed}"
+        return f"{count} of {number_of(len(names), 'site')} not certified or not in production: {listed(names)}"
 
     def _prepare_state(self) -> None:
         """Make the directories that a monitor running from these files alone expects."""
@@ -265,11 +260,6 @@ class _Run:
 
 def _made_safe(lines: Sequence[str]) -> list[str]:
     return [safe_keeping_indent(redact.blank(line)) for line in lines]
-
-
-def _listed(names: Sequence[str]) -> str:
-    more = len(names) - MAX_NAMED
-    return ", ".join(names[:MAX_NAMED]) + (f" and {more} more" if more > 0 else "")
 
 
 def safe_keeping_indent(line: str) -> str:

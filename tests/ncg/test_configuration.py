@@ -50,7 +50,10 @@ def test_the_name_of_a_site_is_plain_in_files_and_groups_and_means_nothing_anywh
         assert not (SPECIAL - {" "}) & set(text)
         assert text.isprintable()
         assert is_name(object_name(text))
-        assert shlex.split(arguments(Service("h", "s", "t", "m", "n", [("--site", text)], "", []))) == ["--site", text]
+        assert shlex.split(arguments(Service("h", "s", "t", "m", "n", [("--site", text)], "", [], []))) == [
+            "--site",
+            text,
+        ]
         assert label(text) == text
     else:
         with pytest.raises(Unsafe):
@@ -85,7 +88,7 @@ def test_a_string_of_icinga_holds_what_it_was_given_and_no_macro(text: str) -> N
 @given(st.lists(st.text(), max_size=4))
 def test_a_command_line_is_read_back_as_the_same_words(values: list[str]) -> None:
     options = [(f"--x{number}", value) for number, value in enumerate(values)]
-    service = Service("h", "s", "t", "m", "n", options, "", [])
+    service = Service("h", "s", "t", "m", "n", options, "", [], [])
     try:
         line = arguments(service)
     except Unsafe:

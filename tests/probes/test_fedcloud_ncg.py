@@ -20,6 +20,7 @@ import pytest
 
 from libprobe import catalogue
 from libprobe.formats.gocdb import read_service_endpoints
+from libprobe.formats.ncg import object_name
 from libprobe.ncg.validation import icinga2_command
 from tests import pace
 from tests.conftest import ROOT, Report, clean_environment, command
@@ -371,7 +372,11 @@ def test_a_saved_list_of_sites_says_which_of_a_saved_copy_count(
     assert "  sites: all of the copy, certified or not (--sites-from tells)\n" in ncg("--from", saved).out
     request = type("Request", (), {"peer": object()})()
     (tmp_path / "sites.xml").write_bytes(gocdb._document({"method": method, "scope": "", **query}, request))
-    report = ncg("--from", saved, "--no-validate", "--sites-from", tmp_path / "sites.xml")
+    words = ("--from", saved, "--no-validate", "--sites-from", tmp_path / "sites.xml")
+    assert ncg(*words).out.startswith(
+        "fedcloud-ncg: not written: services of 2 sites instead of 6, without CANDIDATE, "
+    )
+    report = ncg(*words, "--shrink-limit", "100")
     assert f"  left out: {LEFT_OUT}\n" in report.out
     assert sites_of(tmp_path / "out") == {"EXAMPLE", "OTHER.SITE_1"}
 
@@ -385,7 +390,7 @@ def test_services_that_are_not_in_production_are_monitored_unless_told_otherwise
     hosts = {"beta.example.org", "new.example.org"}
     assert ncg("--from", saved, "--no-validate").code == 0
     assert hosts <= {json.loads(line)["host"] for line in (tmp_path / "out/services.jsonl").read_text().splitlines()}
-    assert ncg("--from", saved, "--no-validate", "--production-only").code == 0
+    assert ncg("--from", saved, "--no-validate", "--production-only", "--shrink-limit", "100").code == 0
     assert not hosts & {json.loads(line)["host"] for line in (tmp_path / "out/services.jsonl").read_text().splitlines()}
 
 
@@ -494,6 +499,31 @@ def test_a_site_of_any_letters_is_kept_in_files_of_plain_names(ncg: Ncg, stubs: 
 # ---- What was there before
 
 
+def test_two_sites_of_one_file_name_are_both_written(ncg: Ncg, tmp_path: Path) -> None:
+    """A site can be called as the files of another are; so can a third as those of the second then are."""
+    plain = object_name("EXAMPLE CLOUD")
+    names = {"EXAMPLE CLOUD": f"{plain}-3", plain: plain, f"{plain}-2": f"{plain}-2"}
+    gocdb = pi.Gocdb()
+    for number, site in enumerate(names):
+        gocdb.add_service(pi.Service(f"h{number}.example.org", topology.PERUN, site))
+    gocdb.add_service(pi.Service("h.example.org", topology.PERUN, "\ufdfa" * 90))  # of 18 plain letters each
+    words = ("--format", "nagios", "--format", "icinga2", "--format", "nrpe")
+    report = ncg("--from", topology.save(gocdb, tmp_path), *words)
+    assert report.code == 1
+    assert report.out.splitlines()[-2:] == [
+        "1 warning:",
+        f"  EXAMPLE CLOUD: its files and groups are called {plain}-3, as another site's are {plain}",
+    ]
+    assert "  nagios: 8 files, accepted by Nagios " in report.out
+    assert "  icinga2: 8 files, accepted by Icinga " in report.out
+    for number, name in enumerate(names.values()):
+        site = (tmp_path / f"out/nagios/objects/sites/{name}.cfg").read_text()
+        assert f"host_name                       h{number}.example.org\n" in site
+        assert f"hostgroups                      SITE_{name}," in site
+        assert f'"h{number}.example.org"' in (tmp_path / f"out/icinga2/conf.d/sites/{name}.conf").read_text()
+        assert f"command[h{number}.example.org_" in (tmp_path / f"out/nrpe/{name}.cfg").read_text()
+
+
 def many(count: int, directory: Path) -> Path:
     gocdb = pi.Gocdb()
     for number in range(count):
@@ -520,6 +550,81 @@ def test_a_topology_that_shrinks_beyond_a_share_is_refused_and_said(ncg: Ncg, tm
     report = ncg("--from", many(3, tmp_path), "--no-validate", "--shrink-limit", "85")
     assert (report.code, report.out.splitlines()[3]) == (0, "  0 services more, 17 fewer than before")
     assert ncg("--from", many(2, tmp_path), "--no-validate").code == 0
+
+
+REFUSED = (
+    ", and no more than 50% of them may go in one run (look whether the GOCDB's answer is whole; if all is right, give "
+    "--shrink-limit 100 this once); the old configuration stays"
+)
+
+
+def test_what_shrinks_is_judged_by_site_and_by_kind_too(ncg: Ncg, tmp_path: Path) -> None:
+    """A total does not tell: one large site hides many small ones that went, and one type all of another."""
+    gocdb = pi.Gocdb()
+    for number in range(30):
+        gocdb.add_service(pi.Service(f"large{number}.example.org", topology.PERUN, "LARGE"))
+    for number in range(9):
+        gocdb.add_service(pi.Service(f"small{number}.example.org", topology.PERUN, f"SMALL-{number}"))
+        gocdb.add_service(pi.Service(f"small{number}.example.org", topology.ACCOUNTING, f"SMALL-{number}"))
+    gocdb.add_service(pi.Service("bdii.example.org", topology.BDII, "LARGE"))
+    everything = list(gocdb.services)
+    words = ("--from", topology.save(gocdb, tmp_path), "--no-validate")
+    assert ncg(*words).code == 0
+    before = contents(tmp_path / "out")
+
+    gocdb.services[:] = [each for each in everything if each.site in ("LARGE", "SMALL-0", "SMALL-1")]
+    topology.save(gocdb, tmp_path)
+    report = ncg(*words)
+    gone = ", ".join(f"SMALL-{number}" for number in range(2, 9))
+    assert (report.code, report.out.splitlines()[0]) == (
+        2,
+        f"fedcloud-ncg: not written: services of 3 sites instead of 10, without {gone}{REFUSED}",
+    )
+
+    gocdb.services[:] = [each for each in everything if each.service_type != topology.ACCOUNTING]
+    topology.save(gocdb, tmp_path)
+    report = ncg(*words)
+    assert (report.code, report.out.splitlines()[0]) == (
+        2,
+        f"fedcloud-ncg: not written: 0 services of type eu.egi.cloud.accounting instead of 9{REFUSED}",
+    )
+    assert contents(tmp_path / "out") == before
+
+    # the only service of its type, or a whole site, is that site's own doing: it is said
+    gocdb.services[:] = [each for each in everything if each.service_type != topology.BDII and each.site != "SMALL-8"]
+    topology.save(gocdb, tmp_path)
+    report = ncg(*words)
+    assert (report.code, report.out.splitlines()[3:5]) == (
+        0,
+        ["  0 services more, 3 fewer than before", "  no service any more: SMALL-8"],
+    )
+
+
+@pytest.mark.parametrize("kind", ["nagios", "icinga2", "nrpe"])
+@pytest.mark.parametrize("record", [None, "", "{", "part"])
+def test_what_shrinks_is_told_without_the_list_of_services(
+    ncg: Ncg, tmp_path: Path, kind: str, record: str | None
+) -> None:
+    words = ("--from", many(20, tmp_path), "--no-validate", "--format", kind)
+    assert ncg(*words).code == 0
+    path = tmp_path / "out/services.jsonl"
+    if record is None:
+        path.unlink()
+    else:
+        path.write_text(path.read_text().splitlines(keepends=True)[0] if record == "part" else record)
+    many(3, tmp_path)
+    report = ncg(*words)
+    assert report.code == 2
+    first, *goes = report.out.splitlines()
+    assert first == f"fedcloud-ncg: not written: 3 services instead of 20{REFUSED}"
+    names = [f"h{number:02}.example.org eu.egi.cloud.Perun-Check (SITE-{number})" for number in range(3, 20)]
+    assert goes == [f"  goes: {name}" for name in names]
+    # by kind as well, where the files tell it
+    gocdb = pi.Gocdb()
+    for number in range(20):
+        gocdb.add_service(pi.Service(f"h{number:02}.example.org", topology.ACCOUNTING, f"SITE-{number}"))
+    topology.save(gocdb, tmp_path)
+    assert ncg(*words).code == (0 if kind == "nrpe" else 2)
 
 
 def test_a_broken_answer_of_the_gocdb_is_not_taken_over(ncg: Ncg, federation, tmp_path: Path) -> None:
