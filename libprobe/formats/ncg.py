@@ -316,6 +316,31 @@ def read_localdb(text: str, into: Localdb | None = None) -> Localdb:
     return found
 
 
+_TUPLE = re.compile(r"\s*(\S+?)!(\S+?)(?:!(\S+?))?(?:!(\S+?))?(?:!(.+))?", re.ASCII)
+
+
+def localdb_fields(line: str) -> list[str]:
+    """What NCG has of a line of a localdb that is not for an attribute: its fields, none where it passes over it."""
+    if re.match(r"\s*#", line):
+        return []
+    found = _TUPLE.fullmatch(line)
+    return [each for each in found.groups() if each is not None] if found and found[3] else []
+
+
+def localdb_problem(line: str) -> str:
+    """What NCG makes of a line that does not have its effect there, as what goes on a sentence; empty for others.
+
+    Of lines that mean nothing here, such as those for other programs, nothing is said.
+    """
+    try:
+        _localdb_line(empty_localdb(), line)
+    except BadData as error:
+        return error.sentence
+    except ValueError:
+        pass
+    return ""
+
+
 def _localdb_line(found: Localdb, line: str) -> None:
     """Raises: BadData for what goes on a sentence that begins with the line; ValueError."""
     if "\r" in line:

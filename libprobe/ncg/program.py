@@ -35,7 +35,8 @@ DEFAULT_SHRINK_LIMIT = 50.0
 ENDING = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 EPILOG = (
     "Exit codes: 0 written, 1 written with warnings, 2 not written and the old configuration kept, "
-    "3 wrong usage, a missing library, help and version."
+    "3 wrong usage, a missing library, help and version. With --check-ncg: 0 all metrics are taken, 1 some are not, "
+    "2 that cannot be said."
 )
 
 
@@ -71,24 +72,27 @@ def execute(
     except BadData as error:
         return USAGE, [f"fedcloud-ncg: usage: {safe(redact.blank(str(error)))} (see {parser.prog} --help)"]
     deadline = Deadline(args.timeout)
+    not_written = _not_checked if args.check_ncg else _not_written
     try:
         with deadline.enforced():
+            if args.check_ncg:
+                return _check_ncg(args)
             return _Run(args, plan, deadline, commit).carry_out()
     except OutOfTime:
-        return NOT_WRITTEN, [_not_written(f"not finished within {deadline.seconds:g} s; {deadline.remedy()}")]
+        return NOT_WRITTEN, [not_written(f"not finished within {deadline.seconds:g} s; {deadline.remedy()}")]
     except Failure as failure:
-        return NOT_WRITTEN, [_not_written(str(failure))]
+        return NOT_WRITTEN, [not_written(str(failure))]
     except OSError as error:
         where = f"{error.filename}: " if error.filename else ""
-        return NOT_WRITTEN, [_not_written(f"{where}{error.strerror or error}")]
+        return NOT_WRITTEN, [not_written(f"{where}{error.strerror or error}")]
     except Exception as error:
         import traceback
 
         if lacking := means.sentence(error):
-            return NOT_WRITTEN, [_not_written(lacking)]
+            return NOT_WRITTEN, [not_written(lacking)]
         if missing := output.missing_library(error):
-            return USAGE, [_not_written(missing)]
-        lines = [_not_written(f"a bug: {type(error).__name__}: {error}; run it with -v, and report it")]
+            return USAGE, [not_written(missing)]
+        lines = [not_written(f"a bug: {type(error).__name__}: {error}; run it with -v, and report it")]
         return NOT_WRITTEN, lines + (
             [safe_keeping_indent(redact.blank(line)) for line in traceback.format_exc().splitlines()]
             if args.verbose
@@ -113,6 +117,24 @@ def _scratch() -> Iterator[str]:
 
 def _not_written(sentence: str) -> str:
     return f"fedcloud-ncg: not written: {shortened(redact.blank(sentence), 1000)}; the old configuration stays"
+
+
+def _not_checked(sentence: str) -> str:
+    return f"fedcloud-ncg: not checked: {shortened(redact.blank(sentence), 1000)}"
+
+
+def _check_ncg(args: argparse.Namespace) -> tuple[int, list[str]]:
+    """What an argo-ncg will do with the metrics; raises: Failure."""
+    from libprobe.ncg import argo
+
+    metrics = catalogue.read(args.definitions)
+    found = argo.check(args.check_ncg, metrics)
+    lacking = {name.partition(" for ")[0] for each in found.skipped for name in each.metrics}
+    taken = 0 if argo.ALL in lacking else len(metrics) - len(lacking)
+    lines = [f"fedcloud-ncg: NCG takes {taken} of {number_of(len(metrics), 'metric')}, by {args.check_ncg}"]
+    skipped = [f"skips {', '.join(each.metrics)}: {each.reason}" for each in found.skipped]
+    lines += [f"  {shortened(each, 1000)}" for each in skipped + found.remarks]
+    return (WITH_WARNINGS if found.skipped else WRITTEN), _made_safe(lines)
 
 
 class _Run:
@@ -320,6 +342,15 @@ def _parser(prog: str, doc: str) -> cli.Parser:
     group.add_argument(
         "--no-validate", action="store_true", help="do not ask nagios4 and icinga2 whether they accept it"
     )
+    group = parser.add_argument_group("argo-ncg")
+    group.add_argument(
+        "--check-ncg",
+        metavar="DIR",
+        help="say which of the metrics an argo-ncg with this directory (/etc/argo-ncg) skips, and why; write nothing",
+    )
+    for name in [each.option_strings[-1] for each in parser.arguments if each.option_strings]:
+        if name not in ("--check-ncg", "--definitions"):
+            parser.not_with(name, "--check-ncg")
     parser.not_with("--sites-from", "--any-site")
     parser.only_with("--sites-from", "--from")
     parser.only_with("--satellite", "--format=icinga2")

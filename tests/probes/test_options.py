@@ -96,6 +96,10 @@ SAMPLES = {
     "--instead-at": "https://new.example.org/",
     "--wait": "1m",
     "--time": "1",
+    "--gocdb": "https://goc.example.org/",
+    "--shrink-limit": "20",
+    "--format": "nrpe",
+    "--interval-factor": "2",
 }
 
 
