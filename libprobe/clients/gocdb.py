@@ -68,7 +68,7 @@ DEFAULT_SCOPE = "EGI"
 
 _TEXTS = (
     "hostname", "service_type", "site", "url", "direct_url", "portal_url", "host_dn", "roc", "primary_key",
-    "monitored_id",
+    "monitored_id", "country",
 )  # fmt: skip
 
 

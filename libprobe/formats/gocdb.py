@@ -78,6 +78,7 @@ class ServiceEndpoint(Record):
     endpoints:     all its ENDPOINTS, monitored or not
     monitored_id:  of the ENDPOINT whose URL is `url`; empty where that is the direct URL
     extensions:    (KEY, VALUE) of the EXTENSIONS of its ENDPOINTS and then its own, without those that lack one
+    country:       COUNTRY_NAME of its site
     Texts are empty where the GOCDB leaves them out, and cut at MAX_FIELD_CHARS.
     """
 
@@ -98,6 +99,7 @@ class ServiceEndpoint(Record):
     endpoints: tuple[Listed, ...] = ()
     monitored_id: str = ""
     extensions: tuple[tuple[str, str], ...] = ()
+    country: str = ""
 
 
 class Page:
@@ -161,6 +163,7 @@ def _service_endpoint(record: _Node) -> ServiceEndpoint:
         endpoints=tuple((one.text_of("ID"), one.text_of("URL")) for one in record.below("ENDPOINTS", "ENDPOINT")),
         monitored_id=monitored_id,
         extensions=tuple(_extensions(record)),
+        country=record.text_of("COUNTRY_NAME"),
     )
 
 

@@ -57,6 +57,8 @@ class Plan(NamedTuple):
     probes:          directory of the executables; empty for that of each definition
     interval_factor: by which all intervals are multiplied
     contact:         e-mail address
+    server:          the monitor's own name, in the custom variable _server
+    fqan:            group and role for which metrics act that act for a VO, in _vo_fqan; empty: the VO
     satellites:      Icinga's satellites; none: one machine
     master:          Icinga's master
     stand_alone:     directory for the state of a monitor that runs from these files alone; empty: a part of a
@@ -67,6 +69,8 @@ class Plan(NamedTuple):
     probes: str = ""
     interval_factor: float = 1.0
     contact: str = "root@localhost"
+    server: str = "localhost"
+    fqan: str = ""
     satellites: tuple[Machine, ...] = ()
     master: Machine = Machine("master")
     stand_alone: str = ""

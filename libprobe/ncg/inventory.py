@@ -19,7 +19,7 @@ from libprobe.ncg import index
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from libprobe.catalogue import Metric
     from libprobe.formats.gocdb import ServiceEndpoint
@@ -31,12 +31,14 @@ _SCHEMA = """
 CREATE TABLE old (
     host TEXT NOT NULL, name TEXT NOT NULL, site TEXT NOT NULL, type TEXT NOT NULL, PRIMARY KEY (host, name)
 ) WITHOUT ROWID;
-CREATE TABLE site (name TEXT PRIMARY KEY, object TEXT NOT NULL UNIQUE) WITHOUT ROWID;
+CREATE TABLE label (
+    kind TEXT NOT NULL, name TEXT NOT NULL, object TEXT NOT NULL, PRIMARY KEY (kind, name), UNIQUE (kind, object)
+) WITHOUT ROWID;
 CREATE TABLE kept (host TEXT NOT NULL, name TEXT NOT NULL, entry TEXT NOT NULL, PRIMARY KEY (host, name)) WITHOUT ROWID;
 CREATE TABLE service (
     host TEXT NOT NULL, site TEXT NOT NULL, type TEXT NOT NULL, metric TEXT NOT NULL, key TEXT NOT NULL,
     name TEXT NOT NULL, options TEXT NOT NULL, roc TEXT NOT NULL, portal TEXT NOT NULL, url TEXT NOT NULL,
-    endpoints TEXT NOT NULL, monitored TEXT NOT NULL
+    endpoints TEXT NOT NULL, monitored TEXT NOT NULL, country TEXT NOT NULL
 );
 """
 _INDEXES = """
@@ -46,6 +48,15 @@ CREATE TABLE home AS SELECT host, min(site) AS site, min(portal) AS portal FROM 
 CREATE INDEX home_by_host ON home (host);
 CREATE INDEX home_by_site ON home (site, host);
 """
+GROUPS = (
+    ("SITE", "site", True),
+    ("SERVICE", "type", False),
+    ("METRIC", "metric", False),
+    ("NGI", "roc", True),
+    ("COUNTRY", "country", True),
+)
+"""How names of groups begin, of what they are, and whether that is a label."""
+
 _BY_AGE = "site, type, length(key), key, options"
 """Of several like services, the one that was registered first keeps the plain name."""
 
@@ -186,7 +197,7 @@ class Inventory:
     def _insert(self, endpoint: ServiceEndpoint, metric: Metric, options: list[tuple[str, str]]) -> None:
         portal = endpoint.portal_url
         self._database.execute(
-            "INSERT INTO service VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            "INSERT INTO service VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
             (
                 endpoint.hostname,
                 endpoint.site,
@@ -200,6 +211,7 @@ class Inventory:
                 endpoint.url,
                 json.dumps(index.shortened(endpoint.endpoints)),
                 endpoint.monitored_id,
+                endpoint.country if is_label(endpoint.country) else "",
             ),
         )
 
@@ -211,27 +223,37 @@ class Inventory:
         for host, name in self._database.execute(alike).fetchall():
             self._distinguish(host, name)
         self._database.executescript("DROP INDEX service_by_name;" + _INDEXES)
-        self._name_sites()
+        self._name_labels()
         self.warnings.sort()
         [counts] = self._database.execute("SELECT count(DISTINCT site), count(DISTINCT host), count(*) FROM service")
         return Counts(*counts)
 
-    def _name_sites(self) -> None:
-        """Give every site a name for its files and groups that no other has, the plain ones their own."""
-        for plain in (True, False):
-            for site in self.sites():
-                if is_name(site) is plain:
-                    plain_name = object_name(site)
-                    numbered = (f"{plain_name}-{number}" for number in count(2))
-                    name = next(name for name in chain([plain_name], numbered) if not self._is_taken(name))
-                    if name != plain_name:
-                        self._warn(
-                            f"{site}: its files and groups are called {name}, as another site's are {plain_name}"
-                        )
-                    self._database.execute("INSERT INTO site VALUES (?, ?)", (site, name))
+    def _name_labels(self) -> None:
+        """Give every site, NGI and country a name for files and groups that no other has, the plain ones their own."""
+        for kind in ("site", "roc", "country"):
+            for plain in (True, False):
+                for label in self.used(kind):
+                    if label and is_name(label) is plain:
+                        self._name(kind, label)
 
-    def _is_taken(self, name: str) -> bool:
-        return bool(self._database.execute("SELECT 1 FROM site WHERE object = ?", (name,)).fetchone())
+    def _name(self, kind: str, label: str) -> None:
+        wanted = object_name(label)
+        if kind == "roc":
+            wanted = wanted.removeprefix("NGI_") or wanted  # as the groups have it before all of them
+        numbered = (f"{wanted}-{number}" for number in count(2))
+        name = next(name for name in chain([wanted], numbered) if not self._is_taken(kind, name))
+        if name != wanted:
+            what, other = {
+                "site": ("files and groups", "site"),
+                "roc": ("groups", "NGI"),
+                "country": ("groups", "country"),
+            }[kind]
+            self._warn(f"{label}: its {what} are called {name}, as another {other}'s are {wanted}")
+        self._database.execute("INSERT INTO label VALUES (?, ?, ?)", (kind, label, name))
+
+    def _is_taken(self, kind: str, name: str) -> bool:
+        found = self._database.execute("SELECT 1 FROM label WHERE kind = ? AND object = ?", (kind, name))
+        return found.fetchone() is not None
 
     def _distinguish(self, host: str, name: str) -> None:
         """The first of several services of one name keeps it; the others get the endpoint's key appended."""
@@ -268,15 +290,17 @@ class Inventory:
         for (site,) in self._database.execute("SELECT DISTINCT site FROM service ORDER BY site"):
             yield site
 
-    def object_of(self, site: str) -> str:
-        """What a site's files and groups are called."""
-        [name] = self._database.execute("SELECT object FROM site WHERE name = ?", (site,)).fetchone()
+    def object_of(self, label: str, kind: str = "site") -> str:
+        """What a site's files and groups are called, or the groups of an NGI ("roc") or country."""
+        found = self._database.execute("SELECT object FROM label WHERE kind = ? AND name = ?", (kind, label))
+        [name] = found.fetchone()
         return str(name)
 
     def used(self, column: str) -> list[str]:
-        """The service types ("type") or metrics ("metric") that occur."""
-        assert column in ("type", "metric")
-        return [value for (value,) in self._database.execute(f"SELECT DISTINCT {column} FROM service ORDER BY 1")]
+        """The sites, service types ("type"), metrics ("metric"), NGIs ("roc") and countries that occur."""
+        assert column in ("site", "type", "metric", "roc", "country")
+        found = self._database.execute(f"SELECT DISTINCT {column} FROM service WHERE {column} <> '' ORDER BY 1")
+        return [value for (value,) in found]
 
     def hosts(self, site: str) -> Iterator[Host]:
         """The hosts whose definition a site owns, by name."""
@@ -286,31 +310,32 @@ class Inventory:
                 column: [
                     value
                     for (value,) in self._database.execute(
-                        f"SELECT DISTINCT {column} FROM service WHERE host = ? ORDER BY 1", (host,)
+                        f"SELECT DISTINCT {column} FROM service WHERE host = ? AND {column} <> '' ORDER BY 1", (host,)
                     )
                 ]
-                for column in ("type", "metric", "site")
+                for column in ("type", "metric", "site", "roc", "country")
             }
-            yield Host(host, site, of["type"], portal, self._groups(of["site"], of["type"], of["metric"]))
+            yield Host(host, site, of["type"], portal, self._groups(of))
 
     def services(self, site: str) -> Iterator[Service]:
         """The services of a site, by host and name."""
         rows = self._database.execute(
-            "SELECT host, type, metric, key, name, options, roc FROM service WHERE site = ? ORDER BY host, name",
+            "SELECT host, type, metric, key, name, options, roc, country FROM service WHERE site = ? ORDER BY 1, 5",
             (site,),
         )
-        for host, service_type, metric, key, name, options, roc in rows:
+        for host, service_type, metric, key, name, options, roc, country in rows:
             parents = self._parents(host, site, service_type, key, self.metrics[metric])
             pairs = [(option, value) for option, value in json.loads(options)]
-            groups = self._groups([site], [service_type], [metric])
-            yield Service(host, site, service_type, metric, name, pairs, roc, parents, groups)
+            of = {"site": [site], "type": [service_type], "metric": [metric], "roc": [roc], "country": [country]}
+            yield Service(host, site, service_type, metric, name, pairs, roc, parents, self._groups(of))
 
-    def _groups(self, sites: list[str], service_types: list[str], metrics: list[str]) -> list[str]:
+    def _groups(self, of: Mapping[str, list[str]]) -> list[str]:
         """Names of groups; those by site and service type begin as NCG's do."""
         return [
-            *(f"SITE_{self.object_of(site)}" for site in sites),
-            *(f"SERVICE_{service_type}" for service_type in service_types),
-            *(f"METRIC_{metric}" for metric in metrics),
+            f"{prefix}_{self.object_of(value, kind) if is_named else value}"
+            for prefix, kind, is_named in GROUPS
+            for value in of[kind]
+            if value
         ]
 
     def compare(self, old: Iterable[index.Entry], listed: int) -> Difference:

@@ -306,6 +306,7 @@ def _parser(prog: str, doc: str) -> cli.Parser:
     group.add_argument("--production-only", action="store_true", help="no services that are beta or not in production")
     group.add_argument("--definitions", metavar="DIR", help="metric definitions and localdb, as etc/ncg")
     group.add_argument("--vo", metavar="NAME", default=catalogue.DEFAULT_VO, help="VO to act for (default ops)")
+    group.add_argument("--fqan", metavar="FQAN", help="for _vo_fqan: group and role of the proxy (default the VO)")
     group.add_argument("--cert", metavar="FILE", help="proxy that the probes are to use, as they see it")
     group.add_argument(
         "--shrink-limit",
@@ -322,6 +323,7 @@ def _parser(prog: str, doc: str) -> cli.Parser:
     group.add_argument("--dry-run", action="store_true", help="write nothing, say what would come, go and change")
     group.add_argument("--format", choices=FORMATS, action="append", help="may be repeated (default nagios)")
     group.add_argument("--probes-path", metavar="DIR", default="", help="where the probes are, if not as defined")
+    group.add_argument("--server", metavar="NAME", help="the monitor's name, for _server (default: this machine's)")
     group.add_argument("--contact", metavar="EMAIL", default="root@localhost", help="whom to tell (root@localhost)")
     group.add_argument(
         "--interval-factor", metavar="N", type=_factor, default=1.0, help="multiply all intervals, for a test monitor"
@@ -369,6 +371,10 @@ def _plan(args: argparse.Namespace) -> Plan:
         raise BadData(f"--cert {args.cert!r} is not a path of plain characters")
     if not is_name(args.vo):
         raise BadData(f"--vo {args.vo!r} is not the name of a VO")
+    if args.server and not is_host(args.server):
+        raise BadData(f"--server {args.server!r} is not a host name")
+    if args.fqan and not is_harmless(args.fqan):
+        raise BadData(f"--fqan {args.fqan!r} is not an FQAN like /ops/Role=NULL")
     satellites = tuple(_machine("--satellite", text) for text in args.satellite)
     master = _machine("--master", args.master)
     if not master.host and (unreachable := [each.name for each in satellites if not each.host]):
@@ -383,6 +389,8 @@ def _plan(args: argparse.Namespace) -> Plan:
         probes=args.probes_path.rstrip("/"),
         interval_factor=args.interval_factor,
         contact=check_contact(args.contact),
+        server=args.server or _hostname(),
+        fqan=args.fqan or "",
         satellites=satellites,
         master=master,
         stand_alone=args.stand_alone.rstrip("/"),
@@ -413,6 +421,14 @@ def _percentage(text: str) -> float:
     if not re.fullmatch(r"[0-9]{1,3}(\.[0-9]{1,3})?", number) or float(number) > 100:
         raise argparse.ArgumentTypeError(f"{text!r} is not a number from 0 to 100")
     return float(number)
+
+
+def _hostname() -> str:
+    """This machine's own name, as NCG has it."""
+    import socket
+
+    name = socket.gethostname()
+    return name if is_host(name) else "localhost"
 
 
 def _user() -> str:

@@ -43,7 +43,17 @@ def normal(text: str) -> str:
 @pytest.mark.parametrize("run", RUNS)
 def test_the_federations_configuration_is_as_it_was(federation, tmp_path: Path, run: str) -> None:
     saved = topology.save(registered(federation), tmp_path)
-    words = ("--definitions", ROOT / "etc/ncg", "--output", tmp_path / "out", "--from", saved, *RUNS[run])
+    words = (
+        "--definitions",
+        ROOT / "etc/ncg",
+        "--server",
+        "mon.fedcloud.test",
+        "--output",
+        tmp_path / "out",
+        "--from",
+        saved,
+        *RUNS[run],
+    )
     done = subprocess.run(
         command("fedcloud-ncg", *words), capture_output=True, text=True, env=clean_environment(HOME=tmp_path)
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import fcntl
+import itertools
 import json
 import os
 import re
@@ -847,6 +848,8 @@ def test_a_mute_gocdb_is_given_up_at_the_deadline(ncg: Ncg, federation) -> None:
         (["--probes-path", "/a b"], "--probes-path '/a b' is not an absolute path of plain characters"),
         (["--contact", "a;b@c"], "--contact 'a;b@c' is not an e-mail address of plain characters"),
         (["--vo", "$x$"], "--vo '$x$' is not the name of a VO"),
+        (["--server", "a b"], "--server 'a b' is not a host name"),
+        (["--fqan", "/ops;x"], "--fqan '/ops;x' is not an FQAN like /ops/Role=NULL"),
     ],
 )
 def test_a_usage_error_is_one_line_and_exit_code_3(ncg: Ncg, arguments: list[str], sentence: str) -> None:
@@ -1172,6 +1175,100 @@ def test_a_dead_port_is_told_once_by_a_real_icinga(ncg: Ncg, stubs: Path, tmp_pa
         for kind, state in (("PROBLEM", "CRITICAL"), ("RECOVERY", "OK"))
         for page in [next(each.docurl for each in catalogue.read(str(SHIPPED)) if each.name == "org.nagios.OCCI-TCP")]
     ]
+
+
+ARGO = """#!{python} -IS
+import os, sys
+descriptor = os.open({said!r}, os.O_WRONLY | os.O_APPEND | os.O_CREAT)
+os.write(descriptor, ("\\x1f".join(sys.argv[1:]) + "\\n").encode())
+"""
+
+
+@pytest.mark.parametrize("fqan", ["", "/ops/Role=NULL"])
+def test_argos_own_publisher_gets_its_arguments_from_a_real_nagios(
+    ncg: Ncg, stubs: Path, tmp_path: Path, fqan: str
+) -> None:
+    """By the custom variables that ARGO's OCSP command and its alarms name, _server and _vo_fqan among them."""
+    state, said = tmp_path / "state", tmp_path / "argo.said"
+    words = ("--stand-alone", state, "--interval-factor", "0.0001", "--probes-path", stubs, "--server", "mon.test")
+    words = (*words, "--fqan", fqan) if fqan else words
+    assert ncg("--from", topology.save(topology.good(), tmp_path), *words).code == 0
+    macros = {
+        "service": "_SERVICESERVICE_FLAVOUR",
+        "hostname": "HOSTNAME",
+        "metric": "_SERVICEMETRIC_NAME",
+        "vofqan": "_SERVICEVO_FQAN",
+        "voname": "_SERVICEVO",
+        "roc": "_SERVICEROC",
+        "site": "_SERVICESITE_NAME",
+        "server": "_SERVICESERVER",
+        "status": "SERVICESTATE",
+    }
+    argo = tmp_path / "argo"
+    argo.write_text(ARGO.format(python=sys.executable, said=str(said)))
+    argo.chmod(0o755)
+    arguments = " ".join(f'--{name} "${macro}$"' for name, macro in macros.items())
+    (tmp_path / "argo.cfg").write_text(f"define command {{\ncommand_name argo\ncommand_line {argo} {arguments}\n}}\n")
+    main = tmp_path / "out/nagios/nagios.cfg"
+    main.write_text(f"{main.read_text()}cfg_file={tmp_path}/argo.cfg\nobsess_over_services=1\nocsp_command=argo\n")
+
+    def calls_of_argo() -> dict[str, dict[str, str]]:
+        found = {}
+        for line in said.read_text().splitlines() if said.exists() else []:
+            given = dict(itertools.pairwise(line.split("\x1f")))
+            found[f"{given['--hostname']} {given['--metric']}"] = given
+        return found
+
+    with running([NAGIOS, str(main)], tmp_path / "log") as monitor:
+        pace.until(lambda: monitor.poll() is not None or len(calls_of_argo()) == 12, every_s=0.05)
+    assert monitor.poll() is not None
+    given = calls_of_argo()
+    everywhere = {"--roc": "AsiaPacific", "--server": "mon.test", "--status": "OK"}
+    assert {name: given["cloud.example.org eu.egi.cloud.OCCI-VM"][name] for name in (*everywhere, "--service")} == {
+        **everywhere,
+        "--service": topology.OCCI,
+    }
+    assert all(each.items() >= everywhere.items() for each in given.values())
+    acts = {name for name, each in given.items() if each["--voname"] == "ops"}
+    assert acts == {name for name in given if "OCCI-VM" in name or "OCCI-Context" in name}
+    for name, each in given.items():
+        assert each["--vofqan"] == ((fqan or "ops") if name in acts else each["--voname"])
+
+
+def test_hosts_and_services_are_in_groups_of_their_ngi_and_country(ncg: Ncg, tmp_path: Path) -> None:
+    gocdb = topology.good()
+    for name, roc, country in (("A", "NGI_IT", "Italy"), ("B", "IT", "Côte d'Ivoire"), ("C", "Pays de l'Est", "")):
+        gocdb.add_site(pi.Site(name, roc=roc, country=country, country_code=""))
+        gocdb.add_service(pi.Service(f"{name.lower()}.example.org", topology.PERUN, name))
+    gocdb.add_site(pi.Site("D", roc="NGI Été", country="Viet Nam"))
+    gocdb.add_service(pi.Service("d.example.org", topology.PERUN, "D"))
+    gocdb.add_service(pi.Service("d.example.org", topology.ACCOUNTING, "A"))
+    report = ncg("--from", topology.save(gocdb, tmp_path), "--format", "nagios", "--format", "icinga2")
+    assert "accepted by Nagios" in report.out and "accepted by Icinga" in report.out
+    assert report.out.splitlines()[-2:] == [
+        "1 warning:",
+        "  NGI_IT: its groups are called IT-2, as another NGI's are IT",
+    ]
+    viet, ete = object_name("Viet Nam"), object_name("NGI Été").removeprefix("NGI_")
+    site = (tmp_path / "out/nagios/objects/sites/D.cfg").read_text()
+    groups = ("SITE_D", "SERVICE_egi.Perun", "METRIC_eu.egi.cloud.Perun-Check", f"NGI_{ete}", f"COUNTRY_{viet}")
+    assert f"servicegroups                   {','.join(groups)}\n" in site
+    text = (tmp_path / "out/nagios/objects/groups.cfg").read_text()
+    assert f"servicegroup_name               NGI_{ete}\n    alias                           NGI NGI Été\n" in text
+    assert (
+        f"hostgroup_name                  COUNTRY_{viet}\n    alias                           Country Viet Nam\n"
+        in text
+    )
+    of_a = (tmp_path / "out/nagios/objects/sites/A.cfg").read_text()
+    host = re.search(r"host_name +d\.example\.org\n.*\n +hostgroups +(\S+)", of_a)
+    assert host, "the host of two sites is of both NGIs"
+    assert {"NGI_IT-2", f"NGI_{ete}", "COUNTRY_Italy", f"COUNTRY_{viet}"} <= set(host[1].split(","))
+    for name in ("B", "C"):  # what is no label, or is not told, is in no group
+        assert "COUNTRY" not in (tmp_path / f"out/nagios/objects/sites/{name}.cfg").read_text()
+    assert "NGI_" not in (tmp_path / "out/icinga2/conf.d/sites/C.conf").read_text()
+    assert '"NGI_IT"' in (tmp_path / "out/icinga2/conf.d/sites/B.conf").read_text()
+    icinga = (tmp_path / "out/icinga2/conf.d/templates.conf").read_text()
+    assert "vars.server = " in icinga and 'vars.vo_fqan = "ops"' in icinga
 
 
 NRPED, CHECK_NRPE = "/usr/sbin/nrpe", "/usr/lib/nagios/plugins/check_nrpe"

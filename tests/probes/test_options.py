@@ -28,7 +28,17 @@ MACROS = (
 
 TOLD_LATER = {
     "fedcloud-downtimes": {"--gocdb"},
-    "fedcloud-ncg": {"--gocdb", "--site", "--scope", "--vo", "--contact", "--satellite", "--master"},
+    "fedcloud-ncg": {
+        "--gocdb",
+        "--site",
+        "--scope",
+        "--vo",
+        "--fqan",
+        "--server",
+        "--contact",
+        "--satellite",
+        "--master",
+    },
     "fedcloud-publish": set(MACROS.split()),
     "fedcloud-worker": {"--probe"},
 }
