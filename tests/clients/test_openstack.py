@@ -155,8 +155,8 @@ def test_services_are_of_one_region(site):
     assert cloud.service("image", "RegionTwo").base == f"https://images.test/{cloud.scope.project_id}"
     with pytest.raises(BadData, match="names no public endpoint of compute and image in region RegionOne: RegionOne"):
         cloud.regions("compute", "image", chosen="RegionOne")
-    with pytest.raises(BadData, match="names no region with a public endpoint of network: RegionOne"):
-        cloud.regions("network", chosen="")
+    with pytest.raises(BadData, match="names no region with a public endpoint of volumev3: RegionOne"):
+        cloud.regions("volumev3", chosen="")
     with pytest.raises(Misconfigured, match=r"has no region regionone, which --region names .*: RegionOne, RegionTwo"):
         cloud.regions("compute", chosen="regionone")
 

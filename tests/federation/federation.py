@@ -26,14 +26,21 @@ from . import appdb as images
 from . import bdii as information
 from . import broker as messages
 from . import faults as common
+from . import glance as images_of_clouds
 from . import gocdb as pi
 from . import keystone as identity
+from . import neutron as networks
+from . import nova as computing
+from . import openstack as services
 from . import perun as members
 from . import swift as objects
 from .authority import HOST_VARIANTS, Authority, Credential, read_attributes, user_dn
 from .faults import Fault, Faults
+from .glance import Glance
 from .gocdb import Gocdb
 from .keystone import Keystone
+from .neutron import Neutron
+from .nova import Nova
 from .occi import VM, Account, OcciServer
 from .ssh import Guests
 from .swift import Swift
@@ -134,7 +141,8 @@ class Cloud:
     """An OpenStack site: its Keystone, and the services that stand in its catalogue.
 
     hostname: as in GOCDB. url: of its Keystone, as in GOCDB, with /v3. catalogue: service type -> region -> URL, to
-    which whoever adds a service adds it. regions: their names. swifts: the object store of each region.
+    which whoever adds a service adds it. regions: their names. swifts, novas, glances, neutrons: the object store, the
+    servers, images and networks of each region.
     """
 
     name: str
@@ -145,6 +153,24 @@ class Cloud:
     regions: tuple[str, ...]
     catalogue: dict[str, dict[str, str]]
     swifts: dict[str, Swift] = field(default_factory=dict)
+    novas: dict[str, Nova] = field(default_factory=dict)
+    glances: dict[str, Glance] = field(default_factory=dict)
+    neutrons: dict[str, Neutron] = field(default_factory=dict)
+
+    @property
+    def nova(self) -> Nova:
+        """The servers of the first region."""
+        return self.novas[self.regions[0]]
+
+    @property
+    def glance(self) -> Glance:
+        """The images of the first region."""
+        return self.glances[self.regions[0]]
+
+    @property
+    def neutron(self) -> Neutron:
+        """The networks of the first region."""
+        return self.neutrons[self.regions[0]]
 
     @property
     def swift(self) -> Swift:
@@ -206,7 +232,7 @@ class Federation:
             for plan in PLANS:
                 self.sites[plan.name] = self._build_site(plan, build_seconds)
             for name, regions in CLOUDS.items():
-                self.clouds[name] = self._build_cloud(name, regions)
+                self.clouds[name] = self._build_cloud(name, regions, build_seconds)
             self.bdii = self._build_bdii()
             self.accounting = self._build_accounting()
             self.appdb = self._build_appdb()
@@ -245,8 +271,9 @@ class Federation:
         for site in self.sites.values():
             site.occi.reset()
         for cloud in self.clouds.values():
-            for swift in cloud.swifts.values():
-                swift.reset()
+            for region in cloud.regions:
+                for each in (cloud.swifts, cloud.novas, cloud.glances, cloud.neutrons):
+                    each[region].reset()
         self.guests.reset()
         self.accounting.reset([site.gocdb_name for site in self.sites.values()])
         self.appdb.reset()
@@ -476,7 +503,7 @@ class Federation:
             clients,
         )
 
-    def _build_cloud(self, name: str, regions: tuple[str, ...]) -> Cloud:
+    def _build_cloud(self, name: str, regions: tuple[str, ...], build_seconds: float) -> Cloud:
         hostname = f"{name}.{DOMAIN}"
         faults = Faults()
         catalogue: dict[str, dict[str, str]] = {}
@@ -488,22 +515,32 @@ class Federation:
         catalogue["identity"] = dict.fromkeys(regions, url)
         cloud = Cloud(name, f"{name.upper()}-CLOUD", hostname, url, keystone, regions, catalogue)
         for region in regions:
-            self._build_swift(cloud, region, credential)
-        self.gocdb.add_service(
-            pi.Service(
-                hostname, SWIFT, cloud.gocdb_name, url=url, host_dn=credential.subject, endpoints=[pi.Endpoint(url)]
-            )
-        )
+            self._build_region(cloud, region, credential, build_seconds)
+        for service_type in (NOVA, SWIFT):
+            service = pi.Service(hostname, service_type, cloud.gocdb_name, url=url, host_dn=credential.subject)
+            service.endpoints.append(pi.Endpoint(url))
+            self.gocdb.add_service(service)
         return cloud
 
-    def _build_swift(self, cloud: Cloud, region: str, credential: Credential) -> None:
-        """The object store of a region, which the catalogue names."""
-        swift = Swift(cloud.keystone)
-        name = f"{cloud.name}-swift" + ("" if region == cloud.regions[0] else f"-{region.lower()}")
-        what = f"OpenStack: Swift of {region}"
-        web = self._serve(name, swift.app, what, objects.FAULTS, swift.faults, credential, "none")
-        cloud.swifts[region] = swift
-        cloud.catalogue.setdefault(objects.KIND, {})[region] = f"{web.url}/v1/AUTH_{{project}}"
+    def _build_region(self, cloud: Cloud, region: str, credential: Credential, build_seconds: float) -> None:
+        """The services of a region, which the catalogue names."""
+        cloud.swifts[region] = Swift(cloud.keystone)
+        glance = cloud.glances[region] = Glance(cloud.keystone)
+        neutron = cloud.neutrons[region] = Neutron(cloud.keystone)
+        where = cloud.catalogue.setdefault(computing.KIND, {})
+        nova = cloud.novas[region] = Nova(cloud.keystone, glance, neutron, lambda: where[region], build_seconds)
+        own = services.FAULTS
+        for kind, service, faults, end in (
+            (objects.KIND, cloud.swifts[region], objects.FAULTS, "/v1/AUTH_{project}"),
+            (images_of_clouds.KIND, glance, {**own, **images_of_clouds.FAULTS}, ""),
+            (networks.KIND, neutron, own, ""),
+            (computing.KIND, nova, {**own, **computing.FAULTS}, "/v2.1"),
+        ):
+            software = identity.NAMES[kind]
+            name = f"{cloud.name}-{software}" + ("" if region == cloud.regions[0] else f"-{region.lower()}")
+            what = f"OpenStack: {software.capitalize()} of {region}"
+            web = self._serve(name, service.app, what, faults, service.faults, credential, "none")
+            cloud.catalogue.setdefault(kind, {})[region] = web.url + end
 
     def _build_keystone(self, plan: _Plan) -> Keystone:
         name = f"{plan.name}-keystone"
