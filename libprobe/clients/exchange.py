@@ -40,6 +40,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from libprobe.clients.routes import Obstacle
     from libprobe.deadline import Deadline
 
 RESOLVE, CONNECT, PROXY, TLS, SENDING, SENT, HEAD, BODY = range(8)
@@ -220,10 +221,10 @@ class Exchange:
             share += f", of which {before.asked} took {duration(before.waited)}"
         return self._of(NoAnswer(f"{self.asked}: {said}{share}"))
 
-    def late_at(self, where: str, waited: float, gateway: str = "") -> Failure:
-        """One address did not answer the connection attempt in its share of the time. gateway: as in `unconnected`."""
-        if gateway:
-            return self._of(gateway_dead(where, gateway))
+    def late_at(self, where: str, waited: float, obstacle: Obstacle | None = None) -> Failure:
+        """One address did not answer the connection attempt in its share of the time. obstacle: as in `unconnected`."""
+        if obstacle:
+            return self._of(blocked(where, obstacle))
         if self.deadline.is_mostly_ours():
             return self.late(f"no answer to the connection attempt within {duration(waited)}")
         return self._of(NoAnswer(f"{where}: no answer to the connection attempt within {duration(waited)}"))
@@ -264,14 +265,14 @@ class Exchange:
             return self._of(OwnMachine(f"{self.asked}: this machine cannot look up names: {error}", remedy=LIMITS))
         return None
 
-    def unconnected(self, error: OSError, where: str, gateway: str = "") -> Failure:
+    def unconnected(self, error: OSError, where: str, obstacle: Obstacle | None = None) -> Failure:
         """The connection attempt to one address failed.
 
-        where: `host port 80 (192.0.2.1)`. gateway: of ours to it, where that does not answer (`routes.dead_gateway`).
+        where: `host port 80 (192.0.2.1)`. obstacle: what of this machine is the reason, as far as it is known.
         """
         number = error.errno
-        if gateway:
-            return self._of(gateway_dead(where, gateway))
+        if obstacle:
+            return self._of(blocked(where, obstacle))
         if number in NO_MEANS:
             return self._of(no_means(where, os.strerror(number or 0)))
         if number in NO_WAY:
@@ -294,7 +295,14 @@ class Exchange:
             return self._of(
                 Refused(f"{where}: connection reset as soon as it was made", remedy="start the service behind it")
             )
-        return self._of(Unreachable(f"{where}: {error.strerror or error}"))
+        if number in OF_THE_PEER:
+            return self._of(Unreachable(f"{where}: {error.strerror or error}"))
+        return self._of(
+            NoRoute(
+                f"{where}: this machine's kernel does not connect: {error.strerror or error}",
+                remedy="look whether the address is one that can be reached from elsewhere",
+            )
+        )
 
     def broken_off(self, how: str, error: OSError | None = None) -> Failure:
         """The peer ended the connection. how: `closed`, `reset`, or `lost` with the error that says more."""
@@ -331,12 +339,9 @@ class Exchange:
         return failure
 
 
-def gateway_dead(where: str, gateway: str) -> NoRoute:
-    """Nothing gets as far as the peer: the first machine on the way there is ours, and does not answer."""
-    return NoRoute(
-        f"{where}: this machine's gateway {gateway} does not answer",
-        remedy="look at the gateway, and at this monitor's link to it",
-    )
+def blocked(where: str, obstacle: Obstacle) -> NoRoute:
+    """Nothing gets as far as the peer: what stands in the way is ours."""
+    return NoRoute(f"{where}: this machine's {obstacle.said}", remedy=obstacle.remedy)
 
 
 def no_means(where: str, what: str) -> OwnMachine:

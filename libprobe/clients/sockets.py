@@ -10,6 +10,7 @@ from __future__ import annotations
 import errno
 import math
 import os
+import re
 import select
 import socket
 import time
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import Any
 
+    from libprobe.clients.routes import Obstacle
     from libprobe.deadline import Deadline
 
     Address = tuple[int, tuple[Any, ...]]  # address family and socket address
@@ -39,6 +41,11 @@ ATTEMPT_DELAY_S = 0.25
 
 SILENT = frozenset({errno.EHOSTUNREACH, errno.EHOSTDOWN, errno.ETIMEDOUT})
 """What the kernel says of an address that does not answer."""
+
+EXPLAINED = frozenset({errno.EHOSTUNREACH, errno.EINVAL, errno.EACCES, errno.EADDRNOTAVAIL})
+"""What it says of an address for reasons of this machine's own, too: see `routes.obstacle`."""
+
+_LINK_LOCAL = re.compile(r"fe[89ab][0-9a-f]:", re.IGNORECASE)
 
 CONTROL_NAME = "goc.egi.eu"
 """A name of no site: where it gets no answer either, it is our resolver that does not answer."""
@@ -56,15 +63,17 @@ class DeadlineSocket(socket.socket):
     address:      the numeric address that it is connected to.
     connect_time: seconds that the connection to this address took.
     raced_s: seconds for which other addresses of the host had been waited for before it was tried.
+    target:       the socket address that it is to be connected to.
     """
 
-    __slots__ = ("address", "connect_time", "exchange", "limit", "look", "raced_s")
+    __slots__ = ("address", "connect_time", "exchange", "limit", "look", "raced_s", "target")
     exchange: Exchange
     limit: Callable[[], float]
     look: float
     address: str
     connect_time: float
     raced_s: float
+    target: tuple[Any, ...]
 
     def recv_into(self, *args: Any) -> int:
         count: int = self._done(super().recv_into, select.POLLIN, *args)
@@ -297,10 +306,11 @@ def _expect_means(error: Exception, exchange: Exchange) -> None:
         )
 
 
-def _dead_gateway(kind: int, address: str) -> str:
+def _obstacle(connection: DeadlineSocket, number: int = 0) -> Obstacle | None:
+    """What of this machine kept the connection from its target; number: the error that says so."""
     from libprobe.clients import routes
 
-    return routes.dead_gateway(kind, address)
+    return routes.obstacle(connection.family, connection.target[:2], connection.getsockname()[:2], number)
 
 
 def _reason(error: Exception) -> str:
@@ -351,7 +361,7 @@ def unanswered(deadline: Deadline) -> list[str]:
     """
     found = []
     for (host, numeric), waiting in deadline.unanswered.items():
-        if waiting is None or _is_without_answer(waiting, numeric):
+        if waiting is None or _is_without_answer(waiting):
             found.append(f"{f'[{numeric}]' if ':' in numeric else numeric} of {host} did not answer")
         if waiting:
             waiting.close()
@@ -359,12 +369,13 @@ def unanswered(deadline: Deadline) -> list[str]:
     return found
 
 
-def _is_without_answer(waiting: socket.socket, numeric: str) -> bool:
+def _is_without_answer(waiting: socket.socket) -> bool:
     poller = select.poll()
     poller.register(waiting, select.POLLOUT)
     if poller.poll(0) and waiting.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR) not in SILENT:
         return False
-    return not _dead_gateway(waiting.family, numeric)  # where it is dead, that is not the host's
+    # where our gateway is dead, that is not the host's
+    return not (isinstance(waiting, DeadlineSocket) and _obstacle(waiting))
 
 
 def _answered_before(exchange: Exchange) -> str:
@@ -456,12 +467,13 @@ class _Attempt:
 
     def __init__(self, exchange: Exchange, kind: int, address: tuple[Any, ...]) -> None:
         self._exchange = exchange
-        self._kind = kind
         self.numeric = str(address[0])
-        self._where = exchange.asked if self.numeric == exchange.host else f"{exchange.asked} ({self.numeric})"
+        self._is_of_name = self.numeric != exchange.host
+        self._where = f"{exchange.asked} ({self.numeric})" if self._is_of_name else exchange.asked
         self.began = time.monotonic()
         try:
             self.connection = DeadlineSocket(kind, socket.SOCK_STREAM)
+            self.connection.target = address
         except OSError as error:  # this machine knows no IPv6, or has no descriptor left
             where = f"{exchange.host} port {exchange.port}" if error.errno in NO_MEANS else self._where
             raise exchange.unconnected(error, where) from None
@@ -495,11 +507,16 @@ class _Attempt:
 
     def late(self) -> Failure:
         """The time is up, and nobody has answered."""
-        self.connection.close()
         waited = time.monotonic() - self.began
-        return self._exchange.late_at(self._where, waited, _dead_gateway(self._kind, self.numeric))
+        obstacle = _obstacle(self.connection)
+        self.connection.close()
+        return self._exchange.late_at(self._where, waited, obstacle)
 
     def _failed(self, error: OSError) -> Failure:
+        obstacle = _obstacle(self.connection, error.errno) if error.errno in EXPLAINED else None
         self.connection.close()
-        gateway = _dead_gateway(self._kind, self.numeric) if error.errno == errno.EHOSTUNREACH else ""
-        return self._exchange.unconnected(error, self._where, gateway)
+        if error.errno == errno.EINVAL and not obstacle and _LINK_LOCAL.match(self.numeric) and self._is_of_name:
+            failure = Unreachable(f"{self._where}: its name leads to an address that counts in one local network only")
+            failure.exchange = self._exchange
+            return failure
+        return self._exchange.unconnected(error, self._where, obstacle)
