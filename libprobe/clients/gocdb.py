@@ -210,6 +210,22 @@ class Gocdb:
             query["sitename"] = site
         return frozenset(self._pages(query, gocdb.read_certified_sites))
 
+    def contacts(self) -> Iterator[tuple[str, gocdb.Contacts]]:
+        """Yield ("site" or "roc", contacts) of all sites and NGIs. Raises: HelperFailure.
+
+        They are personal data: the private interface alone tells them, to a certificate that the GOCDB knows.
+        """
+        private = Gocdb(self._http, re.sub(r"/public/$", "/private/", self.url), None, cache_s=0)
+        try:
+            for contacts in private._pages({"method": "get_site", "scope": ""}, gocdb.read_site_contacts):
+                yield "site", contacts
+            for contacts in private._pages({"method": "get_roc_contacts"}, gocdb.read_ngi_contacts):
+                yield "roc", contacts
+        except HelperFailure as failure:
+            failure.remedy = "the GOCDB tells contacts to a certificate that it knows; or use --contacts-from"
+            raise
+        self.unreadable += private.unreadable
+
     def downtimes(self, *, site: str = "", future: bool = False) -> Iterator[gocdb.Downtime]:
         """Yield the downtimes that are going on, one for each service affected. Raises: HelperFailure.
 
@@ -363,6 +379,13 @@ class SavedCopy:
                 counts = downtime.end > instant if future else downtime.covers(instant)
                 if counts and (not site or downtime.site == site):
                     yield downtime
+
+
+def saved_contacts(path: str, unreadable: Unread) -> Iterator[tuple[str, gocdb.Contacts]]:
+    """As `Gocdb.contacts`, of one saved answer about sites or about NGIs. Raises: Misconfigured."""
+    for kind, read in (("site", gocdb.read_site_contacts), ("roc", gocdb.read_ngi_contacts)):
+        for contacts in _saved(path, read, unreadable):
+            yield kind, contacts
 
 
 def _saved(

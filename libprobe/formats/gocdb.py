@@ -207,6 +207,38 @@ def read_certified_sites(
             yield record.attributes.get("NAME", "").strip() or record.text_of("SHORT_NAME")
 
 
+class Contacts(Record):
+    """Whom to tell of what goes wrong: CONTACT_EMAIL of a site, or MAIL_CONTACT of an NGI.
+
+    addresses: as registered, split where the GOCDB's users put several into the field
+    """
+
+    name: str
+    addresses: tuple[str, ...]
+
+
+def read_site_contacts(
+    chunks: Iterable[bytes], page: Page | None = None, unreadable: list[Unreadable] | None = None
+) -> Iterator[Contacts]:
+    """Yield the contacts of the sites of a get_site document. Raises: as `read_service_endpoints`."""
+    for record in _records(chunks, "SITE", page, unreadable):
+        name = record.attributes.get("NAME", "").strip() or record.text_of("SHORT_NAME")
+        yield Contacts(name, _addresses(record.text_of("CONTACT_EMAIL")))
+
+
+def read_ngi_contacts(
+    chunks: Iterable[bytes], page: Page | None = None, unreadable: list[Unreadable] | None = None
+) -> Iterator[Contacts]:
+    """Yield the contacts of the NGIs of a get_roc_contacts document, without those of persons. Raises: likewise."""
+    for record in _records(chunks, "ROC", page, unreadable):
+        name = record.attributes.get("ROC_NAME", "").strip() or record.text_of("ROCNAME")
+        yield Contacts(name, _addresses(record.text_of("MAIL_CONTACT")))
+
+
+def _addresses(text: str) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(re.findall(r"[^\s;,]+", text)))
+
+
 # ---- Downtimes
 
 
@@ -446,7 +478,7 @@ class _Reader:
             raise error
         self._count += 1
         why = f"it is not well-formed: {error}"
-        what = {"DOWNTIME": "downtime", "SITE": "site"}.get(self._tag, "service endpoint")
+        what = {"DOWNTIME": "downtime", "SITE": "site", "ROC": "NGI"}.get(self._tag, "service endpoint")
         _leave_out(_unreadable(record, why, what, self._count), self._unreadable)
         # the offset is that of the name where an end tag is not the expected one, which can be the record's own
         at = max(0, self._parser.ErrorByteIndex - 2 - (self._fed - len(data)))

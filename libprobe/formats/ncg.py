@@ -66,6 +66,11 @@ def is_harmless(text: str) -> bool:
     return _WORD.fullmatch(text) is not None
 
 
+def is_mail_address(text: str) -> bool:
+    """Whether a text is an e-mail address that can stand on a command line."""
+    return is_harmless(text) and text.count("@") == 1 and text[0].isalnum() and not text.endswith("@")
+
+
 def is_host(text: str) -> bool:
     """Whether a text can be the name of a host."""
     return len(text) <= 253 and _HOST.fullmatch(text) is not None and ".." not in text

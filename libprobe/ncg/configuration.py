@@ -13,7 +13,7 @@ import shlex
 from typing import NamedTuple
 
 from libprobe.failures import BadData
-from libprobe.formats.ncg import is_harmless, is_label, is_option, is_url
+from libprobe.formats.ncg import is_harmless, is_label, is_mail_address, is_option, is_url
 from libprobe.ncg import index
 from libprobe.text import decimal
 
@@ -323,6 +323,6 @@ def _environment(writer: Writer) -> Environment:
 
 def check_contact(address: str) -> str:
     """An e-mail address that can stand on a command line. Raises: BadData."""
-    if not is_harmless(address) or address.count("@") != 1 or not address[0].isalnum():
+    if not is_mail_address(address):
         raise BadData(f"--contact {address!r} is not an e-mail address of plain characters")
     return address

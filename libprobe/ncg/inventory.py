@@ -14,7 +14,7 @@ from typing import NamedTuple
 from libprobe import catalogue
 from libprobe.failures import BadData
 from libprobe.formats.excerpt import excerpt
-from libprobe.formats.ncg import is_host, is_label, is_name, is_url, object_name
+from libprobe.formats.ncg import is_host, is_label, is_mail_address, is_name, is_url, object_name
 from libprobe.ncg import index
 
 TYPE_CHECKING = False
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from libprobe.catalogue import Metric
-    from libprobe.formats.gocdb import ServiceEndpoint
+    from libprobe.formats.gocdb import Contacts, ServiceEndpoint
 
 MAX_WARNINGS = 1_000
 MAX_PORTAL_CHARS = 300
@@ -33,6 +33,9 @@ CREATE TABLE old (
 ) WITHOUT ROWID;
 CREATE TABLE label (
     kind TEXT NOT NULL, name TEXT NOT NULL, object TEXT NOT NULL, PRIMARY KEY (kind, name), UNIQUE (kind, object)
+) WITHOUT ROWID;
+CREATE TABLE contact (
+    kind TEXT NOT NULL, name TEXT NOT NULL, address TEXT NOT NULL, PRIMARY KEY (kind, name, address)
 ) WITHOUT ROWID;
 CREATE TABLE kept (host TEXT NOT NULL, name TEXT NOT NULL, entry TEXT NOT NULL, PRIMARY KEY (host, name)) WITHOUT ROWID;
 CREATE TABLE service (
@@ -214,6 +217,32 @@ class Inventory:
                 endpoint.country if is_label(endpoint.country) else "",
             ),
         )
+
+    def add_contacts(self, kind: str, contacts: Contacts) -> None:
+        """Take whom to tell of a site ("site") or an NGI ("roc"); what is no address is left out, with a warning."""
+        what = excerpt(contacts.name, 60)
+        for address in contacts.addresses:
+            if is_mail_address(address):
+                values = (kind, contacts.name, address)
+                self._database.execute("INSERT OR IGNORE INTO contact VALUES (?, ?, ?)", values)
+            elif self._is_used(kind, contacts.name):
+                self._warn(f"{what}: {_shown(address)} is not told, as it is no e-mail address of plain characters")
+
+    def _is_used(self, kind: str, name: str) -> bool:
+        assert kind in ("site", "roc")
+        return bool(self._database.execute(f"SELECT 1 FROM service WHERE {kind} = ? LIMIT 1", (name,)).fetchone())
+
+    def contacts(self, site: str) -> list[str]:
+        """Addresses of a site's own; where it has none, of its NGI's."""
+        query = "SELECT address FROM contact WHERE kind = 'site' AND name = ? ORDER BY address"
+        of_ngi = (
+            "SELECT DISTINCT address FROM contact WHERE kind = 'roc' "
+            "AND name IN (SELECT roc FROM service WHERE site = ?) ORDER BY address"
+        )
+        for each in (query, of_ngi):
+            if found := self._database.execute(each, (site,)).fetchall():
+                return [address for (address,) in found]
+        return []
 
     def settle(self) -> Counts:
         """Give services of one host different names, build what reading needs, and count."""

@@ -26,6 +26,8 @@ if TYPE_CHECKING:
     from typing import NoReturn
 
     from libprobe.clients.gocdb import Gocdb, SavedCopy, Selection
+    from libprobe.clients.http import HttpClient
+    from libprobe.formats.gocdb import Unreadable
 
 WRITTEN, WITH_WARNINGS, NOT_WRITTEN, USAGE = 0, 1, 2, 3
 DEFAULT_OUTPUT = "/etc/fedcloud-probes/generated"
@@ -195,6 +197,7 @@ class _Run:
             inventory.add(endpoint)
         inventory.warn_of(f"left out: {each.sentence}" for each in source.unreadable)
         self.uncertified = source.uncertified
+        self._take_contacts(inventory, source)
         counts = inventory.settle()
         if not counts.services and not self.args.allow_empty:
             what = (
@@ -210,6 +213,24 @@ class _Run:
                 remedy="see --site and --scope, or give --allow-empty if that is right",
             )
         return counts
+
+    def _take_contacts(self, inventory: Inventory, source: Gocdb | SavedCopy) -> None:
+        """Read whom to tell of each site. Raises: HelperFailure; Misconfigured; OwnCredential."""
+        from libprobe.clients.gocdb import saved_contacts
+
+        unreadable: list[Unreadable] = []
+        for path in self.args.contacts_from:
+            for kind, contacts in saved_contacts(path, unreadable):
+                inventory.add_contacts(kind, contacts)
+        inventory.warn_of(f"contacts: {each.sentence}" for each in unreadable)
+        if self.args.contacts_cert:
+            from libprobe import access, credentials
+
+            found = credentials.find_certificate(self.args.contacts_cert, self.args.contacts_key)
+            private = self._gocdb(access.http(self.args, self.deadline, found))
+            for kind, contacts in private.contacts():
+                inventory.add_contacts(kind, contacts)
+            inventory.warn_of(f"contacts: {each.sentence}" for each in private.unreadable)
 
     @property
     def _sites_are_unknown(self) -> bool:
@@ -233,10 +254,13 @@ class _Run:
         if self.args.saved:
             return SavedCopy(self.args.saved, sites=self.args.sites_from or "")
         from libprobe import access
+
+        return self._gocdb(access.http(self.args, self.deadline))
+
+    def _gocdb(self, http: HttpClient) -> Gocdb:
         from libprobe.clients.gocdb import DEFAULT_URL, Gocdb
 
-        url = self.args.gocdb or self.args.settings.get("gocdb", "url", DEFAULT_URL)
-        return Gocdb(access.http(self.args, self.deadline), url, None, cache_s=0)
+        return Gocdb(http, self.args.gocdb or self.args.settings.get("gocdb", "url", DEFAULT_URL), None, cache_s=0)
 
     def _wanted(self, inventory: Inventory) -> Selection:
         from libprobe.clients.gocdb import DEFAULT_SCOPE, Selection
@@ -326,6 +350,21 @@ def _parser(prog: str, doc: str) -> cli.Parser:
     group.add_argument("--server", metavar="NAME", help="the monitor's name, for _server (default: this machine's)")
     group.add_argument("--contact", metavar="EMAIL", default="root@localhost", help="whom to tell (root@localhost)")
     group.add_argument(
+        "--contacts-cert",
+        metavar="FILE",
+        help="certificate with which the GOCDB is asked for the contacts of sites and NGIs, who are told as well",
+    )
+    cli.secret_file(
+        group, "--contacts-key", holds="private key", help="its private key, where it is not in the same file"
+    )
+    group.add_argument(
+        "--contacts-from",
+        metavar="FILE",
+        action="append",
+        default=[],
+        help="a saved get_site or get_roc_contacts answer of the GOCDB instead; may be repeated",
+    )
+    group.add_argument(
         "--interval-factor", metavar="N", type=_factor, default=1.0, help="multiply all intervals, for a test monitor"
     )
     group.add_argument(
@@ -355,6 +394,7 @@ def _parser(prog: str, doc: str) -> cli.Parser:
             parser.not_with(name, "--check-ncg")
     parser.not_with("--sites-from", "--any-site")
     parser.only_with("--sites-from", "--from")
+    parser.only_with("--contacts-key", "--contacts-cert")
     parser.only_with("--satellite", "--format=icinga2")
     parser.only_with("--master", "--satellite")
     cli.tls(parser)

@@ -12,6 +12,7 @@ import re
 import threading
 import urllib.parse
 import xml.etree.ElementTree as ET
+import zlib
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -65,13 +66,14 @@ _FILTERS = {
     "classification production monitored certification_status service_type_list",
     "get_service_types": "",
     "get_roc_list": "roc",
+    "get_roc_contacts": "roc roletype",
     "get_service_group": "service_group_name scope scope_match extensions",
 }
 _FILTERS["get_service_endpoint"] = _FILTERS["get_service"]
 _FILTERS["get_downtime_nested_services"] = _FILTERS["get_downtime"]
 _FILTERS["get_site_list"] = _FILTERS["get_site"]
 _PAGED = set(_FILTERS) - {"get_service_types", "get_roc_list"}
-_NEEDS_CREDENTIAL = {"get_site", "get_service_group"}
+_NEEDS_CREDENTIAL = {"get_site", "get_service_group", "get_roc_contacts"}
 
 # How GOCDB calls the parameter of a filter is not how its dataclass field is called.
 _SERVICE_FIELDS = {"hostname": "hostname", "service_type": "service_type", "sitename": "site"}
@@ -133,6 +135,25 @@ class Site:
     scopes: tuple[str, ...] = (DEFAULT_SCOPE,)
     extensions: dict[str, str] = field(default_factory=dict)
     id: int = 0
+
+
+@dataclass
+class Ngi:
+    """An NGI, which the PI calls ROC."""
+
+    name: str
+
+    @property
+    def email(self) -> str:
+        return f"operations@{self.name.lower()}.test"
+
+    @property
+    def id(self) -> int:
+        return int(_ngi_key(self.name).removesuffix("G0"))
+
+
+def _ngi_key(name: str) -> str:
+    return f"{zlib.crc32(name.encode())}G0"
 
 
 @dataclass
@@ -369,9 +390,15 @@ class Gocdb:
             case "get_roc_list":
                 for roc in dict.fromkeys(site.roc for site in self.sites.values()):
                     if _like(roc, parameters.get("roc")):
-                        element = ET.SubElement(results, "ROC", ROC_NAME=roc)
-                        _add(element, "ROCNAME", roc)
-                        _add(element, "MAIL_CONTACT", f"operations@{roc.lower()}.test")
+                        ET.SubElement(results, "ROC", PRIMARY_KEY=_ngi_key(roc), ROC_NAME=roc)
+            case "get_roc_contacts":
+                rocs = sorted({site.roc for site in self.sites.values() if _like(site.roc, parameters.get("roc"))})
+                for roc in self._page(results, method, parameters, [Ngi(each) for each in rocs]):
+                    element = ET.SubElement(results, "ROC", ID=_ngi_key(roc.name), ROC_NAME=roc.name)
+                    _add(element, "ROCNAME", roc.name)
+                    _add(element, "MAIL_CONTACT", roc.email)
+                    person = ET.SubElement(element, "CONTACT", USER_ID="1G0", PRIMARY_KEY="1G0")
+                    _add(person, "EMAIL", "a.person@fedcloud.test")
         ET.indent(results)
         text: bytes = ET.tostring(results, encoding="utf-8")
         # libxml2 closes empty elements without a blank; `>` in values is escaped, so this touches no text.

@@ -1271,6 +1271,138 @@ def test_hosts_and_services_are_in_groups_of_their_ngi_and_country(ncg: Ncg, tmp
     assert "vars.server = " in icinga and 'vars.vo_fqan = "ops"' in icinga
 
 
+# ---- Whom to tell
+
+
+def told_of(out: Path, site: str) -> dict[str, list[str]]:
+    """The addresses that are told of a site, by format."""
+    found = {}
+    for kind, directory, pattern in (
+        ("nagios", "nagios/objects/sites", r"email +(\S+)"),
+        ("icinga2", "icinga2/conf.d", r'email = "(\S+)"'),
+    ):
+        text = (out / directory / (f"{site}.cfg" if kind == "nagios" else "contacts.conf")).read_text()
+        if kind == "icinga2":
+            text = "".join(re.findall(rf'object User "fedcloud-site-{site}-[0-9]+" {{(.*?)}}', text, re.DOTALL))
+        found[kind] = re.findall(pattern, text)
+    return found
+
+
+def with_contacts() -> pi.Gocdb:
+    gocdb = topology.good()
+    gocdb.sites["EXAMPLE"].email = "grid@example.org; grid@example.org, second@example.org;$(touch x)@example.org"
+    gocdb.sites["OTHER.SITE_1"].email = ""
+    return gocdb
+
+
+def test_contacts_of_sites_and_ngis_are_asked_of_the_gocdb_with_a_certificate(
+    ncg: Ncg, federation, tmp_path: Path
+) -> None:
+    words = ("--format", "nagios", "--format", "icinga2", "--contacts-cert", federation.proxy)
+    federation.gocdb.page_size = 2
+    try:
+        report = ncg(*words, **federation.environment())
+    finally:
+        federation.gocdb.page_size = pi.PAGE_SIZE
+    assert report.code == 0, report.out
+    assert "accepted by Nagios" in report.out and "accepted by Icinga" in report.out
+    site = min(site.gocdb_name for site in federation.sites.values())
+    email = federation.gocdb.sites[site].email
+    assert told_of(tmp_path / "out", site) == {"nagios": [email], "icinga2": [email]}
+    assert "a.person@" not in "".join(data.decode() for data in contents(tmp_path / "out").values())
+    asked = [
+        each.request.query["method"] for each in federation.gocdb.server.requests if "/private/" in each.request.path
+    ]
+    assert asked[0] == ["get_site"] and asked[-1] == ["get_roc_contacts"]
+
+
+def test_a_gocdb_that_tells_no_contacts_leaves_the_old_configuration(ncg: Ncg, federation, tmp_path: Path) -> None:
+    """An unknown certificate, say: nobody is left untold without a word."""
+    assert ncg("--no-validate", **federation.environment()).code == 0
+    before = contents(tmp_path / "out")
+    original = federation.gocdb._document
+
+    def document(parameters, request):
+        if parameters.get("method") == "get_site":
+            raise pi._Refused("<error>You need to be registered.</error>")
+        return original(parameters, request)
+
+    federation.gocdb._document = document
+    try:
+        report = ncg("--no-validate", "--contacts-cert", federation.proxy, **federation.environment())
+    finally:
+        del federation.gocdb._document
+    assert report.code == 2
+    assert re.match(
+        r"fedcloud-ncg: not written: GOCDB GET \S+/gocdbpi/private/\S*: .*You need to be registered.* \(the GOCDB "
+        r"tells contacts to a certificate that it knows; or use --contacts-from\); the old configuration stays\n",
+        report.out,
+    ), report.out
+    assert contents(tmp_path / "out") == before
+
+
+def test_saved_contacts_are_told_the_sites_own_before_its_ngis(ncg: Ncg, tmp_path: Path) -> None:
+    gocdb = with_contacts()
+    request = type("Request", (), {"peer": object()})()
+    words: list[object] = ["--from", topology.save(gocdb, tmp_path), "--format", "nagios", "--format", "icinga2"]
+    for method in ("get_site", "get_roc_contacts"):
+        path = tmp_path / f"{method}.xml"
+        path.write_bytes(gocdb._document({"method": method}, request))
+        words += ["--contacts-from", path]
+    report = ncg(*words)
+    assert "accepted by Nagios" in report.out and "accepted by Icinga" in report.out
+    assert report.out.splitlines()[-3:] == [
+        "2 warnings:",
+        *(
+            f'  EXAMPLE: "{word}" is not told, as it is no e-mail address of plain characters'
+            for word in ("$(touch", "x)@example.org")
+        ),
+    ]
+    own = ["grid@example.org", "second@example.org"]
+    assert told_of(tmp_path / "out", "EXAMPLE") == {"nagios": own, "icinga2": own}
+    of_ngi = ["operations@asiapacific.test"]
+    assert told_of(tmp_path / "out", "OTHER.SITE_1") == {"nagios": of_ngi, "icinga2": of_ngi}
+
+
+@pytest.mark.parametrize("kind", ["nagios", "icinga2"])
+def test_a_site_is_told_of_its_own_services_by_a_real_monitor(ncg: Ncg, stubs: Path, tmp_path: Path, kind: str) -> None:
+    """Beside the operator, who is told of all."""
+    stub, mails = stubs / "stub", stubs / "mails"
+    stub.write_text(f"{stub.read_text()}sys.exit(2)\n")
+    mail = stubs / "mail"
+    mail.write_text(f'#!/bin/sh\necho "$3" "$2" >> {mails}\n')
+    mail.chmod(0o755)
+    gocdb = pi.Gocdb()
+    for name in ("A", "B", "C"):
+        gocdb.add_service(pi.Service(f"{name.lower()}.example.org", topology.PERUN, name))
+        gocdb.sites[name].email = f"{name.lower()}@example.org" if name != "C" else ""
+    (tmp_path / "sites.xml").write_bytes(
+        gocdb._document({"method": "get_site"}, type("Request", (), {"peer": object()})())
+    )
+    words = ("--stand-alone", tmp_path / "state", "--interval-factor", "0.0001", "--probes-path", stubs)
+    words = (*words, "--contacts-from", tmp_path / "sites.xml", "--contact", "operator@example.org")
+    assert ncg("--from", topology.save(gocdb, tmp_path), "--format", kind, *words).code == 0
+    if kind == "nagios":
+        path, old = tmp_path / "out/nagios/objects/commands.cfg", "/usr/bin/mail "
+        arguments = [NAGIOS, str(tmp_path / "out/nagios/nagios.cfg")]
+    else:
+        path, old = tmp_path / "out/icinga2/conf.d/contacts.conf", "mail "
+        main = str(tmp_path / "out/icinga2/icinga2.conf")
+        arguments = icinga2_command(ICINGA, main, str(tmp_path / "state"))
+    path.write_text(path.read_text().replace(f"| {old}", f"| {mail} "))
+
+    def told() -> set[str]:
+        return set(mails.read_text().splitlines()) if mails.exists() else set()
+
+    with running(arguments, tmp_path / "log") as monitor:
+        pace.until(lambda: monitor.poll() is not None or len(told()) >= 5, every_s=0.05)
+    assert told() == {
+        f"{address} PROBLEM: eu.egi.cloud.Perun-Check on {name}.example.org is CRITICAL"
+        for name in "abc"
+        for address in ("operator@example.org", *([f"{name}@example.org"] if name != "c" else []))
+    }
+
+
 NRPED, CHECK_NRPE = "/usr/sbin/nrpe", "/usr/lib/nagios/plugins/check_nrpe"
 
 
