@@ -2,8 +2,9 @@
 # NSCA: a service's CRITICAL without a text arrives as "the host is UP"; of a file with a result in each line one arrives, of all lines.
 #
 # Software:  nsca and nsca-client 2.10.2-2 of Debian 12. Seen 2026-11-29.
-# Expected:  host, service, code and text, parted by tabs, and a newline, as send_nsca --help has it; a line without a text is a
-#            service's result without one, or refused; a code that is no number is refused.
+# Expected:  host, service, code and text, parted by tabs, "one entry per line" (send_nsca --help, which also wants an ETB between
+#            results: one would think that the newline before it is enough). A line without a text is a service's result without
+#            one, or refused; so is a code that is no number.
 # Seen:      "site<tab>vm<tab>2" is taken for a host's result: host site, code "vm", which is 0, text "2": UP.
 #            code CRITICAL is 0: OK. Two lines are one result, whose text goes on with the second line, "1 data packet(s)
 #            sent"; parted by the byte ETB (octal 027) they are two. Of a name of 100 letters 63 arrive.
