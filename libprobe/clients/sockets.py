@@ -202,7 +202,7 @@ def secure(
 
 
 def resolve(exchange: Exchange, *, family: int = 0) -> list[Address]:
-    """Return the addresses of a host name in the resolver's order, at most MAX_ADDRESSES.
+    """Return the addresses of a host name in the resolver's order, at most MAX_ADDRESSES, of each kind as many.
 
     Raises: NameUnknown; OwnMachine when our resolver does not answer, or this machine has no descriptors left for it.
     The look-up runs in a thread of its own, because nothing can end a `getaddrinfo` that hangs.
@@ -238,7 +238,9 @@ def resolve(exchange: Exchange, *, family: int = 0) -> list[Address]:
         )
         failure.exchange = exchange
         raise failure
-    return [(entry[0], entry[4]) for entry in found[:MAX_ADDRESSES]]
+    addresses = list(dict.fromkeys((entry[0], entry[4]) for entry in found))
+    kept = _in_turn(addresses, "")[:MAX_ADDRESSES]
+    return [each for each in addresses if each in kept]
 
 
 class _LookUp:

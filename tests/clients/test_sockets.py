@@ -56,6 +56,19 @@ def test_every_address_of_a_name_is_tried(listener, monkeypatch):
 # ---- several addresses
 
 
+def test_a_name_with_many_addresses_of_one_kind_keeps_those_of_the_other(listener, monkeypatch):
+    """Ten that do not answer must not hide the one that does, which the resolver names last."""
+    port = listener.getsockname()[1]
+    many = [(socket.AF_INET6, socket.SOCK_STREAM, 6, "", (f"::ffff:127.0.0.{9 - at}", port, 0, 0)) for at in range(8)]
+    one = (socket.AF_INET, socket.SOCK_STREAM, 6, "", ("127.0.0.1", port))
+    monkeypatch.setattr(sockets, "_looked_up", lambda *_: [*many, *many, one])
+    exchange = to("many.example.org", port, AMPLE_S)
+    kept = sockets.resolve(exchange)
+    assert (len(kept), kept[-1]) == (sockets.MAX_ADDRESSES, (socket.AF_INET, ("127.0.0.1", port)))
+    with sockets.connect(exchange) as connection:
+        assert connection.getpeername()[0] == "127.0.0.1"
+
+
 @pytest.fixture
 def race(monkeypatch, listener):
     """Connect to a name with these addresses, of which those above 127.0.0.9 do not answer."""
