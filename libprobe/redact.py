@@ -32,6 +32,13 @@ _MADE = re.compile(
 )
 """A secret by its form: a JSON web token, a Fernet token, PEM, an HTTP login, base64 of DER, a URL's password."""
 
+_NAMED = re.compile(
+    r"[?&;#](?P<name>[^=&;#\s]*(?:token|secret|passw|credential|signature|api[_-]?key)[^=&;#\s]*"
+    r"|key|sig|pwd|pass|auth|code)=(?P<value>[^&;#\s]+)",
+    re.IGNORECASE,
+)
+"""A parameter of a URL that is a secret by its name: `?access_token=...`, `&sig=...`."""
+
 _RUN = re.compile(r"[A-Za-z0-9+=_-]{16,}")
 _HEX = re.compile(r"[0-9a-fA-F]{24,}")
 _WINDOW, _KIND_CHANGES = 16, 7
@@ -53,7 +60,7 @@ def looks_secret(text: str, *, is_path: bool = False) -> bool:
     is_path: a file of that name was expected and there is none; then hexadecimal digits count too, which are the
              usual names of images and projects.
     """
-    if _MADE.search(text) or (is_path and _HEX.search(text)):
+    if _MADE.search(text) or _NAMED.search(text) or (is_path and _HEX.search(text)):
         return True
     return any(_is_random(run, _KIND_CHANGES - 2 * is_path) for run in _RUN.findall(text))
 
@@ -70,7 +77,14 @@ def notice(text: str, *, is_path: bool = False) -> bool:
     """
     if not looks_secret(text, is_path=is_path):
         return False
-    if "://" in text:  # the rest of a URL is what people need to see
+    named = [_blanked_part(*found.group("name", "value")) for found in _NAMED.finditer(text)]
+    if named:
+        from urllib.parse import unquote
+
+        for part in named:
+            register(part)
+            register(unquote(part))
+    if named or "://" in text:  # the rest of a URL is what people need to see
         parts = [found.group() for found in _MADE.finditer(text)] + [
             run for run in _RUN.findall(text) if _is_random(run)
         ]
@@ -79,6 +93,11 @@ def notice(text: str, *, is_path: bool = False) -> bool:
     for part in parts:
         register(part)
     return True
+
+
+def _blanked_part(name: str, value: str) -> str:
+    """What is blanked of a parameter: its value, or all of it where its value is too short to be told from others."""
+    return value if len(value) >= _SHORTEST else f"{name}={value}"
 
 
 def _is_random(run: str, changes_at_least: int = _KIND_CHANGES) -> bool:

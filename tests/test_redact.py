@@ -23,6 +23,25 @@ def test_a_registered_secret_is_blanked_until_it_is_forgotten():
     assert redact.blank("a s3cr3t-token b") == "a s3cr3t-token b"
 
 
+@pytest.mark.parametrize(
+    ("url", "shown"),
+    [
+        ("https://h/p?a=b&access_token=correct-horse&c=d", "https://h/p?a=b&access_token=[secret]&c=d"),
+        ("h/p?X-Amz-Signature=horse%2Fbattery#x", "h/p?X-Amz-Signature=[secret]#x"),
+        ("https://h/?key=abc&x=abc", "https://h/?[secret]&x=abc"),  # too short to be blanked wherever it stands
+        ("https://h/#id_token=correct-horse", "https://h/#id_token=[secret]"),
+        ("https://h/?image=monkey&resource=keys", "https://h/?image=monkey&resource=keys"),
+    ],
+)
+def test_a_parameter_of_a_url_is_a_secret_by_its_name(url, shown):
+    assert redact.notice(url) == (url != shown)
+    try:
+        assert redact.blank(url) == shown
+        assert redact.blank("and in clear: horse/battery") == "and in clear: horse/battery" or "Amz" in url
+    finally:
+        redact.forget()
+
+
 SECRET = "Zg+sw/e&t<o>k\"e'n\\0123456789"
 
 

@@ -17,6 +17,7 @@ import pytest
 
 from tests import planted
 from tests.conftest import ROOT, Monitor, Report
+from tests.executables import command
 from tests.federation.federation import Site
 from tests.federation.stomp_responder import Manner, Responder
 from tests.federation.web import Request, Response, WebServer
@@ -202,6 +203,37 @@ def test_a_redirect_shows_no_password_or_token_of_its_target(robot, location):
     report = robot.look("-v")
     assert report.code in (2, 3)
     assert secret not in report.out
+
+
+ASKED_AT = {
+    "check_apel_pub": ("-u", "--site", "SITE"),
+    "check_appdb_update": ("-u",),
+    "check_broker": ("-u",),
+    "check_cloud_bdii": ("-u",),
+    "check_credential": ("-u",),
+    "check_endpoint_tcp": ("-u",),
+    "check_occi_context": ("-u",),
+    "check_occi_vm": ("-u",),
+    "check_openstack_swift": ("-u",),
+    "check_perun": ("-u",),
+    "fedcloud-downtimes": ("--gocdb",),
+    "fedcloud-ncg": ("--gocdb",),
+    "fedcloud-selfcheck": ("--gocdb", "--site", "SITE"),
+}
+"""How an operator names a URL, and what else an executable has to be given; some refuse it, and say of what."""
+
+
+@pytest.mark.parametrize("name", ASKED_AT)
+def test_a_secret_in_a_url_of_the_operators_own_is_never_repeated(monitor, name):
+    """One that no machine made looks like any other word: it is known by the name of its parameter."""
+    option, *others = ASKED_AT[name]
+    url = "https://127.0.0.1:9/x?region=a&access_token=correct-horse%2Bbattery&b=c"
+    words = command(name, option, url, *others, "-v")
+    done = subprocess.run(
+        words, capture_output=True, text=True, timeout=AMPLE_S, cwd=monitor.home, env=monitor.environment
+    )
+    assert done.stdout + done.stderr
+    assert "correct-horse" not in done.stdout + done.stderr
 
 
 # ---- where it is sent
