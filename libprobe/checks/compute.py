@@ -17,17 +17,8 @@ from libprobe.checks.base import Check, judged
 from libprobe.checks.leftovers import Remover, pause_after, whereabouts
 from libprobe.checks.offer import in_another_project
 from libprobe.checks.templates import KINDS, registered
-from libprobe.clients.occi import (
-    NOT_CREATED,
-    NOTHING,
-    QuotaRefused,
-    Refusal,
-    ServerError,
-    certainly_not_created,
-    is_settled,
-    leaves_keypair,
-    names,
-)
+from libprobe.clients.occi import NOT_CREATED, NOTHING, certainly_not_created, is_settled, leaves_keypair, names
+from libprobe.clients.refusals import QuotaRefused, Refusal, ServerError
 from libprobe.credentials import read_small_file
 from libprobe.deadline import Interrupted, OutOfTime, working_seconds
 from libprobe.failures import (

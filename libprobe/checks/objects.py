@@ -12,7 +12,7 @@ from nagiosplugin import Metric
 
 from libprobe.checks.base import Check, judged
 from libprobe.checks.leftovers import pause_after, whereabouts
-from libprobe.clients.openstack import Answered, Denied
+from libprobe.clients.refusals import LoginRefused, Refusal
 from libprobe.clients.swift import KIND, NotEmpty, Swift
 from libprobe.deadline import Interrupted, OutOfTime, working_seconds
 from libprobe.failures import WARNING, BadData, EndpointFailure, Failure, Misconfigured
@@ -241,7 +241,7 @@ class ObjectStore(Check):
                 self._read_back(life, content)
                 self._note_time("time_to_get", began)
         except Failure as failure:
-            if life.is_made and isinstance(failure, Answered) and failure.status_code == 404:
+            if life.is_made and isinstance(failure, Refusal) and failure.http_status == 404:
                 failure.sentence += DISKS
             self._note_failure(failure)
         except OutOfTime:
@@ -361,8 +361,8 @@ class _Life:
 
 def _is_certainly_not_made(failure: Failure) -> bool:
     """Whether nothing can have come of the request for a container that ended so."""
-    if isinstance(failure, Answered):
-        return failure.status_code in NEVER_MADE
+    if isinstance(failure, Refusal):
+        return failure.http_status in NEVER_MADE
     return failure.exchange is not None and not failure.exchange.may_have_arrived
 
 
@@ -374,7 +374,7 @@ def _empty(store: Swift, title: str, until: Deadline) -> None:
     try:
         with store.until(until.before(until.remaining() / 2)):
             store.delete(title, OBJECT)
-    except Denied:
+    except LoginRefused:
         raise
     except EndpointFailure:
         if store.listed(title):
@@ -391,7 +391,7 @@ def _remove(store: Swift, title: str, until: Deadline) -> bool:
         try:
             _empty(store, title, until)
             return store.delete(title)
-        except Denied:
+        except LoginRefused:
             raise
         except NotEmpty as failure:
             others = [each.name for each in store.listed(title) if each.name != OBJECT]

@@ -136,18 +136,22 @@ class Response(Head):
         """What to call an answer that is a web page, as of a login: `the page "Sign in"`; empty for any other."""
         return web_page(self.media_type, self.text[: MAX_TITLE_AT * 2])
 
+    @property
+    def said(self) -> str:
+        """The server's own words, on one line; empty where it has none."""
+        from libprobe.formats.occi import error_text
+
+        return error_text(self.text, self.media_type, self.headers)
+
     def outcome(self, doing: str) -> str:
         """What became of a request that was not granted: `refused to create a VM (403: you may not)`.
 
         doing: what it was to do. With the server's own words, and what it asks for in its headers. Only what is
         refused is called so: a server that is out of order, or sends us elsewhere, refuses nothing.
         """
-        from libprobe.formats.occi import error_text
-
         if self.status < 300 and self.page:
             return f"answered {self.status} with {self.page} when asked to {doing}"
-        said = error_text(self.text, self.media_type, self.headers)
-        said = re.sub(rf"^{self.status}\b[\s:.-]*", "", said)  # as in the title of an error page
+        said = re.sub(rf"^{self.status}\b[\s:.-]*", "", self.said)  # as in the title of an error page
         how = "did not" if self.status < 400 else "refused to" if self.status < 500 else "failed to"
         target = f"; redirects to {self.leads_to}" if self.leads_to else ""
         why = f"{self.status}{': ' + said if said else ''}{target}{self.wanted_pause}"

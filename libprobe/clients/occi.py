@@ -12,15 +12,14 @@ import re
 from urllib.parse import urlsplit
 
 from libprobe.clients.keystone import REFUSALS, Keystone, Wish, first_of_us
+from libprobe.clients.refusals import LoginRefused, QuotaRefused, Refusal, ServerError
 from libprobe.failures import (
     BadData,
-    EndpointFailure,
     Failure,
     HelperFailure,
     Misconfigured,
     OwnCredential,
     ProtocolFailure,
-    Rejected,
 )
 from libprobe.formats import occi
 from libprobe.formats.address import read_http_url
@@ -49,27 +48,6 @@ They are not proof: a gateway says 413 and 429 of what it had let through, a clo
 
 EVERY = 1 << 30
 """How many VMs of a listing without titles are asked for theirs, where nothing else bounds it."""
-
-
-class Refusal(EndpointFailure):
-    """The endpoint answered and refused: with `http_status`, and `said` are its own words."""
-
-    def __init__(self, sentence: str, http_status: int, said: str = "") -> None:
-        super().__init__(sentence)
-        self.http_status = http_status
-        self.said = said
-
-
-class QuotaRefused(Refusal):
-    """The endpoint has no room left for us, by its quota or its hardware."""
-
-
-class LoginRefused(Refusal, Rejected):
-    """The endpoint refused the credential itself."""
-
-
-class ServerError(Refusal, ProtocolFailure):
-    """The endpoint answered with a fault of its own (5xx)."""
 
 
 class OcciClient:

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 from libprobe import credentials
 from libprobe.clients.keystone import Keystone, RefusedToken, fault_of_issuer, request_id
+from libprobe.clients.refusals import LoginRefused, Refusal, ServerError
 from libprobe.failures import (
     BadData,
     EndpointFailure,
@@ -38,24 +39,6 @@ if TYPE_CHECKING:
     from libprobe.formats.openstack import Scope
 
 SERVICES = {"compute": "Nova", "image": "Glance", "network": "Neutron", "object-store": "Swift"}
-
-
-class Answered(EndpointFailure):
-    """A service answered, and not with what was asked for. status_code: of its answer."""
-
-    status_code = 0
-
-
-class Refusal(Answered):
-    """The service refused a request (4xx)."""
-
-
-class Denied(Answered, Rejected):
-    """The service refused us (401, 403)."""
-
-
-class ServerError(Answered, ProtocolFailure):
-    """The service answered with a fault of its own (5xx)."""
 
 
 class Cloud:
@@ -184,17 +167,17 @@ class Service:
         """A refusal in the service's own words, with the name by which its administrators find it in their logs."""
         failure = self._refusal(answer, f"{answer.asked}: {answer.outcome(doing)}", request_id(answer))
         failure.pause_s = answer.pause_s
-        if isinstance(failure, Answered):
-            failure.status_code = answer.status
+        if isinstance(failure, Refusal):
+            failure.http_status, failure.said = answer.status, answer.said
         return failure
 
     def _refusal(self, answer: Response, sentence: str, at: str) -> Failure:
         if answer.status == 401:
-            return Denied(f"{sentence}; {self._words_on_token()}{at}")
+            return LoginRefused(f"{sentence}; {self._words_on_token()}{at}")
         if answer.status == 403:
             login = self.cloud.scope
             roles = ", ".join(login.roles) or "none"
-            return Denied(f"{sentence}; our roles in project {login.project}: {roles}{at}")
+            return LoginRefused(f"{sentence}; our roles in project {login.project}: {roles}{at}")
         if answer.status >= 500:
             return ServerError(sentence + at)
         if 300 <= answer.status < 400:

@@ -874,7 +874,8 @@ def error_text(body: str, media_type: str, headers: Headers = ()) -> str:
         return excerpt(_html_text(body), 300)
     if _is_json(media_type) or beginning.startswith("{"):
         try:
-            return excerpt(_json_text(_load(body, "the error")), 300)
+            said = _json_text(_load(body, "the error"))
+            return excerpt(re.sub(r"(?:\s*<br ?/>)+", " ", said[: 64 << 10]), 300)  # webob puts some after its messages
         except BadData:
             pass
     return excerpt(body, 300)

@@ -13,7 +13,7 @@ from fuzz.targets import occi_session
 from libprobe import access, cli
 from libprobe.checks import compute, leftovers
 from libprobe.checks.compute import ComputeLifeCycle, Wanted, smallest
-from libprobe.clients.occi import Refusal, ServerError
+from libprobe.clients.refusals import Refusal, ServerError
 from libprobe.deadline import Deadline
 from libprobe.failures import EndpointFailure
 from libprobe.formats.occi import COMPUTE, Category, Entity, Model, read_model_json

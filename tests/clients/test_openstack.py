@@ -10,7 +10,8 @@ import pytest
 from libprobe import redact
 from libprobe.clients.http import HttpClient
 from libprobe.clients.keystone import Wish
-from libprobe.clients.openstack import Cloud, Denied, Refusal, ServerError
+from libprobe.clients.openstack import Cloud
+from libprobe.clients.refusals import LoginRefused, Refusal, ServerError
 from libprobe.credentials import find_certificate
 from libprobe.deadline import Deadline
 from libprobe.failures import BadData, EndpointFailure, Misconfigured, OwnCredential, ProtocolFailure, Rejected
@@ -28,12 +29,12 @@ class Site:
         self.cloud = federation.cloud("regions")
         self.keystone = self.cloud.keystone
         self.clients: list[HttpClient] = []
-        self.added: list[str] = []
+        self.before: dict[str, dict[str, str] | None] = {}
 
     def serve(self, kind: str, **regions: str) -> None:
         """Name a service in the catalogue, by region."""
+        self.before.setdefault(kind, self.cloud.catalogue.get(kind))
         self.cloud.catalogue[kind] = regions
-        self.added.append(kind)
 
     def access_token(self, **claims: object) -> str:
         token = planted.jwt(iss=ISSUER, exp=time.time() + 3600, **claims)
@@ -55,8 +56,10 @@ def site(federation):
     yield site
     for client in site.clients:
         client.close()
-    for kind in site.added:
+    for kind, regions in site.before.items():
         del site.cloud.catalogue[kind]
+        if regions is not None:
+            site.cloud.catalogue[kind] = regions
 
 
 @pytest.mark.parametrize("how", ["access token", "proxy"])
@@ -193,8 +196,8 @@ def test_a_refusal_has_the_services_words_and_the_requests_name(nova):
     words = b'{"forbidden": {"code": 403, "message": "Policy doesn\'t allow it."}}'
     json = ("Content-Type", "application/json")
     failure = refusal(nova, 403, words, json, ("X-Compute-Request-Id", "req-1"), ("x-openstack-request-id", "req-2"))
-    assert isinstance(failure, Denied)
-    assert failure.status_code == 403
+    assert isinstance(failure, LoginRefused)
+    assert failure.http_status == 403
     assert failure.sentence.endswith(
         "/limits: refused to tell its limits (403: Policy doesn't allow it.); our roles in project ops: member, "
         "reader; X-Openstack-Request-Id req-2"

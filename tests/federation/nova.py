@@ -235,7 +235,9 @@ class Nova(Api):
         except re.error:
             said = f"Invalid input for query parameters name. Value: {wanted}. '{wanted}' is not a 'regex'"
             return self._error(400, "badRequest", said)
-        found = [each for each in self.servers() if each.project == token.project and pattern.search(each.name)]
+        now = time.time()
+        there = [each for each in self.servers() if each.project == token.project and each.state(now)[0] != "DELETED"]
+        found = [each for each in there if pattern.search(each.name)]
         if self.fault("nova-hidden", request) is not None:
             found = []
         return self.json(

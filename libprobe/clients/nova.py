@@ -1,0 +1,257 @@
+"""Nova, OpenStack's virtual machines, and what they are made of: Glance's images and Neutron's networks.
+
+    POST   <compute>/servers        202 with an id, also for a VM that will end in ERROR
+    GET    <compute>/servers/<id>   BUILD, ACTIVE, ERROR, ...; 404 when it is gone
+    DELETE <compute>/servers/<id>   204; the VM is there for a while still, and may be ACTIVE once more
+
+Microversion 2.1, which every site has. A filter that Nova does not know is ignored, and all VMs are listed: each entry
+is looked at before anything is deleted. A create request without an answer may be carried out minutes later.
+Source: openstack.md sections 4 to 8.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from contextlib import contextmanager
+from urllib.parse import urlsplit
+
+from libprobe import redact
+from libprobe.clients.keystone import request_id
+from libprobe.clients.refusals import QuotaRefused, Refusal
+from libprobe.failures import BadData
+from libprobe.formats import servers
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping
+    from contextlib import AbstractContextManager
+    from typing import Any, TypeVar
+
+    from libprobe.clients.http import Response
+    from libprobe.clients.openstack import Service
+    from libprobe.deadline import Deadline
+    from libprobe.failures import Failure
+    from libprobe.formats.servers import Image, Network, Quota, Server, Size
+
+    T = TypeVar("T")
+
+KIND, IMAGES, NETWORKS = "compute", "image", "network"
+READING_S, CHANGING_S = 30.0, 60.0
+"""How long one request may take: Nova without its message queue never answers, and the run goes on after that."""
+
+PAGE, MAX_PAGES = 500, 40
+MAX_DOCUMENT = 16 << 20
+
+_QUOTA = re.compile(r"quota|overlimit|maximum number of (?:ports|fixed ips)", re.IGNORECASE)
+_POLICY = re.compile(r"polic|authori[sz]|permi", re.IGNORECASE)
+_UNREACHED = (
+    ("GlanceConnectionFailed", "Glance"),
+    ("ConnectFailure", "Neutron or Keystone"),
+)
+"""The class at the end of an unexpected error of Nova's, and which service it could not reach."""
+
+
+class Nova:
+    """The VMs of a project in a region. A path is what follows the base: `/servers/<id>`.
+
+    project, proviso: as of the cloud's login. told: by which name the site finds our last deletion in its logs, as the
+    end of a sentence.
+    """
+
+    server = ""
+
+    def __init__(self, service: Service) -> None:
+        self._service = service
+        self._http = service.cloud.http
+        self.base = service.base
+        self.region = service.region
+        self.project = service.cloud.scope.project
+        self.proviso = service.cloud.proviso
+        self.told = ""
+
+    def create(self, wanted: Mapping[str, Any]) -> str | None:
+        """Create a VM; returns its path, or None when the answer does not say where it is. Raises: Failure."""
+        body = json.dumps({"server": wanted}).encode()
+        headers = [("Content-Type", "application/json")]
+        with within(self._service, CHANGING_S):
+            answer = self._service.request("POST", "/servers", headers=headers, body=body, secret_body=True)
+        if answer.status not in (200, 201, 202):
+            raise self._refused(answer, "create a VM")
+        try:
+            made = answer.json()["server"]
+            redact.register(str(made.get("adminPass", "")))
+            return self.own_path(f"/servers/{made['id']}")
+        except (BadData, KeyError, TypeError, AttributeError):
+            location = answer.header("Location")
+            return self.own_path(location) if location else None
+
+    def show(self, path: str) -> Server | None:
+        """The VM at a path; None when it is gone. Raises: Failure."""
+        with within(self._service, READING_S):
+            answer = self._service.request("GET", path)
+        if _is_gone(answer):
+            return None
+        if answer.status != 200:
+            raise self._refused(answer, "show the VM")
+        server = _read(answer, servers.read_server)
+        return None if server.status in ("DELETED", "SOFT_DELETED") else server
+
+    def delete(self, path: str) -> bool:
+        """Ask to delete one VM; True if it was there, False if it was gone already. Raises: Failure."""
+        with within(self._service, CHANGING_S):
+            answer = self._service.request("DELETE", self.own_path(path))
+        self.told = request_id(answer)
+        if _is_gone(answer):
+            return False
+        if not answer.is_good:
+            raise self._refused(answer, "delete the VM")
+        return True
+
+    def find(self, title: str, *, gone: str = "", at_most: int = 0) -> str | None:
+        """The path of a VM with exactly this name, None if there is none. Raises: Failure.
+
+        gone, at_most: see `OcciClient.find`; a list of Nova's has all names, and none of what is gone.
+        """
+        with within(self._service, READING_S):
+            answer = self._service.request("GET", f"/servers?name={title}", max_bytes=MAX_DOCUMENT)
+        if answer.status != 200:
+            raise self._refused(answer, "list the VMs")
+        for identifier, name in _read(answer, servers.read_names):
+            if name == title:
+                return self.own_path(f"/servers/{identifier}")
+        return None
+
+    def is_kept(self, server: Server) -> bool:
+        """Whether a deletion that was accepted has failed, so that it has to be asked for again."""
+        return server.status == "ERROR" and server.task != "deleting"
+
+    def sizes(self) -> list[Size]:
+        """The flavours that may be used. Raises: Failure."""
+        return _read(self._get("/flavors/detail", "list the sizes"), servers.read_sizes)
+
+    def quotas(self) -> list[Quota]:
+        """What the project may have, and has. Raises: Failure."""
+        return _read(self._get("/limits", "tell the project's limits"), servers.read_quotas)
+
+    def own_path(self, location: str) -> str:
+        """The path of a VM from an address that the server gave. Raises: BadData for what is none."""
+        try:
+            path = urlsplit(location).path
+        except ValueError:
+            path = ""
+        identifier = path.rpartition("/servers/")[2] if "/servers/" in path else ""
+        if not servers.is_identifier(identifier):
+            raise BadData(f"{self.base}: gave {location[:120]!r} as a VM's address")
+        return f"/servers/{identifier}"
+
+    @property
+    def loading_s(self) -> float:
+        """See `HttpClient.loading_s`."""
+        return self._http.loading_s
+
+    def until(self, deadline: Deadline) -> AbstractContextManager[None]:
+        """Let that deadline hold for the exchanges in the block."""
+        return self._http.until(deadline)
+
+    def reconnect(self) -> None:
+        """Go on over new connections: an exchange was broken off within."""
+        self._http.close()
+
+    def _get(self, path: str, doing: str) -> Response:
+        with within(self._service, READING_S):
+            answer = self._service.request("GET", path, max_bytes=MAX_DOCUMENT)
+        if answer.status != 200:
+            raise self._refused(answer, doing)
+        return answer
+
+    def _refused(self, answer: Response, doing: str) -> Failure:
+        """A refusal in Nova's words, with what they mean."""
+        said = answer.said
+        plain = f"{answer.asked}: {answer.outcome(doing)}{request_id(answer)}"
+        if answer.status in (403, 413, 429) and _QUOTA.search(said):
+            refusal: Failure = QuotaRefused(plain, answer.status, said)
+            refusal.pause_s = answer.pause_s
+            return refusal
+        if answer.status == 403 and said and not _POLICY.search(said):
+            return Refusal(plain, answer.status, said)
+        failure = self._service.refused(answer, doing)
+        unreached = next((service for name, service in _UNREACHED if name in said), "")
+        if answer.status >= 500 and unreached:
+            failure.sentence += f"; Nova could not reach {unreached}"
+        if answer.status == 409 and "Multiple possible networks" in said:
+            failure.remedy = "name one with --network"
+        return failure
+
+
+class Glance:
+    """The images that a project sees in a region."""
+
+    def __init__(self, service: Service) -> None:
+        self._service = service
+        self.base = service.base
+
+    def images(self) -> list[Image]:
+        """All that are listed, whatever their status. Raises: Failure."""
+        path, found = f"/v2/images?limit={PAGE}", []
+        for _ in range(MAX_PAGES):
+            with within(self._service, READING_S):
+                answer = self._service.request("GET", path, max_bytes=MAX_DOCUMENT)
+            if answer.status != 200:
+                raise self._service.refused(answer, "list the images")
+            page = _read(answer, servers.read_images)
+            found += page
+            path = _read(answer, servers.next_page)
+            if not path or not page:  # a page that is full names one after it, which may be empty
+                return found
+        raise BadData(f"{self.base}: the list of images does not end within {MAX_PAGES} pages")
+
+    def image(self, identifier: str) -> Image | None:
+        """The image of an id, also one that no list has, as a hidden one; None where there is none. Raises: Failure."""
+        with within(self._service, READING_S):
+            answer = self._service.request("GET", f"/v2/images/{identifier}")
+        if answer.status == 404:
+            return None
+        if answer.status != 200:
+            raise self._service.refused(answer, "show the image")
+        return _read(answer, servers.read_image)
+
+
+class Neutron:
+    """The networks that a project sees in a region."""
+
+    def __init__(self, service: Service) -> None:
+        self._service = service
+        self.base = service.base
+
+    def networks(self) -> list[Network]:
+        """Raises: Failure."""
+        with within(self._service, READING_S):
+            answer = self._service.request("GET", "/v2.0/networks", max_bytes=MAX_DOCUMENT)
+        if answer.status != 200:
+            raise self._service.refused(answer, "list the networks")
+        project = self._service.cloud.scope.project_id
+        return _read(answer, lambda document: servers.read_networks(document, project))
+
+
+@contextmanager
+def within(service: Service, seconds: float) -> Iterator[None]:
+    """Let a request take no longer than this."""
+    http = service.cloud.http
+    deadline = http.current_deadline()
+    with http.until(deadline.before(max(0.0, deadline.remaining() - seconds))):
+        yield
+
+
+def _is_gone(answer: Response) -> bool:
+    """Whether Nova itself says that there is no such VM: a 404 of what stands before it says nothing of VMs."""
+    return answer.status == 404 and "itemNotFound" in answer.text[:4096]
+
+
+def _read(answer: Response, reader: Callable[[Any], T]) -> T:
+    """What an answer says. Raises: BadData that says whose it is."""
+    document = answer.json()
+    try:
+        return reader(document)
+    except BadData as error:
+        raise BadData(f"{answer.asked}: answered {answer.status}, but {error.sentence}") from None

@@ -1,0 +1,181 @@
+"""Nova, Glance and Neutron as a client sees them, over the stand-ins that answer as recorded."""
+
+from __future__ import annotations
+
+import json
+import time
+
+import pytest
+
+from libprobe.clients.http import HttpClient
+from libprobe.clients.keystone import Wish
+from libprobe.clients.nova import IMAGES, KIND, NETWORKS, Glance, Neutron, Nova
+from libprobe.clients.openstack import Cloud
+from libprobe.clients.refusals import LoginRefused, QuotaRefused, Refusal, ServerError
+from libprobe.credentials import find_certificate
+from libprobe.deadline import Deadline
+from libprobe.failures import BadData, NoAnswer, Rejected
+from tests.pace import AMPLE_S, until
+
+ID = r"; X-Openstack-Request-Id req-[0-9a-f-]{36}"
+
+
+class Region:
+    """Of the site `stack`, and us logged in to it."""
+
+    def __init__(self, federation) -> None:
+        self.site = federation.cloud("stack")
+        self.web = federation.service("stack-nova").web
+        certificate = find_certificate(str(federation.proxy))
+        self.http = HttpClient(Deadline(AMPLE_S), trust=str(federation.ca_directory), credential=certificate)
+        self.cloud = Cloud(self.http, self.site.url, Wish("ops"))
+        self.cloud.log_in()
+        self.nova = Nova(self.cloud.service(KIND, "RegionOne"))
+        self.glance = Glance(self.cloud.service(IMAGES, "RegionOne"))
+        self.neutron = Neutron(self.cloud.service(NETWORKS, "RegionOne"))
+
+    def wanted(self, **more: object) -> dict[str, object]:
+        network = next(each for each in self.site.neutron.networks if each.name == "ops-net")
+        image = self.site.glance.named("cirros-0.3.5")
+        known = {"name": "ours", "imageRef": image.id, "flavorRef": "1", "networks": [{"uuid": network.id}]}
+        return {**known, **more}
+
+
+@pytest.fixture
+def region(federation):
+    region = Region(federation)
+    yield region
+    region.http.close()
+
+
+def test_a_life(region):
+    path = region.nova.create(region.wanted(metadata={"argo-mon-host": "here"}))
+    [server] = region.site.nova.servers()
+    assert (path, server.name, server.metadata) == (f"/servers/{server.id}", "ours", {"argo-mon-host": "here"})
+    assert region.nova.find("ours") == path
+    until(lambda: region.nova.show(path).state == "active")
+    assert region.nova.show(path).addresses == ["192.168.71.23"]
+    region.site.nova.faults.on("nova-delete-seconds", seconds=0.5)
+    assert region.nova.delete(path)
+    assert region.nova.show(path).state == "ACTIVE, deleting"
+    assert region.nova.told.startswith("; X-Openstack-Request-Id req-")
+    until(lambda: region.nova.show(path) is None)
+    assert region.nova.find("ours") is None
+    until(lambda: not region.nova.delete(path))
+
+
+def test_only_exactly_our_name_is_found_whatever_the_list_has(region):
+    region.site.nova.add("ours-too")
+    region.site.nova.add("not ours")
+    assert region.nova.find("ours") is None
+    server = region.site.nova.add("ours")
+    assert region.nova.find("ours") == f"/servers/{server.id}"
+
+
+@pytest.mark.parametrize(
+    ("wanted", "kind", "status", "said"),
+    [
+        ({"flavorRef": "4711"}, Refusal, 400, r"refused to create a VM \(400: Flavor 4711 could not be found\.\){ID}"),
+        (
+            {"flavorRef": "3"},
+            Refusal,
+            403,
+            r"refused to create a VM \(403: Only volume-backed servers are allowed for flavors with zero disk\.\){ID}",
+        ),
+        (
+            {"flavorRef": "99"},
+            QuotaRefused,
+            403,
+            r"refused to create a VM \(403: Quota exceeded for ram: Requested 999999, but already used 0 of 51200 ram\)"
+            r"{ID}",
+        ),
+        (
+            {"networks": []},
+            Refusal,
+            409,
+            r"refused to create a VM \(409: Multiple possible networks found, use a Network ID to be more specific\.\)"
+            r"{ID}",
+        ),
+    ],
+    ids=["unknown size", "size without a disk", "quota", "several networks"],
+)
+def test_a_refusal_to_create_is_told_in_novas_words(region, wanted, kind, status, said):
+    with pytest.raises(kind, match=said.replace("{ID}", ID)) as caught:
+        region.nova.create(region.wanted(**wanted))
+    assert caught.value.http_status == status
+    assert not isinstance(caught.value, Rejected)
+    assert bool(caught.value.remedy) is (status == 409)
+
+
+def test_what_nova_could_not_reach_is_named(region):
+    for fault, service in (("nova-no-neutron", "Neutron or Keystone"), ("nova-no-glance", "Glance")):
+        region.site.nova.faults.on(fault)
+        with pytest.raises(
+            ServerError, match=rf"failed to create a VM \(500: Unexpected API Error.*could not reach {service}$"
+        ):
+            region.nova.create(region.wanted())
+        region.site.nova.faults.clear()
+
+
+def test_a_policy_is_told_with_our_roles(region):
+    words = json.dumps(
+        {"forbidden": {"code": 403, "message": "Policy doesn't allow os_compute_api:x to be performed."}}
+    )
+    region.site.nova.faults.on("status", code=403, body=words, headers={"Content-Type": "application/json"})
+    with pytest.raises(LoginRefused, match="our roles in project ops: member, reader"):
+        region.nova.quotas()
+
+
+def test_a_404_that_is_not_novas_says_nothing_of_a_vm(region):
+    region.site.nova.faults.on("status", code=404, body="<html><h1>Not Found</h1></html>")
+    for ask in (region.nova.show, region.nova.delete):
+        with pytest.raises(Refusal, match=r"the VM \(404: "):
+            ask("/servers/1")
+
+
+@pytest.mark.parametrize(
+    "address", ["/servers/..", "/servers/", "https://h/v2.1/flavors/1", "", "https://[::", "/servers/a/b"]
+)
+def test_only_an_address_of_one_vm_is_asked_for_or_deleted(region, address):
+    with pytest.raises(BadData, match="as a VM's address"):
+        region.nova.delete(address)
+    assert [each for each in region.web.requests if each.request.method == "DELETE"] == []
+
+
+def test_a_request_that_is_never_answered_ends_before_the_run(region, monkeypatch):
+    monkeypatch.setattr("libprobe.clients.nova.READING_S", 0.5)
+    region.site.nova.faults.on("mute")
+    began = time.monotonic()
+    with pytest.raises(NoAnswer):
+        region.nova.quotas()
+    assert time.monotonic() - began < AMPLE_S / 2
+
+
+def test_images_of_all_pages_and_one_that_none_lists(region):
+    region.site.glance.faults.on("glance-pages", size=4)
+    assert len(region.glance.images()) == 8
+    hidden = region.site.glance.named("hidden")
+    assert region.glance.image(hidden.id).name == "hidden"
+    assert region.glance.image("00000000-0000-0000-0000-000000000005") is None
+    region.site.glance.faults.clear()
+    region.site.glance.faults.on("glance-next", next="https://elsewhere.example.org/v2/images?x")
+    with pytest.raises(BadData, match="which is no page of it"):
+        region.glance.images()
+    region.site.glance.faults.on("glance-next", next="/v2/images?limit=2")
+    with pytest.raises(BadData, match="does not end within 40 pages"):
+        region.glance.images()
+
+
+def test_glance_says_401_where_keystone_is_down(region):
+    region.site.glance.faults.on("os-no-keystone")
+    with pytest.raises(LoginRefused, match="Keystone takes this token, so Glance cannot ask it"):
+        region.glance.images()
+    region.site.nova.faults.on("os-no-keystone")
+    with pytest.raises(ServerError, match=r"\(503: .*The Keystone service is temporarily unavailable\.\)"):
+        region.nova.quotas()
+
+
+def test_networks_sizes_and_quotas(region):
+    assert [each.name for each in region.neutron.networks() if each.is_usable] == ["ops-net"]
+    assert "m1.tiny" in [each.name for each in region.nova.sizes()]
+    assert [each.limit for each in region.nova.quotas()] == [50, 20, 51200]
