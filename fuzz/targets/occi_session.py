@@ -18,7 +18,7 @@ from fuzz import judged
 from libprobe import deadline as deadlines
 from libprobe import redact
 from libprobe.access import Access
-from libprobe.checks.compute import ComputeLifeCycle, Wanted
+from libprobe.checks.occi_vm import ComputeLifeCycle, Wanted
 from libprobe.checks.offer import OcciOffer, read_needs
 from libprobe.clients import sockets, tls
 from libprobe.clients.exchange import SENDING, Exchange

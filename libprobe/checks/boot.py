@@ -8,7 +8,7 @@ import time
 
 from nagiosplugin import Metric
 
-from libprobe.checks.compute import ComputeLifeCycle, Wanted
+from libprobe.checks.occi_vm import ComputeLifeCycle, Wanted
 from libprobe.clients import ssh
 from libprobe.failures import WARNING, EndpointFailure, Failure, Misconfigured, NoAnswer, Unreachable
 from libprobe.formats import occi_profile
@@ -17,12 +17,13 @@ from libprobe.text import duration
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from libprobe.access import Access
     from libprobe.checks.offer import OcciOffer
+    from libprobe.clients.machines import Machine
     from libprobe.deadline import Deadline
-    from libprobe.formats.occi import Category, Entity, Model
+    from libprobe.formats.occi import Category, Model
     from libprobe.state.journal import Journal
 
 MARKER_FILE = "/var/tmp/egi-sam-context"
@@ -106,7 +107,7 @@ class ContextLifeCycle(ComputeLifeCycle):
             if not registered:
                 self.detail(1, f"{what}: {template.id} ({template.title})")
 
-    def examine(self, path: str, entity: Entity) -> Iterator[Metric]:
+    def examine(self, path: str, entity: Machine) -> Iterator[Metric]:
         """Log in as soon as that is possible, then look for the marker; both may take while the VM boots."""
         left = self._talk.remaining()
         patience = self._login.patience_s
@@ -167,7 +168,7 @@ class ContextLifeCycle(ComputeLifeCycle):
         left = self.deadline.remaining()
         return self.deadline.before(max(left - ATTEMPT_S, left - self._talk.remaining()))
 
-    def _addresses(self, path: str, entity: Entity) -> list[str]:
+    def _addresses(self, path: str, entity: Machine) -> list[str]:
         """The addresses to try, those that the whole world can reach first; waits for one to be told.
 
         Raises: EndpointFailure when none is.
@@ -261,7 +262,7 @@ def _pause(passed: float) -> float:
     return min(LONGEST_PAUSE_S, max(FIRST_PAUSE_S, passed * PAUSE_SHARE))
 
 
-def _usable(told: list[str]) -> list[str]:
+def _usable(told: Sequence[str]) -> list[str]:
     """The addresses that are ones, public ones first; a cloud may publish anything."""
     found = []
     for text in told[:64]:

@@ -8,18 +8,21 @@ from __future__ import annotations
 
 import re
 import time
-from contextlib import suppress
 
 from nagiosplugin import Metric
 
-from libprobe import redact
 from libprobe.checks.base import Check, judged
 from libprobe.checks.leftovers import Remover, pause_after, whereabouts
-from libprobe.checks.offer import in_another_project
-from libprobe.checks.templates import KINDS, registered
-from libprobe.clients.occi import NOT_CREATED, NOTHING, certainly_not_created, is_settled, leaves_keypair, names
-from libprobe.clients.refusals import QuotaRefused, Refusal, ServerError
-from libprobe.credentials import read_small_file
+from libprobe.clients.refusals import (
+    NOT_CREATED,
+    NOTHING,
+    QuotaRefused,
+    Refusal,
+    ServerError,
+    certainly_not_created,
+    is_settled,
+    names,
+)
 from libprobe.deadline import Interrupted, OutOfTime, working_seconds
 from libprobe.failures import (
     CRITICAL,
@@ -31,16 +34,15 @@ from libprobe.failures import (
     Misconfigured,
     Rejected,
 )
-from libprobe.formats import occi
-from libprobe.formats.occi_profile import PUBLIC_KEY, USER_DATA, context_forms
-from libprobe.records import Record
 from libprobe.text import duration, number_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
+    from contextlib import AbstractContextManager
 
-    from libprobe.access import Access
+    from libprobe.access import Access, CloudAccess
+    from libprobe.clients.machines import Machine, Machines
     from libprobe.deadline import Deadline
     from libprobe.state.journal import Entry, Journal
     from libprobe.topology import Endpoint
@@ -54,86 +56,47 @@ STRAYS_S = 10.0
 PATIENCE_S = 10.0
 """How long polls may fail in a row (5xx, 404 of a VM just created, a lost connection) before that is the result."""
 
-ASK_AFTER_S, LAST_ASK_S = 20.0, 3.0
-"""On ooi: how long a VM is inactive before we ask what that means, and how long before the end we ask again."""
-
 WAKE_S = 30.0
 """How long a VM that our own question has suspended may take to be active again."""
 
 SUSPENDED = "the VM became active as its state was asked for, was suspended by that and "
 """What is told of a VM to which our own question did so, before what became of it."""
 
-FAILED_STATES = frozenset({"error", "failed", "failure"})
 _FAILED_BUILD = re.compile(r"(?:error|fail)[^.]{0,40}build|build[^.]{0,40}(?:error|fail)", re.IGNORECASE)
 
-_VM_STATE = re.compile(r"\bvm_state (\w{1,40})")
 
-KEYPAIR, KEY_ATTRIBUTES = "keypair", "org.openstack.credentials.publickey."
-"""The kind of what is noted of a create with a public key that failed on ooi; what its attributes begin with."""
-
-MAX_USER_DATA = 16384
-"""Limit of rOCCI-server, the strictest: bytes of the encoded text."""
-
-
-class Wanted(Record):
-    """What the VM is to be given beside its templates: user_data and a line of authorized_keys; empty for none."""
-
-    user_data: bytes = b""
-    public_key: str = ""
-
-
-def read_wanted(user_data: str | None, public_key: str | None) -> Wanted:
-    """Read what the VM is to be given from files. Raises: Misconfigured."""
-    key = ""
-    if public_key:
-        key = read_small_file(public_key, "public key", 16 << 10).decode("utf-8", "replace").strip()
-        if "PRIVATE KEY" in key:
-            raise Misconfigured(f"public key {public_key} is a private key; it is not sent anywhere")
-        if not key.startswith(("ssh-", "ecdsa-", "sk-")) or not key.isprintable() or '"' in key or "\\" in key:
-            raise Misconfigured(f"public key {public_key} is not one line of the form `ssh-... AAAA... comment`")
-    data = read_small_file(user_data, "user_data", MAX_USER_DATA * 3 // 4) if user_data else b""
-    return Wanted(data, key)
-
-
-class ComputeLifeCycle(Check):
-    """Creates a VM at an endpoint, waits until it is active, removes it.
+class LifeCycle(Check):
+    """Creates a VM at an endpoint, waits until it is active, removes it. What is asked for and how is a subclass's.
 
     kind: which of the checks that do so it is, for what is remembered of the run before.
     needs_it_running: whether more is asked of the VM once it is active.
+    told_by: where more is to be seen of what earlier runs left, as the end of a sentence.
     Yields: time_to_create, time_to_active, time_to_delete, time_total (s), and judgements.
     """
 
     kind = "vm"
     needs_it_running = False
+    told_by = " (see fedcloud-leftovers)"
 
-    def __init__(
-        self,
-        endpoint: Endpoint,
-        access: Access,
-        journal: Journal,
-        deadline: Deadline,
-        wanted: Wanted,
-    ) -> None:
+    _client: Machines
+    _remover: Remover
+
+    def __init__(self, endpoint: Endpoint, access: Access | CloudAccess, journal: Journal, deadline: Deadline) -> None:
         super().__init__(deadline)
         self.subject = endpoint.base
         self.endpoint = endpoint
         self.facts.update(endpoint=endpoint.base, notes="")
-        self._occi = access.client
-        self._access = access
+        self._identity = access.identity
         self._journal = journal
-        self._wanted = wanted
         self._metrics: list[Metric] = []
         self._asked_at = 0.0
-        self._remover = Remover(access.client, endpoint.base, self._forget)
         self._told: set[str] = set()
         self._in_the_way: list[str] = []
         self._is_seen_to_be_ours = False
-        self._is_ooi = False
         self._aftermath = ""
         self._trial: Entry | None = None
         self._requested: set[str] = set()
         self._refused: set[str] = set()
-        self._times_asked = 0
         self._suspended_after: float | None = None
         self._work = deadline.before(deadline.seconds - working_seconds(deadline.seconds))
         self._notes = list(endpoint.notes)
@@ -141,18 +104,16 @@ class ComputeLifeCycle(Check):
 
     def measure(self) -> Iterator[Metric]:
         """The whole life; nothing is yielded before the VM is gone, for a reader may stop reading."""
-        self._journal.attend(self.endpoint.base, self._access.identity)
-        with self._work.enforced(), self._occi.until(self._work):
-            model = self.announced()
-            self._is_ooi = is_ooi(model, self._occi.server)
-            self._remove_leftovers()
         try:
-            categories, attributes = self._prepare(model)
-            entry = self._journal.begin(self.endpoint.base, self._owner(), self.endpoint.site)
+            with self._work.enforced(), self.until(self._work):
+                self.enter()
+                self._remove_leftovers()
+                self.prepare()
+            entry = self._journal.begin(self.subject, self._owner(), self.endpoint.site)
         except Failure:
             yield from self._metrics
             raise
-        ended = self._live(entry, categories, attributes)
+        ended = self._live(entry)
         for each in (self._trial, entry):
             if each:
                 ended = self._end(each) or ended
@@ -166,11 +127,38 @@ class ComputeLifeCycle(Check):
         if ended:
             raise ended
 
-    def announced(self) -> occi.Model:
-        """What the endpoint offers. Raises: Failure."""
-        return self._occi.query()
+    # ---- what a subclass knows
 
-    def examine(self, path: str, entity: occi.Entity) -> Iterator[Metric]:
+    def until(self, deadline: Deadline) -> AbstractContextManager[None]:
+        """Let that deadline hold for what is asked in the block."""
+        return self._client.until(deadline)
+
+    def enter(self) -> None:
+        """Log in; from here on there is a client, and the subject is what the journal knows the endpoint by.
+
+        Raises: Failure.
+        """
+        raise NotImplementedError
+
+    def prepare(self) -> None:
+        """Find out what the VM is to be made of. Raises: Failure."""
+        raise NotImplementedError
+
+    def ask_for(self, entry: Entry) -> bool:
+        """Have the VM made, by `_request`; returns whether it was asked for at all. Raises: Failure."""
+        raise NotImplementedError
+
+    def elsewhere(self, endpoint: str, until: Deadline) -> Machines:
+        """A client for the endpoint of an earlier run's VM, as the same user, logged in. Raises: Failure."""
+        raise NotImplementedError
+
+    def expect_alive(self, entity: Machine) -> None:
+        """Raises: EndpointFailure for a VM that will never be active."""
+
+    def doubt(self, path: str, entity: Machine, seconds: float, left: float) -> None:
+        """Look further into a VM that is not active yet. seconds: since it was asked for. Raises: EndpointFailure."""
+
+    def examine(self, path: str, entity: Machine) -> Iterator[Metric]:
         """What else is to be asked of the active VM, before it is removed; here nothing.
 
         Raises: Failure, which becomes a result beside those that were yielded before.
@@ -179,66 +167,16 @@ class ComputeLifeCycle(Check):
 
     # ---- before
 
-    def _prepare(self, model: occi.Model) -> tuple[list[tuple[str, str]], dict[str, str]]:
-        """The categories and attributes of the create request."""
-        image = self._template(model, "image", self.endpoint.image)
-        size = self._template(model, "resource", self.endpoint.resource)
-        categories = [(occi.COMPUTE, occi.KIND), (image.id, occi.MIXIN), (size.id, occi.MIXIN)]
-        attributes: dict[str, str] = {}
-        for mixin, given in context(model, self._wanted, self._occi.server):
-            categories.append((mixin, occi.MIXIN))
-            attributes |= given
-        for identifier, _ in categories:
-            if not occi.is_sendable(identifier):
-                raise BadData(f"{self.subject}: offers {identifier[:120]!r}, which is no identifier of OCCI")
-        self._tell(image, size)
-        return categories, attributes
-
-    def _template(self, model: occi.Model, option: str, wanted: str | None) -> occi.Category:
-        """The template that is registered, or else the one choice that can be made."""
-        kind = KINDS[option]
-        offered = model.templates(kind)
-        base = self.endpoint.base
-        if not offered:
-            raise BadData(f"{base}: offers no {option} template at all ({kind.rpartition('#')[2]})")
-        if wanted:
-            return registered(base, option, wanted, offered, self.endpoint.who_chose)
-        chosen = self._chosen(offered, option)
-        if chosen:
-            return chosen
-        some = ", ".join(each.term for each in offered[:3])
-        raise Misconfigured(
-            f"{base}: no {option} is registered and {len(offered)} are offered ({some}, ...)",
-            remedy=f"choose with --{option}, or in probes.ini [occi] {option}",
-        )
-
-    def _chosen(self, offered: list[occi.Category], option: str) -> occi.Category | None:
-        if len(offered) == 1:
-            return offered[0]
-        if option == "image":
-            return None
-        return occi.resolve(self.endpoint.fallback, offered) or smallest(offered)
-
     def _owner(self) -> str:
         """Who asks: what another user or project owns cannot be seen, and is not gone for that."""
-        return f"{self._access.identity} {self._occi.project}".strip()
-
-    def _tell(self, image: occi.Category, size: occi.Category) -> None:
-        project = self._occi.project
-        self.facts.update(image=image.term, size=size.term)
-        self._metrics.extend(in_another_project(self.subject, self._occi))
-        self.detail(1, f"endpoint: {self.endpoint.base}" + (f" of {self.endpoint.site}" if self.endpoint.site else ""))
-        self.detail(1, f"server software: {self._occi.server or 'not told'}")
-        self.detail(1, f"image: {image.id} ({image.title})")
-        self.detail(1, f"size: {size.id} ({size.title})")
-        self.detail(2, f"acting as: {self._access.words}" + (f", project {project}" if project else ""))
+        return f"{self._identity} {self._client.project}".strip()
 
     def _remove_leftovers(self) -> None:
         """Remove what earlier runs of this monitor left here; what stays is a WARNING, no more."""
         share = self._work.seconds * LEFTOVERS_SHARE
         until = self._work.before(max(0.0, self._work.remaining() - share))
         removed = 0
-        for entry in self._journal.leftovers(self.endpoint.base, self._owner()):
+        for entry in self._journal.leftovers(self.subject, self._owner()):
             self._told.add(entry.title)
             try:
                 if self._remover.remove(entry, until):
@@ -258,18 +196,18 @@ class ComputeLifeCycle(Check):
     def _remove_strays(self, until: Deadline) -> int:
         """Remove what was left here by another owner, or at another URL of this endpoint; name what stays."""
         removed = 0
-        strays = self._journal.strays(self.endpoint.base, self._owner(), self.endpoint.site)
+        strays = self._journal.strays(self.subject, self._owner(), self.endpoint.site)
         soon = until.before(max(0.0, until.remaining() - STRAYS_S))
         for entry in strays:
             self._told.add(entry.title)
             try:
                 removed += self._remove_stray(entry, until, soon)
             except Failure as failure:
-                is_here = entry.endpoint == self.endpoint.base
+                is_here = entry.endpoint == self.subject
                 if is_here and entry.path:
                     self._note_in_the_way(entry, "may still be there")
                 said = f"VM of an earlier run could not be removed: {whereabouts(entry, time.time())}"
-                said = f"{said}: {failure.sentence} (see fedcloud-leftovers)"
+                said = f"{said}: {failure.sentence}{self.told_by}"
                 if is_here or entry.is_unattended(time.time()):
                     self._metrics.append(judged(WARNING, said))
                 else:  # runs of that URL, if there are any, may still do it
@@ -283,15 +221,13 @@ class ComputeLifeCycle(Check):
 
         Returns whether it was there. Raises: Failure when that cannot be known, or it stays.
         """
-        is_here = entry.endpoint == self.endpoint.base
+        is_here = entry.endpoint == self.subject
         if self._remover.remove_by_title(entry, until, noted_path=is_here):
             return True
         owner = self._owner()
         if not is_here:
-            there = self._access.at(entry.endpoint)
-            with there.until(soon):
-                there.query()
-            owner = f"{self._access.identity} {there.project}".strip()
+            there = self.elsewhere(entry.endpoint, soon)
+            owner = f"{self._identity} {there.project}".strip()
             remover = Remover(there, entry.endpoint, self._forget)
             if owner == entry.identity:
                 return remover.remove(entry, soon)
@@ -305,9 +241,9 @@ class ComputeLifeCycle(Check):
         lost = [entry for entry in self._journal.unattended(now) if entry.title not in self._told]
         if lost:
             others = f" and {number_of(len(lost) - 1, 'other')}" if len(lost) > 1 else ""
+            where = whereabouts(lost[0], now)
             self._notes.append(
-                f"this monitor's journal: no run looks any more for the VM {whereabouts(lost[0], now)}{others} "
-                "(see fedcloud-leftovers)"
+                f"this monitor's journal: no run looks any more for the VM {where}{others}{self.told_by}"
             )
         for name in dict.fromkeys(self._journal.unreadable):
             self._notes.append(f"this monitor's journal: {name} is damaged and set aside in {self._journal.path}")
@@ -325,24 +261,12 @@ class ComputeLifeCycle(Check):
 
     # ---- the life
 
-    def _live(
-        self, entry: Entry, categories: list[tuple[str, str]], attributes: dict[str, str]
-    ) -> BaseException | None:
+    def _live(self, entry: Entry) -> BaseException | None:
         """Create and wait. A failure becomes a result; what else ends it is returned, for cleaning comes first."""
         try:
-            with self._work.enforced(), self._occi.until(self._work):
-                has_keypair = self._is_ooi and (occi.PUBLIC_KEY, occi.MIXIN) in categories
-                if has_keypair and not self._try_without_key(categories, attributes):
+            with self._work.enforced(), self.until(self._work):
+                if not self.ask_for(entry):
                     return None
-                try:
-                    self._create(entry, categories, attributes)
-                except Failure as failure:
-                    if has_keypair and leaves_keypair(failure):
-                        self._note_keypair()
-                    raise
-                if has_keypair:
-                    with suppress(Misconfigured):  # then the next run tries without a key first, no more
-                        self._journal.lateness.clear(KEYPAIR, self.subject)
                 entity = self._await_active(entry)
                 if entity and entry.path:
                     self._metrics.extend(self.examine(entry.path, entity))
@@ -366,56 +290,12 @@ class ComputeLifeCycle(Check):
             f"earlier runs, so it is not held against the site: {some}{self._aftermath}",
         )
 
-    def _try_without_key(self, categories: list[tuple[str, str]], attributes: dict[str, str]) -> bool:
-        """Where the last create with a public key failed on ooi, have a VM made without one first, and remove it.
-
-        One more that failed would leave one more keypair. Returns whether the one with the key may be asked for.
-        Raises: Failure, as the create itself would.
-        """
-        if not self._journal.lateness.is_noted(KEYPAIR, self.subject, time.time()):
-            return True
-        self.detail(1, "asked without the public key first: ooi keeps the keypair of a create that fails")
-        plain = [each for each in categories if each[0] != occi.PUBLIC_KEY]
-        given = {name: value for name, value in attributes.items() if not name.startswith(KEY_ATTRIBUTES)}
-        self._trial = self._journal.begin(self.endpoint.base, self._owner(), self.endpoint.site)
-        self._request(self._trial, plain, given)
-        assert self._trial.path
-        try:
-            path = self._trial.path
-            if not self._may_be_ours(path, self._trial.title):
-                raise self._another(self._trial)
-            self._remover.delete(path, self._trial.title, self._work)
-            self._remover.see_none_left(path, self._trial.title, self._work)
-        except EndpointFailure as failure:
-            said = f"{self.subject}: no VM was asked for with the public key, as one without it was not gone in time"
-            self._metrics.append(judged(WARNING, f"{said}: {failure}"))
-            return False
-        self._forget(self._trial)
-        self._notes.append("a VM was made and removed without the key first, as the last create with it had failed")
-        return True
-
-    def _note_keypair(self) -> None:
-        """Say that ooi keeps a keypair, and remember it: the next run tries without a key first."""
-        self._aftermath = (
-            "; ooi may keep the keypair that it made for the public key, under a random name; OCCI cannot remove it"
-        )
-        try:
-            self._journal.lateness.note(KEYPAIR, self.subject, 1.0, time.time())
-        except Misconfigured as failure:
-            self._aftermath += f", and the next run makes another: {failure}"
-
-    def _create(self, entry: Entry, categories: list[tuple[str, str]], attributes: dict[str, str]) -> None:
-        self._asked_at = time.monotonic()
-        self._request(entry, categories, attributes)
-
-    def _request(self, entry: Entry, categories: list[tuple[str, str]], attributes: dict[str, str]) -> None:
-        """Have a VM made, and note where it is. Raises: Failure."""
-        began = time.monotonic()
+    def _request(self, entry: Entry, create: Callable[[], str | None]) -> None:
+        """Have a VM made, and note where it is. create: asks for it, and returns its path. Raises: Failure."""
+        began = self._asked_at = time.monotonic()
         self._requested.add(entry.title)
-        # rOCCI-server 2.0 refuses a VM without an id (409), which it then replaces as all the others do
-        named = attributes | dict.fromkeys((occi.ID, occi.TITLE, occi.HOSTNAME), entry.title)
         try:
-            path = self._occi.create(categories, named)
+            path = create()
         except Failure as failure:
             if certainly_not_created(failure):
                 self._forget(entry)
@@ -425,7 +305,7 @@ class ComputeLifeCycle(Check):
         if entry is not self._trial:
             self._metrics.append(Metric("time_to_create", time.monotonic() - began, "s", min=0, context="time"))
         if path is None:
-            path = self._occi.find(entry.title)
+            path = self._client.find(entry.title)
             if path is None:
                 raise BadData(f"{self.subject}: accepted the VM but does not say where it is, nor list it")
         self._note_made(entry, path)
@@ -435,7 +315,7 @@ class ComputeLifeCycle(Check):
         entry.located(path)
         self.detail(1, f"VM: {path} ({entry.title})")
 
-    def _await_active(self, entry: Entry) -> occi.Entity | None:
+    def _await_active(self, entry: Entry) -> Machine | None:
         """Poll until the VM is active; too late, None, is a WARNING unless a limit says worse.
 
         None as well for one that was, until our own question suspended it.
@@ -461,9 +341,8 @@ class ComputeLifeCycle(Check):
                     self._note_active(entity, self._suspended_after or now)
                     return entity
                 if self._suspended_after is None:
-                    self._expect_alive(entity)
-                if entity.state == "inactive" and self._is_ooi and self._is_seen_to_be_ours:
-                    self._ask_why(entry.path, now, self._work.remaining() - pause)
+                    self.expect_alive(entity)
+                self.doubt(entry.path, entity, now, self._work.remaining() - pause)
             is_asleep = self._suspended_after is not None and now >= self._suspended_after + WAKE_S
             if self._work.remaining() <= pause or is_asleep:
                 break
@@ -477,10 +356,10 @@ class ComputeLifeCycle(Check):
         self._note_too_slow(now, state)
         return None
 
-    def _look(self, path: str) -> tuple[occi.Entity | None, Failure | None]:
+    def _look(self, path: str) -> tuple[Machine | None, Failure | None]:
         """One poll: the VM, or the trouble that may pass."""
         try:
-            entity = self._occi.show(path)
+            entity = self._client.show(path)
         except Rejected:
             raise
         except ServerError as error:
@@ -493,7 +372,7 @@ class ComputeLifeCycle(Check):
             return None, EndpointFailure(f"{self.subject}: VM vanished after it had been created (404 on {path})")
         return entity, None
 
-    def _expect_ours(self, entity: occi.Entity, entry: Entry) -> None:
+    def _expect_ours(self, entity: Machine, entry: Entry) -> None:
         """A wrong address must not make us delete a stranger's VM."""
         called = names(entity)
         if called and entry.title not in called:
@@ -506,61 +385,14 @@ class ComputeLifeCycle(Check):
         entry.located("")
         return BadData(f"{self.subject}: gave {stranger} as our new VM, which is another one{called}")
 
-    def _expect_alive(self, entity: occi.Entity) -> None:
-        inner = str(entity.attributes.get(occi.OPENSTACK_STATE, "")).lower()
-        if entity.state in FAILED_STATES or inner in FAILED_STATES:
-            said = str(entity.attributes.get(occi.STATE_MESSAGE, "")).strip()
-            raise EndpointFailure(
-                f"{self.subject}: VM went into state error instead of active"
-                + (f": {said}" if said else "; the cloud gives no reason")
-            )
-
-    def _ask_why(self, path: str, seconds: float, left: float) -> None:
-        """Ask what inactive means: ooi shows a VM so while it is built, and for ever when that has failed.
-
-        nova refuses to suspend what is not active and tells its state; nothing else of ooi does. Once after
-        ASK_AFTER_S, once before the end. seconds: since the VM was asked for. Raises: EndpointFailure.
-        """
-        due = (seconds >= ASK_AFTER_S) + (left <= LAST_ASK_S)
-        if self._times_asked >= due:
-            return
-        self._times_asked = due
-        try:
-            with self._occi.until(self._work.before(0.5)):
-                self._occi.act(path, "suspend")
-        except Refusal as refusal:
-            found = _VM_STATE.search(refusal.said)
-            self.detail(
-                1, f"asked after {duration(seconds)} what inactive means: {refusal.said or refusal.http_status}"
-            )
-            if found and found[1].lower() in FAILED_STATES:
-                raise EndpointFailure(
-                    f"{self.subject}: VM failed to build, which ooi shows as inactive: {refusal.said}"
-                ) from None
-        except EndpointFailure:
-            pass  # the next poll tells whether that lasts
-        else:
-            self._suspended_after = seconds
-            self._wake(path)
-
-    def _wake(self, path: str) -> None:
-        """Start again the VM that became active between our look and our question, and was suspended by it."""
-        began = time.monotonic()
-        while time.monotonic() - began < PATIENCE_S and self._work.remaining() > 1.0:
-            try:
-                self._occi.act(path, "start")
-                return
-            except EndpointFailure:  # while it is being suspended
-                self._work.sleep(0.5)
-
-    def _note_suspended(self, entity: occi.Entity, seconds: float) -> None:
+    def _note_suspended(self, entity: Machine, seconds: float) -> None:
         """The VM was active, and does not wake from what our question did to it: that is no fault of the site's."""
         self._note_active(entity, seconds)
         self._notes[-1] = SUSPENDED + "could not be started again"
         if self.needs_it_running:
             self._metrics.append(judged(UNKNOWN, f"{self.subject}: {self._notes[-1]}, so no more was asked of it"))
 
-    def _note_active(self, entity: occi.Entity, seconds: float) -> None:
+    def _note_active(self, entity: Machine, seconds: float) -> None:
         if self._suspended_after is not None:
             self._notes.append(SUSPENDED + "started again")
         self._metrics.append(Metric("time_to_active", seconds, "s", min=0))
@@ -596,7 +428,7 @@ class ComputeLifeCycle(Check):
         interrupt = None
         for _ in range(2):  # only the first signal raises
             try:
-                with self.deadline.enforced(), self._occi.until(self.deadline):
+                with self.deadline.enforced(), self._client.until(self.deadline):
                     self._remove(entry)
                 break
             except Interrupted as signal:
@@ -668,9 +500,9 @@ class ComputeLifeCycle(Check):
 
     def _find_late(self, entry: Entry) -> str | None:
         """Look a few times for a VM whose create request had no usable answer; clouds do answer late."""
-        self._occi.reconnect()
+        self._client.reconnect()
         for pause in (0.3, 1.0, 2.0, 0.0):
-            path = self._occi.find(entry.title)
+            path = self._client.find(entry.title)
             if path or not pause or self.deadline.remaining() <= pause:
                 return path
             self.deadline.sleep(pause)
@@ -681,70 +513,3 @@ class ComputeLifeCycle(Check):
         self._metrics.append(
             judged(WARNING, f"VM{where} ({entry.title}) could not be removed: {why}; the next run tries again")
         )
-
-
-def context(model: occi.Model, wanted: Wanted, server: str) -> Iterator[tuple[str, dict[str, str]]]:
-    """The contextualisation mixins to send, each with its attributes.
-
-    A key gets a name on occi-os only, which needs one; ooi would keep a named key for ever.
-    Raises: BadData when the endpoint offers neither form of one.
-    """
-    import base64
-
-    given = {USER_DATA: wanted.user_data, PUBLIC_KEY: wanted.public_key}
-    forms = context_forms(model, [name for name, content in given.items() if content])
-    if USER_DATA in forms:
-        encoded = redact.register(base64.b64encode(wanted.user_data).decode())
-        mixin = forms[USER_DATA]
-        if mixin is None:
-            raise BadData("the endpoint offers no mixin to hand over user_data")
-        is_old = mixin == occi.USER_DATA
-        yield mixin, {"org.openstack.compute.user_data" if is_old else "occi.compute.userdata": encoded}
-    if PUBLIC_KEY in forms:
-        mixin = forms[PUBLIC_KEY]
-        if mixin is None:
-            raise BadData("the endpoint offers no mixin to hand over a public key")
-        if mixin == occi.SSH_KEY_1_2:
-            yield mixin, {"occi.credentials.ssh.publickey": wanted.public_key}
-            return
-        attributes = {"org.openstack.credentials.publickey.data": wanted.public_key}
-        if "pyssf" in server.lower():
-            attributes["org.openstack.credentials.publickey.name"] = f"egi-sam-{int(time.time() * 1000):x}"
-        yield mixin, attributes
-
-
-def is_ooi(model: occi.Model, server: str) -> bool:
-    """Whether a cloud is ooi's: by its Server header, or behind a proxy that hides that by what only ooi announces.
-
-    OCCI 1.2's action to save a VM, which occi-os does not know, with the image templates that it has in common with it.
-    """
-    if server.startswith("ooi/"):
-        return True
-    return model.find(occi.COMPUTE_ACTION + "save") is not None and any(
-        mixin.scheme == occi.OPENSTACK_IMAGES for mixin in model.mixins
-    )
-
-
-MAX_SIZE_NAME = 200
-_SIZES = ("nano", "micro", "tiny", "mini", "small", "medium", "large", "xlarge", "extra")
-
-
-def smallest(offered: list[occi.Category]) -> occi.Category | None:
-    """The smallest of resource templates by their names (`m1-tiny`, `2cpu-4gb-20dsk`); None if they do not tell."""
-    ranked = [(rank, template.term, template) for template in offered if (rank := _size(template)) is not None]
-    return min(ranked, key=lambda each: each[:2])[2] if ranked else None
-
-
-def _size(template: occi.Category) -> tuple[float, float] | None:
-    # a title may be long, and is searched from each of its digits
-    name = f"{template.title[:MAX_SIZE_NAME]} {template.term[:MAX_SIZE_NAME]}".lower()
-    numbers = re.search(
-        r"(\d{1,6})\s*[-_]?(?:v?cpus?|cores?|c)\b[-_ ]*(?:(\d{1,6})\s*[-_]?(?:gb?|ram))?", name.replace("_", " ")
-    )
-    if numbers:
-        return 2.0, float(numbers.group(1)) * 1000 + float(numbers.group(2) or 0)
-    words = re.split(r"[^a-z]+", name)
-    for rank, word in enumerate(_SIZES):
-        if word in words:
-            return 1.0, float(rank)
-    return None

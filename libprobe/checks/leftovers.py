@@ -11,7 +11,7 @@ import time
 from nagiosplugin import Metric
 
 from libprobe.checks.base import Check, judged
-from libprobe.clients.occi import NOTHING, names
+from libprobe.clients.refusals import NOTHING, names
 from libprobe.failures import WARNING, BadData, EndpointFailure, Failure, Misconfigured, NoAnswer
 from libprobe.text import duration, number_of
 
@@ -20,9 +20,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from libprobe.access import Access
-    from libprobe.clients.occi import OcciClient
+    from libprobe.clients.machines import Machine, Machines
     from libprobe.deadline import Deadline
-    from libprobe.formats import occi
     from libprobe.state.journal import Entry, Journal
 
 FIRST_POLL_S, LONGEST_POLL_S, POLL_SHARE, YOUNG_S = 0.1, 10.0, 0.02, 20.0
@@ -62,8 +61,8 @@ class Remover:
     twins: how many VMs were removed beside the ones that were asked for: some request was carried out twice.
     """
 
-    def __init__(self, client: OcciClient, subject: str, forget: Callable[[Entry], None]) -> None:
-        self._occi = client
+    def __init__(self, client: Machines, subject: str, forget: Callable[[Entry], None]) -> None:
+        self._client = client
         self._subject = subject
         self._forget = forget
         self.twins = 0
@@ -73,7 +72,7 @@ class Remover:
 
         Raises: Failure when it stays.
         """
-        with self._occi.until(until):
+        with self._client.until(until):
             path = self._noted_path(entry)
             unseen: EndpointFailure | None = None
             try:
@@ -82,7 +81,7 @@ class Remover:
                     entry.located("")
             except EndpointFailure as failure:
                 path, unseen = None, failure  # whose it is was not to be seen: it is touched only if it bears our title
-            path = path or self._occi.find(entry.title)
+            path = path or self._client.find(entry.title)
             if path is None and unseen:
                 raise unseen
             if path is None:
@@ -103,10 +102,10 @@ class Remover:
         noted_path: whether the path of the entry is one of this endpoint. Returns False for a VM that is not seen,
         which it may be by its owner. Raises: Failure when it stays.
         """
-        with self._occi.until(until):
+        with self._client.until(until):
             path = self._noted_path(entry) if noted_path else None
             if not path or entry.title not in names(self._seen(path) or NOTHING):
-                path = self._occi.find(entry.title)
+                path = self._client.find(entry.title)
             if path is None:
                 return False
             self.delete(path, entry.title, until)
@@ -117,7 +116,7 @@ class Remover:
     def _noted_path(self, entry: Entry) -> str | None:
         """Where the journal says that the VM is; None for what can be no VM's path."""
         try:
-            return self._occi.own_path(entry.path) if entry.path else None
+            return self._client.own_path(entry.path) if entry.path else None
         except BadData:
             return None
 
@@ -126,7 +125,7 @@ class Remover:
 
         Raises: EndpointFailure where the server does not show it: whose it is, is not known then.
         """
-        called = names(self._occi.show(path) or NOTHING)
+        called = names(self._client.show(path) or NOTHING)
         return not called or title in called
 
     def delete(self, path: str, title: str, until: Deadline) -> bool:
@@ -141,7 +140,7 @@ class Remover:
             asked_pause = 0.0
             try:
                 if not accepted:
-                    if not self._occi.delete(path):
+                    if not self._client.delete(path):
                         if self._seen(path) is None:
                             return refusal is not None
                         raise EndpointFailure(f"{self._subject}: says that {path} is not there (404), and shows it")
@@ -149,6 +148,7 @@ class Remover:
                 entity = self._seen(path)
                 if entity is None or (names(entity) and title not in names(entity)):
                     return True
+                accepted = not self._client.is_kept(entity)
             except BadData:
                 raise
             except EndpointFailure as error:
@@ -162,7 +162,10 @@ class Remover:
             until.sleep(pause)
         if refusal and not accepted:
             raise refusal
-        raise NoAnswer(f"{self._subject}: accepted to delete {path}, which is still there after {duration(passed)}")
+        raise NoAnswer(
+            f"{self._subject}: accepted to delete {path}, which is still there after {duration(passed)}"
+            f"{self._client.told}"
+        )
 
     def see_none_left(self, gone: str, title: str, until: Deadline) -> None:
         """Look into the listing for one more VM of this title, and remove it: a request may be carried out twice.
@@ -193,15 +196,15 @@ class Remover:
                 until.sleep(pause)
 
     def listed(self, title: str, until: Deadline, *, gone: str = "") -> str | None:
-        """As `OcciClient.find`, bounded in time and in what is asked. Raises: Failure."""
+        """As `Machines.find`, bounded in time and in what is asked. Raises: Failure."""
         soon = until.before(max(SPARE_S, until.remaining() - LOOK_S))
-        with self._occi.until(soon):
-            return self._occi.find(title, gone=gone, at_most=LOOK_AT)
+        with self._client.until(soon):
+            return self._client.find(title, gone=gone, at_most=LOOK_AT)
 
-    def _seen(self, path: str) -> occi.Entity | None:
+    def _seen(self, path: str) -> Machine | None:
         """The VM while it is there; an answer that cannot be read counts as there."""
         try:
-            return self._occi.show(path)
+            return self._client.show(path)
         except EndpointFailure:
             return NOTHING
 

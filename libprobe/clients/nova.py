@@ -21,6 +21,7 @@ from libprobe.clients.keystone import request_id
 from libprobe.clients.refusals import QuotaRefused, Refusal
 from libprobe.failures import BadData
 from libprobe.formats import servers
+from libprobe.formats.servers import Server
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -29,10 +30,11 @@ if TYPE_CHECKING:
     from typing import Any, TypeVar
 
     from libprobe.clients.http import Response
+    from libprobe.clients.machines import Machine
     from libprobe.clients.openstack import Service
     from libprobe.deadline import Deadline
     from libprobe.failures import Failure
-    from libprobe.formats.servers import Image, Network, Quota, Server, Size
+    from libprobe.formats.servers import Image, Network, Quota, Size
 
     T = TypeVar("T")
 
@@ -55,8 +57,9 @@ _UNREACHED = (
 class Nova:
     """The VMs of a project in a region. A path is what follows the base: `/servers/<id>`.
 
-    project, proviso: as of the cloud's login. told: by which name the site finds our last deletion in its logs, as the
-    end of a sentence.
+    project, proviso: as of the cloud's login.
+    made, told: by which name the site finds our last creation, and our last deletion, in its logs, as the end of a
+    sentence.
     """
 
     server = ""
@@ -68,7 +71,7 @@ class Nova:
         self.region = service.region
         self.project = service.cloud.scope.project
         self.proviso = service.cloud.proviso
-        self.told = ""
+        self.made = self.told = ""
 
     def create(self, wanted: Mapping[str, Any]) -> str | None:
         """Create a VM; returns its path, or None when the answer does not say where it is. Raises: Failure."""
@@ -76,6 +79,7 @@ class Nova:
         headers = [("Content-Type", "application/json")]
         with within(self._service, CHANGING_S):
             answer = self._service.request("POST", "/servers", headers=headers, body=body, secret_body=True)
+        self.made = request_id(answer)
         if answer.status not in (200, 201, 202):
             raise self._refused(answer, "create a VM")
         try:
@@ -111,7 +115,7 @@ class Nova:
     def find(self, title: str, *, gone: str = "", at_most: int = 0) -> str | None:
         """The path of a VM with exactly this name, None if there is none. Raises: Failure.
 
-        gone, at_most: see `OcciClient.find`; a list of Nova's has all names, and none of what is gone.
+        gone, at_most: see `Machines.find`; a list of Nova's has all names, and none of what is gone.
         """
         with within(self._service, READING_S):
             answer = self._service.request("GET", f"/servers?name={title}", max_bytes=MAX_DOCUMENT)
@@ -122,9 +126,9 @@ class Nova:
                 return self.own_path(f"/servers/{identifier}")
         return None
 
-    def is_kept(self, server: Server) -> bool:
-        """Whether a deletion that was accepted has failed, so that it has to be asked for again."""
-        return server.status == "ERROR" and server.task != "deleting"
+    def is_kept(self, server: Machine) -> bool:
+        """Whether a deletion that was accepted has failed: one without Neutron ends in ERROR."""
+        return isinstance(server, Server) and server.status == "ERROR" and server.task != "deleting"
 
     def sizes(self) -> list[Size]:
         """The flavours that may be used. Raises: Failure."""

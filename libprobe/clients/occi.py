@@ -12,7 +12,15 @@ import re
 from urllib.parse import urlsplit
 
 from libprobe.clients.keystone import REFUSALS, Keystone, Wish, first_of_us
-from libprobe.clients.refusals import LoginRefused, QuotaRefused, Refusal, ServerError
+from libprobe.clients.refusals import (
+    NOTHING,
+    LoginRefused,
+    QuotaRefused,
+    Refusal,
+    ServerError,
+    certainly_not_created,
+    names,
+)
 from libprobe.failures import (
     BadData,
     Failure,
@@ -32,6 +40,7 @@ if TYPE_CHECKING:
 
     from libprobe.clients.http import Head, HttpClient, Response, Stream
     from libprobe.clients.keystone import Login
+    from libprobe.clients.machines import Machine
     from libprobe.deadline import Deadline
 
 MAX_MODEL = 32 << 20
@@ -40,12 +49,6 @@ MAX_NOTED_LINES, MAX_NOTED_CHARS = 40, 400
 """Of an answer that turns out to be a web page."""
 
 CREATED = (200, 201, 202, 204)
-NOT_CREATED = frozenset({400, 401, 403, 404, 405, 406, 409, 411, 413, 415, 422, 429, 501})
-"""Statuses that say that nothing was created; after any other failure something may have been.
-
-They are not proof: a gateway says 413 and 429 of what it had let through, a cloud 409 of what it does twice.
-"""
-
 EVERY = 1 << 30
 """How many VMs of a listing without titles are asked for theirs, where nothing else bounds it."""
 
@@ -56,6 +59,8 @@ class OcciClient:
     base: URL without query and trailing slash; wish: how to log in where a Keystone is named.
     project, proviso: where the login at a Keystone has led, as in `keystone.Login`; empty without one.
     """
+
+    told = ""
 
     def __init__(self, http: HttpClient, base: str, wish: Wish) -> None:
         parts = urlsplit(base)
@@ -193,6 +198,10 @@ class OcciClient:
         if not path.startswith(self._compute):
             raise BadData(f"{self.base}: gave {location[:120]!r} as a VM's address, outside of {self._compute}")
         return path
+
+    def is_kept(self, machine: Machine) -> bool:
+        """Whether a deletion that was accepted has failed: nothing of OCCI shows that."""
+        return False
 
     @property
     def loading_s(self) -> float:
@@ -395,15 +404,6 @@ def _noted(lines: Iterable[str], beginning: list[str]) -> Iterator[str]:
         yield line
 
 
-NOTHING = occi.Entity("", "", (), {}, [], "")
-"""A VM of which nothing is known."""
-
-
-def names(entity: occi.Entity) -> tuple[str, ...]:
-    """What a VM calls itself: title and host name, as far as it says."""
-    return tuple(name for name in (entity.title, entity.hostname) if name)
-
-
 def _from_both_ends(listed: Sequence[str]) -> list[str]:
     """The last, the first, the last but one, the second, and so on."""
     return [listed[(number // 2 if number % 2 else -1 - number // 2)] for number in range(len(listed))]
@@ -422,20 +422,3 @@ def leaves_keypair(failure: Failure) -> bool:
         is_unread = failure.http_status in (401, 404, 405, 406, 411, 415, 501)
         return not is_unread and not _BEFORE_KEYPAIR.search(failure.said)
     return not certainly_not_created(failure)  # what only says so is a Refusal
-
-
-def certainly_not_created(failure: Failure) -> bool:
-    """Whether nothing can have come of a create request that ended so.
-
-    Its exchange broke before a byte of it was on its way, or none was begun.
-    """
-    if isinstance(failure, Refusal):
-        return False
-    if failure.exchange is not None:
-        return not failure.exchange.may_have_arrived
-    return isinstance(failure, (OwnCredential, Misconfigured))
-
-
-def is_settled(failure: Failure) -> bool:
-    """Whether the endpoint has refused what it was asked, and would do so again."""
-    return isinstance(failure, Refusal) and failure.http_status < 500 and failure.http_status != 429

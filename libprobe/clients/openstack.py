@@ -12,6 +12,8 @@ Source: Identity API v3; openstack.md sections 2, 3 and 11.
 
 from __future__ import annotations
 
+import time
+
 from libprobe import credentials
 from libprobe.clients.keystone import Keystone, RefusedToken, fault_of_issuer, request_id
 from libprobe.clients.refusals import LoginRefused, Refusal, ServerError
@@ -45,11 +47,12 @@ class Cloud:
     """A cloud by the URL of its Keystone, as the GOCDB has it.
 
     token: one of this Keystone's, a registered secret, that we have already; empty to log in as the wish says.
-    login, scope: once `log_in` has been called.
+    login, scope: once `log_in` has been called. login_s: seconds that it took the Keystone.
     """
 
     login: Login
     scope: Scope
+    login_s = 0.0
 
     def __init__(self, http: HttpClient, url: str, wish: Wish, token: str = "") -> None:
         self.http = http
@@ -64,10 +67,12 @@ class Cloud:
 
     def log_in(self) -> None:
         """Get a project's token and its catalogue. Raises: Failure."""
+        began, loading_s = time.monotonic(), self.http.loading_s
         try:
             self.login = self.keystone.login_with(self._given) if self._given else self.keystone.login()
         except RefusedToken as failure:
             raise self._blamed(failure) from None
+        self.login_s = time.monotonic() - began - (self.http.loading_s - loading_s)
         answer = self.login.answer
         assert answer is not None, "version 3 gives a token with an answer"
         try:

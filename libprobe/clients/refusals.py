@@ -1,4 +1,4 @@
-"""What a service of a cloud says instead of doing what it was asked, whatever protocol it speaks.
+"""What a cloud says instead of doing what it was asked, whatever protocol it speaks, and what may have come of it.
 
 ```text
 EndpointFailure
@@ -11,7 +11,19 @@ EndpointFailure
 
 from __future__ import annotations
 
-from libprobe.failures import EndpointFailure, ProtocolFailure, Rejected
+from libprobe.failures import EndpointFailure, Misconfigured, OwnCredential, ProtocolFailure, Rejected
+from libprobe.records import Record
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from libprobe.clients.machines import Machine
+    from libprobe.failures import Failure
+
+NOT_CREATED = frozenset({400, 401, 403, 404, 405, 406, 409, 411, 413, 415, 422, 429, 501})
+"""Statuses that say that nothing was created; after any other failure something may have been.
+
+They are not proof: a gateway says 413 and 429 of what it had let through, a cloud 409 of what it does twice.
+"""
 
 
 class Refusal(EndpointFailure):
@@ -33,3 +45,37 @@ class LoginRefused(Refusal, Rejected):
 
 class ServerError(Refusal, ProtocolFailure):
     """The endpoint answered with a fault of its own (5xx)."""
+
+
+class Unseen(Record):
+    """A VM of which nothing is known."""
+
+    title: str = ""
+    hostname: str = ""
+    state: str = ""
+    addresses: tuple[str, ...] = ()
+
+
+NOTHING = Unseen()
+
+
+def names(machine: Machine) -> tuple[str, ...]:
+    """What a VM calls itself: title and host name, as far as it says."""
+    return tuple(name for name in (machine.title, machine.hostname) if name)
+
+
+def certainly_not_created(failure: Failure) -> bool:
+    """Whether nothing can have come of a create request that ended so.
+
+    Its exchange broke before a byte of it was on its way, or none was begun.
+    """
+    if isinstance(failure, Refusal):
+        return False
+    if failure.exchange is not None:
+        return not failure.exchange.may_have_arrived
+    return isinstance(failure, (OwnCredential, Misconfigured))
+
+
+def is_settled(failure: Failure) -> bool:
+    """Whether the endpoint has refused what it was asked, and would do so again."""
+    return isinstance(failure, Refusal) and failure.http_status < 500 and failure.http_status != 429

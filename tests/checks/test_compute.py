@@ -11,9 +11,9 @@ import pytest
 
 from fuzz.targets import occi_session
 from libprobe import access, cli
-from libprobe.checks import compute, leftovers
-from libprobe.checks.compute import ComputeLifeCycle, Wanted, smallest
-from libprobe.clients.refusals import Refusal, ServerError
+from libprobe.checks import compute, occi_vm
+from libprobe.checks.occi_vm import ComputeLifeCycle, Wanted, smallest
+from libprobe.clients.refusals import NOTHING, Refusal, ServerError
 from libprobe.deadline import Deadline
 from libprobe.failures import EndpointFailure
 from libprobe.formats.occi import COMPUTE, Category, Entity, Model, read_model_json
@@ -61,7 +61,7 @@ def test_the_wait_between_polls_grows_with_the_time_and_ends_at_ten_seconds(life
     monkeypatch.setattr(compute.time, "monotonic", lambda: now[0])
     monkeypatch.setattr(life._work, "sleep", lambda seconds: now.__setitem__(0, now[0] + seconds))
     monkeypatch.setattr(life._work, "remaining", lambda: 2000.0 - now[0])
-    monkeypatch.setattr(life, "_look", lambda path: (polls.append(now[0] - 1000) or leftovers.NOTHING, None))
+    monkeypatch.setattr(life, "_look", lambda path: (polls.append(now[0] - 1000) or NOTHING, None))
     life._asked_at = 1000.0
     entry = life._journal.begin("e", "i")
     entry.located("/compute/1")
@@ -90,7 +90,7 @@ class Passing:
         if self.troubled[0] <= self.now < self.troubled[1]:
             raise ServerError("the cloud stumbles", 503)
         state = "active" if self.now >= self.active_at else "inactive"
-        return leftovers.NOTHING._replace(attributes={"occi.compute.state": state})
+        return Entity("", "", (), {"occi.compute.state": state}, [], "")
 
 
 @pytest.mark.parametrize("began", [0.0, 40.0, 200.0])
@@ -169,7 +169,7 @@ def test_a_vm_that_breaks_as_it_is_woken_from_what_our_question_did_is_no_fault_
     life.needs_it_running = True
     cloud = Inactive(life, monkeypatch, "", "")
     monkeypatch.setattr(life._occi, "act", lambda *_: cloud.asked.append(("", cloud.now)))
-    broken = leftovers.NOTHING._replace(attributes={"occi.compute.state": "error"})
+    broken = Entity("", "", (), {"occi.compute.state": "error"}, [], "")
     monkeypatch.setattr(life._occi, "show", lambda path: broken if cloud.asked else Passing.show(cloud, path))
     assert life._await_active(entry) is None
     assert cloud.now <= cloud.asked[0][1] + compute.WAKE_S + 3
@@ -187,8 +187,8 @@ def test_ooi_is_known_by_what_it_announces_as_well(name):
     dialect = DIALECTS[name]()
     categories = dialect.categories(dialect.default_templates)
     model = read_model_json(json.dumps(Writer(Style(), str).model_json(categories)).encode())
-    assert compute.is_ooi(model, "nginx") == (name == "ooi")
-    assert compute.is_ooi(Model(), dialect.server) == (name == "ooi")
+    assert occi_vm.is_ooi(model, "nginx") == (name == "ooi")
+    assert occi_vm.is_ooi(Model(), dialect.server) == (name == "ooi")
 
 
 def test_each_look_in_vain_for_a_left_over_is_counted_and_so_many_are_enough(life, monkeypatch):

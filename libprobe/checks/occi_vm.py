@@ -1,0 +1,339 @@
+"""The life of a virtual machine at an OCCI endpoint: made of the templates that it offers.
+
+What differs between the servers of OCCI is here and in `clients/occi.py`; the life itself is in `compute.py`.
+"""
+
+from __future__ import annotations
+
+import re
+import time
+from contextlib import suppress
+
+from libprobe import redact
+from libprobe.checks.base import judged
+from libprobe.checks.compute import PATIENCE_S, LifeCycle
+from libprobe.checks.leftovers import Remover
+from libprobe.checks.offer import in_another_project
+from libprobe.checks.templates import KINDS, registered
+from libprobe.clients.occi import leaves_keypair
+from libprobe.clients.refusals import Refusal
+from libprobe.credentials import read_small_file
+from libprobe.failures import WARNING, BadData, EndpointFailure, Failure, Misconfigured
+from libprobe.formats import occi
+from libprobe.formats.occi_profile import PUBLIC_KEY, USER_DATA, context_forms
+from libprobe.records import Record
+from libprobe.text import duration
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from libprobe.access import Access
+    from libprobe.clients.machines import Machine
+    from libprobe.clients.occi import OcciClient
+    from libprobe.deadline import Deadline
+    from libprobe.state.journal import Entry, Journal
+    from libprobe.topology import Endpoint
+
+ASK_AFTER_S, LAST_ASK_S = 20.0, 3.0
+"""On ooi: how long a VM is inactive before we ask what that means, and how long before the end we ask again."""
+
+FAILED_STATES = frozenset({"error", "failed", "failure"})
+_VM_STATE = re.compile(r"\bvm_state (\w{1,40})")
+
+KEYPAIR, KEY_ATTRIBUTES = "keypair", "org.openstack.credentials.publickey."
+"""The kind of what is noted of a create with a public key that failed on ooi; what its attributes begin with."""
+
+MAX_USER_DATA = 16384
+"""Limit of rOCCI-server, the strictest: bytes of the encoded text."""
+
+
+class Wanted(Record):
+    """What the VM is to be given beside its templates: user_data and a line of authorized_keys; empty for none."""
+
+    user_data: bytes = b""
+    public_key: str = ""
+
+
+def read_wanted(user_data: str | None, public_key: str | None) -> Wanted:
+    """Read what the VM is to be given from files. Raises: Misconfigured."""
+    key = ""
+    if public_key:
+        key = read_small_file(public_key, "public key", 16 << 10).decode("utf-8", "replace").strip()
+        if "PRIVATE KEY" in key:
+            raise Misconfigured(f"public key {public_key} is a private key; it is not sent anywhere")
+        if not key.startswith(("ssh-", "ecdsa-", "sk-")) or not key.isprintable() or '"' in key or "\\" in key:
+            raise Misconfigured(f"public key {public_key} is not one line of the form `ssh-... AAAA... comment`")
+    data = read_small_file(user_data, "user_data", MAX_USER_DATA * 3 // 4) if user_data else b""
+    return Wanted(data, key)
+
+
+class ComputeLifeCycle(LifeCycle):
+    """The life of a VM at an OCCI endpoint."""
+
+    _occi: OcciClient
+
+    def __init__(
+        self,
+        endpoint: Endpoint,
+        access: Access,
+        journal: Journal,
+        deadline: Deadline,
+        wanted: Wanted,
+    ) -> None:
+        super().__init__(endpoint, access, journal, deadline)
+        self._access = access
+        self._client = self._occi = access.client
+        self._remover = Remover(access.client, endpoint.base, self._forget)
+        self._wanted = wanted
+        self._is_ooi = False
+        self._times_asked = 0
+
+    def enter(self) -> None:
+        """Read what is offered; it is what logs in where a login is wanted."""
+        self._journal.attend(self.subject, self._identity)
+        self._model = self.announced()
+        self._is_ooi = is_ooi(self._model, self._occi.server)
+
+    def announced(self) -> occi.Model:
+        """What the endpoint offers. Raises: Failure."""
+        return self._occi.query()
+
+    def elsewhere(self, endpoint: str, until: Deadline) -> OcciClient:
+        """Another URL of this endpoint, most often."""
+        there = self._access.at(endpoint)
+        with there.until(until):
+            there.query()
+        return there
+
+    def prepare(self) -> None:
+        """The categories and attributes of the create request."""
+        model = self._model
+        image = self._template(model, "image", self.endpoint.image)
+        size = self._template(model, "resource", self.endpoint.resource)
+        categories = [(occi.COMPUTE, occi.KIND), (image.id, occi.MIXIN), (size.id, occi.MIXIN)]
+        attributes: dict[str, str] = {}
+        for mixin, given in context(model, self._wanted, self._occi.server):
+            categories.append((mixin, occi.MIXIN))
+            attributes |= given
+        for identifier, _ in categories:
+            if not occi.is_sendable(identifier):
+                raise BadData(f"{self.subject}: offers {identifier[:120]!r}, which is no identifier of OCCI")
+        self._tell(image, size)
+        self._categories, self._attributes = categories, attributes
+
+    def _template(self, model: occi.Model, option: str, wanted: str | None) -> occi.Category:
+        """The template that is registered, or else the one choice that can be made."""
+        kind = KINDS[option]
+        offered = model.templates(kind)
+        base = self.endpoint.base
+        if not offered:
+            raise BadData(f"{base}: offers no {option} template at all ({kind.rpartition('#')[2]})")
+        if wanted:
+            return registered(base, option, wanted, offered, self.endpoint.who_chose)
+        chosen = self._chosen(offered, option)
+        if chosen:
+            return chosen
+        some = ", ".join(each.term for each in offered[:3])
+        raise Misconfigured(
+            f"{base}: no {option} is registered and {len(offered)} are offered ({some}, ...)",
+            remedy=f"choose with --{option}, or in probes.ini [occi] {option}",
+        )
+
+    def _chosen(self, offered: list[occi.Category], option: str) -> occi.Category | None:
+        if len(offered) == 1:
+            return offered[0]
+        if option == "image":
+            return None
+        return occi.resolve(self.endpoint.fallback, offered) or smallest(offered)
+
+    def _tell(self, image: occi.Category, size: occi.Category) -> None:
+        project = self._occi.project
+        self.facts.update(image=image.term, size=size.term)
+        self._metrics.extend(in_another_project(self.subject, self._occi))
+        self.detail(1, f"endpoint: {self.endpoint.base}" + (f" of {self.endpoint.site}" if self.endpoint.site else ""))
+        self.detail(1, f"server software: {self._occi.server or 'not told'}")
+        self.detail(1, f"image: {image.id} ({image.title})")
+        self.detail(1, f"size: {size.id} ({size.title})")
+        self.detail(2, f"acting as: {self._access.words}" + (f", project {project}" if project else ""))
+
+    def ask_for(self, entry: Entry) -> bool:
+        """With a public key on ooi, which keeps a keypair of each create that fails, no more than once in a row."""
+        categories, attributes = self._categories, self._attributes
+        has_keypair = self._is_ooi and (occi.PUBLIC_KEY, occi.MIXIN) in categories
+        if has_keypair and not self._try_without_key(categories, attributes):
+            return False
+        try:
+            self._request(entry, lambda: self._create(entry, categories, attributes))
+        except Failure as failure:
+            if has_keypair and leaves_keypair(failure):
+                self._note_keypair()
+            raise
+        if has_keypair:
+            with suppress(Misconfigured):  # then the next run tries without a key first, no more
+                self._journal.lateness.clear(KEYPAIR, self.subject)
+        return True
+
+    def _create(self, entry: Entry, categories: list[tuple[str, str]], attributes: dict[str, str]) -> str | None:
+        # rOCCI-server 2.0 refuses a VM without an id (409), which it then replaces as all the others do
+        named = attributes | dict.fromkeys((occi.ID, occi.TITLE, occi.HOSTNAME), entry.title)
+        return self._occi.create(categories, named)
+
+    def _try_without_key(self, categories: list[tuple[str, str]], attributes: dict[str, str]) -> bool:
+        """Where the last create with a public key failed on ooi, have a VM made without one first, and remove it.
+
+        One more that failed would leave one more keypair. Returns whether the one with the key may be asked for.
+        Raises: Failure, as the create itself would.
+        """
+        if not self._journal.lateness.is_noted(KEYPAIR, self.subject, time.time()):
+            return True
+        self.detail(1, "asked without the public key first: ooi keeps the keypair of a create that fails")
+        plain = [each for each in categories if each[0] != occi.PUBLIC_KEY]
+        given = {name: value for name, value in attributes.items() if not name.startswith(KEY_ATTRIBUTES)}
+        trial = self._trial = self._journal.begin(self.subject, self._owner(), self.endpoint.site)
+        self._request(self._trial, lambda: self._create(trial, plain, given))
+        assert self._trial.path
+        try:
+            path = self._trial.path
+            if not self._may_be_ours(path, self._trial.title):
+                raise self._another(self._trial)
+            self._remover.delete(path, self._trial.title, self._work)
+            self._remover.see_none_left(path, self._trial.title, self._work)
+        except EndpointFailure as failure:
+            said = f"{self.subject}: no VM was asked for with the public key, as one without it was not gone in time"
+            self._metrics.append(judged(WARNING, f"{said}: {failure}"))
+            return False
+        self._forget(self._trial)
+        self._notes.append("a VM was made and removed without the key first, as the last create with it had failed")
+        return True
+
+    def _note_keypair(self) -> None:
+        """Say that ooi keeps a keypair, and remember it: the next run tries without a key first."""
+        self._aftermath = (
+            "; ooi may keep the keypair that it made for the public key, under a random name; OCCI cannot remove it"
+        )
+        try:
+            self._journal.lateness.note(KEYPAIR, self.subject, 1.0, time.time())
+        except Misconfigured as failure:
+            self._aftermath += f", and the next run makes another: {failure}"
+
+    def expect_alive(self, entity: Machine) -> None:
+        if not isinstance(entity, occi.Entity):
+            return
+        inner = str(entity.attributes.get(occi.OPENSTACK_STATE, "")).lower()
+        if entity.state in FAILED_STATES or inner in FAILED_STATES:
+            said = str(entity.attributes.get(occi.STATE_MESSAGE, "")).strip()
+            raise EndpointFailure(
+                f"{self.subject}: VM went into state error instead of active"
+                + (f": {said}" if said else "; the cloud gives no reason")
+            )
+
+    def doubt(self, path: str, entity: Machine, seconds: float, left: float) -> None:
+        """Of ooi's VM that is inactive, which it is for ever where its build has failed."""
+        if entity.state == "inactive" and self._is_ooi and self._is_seen_to_be_ours:
+            self._ask_why(path, seconds, left)
+
+    def _ask_why(self, path: str, seconds: float, left: float) -> None:
+        """Ask what inactive means: ooi shows a VM so while it is built, and for ever when that has failed.
+
+        nova refuses to suspend what is not active and tells its state; nothing else of ooi does. Once after
+        ASK_AFTER_S, once before the end. seconds: since the VM was asked for. Raises: EndpointFailure.
+        """
+        due = (seconds >= ASK_AFTER_S) + (left <= LAST_ASK_S)
+        if self._times_asked >= due:
+            return
+        self._times_asked = due
+        try:
+            with self._occi.until(self._work.before(0.5)):
+                self._occi.act(path, "suspend")
+        except Refusal as refusal:
+            found = _VM_STATE.search(refusal.said)
+            self.detail(
+                1, f"asked after {duration(seconds)} what inactive means: {refusal.said or refusal.http_status}"
+            )
+            if found and found[1].lower() in FAILED_STATES:
+                raise EndpointFailure(
+                    f"{self.subject}: VM failed to build, which ooi shows as inactive: {refusal.said}"
+                ) from None
+        except EndpointFailure:
+            pass  # the next poll tells whether that lasts
+        else:
+            self._suspended_after = seconds
+            self._wake(path)
+
+    def _wake(self, path: str) -> None:
+        """Start again the VM that became active between our look and our question, and was suspended by it."""
+        began = time.monotonic()
+        while time.monotonic() - began < PATIENCE_S and self._work.remaining() > 1.0:
+            try:
+                self._occi.act(path, "start")
+                return
+            except EndpointFailure:  # while it is being suspended
+                self._work.sleep(0.5)
+
+
+def context(model: occi.Model, wanted: Wanted, server: str) -> Iterator[tuple[str, dict[str, str]]]:
+    """The contextualisation mixins to send, each with its attributes.
+
+    A key gets a name on occi-os only, which needs one; ooi would keep a named key for ever.
+    Raises: BadData when the endpoint offers neither form of one.
+    """
+    import base64
+
+    given = {USER_DATA: wanted.user_data, PUBLIC_KEY: wanted.public_key}
+    forms = context_forms(model, [name for name, content in given.items() if content])
+    if USER_DATA in forms:
+        encoded = redact.register(base64.b64encode(wanted.user_data).decode())
+        mixin = forms[USER_DATA]
+        if mixin is None:
+            raise BadData("the endpoint offers no mixin to hand over user_data")
+        is_old = mixin == occi.USER_DATA
+        yield mixin, {"org.openstack.compute.user_data" if is_old else "occi.compute.userdata": encoded}
+    if PUBLIC_KEY in forms:
+        mixin = forms[PUBLIC_KEY]
+        if mixin is None:
+            raise BadData("the endpoint offers no mixin to hand over a public key")
+        if mixin == occi.SSH_KEY_1_2:
+            yield mixin, {"occi.credentials.ssh.publickey": wanted.public_key}
+            return
+        attributes = {"org.openstack.credentials.publickey.data": wanted.public_key}
+        if "pyssf" in server.lower():
+            attributes["org.openstack.credentials.publickey.name"] = f"egi-sam-{int(time.time() * 1000):x}"
+        yield mixin, attributes
+
+
+def is_ooi(model: occi.Model, server: str) -> bool:
+    """Whether a cloud is ooi's: by its Server header, or behind a proxy that hides that by what only ooi announces.
+
+    OCCI 1.2's action to save a VM, which occi-os does not know, with the image templates that it has in common with it.
+    """
+    if server.startswith("ooi/"):
+        return True
+    return model.find(occi.COMPUTE_ACTION + "save") is not None and any(
+        mixin.scheme == occi.OPENSTACK_IMAGES for mixin in model.mixins
+    )
+
+
+MAX_SIZE_NAME = 200
+_SIZES = ("nano", "micro", "tiny", "mini", "small", "medium", "large", "xlarge", "extra")
+
+
+def smallest(offered: list[occi.Category]) -> occi.Category | None:
+    """The smallest of resource templates by their names (`m1-tiny`, `2cpu-4gb-20dsk`); None if they do not tell."""
+    ranked = [(rank, template.term, template) for template in offered if (rank := _size(template)) is not None]
+    return min(ranked, key=lambda each: each[:2])[2] if ranked else None
+
+
+def _size(template: occi.Category) -> tuple[float, float] | None:
+    # a title may be long, and is searched from each of its digits
+    name = f"{template.title[:MAX_SIZE_NAME]} {template.term[:MAX_SIZE_NAME]}".lower()
+    numbers = re.search(
+        r"(\d{1,6})\s*[-_]?(?:v?cpus?|cores?|c)\b[-_ ]*(?:(\d{1,6})\s*[-_]?(?:gb?|ram))?", name.replace("_", " ")
+    )
+    if numbers:
+        return 2.0, float(numbers.group(1)) * 1000 + float(numbers.group(2) or 0)
+    words = re.split(r"[^a-z]+", name)
+    for rank, word in enumerate(_SIZES):
+        if word in words:
+            return 1.0, float(rank)
+    return None
