@@ -518,11 +518,21 @@ def credentials(parser: Parser, *, cloud: bool = False) -> None:
     tls(parser)
 
 
-def region(parser: Parser) -> None:
-    """Add --region: where in an OpenStack cloud."""
+def region(parser: Parser, *, default: str = "each that has the service") -> None:
+    """Add --region: where in an OpenStack cloud. default: which is taken where none is named, for the help text."""
     parser.group("endpoint").add_argument(
-        "--region", metavar="REGION", type=_words, help="region of the catalogue (default: each that has the service)"
+        "--region", metavar="REGION", type=_words, help=f"region of the catalogue (default: {default})"
     )
+
+
+def server(parser: Parser) -> None:
+    """Add what a virtual machine of OpenStack is made of; each is found where it is not named."""
+    group = parser.group("virtual machine")
+    group.add_argument(
+        "--image", metavar="IMAGE", type=_words, help="image by id, name, AppDB number or image_ref (default: EGI's)"
+    )
+    group.add_argument("--size", metavar="FLAVOUR", type=_words, help="size by id or name (default: the smallest)")
+    group.add_argument("--network", metavar="NET", type=_words, help="network by id or name (default: the project's)")
 
 
 def tls(parser: argparse.ArgumentParser) -> None:

@@ -30,6 +30,7 @@ TABLE = {
     "eu.egi.cloud.OCCI-Context": HOUR,
     "eu.egi.cloud.OCCI-VM": HOUR,
     "eu.egi.cloud.OpenStack-Swift": HOUR / 4,
+    "eu.egi.cloud.OpenStack-VM": HOUR,
     "eu.egi.cloud.Perun-Check": HOUR / 12,
     "org.nagios.Broker-TCP": HOUR / 4,
     "org.nagios.CDMI-TCP": HOUR / 4,
@@ -45,6 +46,7 @@ URLS = {
     "eu.egi.cloud.vm-metadata.marketplace": "https://appdb.example.org/store/vo/image.list",
     "egi.MSGBroker": "stomp+ssl://mq.example.org:6162/",
     "egi.Perun": "https://perun.example.org/cert/rpc/",
+    "org.openstack.nova": "https://keystone.example.org:5000/v3",
     "org.openstack.swift": "https://keystone.example.org:5000/v3",
 }
 

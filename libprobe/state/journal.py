@@ -1,7 +1,8 @@
 """What this monitor created and has not yet seen removed.
 
-One file per VM, or per container of an object store, written before the create request goes out, so that even a run
-that is killed between sending the request and reading the answer leaves a trace: the title, which no other one has.
+One file per VM, of OCCI or OpenStack, or per container of an object store, written before the create request goes out,
+so that even a run that is killed between sending the request and reading the answer leaves a trace: the title, which no
+other one has.
 The file is locked as long as its run lives. Line 1 is the intent, each later line adds to it; a line that was cut short
 by a crash is ignored. The file goes when the VM is seen to be gone.
 """
@@ -23,7 +24,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-SUFFIX, CONTAINER_SUFFIX = ".vm", ".container"
+SUFFIX, SERVER_SUFFIX, CONTAINER_SUFFIX = ".vm", ".server", ".container"
 """The names of the files end so, for each kind of thing that has a journal of its own."""
 
 MONITOR_FILE = "monitor"

@@ -88,6 +88,10 @@ NOT_RUN = {
     "ansible-playbook -i monitor.example.org, monitor.yml": ROLE,
     "pip install --require-hashes -r requirements-3.11.txt": "needs the package index",
     "pip install --no-deps --no-index fedcloud_probes-*.whl": "scripts/check-wheel installs the wheel",
+    "check_openstack_vm -H keystone.example.org --token-file /etc/fedcloud-probes/token": "needs a Keystone and its "
+    "token; tests/probes/test_check_openstack_vm.py has both",
+    "check_openstack_vm -u https://keystone.example.org:5000/v3 --image 1017 --region RegionOne -t 10m": "likewise",
+    "check_openstack_vm -H keystone.example.org": "likewise",
     "check_openstack_swift -H keystone.example.org --token-file /etc/fedcloud-probes/token": "needs a Keystone and its "
     "token; tests/probes/test_check_openstack_swift.py has both",
     "check_openstack_swift -u https://keystone.example.org:5000/v3 --region RegionOne --size 64MiB -t 5m": "likewise",

@@ -33,6 +33,7 @@ VARIABLE = [
     (r"(?<![\w/=])[a-z]+\.example\.org\b", r"[\w.-]+"),
     (r"egi-sam-[\w-]+", r"egi-sam-[\w-]+"),
     (r"\btx[0-9a-f]{21}-[0-9a-f]{10}", r"tx[0-9a-f-]+"),
+    (r"(?:\breq-)?\b[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f-]{22}", r"(?:req-)?[0-9a-f-]{36}"),
     (r"/(?:DC|CN)=[^;,()]*?(?=,| \(| as |$)", r"/[A-Z]+=[^;,()]*?"),
     (r"(?:EXAMPLE|KISTI|KR-KISTI)-(?:CLOUD|SITE)|UPV-G[rR]yCAP|SZTAKI", r"[\w-]+"),
     (r"uuid_monitoring_\d+|\bsmall\b", r"[\w#:/.-]+"),
@@ -158,6 +159,23 @@ def swift(stage: Stage, *words: object, fault: str = "", **parameters: object) -
     if fault:
         stage.fault("stack-swift", fault, **parameters)
     return stage.run("check_openstack_swift", "-H", "stack.fedcloud.test", *words)
+
+
+def server(stage: Stage, *words: object, fault: str = "", **parameters: object) -> Report:
+    if fault:
+        stage.fault("stack-nova", fault, **parameters)
+    return stage.run("check_openstack_vm", "-H", "stack.fedcloud.test", *words)
+
+
+def server_after_one_that_left_something(stage: Stage) -> Report:
+    server(stage, "-t", seconds(8), fault="nova-locked")
+    stage.federation.cloud("stack").nova.faults.clear()
+    return server(stage)
+
+
+def server_without_network(stage: Stage) -> Report:
+    stage.federation.cloud("stack").neutron.networks.clear()
+    return server(stage)
 
 
 def swift_after_one_that_left_something(stage: Stage) -> Report:
@@ -305,6 +323,17 @@ SCENES: dict[str, list[Scene]] = {
         lambda s: credential(s, "--ca-path", "/", ac_lifetime=timedelta(hours=-3)),
         lambda s: credential(s, mode=0o644),
         "asks an issuer: tests/probes/test_check_credential.py has it",
+    ],
+    "check_openstack_vm": [
+        server,
+        server_after_one_that_left_something,
+        server_without_network,
+        lambda s: server(s, "-t", seconds(8), fault="nova-locked"),
+        lambda s: server(s, fault="nova-build-error"),
+        lambda s: server(s, fault="nova-quota", limit=0),
+        lambda s: server(s, fault="nova-no-neutron", method="POST"),
+        lambda s: server(s, "--image", "1016"),
+        lambda s: server(s, "--size", "m1.tyni"),
     ],
     "check_openstack_swift": [
         swift,

@@ -50,6 +50,7 @@ OVER_HTTP = {
     "check_occi_context": ("-u", "https://127.0.0.1:1/?image=a&resource=b"),
     "check_perun": ("-u", "https://127.0.0.1:1/"),
     "check_openstack_swift": ("-u", "https://127.0.0.1:1/v3"),
+    "check_openstack_vm": ("-u", "https://127.0.0.1:1/v3"),
     "check_apel_pub": ("--site", "EXAMPLE-SITE", "-u", "https://127.0.0.1:1/"),
     "check_appdb_update": ("-u", "https://127.0.0.1:1/"),
 }
@@ -110,7 +111,9 @@ def test_a_refused_connection_is_told_without_loading_requests(federation, tmp_p
     assert seen - allowed <= ({"hashlib", "asn1crypto"} if probe == "check_appdb_update" else set())
 
 
-@pytest.mark.parametrize("probe", ["check_occi_vm", "check_occi_context", "check_openstack_swift", "check_perun"])
+@pytest.mark.parametrize(
+    "probe", ["check_occi_vm", "check_occi_context", "check_openstack_swift", "check_openstack_vm", "check_perun"]
+)
 def test_a_credential_that_has_expired_is_told_without_any_network(federation, tmp_path, probe):
     expired = federation.authority.proxy(path=tmp_path / "proxy", lifetime=timedelta(hours=-1))
     seen = loaded(probe, *OVER_HTTP[probe], "--cert", expired, "--state-dir", tmp_path / "state")
@@ -126,6 +129,7 @@ def test_a_good_answer_over_http_loads_requests_and_little_else(federation, tmp_
         "check_perun": ("-u", f"{federation.service('perun').web.url}/"),
         "check_apel_pub": ("--site", site.gocdb_name),
         "check_openstack_swift": ("-u", federation.cloud("stack").url),
+        "check_openstack_vm": ("-u", federation.cloud("stack").url),
     }
     for probe, options in good.items():
         seen = loaded(probe, *options, code=0, HOME=tmp_path, **federation.environment())

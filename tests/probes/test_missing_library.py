@@ -25,6 +25,7 @@ RUNS = {
     "check_appdb_update": ("cryptography", []),
     "check_credential": ("nagiosplugin", []),
     "check_openstack_swift": ("requests", ["-H", "stack.fedcloud.test"]),
+    "check_openstack_vm": ("requests", ["-H", "stack.fedcloud.test"]),
     "fedcloud-ncg": ("jinja2", ["--output", "{tmp}/written", "--no-validate"]),
     "fedcloud-downtimes": ("requests", ["--nagios", "{tmp}/nagios.cfg", "--output", "{tmp}"]),
     "fedcloud-leftovers": ("nagiosplugin", []),

@@ -23,7 +23,19 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Protocol
 
-from tests.federation import accounting, appdb, ber, gocdb, keystone, ldap_peer, perun, swift
+from tests.federation import (
+    accounting,
+    appdb,
+    ber,
+    glance,
+    gocdb,
+    keystone,
+    ldap_peer,
+    neutron,
+    nova,
+    perun,
+    swift,
+)
 from tests.federation.authority import Authority
 from tests.federation.faults import Faults
 from tests.federation.ldap_peer import BASE, Behaviour, Conversation, LdapPeer
@@ -109,12 +121,18 @@ class Grid:
         lists = appdb.AppDb(self.authority, self.credential, url)
         members = perun.Perun()
         cloud = OcciServer("rocci-1.1", login=lambda _: Account("robot", "ops"), faults=Faults(), base_url=url)
+        ends = {swift.KIND: "/v1/AUTH_{project}", nova.KIND: "/v2.1", glance.KIND: "", neutron.KIND: ""}
         identity = keystone.Keystone(
-            ("v3",), url=url, catalogue=lambda: {swift.KIND: {"RegionOne": f"{url()}/v1/AUTH_{{project}}"}}
+            ("v3",), url=url, catalogue=lambda: {kind: {"RegionOne": f"{url()}{end}"} for kind, end in ends.items()}
         )
+        pictures, nets = glance.Glance(identity), neutron.Neutron(identity)
+        machines = nova.Nova(identity, pictures, nets, lambda: f"{url()}/v2.1", 0.0)
         places = (
             ("/v3", identity.app),
             ("/v1/AUTH_", swift.Swift(identity).app),
+            ("/v2.1/", machines.app),
+            ("/v2/images", pictures.app),
+            ("/v2.0/networks", nets.app),
             ("/gocdbpi/", registry.app),
             (accounting.TABLE_PATH, portal.app),
             ("/store/", lists.app),

@@ -54,6 +54,8 @@ CASES = [
     ("check_cloud_bdii", "-u http://localhost/"),
     ("check_broker", "-u stomp://localhost:1"),
     ("check_broker", "--nonsense"),
+    ("check_openstack_vm", "-H stack.fedcloud.test -v"),
+    ("check_openstack_vm", "-H nowhere.invalid"),
     ("check_openstack_swift", "-H stack.fedcloud.test -v"),
     ("check_openstack_swift", "-H nowhere.invalid"),
     ("check_credential", ""),

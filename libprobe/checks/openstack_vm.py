@@ -1,0 +1,267 @@
+"""The life of a virtual machine in OpenStack: made of an image, a size and a network that are found at run time.
+
+What differs from the life at an OCCI endpoint is here and in `clients/nova.py`; the life itself is in `compute.py`.
+"""
+
+from __future__ import annotations
+
+import os
+
+from nagiosplugin import Metric
+
+from libprobe.checks.base import judged
+from libprobe.checks.compute import LifeCycle
+from libprobe.checks.leftovers import Remover
+from libprobe.clients.nova import IMAGES, KIND, NETWORKS, Glance, Neutron, Nova
+from libprobe.clients.refusals import QuotaRefused
+from libprobe.failures import WARNING, BadData, EndpointFailure, Failure, Misconfigured
+from libprobe.formats import servers
+from libprobe.formats.servers import Server
+from libprobe.records import Record
+from libprobe.text import number_of, similar
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+    from contextlib import AbstractContextManager
+    from typing import Any
+
+    from libprobe.access import CloudAccess
+    from libprobe.clients.machines import Machine
+    from libprobe.deadline import Deadline
+    from libprobe.formats.servers import Image, Network, Quota, Size
+    from libprobe.state.journal import Entry, Journal
+    from libprobe.topology import Endpoint
+
+MARK = "argo-mon-host"
+"""Metadata by which monitors of the federation know whose a VM is; argo-probe-fedcloud has it too."""
+
+NO_HOST = "No valid host was found"
+MAX_VALUE = 255
+MIB = 1 << 20
+
+
+class Choice(Record):
+    """What the operator has named, each empty where it is to be found.
+
+    image: an id, a name, an AppDB number or an image_ref. size, network: an id or a name.
+    """
+
+    region: str = ""
+    image: str = ""
+    size: str = ""
+    network: str = ""
+
+
+class ServerLifeCycle(LifeCycle):
+    """The life of a VM in one region of an OpenStack cloud.
+
+    Yields beside what the life of any VM does: time_to_login (s), and what is used of the project's quota:
+    quota_instances, quota_cores, quota_memory (B).
+    """
+
+    kind = "openstack-vm"
+    told_by = ""
+
+    _nova: Nova
+    _region: str
+    _image: Image
+    _size: Size
+
+    def __init__(
+        self, endpoint: Endpoint, access: CloudAccess, journal: Journal, deadline: Deadline, choice: Choice
+    ) -> None:
+        super().__init__(endpoint, access, journal, deadline)
+        self._access = access
+        self._cloud = access.cloud
+        self._choice = choice
+        self._lacking = ""
+        self._network: Network | None = None
+
+    def until(self, deadline: Deadline) -> AbstractContextManager[None]:
+        """Also before there is a client."""
+        return self._cloud.http.until(deadline)
+
+    def enter(self) -> None:
+        """Log in, and take all services of one region."""
+        cloud = self._cloud
+        cloud.log_in()
+        self._metrics.append(Metric("time_to_login", cloud.login_s, "s", min=0, context="time"))
+        regions = cloud.regions(KIND, IMAGES, NETWORKS, chosen=self._choice.region)
+        self._region = regions[0]
+        self._nova = Nova(cloud.service(KIND, self._region))
+        self._client = self._nova
+        self.subject = self._nova.base
+        self._remover = Remover(self._nova, self.subject, self._forget)
+        self._journal.attend(self.subject, self._identity)
+        self._tell(regions)
+
+    def _tell(self, regions: Sequence[str]) -> None:
+        scope, endpoint = self._cloud.scope, self.endpoint
+        self.facts.update(project=scope.project, region=self._region)
+        if self._cloud.proviso:
+            said = f"{self.subject}: {self._cloud.proviso} (if it is meant, name it with --project)"
+            self._metrics.append(judged(WARNING, said))
+        self.detail(1, f"endpoint: {endpoint.base}" + (f" of {endpoint.site}" if endpoint.site else ""))
+        self.detail(1, f"catalogue: {scope.words()}")
+        others = f", the first of {number_of(len(regions), 'region')} that have all services"
+        self.detail(1, f"region: {self._region}{others if len(regions) > 1 else ''}, Nova at {self.subject}")
+        roles = ", ".join(scope.roles) or "none"
+        self.detail(2, f"acting as: {self._access.words}, project {scope.project}, roles {roles}")
+
+    def elsewhere(self, endpoint: str, until: Deadline) -> Nova:
+        """Nova of another region; the token goes nowhere but where the catalogue says."""
+        for each in self._cloud.scope.offered:
+            if each.kind == KIND and each.url.rstrip("/") == endpoint:
+                return Nova(self._cloud.service(KIND, each.region))
+        raise Failure(
+            f"{endpoint} is no compute service in the catalogue of Keystone {self._cloud.keystone.base} today"
+        )
+
+    # ---- what it is made of
+
+    def prepare(self) -> None:
+        """An image, a size that can hold it, a network; and whether the quota has room."""
+        self._image = self._find_image(Glance(self._cloud.service(IMAGES, self._region)))
+        sizes = self._nova.sizes()
+        self._size = self._find_size(sizes)
+        self._network = self._find_network(Neutron(self._cloud.service(NETWORKS, self._region)).networks())
+        self.facts.update(image=self._image.name or self._image.id, size=self._size.name or self._size.id)
+        self.detail(1, f"image: {self._image.id} ({self._image.name})")
+        self.detail(1, f"size: {self._size.id} ({self._size.name})")
+        try:
+            self._look_at(self._nova.quotas())
+        except EndpointFailure as failure:
+            self.detail(1, f"the project's quota is not known: {failure}")  # creating one will tell
+
+    def _find_image(self, glance: Glance) -> Image:
+        """Raises: Failure; BadData for an image that the site has to have, by its registration or as one of EGI's."""
+        images = glance.images()
+        active = [each for each in images if each.status == "active"]
+        wanted = self._choice.image or self.endpoint.image or ""
+        if not wanted:
+            usual = servers.usual_image(active)
+            if usual is None:
+                raise BadData(f"{glance.base}: project {self._cloud.scope.project} sees no active image at all")
+            return usual
+        found = servers.find_images(wanted, active)
+        if len(found) > 1:
+            self._notes.append(f"of {number_of(len(found), 'image')} {wanted} the newest was taken, {found[0].id}")
+        if found:
+            return found[0]
+        unlisted = glance.image(wanted) if servers.is_identifier(wanted) and len(wanted) > 30 else None
+        if unlisted and unlisted.status == "active":
+            return unlisted
+        raise self._without_image(glance, wanted, active, [*servers.find_images(wanted, images), unlisted])
+
+    def _without_image(
+        self, glance: Glance, wanted: str, active: Sequence[Image], others: Sequence[Image | None]
+    ) -> Failure:
+        inactive = next((each for each in others if each), None)
+        near = ", ".join(servers.nearest_images(wanted, active))
+        what = (
+            f"image {wanted} is {inactive.status or 'of no status'} instead of active"
+            if inactive
+            else f"project {self._cloud.scope.project} sees no image {wanted} among {len(active)} active ones"
+            + (f"; nearest: {near}" if near else "")
+        )
+        is_of_egi = wanted.isdecimal() or "/" in wanted
+        if self._choice.image and not is_of_egi:
+            return Misconfigured(f"{glance.base}: {what}", remedy="correct --image; the site is not to blame")
+        return BadData(f"{glance.base}: {what}", remedy="have the site take the VO's images, and share them")
+
+    def _find_size(self, sizes: Sequence[Size]) -> Size:
+        """Raises: Failure."""
+        wanted = self._choice.size or self.endpoint.resource or ""
+        if wanted:
+            found = [each for each in sizes if wanted == each.id] or [each for each in sizes if wanted == each.name]
+            if found:
+                return found[0]
+            near = ", ".join(similar(wanted, [each.name for each in sizes], count=3, cutoff=0.4))
+            said = f"{self.subject}: has no size {wanted} among {len(sizes)}" + (f"; nearest: {near}" if near else "")
+            if self._choice.size:
+                raise Misconfigured(said, remedy="correct --size; the site is not to blame")
+            raise BadData(said, remedy="correct the URL in the GOCDB")
+        chosen = servers.smallest_size(self._image, sizes)
+        if chosen is None:
+            image = self._image
+            raise BadData(
+                f"{self.subject}: none of {number_of(len(sizes), 'size')} can hold image {image.name or image.id}, "
+                f"which needs a disk of {max(image.min_disk, 1)} GiB and {image.min_ram} MiB of memory",
+                remedy="a size with disk 0 boots from a volume only, which is not tried; name one with --size",
+            )
+        return chosen
+
+    def _find_network(self, networks: Sequence[Network]) -> Network | None:
+        """The network for the VM; None to leave it to Nova, where there is none that it could be on.
+
+        Raises: Misconfigured for one that was named and is not there.
+        """
+        wanted = self._choice.network
+        if wanted:
+            found = [each for each in networks if wanted in (each.id, each.name)]
+            if not found:
+                near = ", ".join(each.name for each in networks[:5]) or "none"
+                project = self._cloud.scope.project
+                raise Misconfigured(
+                    f"{self.subject}: project {project} sees no network {wanted}, which --network names",
+                    remedy=f"choose one that it sees: {near}",
+                )
+            return found[0]
+        usable = [each for each in networks if each.is_usable]
+        choice = sorted([each for each in usable if each.is_own] or usable, key=lambda each: (each.name, each.id))
+        if not choice:
+            return None
+        names = ", ".join(each.name for each in choice[:5])
+        others = f", the first by name of {names}" if len(choice) > 1 else ""
+        self.detail(1, f"network: {choice[0].id} ({choice[0].name}{others})")
+        return choice[0]
+
+    def _look_at(self, quotas: Sequence[Quota]) -> None:
+        """What is used of the quota, and what of it would be too little for the VM."""
+        wanted = {"instances": 1, "cores": self._size.vcpus, "ram": self._size.ram}
+        lacking = []
+        for each in quotas:
+            unit = MIB if each.name == "ram" else 1
+            label = "quota_memory" if each.name == "ram" else f"quota_{each.name}"
+            most = each.limit * unit if each.limit >= 0 else None
+            self._metrics.append(
+                Metric(label, each.used * unit, "B" if each.name == "ram" else "", min=0, max=most, context="quota")
+            )
+            if each.lacks(wanted[each.name]):
+                what = "MiB of memory" if each.name == "ram" else each.name
+                lacking.append(f"{each.used} of {each.limit} {what} used, {wanted[each.name]} more wanted")
+        self._lacking = "; ".join(lacking)
+
+    # ---- its life
+
+    def ask_for(self, entry: Entry) -> bool:
+        """Not where the quota is full: that is said without trying."""
+        if self._lacking:
+            raise QuotaRefused(
+                f"{self.subject}: the quota of project {self._cloud.scope.project} is full: {self._lacking}", 403
+            )
+        wanted: dict[str, Any] = {
+            "name": entry.title,
+            "imageRef": self._image.id,
+            "flavorRef": self._size.id,
+            "metadata": {MARK: os.uname().nodename[:MAX_VALUE], "egi-sam": entry.title},
+        }
+        if self._network:
+            wanted["networks"] = [{"uuid": self._network.id}]
+        self._request(entry, lambda: self._nova.create(wanted))
+        return True
+
+    def expect_alive(self, entity: Machine) -> None:
+        """Nova tells in ERROR what has happened, and never whose fault it was."""
+        if isinstance(entity, Server) and entity.status == "ERROR":
+            said = entity.fault or "Nova gives no reason"
+            if NO_HOST in said:
+                said = f"{said.rstrip('. ')} (no room, or Placement or the hosts are down: Nova's words are the same)"
+            raise EndpointFailure(f"{self.subject}: VM went into ERROR instead of ACTIVE: {said}{self._nova.made}")
+
+    def examine(self, path: str, entity: Machine) -> Iterator[Metric]:
+        """A VM that nobody can reach is of little use."""
+        if not entity.addresses:
+            why = "" if self._network else f": project {self._cloud.scope.project} has no network that it could be on"
+            yield judged(WARNING, f"{self.subject}: VM is ACTIVE without any address{why}")

@@ -1,0 +1,631 @@
+"""check_openstack_vm against the Nova of a federation's OpenStack sites: what people see, and what is left."""
+
+from __future__ import annotations
+
+import re
+import signal
+import time
+
+import pytest
+
+from tests import planted
+from tests.conftest import Monitor, Report
+from tests.federation.glance import Image
+from tests.federation.keystone import ISSUER
+from tests.federation.neutron import Network
+from tests.federation.nova import Flavor
+from tests.pace import seconds, until
+
+PROBE = "check_openstack_vm"
+HOST = "stack.fedcloud.test"
+TIME = r"[\d.]+ m?s"
+NOVA = r"https://localhost:\d+/v2\.1"
+TITLE = r"egi-sam-[a-z0-9-]+-[0-9a-f]{12}"
+UUID = "[0-9a-f]{8}-[0-9a-f-]{27}"
+ID = rf"; X-Openstack-Request-Id req-{UUID}"
+CENTOS = "Image for EGI Centos 7 [CentOS/7/VirtualBox]"
+ALPINE = "registry.egi.eu/egi_vm_images/alpine"
+QUOTA = {"quota_instances", "quota_cores", "quota_memory"}
+TIMES = {"time_to_login", "time_to_create", "time_to_active", "time_to_delete", "time_total"}
+
+
+class Site:
+    """The site that is looked at, from the inside and as a monitor."""
+
+    def __init__(self, monitor: Monitor, name: str = "stack") -> None:
+        self.monitor = monitor
+        self.cloud = monitor.federation.cloud(name)
+        self.keystone = self.cloud.keystone
+        self.nova, self.glance, self.neutron = self.cloud.nova, self.cloud.glance, self.cloud.neutron
+        self.web = monitor.federation.service(f"{name}-nova").web
+
+    def look(self, *words: object, **more: object) -> Report:
+        return self.monitor.run(PROBE, "-H", self.cloud.hostname, *words, **more)
+
+    def journal(self) -> list[str]:
+        return sorted(path.name.removesuffix(".server") for path in self.monitor.state.glob("*.server"))
+
+    def asked(self, method: str) -> list[str]:
+        return [each.request.path for each in self.web.requests if each.request.method == method]
+
+    def ours(self) -> list[str]:
+        return [each.name for each in self.nova.servers() if re.fullmatch(TITLE, each.name)]
+
+    def file(self, content: str) -> object:
+        file = self.monitor.home / "secret"
+        file.write_text(content)
+        file.chmod(0o600)
+        return file
+
+    def with_token(self, *vos: str, **claims: object) -> tuple[str, object]:
+        """The option for an access token that the site knows."""
+        token = planted.jwt(iss=ISSUER, **{"exp": time.time() + 3600, **claims})
+        self.keystone.register_access_token(token, vos=vos or ("ops",))
+        return "--token-file", self.file(token)
+
+
+@pytest.fixture
+def site(monitor) -> Site:
+    return Site(monitor)
+
+
+def expect(report: Report, code: int, pattern: str) -> None:
+    state = ("OK", "WARNING", "CRITICAL", "UNKNOWN")[code]
+    assert (report.code, report.err) == (code, ""), report.out
+    assert re.fullmatch(rf"OpenStack-VM {state} - {pattern}", report.first.partition(" | ")[0]), report.first
+
+
+# ---- all is well
+
+
+def test_a_host_alone_is_enough(site):
+    report = site.look()
+    expect(
+        report,
+        0,
+        rf"VM active after {TIME} in RegionOne of {site.cloud.url} \(project ops, {re.escape(CENTOS)}, m1\.tiny\), "
+        rf"removed in {TIME}",
+    )
+    assert set(report.performance) == TIMES | QUOTA
+    assert report.performance["time_to_active"].endswith("s;300;;0")
+    assert report.performance["quota_instances"] == "0;;;0;50"
+    assert report.performance["quota_memory"] == "0B;;;0;53687091200"
+    [(name, _)] = site.nova.created
+    assert re.fullmatch(TITLE, name)
+    assert (site.nova.deleted, site.nova.servers(), site.journal()) == (site.nova.created, [], [])
+
+
+def test_v_tells_the_vm_what_it_is_made_of_and_where(site):
+    text = "\n".join(site.look("-v").lines)
+    for part in ("of STACK-CLOUD", "catalogue: RegionOne (compute, ", "region: RegionOne, Nova at https://"):
+        assert part in text
+    for part in (f"({CENTOS})", "size: 1 (m1.tiny)", "(ops-net)", "VM: /servers/", "address: 192.168.71.23"):
+        assert part in text
+    assert "acting as" not in text
+    assert "acting as: rfc proxy" in "\n".join(site.look("-vv").lines)
+
+
+def test_the_vm_is_marked_as_ours_and_as_monitors_of_the_federation_mark_theirs(site):
+    process = _hold(site)
+    [server] = site.nova.servers()
+    assert set(server.metadata) == {"argo-mon-host", "egi-sam"}
+    assert server.metadata["egi-sam"] == server.name
+    process.terminate()
+    process.communicate()
+
+
+def test_every_way_to_log_in(site):
+    assert site.look(*site.with_token()).code == 0
+    token = next(each.id for each in site.keystone.tokens.values() if each.project == "ops")
+    assert site.look("--keystone-token-file", site.file(token)).code == 0
+    assert site.monitor.run(PROBE, "-u", site.cloud.url).code == 0
+    assert len(site.nova.created) == 3
+
+
+def test_a_password_that_nova_makes_is_shown_nowhere(site):
+    report = site.look("-vvv")
+    assert report.code == 0
+    assert planted.MARK not in report.out
+
+
+# ---- what it is made of
+
+
+@pytest.mark.parametrize(
+    ("wanted", "image"),
+    [
+        ("1017", CENTOS),
+        ("1018", "EGI Ubuntu 22.04"),
+        (f"{ALPINE}:3.20-2026.01.30-abc", "registry alpine"),
+        (ALPINE, "registry alpine"),
+        ("cirros-0.3.5", "cirros-0.3.5"),
+        ("{id}", "cirros-0.3.5"),
+        ("{hidden}", "hidden"),
+    ],
+    ids=["AppDB number", "number within attributes", "image_ref", "image_ref without tag", "name", "id", "hidden one"],
+)
+def test_an_image_by_whatever_it_is_known(site, wanted, image):
+    ids = {"{id}": site.glance.named("cirros-0.3.5").id, "{hidden}": site.glance.named("hidden").id}
+    site.glance.faults.on("glance-pages", size=3)
+    expect(site.look("--image", ids.get(wanted, wanted)), 0, rf"VM active .* \(project ops, {re.escape(image)}, .*")
+
+
+def test_of_several_images_the_newest_is_taken_and_that_is_said(site):
+    newer = Image("newer", properties={"ad:appid": "1017"}, created=1.8e9)
+    site.glance.images.append(newer)
+    site.glance.images.append(Image("broken", "deactivated", properties={"ad:appid": "1017"}, created=1.81e9))
+    site.glance.images.append(Image("no json", properties={"APPLIANCE_ATTRIBUTES": "{x"}))
+    expect(
+        site.look("--image", "1017"),
+        0,
+        rf"VM active .* \(project ops, newer, .*; of 2 images 1017 the newest was taken, {newer.id}",
+    )
+
+
+@pytest.mark.parametrize(
+    ("wanted", "code", "said"),
+    [
+        (
+            "1016",
+            2,
+            r"project ops sees no image 1016 among 6 active ones; nearest: .* \(have the site take the VO's .*\)",
+        ),
+        (
+            "cirros",
+            3,
+            r"project ops sees no image cirros among 6 active ones; nearest: cirros-0\.3\.5.* \(correct --.*\)",
+        ),
+        ("queued", 3, r"image queued is queued instead of active \(correct --image; the site is not to blame\)"),
+        ("{deactivated}", 3, r"image .* is deactivated instead of active \(correct --image; .*\)"),
+    ],
+)
+def test_an_image_that_cannot_be_used_is_told_with_the_nearest(site, wanted, code, said):
+    named = wanted.strip("{}")
+    wanted = site.glance.named(named).id if named != wanted else wanted
+    said = said.replace("{A}", "project ops sees no image")
+    expect(site.look("--image", wanted), code, rf"https://localhost:\d+: {said}")
+    assert site.nova.created == []
+
+
+def test_a_project_that_sees_no_image_is_the_sites_fault(site):
+    site.glance.images.clear()
+    expect(site.look(), 2, r"https://localhost:\d+: project ops sees no active image at all")
+
+
+@pytest.mark.parametrize(
+    ("image", "size"), [("bigram", "m1.nohost"), ("cirros-0.3.5", "m1.tiny")], ids=["much memory", "little"]
+)
+def test_the_smallest_size_that_holds_the_image(site, image, size):
+    report = site.look("--image", image, "-v")
+    assert f"size: {next(each.id for each in site.nova.flavors if each.name == size)} ({size})" in report.lines
+
+
+def test_sizes_that_cannot_be_used(site):
+    expect(
+        site.look("--image", "bigdisk"),
+        2,
+        rf"{NOVA}: none of 8 sizes can hold image bigdisk, which needs a disk of 40 GiB and 0 MiB of memory \(.*\)",
+    )
+    expect(
+        site.look("--size", "m1.tyni"),
+        3,
+        rf"{NOVA}: has no size m1\.tyni among 8; nearest: m1\.tiny.* \(correct --size; the site is not to blame\)",
+    )
+    expect(
+        site.look("--size", "volume.small"),
+        2,
+        rf"POST {NOVA}/servers: refused to create a VM \(403: Only volume-backed servers are allowed for flavors with "
+        rf"zero disk\.\){ID}",
+    )
+    site.nova.flavors[:] = [Flavor("1", "m1.tiny", 1, 512, 1, disabled=True), Flavor("2", "m1.small", 1, 2048, 20)]
+    expect(site.look(), 0, r"VM active .*, m1\.small\), .*")
+
+
+def test_a_network_is_the_projects_one_or_the_one_that_is_named(site):
+    assert site.look("--network", "ops-net").code == 0
+    expect(
+        site.look("--network", "nosuch"),
+        3,
+        rf"{NOVA}: project ops sees no network nosuch, which --network names \(choose one that it sees: no-sub.*\)",
+    )
+    expect(
+        site.look("--network", "no-subnet"),
+        2,
+        rf"POST {NOVA}/servers: refused to create a VM \(400: Network {UUID} requires a subnet in order to boot "
+        rf"instances on\.\){ID}",
+    )
+    expect(
+        site.look("--network", "public"),
+        2,
+        rf"{NOVA}: VM went into ERROR instead of ACTIVE: Build of instance {UUID} aborted: Failed to allocate the "
+        rf"network\(s\), not rescheduling\.{ID}",
+    )
+    site.neutron.networks[:] = [Network("theirs", "admin", shared=True)]
+    assert "(theirs)" in "\n".join(site.look("-v").lines)
+    site.neutron.networks[:] = [Network("b"), Network("a"), Network("theirs", "admin", shared=True)]
+    assert "(a, the first by name of a, b)" in "\n".join(site.look("-v").lines)
+
+
+def test_several_networks_of_which_none_can_be_chosen_are_explained(site):
+    site.neutron.networks[:] = [Network("a", subnets=0), Network("b", subnets=0)]
+    expect(
+        site.look(),
+        2,
+        rf"POST {NOVA}/servers: refused to create a VM \(409: Multiple possible networks found, use a Network ID to be "
+        rf"more specific\.\){ID} \(name one with --network\)",
+    )
+
+
+def test_a_vm_without_any_address_is_a_warning(site):
+    site.neutron.networks.clear()
+    expect(
+        site.look(),
+        1,
+        rf"{NOVA}: VM is ACTIVE without any address: project ops has no network that it could be on",
+    )
+    assert site.nova.servers() == []
+
+
+# ---- regions and projects
+
+
+def test_all_services_are_of_one_region(monitor):
+    site = Site(monitor, "regions")
+    expect(site.look(), 0, r"VM active after .* in RegionOne of .*")
+    expect(site.look("--region", "RegionTwo"), 0, r"VM active after .* in RegionTwo of .*")
+    assert [len(nova.created) for nova in site.cloud.novas.values()] == [1, 1]
+    expect(site.look("--region", "West"), 3, r"Keystone \S+ has no region West, which --region names .*")
+
+
+def test_a_region_that_lacks_a_service_is_passed_over(monitor):
+    site = Site(monitor, "regions")
+    urls = site.cloud.catalogue
+
+    def public(kind: str, *regions: str) -> dict[str, object]:
+        return {
+            "type": kind,
+            "endpoints": [{"interface": "public", "region": each, "url": urls[kind][each]} for each in regions],
+        }
+
+    both = ("RegionOne", "RegionTwo")
+    said = [public("compute", *both), public("network", *both), public("image", "RegionTwo")]
+    site.keystone.faults.on("ks-catalogue", catalogue=said)
+    expect(site.look(), 0, r"VM active after .* in RegionTwo of .*")
+    site.keystone.faults.on("ks-catalogue", catalogue=said[:2])
+    expect(
+        site.look(),
+        2,
+        r"Keystone \S+ names no region with a public endpoint of compute and image and network: RegionOne \(compute, "
+        r"network\), RegionTwo \(compute, network\)",
+    )
+
+
+def test_a_project_is_the_vos_by_its_whole_name(site):
+    site.keystone.vo_map["devops"] = "devops"
+    try:
+        expect(site.look(*site.with_token("devops", "ops")), 0, r"VM active .* \(project ops, .*")
+        report = site.look(*site.with_token("devops"))
+    finally:
+        del site.keystone.vo_map["devops"]
+    assert report.code == 1
+    assert "acts in project devops, which is not one of VO ops" in report.first
+
+
+# ---- whose fault
+
+
+def test_a_token_of_no_project_is_never_used(site):
+    """It reads everywhere, 200: flavours, public images, networks."""
+    site.keystone.faults.on("ks-unscoped")
+    expect(site.look(), 2, r"POST \S+/v3/auth/tokens: the token is of no project")
+    assert site.web.requests == []
+
+
+def test_a_cut_off_site_is_told_from_a_token_that_has_ended_by_the_tokens_own_words(site):
+    good = site.with_token()
+    site.keystone.faults.on("ks-introspection-down")
+    expect(site.look(*good), 2, rf"POST \S+: refused our access token of {ISSUER} .*, though it is of that issuer .*")
+    site.keystone.faults.clear()
+    expect(site.look(*site.with_token(exp=time.time() - 7200)), 3, rf".*: our access token of {ISSUER} expired at .*")
+
+
+def test_a_member_without_a_project_is_told(site):
+    site.keystone.faults.on("ks-no-projects")
+    report = site.look(*site.with_token())
+    assert report.code in (2, 3)
+    assert "project" in report.first
+    assert site.web.requests == []
+
+
+@pytest.mark.parametrize(
+    ("service", "fault", "said"),
+    [
+        (
+            "nova",
+            "os-no-keystone",
+            r"GET {N}/flavors/detail: failed to list the sizes \(503: .*The Keystone service is .*",
+        ),
+        (
+            "glance",
+            "os-no-keystone",
+            r"GET \S+/v2/images\S*: refused to list the images \(401: .*\); Keystone takes .*",
+        ),
+        ("neutron", "os-no-keystone", r"GET \S+/v2\.0/networks: failed to list the networks \(503: .*"),
+        (
+            "nova",
+            "nova-no-glance",
+            r"POST {N}/servers: failed to create a VM \(500: .*\){ID}; Nova could not reach Glance",
+        ),
+    ],
+)
+def test_a_service_that_is_down_is_named_with_its_request(site, service, fault, said):
+    {"nova": site.nova, "glance": site.glance, "neutron": site.neutron}[service].faults.on(fault)
+    expect(site.look(), 2, said.replace("{N}", NOVA).replace("{ID}", ID))
+    assert site.nova.created == []
+
+
+def test_every_service_that_nobody_answers_for_is_critical(site):
+    for name in ("nova", "glance", "neutron", "keystone"):
+        web = site.monitor.federation.service(f"stack-{name}").web
+        web.stop()
+        try:
+            report = site.look("-t", seconds(30))
+        finally:
+            web.start()
+        assert (report.code, "connection refused" in report.first) == (2, True), report.out
+
+
+def test_our_own_faults_are_unknown(site):
+    expect(site.look("--token-file", "/nonexistent/token"), 3, "access token /nonexistent/token cannot be read: .*")
+    expect(site.look("--project", "nosuch"), 3, r"Keystone \S+ has no project nosuch for us, which --project names .*")
+    expect(
+        site.look("--keystone-token-file", site.with_token()[1]),
+        3,
+        r"GET \S+/v3/auth/tokens: does not know our Keystone token, or it has ended \(401\) .*",
+    )
+    assert site.nova.created == []
+
+
+# ---- quota
+
+
+def test_a_full_quota_is_seen_before_with_its_numbers(site):
+    site.nova.add("theirs")
+    site.nova.faults.on("nova-quota", limit=1)
+    report = site.look()
+    expect(report, 2, rf"{NOVA}: the quota of project ops is full: 1 of 1 instances used, 1 more wanted")
+    assert report.performance["quota_instances"] == "1;;;0;1"
+    assert (site.asked("POST"), site.journal()) == ([], [])
+
+
+def test_a_quota_that_only_the_create_knows_of(site):
+    site.nova.faults.on("nova-quota", limit=0, method="POST")
+    expect(
+        site.look(),
+        2,
+        rf"POST {NOVA}/servers: refused to create a VM \(403: Quota exceeded for instances: Requested 1, but already "
+        rf"used 0 of 0 instances\){ID}",
+    )
+    assert site.journal() == []
+
+
+def test_a_quota_that_our_own_left_overs_fill_is_not_held_against_the_site(site):
+    site.nova.faults.on("nova-delete-ignored")
+    assert site.look("-t", seconds(8)).code == 1
+    site.nova.faults.on("nova-quota", limit=1)
+    report = site.look("-t", seconds(8))
+    expect(report, 3, rf"{NOVA}: the quota .*; that may be because of 1 VM of this monitor's own from earlier runs, .*")
+
+
+def test_limits_that_cannot_be_had_do_not_stop_a_run(site):
+    site.nova.faults.on("status", code=500, path="/limits")
+    report = site.look("-v")
+    assert report.code == 0
+    assert QUOTA.isdisjoint(report.performance)
+    assert "the project's quota is not known: GET " in "\n".join(report.lines)
+
+
+# ---- a life that goes wrong
+
+
+def test_error_is_told_in_novas_words_which_say_nothing_of_whose_fault_it_is(site):
+    site.nova.faults.on("nova-build-error")
+    expect(
+        site.look(),
+        2,
+        rf"{NOVA}: VM went into ERROR instead of ACTIVE: No valid host was found \(no room, or Placement or the hosts "
+        rf"are down: Nova's words are the same\){ID}",
+    )
+    assert (site.nova.servers(), site.journal()) == ([], [])
+
+
+def test_a_5xx_while_polling_is_no_verdict(site):
+    site.nova.faults.on("nova-build-seconds", seconds=0.5)
+    site.nova.faults.on("nova-no-neutron", method="GET", times=4)
+    assert site.look().code == 0
+
+
+def test_a_vm_that_is_built_for_ever_is_a_warning_once_and_then_critical(site):
+    site.nova.faults.on("nova-build-endless")
+    expect(site.look("-t", seconds(6)), 1, rf"{NOVA}: VM still BUILD, scheduling after {TIME}, given up")
+    expect(site.look("-t", seconds(6)), 2, rf"{NOVA}: VM still BUILD, scheduling after {TIME}, given up, as in the .*")
+    assert (site.nova.servers(), site.journal()) == ([], [])
+
+
+def test_a_vm_that_somebody_deletes_is_told(site):
+    process = _hold(site, "-v")
+    [server] = site.nova.servers()
+    server.deleted = server.gone = time.time()
+    out, _ = process.communicate()
+    assert process.returncode == 2
+    assert "VM vanished after it had been created (404 on /servers/" in out.decode()
+
+
+def test_too_slow_is_a_warning(site):
+    expect(site.look("-w", "0.001ms"), 1, rf"VM active only after {TIME} on {NOVA} \(limit 0\.001ms\).*")
+
+
+def test_a_create_without_an_answer_is_looked_for_until_it_is_there(site):
+    """Nova without its message queue: no answer, and the VM comes when the queue is back."""
+    site.nova.faults.on("nova-create-delay", seconds=seconds(9), times=1)
+    report = site.look("-t", seconds(5))
+    expect(report, 2, rf"POST {NOVA}/servers: no complete answer within .*")
+    [title] = site.journal()
+    until(lambda: site.ours() == [title])
+    expect(site.look(), 0, r"VM active .*; removed 1 VM that an earlier run had left")
+    assert (site.nova.servers(), site.journal()) == ([], [])
+
+
+def test_a_create_whose_answer_is_lost_is_found_by_its_name(site):
+    site.web.faults.on("lost-answer", method="POST")
+    report = site.look()
+    assert report.code == 2
+    assert len(site.nova.created) == 1
+    assert (site.nova.servers(), site.journal()) == ([], [])
+
+
+# ---- deletion
+
+
+def test_active_once_more_does_not_end_the_wait(site):
+    for fault in ("nova-build-endless", "nova-active-once-more"):
+        site.nova.faults.on(fault)
+    site.nova.faults.on("nova-delete-seconds", seconds=1.0)
+    assert site.look("-t", seconds(6)).code == 1
+    assert (site.nova.servers(), site.journal()) == ([], [])
+
+
+def test_a_deletion_that_ends_in_error_is_asked_for_again(site):
+    site.nova.faults.on("nova-delete-error", times=1)
+    assert site.look().code == 0
+    assert len(site.asked("DELETE")) == 2
+    assert (site.nova.servers(), site.journal()) == ([], [])
+
+
+@pytest.mark.parametrize(
+    ("fault", "said"),
+    [
+        ("nova-locked", r"DELETE {N}{P}: refused to delete the VM \(409: Instance {U} is locked\){ID}"),
+        ("nova-delete-ignored", r"{N}: accepted to delete {P}, which is still there after {T}{ID}"),
+    ],
+)
+def test_a_vm_that_stays_is_a_warning_named_with_its_request(site, fault, said):
+    site.nova.faults.on(fault)
+    report = site.look("-t", seconds(8))
+    [title] = site.journal()
+    path = rf"/servers/{UUID}"
+    for name, pattern in {"{N}": NOVA, "{P}": path, "{U}": UUID, "{ID}": ID, "{T}": TIME}.items():
+        said = said.replace(name, pattern)
+    expect(report, 1, rf"VM {path} \({title}\) could not be removed: {said}; the next run tries again")
+    site.nova.faults.clear()
+    for server in site.nova.servers():
+        server.deleted = float("inf")
+    expect(site.look(), 0, r"VM active .*; removed 1 VM that an earlier run had left")
+    assert (site.nova.servers(), site.journal()) == ([], [])
+
+
+def test_an_address_that_shows_another_name_is_never_deleted(site):
+    site.nova.faults.on("nova-other-name", name="somebody-elses")
+    report = site.look("-t", seconds(8))
+    assert (report.code, "gave /servers/" in report.first, "which is another one" in report.first) == (2, True, True)
+    assert site.asked("DELETE") in ([], [f"/v2.1/servers/{site.nova.created[0][1]}"])
+
+
+def test_only_what_bears_our_title_is_deleted(site):
+    """Nova ignores a filter that it does not know, and takes a name for a pattern."""
+    theirs = [site.nova.add(name).id for name in ("theirs", "egi-sam-other-0123456789ab", "cloudmonprobe-servertest")]
+    assert site.look().code == 0
+    assert [each.id for each in site.nova.servers()] == theirs
+    assert site.asked("DELETE") == [f"/v2.1/servers/{site.nova.created[0][1]}"]
+
+
+# ---- killed
+
+
+MOMENTS, STEP_S = 25, 0.06
+
+
+@pytest.mark.parametrize("half", [0, 1])
+def test_killed_at_any_moment_the_next_run_leaves_nothing_of_ours_and_all_else(site, half):
+    """Fifty moments in all, from the start of the process to its end, some of them followed by a whole run."""
+    theirs = site.nova.add("theirs").id
+    for step in range(half, 2 * MOMENTS, 2):
+        site.nova.faults.on("nova-build-seconds", seconds=0.2)
+        process = site.monitor.start(PROBE, "-H", HOST)
+        time.sleep(0.1 + step * STEP_S / 2)
+        process.kill()
+        process.communicate()
+        if step % 10 < 2:
+            assert site.look().code == 0
+            assert [each.id for each in site.nova.servers()] == [theirs]
+    report = site.look()
+    assert report.code == 0, report.out
+    assert [each.id for each in site.nova.servers()] == [theirs]
+    assert not set(site.journal()) & {name for name, _ in site.nova.created}
+
+
+def test_killed_between_request_and_answer_the_vm_is_found_by_its_name(site):
+    site.web.faults.on("late-answer", seconds=20, method="POST", times=1)
+    process = site.monitor.start(PROBE, "-H", HOST)
+    until(lambda: len(site.ours()) == 1)
+    process.kill()
+    process.communicate()
+    assert len(site.journal()) == 1
+    expect(site.look(), 0, r"VM active .*; removed 1 VM that an earlier run had left")
+    assert (site.nova.servers(), site.journal()) == ([], [])
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_interrupted_it_removes_the_vm_and_says_so(site, number):
+    process = _hold(site)
+    process.send_signal(number)
+    out, _ = process.communicate()
+    assert process.returncode == 3
+    assert out.decode().startswith(f"OpenStack-VM UNKNOWN - interrupted by {signal.Signals(number).name}")
+    assert (site.nova.servers(), site.journal()) == ([], [])
+
+
+def test_another_monitors_vm_is_not_touched(federation, tmp_path):
+    first, second = (Monitor(federation, tmp_path / name) for name in ("first", "second"))
+    for monitor in (first, second):
+        monitor.home.mkdir()
+    site = Site(first)
+    site.nova.faults.on("nova-locked")
+    assert site.look("-t", seconds(8)).code == 1
+    site.nova.faults.clear()
+    [left] = site.ours()
+    assert second.run(PROBE, "-H", HOST).code == 0
+    assert site.ours() == [left]
+    assert site.look().code == 0
+    assert site.ours() == []
+
+
+def test_a_vm_in_another_region_is_removed_there(monitor):
+    site = Site(monitor, "regions")
+    nova = site.cloud.novas["RegionTwo"]
+    nova.faults.on("nova-locked")
+    assert site.look("--region", "RegionTwo", "-t", seconds(8)).code == 1
+    assert len(nova.servers()) == 1
+    nova.faults.clear()
+    expect(site.look(), 0, r"VM active .* in RegionOne .*; removed 1 VM that an earlier run had left")
+    assert (nova.servers(), site.journal()) == ([], [])
+
+
+def test_a_vm_at_an_address_that_the_catalogue_no_longer_has_is_not_asked_for_with_the_token(site):
+    site.nova.faults.on("nova-locked")
+    assert site.look("-t", seconds(8)).code == 1
+    [entry] = site.monitor.state.glob("*.server")
+    entry.write_text(re.sub(r'"endpoint": "[^"]+"', '"endpoint": "https://localhost:1/v2.1"', entry.read_text()))
+    site.nova.reset()
+    site.nova.faults.clear()
+    report = site.look()
+    assert report.code == 0, report.out
+    assert "https://localhost:1/v2.1 is no compute service in the catalogue of Keystone" in report.first
+
+
+def _hold(site: Site, *words: object):
+    """A run whose VM is being built for ever, and no longer."""
+    site.nova.faults.on("nova-build-endless")
+    process = site.monitor.start(PROBE, "-H", site.cloud.hostname, *words)
+    until(lambda: len(site.asked("GET")) > 6 and len(site.ours()) == 1)
+    return process
