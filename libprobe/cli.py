@@ -531,8 +531,12 @@ def server(parser: Parser) -> None:
     group.add_argument(
         "--image", metavar="IMAGE", type=_words, help="image by id, name, AppDB number or image_ref (default: EGI's)"
     )
+    group.add_argument(
+        "--all-regions", action="store_true", help="one in each region that has all services (default: in the first)"
+    )
     group.add_argument("--size", metavar="FLAVOUR", type=_words, help="size by id or name (default: the smallest)")
     group.add_argument("--network", metavar="NET", type=_words, help="network by id or name (default: the project's)")
+    parser.not_with("--region", "--all-regions")
 
 
 def tls(parser: argparse.ArgumentParser) -> None:

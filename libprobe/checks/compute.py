@@ -81,7 +81,16 @@ class LifeCycle(Check):
     _client: Machines
     _remover: Remover
 
-    def __init__(self, endpoint: Endpoint, access: Access | CloudAccess, journal: Journal, deadline: Deadline) -> None:
+    def __init__(
+        self,
+        endpoint: Endpoint,
+        access: Access | CloudAccess,
+        journal: Journal,
+        deadline: Deadline,
+        *,
+        seconds: float = 0.0,
+    ) -> None:
+        """seconds: how many before its deadline this life may begin; 0 for all that the deadline has."""
         super().__init__(deadline)
         self.subject = endpoint.base
         self.endpoint = endpoint
@@ -98,7 +107,8 @@ class LifeCycle(Check):
         self._requested: set[str] = set()
         self._refused: set[str] = set()
         self._suspended_after: float | None = None
-        self._work = deadline.before(deadline.seconds - working_seconds(deadline.seconds))
+        seconds = seconds or deadline.seconds
+        self._work = deadline.before(seconds - working_seconds(seconds))
         self._notes = list(endpoint.notes)
         self.provisos = endpoint.notes + endpoint.provisos
 

@@ -9,11 +9,12 @@ import os
 
 from nagiosplugin import Metric
 
-from libprobe.checks.base import judged
+from libprobe.checks.base import Check, judged
 from libprobe.checks.compute import LifeCycle
 from libprobe.checks.leftovers import Remover
 from libprobe.clients.nova import IMAGES, KIND, NETWORKS, Glance, Neutron, Nova
 from libprobe.clients.refusals import QuotaRefused
+from libprobe.deadline import Interrupted, working_seconds
 from libprobe.failures import WARNING, BadData, EndpointFailure, Failure, Misconfigured
 from libprobe.formats import servers
 from libprobe.formats.servers import Server
@@ -69,9 +70,16 @@ class ServerLifeCycle(LifeCycle):
     _size: Size
 
     def __init__(
-        self, endpoint: Endpoint, access: CloudAccess, journal: Journal, deadline: Deadline, choice: Choice
+        self,
+        endpoint: Endpoint,
+        access: CloudAccess,
+        journal: Journal,
+        deadline: Deadline,
+        choice: Choice,
+        *,
+        seconds: float = 0.0,
     ) -> None:
-        super().__init__(endpoint, access, journal, deadline)
+        super().__init__(endpoint, access, journal, deadline, seconds=seconds)
         self._access = access
         self._cloud = access.cloud
         self._choice = choice
@@ -85,7 +93,8 @@ class ServerLifeCycle(LifeCycle):
     def enter(self) -> None:
         """Log in, and take all services of one region."""
         cloud = self._cloud
-        cloud.log_in()
+        if not cloud.is_logged_in:
+            cloud.log_in()
         self._metrics.append(Metric("time_to_login", cloud.login_s, "s", min=0, context="time"))
         regions = cloud.regions(KIND, IMAGES, NETWORKS, chosen=self._choice.region)
         self._region = regions[0]
@@ -265,3 +274,71 @@ class ServerLifeCycle(LifeCycle):
         if not entity.addresses:
             why = "" if self._network else f": project {self._cloud.scope.project} has no network that it could be on"
             yield judged(WARNING, f"{self.subject}: VM is ACTIVE without any address{why}")
+
+
+class EachRegion(Check):
+    """The life of a VM in each region that has all services, one after the other, each with its share of the time.
+
+    Yields what that of one does: of several the longest times, and the quota that is used up the most.
+    """
+
+    def __init__(
+        self, endpoint: Endpoint, access: CloudAccess, journal: Journal, deadline: Deadline, choice: Choice
+    ) -> None:
+        super().__init__(deadline)
+        self.subject = endpoint.base
+        self.provisos = endpoint.notes
+        self._endpoint = endpoint
+        self._access = access
+        self._journal = journal
+        self._choice = choice
+
+    def measure(self) -> Iterator[Metric]:
+        """Nothing is yielded before all VMs are gone, for a reader may stop reading."""
+        cloud, deadline = self._access.cloud, self.deadline
+        work = deadline.before(deadline.seconds - working_seconds(deadline.seconds))
+        with work.enforced(), cloud.http.until(work):
+            cloud.log_in()
+            regions = cloud.regions(KIND, IMAGES, NETWORKS, chosen="")
+        found: list[Metric] = []
+        lives: list[ServerLifeCycle] = []
+        ended: Interrupted | None = None
+        for number, region in enumerate(regions):
+            share = deadline.remaining() / (len(regions) - number)
+            until = deadline.before(deadline.remaining() - share)
+            choice = self._choice._replace(region=region)
+            life = ServerLifeCycle(self._endpoint, self._access, self._journal, until, choice, seconds=share)
+            lives.append(life)
+            try:
+                found.extend(life.probe())
+            except Interrupted as signal:
+                ended = signal
+                break
+        self._tell(lives)
+        yield from _worst(found)
+        if ended:
+            raise ended
+
+    def _tell(self, lives: Sequence[ServerLifeCycle]) -> None:
+        """The facts of all of them, each said once."""
+        for name in dict.fromkeys(name for life in lives for name in life.facts):
+            said = dict.fromkeys(life.facts[name] for life in lives if life.facts.get(name))
+            self.facts[name] = "".join(said) if name == "notes" else " and ".join(said)
+        for life in lives:
+            self.details += [each for each in life.details if each not in self.details]
+
+
+def _worst(metrics: Sequence[Metric]) -> list[Metric]:
+    """Of those of one name the one with the largest part of its limit, or else the largest; each judgement."""
+    worst: dict[str, Metric] = {}
+    judgements = []
+    for each in metrics:
+        if each.context == "outcome":
+            judgements.append(each)
+        elif each.name not in worst or _weight(each) > _weight(worst[each.name]):
+            worst[each.name] = each
+    return [*worst.values(), *judgements]
+
+
+def _weight(metric: Metric) -> float:
+    return float(metric.value) / (metric.max or 1)

@@ -65,6 +65,10 @@ class Cloud:
         """That the project is none of the wanted VO, as far as can be seen; empty where it is."""
         return self.login.proviso
 
+    @property
+    def is_logged_in(self) -> bool:
+        return hasattr(self, "scope")
+
     def log_in(self) -> None:
         """Get a project's token and its catalogue. Raises: Failure."""
         began, loading_s = time.monotonic(), self.http.loading_s

@@ -277,6 +277,30 @@ def test_all_services_are_of_one_region(monitor):
     expect(site.look("--region", "West"), 3, r"Keystone \S+ has no region West, which --region names .*")
 
 
+def test_one_vm_in_each_region(monitor):
+    site = Site(monitor, "regions")
+    report = site.look("--all-regions", "-v")
+    expect(report, 0, rf"VM active after .* in RegionOne and RegionTwo of {site.cloud.url} \(project ops, .*")
+    assert set(report.performance) == TIMES | QUOTA
+    assert [len(nova.created) for nova in site.cloud.novas.values()] == [1, 1]
+    assert [nova.servers() for nova in site.cloud.novas.values()] == [[], []]
+    assert sum(line.startswith("VM: /servers/") for line in report.lines) == 2
+    assert site.asked("POST") == ["/v2.1/servers"]
+    logins = monitor.federation.service("regions-keystone").web.requests
+    assert sum(each.request.method == "POST" for each in logins) == 2, "one login serves all regions"
+    assert site.look("--all-regions", "--region", "RegionOne").code == 3
+
+
+def test_a_region_that_fails_does_not_hide_the_other(monitor):
+    site = Site(monitor, "regions")
+    site.nova.faults.on("nova-build-error")
+    report = site.look("--all-regions")
+    expect(report, 2, rf"{NOVA}: VM went into ERROR instead of ACTIVE: No valid host was found .*")
+    assert [len(nova.created) for nova in site.cloud.novas.values()] == [1, 1]
+    assert set(report.performance) == TIMES | QUOTA
+    assert (site.nova.servers(), site.journal()) == ([], [])
+
+
 def test_a_region_that_lacks_a_service_is_passed_over(monitor):
     site = Site(monitor, "regions")
     urls = site.cloud.catalogue
