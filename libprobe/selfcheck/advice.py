@@ -55,11 +55,12 @@ _CAUSES = (
         "see what the service waits for, and how loaded its machine is",
     ),
     # what it answered
+    (r"[Qq]uota|capacity", "remove what is not used, or raise the quota of the VO"),
+    (r"VM is ACTIVE without any address", "give the project a network with a subnet, or share one with it"),
     (r"\b(?:401|403)\b|lets us in but|refused (?:our|the) ", "let the monitoring in: map its DN and its VO there"),
     (r"\b(?:404|410)\b|redirect", "correct the URL in the GOCDB"),
     (r"\b429\b", "raise the limit of requests for the monitoring"),
     (r"[ (](?:409|50\d)\b|answered with an error|failed[ :(]|ERROR", "read the log of the service of this time"),
-    (r"quota|capacity", "remove what is not used, or raise the quota of the VO"),
     (
         r"answer|malformed|broken|breaks off|sent |announces |offers |JSON|no CMS|cannot be read|holds ",
         "check that this is the service that is meant, and its version, and read its log of this time",
