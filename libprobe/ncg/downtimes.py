@@ -24,12 +24,15 @@ from libprobe.text import duration, number_of, shortened
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Sequence
+    from collections.abc import Collection, Iterable, Iterator, Sequence
     from typing import NoReturn
 
     from libprobe.clients.gocdb import Gocdb, Outages, SavedCopy
+    from libprobe.formats.gocdb import Downtime as Outage
     from libprobe.formats.gocdb import Unreadable
+    from libprobe.ncg.index import Entry
     from libprobe.ncg.scheduled import Monitor, Service
+    from libprobe.ncg.written import Known
 
 DONE, WITH_WARNINGS, NOT_DONE, USAGE = 0, 1, 2, 3
 DEFAULT_TIMEOUT_S = 120.0
@@ -98,10 +101,14 @@ def _carry_out(args: argparse.Namespace, deadline: Deadline) -> tuple[int, list[
 
     args.settings = read_settings(args.config)
     monitor = _monitor(args, deadline)
-    lock = _locked(args.output)
+    lock = _locked(os.path.join(args.output, index.NAME) if not args.ncg else args.nagios)
     try:
         source = _source(args, deadline)
-        wanted = _Wanted(args.output, Outages(source.downtimes(future=True)))
+        outages = Outages(source.downtimes(future=True))
+        if args.ncg:
+            wanted = _Wanted(_of_nagios(monitor, source, outages), outages)
+        else:
+            wanted = _Wanted(((each, outages.affecting(each)) for each in index.read(args.output)), outages)
         known = monitor.known({each[:2] for each in wanted.downtimes})
         absent = {each[:2] for each in wanted.downtimes if each[:2] not in known.services}
         target = {each.what: each for each in wanted.downtimes if each[:2] not in absent}
@@ -130,6 +137,42 @@ def _carry_out(args: argparse.Namespace, deadline: Deadline) -> tuple[int, list[
         warnings.append(f"not known to {monitor.name}: {first[1]} on {first[0]}{others}; reload it, and run this again")
     lines += [f"  {shortened(each, 1000)}" for each in wanted.elsewhere + warnings]
     return (WITH_WARNINGS if warnings else DONE), [safe_keeping_indent(redact.blank(line)) for line in lines]
+
+
+def _of_nagios(monitor: Monitor, source: Gocdb | SavedCopy, outages: Outages) -> Iterator[tuple[Known, list[Outage]]]:
+    """The services of a Nagios that NCG configured, each with its outages.
+
+    NCG tells neither URL nor endpoints, so the GOCDB is asked for them; of several services of one type on a host NCG
+    takes the last, as it does here. With a saved answer nobody is asked: an outage of a few endpoints is one of the
+    service. Raises: Misconfigured; HelperFailure.
+    """
+    from libprobe.clients.gocdb import Gocdb, Selection
+    from libprobe.ncg import written
+
+    path = getattr(monitor, "object_cache", "")
+    if not path:
+        raise Misconfigured("Nagios' main configuration does not set object_cache_file")
+    services = written.known(path)
+    if not services:
+        raise Misconfigured(f"{path} has no service with a service type (_service_flavour), as NCG writes them")
+    if not isinstance(source, Gocdb):
+        for each in services:
+            yield each, outages.of_service(each.hostname, each.service_type)
+        return
+    registered = {}
+    for endpoint in source.topology(Selection(frozenset(each.service_type for each in outages), scopes=())):
+        for key in ("", endpoint.primary_key):
+            registered[endpoint.hostname.lower(), endpoint.service_type, key] = endpoint
+    for each in services:
+        found = registered.get((each.hostname.lower(), each.service_type, each.primary_key))
+        if found:
+            each = each._replace(
+                primary_key=found.primary_key,
+                url=found.url,
+                endpoints=found.endpoints,
+                monitored_id=found.monitored_id,
+            )
+        yield each, outages.affecting(each)
 
 
 def _first_of(sentences: Sequence[str]) -> list[str]:
@@ -196,14 +239,14 @@ class _Wanted:
     unmatched: sentences on those of which that cannot be said
     """
 
-    def __init__(self, directory: str, outages: Outages) -> None:
+    def __init__(self, services: Iterable[tuple[Entry | Known, list[Outage]]], outages: Outages) -> None:
         found: dict[object, Downtime] = {}
         matched: set[int] = set()
         registered: dict[Service, set[str]] = {}
-        for entry in index.read(directory):
-            numbers = registered.setdefault((entry.host, entry.service_type), set())
+        for entry, affecting in services:
+            numbers = registered.setdefault((entry.hostname.lower(), entry.service_type), set())
             numbers.update(number for number, _ in entry.endpoints if number)
-            for each in outages.affecting(entry):
+            for each in affecting:
                 matched.add(id(each))
                 start, end = int(each.start.timestamp()), int(each.end.timestamp())
                 text = comment(each.id, each.classification, each.description)
@@ -236,9 +279,8 @@ class _Wanted:
         self.unmatched = _first_of(unmatched)
 
 
-def _locked(directory: str) -> int:
-    """Hold the configuration's list of services against another run. Raises: Misconfigured."""
-    path = os.path.join(directory, index.NAME)
+def _locked(path: str) -> int:
+    """Hold the configuration's list of services, or Nagios' main file, against another run. Raises: Misconfigured."""
     try:
         descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
     except OSError as error:
@@ -272,6 +314,9 @@ def _parser(prog: str, doc: str) -> cli.Parser:
     group.add_argument(
         "--output", metavar="DIR", default=DEFAULT_OUTPUT, help=f"where fedcloud-ncg wrote ({DEFAULT_OUTPUT})"
     )
+    group.add_argument(
+        "--ncg", action="store_true", help="NCG wrote the configuration: the services are those that Nagios knows"
+    )
     monitor = group.add_mutually_exclusive_group(required=True)
     monitor.add_argument(
         "--nagios", metavar="FILE", help="main configuration of Nagios, such as /etc/nagios4/nagios.cfg"
@@ -295,6 +340,8 @@ def _parser(prog: str, doc: str) -> cli.Parser:
         default="/var/lib/icinga2/certs/ca.crt",
         help="authority of Icinga's certificate (/var/lib/icinga2/certs/ca.crt)",
     )
+    parser.only_with("--ncg", "--nagios")
+    parser.not_with("--output", "--ncg")
     parser.only_with("--icinga-login", "--icinga")
     parser.only_with("--icinga-ca", "--icinga")
     source = group.add_mutually_exclusive_group()

@@ -27,7 +27,10 @@ MAX_LINE = 64 << 10
 
 
 class Nagios:
-    """A Nagios on this machine. main: its main configuration file. Raises: Misconfigured, from every method."""
+    """A Nagios on this machine. main: its main configuration file. Raises: Misconfigured, from every method.
+
+    object_cache: the file in which it keeps all definitions that it has read, empty where MAIN does not say
+    """
 
     name = "Nagios"
 
@@ -36,6 +39,7 @@ class Nagios:
         settings = _settings(main)
         try:
             self._status, self._commands = settings["status_file"], settings["command_file"]
+            self.object_cache = settings.get("object_cache_file", "")
             for path in (self._status, self._commands):
                 redact.notice(path, is_path=not os.path.exists(path))
         except KeyError as error:

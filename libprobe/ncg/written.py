@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import os
 import re
+from typing import NamedTuple
 
+from libprobe.failures import Misconfigured
 from libprobe.ncg.index import Entry
 
 TYPE_CHECKING = False
@@ -63,6 +65,48 @@ def _nagios_entry(values: Mapping[str, str]) -> Entry:
     names = ("host_name", "service_description", "_service_flavour", "_site_name")
     host, service, service_type, site = (values.get(name, "") for name in names)
     return Entry(host, service, service_type, site, "")
+
+
+class Known(NamedTuple):
+    """A service that a Nagios knows, whoever wrote its configuration.
+
+    host:        its name there, with which NCG may name one service of the GOCDB: `cloud.example.org_9001G0`
+    hostname:    as the GOCDB has it
+    primary_key: of the service in the GOCDB, empty where the name does not tell
+    """
+
+    host: str
+    service: str
+    service_type: str
+    hostname: str
+    primary_key: str = ""
+    url: str = ""
+    endpoints: tuple[tuple[str, str], ...] = ()
+    monitored_id: str = ""
+
+
+def known(path: str) -> list[Known]:
+    """The services with a service type in the object cache of a Nagios, once for each of their types.
+
+    NCG writes all types of a metric on a host into one service, with commas. Raises: Misconfigured.
+    """
+    try:
+        return [
+            Known(each.host, each.service, service_type, *_of_gocdb(each.host))
+            for each in nagios_services(_lines(path))
+            for service_type in each.service_type.split(",")
+            if service_type
+        ]
+    except OSError as error:
+        raise Misconfigured(
+            f"the object cache {path} cannot be read: {error.strerror}", remedy="start Nagios, or name its main file"
+        ) from None
+
+
+def _of_gocdb(host: str) -> tuple[str, str]:
+    """Name and key of a host: by USE_IDS of NCG, one is called by both."""
+    found = re.fullmatch(r"(.+)_([0-9]+G[0-9]+)", host)
+    return (found[1], found[2]) if found else (host, "")
 
 
 def _icinga_services(lines: Iterable[str]) -> Iterator[Entry]:

@@ -489,3 +489,116 @@ def test_an_icinga_whose_filter_matches_nothing_any_more_is_no_failure(probe, ge
     assert "/v1/actions/remove-downtime" in paths
     assert (report.code, report.err) == (0, ""), report.out
     assert report.out.endswith("\n  Icinga: 0 scheduled, 1 ended early, 0 unchanged\n")
+
+
+# ---- A Nagios that NCG configured
+
+
+def object_cache(directory: Path, services: list[tuple[str, str, str]]) -> None:
+    """As Nagios 4.4.6 writes it of what argo-ncg 0.4.18 wrote, with the services' names and types."""
+    blocks = [
+        f"define service {{\n\thost_name\t{host}\n\tservice_description\t{name}\n\tcheck_command\tncg_check_native!x\n"
+        f"\t_SERVICE_FLAVOUR\t{service_type}\n\t_SITE_NAME\tEXAMPLE\n\t}}\n\n"
+        for host, name, service_type in services
+    ]
+    text = "define timeperiod {\n\ttimeperiod_name\tncg-24x7\n\t}\n\n" + "".join(blocks)
+    (directory / "objects.cache").write_text(
+        text + "define service {\n\thost_name\tmon\n\tservice_description\tx\n\t}\n"
+    )
+    main = directory / "nagios.cfg"
+    main.write_text(f"{main.read_text()}object_cache_file={directory}/objects.cache\n")
+
+
+TCP = "org.nagios.OCCI-TCP"
+
+
+def test_services_of_a_configuration_of_ncg_are_those_that_nagios_knows(federation, tmp_path: Path) -> None:
+    """Without fedcloud-ncg's list: by service types and, with USE_IDS, by the keys in the names of hosts."""
+    gocdb = federation.gocdb
+    before = (list(gocdb.services), list(gocdb.downtimes), dict(gocdb.sites))
+    ends = [pi.Endpoint(f"https://two.example.org:{port}/?image=a", monitored=port == 2) for port in (1, 2)]
+    two = gocdb.add_service(pi.Service("two.example.org", topology.OCCI, "EXAMPLE", endpoints=ends))
+    same = [
+        gocdb.add_service(pi.Service("Same.example.org", topology.OCCI, "EXAMPLE", f"https://same.example.org:{port}/"))
+        for port in (1, 2)
+    ]
+    other = gocdb.add_service(pi.Service("other.example.org", topology.PERUN, "EXAMPLE"))
+    services = [
+        ("two.example.org", TCP, f"{topology.OCCI},{topology.CDMI}"),
+        *((f"Same.example.org_{each.id}G0", TCP, topology.OCCI) for each in same),
+        ("perun.example.org", "eu.egi.cloud.Perun-Check", topology.PERUN),
+    ]
+    files = FilesOfNagios(tmp_path, [each[:2] for each in services])
+    try:
+        object_cache(tmp_path, services)
+        gocdb.add_downtime(two, start=START, end=END, endpoints=[ends[1]])
+        gocdb.add_downtime(two, start=START, end=END + timedelta(hours=1), endpoints=[ends[0]])
+        gocdb.add_downtime(same[1], start=START, end=END)
+        gocdb.add_downtime(other, start=START, end=END)
+        done = subprocess.run(
+            command("fedcloud-downtimes", "--nagios", tmp_path / "nagios.cfg", "--ncg"),
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            timeout=AMPLE_S,
+            env=clean_environment(HOME=tmp_path, **federation.environment()),
+        )
+    finally:
+        files.stop()
+        gocdb.services[:], gocdb.downtimes[:] = before[:2]
+        gocdb.sites.clear()
+        gocdb.sites.update(before[2])
+    assert (done.returncode, done.stderr) == (0, b""), done.stdout
+    told = sorted(line.partition("] ")[2].split(";")[1:5] for line in files.told)
+    end = str(int(END.timestamp()))
+    assert told == [
+        [f"Same.example.org_{same[1].id}G0", TCP, str(int(START.timestamp())), end],
+        ["two.example.org", TCP, str(int(START.timestamp())), end],
+    ]
+    assert b"\n  Nagios: 2 scheduled, 0 ended early, 0 unchanged\n" in done.stdout
+    assert b"names endpoints that are not monitored\n" in done.stdout
+    assert b"\n  1 outage of services that are not monitored here, the first: downtime " in done.stdout
+
+
+def test_a_saved_answer_does_for_a_configuration_of_ncg_with_whole_services(
+    gocdb: pi.Gocdb, nagios: FilesOfNagios, run: Run, tmp_path: Path
+) -> None:
+    """Nobody tells which endpoints a service has: an outage of one of them is taken for one of the service."""
+    del run
+    object_cache(tmp_path, [("cloud.example.org", TCP, topology.OCCI)])
+    service = gocdb.find("cloud.example.org", topology.OCCI)
+    service.endpoints += [
+        pi.Endpoint("https://cloud.example.org:1/", id=77),
+        pi.Endpoint("https://a.example.org/", id=78),
+    ]
+    gocdb.add_downtime(service, start=START, end=END, endpoints=service.endpoints[:1])
+    saved = tmp_path / "downtimes.xml"
+    saved.write_bytes(gocdb._document({"method": "get_downtime", "scope": ""}, None))  # type: ignore[arg-type]
+
+    def tell(*words: object) -> Report:
+        done = subprocess.run(
+            command("fedcloud-downtimes", "--nagios", tmp_path / "nagios.cfg", "--from", saved, *words),
+            capture_output=True,
+            text=True,
+            timeout=AMPLE_S,
+            env=clean_environment(HOME=tmp_path),
+        )
+        return Report(done.returncode, done.stdout, done.stderr)
+
+    report = tell("--ncg")
+    assert report.out.endswith("\n  Nagios: 1 scheduled, 0 ended early, 0 unchanged\n"), report.out
+    assert len(nagios.told) == 1
+    (tmp_path / "objects.cache").write_text("define host {\n\thost_name\tx\n\t}\n")
+    assert tell("--ncg") == Report(
+        2,
+        f"fedcloud-downtimes: not done: {tmp_path}/objects.cache has no service with a service type "
+        "(_service_flavour), as NCG writes them\n",
+        "",
+    )
+    (tmp_path / "objects.cache").unlink()
+    assert tell("--ncg") == Report(
+        2,
+        f"fedcloud-downtimes: not done: the object cache {tmp_path}/objects.cache cannot be read: No such file or "
+        "directory (start Nagios, or name its main file)\n",
+        "",
+    )
+    assert tell("--ncg", "--output", tmp_path).code == 3

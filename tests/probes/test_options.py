@@ -139,7 +139,8 @@ def test_an_option_that_would_do_nothing_is_refused(path, option, others, is_nee
             if same == option and is_also_needed and needed != others:
                 words += given(parser, needed[0])
         if path.name == "fedcloud-downtimes":
-            words = ["--nagios", "./nagios.cfg", *given(parser, option)]
+            monitor = "--icinga" if others == ("--nagios",) else "--nagios"
+            words = [*given(parser, monitor), *given(parser, option)]
         assert f"{option} does nothing without {' or '.join(others)} (see" in refused(parser, *words)
         return
     for other in others:
