@@ -33,7 +33,8 @@ SUFFIX = ".message"
 REFUSED = ".refused"
 MAX_REFUSED = 100
 MAX_MESSAGES = 50_000
-MAX_MESSAGE_BYTES = 128 << 10
+MAX_MESSAGE_BYTES = 512 << 10
+"""As JSON: of a letter beyond the Basic Multilingual Plane that is twelve."""
 MAX_PUT_OFF_S = 600.0
 MAX_LOOKED_AT = 1000
 COUNTERS_BYTES = 47

@@ -177,6 +177,12 @@ def test_what_no_option_gives_comes_from_the_environment_macros_of_nagios(host):
     assert fields["timestamp"] == "2015-11-30T10:12:30Z"
 
 
+def test_a_result_of_letters_that_take_most_room_is_kept_as_any_other(host):
+    wide = "\U0001f642"
+    assert host.keep(long_output=wide * 16_000, output=wide * 1_000, site=wide * 2_000) == Report(0, "", "")
+    assert read_metric_result(the_message(host)["body"])["detailsData"] == wide * 16_000
+
+
 # ---- what the federation's consumer makes of it
 
 
