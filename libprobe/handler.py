@@ -37,6 +37,7 @@ ENVIRONMENT = {
     "vo": "NAGIOS__SERVICEVO",
     "fqan": "NAGIOS__SERVICEVO_FQAN",
     "roc": "NAGIOS__SERVICEROC",
+    "performance_data": "NAGIOS_SERVICEPERFDATA",
 }
 """Where enable_environment_macros is on, nothing of a result need pass a shell."""
 
@@ -64,7 +65,7 @@ def _kept(options: Callable[[cli.Parser], None], doc: str | None) -> tuple[int, 
         if result is None:
             return OK, ""
         spool = publishing.open_spool(args)
-        publishing.put(spool, result)
+        publishing.put(spool, publishing.read_broker(args), result)
         if not args.no_send:
             publishing.send_in_background(args, spool, args.timeout)
     except Failure as failure:
@@ -112,6 +113,7 @@ def read_result(args: argparse.Namespace, environment: Mapping[str, str], now: f
         vo=given["vo"],
         fqan=given["fqan"],
         roc=given["roc"],
+        performance=given["performance_data"],
     )
 
 

@@ -1,10 +1,14 @@
-"""Metric results sent to a message broker, through a spool: kept first, sent then, forgotten on the broker's receipt.
+"""Metric results sent to a broker, through a spool: kept first, sent then, forgotten on the broker's receipt.
 
-    put(spool, result)              a result is safe on disk when this returns
+    put(spool, broker, result)      a result is safe on disk when this returns
     sent_all(args, spool, deadline) one process at a time sends what waits, in order
 
+A broker is one that speaks STOMP, or the ARGO Messaging Service (AMS). Each has its own form of a result; the spool
+and what is promised of it are the same. `Sender` is what differs in sending.
+
 A process that is killed between a message and its receipt sends it again the next time, under the same id:
-in the header `result-id`, and in the one by which ActiveMQ Artemis drops duplicates by itself.
+in the header `result-id`, and in the one by which ActiveMQ Artemis drops duplicates by itself; in AMS' attribute
+`result_id`.
 
 A broker that refuses one message for good ends the connection, and the good ones before it, of which the broker
 has not told yet, have no receipt (RabbitMQ 3.10.8: ERROR, for a message above max_message_size). So what waits goes
@@ -15,6 +19,7 @@ ends after some, and the next looks further on: so many that are refused in a ro
 from __future__ import annotations
 
 import os
+import re
 import time
 
 from libprobe import cli
@@ -27,15 +32,35 @@ from libprobe.text import duration, number_of, shortened
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     import argparse
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
+    from typing import Protocol
 
+    from libprobe.clients.ams import Topic
     from libprobe.clients.stomp import Session
     from libprobe.deadline import Deadline
     from libprobe.formats.metric_result import MetricResult
+    from libprobe.state.spool import Message
 
-SCHEMES = ("stomp", "stomp+ssl")
+    class Sender(Protocol):
+        """A way to the broker that is open.
+
+        window: how many messages are sent at a time.
+        send:   sends messages, and yields the id of each once the broker has confirmed it.
+        may_refuse_one: whether a failure can be about a message, and not about all.
+        """
+
+        window: int
+
+        def send(self, messages: list[Message]) -> Iterator[str]: ...
+        def may_refuse_one(self, failure: Failure) -> bool: ...
+        def finish(self) -> None: ...
+        def close(self) -> None: ...
+
+
+STOMP, AMS = "stomp", "ams"
+SCHEMES = {STOMP: ("stomp", "stomp+ssl"), AMS: ("https",)}
 WINDOW = 20
-"""Messages under way at a time: each alone would take a round trip."""
+"""Messages under way at a time, by STOMP: each alone would take a round trip."""
 
 PER_SESSION = 2_000
 """Messages of one connection; the client bounds how many frames it reads from one."""
@@ -52,35 +77,52 @@ PATIENCE, MAX_PATIENCE = 4, 64
 first run, and doubled with each that failed. The next run tries the first few again, and then those behind the last."""
 
 
-class Broker(Record):
-    """Where results go: `stomp+ssl://mq.example.org:6162/topic/grid.probe.metricOutput.EGEE.ngi.nagios_example_org`."""
+_TOPIC = re.compile(r"v1/projects/[A-Za-z0-9_-]{1,200}/topics/[A-Za-z0-9_-]{1,200}")
+"""What AMS takes for names: argo-messaging 1.7.0, validation/validation.go."""
 
-    is_secure: bool
+
+class Broker(Record):
+    """Where results go.
+
+    kind: STOMP, `stomp+ssl://mq.example.org:6162/topic/grid.probe.metricOutput.EGEE.ngi.nagios_example_org`;
+          AMS, `https://msg.example.org/v1/projects/EGI/topics/metric_data`.
+    """
+
+    kind: str
+    scheme: str
     host: str
     port: int
     destination: str
 
     @property
+    def is_secure(self) -> bool:
+        return self.scheme in SECURE
+
+    @property
     def url(self) -> str:
-        return f"{'stomp+ssl' if self.is_secure else 'stomp'}://{host_and_port(self.host, self.port)}{self.destination}"
+        return f"{self.scheme}://{host_and_port(self.host, self.port)}{self.destination}"
 
 
-def read_broker(text: str) -> Broker:
-    """Read the URL of --publish. Raises: Misconfigured."""
+def read_broker(args: argparse.Namespace) -> Broker:
+    """Read the URL of --publish, as --to says it is meant. Raises: Misconfigured."""
+    kind, text = args.to, args.publish
     try:
         address = read_address(text)
     except BadData as error:
         raise Misconfigured(f"--publish: {error.sentence}") from None
-    if address.scheme not in SCHEMES:
-        raise Misconfigured(f"--publish: {text[:100]} does not begin with stomp:// or stomp+ssl://")
+    if address.scheme not in SCHEMES[kind]:
+        remedy = "give --to ams, if it is ARGO Messaging" if address.scheme in SCHEMES[AMS] else ""
+        wanted = " or ".join(f"{scheme}://" for scheme in SCHEMES[kind])
+        raise Misconfigured(f"--publish: {text[:100]} does not begin with {wanted}", remedy=remedy)
     _, slash, destination = text.strip().partition("://")[2].partition("/")
-    if not destination or "?" in destination or "#" in destination:
-        raise Misconfigured(
-            f"--publish: {text[:100]} names no destination",
-            remedy="append one, like /topic/grid.probe.metricOutput.EGEE.ngi.X",
-        )
+    destination = destination.removesuffix(":publish") if kind == AMS else destination
+    is_none = not _TOPIC.fullmatch(destination) if kind == AMS else not destination
+    if is_none or "?" in destination or "#" in destination:
+        example = "/v1/projects/EGI/topics/metric_data" if kind == AMS else "/topic/grid.probe.metricOutput.EGEE.ngi.X"
+        what = "topic" if kind == AMS else "destination"
+        raise Misconfigured(f"--publish: {text[:100]} names no {what}", remedy=f"append one, like {example}")
     assert address.port_or_default
-    return Broker(address.scheme in SECURE, address.host, address.port_or_default, slash + destination)
+    return Broker(kind, address.scheme, address.host, address.port_or_default, slash + destination)
 
 
 def options(parser: cli.Parser, *, required: bool = False) -> None:
@@ -91,7 +133,14 @@ def options(parser: cli.Parser, *, required: bool = False) -> None:
         metavar="URL",
         type=cli.word,
         required=required,
-        help="broker and destination, like stomp+ssl://mq.example.org:6162/topic/grid.probe.metricOutput.EGEE.ngi.X",
+        help="broker and destination, like stomp+ssl://mq.example.org:6162/topic/grid.probe.metricOutput.EGEE.ngi.X, "
+        "or with --to ams https://msg.example.org/v1/projects/EGI/topics/metric_data",
+    )
+    group.add_argument(
+        "--to", choices=(STOMP, AMS), default=STOMP, help="what takes them: a STOMP broker, or ARGO Messaging"
+    )
+    cli.secret_file(
+        group, "--ams-token-file", holds="token", help="file with the token for ARGO Messaging, closed to others"
     )
     group.add_argument("--login", metavar="NAME", type=cli.word, help="name to log in with (default: none)")
     cli.secret_file(
@@ -100,13 +149,17 @@ def options(parser: cli.Parser, *, required: bool = False) -> None:
     cli.plain_login(group)
     group.add_argument("--broker-cert", metavar="FILE", help="certificate for the broker (default: as for probes)")
     group.add_argument("--broker-key", metavar="FILE", help="private key, where it is not in that file")
+    parser.not_with("--login", "--to=ams")
+    parser.not_with("--broker-cert", "--to=ams")
     parser.only_with("--login", "--password-file")
     parser.only_with("--password-file", "--login")
     parser.only_with("--plain-login", "--login")
     parser.only_with("--broker-key", "--broker-cert")
+    parser.only_with("--ams-token-file", "--to=ams")
     if not required:
         parser.only_with("--login", "--publish")
         parser.only_with("--broker-cert", "--publish")
+        parser.only_with("--to", "--publish")
 
 
 def open_spool(args: argparse.Namespace) -> Spool:
@@ -115,14 +168,24 @@ def open_spool(args: argparse.Namespace) -> Spool:
 
     from libprobe.state.files import StateDirectory, default_directory
 
-    broker = read_broker(args.publish)
+    broker = read_broker(args)
     base = args.state_dir or args.settings.get("state", "directory") or default_directory()
     StateDirectory(base).close()  # whoever owns it can take away all that is in it
     return Spool(os.path.join(base, f"spool-{hashlib.sha256(broker.url.encode()).hexdigest()[:16]}"))
 
 
-def put(spool: Spool, result: MetricResult) -> str:
-    """Keep a result until it is sent; returns its id. Raises: BadData for what is no result; Misconfigured."""
+def put(spool: Spool, broker: Broker, result: MetricResult) -> None:
+    """Keep a result until it is sent. Raises: BadData for what is no result; Misconfigured."""
+    if broker.kind == AMS:
+        from binascii import b2a_base64
+
+        from libprobe.formats.metric_data import write_metric_data
+
+        # a service can be of several types for ARGO, which wants a record of each
+        for service_type in result.service_type.split(","):
+            attributes, record = write_metric_data(result._replace(service_type=service_type))
+            spool.put(attributes, b2a_base64(record, newline=False).decode())
+        return
     from libprobe.formats.metric_result import write_metric_result
 
     headers = {
@@ -131,10 +194,10 @@ def put(spool: Spool, result: MetricResult) -> str:
         "content-type": "text/plain;charset=utf-8",
         "persistent": "true",
     }
-    return spool.put({name: value for name, value in headers.items() if value}, write_metric_result(result))
+    spool.put({name: value for name, value in headers.items() if value}, write_metric_result(result))
 
 
-def deliver(spool: Spool, broker: Broker, session: Callable[[], Session]) -> int:
+def deliver(spool: Spool, session: Callable[[], Sender]) -> int:
     """Send what waits, the oldest first, and forget what the broker has receipted; returns how many.
 
     What the broker refuses while it takes others is set aside: `spool.refused`.
@@ -143,26 +206,22 @@ def deliver(spool: Spool, broker: Broker, session: Callable[[], Session]) -> int
     """
     count = 0
     while waiting := spool.waiting()[:PER_SESSION]:
-        with session() as connected:
-            try:
-                for at in range(0, len(waiting), WINDOW):
-                    count += _sent_window(spool, broker, connected, waiting[at : at + WINDOW])
-            except Failure as failure:
-                if not _is_refusal(failure):
-                    raise
-            else:
-                connected.disconnect()
-                continue
-        count += _sent_one_by_one(spool, broker, session, has_taken=count > 0)
+        sender = session()
+        try:
+            for at in range(0, len(waiting), sender.window):
+                count += _sent_window(spool, sender, waiting[at : at + sender.window])
+            sender.finish()
+            continue
+        except Failure as failure:
+            if not sender.may_refuse_one(failure):
+                raise
+        finally:
+            sender.close()
+        count += _sent_one_by_one(spool, session, has_taken=count > 0)
     return count
 
 
-def _is_refusal(failure: Failure) -> bool:
-    """Whether it can be the message that a broker does not want: an ERROR, or the end of the connection."""
-    return isinstance(failure, (Rejected, ProtocolFailure))
-
-
-def _sent_one_by_one(spool: Spool, broker: Broker, session: Callable[[], Session], *, has_taken: bool) -> int:
+def _sent_one_by_one(spool: Spool, session: Callable[[], Sender], *, has_taken: bool) -> int:
     """Send the oldest messages one at a time, and set aside what is refused while others are taken; returns how many.
 
     has_taken: whether the broker has taken any in this run.
@@ -176,23 +235,23 @@ def _sent_one_by_one(spool: Spool, broker: Broker, session: Callable[[], Session
     limit = patience + again if doubted else patience
     pending: list[tuple[str, Failure]] = []
     count = 0
-    connected: Session | None = None
+    sender: Sender | None = None
     try:
         for identity in tried:
             refused: Failure | None = None
             taken = 0
             for _ in range(TRIES):
-                connected = connected or session()
+                sender = sender or session()
                 try:
-                    taken = _sent_window(spool, broker, connected, [identity])
+                    taken = _sent_window(spool, sender, [identity])
                     refused = None
                     break
                 except Failure as failure:
-                    if not _is_refusal(failure):
+                    if not sender.may_refuse_one(failure):
                         raise
                     refused = failure
-                    connected.close()
-                    connected = None
+                    sender.close()
+                    sender = None
             if refused:
                 pending.append((identity, refused))
                 if len(pending) >= limit:
@@ -200,7 +259,7 @@ def _sent_one_by_one(spool: Spool, broker: Broker, session: Callable[[], Session
             elif taken:
                 _set_aside(spool, pending)
                 count += taken
-                if count >= WINDOW:
+                if sender and count >= sender.window:
                     break
         if count or has_taken:
             is_alone = len(pending) == 1
@@ -211,28 +270,19 @@ def _sent_one_by_one(spool: Spool, broker: Broker, session: Callable[[], Session
     finally:
         if pending:
             spool.doubt(pending[-1][0])
-        if connected:
-            connected.disconnect()
+        if sender:
+            sender.finish()
+            sender.close()
     return count
 
 
-def _sent_window(spool: Spool, broker: Broker, session: Session, identities: list[str]) -> int:
-    asked: list[tuple[str, str]] = []
-    for identity in identities:
-        message = spool.read(identity)
-        if message is None:
-            continue
-        headers = {
-            **message.headers,
-            "destination": broker.destination,
-            "result-id": message.id,
-            "_AMQ_DUPL_ID": message.id,
-        }
-        asked.append((identity, session.ask("SEND", headers, message.body)))
-    for identity, receipt in asked:
-        session.await_receipt(receipt, "SEND")
+def _sent_window(spool: Spool, sender: Sender, identities: list[str]) -> int:
+    messages = [message for message in map(spool.read, identities) if message]
+    count = 0
+    for identity in sender.send(messages):
         spool.sent(identity)
-    return len(asked)
+        count += 1
+    return count
 
 
 def _set_aside(spool: Spool, refused: list[tuple[str, Failure]]) -> None:
@@ -246,13 +296,13 @@ def sent_all(args: argparse.Namespace, spool: Spool, deadline: Deadline) -> str:
     """Send what waits, and say how that went: one sentence. Raises: Misconfigured, OwnCredential."""
     from libprobe.deadline import OutOfTime
 
-    broker = read_broker(args.publish)
+    broker = read_broker(args)
     with spool.sender() as is_ours:
         if not is_ours:
             return f"{number_of(len(spool.waiting()), 'result')} for {broker.url}: another process is sending them"
         try:
             with deadline.enforced():
-                count = deliver(spool, broker, sessions(args, broker, deadline))
+                count = deliver(spool, sessions(args, broker, deadline))
         except (OutOfTime, Failure) as failure:
             if isinstance(failure, (Misconfigured, OwnCredential)):
                 raise
@@ -275,8 +325,82 @@ def said_of_refused(spool: Spool) -> str:
     )
 
 
-def sessions(args: argparse.Namespace, broker: Broker, deadline: Deadline) -> Callable[[], Session]:
-    """What opens a connection to the broker as the options say. Raises: Misconfigured, OwnCredential."""
+class _Stomp:
+    """A connection to a STOMP broker: it confirms each message with a receipt."""
+
+    window = WINDOW
+
+    def __init__(self, session: Session, broker: Broker) -> None:
+        self._session = session
+        self._destination = broker.destination
+
+    def send(self, messages: list[Message]) -> Iterator[str]:
+        asked: list[tuple[str, str]] = []
+        for message in messages:
+            own = {"destination": self._destination, "result-id": message.id, "_AMQ_DUPL_ID": message.id}
+            asked.append((message.id, self._session.ask("SEND", {**message.headers, **own}, message.body)))
+        for identity, receipt in asked:
+            self._session.await_receipt(receipt, "SEND")
+            yield identity
+
+    def may_refuse_one(self, failure: Failure) -> bool:
+        """An ERROR, or the end of the connection."""
+        return isinstance(failure, (Rejected, ProtocolFailure))
+
+    def finish(self) -> None:
+        self._session.disconnect()
+
+    def close(self) -> None:
+        self._session.close()
+
+
+class _Ams:
+    """A topic of AMS: it confirms a request with all its messages, or none."""
+
+    window = 100
+
+    def __init__(self, topic: Topic) -> None:
+        self._topic = topic
+
+    def send(self, messages: list[Message]) -> Iterator[str]:
+        from libprobe.clients.ams import Outgoing
+
+        made = [Outgoing({**each.headers, "result_id": each.id}, each.body) for each in messages]
+        at = 0
+        for count in self._topic.publish(made):
+            yield from (each.id for each in messages[at : at + count])
+            at += count
+
+    def may_refuse_one(self, failure: Failure) -> bool:
+        from libprobe.clients.ams import MessageRefused
+
+        return isinstance(failure, MessageRefused)
+
+    def finish(self) -> None:
+        """There is nothing to say at the end."""
+
+    def close(self) -> None:
+        self._topic.close()
+
+
+def sessions(args: argparse.Namespace, broker: Broker, deadline: Deadline) -> Callable[[], Sender]:
+    """What opens a way to the broker as the options say. Raises: Misconfigured, OwnCredential."""
+    return (_to_ams if broker.kind == AMS else _to_stomp)(args, broker, deadline)
+
+
+def _to_ams(args: argparse.Namespace, broker: Broker, deadline: Deadline) -> Callable[[], Sender]:
+    from libprobe import access, credentials
+    from libprobe.clients import ams
+
+    def token() -> str:
+        if not args.ams_token_file:
+            raise OwnCredential(f"{broker.url}: there is no token for it", remedy="name its file with --ams-token-file")
+        return credentials.read_token(args.ams_token_file, "token")
+
+    return lambda: _Ams(ams.Topic(access.http(args, deadline), broker.url, token))
+
+
+def _to_stomp(args: argparse.Namespace, broker: Broker, deadline: Deadline) -> Callable[[], Sender]:
     from libprobe import credentials
     from libprobe.clients import stomp, tls
 
@@ -300,7 +424,7 @@ def sessions(args: argparse.Namespace, broker: Broker, deadline: Deadline) -> Ca
         )
         login = stomp.Login(args.login, credentials.read_token(args.password_file, "password"), allowed)
 
-    def connected() -> Session:
+    def connected() -> Sender:
         session = stomp.Session(
             broker.host, broker.port, deadline, context=context, with_credential=credential is not None
         )
@@ -309,7 +433,7 @@ def sessions(args: argparse.Namespace, broker: Broker, deadline: Deadline) -> Ca
         except BaseException:
             session.close()
             raise
-        return session
+        return _Stomp(session, broker)
 
     return connected
 
@@ -346,7 +470,7 @@ def _send_until_empty(args: argparse.Namespace, spool: Spool, seconds: float) ->
     from libprobe.deadline import Deadline, OutOfTime
 
     deadline = Deadline(seconds)
-    broker = read_broker(args.publish)
+    broker = read_broker(args)
     # Whoever puts a message while we hold the lock leaves it to us: so look again after it is released.
     while spool.waiting() and not deadline.passed():
         with spool.sender() as is_ours:
@@ -354,17 +478,18 @@ def _send_until_empty(args: argparse.Namespace, spool: Spool, seconds: float) ->
                 return
             try:
                 with deadline.enforced():
-                    deliver(spool, broker, sessions(args, broker, deadline))
+                    deliver(spool, sessions(args, broker, deadline))
                 spool.resume()
-            except (Failure, OutOfTime):
-                put_off(spool)
+            except (Failure, OutOfTime) as end:
+                put_off(spool, end)
                 return
 
 
-def put_off(spool: Spool) -> None:
-    """Let automatic senders wait, twice as long after each failure."""
+def put_off(spool: Spool, end: BaseException) -> None:
+    """Let automatic senders wait, twice as long after each failure, and at least as long as the broker asks for."""
     failures = min(spool.put_off()[1] + 1, 16)
-    spool.put_off_until(time.time() + min(MAX_PUT_OFF_S, PUT_OFF_S * 2 ** (failures - 1)), failures)
+    asked = end.pause_s if isinstance(end, Failure) else 0.0
+    spool.put_off_until(time.time() + min(MAX_PUT_OFF_S, max(asked, PUT_OFF_S * 2 ** (failures - 1))), failures)
 
 
 def as_helper(failure: Failure) -> Failure:

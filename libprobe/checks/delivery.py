@@ -16,19 +16,18 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from libprobe.clients.stomp import Session
     from libprobe.deadline import Deadline
-    from libprobe.publishing import Broker
+    from libprobe.publishing import Broker, Sender
     from libprobe.state.spool import Spool
 
 
 class Delivery(Check):
     """Sends what is in the spool and yields how much was sent, how much waits and since when.
 
-    session: opens a connection to the broker; called as often as connections are needed.
+    session: opens a way to the broker; called as often as one is needed.
     """
 
-    def __init__(self, spool: Spool, broker: Broker, session: Callable[[], Session], deadline: Deadline) -> None:
+    def __init__(self, spool: Spool, broker: Broker, session: Callable[[], Sender], deadline: Deadline) -> None:
         super().__init__(deadline)
         self.subject = broker.url
         self._spool = spool
@@ -66,10 +65,10 @@ class Delivery(Check):
                 self.detail(1, "another process is sending")
                 return None
             try:
-                publishing.deliver(self._spool, self._broker, self._session)
+                publishing.deliver(self._spool, self._session)
                 self._spool.resume()
             except Failure as failure:
-                publishing.put_off(self._spool)
+                publishing.put_off(self._spool, failure)
                 return UNKNOWN, str(publishing.as_helper(failure))
             except OutOfTime:
                 share = self.deadline.our_share()

@@ -62,7 +62,7 @@ MAX_TITLE_AT = 8192
 _PAGE = re.compile(r"\s{0,400}(?:<\?xml[^>]{0,200}\?>\s{0,100})?<(?:!doctype html|html)", re.IGNORECASE)
 _TITLE = re.compile(r"<(?:title|h1)[^<>]{0,200}>([^<]{0,400})", re.IGNORECASE)
 
-_SECRET_HEADERS = frozenset({"x-auth-token", "x-subject-token", "authorization", "cookie", "set-cookie"})
+_SECRET_HEADERS = frozenset({"x-auth-token", "x-subject-token", "x-api-key", "authorization", "cookie", "set-cookie"})
 
 
 class Head:

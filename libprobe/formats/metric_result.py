@@ -32,6 +32,7 @@ class MetricResult(Record):
     gathered_at:  host name of the monitor, not a time.
     service_type: sent as serviceFlavour too: SAM's senders insist on the one, ARGO's reader on the other.
     details:      long output; line breaks are kept.
+    performance:  performance data, as the plugin wrote it; the text form has no line for it.
     Texts are empty where nothing is known; their line is then left out.
     """
 
@@ -50,6 +51,7 @@ class MetricResult(Record):
     vo: str = ""
     fqan: str = ""
     roc: str = ""
+    performance: str = ""
 
 
 _FIELDS = (
@@ -93,7 +95,7 @@ def write_metric_result(result: MetricResult) -> str:
     if result.status not in STATUSES:
         raise BadData(f"the status of a metric result is {safe(result.status)!r}, not one of {', '.join(STATUSES)}")
     values = {name: safe(str(text)[: MAX_FIELD * 4])[:MAX_FIELD] for name, text in result._asdict().items()}
-    values["timestamp"] = _instant(result.timestamp)
+    values["timestamp"] = instant(result.timestamp)
     values["summary"] = safe(result.summary[: MAX_SUMMARY * 8])[:MAX_SUMMARY]
     values["details"] = _details(result.details)
     missing = [name for name in _OBLIGATORY if not values[name]]
@@ -105,7 +107,8 @@ def write_metric_result(result: MetricResult) -> str:
     return "\n".join([*kept, END]) + "\n"
 
 
-def _instant(at: datetime) -> str:
+def instant(at: datetime) -> str:
+    """As results have it, `2015-11-30T10:12:30Z`; empty for a time that cannot be. Raises: BadData for a naive one."""
     from datetime import UTC
 
     if at.tzinfo is None:

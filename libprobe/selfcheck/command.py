@@ -10,7 +10,7 @@ import time
 from libprobe import cli, output, redact
 from libprobe.deadline import Deadline, Interrupted, OutOfTime, end_on_signals
 from libprobe.failures import CRITICAL, UNKNOWN, Failure, Misconfigured
-from libprobe.text import safe
+from libprobe.text import decimal, safe
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from typing import NoReturn
 
     from libprobe.formats.metric_result import MetricResult
+    from libprobe.formats.plugin_output import Performance
     from libprobe.selfcheck.history import History
     from libprobe.selfcheck.registry import Scope
     from libprobe.selfcheck.results import Job, Result, Run
@@ -165,7 +166,7 @@ def _check_files(args: argparse.Namespace) -> None:
     if args.publish:
         from libprobe import publishing
 
-        publishing.read_broker(args.publish)
+        publishing.read_broker(args)
     if args.probes and not os.path.isdir(args.probes):
         raise Misconfigured(f"--probes {args.probes} is no directory", remedy="name the one that has the check_*")
     if args.cert and not os.path.isfile(args.cert):
@@ -384,10 +385,11 @@ def _publish(args: argparse.Namespace, run: Run) -> Callable[[], str]:
 
         from libprobe import publishing
 
+        broker = publishing.read_broker(args)
         with closing(publishing.open_spool(args)) as spool:
             for result in run.results:
                 if result.measured and result.job.is_published:
-                    publishing.put(spool, _message(run, result))
+                    publishing.put(spool, broker, _message(run, result))
             return publishing.sent_all(args, spool, Deadline(PUBLISH_RESERVE_S))
 
     return publish
@@ -415,7 +417,14 @@ def _message(run: Run, result: Result) -> MetricResult:
         nagios_name=job.nagios_name,
         vo=job.vo,
         roc=job.roc,
+        performance=" ".join(map(_written_value, result.performance)),
     )
+
+
+def _written_value(value: Performance) -> str:
+    """As a plugin writes it; quoted, because a label may have blanks."""
+    limits = f"{value.warning};{value.critical}".rstrip(";")
+    return f"'{value.label}'={decimal(value.value)}{value.unit}{limits and ';'}{limits}"
 
 
 def _at_least_unknown(code: int) -> int:

@@ -116,6 +116,8 @@ def examples(federation: Federation) -> list[str]:
     if bdii.is_installed():
         lines.append(f"check_cloud_bdii -H {site.hostname}")
     lines.append(f"fedcloud-selfcheck {site.gocdb_name}")
+    token = shlex.quote(str(federation.directory / "ams-token"))
+    lines.append(f"fedcloud-publish --to ams --ams-token-file {token} --publish {federation.ams.url} --drain")
     lines.append(f"fedcloud-ncg --output {shlex.quote(str(federation.directory / 'generated'))}")
     if federation.broker and federation.broker.plain:
         lines.append(f"check_broker -H mq.{DOMAIN}")

@@ -15,6 +15,22 @@ SUBSCRIPTIONS = tuple(
 OBLIGATORY = {"serviceType": "service", "timestamp": "timestamp", "hostName": "hostname", "metricName": "metric"}
 OBLIGATORY |= {"metricStatus": "status"}
 OPTIONAL = {"detailsData": "message", "summaryData": "summary", "nagios_host": "monitoring_host"}
+_TEXT = ["null", "string"]
+METRIC_DATA = {
+    "namespace": "argo.avro",
+    "type": "record",
+    "name": "metric_data",
+    "fields": [
+        *({"name": name, "type": "string"} for name in ("timestamp", "service", "hostname", "metric", "status")),
+        {"name": "monitoring_host", "type": _TEXT},
+        {"name": "actual_data", "type": _TEXT, "default": None},
+        {"name": "summary", "type": _TEXT},
+        {"name": "message", "type": _TEXT},
+        {"name": "tags", "type": ["null", {"name": "Tags", "type": "map", "values": _TEXT}]},
+    ],
+}
+"""The schema by which results in ARGO Messaging are read: that of argo-nagios-ams-publisher 0.3.9, which sends them."""
+
 TAGS = {"ROC": "roc", "voName": "voName", "voFqan": "voFqan"}
 
 

@@ -11,6 +11,7 @@ Every server listens on 127.0.0.1 only, on a port the system chooses. GOCDB name
 from __future__ import annotations
 
 import json
+import secrets
 import shlex
 import time
 import uuid
@@ -22,6 +23,7 @@ from pathlib import Path
 from typing import Protocol
 
 from . import accounting as portal
+from . import ams as messaging
 from . import appdb as images
 from . import bdii as information
 from . import broker as messages
@@ -237,6 +239,7 @@ class Federation:
             self.accounting = self._build_accounting()
             self.appdb = self._build_appdb()
             self.perun = self._build_perun()
+            self.ams = self._build_ams()
             self.broker: messages.Broker | None = None
             self.proxy = self.authority.proxy(path=self.directory / "x509up_robot")
         except BaseException:
@@ -277,6 +280,8 @@ class Federation:
         self.guests.reset()
         self.accounting.reset([site.gocdb_name for site in self.sites.values()])
         self.appdb.reset()
+        self.ams.reset()
+        self.ams.allow(self.ams_token.read_text())
         if self.bdii is not None:
             self.bdii.faults.clear()
 
@@ -415,6 +420,16 @@ class Federation:
             pi.Service(hostname, members.SERVICE_TYPE, "EGI-MEMBERS", url=f"{web.url}/", host_dn=credential.subject)
         )
         return perun
+
+    def _build_ams(self) -> messaging.Ams:
+        ams = messaging.Ams()
+        credential = self.authority.host([f"msg.{DOMAIN}", "localhost"])
+        web = self._serve("ams", ams.app, "ARGO Messaging", messaging.FAULTS, ams.faults, credential, "none")
+        self.ams_token = self.directory / "ams-token"
+        self.ams_token.touch(0o600)
+        self.ams_token.write_text(ams.allow(secrets.token_hex(20)))
+        ams.url = f"{web.url}/v1/projects/{messaging.PROJECT}/topics/{messaging.TOPIC}"
+        return ams
 
     def add_broker(self) -> messages.Broker:
         """Take a message broker into the federation: a real one, which takes some seconds to start and 150 MB.

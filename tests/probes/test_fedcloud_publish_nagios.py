@@ -103,3 +103,29 @@ def test_each_result_arrives_once_in_order_and_its_text_does_nothing(nagios, tmp
     stamps = [fields["timestamp"] for _, fields in messages]
     assert stamps == sorted(stamps)
     assert "Warning: OCSP" not in running.log()
+
+
+def test_performance_data_goes_to_argo_messaging_and_does_nothing_on_its_way(tmp_path, federation):
+    from tests.probes.test_fedcloud_publish_ams import Host
+
+    host = Host(tmp_path, federation)
+    plugin = tmp_path / "plugin"
+    data = f"'time to active'=1.5s;60;120 x=1 $(touch {tmp_path}/marker) '; touch {tmp_path}/marker; '"
+    plugin.write_text(f"#!/bin/sh\ncat <<'END'\nX OK - fine | {data}\nline 1\nline 2\nEND\n")
+    plugin.chmod(0o755)
+    command = shipped(tmp_path, 0)
+    where = f"--to ams --ams-token-file {host.token_file} --ca-path {host.ca} --publish '{host.url}'"
+    command.write_text(re.sub(r"--publish '[^']*'", where, command.read_text()))
+    services = [service("eu.egi.cloud.OCCI-VM-ops", str(plugin), max_check_attempts=3, **METRIC)]
+    running = SmallNagios(tmp_path / "nagios", services, more=[command], settings=SETTINGS)
+    with host.web:
+        running.start()
+        try:
+            running.until(lambda: host.ams.published(), "a message has arrived")
+        finally:
+            running.stop()
+        found = host.consumed()[0]
+    assert re.match(r"time to active=1\.5s;60;120 x=1 ", found["actual_data"])
+    assert (found["summary"], found["message"]) == ("X OK - fine", "line 1\\nline 2")
+    assert found["tags"] == {"voname": "ops", "endpoint_group": "EXAMPLE-CLOUD"}
+    assert not (tmp_path / "marker").exists()

@@ -22,7 +22,7 @@ FREE = {"FILE", "DIR", "PATH"}
 
 MACROS = (
     "--hostname --metric --service --service-type --site --url --state --state-type --output --long-output --time --vo "
-    "--fqan --roc"
+    "--fqan --roc --performance-data"
 )
 """What Nagios' OCSP command passes on: taken as it comes, and made safe where it is put into a message."""
 
@@ -97,6 +97,7 @@ SAMPLES = {
     "--keystone": "https://keystone.example.org/",
     "--icinga": "https://mon.example.org/",
     "--publish": "stomp://h/q",
+    "--to": "ams",
     "--master": "m=m.example.org",
     "--satellite": "s=s.example.org",
     "--ssh-port": "22",
@@ -155,8 +156,8 @@ KNOWN_TO_DO_NOTHING = {
     "check_apel_pub": {"-H"},
     "check_credential": {"--key"},
     "check_appdb_update": {"--ignore-endorser", "--allow-sha1", "--token-to", "--plain-token"},
-    "fedcloud-publish": {"-w", "-c", "--no-send", "--login", "--plain-login", "--broker-key"},
-    "fedcloud-selfcheck": {"--login", "--broker-cert", "--broker-key"},
+    "fedcloud-publish": {"-w", "-c", "--no-send", "--login", "--plain-login", "--broker-key", "--ams-token-file"},
+    "fedcloud-selfcheck": {"--login", "--broker-cert", "--broker-key", "--to"},
     "fedcloud-ncg": {"--satellite", "--master"},
     "fedcloud-downtimes": {"--icinga-login", "--icinga-ca"},
     "fedcloud-leftovers": {"--cert", "--token-file", "--auth", "--instead-at", "--forget", "--ca-path"},

@@ -167,6 +167,9 @@ def words_of(option: Option, peer: Peer, directory: Path) -> list[object]:
     found += ["--broker-cert", saved] if option.name == "--broker-key" else []
     if name == "fedcloud-selfcheck" and option.name in ("--password-file", "--broker-cert", "--broker-key"):
         found += ["--publish", f"stomp+ssl://{url}/queue/x"]
+    if option.name == "--ams-token-file":
+        topic = ["--to", "ams", "--publish", f"https://{url}/v1/projects/EGI/topics/metric_data"]
+        found = [*topic, *(["--drain"] if name == "fedcloud-publish" else found)]
     if any(action.dest == "timeout" for action in parsers.parser_of(option.executable).arguments):
         found += ["-t", "20"]
     return found

@@ -1,0 +1,168 @@
+"""The ARGO Messaging Service (AMS): messages handed over by HTTP, some at a time.
+
+    POST <topic>:publish   x-api-key: <token>   {"messages": [{"attributes": {...}, "data": "<base64>"}]}
+    200                    {"messageIds": ["17"]}
+    else                   {"error": {"code": 404, "message": "Topic doesn't exist", "status": "NOT_FOUND"}}
+
+It takes the messages of a request one by one: where it refuses one, those before it are taken, and it does not say how
+many. What stands before it, a balancer, answers with pages or plain text of its own, and with 200 too.
+
+Sources: argo-messaging 1.7.0, handlers/topics.go and handlers/errors.go; modern-successors.md section 8.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+
+from libprobe.failures import EndpointFailure, Failure, NoAnswer, ProtocolFailure, Rejected
+from libprobe.formats.excerpt import excerpt
+from libprobe.records import Record
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from libprobe.clients.http import HttpClient, Response
+
+MAX_MESSAGES = 100
+"""In one request, as ARGO's own publisher has it."""
+
+MAX_BYTES = 512 << 10
+"""Of one request: AMS takes 1 MB a message, and nginx, which often stands before it, 1 MB a request."""
+
+MAX_ANSWER = 256 << 10
+
+NOT_OF_A_MESSAGE = frozenset({401, 404, 405, 407, 408, 425, 429})
+"""What is refused whatever the message is: the token, the topic; or for now, 408 and 429. Firewalls say 403 of one."""
+
+
+class MessageRefused(EndpointFailure):
+    """A request was refused for what is in it, as far as its status tells: too large, or malformed."""
+
+
+class TokenRefused(Rejected):
+    """AMS does not know our token (401)."""
+
+
+class Outgoing(Record):
+    """attributes: values of letters, digits and dashes alone: AMS stores others so that nobody can read them."""
+
+    attributes: dict[str, str]
+    data: str
+
+
+class Topic:
+    """A topic that messages go to.
+
+    url:   `https://host/v1/projects/PROJECT/topics/TOPIC`.
+    token: reads our token; asked again when it is refused, for whoever writes a new one meanwhile.
+    """
+
+    def __init__(self, http: HttpClient, url: str, token: Callable[[], str]) -> None:
+        self._http = http
+        self._url = url
+        self._read_token = token
+        self._token = token()
+
+    def close(self) -> None:
+        self._http.close()
+
+    def publish(self, messages: list[Outgoing]) -> Iterator[int]:
+        """Send messages, and yield after each request how many of them AMS has confirmed with it.
+
+        Raises: MessageRefused, where one of the request is at fault, or all of them together; TokenRefused; Rejected,
+        NoAnswer and ProtocolFailure where none is; the failures of the HTTP client.
+        """
+        for part in _parts(messages):
+            body = b'{"messages": [' + b", ".join(part) + b"]}"
+            try:
+                self._post(body, len(part))
+            except TokenRefused:
+                new = self._read_token()
+                if new == self._token:
+                    raise
+                self._token = new
+                self._post(body, len(part))
+            yield len(part)
+
+    def _post(self, body: bytes, count: int) -> None:
+        headers = [("x-api-key", self._token), ("Content-Type", "application/json")]
+        answer = self._http.request(
+            "POST", f"{self._url}:publish", headers=headers, body=body, max_bytes=MAX_ANSWER, follow=False
+        )
+        if answer.status != 200:
+            raise _refused(answer, count)
+        found = answer.json()
+        ids = found.get("messageIds") if isinstance(found, dict) else None
+        if not isinstance(ids, list) or len(ids) != count:
+            said = f"{len(ids)} of {count} messages" if isinstance(ids, list) else "no messages"
+            raise ProtocolFailure(f"{answer.asked}: answered 200 and confirms {said}: {excerpt(answer.text, 80)}")
+
+
+def _parts(messages: list[Outgoing]) -> Iterator[list[bytes]]:
+    """The messages as JSON, in pieces of one request each."""
+    part: list[bytes] = []
+    size = 0
+    for message in messages:
+        made = json.dumps({"attributes": message.attributes, "data": message.data}).encode()
+        if part and (len(part) >= MAX_MESSAGES or size + len(made) > MAX_BYTES):
+            yield part
+            part, size = [], 0
+        part.append(made)
+        size += len(made)
+    if part:
+        yield part
+
+
+def _refused(answer: Response, count: int) -> Failure:
+    """What an answer means that is no 200, and who gave it."""
+    status, own = answer.status, _own_words(answer)
+    what = "a message" if count == 1 else f"{count} messages"
+    if own is None:
+        return _not_by_ams(answer, what)
+    how = "failed to" if status >= 500 else "refused to"
+    sentence = f"{answer.asked}: AMS {how} take {what} ({status} {own}){answer.wanted_pause}"
+    if status == 401:
+        return TokenRefused(sentence, remedy="write a valid token into the file of --ams-token-file")
+    if status == 403:
+        return Rejected(sentence, remedy="ask for the right to publish on that topic, for the user of the token")
+    if status == 404:
+        return Rejected(sentence, remedy="look at project and topic in --publish")
+    return _kind(answer, sentence)
+
+
+def _not_by_ams(answer: Response, what: str) -> Failure:
+    """An answer that is not in AMS' form: of a balancer before it, or of something else altogether."""
+    if answer.leads_to:
+        return ProtocolFailure(
+            f"{answer.asked}: redirects to {answer.leads_to} ({answer.status}), where no token of ours goes",
+            remedy="give the address of AMS itself in --publish",
+        )
+    return _kind(answer, f"{answer.asked}: not AMS but what stands before it {answer.outcome(f'take {what}')}")
+
+
+def _kind(answer: Response, sentence: str) -> Failure:
+    status = answer.status
+    failure: Failure
+    if 400 <= status < 500 and status not in NOT_OF_A_MESSAGE:
+        failure = MessageRefused(sentence)
+    elif status in (408, 504):
+        failure = NoAnswer(sentence)
+    else:
+        failure = ProtocolFailure(sentence)
+    failure.pause_s = answer.pause_s
+    return failure
+
+
+def _own_words(answer: Response) -> str | None:
+    """What AMS says in its own form: `NOT_FOUND: Topic doesn't exist`; None for what is in another."""
+    try:
+        error = json.loads(answer.body)["error"]
+        code, status, message = error["code"], error.get("status"), error["message"]
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
+        return None
+    if code != answer.status or not isinstance(message, str):
+        return None
+    word = f"{status}: " if isinstance(status, str) and re.fullmatch("[A-Z_]{1,40}", status) else ""
+    return word + excerpt(message, 200)
