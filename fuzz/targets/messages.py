@@ -6,7 +6,7 @@ The first byte says its status.
 from __future__ import annotations
 
 from fuzz import judged
-from libprobe.formats import metric_result, plugin_output
+from libprobe.formats import metric_data, metric_result, plugin_output
 from libprobe.formats.metric_result import MetricResult
 from libprobe.text import safe
 
@@ -33,18 +33,20 @@ def read(data: bytes) -> None:
         assert not set(line) & set("<>|")
     summary, _, details = text.partition("\n")
     status = metric_result.STATUSES[kind % 4]
-    body = metric_result.write_metric_result(
-        MetricResult(
-            hostname="cloud.example.org",
-            service_type="eu.egi.cloud.vm-management.occi",
-            metric="eu.egi.cloud.OCCI-VM",
-            status=status,
-            summary=summary,
-            timestamp=judged.NOW,
-            site=text[:300],
-            details=details,
-        )
+    result = MetricResult(
+        hostname="cloud.example.org",
+        service_type="eu.egi.cloud.vm-management.occi",
+        metric="eu.egi.cloud.OCCI-VM",
+        status=status,
+        summary=summary,
+        timestamp=judged.NOW,
+        site=text[:300],
+        details=details,
+        performance=text,
     )
+    attributes, record = metric_data.write_metric_data(result)
+    assert attributes["type"] == metric_data.TYPE and safe(summary)[: metric_result.MAX_SUMMARY].encode() in record
+    body = metric_result.write_metric_result(result)
     fields = metric_result.read_metric_result(body)
     assert fields["metricStatus"] == status and fields["hostName"] == "cloud.example.org"
     assert fields["summaryData"] == safe(summary)[: metric_result.MAX_SUMMARY]
