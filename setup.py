@@ -31,7 +31,7 @@ setup(
     python_requires=">=3.11",
     packages=find_packages(include=["libprobe", "libprobe.*"]),
     # definitions is a link to etc/ncg: one place in a checkout, a copy in what is built
-    package_data={"libprobe": ["py.typed", "definitions/*", "ncg/templates/*/*"]},
+    package_data={"libprobe": ["py.typed", "definitions/*", "ncg/templates/*/*", "timelines/profiles/*"]},
     scripts=[
         str(path.relative_to(HERE))
         for names in ("check_*", "fedcloud-*")

@@ -1,0 +1,91 @@
+"""Availability and reliability, and what they are made of, from timelines: ARGO's rules, exact in whole numbers.
+
+    availability = up / (all - unknown)          up = OK and WARNING; unknown = UNKNOWN and MISSING
+    reliability  = up / (all - unknown - down)   down = DOWNTIME
+
+Fractions have five decimals, halves up, and so have percentages. A period of days has the means of its days'
+fractions, not the mean of their percentages, with what ARGO's web API adds to the 1 so that it need not divide by 0.
+Where nothing is left to divide by, a figure is NO_DATA, as ARGO's days have it; its web API says 0 there for a month.
+Source: argo-streaming a8c3a6b, TimelineIntegrator; argo-web-api, app/results/queries.go.
+"""
+
+from __future__ import annotations
+
+from fractions import Fraction
+
+from libprobe.records import Record
+from libprobe.timelines.algebra import DOWNTIME, MISSING, OK, UNKNOWN, WARNING
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+UNIT = 100_000
+"""Of a fraction: five decimals."""
+
+NO_DATA = -1.0
+API_ADDS = Fraction(1, 10**8)
+"""ARGO's web API, results of a month."""
+
+
+class Figures(Record):
+    """availability, reliability: in percent, NO_DATA where nothing is known. up, unknown, down: fractions, 0 to 1."""
+
+    availability: float
+    reliability: float
+    up: float
+    unknown: float
+    down: float
+
+
+def of_seconds(held: Sequence[int]) -> Figures:
+    """The figures of one day, or of any time that is looked at as a whole. held: seconds by status, not all 0."""
+    up, unknown, down = held[OK] + held[WARNING], held[UNKNOWN] + held[MISSING], held[DOWNTIME]
+    whole = sum(held)
+    return Figures(
+        _percent(up, whole - unknown, is_known=unknown < whole),
+        _percent(up, whole - unknown - down, is_known=unknown + down < whole),
+        *(_rounded(Fraction(part, whole)) for part in (up, unknown, down)),
+    )
+
+
+def of_days(days: Iterable[Figures]) -> Figures:
+    """The figures of several days. Raises: ValueError for none."""
+    kept = [(_units(day.up), _units(day.unknown), _units(day.down)) for day in days]
+    if not kept:
+        raise ValueError("no day to make figures of")
+    whole = len(kept) * UNIT
+    up, unknown, down = (sum(each) for each in zip(*kept, strict=True))
+    known = whole * (1 + API_ADDS) - unknown
+    return Figures(
+        _percent(up, known, is_known=unknown < whole),
+        _percent(up, known - down, is_known=unknown + down < whole),
+        *(_rounded(Fraction(part, whole)) for part in (up, unknown, down)),
+    )
+
+
+def of_sites(sites: Iterable[tuple[Figures, float]]) -> Figures:
+    """The figures of several sites, each with its weight; one without data does not count.
+
+    Only availability and reliability are ARGO's: it has no up, unknown and down of a group. Ours are weighted likewise.
+    """
+    known = [(figures, Fraction(weight)) for figures, weight in sites if figures.availability != NO_DATA]
+    whole = sum(weight for _, weight in known)
+    if not whole:
+        return Figures(NO_DATA, NO_DATA, 0.0, 1.0, 0.0)
+    means = [sum(_units(each[at]) * weight for each, weight in known) / whole / UNIT for at in range(len(known[0][0]))]
+    return Figures(*(_rounded(mean) for mean in means))
+
+
+def _percent(part: Fraction | int, whole: Fraction | int, *, is_known: bool) -> float:
+    return _rounded(Fraction(part) * 100 / Fraction(whole)) if is_known else NO_DATA
+
+
+def _rounded(value: Fraction) -> float:
+    """With five decimals, halves up; the nearest float."""
+    return ((value * UNIT * 2 + 1) // 2) / UNIT
+
+
+def _units(value: float) -> int:
+    """What `_rounded` made, as the whole number it was made of."""
+    return round(value * UNIT)

@@ -1,0 +1,86 @@
+from __future__ import annotations
+
+import itertools
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from libprobe.failures import Misconfigured
+from libprobe.timelines import lines
+from libprobe.timelines.algebra import DOWNTIME, MISSING, NUMBERS, OK, STATUSES, Operation
+from tests.timelines import slow
+from tests.timelines.cases import OPERATIONS
+
+CELLS = [(name, a, b, x) for name, table in slow.TABLES.items() for (a, b), x in table.items()]
+
+
+@pytest.mark.parametrize("name, a, b, joint", CELLS)
+def test_each_cell_of_the_tables(name, a, b, joint):
+    two = [lines.constant(0, NUMBERS[a]), lines.constant(0, NUMBERS[b])]
+    assert lines.join(two, OPERATIONS[name]) == lines.constant(0, NUMBERS[joint])
+
+
+@given(st.sampled_from(["AND", "OR"]), st.lists(st.sampled_from(range(len(STATUSES))), min_size=1, max_size=6))
+def test_the_order_of_joining_makes_no_difference(name, statuses):
+    operation = OPERATIONS[name]
+    joint = {operation.of(order) for order in itertools.permutations(statuses)}
+    assert joint == {operation.of_set[sum(1 << each for each in set(statuses))]}
+
+
+def broken(change):
+    pairs = {(NUMBERS[a], NUMBERS[b]): NUMBERS[x] for (a, b), x in slow.TABLES["AND"].items()}
+    change(pairs)
+    with pytest.raises(Misconfigured) as caught:
+        Operation("AND", pairs)
+    return caught.value.sentence
+
+
+def test_a_table_with_a_gap_is_refused():
+    def change(pairs):
+        del pairs[OK, MISSING], pairs[MISSING, OK]
+
+    assert broken(change).endswith("does not say what OK and MISSING make")
+
+
+def test_a_table_that_says_two_things_is_refused():
+    assert broken(lambda pairs: pairs.update({(OK, MISSING): OK})).endswith("says two things of OK and MISSING")
+
+
+def test_a_status_alone_is_itself():
+    assert broken(lambda pairs: pairs.update({(OK, OK): MISSING})).endswith("makes MISSING of OK alone")
+
+
+def test_a_table_whose_result_depends_on_the_order_is_refused():
+    said = broken(lambda pairs: pairs.update({(OK, DOWNTIME): OK, (DOWNTIME, OK): OK}))
+    assert said.endswith("what depends on the order in which they are joined")
+
+
+def line_of(changes):
+    return lines.of_results([lines.entry(at, status) for at, status in sorted(changes.items())], 0)
+
+
+CHANGES = st.dictionaries(st.integers(0, 30), st.sampled_from(range(len(STATUSES))), max_size=8)
+
+
+@given(st.lists(CHANGES, min_size=1, max_size=4), st.sampled_from(["AND", "OR"]), st.randoms())
+def test_joined_lines_have_at_each_second_what_their_statuses_make(several, name, chance):
+    made = [line_of(changes) for changes in several]
+    joint = lines.join(made, OPERATIONS[name])
+    for second in range(32):
+        expected = OPERATIONS[name].of([lines.status_at(each, second) for each in made])
+        assert lines.status_at(joint, second) == expected
+    chance.shuffle(made)
+    assert lines.join(made, OPERATIONS[name]) == joint
+    assert all(a & lines.MASK != b & lines.MASK for a, b in itertools.pairwise(joint))
+
+
+@given(CHANGES, st.lists(st.tuples(st.integers(-5, 40), st.integers(-5, 40)), max_size=4))
+def test_a_covered_line_has_the_status_within_the_spans_and_its_own_elsewhere(changes, spans):
+    line = line_of(changes)
+    made = lines.covered(line, spans, DOWNTIME, 32)
+    for second in range(32):
+        inside = any(start <= second < end for start, end in spans)
+        assert lines.status_at(made, second) == (DOWNTIME if inside else lines.status_at(line, second))
+    assert all(a & lines.MASK != b & lines.MASK for a, b in itertools.pairwise(made))
+    assert made[0] >> lines.BITS == 0
