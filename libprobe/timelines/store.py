@@ -1,0 +1,497 @@
+"""What is kept of results for figures: one file of SQLite below the state directory, `availability.sqlite`.
+
+    change     results, by series and second; of those that are settled only where the status changes
+    seen       on which days a series had a result, as runs of days: a day without one is MISSING
+    topology   the endpoints as of a day, written down when they changed
+    downtime, exclusion
+
+A transaction is on disk or not there at all, whatever ends the process (SQLite's rollback journal, synced).
+
+Results are settled SETTLED_AFTER_S behind the newest: those that only repeat the status before them are dropped, which
+leaves one of sixty. What comes for a time that is settled could say that the status was another in between, and nobody
+knows any more when it was the old one again; so it is refused and counted, unless it says what is known already.
+A later result for the same second of a series takes the place of the one before it.
+"""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+import stat
+from contextlib import contextmanager, suppress
+
+from libprobe.failures import Misconfigured
+from libprobe.records import Record
+from libprobe.state.files import StateDirectory
+from libprobe.timelines import lines
+from libprobe.timelines.evaluation import Endpoint, Exclusion, Measured, Outage
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Sequence
+    from types import TracebackType
+    from typing import Any
+
+NAME = "availability.sqlite"
+APPLICATION = 0x46434156  # FCAV
+VERSION = 1
+SETTLED_AFTER_S = 7 * 86_400
+WAIT_S = 60.0
+MAX_BATCH = 20_000
+MAX_SENTENCE = 300
+MAX_NAME = 300
+NEVER = 1 << 40
+"""The midnight that ends what has no end yet."""
+
+_SCHEMA = """
+CREATE TABLE series (
+    id INTEGER PRIMARY KEY, host TEXT NOT NULL, service_type TEXT NOT NULL, metric TEXT NOT NULL,
+    settled_from INTEGER, settled_until INTEGER, UNIQUE (host, service_type, metric)
+);
+CREATE TABLE change (
+    series INTEGER NOT NULL, at INTEGER NOT NULL, status INTEGER NOT NULL, sentence INTEGER, PRIMARY KEY (series, at)
+) WITHOUT ROWID;
+CREATE TABLE seen (
+    series INTEGER NOT NULL, first INTEGER NOT NULL, last INTEGER NOT NULL, PRIMARY KEY (series, first)
+) WITHOUT ROWID;
+CREATE TABLE sentence (id INTEGER PRIMARY KEY, text TEXT NOT NULL UNIQUE);
+CREATE TABLE topology (
+    day INTEGER NOT NULL, host TEXT NOT NULL, service_type TEXT NOT NULL, site TEXT NOT NULL, ngi TEXT NOT NULL,
+    PRIMARY KEY (day, host, service_type, site)
+) WITHOUT ROWID;
+CREATE TABLE downtime (
+    id TEXT NOT NULL, host TEXT NOT NULL, service_type TEXT NOT NULL, start INTEGER NOT NULL, end INTEGER NOT NULL,
+    description TEXT NOT NULL, PRIMARY KEY (id, host, service_type)
+) WITHOUT ROWID;
+CREATE TABLE exclusion (
+    id INTEGER PRIMARY KEY, start INTEGER NOT NULL, end INTEGER NOT NULL, reason TEXT NOT NULL, site TEXT NOT NULL,
+    service_type TEXT NOT NULL, host TEXT NOT NULL, metric TEXT NOT NULL
+);
+"""
+
+
+class Counts(Record):
+    """Of what was given: added, known before, too late for a time that is settled."""
+
+    added: int = 0
+    known: int = 0
+    late: int = 0
+
+
+class Pruned(Record):
+    results: int
+    sentences: int
+
+
+class Database:
+    """SQLite's connection to the file. Raises: Misconfigured for all that SQLite cannot do."""
+
+    def __init__(self, path: str, *, create: bool) -> None:
+        self.path = path
+        self._check_file(create=create)
+        try:
+            self._connection = sqlite3.connect(path, timeout=WAIT_S, isolation_level=None)
+            self._open()
+        except sqlite3.Error as error:
+            raise self.failure(error) from None
+
+    def close(self) -> None:
+        self._connection.close()
+
+    def all(self, query: str, *values: object) -> list[tuple[Any, ...]]:
+        try:
+            return self._connection.execute(query, values).fetchall()
+        except sqlite3.Error as error:
+            raise self.failure(error) from None
+
+    def one(self, query: str, *values: object) -> tuple[Any, ...] | None:
+        found = self.all(query, *values)
+        return found[0] if found else None
+
+    def number(self, query: str, *values: object) -> int | None:
+        """The only value of the only row; None where there is neither."""
+        found = self.one(query, *values)
+        return found[0] if found else None
+
+    def run(self, statement: str, values: Sequence[object] = ()) -> sqlite3.Cursor:
+        try:
+            return self._connection.execute(statement, values)
+        except sqlite3.Error as error:
+            raise self.failure(error) from None
+
+    def run_many(self, statement: str, rows: Iterable[Sequence[object]]) -> int:
+        """Returns how many rows were changed."""
+        try:
+            return self._connection.executemany(statement, rows).rowcount
+        except sqlite3.Error as error:
+            raise self.failure(error) from None
+
+    @contextmanager
+    def transaction(self) -> Iterator[None]:
+        """All of the block is kept, or nothing of it."""
+        self.run("BEGIN IMMEDIATE")
+        try:
+            yield
+            self.run("COMMIT")
+        except BaseException:
+            with suppress(sqlite3.Error):  # else the journal does it when the file is opened next
+                self._connection.execute("ROLLBACK")
+            raise
+
+    def failure(self, error: sqlite3.Error) -> Misconfigured:
+        said = str(error)
+        if "locked" in said:
+            return Misconfigured(f"{self.path} is in use by another process for longer than {WAIT_S:g} s")
+        return Misconfigured(f"{self.path} cannot be used: {said}", remedy="is the disk full, or the file damaged?")
+
+    def _check_file(self, *, create: bool) -> None:
+        """What SQLite does not: a link is not followed, and a file is closed to others from its first byte on."""
+        flags = os.O_RDWR | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK | (os.O_CREAT if create else 0)
+        try:
+            descriptor = os.open(self.path, flags, 0o600)
+        except FileNotFoundError:
+            raise Misconfigured(
+                f"there are no results in {os.path.dirname(self.path)}", remedy="fedcloud-availability import"
+            ) from None
+        except OSError as error:
+            raise Misconfigured(f"{self.path} cannot be opened: {error.strerror}") from None
+        try:
+            if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+                raise Misconfigured(f"{self.path} is not a file")
+        finally:
+            os.close(descriptor)
+
+    def _open(self) -> None:
+        self._connection.execute("PRAGMA synchronous = FULL")
+        self._connection.execute("PRAGMA cache_size = -32768")
+        (application,) = self._connection.execute("PRAGMA application_id").fetchone()
+        (version,) = self._connection.execute("PRAGMA user_version").fetchone()
+        if application == 0 and not self._connection.execute("SELECT 1 FROM sqlite_master").fetchone():
+            self._connection.executescript(
+                f"BEGIN IMMEDIATE; {_SCHEMA} PRAGMA application_id = {APPLICATION}; "
+                f"PRAGMA user_version = {VERSION}; COMMIT;"
+            )
+        elif application != APPLICATION:
+            raise Misconfigured(f"{self.path} is another program's database")
+        elif version != VERSION:
+            raise Misconfigured(
+                f"{self.path} is of version {version}, and this program knows {VERSION}", remedy="use the newer program"
+            )
+
+
+class Store:
+    """The file, opened. Raises: Misconfigured, from every method, for a file that is no store or cannot be used."""
+
+    def __init__(self, directory: StateDirectory, *, create: bool = False) -> None:
+        """create: make it where there is none."""
+        self.path = os.path.join(directory.path, NAME)
+        self._db = Database(self.path, create=create)
+        self._by_endpoint: dict[tuple[str, str], list[tuple[str, int]]] | None = None
+
+    def close(self) -> None:
+        self._db.close()
+
+    def __enter__(self) -> Store:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    # ---- reading
+
+    def measured(self, endpoint: Endpoint, metric: str, start: int, end: int) -> list[Measured]:
+        """As `evaluation.Results` has it. A series of the metric for a VO, `metric-ops`, is one of it as well."""
+        found = []
+        for name, number in self._series().get((endpoint.host, endpoint.service_type), ()):
+            if name == metric or (name.startswith(f"{metric}-") and name[len(metric) + 1 :].islower()):
+                before = self._db.number(
+                    "SELECT status FROM change WHERE series = ? AND at < ? ORDER BY at DESC LIMIT 1", number, start
+                )
+                results = [
+                    each
+                    for (each,) in self._db.all(
+                        "SELECT at << 3 | status FROM change WHERE series = ? AND at >= ? AND at < ? ORDER BY at",
+                        *(number, start, end),
+                    )
+                ]
+                found.append(Measured(before, results, self._unseen(number, start, end)))
+        return found
+
+    def _unseen(self, number: int, start: int, end: int) -> list[tuple[int, int]]:
+        at = start
+        spans = []
+        for first, last in self._db.all(
+            "SELECT first, last FROM seen WHERE series = ? AND last >= ? AND first * ? < ? ORDER BY first",
+            *(number, start // lines.DAY_S, lines.DAY_S, end),
+        ):
+            if first * lines.DAY_S > at:
+                spans.append((at, first * lines.DAY_S))
+            at = (last + 1) * lines.DAY_S
+        return [*spans, (at, end)] if at < end else spans
+
+    def sentence(self, host: str, service_type: str, metric: str, at: int) -> tuple[int, int, str] | None:
+        """The result that held at an instant: when it was had, its status and sentence; None without one.
+
+        Of several for a metric, the one with the worst status counts.
+        """
+        found = []
+        for name, number in self._series().get((host, service_type), ()):
+            if name == metric or (name.startswith(f"{metric}-") and name[len(metric) + 1 :].islower()):
+                found += self._db.all(
+                    "SELECT at, status, coalesce(text, '') FROM change LEFT JOIN sentence ON sentence.id = sentence "
+                    "WHERE series = ? AND at <= ? ORDER BY at DESC LIMIT 1",
+                    *(number, at),
+                )
+        return max(found, key=lambda row: row[1], default=None)
+
+    def endpoints(self) -> list[Endpoint]:
+        """All that ever were in the topology, each with its days; the earliest list counts for the days before too."""
+        days = [day for (day,) in self._db.all("SELECT DISTINCT day FROM topology ORDER BY day")]
+        found: list[Endpoint] = []
+        open_ones: dict[tuple[str, ...], int] = {}
+        for at, day in enumerate(days):
+            there = set(self._db.all("SELECT site, service_type, host, ngi FROM topology WHERE day = ?", day))
+            midnight = day * lines.DAY_S if at else 0
+            gone = [each for each in open_ones if each not in there]
+            found += [self._endpoint(each, open_ones.pop(each), midnight) for each in gone]
+            for each in there:
+                open_ones.setdefault(each, midnight)
+        found += [self._endpoint(each, start, NEVER) for each, start in open_ones.items()]
+        return sorted(found)
+
+    @staticmethod
+    def _endpoint(key: tuple[str, ...], start: int, end: int) -> Endpoint:
+        site, service_type, host, ngi = key
+        return Endpoint(site, service_type, host, start, end, ngi)
+
+    def outages(self, start: int, end: int) -> dict[tuple[str, str], list[Outage]]:
+        """Those that touch a span, by host and service type."""
+        found: dict[tuple[str, str], list[Outage]] = {}
+        for row in self._db.all(
+            "SELECT host, service_type, start, end, id, description FROM downtime WHERE start < ? AND end > ?",
+            *(end, start),
+        ):
+            found.setdefault(row[:2], []).append(Outage(*row))
+        return found
+
+    def exclusions(self) -> dict[int, Exclusion]:
+        """All, by number."""
+        rows = self._db.all(
+            "SELECT id, start, end, reason, site, service_type, host, metric FROM exclusion ORDER BY id"
+        )
+        return {row[0]: Exclusion(*row[1:]) for row in rows}
+
+    def newest(self) -> int | None:
+        """When the newest result was had; None without any."""
+        return self._db.number("SELECT max(at) FROM change")
+
+    def _series(self) -> dict[tuple[str, str], list[tuple[str, int]]]:
+        if self._by_endpoint is None:
+            self._by_endpoint = {}
+            for number, host, service_type, metric in self._db.all("SELECT id, host, service_type, metric FROM series"):
+                self._by_endpoint.setdefault((host, service_type), []).append((metric, number))
+        return self._by_endpoint
+
+    # ---- writing
+
+    def writer(self) -> Writer:
+        """What adds results: `with store.writer() as writer`, one transaction."""
+        self._by_endpoint = None
+        return Writer(self._db)
+
+    def put_topology(self, day: int, endpoints: Iterable[tuple[str, str, str, str]]) -> bool:
+        """Write down what endpoints there are from a day on: (site, service type, host, NGI) each.
+
+        day: days since 1970. Returns whether they are others than before. An empty list is refused: it would end all.
+        """
+        there = {(site, service_type, host.lower(), ngi) for site, service_type, host, ngi in endpoints}
+        if not there:
+            raise Misconfigured("a topology without any endpoint is not taken")
+        with self._db.transaction():
+            before = self._db.number("SELECT max(day) FROM topology WHERE day <= ?", day)
+            rows = self._db.all("SELECT site, service_type, host, ngi FROM topology WHERE day = ?", before)
+            if set(rows) == there:
+                return False
+            if before == day:
+                self._db.run("DELETE FROM topology WHERE day = ?", (day,))
+            self._db.run_many(
+                "INSERT INTO topology (day, site, service_type, host, ngi) VALUES (?, ?, ?, ?, ?)",
+                [(day, *each) for each in there],
+            )
+        return True
+
+    def put_outages(self, outages: Iterable[Outage], now: int) -> tuple[int, int]:
+        """Keep declared outages; returns how many came and how many went.
+
+        An id that is kept already is replaced. What has not begun by now and is no longer declared was withdrawn.
+        """
+        given = {(each.id, each.host, each.service_type): each for each in outages}
+        with self._db.transaction():
+            withdrawn = [
+                key
+                for *key, start in self._db.all("SELECT id, host, service_type, start FROM downtime")
+                if tuple(key) not in given and (start > now or key[0] in {each.id for each in given.values()})
+            ]
+            self._db.run_many("DELETE FROM downtime WHERE id = ? AND host = ? AND service_type = ?", withdrawn)
+            self._db.run_many(
+                "INSERT OR REPLACE INTO downtime (host, service_type, start, end, id, description) "
+                "VALUES (?, ?, ?, ?, ?, ?)",
+                [tuple(each) for each in given.values()],
+            )
+        return len(given), len(withdrawn)
+
+    def exclude(self, exclusion: Exclusion) -> int:
+        """Take a period out of the figures; returns the number by which it can be taken back."""
+        with self._db.transaction():
+            cursor = self._db.run(
+                "INSERT INTO exclusion (start, end, reason, site, service_type, host, metric) "
+                "VALUES (?, ?, ?, ?, ?, ?, ?)",
+                tuple(exclusion),
+            )
+        return int(cursor.lastrowid or 0)
+
+    def take_back(self, number: int) -> bool:
+        """Forget an exclusion; False if there is none of that number."""
+        with self._db.transaction():
+            return self._db.run("DELETE FROM exclusion WHERE id = ?", (number,)).rowcount == 1
+
+    def settle(self) -> int:
+        """Drop the results that repeat the status before them, as far as they are settled; returns how many."""
+        newest = self.newest()
+        if newest is None:
+            return 0
+        horizon = (newest - SETTLED_AFTER_S) // lines.DAY_S * lines.DAY_S
+        with self._db.transaction():
+            dropped = self._db.run(
+                "DELETE FROM change AS c WHERE at < ? AND at >= coalesce("
+                "  (SELECT settled_until FROM series WHERE id = c.series AND c.at >= settled_from), 0)"
+                " AND status = (SELECT status FROM change AS p WHERE p.series = c.series AND p.at < c.at"
+                "               ORDER BY p.at DESC LIMIT 1)",
+                (horizon,),
+            ).rowcount
+            self._db.run(
+                "UPDATE series SET settled_until = ?, settled_from = (SELECT min(at) FROM change WHERE series = id) "
+                "WHERE EXISTS (SELECT 1 FROM change WHERE series = id AND at < ?)",
+                (horizon, horizon),
+            )
+        return dropped
+
+    def prune(self, before: int) -> Pruned:
+        """Forget what is older than a midnight, but for the last of each kind before it, which says how it began."""
+        day = before // lines.DAY_S
+        with self._db.transaction():
+            results = self._db.run(
+                "DELETE FROM change AS c WHERE at < ? AND EXISTS "
+                "(SELECT 1 FROM change AS n WHERE n.series = c.series AND n.at > c.at AND n.at < ?)",
+                (before, before),
+            ).rowcount
+            self._db.run("DELETE FROM seen WHERE last < ?", (day,))
+            self._db.run("UPDATE OR REPLACE seen SET first = ? WHERE first < ?", (day, day))
+            self._db.run("DELETE FROM topology WHERE day < (SELECT max(day) FROM topology WHERE day <= ?)", (day,))
+            for table in ("downtime", "exclusion"):
+                self._db.run(f"DELETE FROM {table} WHERE end <= ?", (before,))
+            sentences = self._db.run(
+                "DELETE FROM sentence WHERE id NOT IN (SELECT sentence FROM change WHERE sentence IS NOT NULL)"
+            ).rowcount
+        self._db.run("VACUUM")
+        return Pruned(results, sentences)
+
+
+class Writer:
+    """Adds results in one transaction; in bounded memory, however many there are."""
+
+    def __init__(self, database: Database) -> None:
+        self._db = database
+        self._transaction = database.transaction()
+        self._known: dict[tuple[str, str, str], int] = {}
+        self._settled: dict[int, tuple[int, int]] = {}
+        self._batch: dict[tuple[int, int], tuple[int, str]] = {}
+        self._runs: dict[int, tuple[int, int]] = {}
+        self.counts = Counts()
+
+    def __enter__(self) -> Writer:
+        self._transaction.__enter__()
+        for number, host, service_type, metric, since, until in self._db.all("SELECT * FROM series"):
+            self._known[host, service_type, metric] = number
+            if until is not None:
+                self._settled[number] = (since, until)
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        try:
+            if kind is None:
+                self.flush()
+                for number, run in self._runs.items():
+                    self._put_run(number, *run)
+        except BaseException as failure:
+            self._transaction.__exit__(type(failure), failure, None)
+            raise
+        self._transaction.__exit__(kind, error, trace)
+
+    def series(self, host: str, service_type: str, metric: str) -> int:
+        """The number of a series, which is made where there is none."""
+        key = (host.lower()[:MAX_NAME], service_type[:MAX_NAME], metric[:MAX_NAME])
+        number = self._known.get(key)
+        if number is None:
+            cursor = self._db.run("INSERT INTO series (host, service_type, metric) VALUES (?, ?, ?)", key)
+            number = self._known[key] = int(cursor.lastrowid or 0)
+        return number
+
+    def add(self, series: int, at: int, status: int, sentence: str = "") -> bool:
+        """Add a result; False where it is too late. status: as in `algebra`."""
+        settled = self._settled.get(series)
+        if settled and settled[0] <= at < settled[1]:
+            before = self._db.number(
+                "SELECT status FROM change WHERE series = ? AND at <= ? ORDER BY at DESC LIMIT 1", series, at
+            )
+            if before == status:
+                self.counts = self.counts._replace(known=self.counts.known + 1)
+                self.saw(series, at, at)
+                return True
+            self.counts = self.counts._replace(late=self.counts.late + 1)
+            return False
+        self._batch[series, at] = (status, sentence)
+        self.saw(series, at, at)
+        if len(self._batch) >= MAX_BATCH:
+            self.flush()
+        return True
+
+    def saw(self, series: int, since: int, until: int) -> None:
+        """A status was confirmed from one instant to another: no day between is without a result."""
+        first, last = since // lines.DAY_S, until // lines.DAY_S
+        run = self._runs.get(series)
+        if run is None:
+            self._runs[series] = (first, last)
+        elif run[0] <= first and last <= run[1]:
+            return
+        elif first <= run[1] + 1 and last >= run[0] - 1:
+            self._runs[series] = (min(first, run[0]), max(last, run[1]))
+        else:
+            self._put_run(series, *run)
+            self._runs[series] = (first, last)
+
+    def flush(self) -> None:
+        texts = {text[:MAX_SENTENCE] for _, text in self._batch.values() if text}
+        self._db.run_many("INSERT OR IGNORE INTO sentence (text) VALUES (?)", [(text,) for text in texts])
+        changed = self._db.run_many(
+            "INSERT INTO change (series, at, status, sentence) "
+            "VALUES (?, ?, ?, (SELECT id FROM sentence WHERE text = ?)) "
+            "ON CONFLICT (series, at) DO UPDATE SET status = excluded.status, sentence = excluded.sentence "
+            "WHERE status <> excluded.status",
+            [(*key, status, text[:MAX_SENTENCE]) for key, (status, text) in sorted(self._batch.items())],
+        )
+        known = len(self._batch) - changed
+        self.counts = self.counts._replace(added=self.counts.added + changed, known=self.counts.known + known)
+        self._batch.clear()
+
+    def _put_run(self, number: int, first: int, last: int) -> None:
+        """Write a run of days down, as one with those that it meets."""
+        near = self._db.all(
+            "SELECT first, last FROM seen WHERE series = ? AND last >= ? AND first <= ?", number, first - 1, last + 1
+        )
+        self._db.run("DELETE FROM seen WHERE series = ? AND last >= ? AND first <= ?", (number, first - 1, last + 1))
+        first = min([first, *(each[0] for each in near)])
+        last = max([last, *(each[1] for each in near)])
+        self._db.run("INSERT INTO seen (series, first, last) VALUES (?, ?, ?)", (number, first, last))

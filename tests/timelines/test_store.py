@@ -1,0 +1,235 @@
+from __future__ import annotations
+
+import os
+import signal
+import sqlite3
+import subprocess
+import sys
+import tempfile
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from libprobe.failures import Misconfigured
+from libprobe.state.files import StateDirectory
+from libprobe.timelines import lines, store
+from libprobe.timelines.algebra import CRITICAL, NUMBERS, OK, WARNING
+from libprobe.timelines.evaluation import Endpoint, Exclusion, Measured, Outage
+from libprobe.timelines.store import NAME, Store
+from tests.executables import ROOT, clean_environment
+from tests.timelines.cases import cases, site_figures
+
+DAY = lines.DAY_S
+ENDPOINT = Endpoint("S", "disk", "a", 0, 99 * DAY)
+
+
+@pytest.fixture
+def kept(tmp_path):
+    path = tmp_path / "state"
+    path.mkdir(0o700)
+    with Store(StateDirectory(str(path)), create=True) as opened:
+        yield opened
+
+
+def add(kept, *results, metric="store"):
+    """Add results of one series: (second, status) or (second, status, sentence) each."""
+    with kept.writer() as writer:
+        series = writer.series("A", "disk", metric)
+        for each in results:
+            writer.add(series, *each)
+    return writer.counts
+
+
+def measured(kept, start=0, end=9 * DAY, metric="store"):
+    return kept.measured(ENDPOINT, metric, start, end)
+
+
+@settings(max_examples=60, deadline=None)
+@given(cases(), st.randoms(), st.integers(1, 3))
+def test_figures_from_the_store_are_equal_whatever_the_order_of_results(case, chance, pieces):
+    rows = [(key, *each) for key, results in case.results.items() for each in results]
+    chance.shuffle(rows)
+    with tempfile.TemporaryDirectory() as path, pytest.MonkeyPatch.context() as patched:
+        patched.setattr(lines, "DAY_S", case.day)
+        with Store(StateDirectory(path), create=True) as kept:
+            for piece in range(pieces):
+                with kept.writer() as writer:
+                    for (service_type, host, metric), at, status in rows[piece::pieces]:
+                        writer.add(writer.series(host, service_type, metric), at, NUMBERS[status])
+            assert site_figures(case, kept) == site_figures(case)
+
+
+def test_what_is_known_already_is_counted_and_changes_nothing(kept):
+    assert tuple(add(kept, (10, OK), (20, CRITICAL))) == (2, 0, 0)
+    before = measured(kept)
+    assert tuple(add(kept, (10, OK), (20, CRITICAL), (30, OK))) == (1, 2, 0)
+    assert measured(kept, end=25) == [Measured(None, before[0].results, [])]
+
+
+def test_of_two_results_in_one_second_the_later_counts(kept):
+    add(kept, (10, CRITICAL), (10, OK))
+    assert measured(kept)[0].results == [lines.entry(10, OK)]
+    add(kept, (10, WARNING))
+    assert measured(kept)[0].results == [lines.entry(10, WARNING)]
+
+
+def test_days_without_a_result_are_told(kept):
+    add(kept, (10, OK), (3 * DAY, OK), (2 * DAY + 5, OK), (6 * DAY, OK))
+    (found,) = measured(kept, DAY, 8 * DAY)
+    assert found.before == OK
+    assert found.unseen == [(DAY, 2 * DAY), (4 * DAY, 6 * DAY), (7 * DAY, 8 * DAY)]
+
+
+def test_a_series_of_a_vo_is_one_of_the_metric(kept):
+    add(kept, (10, OK), metric="store-ops")
+    add(kept, (10, OK), metric="store-Extra")
+    assert len(measured(kept)) == 1
+    assert measured(kept, metric="stor") == []
+
+
+def settled(kept):
+    add(kept, *((at, OK, f"fine {at}") for at in range(0, 4 * DAY, 3600)))
+    add(kept, (DAY + 7, CRITICAL, "bad"), (20 * DAY, OK))
+    return kept.settle()
+
+
+def test_what_is_settled_keeps_changes_and_loses_repetitions(kept):
+    dropped = settled(kept)
+    assert dropped == 96 - 2
+    (found,) = measured(kept)
+    assert found.results == [lines.entry(0, OK), lines.entry(DAY + 7, CRITICAL), lines.entry(DAY + 3600, OK)]
+    assert found.unseen == [(4 * DAY, 9 * DAY)]
+
+
+def test_what_comes_late_for_a_settled_time_is_refused_and_counted(kept):
+    settled(kept)
+    before = measured(kept)
+    assert tuple(add(kept, (2 * DAY, CRITICAL), (2 * DAY + 3600, OK))) == (0, 1, 1)
+    assert measured(kept) == before
+
+
+def test_what_is_older_than_all_is_taken_however_late(kept):
+    with kept.writer() as writer:
+        series = writer.series("a", "disk", "store")
+        writer.add(series, 100 * DAY, OK)
+        writer.add(series, 120 * DAY, OK)
+    kept.settle()
+    assert tuple(add(kept, (DAY, CRITICAL))) == (1, 0, 0)
+
+
+def test_the_sentence_of_what_held_at_an_instant(kept):
+    add(kept, (10, OK, "fine"), (20, CRITICAL, "connection refused"))
+    assert kept.sentence("a", "disk", "store", 15) == (10, OK, "fine")
+    assert kept.sentence("a", "disk", "store", 9) is None
+
+
+def test_pruning_keeps_how_a_time_began(kept):
+    add(kept, (10, OK, "old"), (20, CRITICAL, "then"), (3 * DAY + 1, OK, "new"))
+    kept.put_outages([Outage("a", "disk", 5, 50, "1")], 0)
+    assert tuple(kept.prune(3 * DAY)) == (1, 1)
+    (found,) = measured(kept, 3 * DAY, 4 * DAY)
+    assert (found.before, found.results) == (CRITICAL, [lines.entry(3 * DAY + 1, OK)])
+    assert kept.outages(0, 9 * DAY) == {}
+
+
+def test_the_topology_is_that_of_each_day(kept):
+    first = [("S", "disk", "A", "NGI"), ("S", "vm", "a", "NGI")]
+    assert kept.put_topology(10, first)
+    assert not kept.put_topology(11, first)
+    assert kept.put_topology(12, [("S", "disk", "a", "NGI"), ("T", "vm", "b", "NGI")])
+    assert kept.endpoints() == [
+        Endpoint("S", "disk", "a", 0, store.NEVER, "NGI"),
+        Endpoint("S", "vm", "a", 0, 12 * DAY, "NGI"),
+        Endpoint("T", "vm", "b", 12 * DAY, store.NEVER, "NGI"),
+    ]
+    with pytest.raises(Misconfigured, match="without any endpoint"):
+        kept.put_topology(13, [])
+
+
+def test_a_topology_of_a_day_takes_the_place_of_another_of_that_day(kept):
+    kept.put_topology(10, [("S", "disk", "a", "")])
+    kept.put_topology(10, [("S", "disk", "b", "")])
+    assert [each.host for each in kept.endpoints()] == ["b"]
+
+
+def test_outages_are_replaced_by_their_id_and_withdrawn_before_they_begin(kept):
+    begun, coming = Outage("a", "disk", 10, 20, "1"), Outage("a", "disk", 500, 600, "2")
+    assert kept.put_outages([begun, coming], 100) == (2, 0)
+    assert kept.put_outages([begun._replace(end=30), Outage("b", "vm", 700, 800, "3")], 100) == (2, 1)
+    assert kept.outages(0, 1000) == {
+        ("a", "disk"): [begun._replace(end=30)],
+        ("b", "vm"): [Outage("b", "vm", 700, 800, "3")],
+    }
+    assert kept.outages(31, 700) == {}
+
+
+def test_exclusions_are_kept_with_their_reason_until_they_are_taken_back(kept):
+    exclusion = Exclusion(10, 20, "the monitor's disk was full", site="S")
+    number = kept.exclude(exclusion)
+    assert kept.exclusions() == {number: exclusion}
+    assert kept.take_back(number) and not kept.take_back(number)
+    assert kept.exclusions() == {}
+
+
+def test_a_block_that_fails_adds_nothing(kept):
+    with pytest.raises(ZeroDivisionError), kept.writer() as writer:
+        writer.add(writer.series("a", "disk", "store"), 10, OK)
+        writer.flush()
+        raise ZeroDivisionError
+    assert measured(kept) == []
+    add(kept, (11, OK))
+    assert measured(kept)[0].results == [lines.entry(11, OK)]
+
+
+KILLED = """
+import os, signal, sys
+from libprobe.state.files import StateDirectory
+from libprobe.timelines import store
+store.MAX_BATCH = 50
+kept = store.Store(StateDirectory(sys.argv[1]))
+with kept.writer() as writer:
+    for at in range(200_000):
+        writer.add(writer.series(f"h{at % 50}", "disk", "store"), at, at % 2, f"sentence {at}")
+    os.kill(os.getpid(), signal.SIGKILL)
+"""
+
+
+def test_a_writer_that_is_killed_leaves_what_was_there_before(kept, tmp_path):
+    add(kept, (10, OK))
+    ended = subprocess.run([sys.executable, "-c", KILLED, str(tmp_path / "state")], env=clean_environment(), cwd=ROOT)
+    assert ended.returncode == -signal.SIGKILL
+    assert measured(kept)[0].results == [lines.entry(10, OK)]
+    assert sqlite3.connect(kept.path).execute("PRAGMA integrity_check").fetchone() == ("ok",)
+    assert tuple(add(kept, (20, OK))) == (1, 0, 0)
+
+
+def opening(tmp_path, **how):
+    with pytest.raises(Misconfigured) as caught:
+        Store(StateDirectory(str(tmp_path)), **how)
+    return str(caught.value)
+
+
+def test_what_is_no_store_is_told(tmp_path):
+    tmp_path.chmod(0o700)
+    assert "there are no results in" in opening(tmp_path)
+    path = tmp_path / NAME
+    path.write_bytes(b"no database at all" * 100)
+    assert "file is not a database" in opening(tmp_path)
+    path.unlink()
+    with sqlite3.connect(path) as other:
+        other.execute("CREATE TABLE theirs (x)")
+    assert "is another program's database" in opening(tmp_path)
+    path.unlink()
+    path.symlink_to("/etc/passwd")
+    assert "cannot be opened" in opening(tmp_path, create=True)
+
+
+def test_a_file_of_a_newer_version_is_not_touched(kept, tmp_path):
+    with sqlite3.connect(kept.path) as other:
+        other.execute("PRAGMA user_version = 99")
+    assert "is of version 99, and this program knows 1 (use the newer program)" in opening(tmp_path / "state")
+
+
+def test_the_file_is_closed_to_others(kept):
+    assert os.stat(kept.path).st_mode & 0o077 == 0
