@@ -65,6 +65,7 @@ class Parser(argparse.ArgumentParser):
 
     doc:   the executable's docstring; commands that follow a line `Examples:` end the help text.
     codes: what its exit codes mean.
+    intermixed: whether arguments may stand before, between and behind options.
 
     What it refuses beyond argparse, for every executable alike: an option that would do nothing (`only_with`,
     `not_with`), a warning limit that the critical one hides, and a secret where the path of a file is expected.
@@ -72,13 +73,14 @@ class Parser(argparse.ArgumentParser):
     where argparse's own words change from one to the next.
     """
 
-    def __init__(self, *, prog: str, doc: str, codes: str = CODES) -> None:
+    def __init__(self, *, prog: str, doc: str, codes: str = CODES, intermixed: bool = False) -> None:
         text, _, examples = doc.strip().partition("\nExamples:\n")
         super().__init__(
             prog=prog, description=text.strip(), formatter_class=_HelpFormatter, allow_abbrev=False, add_help=False
         )
         self.suggest_on_error = False  # we suggest ourselves; from Python 3.15 on argparse would as well
         self.codes = codes
+        self._intermixed = intermixed
         joined = re.sub(r"\\\n\s*", "", examples)
         self.examples = [line.strip() for line in joined.splitlines() if line.strip()]
         self.pairs_of_limits: list[tuple[str, str]] = []
@@ -124,7 +126,8 @@ class Parser(argparse.ArgumentParser):
         me = get_ident()  # the worker's threads share one parser
         given = self._given[me] = set()
         try:
-            parsed = super().parse_args(words, namespace)
+            parse = super().parse_intermixed_args if self._intermixed else super().parse_args
+            parsed: argparse.Namespace = parse(words, namespace)
         finally:
             del self._given[me]
         parsed.given = frozenset(given)

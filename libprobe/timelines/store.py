@@ -15,6 +15,7 @@ A later result for the same second of a series takes the place of the one before
 
 from __future__ import annotations
 
+import errno
 import os
 import sqlite3
 import stat
@@ -142,7 +143,28 @@ class Database:
         said = str(error)
         if "locked" in said:
             return Misconfigured(f"{self.path} is in use by another process for longer than {WAIT_S:g} s")
-        return Misconfigured(f"{self.path} cannot be used: {said}", remedy="is the disk full, or the file damaged?")
+        if "is full" in said:
+            return Misconfigured(f"{self.path} cannot be written: {os.strerror(errno.ENOSPC)}", remedy="make room")
+        if "unable to open" in said and (lacking := self._lacking()):
+            return Misconfigured(f"{self.path} cannot be opened: {lacking}", remedy="raise the limit")
+        if "malformed" in said or "not a database" in said:
+            return Misconfigured(
+                f"{self.path} cannot be read: {said}", remedy="move it away, and import again what there is"
+            )
+        return Misconfigured(f"{self.path} cannot be used: {said}")
+
+    @staticmethod
+    def _lacking() -> str:
+        """Why nothing can be opened, where it is this process that has no descriptors left: SQLite wants three."""
+        held: list[int] = []
+        try:
+            held += (os.open(os.devnull, os.O_RDONLY | os.O_CLOEXEC) for _ in range(3))
+        except OSError as error:
+            return os.strerror(error.errno or 0)
+        finally:
+            for descriptor in held:
+                os.close(descriptor)
+        return ""
 
     def _check_file(self, *, create: bool) -> None:
         """What SQLite does not: a link is not followed, and a file is closed to others from its first byte on."""
@@ -439,10 +461,14 @@ class Writer:
             number = self._known[key] = int(cursor.lastrowid or 0)
         return number
 
+    def is_open(self, series: int, at: int) -> bool:
+        """Whether a time of a series is not settled, so that whatever comes is taken."""
+        settled = self._settled.get(series)
+        return not settled or not settled[0] <= at < settled[1]
+
     def add(self, series: int, at: int, status: int, sentence: str = "") -> bool:
         """Add a result; False where it is too late. status: as in `algebra`."""
-        settled = self._settled.get(series)
-        if settled and settled[0] <= at < settled[1]:
+        if not self.is_open(series, at):
             before = self._db.number(
                 "SELECT status FROM change WHERE series = ? AND at <= ? ORDER BY at DESC LIMIT 1", series, at
             )

@@ -109,6 +109,12 @@ NOT_RUN = {
     "mon.example.org --endpoint mon.example.org,mon.example.org --trustedcert /tmp/master.crt --ticket TICKET "
     "--accept-config --accept-commands --disable-confd": "likewise",
 }
+AVAILABILITY = "needs a month of results; tests/probes/test_fedcloud_availability.py has one"
+NOT_RUN |= {
+    "fedcloud-availability import --services /etc/nagios4/fedcloud /var/log/nagios4/nagios.log": AVAILABILITY,
+    "fedcloud-availability figures --month 2026-10": AVAILABILITY,
+    "fedcloud-availability why EXAMPLE-SITE --month 2026-10": AVAILABILITY,
+}
 WORKER = "needs a running Nagios; tests/worker has one, and a stand-in for its query handler"
 NOT_RUN |= {
     "fedcloud-worker": WORKER,

@@ -118,7 +118,9 @@ def examples(federation: Federation) -> list[str]:
     lines.append(f"fedcloud-selfcheck {site.gocdb_name}")
     token = shlex.quote(str(federation.directory / "ams-token"))
     lines.append(f"fedcloud-publish --to ams --ams-token-file {token} --publish {federation.ams.url} --drain")
-    lines.append(f"fedcloud-ncg --output {shlex.quote(str(federation.directory / 'generated'))}")
+    generated = shlex.quote(str(federation.directory / "generated"))
+    lines.append(f"fedcloud-ncg --output {generated}")
+    lines.append(f"fedcloud-availability import --services {generated}")
     if federation.broker and federation.broker.plain:
         lines.append(f"check_broker -H mq.{DOMAIN}")
         lines.append(f"fedcloud-publish --publish stomp://localhost:{federation.broker.plain}/queue/results --drain")

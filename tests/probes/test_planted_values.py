@@ -21,6 +21,7 @@ import pytest
 from libprobe import cli
 from libprobe.state.files import StateDirectory
 from libprobe.state.journal import Journal
+from libprobe.timelines.store import Store
 from scripts import parsers
 from tests import planted
 from tests.conftest import Report, clean_environment
@@ -123,6 +124,17 @@ def left_at(endpoint: str, directory: Path, option: str) -> list[object]:
     return ["--state-dir", directory / "state"]
 
 
+def availability(option: Option, directory: Path) -> list[object]:
+    """A command of fedcloud-availability that has an option; its store is there where it has to be."""
+    if option.name in ("--services", "--topology", "--downtimes"):
+        return ["import"]
+    state = directory / "state"
+    if option.name != "--state-dir":
+        with Store(StateDirectory(str(state)), create=True) as store:
+            store.put_topology(0, [("S", "org.openstack.swift", "h", "")])
+    return ["figures", *(["--state-dir", state] if option.name != "--state-dir" else []), "--level", "ngi"]
+
+
 def words_of(option: Option, peer: Peer, directory: Path) -> list[object]:
     """What else has to be said for an option's file to be read, whatever comes of that."""
     (directory / "configured").mkdir()
@@ -142,6 +154,7 @@ def words_of(option: Option, peer: Peer, directory: Path) -> list[object]:
         "check_openstack_swift": ["-u", f"https://{url}/v3"],
         "check_openstack_vm": ["-u", f"https://{url}/v3"],
         "check_perun": ["-u", f"https://{url}/"],
+        "fedcloud-availability": availability(option, directory),
         "fedcloud-downtimes": ["--output", directory / "configured"] * (option.name != "--output"),
         "fedcloud-leftovers": ["--remove", *left_at(f"https://{url}", directory, option.name)],
         "fedcloud-ncg": ["--from", saved] * (option.name != "--from") + ["--allow-empty", "--no-validate"],

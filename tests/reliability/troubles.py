@@ -53,6 +53,10 @@ COLUMNS: tuple[Column, ...] = (
     Column("check_credential", (), CRITICAL, "", lambda at: ["check_credential"]),
     # lists what the journal has, and asks nobody
     Column("fedcloud-leftovers", (), CRITICAL, "", lambda at: ["fedcloud-leftovers"]),
+    # reads what the worker or Nagios wrote, and asks nobody
+    Column(
+        "fedcloud-availability", (), NOT_DONE, "", lambda at: ["fedcloud-availability", "import", "{directory}/log"]
+    ),
 )
 """Every executable but fedcloud-worker, whose runners are these same probes: `tests/worker` tries that."""
 
@@ -501,6 +505,8 @@ def _attempt(trouble: Trouble, column: Column, grid: Grid, directory: Path, limi
             run(command(*column.before(place), *state), directory, **environment)
         if column.name == "fedcloud-leftovers":
             (directory / "state" / "own").mkdir(parents=True, mode=0o700)
+        if column.name == "fedcloud-availability":
+            (directory / "log").write_text("[1790812800] Nagios 4.4.6 starting... (PID=1)\n")
         if column.name == "fedcloud-downtimes":
             (directory / "login").write_text("root:example\n")
             (directory / "login").chmod(0o600)
@@ -535,7 +541,7 @@ def _is_through(trouble: Trouble, column: Column, outcome: Outcome, usual: Usual
 
 
 def _complaints(trouble: Trouble, column: Column, outcome: Outcome, *, is_through: bool) -> Iterator[str]:
-    is_probe = not column.name.startswith(("fedcloud-ncg", "fedcloud-downtimes"))
+    is_probe = not column.name.startswith(("fedcloud-ncg", "fedcloud-downtimes", "fedcloud-availability"))
     ours = (UNKNOWN,) if is_probe else (NOT_DONE, UNKNOWN)
     if not is_through and (outcome.code not in ours or not re.search(trouble.says, outcome.out)):
         yield f"exit code {outcome.code}, and not: {trouble.says}"

@@ -1,0 +1,8 @@
+"""`fedcloud-availability`: from a monitor's results to availability, reliability, and what lowered them.
+
+intake.py    what is read, judged and counted on its way to the store
+nagios.py    Nagios' log, its archives, and the states it retains
+messages.py  results as fedcloud-publish sends them
+command.py   options, and what each command does
+report.py    figures and outages as tables, JSON, CSV and for Prometheus
+"""

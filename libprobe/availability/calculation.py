@@ -1,0 +1,234 @@
+"""Figures, statuses and outages of sites, from the store: site by site, so memory does not grow with their number."""
+
+from __future__ import annotations
+
+from collections import Counter
+from datetime import UTC, datetime
+
+from libprobe.failures import Misconfigured
+from libprobe.records import Record
+from libprobe.text import safe, similar
+from libprobe.timelines import evaluation, figures, lines
+from libprobe.timelines.algebra import DOWNTIME, MISSING, OK, UNKNOWN, WARNING
+from libprobe.timelines.evaluation import ENDPOINT, METRIC, Rules
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Sequence
+
+    from libprobe.timelines.evaluation import Endpoint, Node, Outage, Segment
+    from libprobe.timelines.figures import Figures
+    from libprobe.timelines.profiles import Profile
+    from libprobe.timelines.store import Store
+
+HOUR_S = 3600
+WORST = 10
+
+
+class Period(Record):
+    """From a midnight to another, or to now; seconds since 1970. name: `2026-10`, `2026-10-07`, `2026-10-01 to ...`."""
+
+    name: str
+    start: int
+    end: int
+
+
+class Row(Record):
+    """Figures of one thing for one time. path: names from the site down. at: where that time begins; None for all."""
+
+    ngi: str
+    path: tuple[str, ...]
+    at: int | None
+    figures: Figures
+
+
+class Cause(Record):
+    """What lowered a status: an endpoint and its metric, and what that said. at: when it said so, None if never."""
+
+    service_type: str = ""
+    host: str = ""
+    metric: str = ""
+    at: int | None = None
+    sentence: str = ""
+
+
+class Trouble(Record):
+    """A time in which a site was not up. share: of what is known of the period, in percent, that it took away."""
+
+    start: int
+    end: int
+    status: int
+    cause: Cause
+    downtimes: tuple[Outage, ...]
+    share: float
+
+
+class Flips(Record):
+    """How often a metric changed its status. path: service type, host, metric."""
+
+    path: tuple[str, ...]
+    changes: int
+
+
+class Why(Record):
+    """What a site's figures are made of. troubles: in the order of time. flips: the worst first."""
+
+    site: str
+    figures: Figures
+    troubles: tuple[Trouble, ...]
+    flips: tuple[Flips, ...]
+
+
+class Calculation:
+    """What a profile makes of a store, for a period."""
+
+    def __init__(self, store: Store, profile: Profile, period: Period) -> None:
+        self.period = period
+        self._store = store
+        self.rules = Rules(profile, store.outages(period.start, period.end), list(store.exclusions().values()))
+        self._sites: dict[str, list[Endpoint]] = {}
+        types = profile.service_types
+        for each in store.endpoints():
+            if each.service_type in types and each.start < period.end and each.end > period.start:
+                self._sites.setdefault(each.site, []).append(each)
+
+    @property
+    def sites(self) -> list[str]:
+        return list(self._sites)
+
+    def chosen(self, names: Sequence[str]) -> list[str]:
+        """The sites of some names, all for none. Raises: Misconfigured for one that there is not."""
+        for name in names:
+            if name not in self._sites:
+                near = similar(name, self._sites)
+                hint = f"did you mean {near[0]}?" if near else "import a topology that has it"
+                raise Misconfigured(f"no endpoint of {safe(name)[:100]} counts in {self.period.name}", remedy=hint)
+        return list(names) or self.sites
+
+    def ngi_of(self, site: str) -> str:
+        """The last that it was in."""
+        return max(self._sites[site], key=lambda each: each.start).ngi
+
+    def segments(self, site: str) -> Iterator[Segment]:
+        period = self.period
+        return evaluation.segments(self._sites[site], self.rules, self._store, period.start, period.end)
+
+    # ---- figures
+
+    def rows(self, sites: Iterable[str], level: str, by: str) -> Iterator[Row]:
+        """The figures of all things of a level. by: `hour`, `day`, `month` or `period`."""
+        for site in sites:
+            found: dict[tuple[str, ...], list[tuple[int, Figures]]] = {}
+            for segment in self.segments(site):
+                for path, node in _of_level(segment.site, level):
+                    step = HOUR_S if by == "hour" else None
+                    days = evaluation.day_figures(node, segment.start, segment.end, step)
+                    found.setdefault(path, []).extend(days)
+            for path, days in found.items():
+                for at, value in _merged(days, by):
+                    yield Row(self.ngi_of(site), path, at, value)
+
+    def groups(self, rows: Iterable[Row], weights: dict[str, float]) -> Iterator[Row]:
+        """The figures of the groups of sites, and of all sites together under an empty name, from those of sites."""
+        found: dict[tuple[str, int | None], list[tuple[Figures, float]]] = {}
+        for row in rows:
+            weighted = (row.figures, weights.get(row.path[0], 1.0))
+            for name in dict.fromkeys((row.ngi, "")):
+                found.setdefault((name, row.at), []).append(weighted)
+        for name, at in sorted(found, key=lambda key: (key[0] == "", key[0], key[1] or 0)):
+            yield Row(name, (), at, figures.of_sites(found[name, at]))
+
+    # ---- statuses
+
+    def lines(self, site: str, level: str) -> dict[tuple[str, ...], list[tuple[int, int]]]:
+        """Timelines, as (instant, status) each, of all things of a level."""
+        found: dict[tuple[str, ...], list[int]] = {}
+        for segment in self.segments(site):
+            for path, node in _of_level(segment.site, level):
+                found[path] = lines.appended(found.get(path, []), node.line)
+        return {path: [(each >> lines.BITS, each & lines.MASK) for each in line] for path, line in found.items()}
+
+    # ---- why
+
+    def why(self, site: str) -> Why:
+        days: list[tuple[int, Figures]] = []
+        spans: list[tuple[int, int, int, Node]] = []
+        flips: Counter[tuple[str, ...]] = Counter()
+        for segment in self.segments(site):
+            days += evaluation.day_figures(segment.site, segment.start, segment.end)
+            line = segment.site.line
+            for at, each in enumerate(line):
+                start = each >> lines.BITS
+                end = line[at + 1] >> lines.BITS if at + 1 < len(line) else segment.end
+                if spans and spans[-1][1:3] == (start, each & lines.MASK):
+                    spans[-1] = (spans[-1][0], end, *spans[-1][2:])
+                else:
+                    spans.append((start, end, each & lines.MASK, segment.site))
+            for path, node in _of_level(segment.site, METRIC):
+                flips[path[2:]] += len(node.line) - 1
+        if not days:
+            raise Misconfigured(f"no endpoint of {safe(site)[:100]} counts in {self.period.name}")
+        value = figures.of_days(day for _, day in days)
+        known = sum(end - start for start, end, _, _ in spans) * (1 - value.unknown) or 1.0
+        troubles = tuple(
+            Trouble(
+                start,
+                end,
+                status,
+                self._cause(node, start),
+                self._downtimes(site, start, end),
+                0.0 if status in (UNKNOWN, MISSING) else round(100 * (end - start) / known, 3),
+            )
+            for start, end, status, node in spans
+            if status not in (OK, WARNING)
+        )
+        worst = tuple(Flips(path, count) for path, count in flips.most_common(WORST) if count > 1)
+        return Why(site, value, troubles, worst)
+
+    def _cause(self, node: Node, at: int) -> Cause:
+        """The first of those below that has the status of the whole, down to a metric."""
+        status = lines.status_at(node.line, at)
+        names: dict[str, str] = {}
+        while node.children:
+            below = [each for each in node.children if lines.status_at(each.line, at) == status]
+            if not below:
+                break  # an outage or an exclusion gave it its status, not what is below
+            node = below[0]
+            names[node.level] = node.name
+        service_type, host, metric = (names.get(each, "") for each in (evaluation.SERVICE, ENDPOINT, METRIC))
+        if status == DOWNTIME:
+            metric = ""
+        said = self._store.sentence(host, service_type, metric, at) if metric else None
+        return Cause(service_type, host, metric, said and said[0], said[2] if said and said[1] == status else "")
+
+    def _downtimes(self, site: str, start: int, end: int) -> tuple[Outage, ...]:
+        found = {
+            each.id: each
+            for key in {(each.host, each.service_type) for each in self._sites[site]}
+            for each in self.rules.outages.get(key, ())
+            if each.start < end and each.end > start
+        }
+        return tuple(sorted(found.values(), key=lambda each: each.start))
+
+
+def _of_level(site: Node, level: str) -> Iterator[tuple[tuple[str, ...], Node]]:
+    return ((path, node) for path, node in evaluation.walk(site) if node.level == level)
+
+
+def _merged(days: list[tuple[int, Figures]], by: str) -> Iterator[tuple[int | None, Figures]]:
+    if by in ("hour", "day"):
+        yield from days
+        return
+    if by == "period":
+        yield None, figures.of_days(value for _, value in days)
+        return
+    months: dict[int, list[Figures]] = {}
+    for at, value in days:
+        months.setdefault(month_of(at), []).append(value)
+    for month, values in months.items():
+        yield month, figures.of_days(values)
+
+
+def month_of(at: int) -> int:
+    """When the month of an instant began."""
+    return int(datetime.fromtimestamp(at, UTC).replace(day=1, hour=0, minute=0, second=0).timestamp())

@@ -1,0 +1,526 @@
+from __future__ import annotations
+
+import csv
+import gzip
+import json
+import os
+import subprocess
+import time
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from tests.executables import ROOT, clean_environment, command
+from tests.nagios import SmallNagios, service
+from tests.pace import AMPLE_S
+
+DATA = ROOT / "tests/data/availability/nagios"
+OCTOBER = int(datetime(2026, 10, 1, tzinfo=UTC).timestamp())
+DAY, HOUR = 86_400, 3_600
+SITE = "EXAMPLE-SITE"
+VM, SWIFT, BDII = "eu.egi.cloud.vm-management.occi", "org.openstack.swift", "eu.egi.cloud.information.bdii"
+STORE, QUERY = "eu.egi.cloud.OpenStack-Swift-ops", "org.nagios.CloudBDII-Check"
+
+
+def entry(host, name, service_type, site=SITE):
+    return {"host": host, "service": name, "service_type": service_type, "site": site, "url": ""}
+
+
+ENTRIES = [entry("swift.example.org", STORE, SWIFT), entry("bdii.example.org", QUERY, BDII)]
+
+
+class Place:
+    """A state directory, and what is imported into it."""
+
+    def __init__(self, directory: Path) -> None:
+        self.directory = directory
+        self.state = directory / "state"
+
+    def run(self, *words, **environment):
+        done = subprocess.run(
+            command("fedcloud-availability", *words, "--state-dir", self.state),
+            capture_output=True,
+            text=True,
+            cwd=self.directory,
+            env=clean_environment(FEDCLOUD_PROBES_CONFIG="/dev/null", **environment),
+            timeout=AMPLE_S,
+        )
+        assert done.stderr == ""
+        return done.returncode, done.stdout
+
+    def services(self, *entries):
+        (self.directory / "services.jsonl").write_text("".join(json.dumps(each) + "\n" for each in entries))
+
+    def log(self, *lines, name="nagios.log", start=OCTOBER):
+        """A log of Nagios: (seconds after the start, text) each."""
+        path = self.directory / name
+        path.write_text("".join(f"[{start + at}] {text}\n" for at, text in lines))
+        return path
+
+    def imported(self, *words):
+        code, out = self.run("import", "--services", ".", *words)
+        return code, out
+
+    def figures(self, *words):
+        code, out = self.run("figures", "--month", "2026-10", "--csv", *words)
+        assert code == 0, out
+        return list(csv.DictReader(out.splitlines()))
+
+
+@pytest.fixture
+def place(tmp_path):
+    made = Place(tmp_path)
+    made.services(*ENTRIES)
+    return made
+
+
+STARTS = (0, "Nagios 4.4.6 starting... (PID=1)")
+ENDS = "Successfully shutdown... (PID=1)"
+
+
+def state(host, name, status, output="said", kind="HARD", what="SERVICE ALERT"):
+    return f"{what}: {host};{name};{status};{kind};1;{output}"
+
+
+def swift(status, output="said", **more):
+    return state("swift.example.org", STORE, status, output, **more)
+
+
+def bdii(status, output="said", **more):
+    return state("bdii.example.org", QUERY, status, output, **more)
+
+
+CURRENT = {"what": "CURRENT SERVICE STATE"}
+MONTH = [
+    STARTS,
+    (0, swift("OK", **CURRENT)),
+    (0, bdii("OK", **CURRENT)),
+    (5 * DAY, swift("CRITICAL", "PUT container: 503 Service Unavailable")),
+    (5 * DAY + 6 * HOUR, swift("OK", "stored and read back")),
+    (20 * DAY, bdii("UNKNOWN", "the GOCDB did not answer")),
+    (20 * DAY + HOUR, bdii("OK")),
+    (31 * DAY + 5, bdii("WARNING")),
+]
+
+
+def test_a_month_by_hand(place):
+    assert place.imported(place.log(*MONTH)) == (
+        0,
+        "fedcloud-availability: 8 lines read, 7 results added, 0 known already\n"
+        f"  topology: 2 endpoints from {datetime.now(UTC):%Y-%m-%d} on\n",
+    )
+    code, out = place.run("figures", "--month", "2026-10")
+    assert (code, out) == (
+        0,
+        "2026-10, UTC\n"
+        "site          availability  reliability  unknown  downtime\n"
+        "EXAMPLE-SITE       99.19 %      99.19 %   0.13 %    0.00 %\n",
+    )
+    (row,) = place.figures()
+    up, unknown = (31 - 0.25 - 0.04167) / 31, 0.04167 / 31
+    assert float(row["availability"]) == pytest.approx(100 * up / (1.00000001 - unknown), abs=1e-5)
+    assert (row["ngi"], row["site"], row["unknown"]) == ("", SITE, "0.00134")
+
+
+def test_days_and_hours_and_levels(place):
+    place.imported(place.log(*MONTH))
+    days = place.figures("--by", "day")
+    assert [row["from"] for row in days[:2]] == ["2026-10-01", "2026-10-02"]
+    assert [row["availability"] for row in days if row["availability"] != "100"] == ["75"]
+    _, out = place.run("figures", "--from", "2026-10-06", "--to", "2026-10-06", "--by", "hour", "--csv")
+    hours = list(csv.DictReader(out.splitlines()))
+    assert [row["availability"] for row in hours] == ["0"] * 6 + ["100"] * 18
+    assert hours[0]["from"] == "2026-10-06T00:00:00Z"
+    metrics = place.figures("--level", "metric")
+    assert {(row["group"], row["endpoint"], row["metric"]) for row in metrics} == {
+        ("storage-management", "swift.example.org", "eu.egi.cloud.OpenStack-Swift"),
+        ("information", "bdii.example.org", "org.nagios.CloudBDII-Check"),
+    }
+
+
+def test_the_json_of_argos_web_api(place):
+    place.imported(place.log(*MONTH))
+    _, out = place.run("figures", "--from", "2026-10-06", "--to", "2026-10-07", "--by", "day", "--json")
+    (group,) = json.loads(out)["results"]
+    (site,) = group["endpoints"]
+    assert (site["name"], site["type"]) == (SITE, "SITES")
+    assert site["results"][0] == {
+        "timestamp": "2026-10-06",
+        "availability": "75",
+        "reliability": "75",
+        "unknown": "0",
+        "uptime": "0.75",
+        "downtime": "0",
+    }
+    _, out = place.run("figures", "--month", "2026-10", "--by", "month", "--level", "endpoint", "--json")
+    (site,) = json.loads(out)["results"]
+    flavours = {each["name"]: each["endpoints"] for each in site["serviceflavors"]}
+    assert flavours[SWIFT][0]["name"] == "swift.example.org"
+    assert flavours[SWIFT][0]["results"][0]["timestamp"] == "2026-10"
+    _, out = place.run("status", SITE, "--from", "2026-10-06", "--to", "2026-10-06", "--json")
+    (site,) = json.loads(out)["groups"]
+    assert site["statuses"] == [
+        {"timestamp": "2026-10-06T00:00:00Z", "value": "CRITICAL"},
+        {"timestamp": "2026-10-06T06:00:00Z", "value": "OK"},
+    ]
+
+
+def test_prometheus_has_a_series_for_each_site(place):
+    place.imported(place.log(*MONTH))
+    _, out = place.run("figures", "--month", "2026-10", "--prometheus")
+    assert 'fedcloud_unknown_ratio{site="EXAMPLE-SITE",period="2026-10"} 0.00134\n' in out
+
+
+def test_why_a_site_was_down(place):
+    place.imported(place.log(*MONTH))
+    code, out = place.run("why", SITE, "--month", "2026-10")
+    assert code == 0
+    assert out.splitlines() == [
+        "EXAMPLE-SITE, 2026-10: availability 99.19 %, reliability 99.19 %, unknown 0.13 %, downtime 0.00 %",
+        "",
+        "2026-10-06T00:00:00Z to 2026-10-06T06:00:00Z, 6 h: CRITICAL, 0.81 % of the availability",
+        "  eu.egi.cloud.OpenStack-Swift on swift.example.org: PUT container: 503 Service Unavailable "
+        "(result of 2026-10-06T00:00:00Z)",
+        "",
+        "2026-10-21T00:00:00Z to 2026-10-21T01:00:00Z, 1 h: UNKNOWN, does not count",
+        "  org.nagios.CloudBDII-Check on bdii.example.org: the GOCDB did not answer (result of 2026-10-21T00:00:00Z)",
+        "",
+        "changed most often:",
+        f"  2 changes: {SWIFT} swift.example.org eu.egi.cloud.OpenStack-Swift",
+        f"  2 changes: {BDII} bdii.example.org org.nagios.CloudBDII-Check",
+    ]
+    document = json.loads(place.run("why", SITE, "--month", "2026-10", "--json")[1])
+    assert [each["seconds"] for each in document["outages"]] == [6 * HOUR, HOUR]
+
+
+def test_the_status_at_an_instant(place):
+    place.imported(place.log(*MONTH))
+    code, out = place.run("status", "--at", "2026-10-06T05:59:59Z")
+    assert (code, out.splitlines()[-1]) == (0, "EXAMPLE-SITE  CRITICAL")
+    assert place.run("status", "--at", "2026-10-06T08:00:00+02:00")[1].splitlines()[-1] == "EXAMPLE-SITE  OK"
+    out = place.run("status", "--at", "2026-10-06T05:59:59Z", "--level", "endpoint")[1]
+    assert f"EXAMPLE-SITE  storage-management  {SWIFT}" in out and "CRITICAL" in out
+
+
+DOWNTIMES = """<?xml version="1.0" encoding="UTF-8"?>
+<results>
+  <DOWNTIME ID="7" PRIMARY_KEY="7G0" CLASSIFICATION="UNSCHEDULED">
+    <PRIMARY_KEY>7G0</PRIMARY_KEY><HOSTNAME>swift.example.org</HOSTNAME><SERVICE_TYPE>org.openstack.swift</SERVICE_TYPE>
+    <ENDPOINT>x</ENDPOINT><HOSTED_BY>EXAMPLE-SITE</HOSTED_BY><GOCDB_PORTAL_URL>https://g.example.org/</GOCDB_PORTAL_URL>
+    <SEVERITY>{severity}</SEVERITY><DESCRIPTION>disks are replaced</DESCRIPTION>
+    <INSERT_DATE>{start}</INSERT_DATE><START_DATE>{start}</START_DATE><END_DATE>{end}</END_DATE>
+  </DOWNTIME>
+</results>
+"""
+
+
+@pytest.mark.parametrize("severity, reliability, share", [("OUTAGE", "100", "0.25"), ("WARNING", "75", "0")])
+def test_a_declared_outage_counts_for_reliability_and_a_warning_does_not(place, severity, reliability, share):
+    start = OCTOBER + 5 * DAY
+    path = place.directory / "downtimes.xml"
+    path.write_text(DOWNTIMES.format(severity=severity, start=start, end=start + 6 * HOUR))
+    code, out = place.imported(place.log(*MONTH), "--downtimes", path)
+    assert code == 0, out
+    days = place.figures("--by", "day")
+    assert (days[5]["availability"], days[5]["reliability"], days[5]["down"]) == ("75", reliability, share)
+    out = place.run("why", SITE, "--month", "2026-10")[1]
+    assert ("downtime 7, 2026-10-06T00:00:00Z to 2026-10-06T06:00:00Z: disks are replaced" in out) == (share != "0")
+
+
+def test_an_excluded_time_is_unknown_until_it_is_taken_back(place):
+    place.imported(place.log(*MONTH))
+    words = ["--from", "2026-10-06T00:00:00Z", "--to", "2026-10-06T06:00:00Z", "--reason", "the monitor had no network"]
+    assert place.run("exclude", SITE, *words) == (
+        0,
+        "fedcloud-availability: exclusion 1 from 2026-10-06T00:00:00Z to 2026-10-06T06:00:00Z\n",
+    )
+    assert place.figures("--by", "day")[5]["availability"] == "100"
+    assert place.run("exclude")[1].splitlines()[-1].endswith("EXAMPLE-SITE  the monitor had no network")
+    assert place.run("exclude", "--take-back", "1") == (0, "fedcloud-availability: exclusion 1 is taken back\n")
+    assert place.figures("--by", "day")[5]["availability"] == "75"
+    code, out = place.run("exclude", "EXAMPEL-SITE", *words)
+    assert (code, out) == (
+        2,
+        "fedcloud-availability: not done: no site EXAMPEL-SITE is known (did you mean EXAMPLE-SITE?)\n",
+    )
+
+
+def test_endpoints_count_on_the_days_on_which_they_were_registered(place):
+    place.imported(place.log(*MONTH), "--as-of", "2026-10-01")
+    place.services(ENTRIES[1])
+    assert place.imported("--as-of", "2026-10-06")[1].endswith("topology: 1 endpoint from 2026-10-06 on\n")
+    assert {row["availability"] for row in place.figures("--by", "day")} == {"100"}
+    assert len(place.figures("--by", "day", "--level", "endpoint")) == 5 + 31
+
+
+def test_the_groups_of_sites_by_their_weight(place):
+    other = entry("other.example.org", QUERY, BDII, "OTHER-SITE")
+    place.services(*ENTRIES, other)
+    down = state("other.example.org", QUERY, "CRITICAL", **CURRENT)
+    place.imported(place.log(*MONTH[:3], (0, down), (31 * DAY, bdii("WARNING"))))
+    assert [row["availability"] for row in place.figures("--level", "ngi")] == ["50"]
+    weights = {"weight_type": "hepspec", "groups": [{"name": SITE, "value": 300}, {"name": "OTHER-SITE", "value": 100}]}
+    (place.directory / "weights.json").write_text(json.dumps({"data": [weights]}))
+    assert [row["availability"] for row in place.figures("--level", "ngi", "--weights", "weights.json")] == ["75"]
+
+
+# ---- what Nagios writes
+
+
+def test_the_log_of_a_real_nagios(place):
+    place.services(*(entry("cloud.example.org", name, SWIFT) for name in ("hard", "soft", "pending")))
+    profile = {"name": "x", "services": [{"service": SWIFT, "metrics": ["hard", "pending"]}]}
+    (place.directory / "metrics.json").write_text(json.dumps(profile))
+    groups = [{"name": "g", "operation": "OR", "services": [{"name": SWIFT, "operation": "OR"}]}]
+    profile = {"name": "x", "metric_operation": "AND", "profile_operation": "AND", "groups": groups}
+    (place.directory / "aggregation.json").write_text(json.dumps(profile))
+
+    def line(log, metric):
+        words = ["--metric-profile", "metrics.json", "--aggregation-profile", "aggregation.json"]
+        day = ["--from", "2026-11-29", "--to", "2026-11-29", "--level", "metric", "--json"]
+        groups = json.loads(place.run("status", *day, *words)[1])["groups"]
+        (found,) = [each["statuses"] for each in groups if each["name"].endswith(f"/{metric}")]
+        return [(each["timestamp"][11:19], each["value"]) for each in found]
+
+    hard = [("10:51:25", "WARNING"), ("10:51:28", "CRITICAL"), ("10:51:31", "OK"), ("10:51:33", "CRITICAL")]
+    hard += [("10:51:36", "UNKNOWN"), ("10:51:38", "OK"), ("10:51:41", "CRITICAL"), ("10:52:04", "OK")]
+    hard += [("10:52:14", "CRITICAL"), ("11:01:00", "OK")]
+    assert place.imported(DATA / "current.log", DATA / "rotated.log")[0] == 0
+    assert line("rotated", "hard") == [("00:00:00", "MISSING"), *hard]
+    # INITIAL SERVICE STATE says OK of a service that was never checked, and PASSIVE SERVICE CHECK 0 of a CRITICAL
+    place.state = place.directory / "other"
+    place.imported(DATA / "initial-states.log")
+    assert line("initial", "pending") == [("00:00:00", "MISSING"), ("10:51:51", "CRITICAL")]
+
+
+def test_states_that_nagios_retains_count_from_their_change_to_the_last_check(place):
+    place.services(*(entry("cloud.example.org", name, SWIFT) for name in ("hard", "soft", "pending")))
+    code, out = place.imported(DATA / "retention.dat")
+    assert (code, out.splitlines()[0].partition(", ")[2]) == (0, "3 results added, 0 known already")
+
+
+@pytest.mark.needs("nagios4-core")
+def test_a_running_nagios_is_read_as_it_writes(place, tmp_path_factory):
+    directory = tmp_path_factory.mktemp("n")
+    switch = directory / "switch"
+    switch.write_text("0")
+    plugin = directory / "plugin"
+    plugin.write_text(f'#!/bin/sh\nread code < {switch}\necho "code $code; said"\nexit $code\n')
+    plugin.chmod(0o755)
+    nagios = SmallNagios(directory / "n", [service(STORE, str(plugin))], settings={"log_initial_states": 1})
+    place.services(entry("cloud.example.org", STORE, SWIFT))
+    began = int(time.time())
+    nagios.start()
+    try:
+        for code, name in ((0, "OK"), (2, "CRITICAL"), (3, "UNKNOWN"), (0, "OK")):
+            switch.write_text(str(code))
+            nagios.until(lambda name=name: [each.state for each in nagios.status().values()] == [name], name)
+    finally:
+        nagios.stop()
+    code, out = place.imported(nagios.state / "nagios.log", nagios.state / "retention.dat")
+    assert code == 0, out
+    today = f"{datetime.fromtimestamp(began, UTC):%Y-%m-%d}"
+    words = ["status", "--from", today, "--to", f"{datetime.now(UTC):%Y-%m-%d}", "--json"]
+    (site,) = json.loads(place.run(*words)[1])["groups"]
+    assert [each["value"] for each in site["statuses"]] == ["MISSING", "CRITICAL", "UNKNOWN", "OK"]
+
+
+def covered(place, *lines):
+    """The days of October on which the first service is known."""
+    place.services(ENTRIES[0])
+    code, out = place.imported(place.log(*lines))
+    assert code == 0, out
+    return [int(row["from"][-2:]) for row in place.figures("--by", "day") if row["unknown"] != "1"]
+
+
+OK_NOW = (0, swift("OK", **CURRENT))
+
+
+def test_a_day_without_a_line_is_known_while_nagios_runs(place):
+    assert covered(place, STARTS, OK_NOW, (4 * DAY, "Auto-save of retention data completed successfully.")) == [
+        *range(1, 6)
+    ]
+    place.state = place.directory / "other"
+    assert covered(place, STARTS, OK_NOW, (4 * DAY, "LOG ROTATION: DAILY"), (4 * DAY, swift("OK", **CURRENT))) == [
+        *range(1, 6)
+    ]
+
+
+def test_a_day_on_which_nagios_did_not_run_is_missing(place):
+    assert covered(place, STARTS, OK_NOW, (DAY, "Warning: something"), (4 * DAY, STARTS[1]), (5 * DAY, ENDS)) == [
+        1,
+        5,
+        6,
+    ]
+    place.state = place.directory / "other"
+    lines = [STARTS, OK_NOW, (DAY + 5, ENDS), (4 * DAY, "Nagios 4.4.6 starting... (PID=2)"), (4 * DAY + 9, swift("OK"))]
+    assert covered(place, *lines) == [1, 2, 5]
+
+
+def test_a_service_that_a_new_files_list_lacks_is_gone(place):
+    rotation = (4 * DAY, "LOG ROTATION: DAILY")
+    lines = [STARTS, OK_NOW, (0, bdii("OK", **CURRENT)), (2 * DAY, bdii("WARNING")), (3 * DAY, ENDS)]
+    lines += [(3 * DAY, STARTS[1]), rotation, (4 * DAY, bdii("OK", **CURRENT)), (9 * DAY, bdii("CRITICAL"))]
+    place.services(*ENTRIES)
+    assert place.imported(place.log(*lines))[0] == 0
+    found = place.figures("--by", "day", "--level", "endpoint")
+    known = [int(row["from"][-2:]) for row in found if row["service"] == SWIFT and row["unknown"] != "1"]
+    assert known == [1, 2, 3, 4]
+
+
+def test_soft_states_count_only_where_it_is_asked_for(place):
+    lines = [STARTS, OK_NOW, (HOUR, swift("CRITICAL", kind="SOFT")), (2 * HOUR, swift("OK", kind="SOFT")), (DAY, ENDS)]
+    place.services(ENTRIES[0])
+    log = place.log(*lines)
+    place.imported(log)
+    assert place.figures("--by", "day")[0]["availability"] == "100"
+    place.state = place.directory / "other"
+    place.imported(log, "--soft-states")
+    assert place.figures("--by", "day")[0]["availability"] == "95.83333"
+
+
+def test_archives_are_read_by_their_time_packed_or_not_and_twice_is_once(place):
+    first = place.log(*MONTH[:4], name="z-first.log")
+    second = place.log(STARTS, *MONTH[4:], name="a-second.log", start=OCTOBER)
+    second.write_text(second.read_text().split("\n", 1)[1])
+    packed = place.directory / "first.gz"
+    packed.write_bytes(gzip.compress(first.read_bytes()))
+    assert place.imported(second, packed)[0] == 0
+    (row,) = place.figures()
+    place.imported(second, packed, first)
+    assert place.figures() == [row]
+    other = Place(place.directory)
+    other.state = place.directory / "whole"
+    other.imported(place.log(*MONTH))
+    assert other.figures() == [row]
+
+
+def test_the_zone_of_the_host_makes_no_difference(place):
+    log = place.log(*MONTH)
+    place.imported(log)
+    rows = place.figures("--by", "day")
+    place.state = place.directory / "other"
+    place.run("import", "--services", ".", log, TZ="Asia/Kolkata")
+    _, out = place.run("figures", "--month", "2026-10", "--csv", "--by", "day", TZ="America/St_Johns")
+    assert list(csv.DictReader(out.splitlines())) == rows
+
+
+# ---- bad input
+
+
+def not_taken(place, *words):
+    code, out = place.imported(*words)
+    assert code == 1
+    return [line.removeprefix("  not taken: ") for line in out.splitlines() if "not taken: " in line]
+
+
+def test_a_line_that_is_cut_off_is_told_and_the_others_are_read(place):
+    log = place.log(*MONTH)
+    log.write_bytes(log.read_bytes()[:-20])
+    assert not_taken(place, log) == [f"1 lines that are cut off, or too long to be one, the first: {log}:8"]
+    assert place.figures("--by", "day")[5]["availability"] == "75"
+
+
+def test_lines_of_something_else_are_told_with_their_place(place):
+    log = place.log(*MONTH[:4])
+    text = log.read_text()
+    log.write_text(text + "not a line\n[17" + "\n" + text.splitlines()[3][:60] + "\nanother\n")
+    assert not_taken(place, log) == [
+        f"3 lines that are none of Nagios' log, the first: {log}:5",
+        f"1 lines of a state that cannot be read, the first: {log}:7",
+    ]
+
+
+def test_a_clock_that_went_back_is_told(place):
+    log = place.log(*MONTH[:5], (5 * DAY + HOUR, bdii("CRITICAL")), (6 * DAY, bdii("OK")))
+    (said,) = not_taken(place, log)
+    assert said == (
+        f"1 times at which the clock went back: a result counts by the time it bears, the first: {log}:6, by 18000 s"
+    )
+
+
+def test_results_of_the_future_and_of_a_clock_that_was_not_set_are_told_and_left_out(place):
+    ahead = int(time.time()) + DAY - OCTOBER
+    log = place.log((-OCTOBER + 60, swift("OK")), *MONTH[:3], (ahead, swift("CRITICAL")))
+    assert not_taken(place, log) == [
+        f"1 results from before the year 2000, of a clock that was not set, the first: {log}:1",
+        f"1 results of the future, by this machine's clock, the first: {log}:5",
+    ]
+
+
+def test_services_that_are_not_in_the_list_are_told(place):
+    log = place.log(*MONTH, (31 * DAY + 6, state("new.example.org", "x", "OK")))
+    (said,) = not_taken(place, log)
+    assert said == f"1 services that the list of services does not have, the first: x on new.example.org, {log}:9"
+
+
+def test_hostile_output_of_a_plugin_stays_text(place):
+    place.imported(place.log(STARTS, (0, swift("CRITICAL", "\x1b[2J<script>|evil\u202e")), (DAY, swift("OK"))))
+    out = place.run("why", SITE, "--month", "2026-10")[1]
+    assert "\x1b" not in out and "<script>" not in out and "\u202e" not in out and "[script]/evil" in out
+
+
+@pytest.mark.parametrize(
+    "words, says",
+    [
+        (["import", "services.jsonl"], "services.jsonl is neither a log of Nagios nor its status.dat"),
+        (["import", "nowhere.log"], "nowhere.log cannot be read: No such file or directory"),
+        (["figures", "--from", "2026-10-06"], "--from and --to belong together"),
+        (["figures", "--month", "2099-01"], "2099-01 has not begun"),
+        (["figures", "--from", "2026-10-06", "--to", "2026-10-05"], "--to is before --from"),
+        (["figures", "EXAMPEL-SITE", "--month", "2026-10"], "did you mean EXAMPLE-SITE?"),
+        (["figures", "--metric-profile", "services.jsonl"], "services.jsonl is no profile"),
+        (["status", "--at", "2099-01-01T00:00:00Z"], "2099-01-01T00:00:00Z is in the future"),
+        (["exclude", "--take-back", "5"], "there is no exclusion 5"),
+    ],
+)
+def test_what_cannot_be_done_is_a_sentence(place, words, says):
+    place.imported(place.log(*MONTH))
+    code, out = place.run(*words)
+    assert code == 2
+    assert out.startswith("fedcloud-availability: not done: ") and says in out, out
+    assert len(out.splitlines()) == 1
+
+
+@pytest.mark.parametrize(
+    "words, says",
+    [
+        (["why"], "why takes the name of one site"),
+        (["prune"], "prune needs --keep, as --keep 400d"),
+        (["figures", "--reason", "x"], "--reason does nothing with figures"),
+        (["status", "--at", "2026-10-06", "--month", "2026-10"], "--at is one instant"),
+        (["figures", "--prometheus", "--by", "day"], "leave out --by"),
+        (["import"], "import takes files, or --services, --topology or --downtimes"),
+        (["invent"], "the first word is none of the commands import, figures, why"),
+    ],
+)
+def test_wrong_usage_is_a_sentence(place, words, says):
+    code, out = place.run(*words)
+    assert code == 3
+    assert out.startswith("fedcloud-availability: usage: ") and says in out
+
+
+def test_without_a_store_it_is_said_what_to_do(place):
+    place.state.mkdir(0o700)
+    code, out = place.run("figures")
+    assert code == 2
+    assert (
+        out
+        == f"fedcloud-availability: not done: there are no results in {place.state} (fedcloud-availability import)\n"
+    )
+
+
+def test_pruning_forgets_and_keeps_how_the_rest_began(place):
+    place.imported(place.log(*MONTH))
+    age = (int(time.time()) - (OCTOBER + 10 * DAY)) // DAY
+    code, out = place.run("prune", "--keep", f"{age}d")
+    assert code == 0 and "forgotten" in out
+    code, out = place.run("figures", "--from", "2026-10-12", "--to", "2026-10-31", "--csv")
+    (row,) = csv.DictReader(out.splitlines())
+    assert (row["availability"], row["unknown"]) == ("100", "0.00208")
+
+
+def test_others_cannot_read_the_store(place):
+    place.imported(place.log(*MONTH))
+    assert os.stat(place.state / "availability.sqlite").st_mode & 0o077 == 0
