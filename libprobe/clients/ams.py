@@ -18,6 +18,7 @@ import re
 from libprobe.failures import EndpointFailure, Failure, NoAnswer, ProtocolFailure, Rejected
 from libprobe.formats.excerpt import excerpt
 from libprobe.records import Record
+from libprobe.text import number_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -96,7 +97,7 @@ class Topic:
         found = answer.json()
         ids = found.get("messageIds") if isinstance(found, dict) else None
         if not isinstance(ids, list) or len(ids) != count:
-            said = f"{len(ids)} of {count} messages" if isinstance(ids, list) else "no messages"
+            said = f"{len(ids)} of {number_of(count, 'message')}" if isinstance(ids, list) else "no messages"
             raise ProtocolFailure(f"{answer.asked}: answered 200 and confirms {said}: {excerpt(answer.text, 80)}")
 
 
@@ -118,7 +119,7 @@ def _parts(messages: list[Outgoing]) -> Iterator[list[bytes]]:
 def _refused(answer: Response, count: int) -> Failure:
     """What an answer means that is no 200, and who gave it."""
     status, own = answer.status, _own_words(answer)
-    what = "a message" if count == 1 else f"{count} messages"
+    what = "a message" if count == 1 else number_of(count, "message")
     if own is None:
         return _not_by_ams(answer, what)
     how = "failed to" if status >= 500 else "refused to"

@@ -68,7 +68,8 @@ class Previous:
         if _is_beyond(found.before, services, limit):
             few = f"{number_of(services, 'service')} instead of {found.before}"
         elif _is_beyond(found.sites_before, left := found.sites_before - len(found.sites_gone), limit):
-            few = f"services of {left} sites instead of {found.sites_before}, without {listed(found.sites_gone)}"
+            gone = listed(found.sites_gone)
+            few = f"services of {number_of(left, 'site')} instead of {found.sites_before}, without {gone}"
         else:
             shrunken = (
                 f"{number_of(now, 'service')} of type {service_type} instead of {before}"

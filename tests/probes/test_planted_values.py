@@ -157,7 +157,9 @@ def words_of(option: Option, peer: Peer, directory: Path) -> list[object]:
         "fedcloud-availability": availability(option, directory),
         "fedcloud-downtimes": ["--output", directory / "configured"] * (option.name != "--output"),
         "fedcloud-leftovers": ["--remove", *left_at(f"https://{url}", directory, option.name)],
-        "fedcloud-ncg": ["--from", saved] * (option.name != "--from") + ["--allow-empty", "--no-validate"],
+        "fedcloud-ncg": {"--from": ["--allow-empty", "--no-validate"], "--check-ncg": []}.get(
+            option.name, ["--from", saved, "--allow-empty", "--no-validate"]
+        ),
         "fedcloud-publish": ["--publish", f"stomp+ssl://{url}/queue/x", "--drain"],
         "fedcloud-selfcheck": ["X", "--gocdb", f"https://{url}/"],
         "fedcloud-worker": [],
@@ -174,9 +176,10 @@ def words_of(option: Option, peer: Peer, directory: Path) -> list[object]:
                 found += ["--icinga-login", login]
         elif option.name != "--nagios":
             found += ["--nagios", directory / "absent.cfg"]
-    if name == "fedcloud-ncg" and option.name != "--output":
+    if name == "fedcloud-ncg" and option.name not in ("--output", "--check-ncg"):
         found += ["--output", directory / "written"]
     found += {"--password-file": ["--login", "sam"], "--key": ["--cert", saved]}.get(option.name, [])
+    found += ["--contacts-cert", saved] if option.name == "--contacts-key" else []
     found += ["--broker-cert", saved] if option.name == "--broker-key" else []
     if name == "fedcloud-selfcheck" and option.name in ("--password-file", "--broker-cert", "--broker-key"):
         found += ["--publish", f"stomp+ssl://{url}/queue/x"]
