@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 
 from nagiosplugin import Metric
 
-from libprobe import credentials
+from libprobe import credentials, means
 from libprobe.checks.base import Check, judged
 from libprobe.failures import CRITICAL, OK, UNKNOWN, WARNING, BadData, Failure, HelperFailure, OwnCredential, OwnMachine
 from libprobe.formats import access_token
@@ -35,6 +35,8 @@ MAX_SKEW_S = 60.0
 """By how much our clock may differ from an issuer's: from there on, fresh tokens are refused as not valid yet."""
 
 MAX_CRLS = 5_000
+
+ACCREDITED = "is it still accredited, and are the trust anchors up to date?"
 
 
 class OwnCertificate(Check):
@@ -136,33 +138,58 @@ class OwnCertificate(Check):
         yield from self._judge_issuer(found, directory)
 
     def _judge_issuer(self, found: credentials.Credential, directory: str) -> Iterator[Metric]:
-        from libprobe.clients.anchors import Anchors, hashed
+        from libprobe.clients.anchors import Anchors
         from libprobe.clients.revocation import Revoked, expect_not_revoked
         from libprobe.formats import x509
 
         try:
             pem = credentials.read_small_file(found.cert_path, "certificate", credentials.MAX_FILE)
             owner = x509.end_entity_of_pem(pem)
-            issued = _owner(found.facts)
-            if owner is None or issued is None:
+            if owner is None:
                 return
             Anchors(directory)
-            issuer = x509.read_link(owner).issuer
-            known = [data for _, data in hashed(directory, issuer, "", 64 << 10)]
-            if not known:
-                yield judged(
-                    WARNING,
-                    f"{self.subject}: its CA {issued.issuer} is not in {directory} "
-                    "(is it still accredited, and are the trust anchors up to date?)",
-                )
-            for each in known:
-                expect_not_revoked([owner, x509.first_of_pem(each)], directory)
+            chain = [owner]
+            for fault in self._climb(chain, directory):
+                yield judged(WARNING, f"{self.subject}: its CA {fault} ({ACCREDITED})")
+            expect_not_revoked(chain, directory)
         except Revoked as revoked:
             yield judged(CRITICAL, f"{self.subject}: {revoked} (request a new certificate)")
         except BadData as error:
             yield judged(UNKNOWN, f"{self.subject}: its issuer cannot be looked up in {directory}: {error.sentence}")
         except Failure as failure:
             yield judged(failure.status, str(failure))
+        except ImportError:
+            raise  # a library is missing
+        except Exception as error:  # the library raises on access what it did not look at before
+            means.expect(error)
+            said = f"its issuer cannot be looked up in {directory}: {type(error).__name__}: {error}"
+            yield judged(UNKNOWN, f"{self.subject}: {said}")
+
+    def _climb(self, chain: list[bytes], directory: str) -> Iterator[str]:
+        """Add the CAs above a certificate to a chain, as our directory has them; yields what is wrong with them."""
+        from cryptography.x509 import load_der_x509_certificate
+
+        from libprobe.clients.anchors import quiet
+        from libprobe.clients.chain import MAX_DEPTH, trusted
+        from libprobe.formats import dn, signatures, x509
+
+        known = trusted(directory)
+        with quiet():
+            while len(chain) < MAX_DEPTH and not (link := x509.read_link(chain[-1])).is_self_issued:
+                below = load_der_x509_certificate(chain[-1])
+                name = dn.slash_form(below.issuer)
+                named = [(each, load_der_x509_certificate(each)) for each in known(link.issuer)]
+                made_it = [pair for pair in named if signatures.is_by(below, pair[1])]
+                if not made_it:
+                    other = f"has another key in {directory} than it was made with"
+                    yield f"{name} {other if named else f'is not in {directory}'}"
+                    return
+                encoded, issuer = max(made_it, key=lambda pair: pair[1].not_valid_after_utc)
+                if issuer.not_valid_after_utc < self._now:
+                    yield f"{name} expired {duration(-self._left(issuer.not_valid_after_utc))} ago in {directory}"
+                elif issuer.not_valid_before_utc > self._now:
+                    yield f"{name} is not valid before {_instant(issuer.not_valid_before_utc)} in {directory}"
+                chain.append(encoded)
 
     def _lists(self, directory: str) -> tuple[float, list[str], int]:
         """When the newest CRL was made (seconds since the epoch), the names of expired ones, and how many there are."""
@@ -232,6 +259,12 @@ class OwnToken(Check):
         if self._issuer and claims.issuer.rstrip("/") != self._issuer.rstrip("/"):
             yield judged(
                 CRITICAL, f"{self.subject}: {self._name} is of {claims.issuer or 'nobody'} and not of {self._issuer}"
+            )
+        if claims.unread:
+            yield judged(
+                WARNING,
+                f"{self.subject}: {words} has {' and '.join(claims.unread)} in a form that is no date (RFC 7519: "
+                "a number of seconds), so servers may refuse it or never let it end",
             )
         if claims.expires is None:
             self.facts[fact] = f"{self.subject}: {words}, does not say when it ends"

@@ -48,7 +48,7 @@ def accepted(secured: ssl.SSLSocket, trust: str | None) -> Chain:
         return Chain(list(secured.get_verified_chain()), True)
     known: Any = secured  # a socket of `sockets.tls_context`
     if known.chain is None:
-        known.chain = found(known.getpeercert(True), _trusted(trust), lambda: presented(known.exchange))
+        known.chain = found(known.getpeercert(True), trusted(trust), lambda: presented(known.exchange))
     chain: Chain = known.chain
     return chain
 
@@ -88,7 +88,7 @@ def shown(exchange: Exchange, made: ssl.SSLContext, trust: str | None) -> Chain 
 
     made.maximum_version = ssl.TLSVersion.TLSv1_2
     certificates = presented(exchange, made)
-    return found(certificates[0], _trusted(trust), lambda: certificates) if certificates else None
+    return found(certificates[0], trusted(trust), lambda: certificates) if certificates else None
 
 
 def presented(exchange: Exchange, verifier: ssl.SSLContext | None = None) -> list[bytes]:
@@ -135,7 +135,7 @@ def presented(exchange: Exchange, verifier: ssl.SSLContext | None = None) -> lis
         return []
 
 
-def _trusted(trust: str | None) -> Callable[[bytes], list[bytes]]:
+def trusted(trust: str | None) -> Callable[[bytes], list[bytes]]:
     """What finds the trusted CAs of a name."""
     if trust and os.path.isdir(trust):
         return lambda name: [

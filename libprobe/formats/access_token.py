@@ -31,6 +31,7 @@ class Claims(Record):
     issuer:     URL of who gave it, empty if it does not say; audience: for whom it is, empty for anybody.
     not_before, expires: aware UTC instants, None for one that it does not say.
     kind:       Keycloak's `typ`: Bearer, Refresh, Offline, ID; empty if it does not say.
+    unread:     which of `nbf` and `exp` it has in a form that is no date: servers differ in what they make of that.
     """
 
     issuer: str
@@ -38,6 +39,7 @@ class Claims(Record):
     not_before: datetime | None
     expires: datetime | None
     kind: str
+    unread: tuple[str, ...] = ()
 
     def words(self) -> str:
         """What distinguishes it, for a sentence: `of https://aai.example.org for cloud`; empty if it tells nothing."""
@@ -55,12 +57,14 @@ def read_claims(token: str) -> Claims | None:
         return None
     audience = claims.get("aud")
     listed = audience if isinstance(audience, list) else [audience]
+    dates = {name: _instant(claims.get(name)) for name in ("nbf", "exp")}
     return Claims(
         _words(claims.get("iss")),
         tuple(_words(each) for each in listed[:20] if _words(each)),
-        _instant(claims.get("nbf")),
-        _instant(claims.get("exp")),
+        dates["nbf"],
+        dates["exp"],
         _words(claims.get("typ")),
+        tuple(name for name, instant in dates.items() if instant is None and claims.get(name) is not None),
     )
 
 

@@ -299,11 +299,20 @@ class Authority:
             made = x509.load_der_x509_crl(signed_again(made, self._ca.key, digest))
         return made.public_bytes(serialization.Encoding.PEM)
 
-    def directory_with(self, path: Path, crl: bytes | None) -> Path:
-        """Make another machine's CA directory, with another CRL of this CA or without one; returns it."""
+    def made_anew(self, *, lifetime: timedelta = timedelta(days=3650), same_key: bool = True) -> Issuer:
+        """This CA as it was or will be: of the same name, valid for so long from now, with its key or another."""
+        key = self._ca.key if same_key else _rsa_key()
+        return self._make_ca(self.ca_certificate.subject, key, lifetime=lifetime)
+
+    def directory_with(self, path: Path, crl: bytes | None, *cas: Issuer) -> Path:
+        """Make another machine's CA directory, with another CRL of this CA or without one; returns it.
+
+        cas: which of its name are there instead.
+        """
         path.mkdir()
         hashed = subject_hash(self.ca_certificate.subject)
-        _write(path / f"{hashed}.0", _pem(self.ca_certificate), 0o644)
+        for number, issuer in enumerate(cas or (self._ca,)):
+            _write(path / f"{hashed}.{number}", _pem(issuer.certificate), 0o644)
         if crl is not None:
             _write(path / f"{hashed}.r0", crl, 0o644)
         return path
@@ -412,22 +421,24 @@ class Authority:
         """The monitoring robot, the owner of proxies made without `user`."""
         return self.user(ROBOT)
 
-    def user(self, common_name: str, *, lifetime: timedelta = timedelta(days=390)) -> User:
+    def user(
+        self, common_name: str, *, lifetime: timedelta = timedelta(days=390), issuer: Issuer | None = None
+    ) -> User:
         """Return the user of that name, issuing the certificate on first use.
 
-        lifetime: how long the certificate is valid from now, when it is issued.
+        lifetime: how long the certificate is valid from now, when it is issued. issuer: by which CA, this one if None.
         """
         if common_name not in self._users:
-            self._users[common_name] = self._issue_user(common_name, lifetime)
+            self._users[common_name] = self._issue_user(common_name, lifetime, issuer or self._ca)
         return self._users[common_name]
 
-    def _issue_user(self, common_name: str, lifetime: timedelta) -> User:
+    def _issue_user(self, common_name: str, lifetime: timedelta, issuer: Issuer) -> User:
         key = _rsa_key()
         end = self.now + lifetime
         builder = (
             x509.CertificateBuilder()
             .subject_name(_name((NameOID.ORGANIZATION_NAME, "People"), (NameOID.COMMON_NAME, common_name)))
-            .issuer_name(self.ca_certificate.subject)
+            .issuer_name(issuer.certificate.subject)
             .public_key(key.public_key())
             .serial_number(x509.random_serial_number())
             .not_valid_before(min(self.now, end) - timedelta(days=30))
@@ -439,11 +450,9 @@ class Authority:
             )
             .add_extension(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.CLIENT_AUTH]), critical=False)
             .add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False)
-            .add_extension(
-                x509.AuthorityKeyIdentifier.from_issuer_public_key(self._ca.key.public_key()), critical=False
-            )
+            .add_extension(x509.AuthorityKeyIdentifier.from_issuer_public_key(issuer.key.public_key()), critical=False)
         )
-        certificate = builder.sign(self._ca.key, hashes.SHA256())
+        certificate = builder.sign(issuer.key, hashes.SHA256())
         home = self.directory / "users" / re.sub(r"\W+", "-", common_name)
         home.mkdir(parents=True, exist_ok=True)
         user = User(certificate, key, home / "usercert.pem", home / "userkey.pem", home / "usercred.p12")

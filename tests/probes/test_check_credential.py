@@ -10,10 +10,11 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
+from cryptography.hazmat.primitives.serialization import Encoding
 
 from tests import planted
 from tests.conftest import Probe, Report
-from tests.federation.authority import Authority
+from tests.federation.authority import Authority, subject_hash
 from tests.federation.keystone import ISSUER
 from tests.federation.web import Request, Response, WebServer
 
@@ -179,6 +180,47 @@ def test_a_ca_that_is_not_among_the_trust_anchors_is_a_warning(look, authority, 
     assert f" is not in {directory} (is it still accredited, and are the trust anchors up to date?)" in report.first
 
 
+ACCREDITED = r" \(is it still accredited, and are the trust anchors up to date\?\)"
+
+
+def test_a_ca_that_has_ended_or_has_another_key_in_the_ca_directory_is_a_warning(look, authority, tmp_path):
+    path = authority.proxy(path=tmp_path / "x509up")
+    old, other = authority.made_anew(lifetime=timedelta(days=-3)), authority.made_anew(same_key=False)
+    ca = re.escape(begins(tmp_path, "WARNING")) + r"its CA /DC=test/DC=fedcloud/CN=FedCloud Test CA "
+    for name, cas, said in (
+        ("old", [old], r"expired (3 d|72 h) ago in {}"),
+        ("other", [other], "has another key in {} than it was made with"),
+        ("both", [other, old], r"expired (3 d|72 h) ago in {}"),
+    ):
+        directory = authority.directory_with(tmp_path / name, None, *cas)
+        report = look("--cert", path, "--ca-path", directory)
+        assert report.code == 1, report.out
+        assert re.fullmatch(ca + said.format(re.escape(str(directory))) + ACCREDITED, report.first), report.out
+    directory = authority.directory_with(tmp_path / "renewed", None, other, old, authority.made_anew())
+    assert look("--cert", path, "--ca-path", directory).code == 0
+
+
+def test_the_cas_above_ones_ca_are_looked_at_as_well(look, authority, tmp_path):
+    below = authority.intermediate("Robots CA", lifetime=timedelta(days=-1))
+    robot = authority.user("Robot - below", issuer=below)
+    path = authority.proxy(path=tmp_path / "x509up", user=robot)
+    directory = authority.directory_with(tmp_path / "ca", None, authority.made_anew(same_key=False))
+    hashed = subject_hash(below.certificate.subject)
+    (directory / f"{hashed}.0").write_bytes(below.certificate.public_bytes(Encoding.PEM))
+    report = look("--cert", path, "--ca-path", directory)
+    assert report.code == 1
+    assert re.search(r"its CA \S+/CN=Robots CA expired (24 h|1 d) ago in .*", report.first)
+    assert re.search(r"its CA \S+/CN=FedCloud Test CA has another key in .*", report.first)
+
+
+def test_a_ca_in_the_ca_directory_that_cannot_be_read_is_told(look, authority, tmp_path):
+    path = authority.proxy(path=tmp_path / "x509up")
+    directory = authority.directory_with(tmp_path / "ca", None)
+    [file] = directory.glob("*.0")
+    file.write_bytes(b"0\x82\x01\x00")
+    assert look("--cert", path, "--ca-path", directory).code in (1, 3)
+
+
 def test_lists_that_are_no_longer_fetched_are_a_warning(look, authority, tmp_path):
     path = authority.proxy(path=tmp_path / "x509up")
     old = authority.crl(last_update=timedelta(days=-9), next_update=timedelta(days=2))
@@ -256,6 +298,16 @@ def test_an_access_token_is_judged_by_what_it_says_of_itself(look, token, second
     pattern = rf"Credential {status} - {re.escape(str(token))}: {said.format(issuer=re.escape(ISSUER))}"
     assert re.fullmatch(pattern, report.first), report.out
     assert re.fullmatch(r"-?\d+s;600:;120:", report.performance["token_lifetime"])
+
+
+@pytest.mark.parametrize("exp", ["1764352514", True, -1, [], 1e300])
+def test_an_end_that_is_no_date_is_not_taken_for_none(look, token, exp):
+    report = look("--token-file", write(token, planted.jwt(iss=ISSUER, exp=exp)))
+    assert report.code == 1, report.out
+    assert report.first == (
+        f"Credential WARNING - {token}: access token of {ISSUER} has exp in a form that is no date (RFC 7519: "
+        "a number of seconds), so servers may refuse it or never let it end"
+    )
 
 
 @pytest.mark.parametrize(
