@@ -121,6 +121,10 @@ class OwnCredential(Failure):
     """Our own certificate, proxy or token is absent, unusable or about to end."""
 
 
+class CertificateWanted(OwnCredential):
+    """A server wants a certificate of ours, and we present it none. Its remedy is that of the probes, by --cert."""
+
+
 class OwnMachine(Failure):
     """This monitoring host cannot do what is needed: no route, no memory, no descriptors, no time."""
 

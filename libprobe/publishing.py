@@ -23,7 +23,16 @@ import re
 import time
 
 from libprobe import cli
-from libprobe.failures import BadData, Failure, HelperFailure, Misconfigured, OwnCredential, ProtocolFailure, Rejected
+from libprobe.failures import (
+    BadData,
+    CertificateWanted,
+    Failure,
+    HelperFailure,
+    Misconfigured,
+    OwnCredential,
+    ProtocolFailure,
+    Rejected,
+)
 from libprobe.formats.address import SECURE, host_and_port, read_address
 from libprobe.records import Record
 from libprobe.state.spool import MAX_PUT_OFF_S, Spool
@@ -305,7 +314,7 @@ def sent_all(args: argparse.Namespace, spool: Spool, deadline: Deadline) -> str:
                 count = deliver(spool, sessions(args, broker, deadline))
         except (OutOfTime, Failure) as failure:
             if isinstance(failure, (Misconfigured, OwnCredential)):
-                raise
+                raise as_helper(failure) from None
             why = str(failure) if isinstance(failure, Failure) else f"not done within {duration(deadline.seconds)}"
             left = number_of(len(spool.waiting()), "result")
             return f"{left} could not be sent and will be, with the next run: {why}"
@@ -494,6 +503,8 @@ def put_off(spool: Spool, end: BaseException) -> None:
 
 def as_helper(failure: Failure) -> Failure:
     """The broker that takes our results is no endpoint under test: its failures are nobody's CRITICAL."""
+    if isinstance(failure, CertificateWanted):
+        return OwnCredential(failure.sentence, remedy="name one with --broker-cert")
     if isinstance(failure, (Misconfigured, OwnCredential, HelperFailure)):
         return failure
     return HelperFailure(failure.sentence, remedy=failure.remedy)

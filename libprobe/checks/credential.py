@@ -15,7 +15,18 @@ from nagiosplugin import Metric
 
 from libprobe import credentials, means
 from libprobe.checks.base import Check, judged
-from libprobe.failures import CRITICAL, OK, UNKNOWN, WARNING, BadData, Failure, HelperFailure, OwnCredential, OwnMachine
+from libprobe.failures import (
+    CRITICAL,
+    OK,
+    UNKNOWN,
+    WARNING,
+    BadData,
+    CertificateWanted,
+    Failure,
+    HelperFailure,
+    OwnCredential,
+    OwnMachine,
+)
 from libprobe.formats import access_token
 from libprobe.text import duration, number_of
 
@@ -296,7 +307,9 @@ class Issuer(Check):
             described = answer.json()
         except Failure as failure:
             self.tell_times(failure)
-            yield judged(UNKNOWN, f"the issuer could not be asked: {failure}")
+            # it is asked as everybody may, so --cert would not help
+            said = failure.sentence if isinstance(failure, CertificateWanted) else str(failure)
+            yield judged(UNKNOWN, f"the issuer could not be asked: {said}")
             return
         named = described.get("issuer") if isinstance(described, dict) else None
         if not isinstance(named, str) or named.rstrip("/") != self.subject.rstrip("/"):

@@ -52,8 +52,13 @@ ANSWER, READER = "complete answer", "reader of what we send"
 FIRST_LOOK_S, LONGEST_LOOK_S = 0.05, 0.5
 """A wait is cut into looks: one that ends much too late shows that this process was not run meanwhile."""
 
-NO_WAY = frozenset({errno.ENETUNREACH, errno.ENETDOWN, errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT})
-"""What the kernel says, without asking anybody, of an address to which it knows no way."""
+NO_WAY = {
+    errno.ENETUNREACH: "give this monitor a route for addresses of that kind",
+    errno.ENETDOWN: "bring this monitor's network interface up",
+    errno.EADDRNOTAVAIL: "give this monitor an address of that kind",
+    errno.EAFNOSUPPORT: "this monitor's kernel has addresses of that kind switched off",
+}
+"""What the kernel says, without asking anybody, of an address to which it knows no way; what to do about it."""
 
 FORBIDDEN = frozenset({errno.EACCES, errno.EPERM})
 """What it says when a rule of this machine forbids a connection."""
@@ -279,7 +284,7 @@ class Exchange:
             return self._of(
                 NoRoute(
                     f"{where}: {os.strerror(number or 0)}",
-                    remedy="give this monitor a route for addresses of that kind",
+                    remedy=NO_WAY[number or 0],
                 )
             )
         if number in FORBIDDEN:

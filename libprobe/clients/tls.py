@@ -9,6 +9,7 @@ from _thread import allocate_lock
 from libprobe.clients import sockets
 from libprobe.clients.exchange import Exchange
 from libprobe.failures import (
+    CertificateWanted,
     Failure,
     Misconfigured,
     OwnCredential,
@@ -282,7 +283,7 @@ def _explain_alert(reason: str, exchange: Exchange) -> Failure:
         if exchange.has_credential:
             return Rejected(f"{asked}: refused our client certificate (TLS alert: {alert})")
         if "required" in alert or "handshake failure" in alert or "bad certificate" in alert:
-            return OwnCredential(
+            return CertificateWanted(
                 f"{asked}: wants a client certificate and we have none (TLS alert: {alert})",
                 remedy="give a proxy with --cert or $X509_USER_PROXY",
             )

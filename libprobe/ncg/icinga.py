@@ -9,7 +9,7 @@ import base64
 import json
 
 from libprobe import redact
-from libprobe.failures import BadData, HelperFailure, OwnCredential
+from libprobe.failures import BadData, CertificateWanted, HelperFailure, OwnCredential
 from libprobe.ncg.scheduled import AUTHOR, Downtime, Known, Service, number_in
 
 TYPE_CHECKING = False
@@ -104,7 +104,11 @@ class Icinga:
         if is_query:
             headers.append(("X-HTTP-Method-Override", "GET"))  # a GET with a body, which filters need
         url = f"{self._url}/v1/{path}"
-        answer = self._http.request("POST", url, headers=headers, body=json.dumps(wish).encode(), max_bytes=MAX_ANSWER)
+        body = json.dumps(wish).encode()
+        try:
+            answer = self._http.request("POST", url, headers=headers, body=body, max_bytes=MAX_ANSWER)
+        except CertificateWanted as failure:
+            raise OwnCredential(failure.sentence, remedy="let its ApiUser in by a password alone") from None
         if answer.status in (401, 403):
             raise OwnCredential(
                 f"{answer.asked}: Icinga answered {answer.status} {answer.reason}",

@@ -373,6 +373,17 @@ def test_the_issuers_clock_is_asked_for(look, token, issuer):
     assert all("Authorization" not in each.request.headers for each in issuer.requests)
 
 
+def test_an_issuer_that_wants_a_certificate_is_not_to_be_helped_with_ours(look, token, authority):
+    context = authority.server_context(authority.host(["localhost"]), clients="required")
+    with WebServer("issuer", lambda request: Response(404), context=context) as web:
+        trust = ("--ca-path", authority.ca_directory)
+        content = planted.jwt(iss=web.url, exp=int(time.time() + 3300))
+        report = look("--token-file", write(token, content), "--issuer", web.url, *trust)
+    assert report.code == 3, report.out
+    assert re.search(r"the issuer could not be asked: GET \S+: wants a client certificate and we have none", report.out)
+    assert "--cert" not in report.out
+
+
 def test_a_token_of_another_issuer_is_critical(look, token, issuer):
     url = f"{issuer.url}/realms/test"
     report = look("--token-file", write(token, jwt(3300)), "--issuer", url)

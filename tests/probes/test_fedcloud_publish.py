@@ -626,6 +626,11 @@ def test_rabbitmq_takes_the_results_over_tls_and_a_consumer_reads_them_in_order(
     for state in states:
         assert host.keep(*common, state=state).code == 0
     kept = host.waiting()
+    without = host.drain(*common)
+    assert without.code == 3
+    said = "wants a client certificate and we have none (TLS alert: certificate required) (name one with --broker-cert)"
+    assert said in without.first
+    assert host.waiting() == kept
     report = host.drain(*common, "--broker-cert", facts["usercert"], "--broker-key", facts["userkey"])
     assert report.first == f"PUBLISH OK - 5 results sent to {url}, none waiting", report.out
     with Session("localhost", running.plain, Deadline(AMPLE_S)) as session:
