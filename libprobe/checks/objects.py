@@ -12,7 +12,7 @@ from nagiosplugin import Metric
 
 from libprobe.checks.base import Check, judged
 from libprobe.checks.leftovers import pause_after, whereabouts
-from libprobe.clients.refusals import LoginRefused, Refusal
+from libprobe.clients.refusals import LoginRefused, Refusal, is_settled
 from libprobe.clients.swift import KIND, NotEmpty, Swift
 from libprobe.deadline import Interrupted, OutOfTime, working_seconds
 from libprobe.failures import WARNING, BadData, EndpointFailure, Failure, Misconfigured
@@ -37,8 +37,11 @@ LEFTOVERS_SHARE = 0.3
 PATIENCE_S = 10.0
 """How long a container may lack an object that was stored, and how long a deletion that is refused is tried again."""
 
-NEVER_MADE = frozenset({400, 401, 403, 405, 411, 412, 413})
-"""Refusals after which there is no container. A 404 is none of them: Swift says so while its disks fail."""
+SAYS_NOT_MADE = frozenset({400, 401, 403, 405, 411, 412, 413})
+"""Refusals that say that there is no container, which is looked into once: a gateway may say so of what it let through.
+
+A 404 is none of them: Swift says so while its disks fail.
+"""
 
 DISKS = "; it had just made the container, and says so of what is there while its disks fail"
 
@@ -252,7 +255,8 @@ class ObjectStore(Check):
         try:
             life.store.make(life.title)
         except Failure as failure:
-            life.is_asked_for = not _is_certainly_not_made(failure)
+            life.is_asked_for = failure.exchange is None or failure.exchange.may_have_arrived
+            life.is_refused = isinstance(failure, Refusal) and failure.http_status in SAYS_NOT_MADE
             raise
         life.is_made = True
         self.detail(1, f"container: {life.title}")
@@ -324,6 +328,9 @@ class ObjectStore(Check):
             self._forget(life.entry)
         if life.entry.is_done:
             return
+        if life.is_refused:
+            self._clean_refused(life, until)
+            return
         began = time.monotonic()
         if _remove(life.store, life.title, until):
             if life.is_made:
@@ -336,6 +343,18 @@ class ObjectStore(Check):
             self._note_absent(life.entry)
             self.detail(1, f"no container {life.title} to be found; later runs go on looking for it")
 
+    def _clean_refused(self, life: _Life, until: Deadline) -> None:
+        """Remove what was made though the store has said that it was not; one that lets us not look is believed."""
+        try:
+            if _remove(life.store, life.title, until):
+                said = f"{life.store.base}: had made the container {life.title} that it refused to make; it was removed"
+                self._metrics.append(judged(WARNING, said))
+        except EndpointFailure as failure:
+            if not is_settled(failure):
+                self.detail(1, f"whether {life.title} was made all the same was not to be seen: {failure}")
+                return  # the next run looks
+        self._forget(life.entry)
+
     def _note_left(self, life: _Life, why: str) -> None:
         said = f"{life.store.base}: container {life.title} could not be removed: {why}"
         self._metrics.append(judged(WARNING, f"{said}; the next run tries again"))
@@ -344,7 +363,8 @@ class ObjectStore(Check):
 class _Life:
     """One container of this run.
 
-    is_asked_for: whether its request may have arrived. is_made: whether it was granted.
+    is_asked_for: whether its request may have arrived. is_made, is_refused: whether it was granted, or refused in words
+    that say that there is none.
     """
 
     def __init__(self, store: Swift, entry: Entry) -> None:
@@ -354,13 +374,7 @@ class _Life:
         self.where = f"{store.base}/{entry.title}/{OBJECT}"
         self.is_asked_for = False
         self.is_made = False
-
-
-def _is_certainly_not_made(failure: Failure) -> bool:
-    """Whether nothing can have come of the request for a container that ended so."""
-    if isinstance(failure, Refusal):
-        return failure.http_status in NEVER_MADE
-    return failure.exchange is not None and not failure.exchange.may_have_arrived
+        self.is_refused = False
 
 
 def _empty(store: Swift, title: str, until: Deadline) -> None:
@@ -378,16 +392,28 @@ def _empty(store: Swift, title: str, until: Deadline) -> None:
             raise
 
 
+def _is_still_there(store: Swift, title: str) -> bool:
+    """Whether a container is seen that was deleted; where it cannot be seen, its deletion is believed."""
+    try:
+        return store.has(title)
+    except EndpointFailure:
+        return False
+
+
 def _remove(store: Swift, title: str, until: Deadline) -> bool:
     """Remove our object and our container; what may pass is tried again. Returns whether the container was there.
 
-    Raises: Failure when it stays.
+    Raises: Failure when it stays, also where its deletion was answered with success.
     """
     began = time.monotonic()
+    was_there = False
     while True:
         try:
             _empty(store, title, until)
-            return store.delete(title)
+            was_there = store.delete(title) or was_there
+            if not was_there or not _is_still_there(store, title):
+                return was_there
+            refusal: EndpointFailure = EndpointFailure(f"{store.base}/{title}: is there after it was deleted")
         except LoginRefused:
             raise
         except NotEmpty as failure:
@@ -396,7 +422,7 @@ def _remove(store: Swift, title: str, until: Deadline) -> bool:
                 raise NotEmpty(
                     f"{failure.sentence}: it has objects that are not ours: {', '.join(others[:3])}"
                 ) from None
-            refusal: EndpointFailure = failure
+            refusal = failure
         except EndpointFailure as failure:
             refusal = failure
         passed = time.monotonic() - began

@@ -94,12 +94,21 @@ class Swift:
                 raise self._service.refused(whole, "give the object back")
             yield Reading(answer.asked, _etag(answer), answer.chunks(most))
 
+    def has(self, container: str) -> bool:
+        """Whether there is a container. Raises: Failure."""
+        answer = self._service.request("GET", f"/{container}?format=json&limit=1")
+        if answer.status == 404:
+            return False
+        if not answer.is_good or answer.page:
+            raise self._service.refused(answer, "list a container")
+        return True
+
     def delete(self, container: str, name: str = "") -> bool:
         """Delete an object, or a container; False where there is none. Raises: NotEmpty; Failure."""
         answer = self._service.request("DELETE", f"/{container}/{name}" if name else f"/{container}")
         if answer.status == 404:
             return False
-        if not answer.is_good:
+        if not answer.is_good or answer.page:
             failure = self._service.refused(answer, "delete an object" if name else "delete a container")
             raise NotEmpty(failure.sentence) if answer.status == 409 and not name else failure
         return True

@@ -36,6 +36,8 @@ FAULTS = {
     "swift-damaged": Fault("The byte at `at` of an object that is read is another one.", {"at": 0}),
     "swift-cut": Fault("What is read of an object ends `bytes` early.", {"bytes": 1}),
     "swift-etag": Fault("An object that is stored gets `etag`.", {"etag": "0" * 32}),
+    "swift-kept": Fault("A container that is deleted is there still, though it was answered 204."),
+    "swift-refused": Fault("A container is made, and its request answered with the refusal `code`.", {"code": 413}),
     "swift-not-empty": Fault("A container that is empty is said not to be: 409 when it is deleted."),
 }
 register(FAULTS)
@@ -147,6 +149,8 @@ class Swift:
                 return self._words(202)
             containers[container] = {}
             self.made.append(container)
+            if (fault := self.faults.take("swift-refused", request.method, request.path)) is not None:
+                return self._words(int(fault["code"]))
             return self._answer(201)
         objects = containers.get(container)
         if objects is None:
@@ -154,7 +158,8 @@ class Swift:
         if request.method == "DELETE":
             if objects or self._fault("swift-not-empty", request):
                 return self._words(409)
-            del containers[container]
+            if not self._fault("swift-kept", request):
+                del containers[container]
             return self._answer(204)
         if request.method not in ("GET", "HEAD"):
             return self._words(405)

@@ -358,6 +358,56 @@ def test_an_object_that_was_never_stored_does_not_keep_its_container(store, faul
     assert (store.swift.containers(), store.journal()) == ({}, [])
 
 
+@pytest.mark.parametrize("fault", ["swift-kept", "html", "status"])
+def test_a_container_that_stays_though_its_deletion_was_answered_with_success_is_not_gone(store, fault):
+    on = store.swift.faults if fault == "swift-kept" else store.web.faults
+    on.on(fault, method="DELETE", path="egi-sam-", **({"code": 200} if fault == "status" else {}))
+    report = store.look("-t", seconds(20))
+    assert report.code == 1, report.out
+    assert re.search(rf"container {CONTAINER} could not be removed: .*; the next run tries again", report.first)
+    assert store.journal() == list(store.swift.containers())
+    on.clear()
+    expect(store.look(), 0, "1 MiB stored in .*; removed 1 container that an earlier run had left")
+    assert (store.swift.containers(), store.journal()) == ({}, [])
+
+
+def test_one_that_is_seen_for_a_moment_after_its_deletion_is_waited_for(store):
+    store.swift.faults.on("swift-kept", times=2)
+    assert store.look().code == 0
+    assert (store.swift.containers(), store.journal()) == ({}, [])
+
+
+def test_a_list_that_cannot_be_had_says_nothing_of_a_container_that_was_deleted(store):
+    store.web.faults.on("status", code=503, method="GET", path="egi-sam-")
+    report = store.look("-v")
+    assert report.code == 2
+    assert "could not be removed" not in report.out
+    assert (store.swift.containers(), store.journal()) == ({}, [])
+
+
+@pytest.mark.parametrize("code", [401, 403, 413])
+def test_a_container_that_was_made_though_the_store_refused_to_is_removed(store, code):
+    store.swift.faults.on("swift-refused", code=code)
+    report = store.look("-v")
+    assert report.code == 2, report.out
+    assert f"refused to make a container ({code}: " in report.first
+    assert re.search(rf"had made the container {CONTAINER} that it refused to make; it was removed", report.out)
+    assert (len(store.swift.made), store.swift.containers(), store.journal()) == (1, {}, [])
+
+
+@pytest.mark.parametrize(("code", "kept"), [(403, 0), (503, 1)])
+def test_where_a_refusal_cannot_be_looked_into_that_changes_nothing_of_the_result(store, code, kept):
+    store.swift.faults.on("swift-refused", code=413, times=1)
+    store.web.faults.on("status", code=code, method="DELETE")
+    report = store.look("-t", seconds(20))
+    assert report.code == 2
+    assert "refused to make a container (413" in report.first
+    assert len(store.journal()) == kept
+    store.web.faults.clear()
+    assert store.look().code == 0
+    assert len(store.swift.containers()) == 1 - kept
+
+
 # ---- killed
 
 
