@@ -423,8 +423,10 @@ def _message(run: Run, result: Result) -> MetricResult:
 
 def _written_value(value: Performance) -> str:
     """As a plugin writes it; quoted, because a label may have blanks."""
-    limits = f"{value.warning};{value.critical}".rstrip(";")
-    return f"'{value.label}'={decimal(value.value)}{value.unit}{limits and ';'}{limits}"
+    bounds = ("" if each is None else decimal(each) for each in (value.minimum, value.maximum))
+    return ";".join(
+        (f"'{value.label}'={decimal(value.value)}{value.unit}", value.warning, value.critical, *bounds)
+    ).rstrip(";")
 
 
 def _at_least_unknown(code: int) -> int:

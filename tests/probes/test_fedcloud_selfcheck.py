@@ -22,6 +22,7 @@ from tests.conftest import Monitor, Report, command
 from tests.federation.gocdb import Endpoint, Service
 from tests.federation.stomp_responder import Responder
 from tests.pace import AMPLE_S, Watch, is_over, seconds, until
+from tests.probes.test_fedcloud_publish_ams import Host as Messaging
 
 PROBE = "fedcloud-selfcheck"
 TYPE = "egi.Perun"
@@ -792,6 +793,21 @@ def test_results_wait_for_a_broker_that_is_down_and_go_with_the_next_run(site):
         assert site.check("--publish", url).lines[-1] == f"Note: 2 results sent to {url}"
     ids = [headers["result-id"] for name, headers, _ in broker.frames if name == "SEND"]
     assert ids == sorted(ids)
+
+
+def test_results_go_to_argo_messaging_with_their_performance_data(site, tmp_path, federation):
+    host = Messaging(tmp_path, federation)
+    site.has("ok", "counts")
+    with host.web:
+        where = ["--to", "ams", "--publish", host.url, "--ams-token-file", host.token_file, "--ca-path", host.ca]
+        report = site.check(*where)
+        found = {each["hostname"]: each for each in host.consumed()}
+    assert report.lines[-1] == f"Note: 2 results sent to {host.url}"
+    fine = found["ok.stub.test"]
+    assert (fine["metric"], fine["status"], fine["tags"]["endpoint_group"]) == (METRIC, "OK", site.name)
+    assert (fine["summary"], fine["message"]) == ("ok.stub.test is fine", "a detail")
+    assert fine["actual_data"] == "'time'=0.25s;1;2;0 'users'=3"
+    assert {each["attributes"]["type"] for each in found.values()} == {"metric_data"}
 
 
 def test_results_that_cannot_be_kept_are_unknown(site):

@@ -17,6 +17,7 @@ from tests.conftest import ROOT
 from tests.federation import gocdb as pi
 from tests.probes.test_fedcloud_downtimes import FilesOfNagios
 from tests.probes.test_fedcloud_publish import RESULT, Host
+from tests.probes.test_fedcloud_publish_ams import Host as Messaging
 from tests.systemd.unit import DIRECTORY, SETTINGS, Machine, Unit
 
 SERVICES = sorted(path.name for path in DIRECTORY.glob("*.service"))
@@ -285,6 +286,17 @@ def test_what_waits_is_sent_to_the_broker(machine: Machine, tmp_path: Path, fede
     assert host.waiting() == []
     assert broker is not None
     assert RESULT["metric"]
+
+
+def test_what_waits_is_sent_to_argo_messaging(machine: Machine, tmp_path: Path, federation) -> None:
+    host = Messaging(tmp_path, federation)
+    host.keep()
+    token = f"--to ams --ams-token-file {host.token_file} --ca-path {host.ca}"
+    machine.set(BROKER=host.url, PUBLISH_OPTIONS=f"{token} --state-dir {tmp_path}/state")
+    with host.web:
+        sent = machine.run("fedcloud-publish.service")
+    assert (sent.state, sent.output.startswith("PUBLISH OK - 1 result sent to ")) == ("done", True), sent
+    assert host.summaries() == [RESULT["output"]]
 
 
 # ---- The proxy
