@@ -164,8 +164,9 @@ class Response(Head):
         try:
             return json.loads(self.body)
         except (ValueError, RecursionError):
-            if self.page:
-                raise BadData(f"{self.asked}: answered {self.status} with {self.page} instead of JSON") from None
+            instead = self.page or ("" if self.body.strip() else "nothing")
+            if instead:
+                raise BadData(f"{self.asked}: answered {self.status} with {instead} instead of JSON") from None
             raise BadData(f"{self.asked}: answered {self.status} with what is not JSON: {self.text[:80]!r}") from None
 
 

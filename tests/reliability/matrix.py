@@ -59,8 +59,13 @@ def _plain_or_secure(scheme: str, secure: str, path: str) -> Callable[[Place], s
 _ldap = _plain_or_secure("ldap", "ldaps", "/o=glue")
 _stomp = _plain_or_secure("stomp", "stomp+ssl", "/")
 _queue = _plain_or_secure("stomp", "stomp+ssl", "/queue/results")
+_TOPIC = "/v1/projects/EGI/topics/metric_data"
 _OCCI = "/?image=uuid_monitoring_20&resource=small"
 PI = "/gocdbpi/public/"
+_A_RESULT = (
+    *("--no-send", "--metric", "eu.egi.cloud.OCCI-VM", "-H", HOST, "--service-type", OCCI, "--state", "OK"),
+    *("--output", "fine"),
+)
 HTTP = ("any", "tls", "http")
 
 COLUMNS: tuple[Column, ...] = (
@@ -148,10 +153,16 @@ COLUMNS: tuple[Column, ...] = (
         UNKNOWN,
         "{at}.*; 1 result waiting",
         lambda at: ["fedcloud-publish", "--drain", "--publish", _queue(at)],
-        before=lambda at: [
-            *("fedcloud-publish", "--no-send", "--publish", _queue(at), "--metric", "eu.egi.cloud.OCCI-VM"),
-            *("-H", HOST, "--service-type", OCCI, "--state", "OK", "--output", "fine"),
-        ],
+        before=lambda at: ["fedcloud-publish", "--publish", _queue(at), *_A_RESULT],
+        twin=True,
+    ),
+    Column(
+        "fedcloud-publish --to ams --drain",
+        HTTP,
+        UNKNOWN,
+        "{at}.*; 1 result waiting",
+        lambda at: ["fedcloud-publish", "--drain", "--to", "ams", "--publish", at.url("https", _TOPIC)],
+        before=lambda at: ["fedcloud-publish", "--to", "ams", "--publish", at.url("https", _TOPIC), *_A_RESULT],
         twin=True,
     ),
 )
@@ -228,9 +239,9 @@ SAYS: dict[str, str] = {
     r"|nor JSON at all"
     r"|an HTML page instead of results|not logged in: answered 200 with the page \"Sign in\")",
     "wrong charset": r"(no category in the answer|neither a table of sites|nor JSON at all)",
-    "empty document": r"(answered (with )?nothing|is empty|but nothing)",
+    "empty document": r"(answered (200 )?(with )?nothing|is empty|but nothing)",
     "truncated document": r"(offers no image template at all|neither a table of sites|its second boundary is missing"
-    r"|breaks off|which is not JSON)",
+    r"|breaks off|wh(at|ich) is not JSON)",
     "deeply nested document": r"(is not JSON|not JSON|too deep|\d+ deep|broken LDAP|holds \d+ values)",
     "truncated CMS": r"the signature cannot be read: it breaks off",
     "deeply nested CMS": r"the signature cannot be read: it is no CMS",
@@ -272,6 +283,16 @@ EXCEPTIONS: dict[tuple[str, str], tuple[int, str]] = {
     ("check_openstack_vm", "deeply nested document"): (CRITICAL, r"answered 200 without an X-Subject-Token"),
     ("check_perun", "wrong content type"): (OK, r"runs Perun 3\.7\.0"),
     ("check_perun", "wrong charset"): (OK, r"runs Perun 3\.7\.0"),
+    ("fedcloud-publish --to ams --drain", "wrong content type"): (OK, r"1 result sent to https://{at}/"),
+    ("fedcloud-publish --to ams --drain", "wrong charset"): (OK, r"1 result sent to https://{at}/"),
+    ("fedcloud-publish --to ams --drain", "redirect loop"): (
+        UNKNOWN,
+        r"redirects to https://{at}/again \(302\), where no token of ours goes",
+    ),
+    ("fedcloud-publish --to ams --drain", "login page"): (
+        UNKNOWN,
+        r"answered 200 with the page \"Sign in\" instead of",
+    ),
     ("-H through the GOCDB", "wrong content type"): (CRITICAL, r"localhost port 1 .*: connection refused"),
     ("-H through the GOCDB", "wrong charset"): (CRITICAL, r"localhost port 1 .*: connection refused"),
     ("fedcloud-ncg", "wrong content type"): (OK, r"\d services on 1 host of 1 site, from the GOCDB"),
@@ -429,6 +450,8 @@ def carry_out(cell: Cell, grid: Grid, peer: Peer, directory: Path, limits: Limit
     place = Place(host, peer.port, cell.secure)
     state = ["--output" if cell.column.name == "fedcloud-ncg" else "--state-dir", str(directory / "state")]
     environment = {"X509_USER_PROXY": grid.proxy, "X509_CERT_DIR": grid.authority.ca_directory}
+    if "--to ams" in cell.column.name:
+        state += ["--ams-token-file", str(grid.ams_token)]
     if cell.column.before:
         run(command(*cell.column.before(place), *state), directory, **environment)
     seconds = limits.deadline_s * (1 if cell.waits else 10)

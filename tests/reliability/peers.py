@@ -23,8 +23,10 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Protocol
 
+from tests import planted
 from tests.federation import (
     accounting,
+    ams,
     appdb,
     ber,
     glance,
@@ -96,7 +98,7 @@ class Nowhere:
 class Grid:
     """Certificates of servers and clients, and what a good server would have to say.
 
-    proxy: what the probes present.
+    proxy: what the probes present. ams_token: file of a token for ARGO Messaging.
     """
 
     def __init__(self, directory: Path) -> None:
@@ -104,6 +106,9 @@ class Grid:
         self.authority = Authority(directory)
         self.credential = self.authority.host(["localhost"])
         self.proxy = self.authority.proxy(path=directory / "x509up")
+        self.ams_token = directory / "ams-token"
+        self.ams_token.touch(0o600)
+        self.ams_token.write_text(planted.plain_secret())
         self.revoked = self.authority.host_variant("revoked", ["localhost"])
         self.strangers = Authority(directory / "elsewhere")
         """An authority that no client here belongs to."""
@@ -120,6 +125,8 @@ class Grid:
         portal.publishes(SITE)
         lists = appdb.AppDb(self.authority, self.credential, url)
         members = perun.Perun()
+        messaging = ams.Ams()
+        messaging.allow(self.ams_token.read_text())
         cloud = OcciServer("rocci-1.1", login=lambda _: Account("robot", "ops"), faults=Faults(), base_url=url)
         ends = {swift.KIND: "/v1/AUTH_{project}", nova.KIND: "/v2.1", glance.KIND: "", neutron.KIND: ""}
         identity = keystone.Keystone(
@@ -137,6 +144,7 @@ class Grid:
             (accounting.TABLE_PATH, portal.app),
             ("/store/", lists.app),
             ("/cert/", members.app),
+            ("/v1/projects/", messaging.app),
             ("/", cloud.app),
         )
 
