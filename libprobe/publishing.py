@@ -22,7 +22,7 @@ import os
 import re
 import time
 
-from libprobe import cli
+from libprobe import cli, redact
 from libprobe.failures import (
     BadData,
     CertificateWanted,
@@ -297,7 +297,8 @@ def _sent_window(spool: Spool, sender: Sender, identities: list[str]) -> int:
 def _set_aside(spool: Spool, refused: list[tuple[str, Failure]]) -> None:
     while refused:
         identity, failure = refused[0]
-        spool.refuse(identity, shortened(failure.sentence, MAX_REASON))
+        # it stays on disk, and is told when the secret that a server repeated is another one
+        spool.refuse(identity, shortened(redact.blank(failure.sentence), MAX_REASON))
         del refused[0]
 
 

@@ -602,6 +602,20 @@ def test_the_password_goes_to_the_broker_and_nowhere_else(host):
     assert host.drain("--login", "sam").first == says
 
 
+def test_a_password_that_a_broker_repeats_in_a_refusal_is_not_kept_beside_the_spool(host):
+    secret = host.directory / "password"
+    password = planted.secret("broker")
+    secret.write_text(f"{password}\n")
+    secret.chmod(0o600)
+    with host.broker(refused="too large", error=("too large", f"{password} sends too much")):
+        for text in ("one", "too large", "three"):
+            host.keep(output=text)
+        assert host.drain("--login", "sam", "--password-file", secret, "--plain-login").code == 1
+    [path] = host.directory.glob("state/spool-*/*.refused")
+    assert "[secret] sends too much" in json.loads(path.read_text())["why"]
+    assert planted.leaks(path.read_text()) == []
+
+
 # ---- a real broker
 
 

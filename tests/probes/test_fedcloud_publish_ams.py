@@ -373,6 +373,27 @@ def test_a_server_that_repeats_the_token_gives_nothing_away(host):
     assert "bad token [secret]" in report.out
 
 
+def test_a_token_that_is_repeated_in_a_refusal_is_not_kept_beside_the_spool(host):
+    host.keep_many("one", "too large", "three")
+    app = host.web.app
+
+    def repeating(request: Request) -> Response:
+        if base64.b64decode(json.loads(request.body)["messages"][-1]["data"]).find(b"too large") < 0:
+            return app(request)
+        error = {"code": 413, "message": f"{request.headers.get('x-api-key')} sends too much", "status": "X"}
+        return Response(413, [("Content-Type", "application/json")], json.dumps({"error": error}).encode())
+
+    host.web.app = repeating
+    host.ams.faults.on("ams-refuses", text="too large")
+    report = host.drain()
+    assert (report.code, len(host.refused())) == (1, 1)
+    [path] = host.directory.glob("state/spool-*/*.refused")
+    assert "[secret] sends too much" in json.loads(path.read_text())["why"]
+    assert planted.leaks(path.read_text()) == []
+    host.write_token()
+    assert host.drain().code == 1
+
+
 def test_a_token_that_others_can_read_or_that_is_not_there_is_told_and_all_is_kept(host):
     host.keep_many("one")
     host.token_file.chmod(0o644)
