@@ -190,6 +190,17 @@ def test_a_request_stays_below_what_servers_take(host):
     assert max(sizes) < 600 << 10
 
 
+def test_where_a_balancer_takes_only_small_requests_results_go_one_by_one(host):
+    """Its 413 is about the request, so each result by itself goes through, and none is set aside."""
+    texts = [f"result {n}" for n in range(130)]
+    host.keep_many(*texts)
+    app = host.web.app
+    page = b"<html><head><title>413 Request Entity Too Large</title></head></html>"
+    host.web.app = lambda asked: app(asked) if len(asked.body) < 1000 else Response(413, [], page)
+    assert host.drain().code == 0
+    assert (host.summaries(), host.refused()) == (texts, [])
+
+
 # ---- what is refused, and by whom
 
 

@@ -35,6 +35,7 @@ METRIC = {
     "_site_name": "EXAMPLE-CLOUD",
     "_service_uri": "https://cloud.example.org:8787/",
     "_vo": "ops",
+    "_vo_fqan": "/ops/Role=NULL/Capability=NULL",
 }
 
 SETTINGS = {
@@ -91,6 +92,7 @@ def test_each_result_arrives_once_in_order_and_its_text_does_nothing(nagios, tmp
         assert fields["hostName"] == "cloud.example.org"
         assert fields["siteName"] == "EXAMPLE-CLOUD"
         assert fields["serviceType"] == fields["serviceFlavour"] == "eu.egi.cloud.vm-management.occi"
+        assert fields["voFqan"] == "/ops/Role=NULL/Capability=NULL"
         assert fields["serviceURI"] == "https://cloud.example.org:8787/"
         assert re.match(r"run \d+: X CRITICAL - its bad", fields["summaryData"])
         assert fields["detailsData"].splitlines()[0] == "--state=OK"
@@ -127,5 +129,9 @@ def test_performance_data_goes_to_argo_messaging_and_does_nothing_on_its_way(tmp
         found = host.consumed()[0]
     assert re.match(r"time to active=1\.5s;60;120 x=1 ", found["actual_data"])
     assert (found["summary"], found["message"]) == ("X OK - fine", "line 1\\nline 2")
-    assert found["tags"] == {"voname": "ops", "endpoint_group": "EXAMPLE-CLOUD"}
+    assert found["tags"] == {
+        "vofqan": "/ops/Role=NULL/Capability=NULL",
+        "voname": "ops",
+        "endpoint_group": "EXAMPLE-CLOUD",
+    }
     assert not (tmp_path / "marker").exists()
