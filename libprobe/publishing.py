@@ -191,8 +191,8 @@ def put(spool: Spool, broker: Broker, result: MetricResult) -> None:
         from libprobe.formats.metric_data import write_metric_data
 
         # a service can be of several types for ARGO, which wants a record of each
-        for service_type in result.service_type.split(","):
-            attributes, record = write_metric_data(result._replace(service_type=service_type))
+        types = [each for each in result.service_type.split(",") if each.strip()] or [""]
+        for attributes, record in [write_metric_data(result._replace(service_type=each)) for each in types]:
             spool.put(attributes, b2a_base64(record, newline=False).decode())
         return
     from libprobe.formats.metric_result import write_metric_result

@@ -163,7 +163,7 @@ def test_performance_data_may_come_from_nagios_environment(host):
 
 
 def test_a_service_of_several_types_is_a_record_of_each(host):
-    assert host.keep(service_type="eu.egi.one, eu.egi.two") == Report(0, "", "")
+    assert host.keep(service_type="eu.egi.one, eu.egi.two,") == Report(0, "", "")
     assert host.drain().first == f"PUBLISH OK - 2 results sent to {host.url}, none waiting"
     assert [each["service"] for each in host.consumed()] == ["eu.egi.one", "eu.egi.two"]
 
