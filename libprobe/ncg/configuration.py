@@ -64,6 +64,8 @@ class Plan(NamedTuple):
     stand_alone:     directory for the state of a monitor that runs from these files alone; empty: a part of a
                      monitor that has its own main configuration
     user:            as whom a monitor runs from these files alone
+    output:          where the configuration will be
+    main:            main file of the operator's own Nagios, which is to read it; empty: not known
     """
 
     probes: str = ""
@@ -75,6 +77,8 @@ class Plan(NamedTuple):
     master: Machine = Machine("master")
     stand_alone: str = ""
     user: str = "nagios"
+    output: str = ""
+    main: str = ""
 
     def is_called(self, machine: Machine) -> bool:
         """Whether the others connect to a machine, and not it to them.

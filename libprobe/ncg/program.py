@@ -280,8 +280,10 @@ class _Run:
             return "not checked: --no-validate"
         if not counts.services:
             return "not checked: monitors take a configuration without services for a mistake"
-        from libprobe.ncg.validation import validate
+        from libprobe.ncg.validation import known_main, validate
 
+        if kind == "nagios" and not self.plan.main and not self.plan.stand_alone:
+            self.plan = self.plan._replace(main=known_main(place.path))
         return validate(kind, place.staging, self.plan, counts, self.deadline).words
 
     def _report(self, inventory: Inventory, counts: Counts, writer: Writer, end: list[str]) -> tuple[int, list[str]]:
@@ -381,6 +383,11 @@ def _parser(prog: str, doc: str) -> cli.Parser:
         "--stand-alone", metavar="DIR", default="", help="write main configurations too, for monitors with state here"
     )
     group.add_argument(
+        "--main-config",
+        metavar="FILE",
+        help="main file of your Nagios, asked about together with it (default: that of /etc which reads --output)",
+    )
+    group.add_argument(
         "--no-validate", action="store_true", help="do not ask nagios4 and icinga2 whether they accept it"
     )
     group = parser.add_argument_group("argo-ncg")
@@ -395,6 +402,7 @@ def _parser(prog: str, doc: str) -> cli.Parser:
     parser.not_with("--sites-from", "--any-site")
     parser.only_with("--sites-from", "--from")
     parser.only_with("--contacts-key", "--contacts-cert")
+    parser.not_with("--main-config", "--no-validate", "--stand-alone")
     parser.only_with("--satellite", "--format=icinga2")
     parser.only_with("--master", "--satellite")
     cli.tls(parser)
@@ -435,6 +443,8 @@ def _plan(args: argparse.Namespace) -> Plan:
         master=master,
         stand_alone=args.stand_alone.rstrip("/"),
         user=_user(),
+        output=args.output,
+        main=args.main_config or "",
     )
 
 

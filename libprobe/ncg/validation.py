@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from libprobe.ncg.inventory import Counts
 
 MAX_OUTPUT = 64 << 10
+MAIN_FILES = ("/etc/nagios4/nagios.cfg", "/etc/nagios/nagios.cfg")
 _PATH = "/usr/sbin:/usr/bin:/sbin:/bin:/usr/local/sbin:/usr/local/bin"
 
 
@@ -51,9 +52,8 @@ def _nagios(directory: str, scratch: str, plan: Plan, counts: Counts, deadline: 
     program = _found("nagios4", "nagios")
     if not program:
         return Verdict(False, "not checked: nagios4 is not installed here")
-    main = os.path.join(scratch, "nagios.cfg")
-    lines = [
-        f"cfg_dir={directory}/nagios/objects",
+    objects = f"{directory}/nagios/objects"
+    settings = [
         *(f"{key}={scratch}/{key}" for key in ("log_file", "lock_file", "object_cache_file", "status_file")),
         *(f"{key}={scratch}" for key in ("temp_path", "log_archive_path", "check_result_path")),
         f"temp_file={scratch}/temp",
@@ -64,18 +64,108 @@ def _nagios(directory: str, scratch: str, plan: Plan, counts: Counts, deadline: 
         f"nagios_group={os.getegid()}",
         "check_for_updates=0",
         "use_syslog=0",
-        "illegal_object_name_chars=`~!$%^&*|'\"<>?,()=",
     ]
-    with open(main, "w", encoding="utf-8") as file:
-        file.write("\n".join(lines) + "\n")
-    code, output = _run([program, "-v", main], scratch, deadline)
+    alone = [f"cfg_dir={objects}", "illegal_object_name_chars=`~!$%^&*|'\"<>?,()=", *settings]
+    output = _asked_of_nagios(program, alone, scratch, deadline, "")
     version = _match(r"Nagios Core ([0-9.]+)", output)
-    if code or not re.search(r"^Total Errors: +0$", output, re.MULTILINE):
-        complaint = _match(r"(Error: .+)", output) or _last_line(output)
-        raise Invalid(f"{program} does not accept the configuration: {safe(complaint)[:400]}")
     _expect(program, counts.hosts, _match(r"Checked ([0-9]+) hosts?\.", output), "hosts")
     _expect(program, counts.services, _match(r"Checked ([0-9]+) services?\.", output), "services")
-    return Verdict(True, f"accepted by Nagios {version}".rstrip())
+    if not plan.main:
+        return Verdict(True, f"accepted by Nagios {version}".rstrip())
+    main = MainFile(plan.main)
+    lines = [*main.with_objects(objects, plan.output), *settings]
+    _asked_of_nagios(program, lines, scratch, deadline, f" together with {plan.main}")
+    return Verdict(True, f"accepted by Nagios {version}, also together with {plan.main}")
+
+
+def _asked_of_nagios(program: str, lines: list[str], scratch: str, deadline: Deadline, beside: str) -> str:
+    """What Nagios says of a configuration that it accepts. Raises: Invalid; Misconfigured."""
+    path = os.path.join(scratch, "nagios.cfg")
+    with open(path, "w", encoding="utf-8", errors="surrogateescape") as file:
+        file.write("\n".join(lines) + "\n")
+    code, output = _run([program, "-v", path], scratch, deadline)
+    if code or not re.search(r"^Total Errors: +0$", output, re.MULTILINE):
+        complaints = [_match(r"(Warning: Duplicate .+)", output), _match(r"(Error: .+)", output)]
+        complaint = " ".join(each for each in complaints if each) or _last_line(output)
+        raise Invalid(f"{program} does not accept the configuration{beside}: {safe(complaint)[:450]}")
+    return output
+
+
+class MainFile:
+    """The main configuration file of a Nagios of the operator's own. Raises: Misconfigured where it cannot be read."""
+
+    def __init__(self, path: str) -> None:
+        from libprobe.credentials import read_small_file
+
+        self._directory = os.path.dirname(os.path.realpath(path))
+        text = read_small_file(path, "Nagios' main configuration", 4 << 20).decode("utf-8", "surrogateescape")
+        lines = re.findall(r"^[ \t]*([a-z_]+)[ \t]*=[ \t]*(\S.*?)[ \t]*$", text, re.MULTILINE)
+        self._settings = [(key, self._absolute(value) if key in _PATHS else value) for key, value in lines]
+
+    def _absolute(self, path: str) -> str:
+        """Nagios takes paths from where its main file is."""
+        return os.path.join(self._directory, path)
+
+    def reads(self, directory: str) -> bool:
+        """Whether it reads something of a directory."""
+        return any(
+            key == "cfg_dir" and (_is_below(value, directory) or _is_below(directory, value))
+            for key, value in self._settings
+        )
+
+    def with_objects(self, objects: str, output: str) -> list[str]:
+        """Its lines with other objects in the place of those below OUTPUT, and no files in which it keeps its state."""
+        lines = [f"cfg_dir={objects}"]
+        for key, value in self._settings:
+            if key == "cfg_dir":
+                # a directory may hold OUTPUT somewhere, so its files are named one by one
+                lines += [f"cfg_file={path}" for path in _object_files(value) if not _is_below(path, output)]
+            elif key == "cfg_file":
+                lines += [] if _is_below(value, output) else [f"cfg_file={value}"]
+            elif key not in _STATE:
+                lines.append(f"{key}={value}")
+        return lines
+
+
+_PATHS = frozenset({"cfg_dir", "cfg_file", "resource_file"})
+_STATE = frozenset(
+    {
+        *("log_file", "lock_file", "object_cache_file", "precached_object_file", "status_file", "temp_path"),
+        *("temp_file", "log_archive_path", "check_result_path", "state_retention_file", "command_file"),
+        *("query_socket", "nagios_user", "nagios_group", "check_for_updates", "use_syslog", "broker_module"),
+        "debug_file",
+    }
+)
+"""What a main file says of where Nagios writes and who it is: of no account for what it reads."""
+
+
+def known_main(output: str) -> str:
+    """The main file of a Nagios on this machine that reads a directory, empty where none is known to."""
+    for path in MAIN_FILES:
+        try:
+            if MainFile(path).reads(output):
+                return path
+        except Failure:
+            pass
+    return ""
+
+
+def _is_below(path: str, directory: str) -> bool:
+    real, parent = os.path.realpath(path), os.path.realpath(directory)
+    return os.path.commonpath([real, parent]) == parent
+
+
+def _object_files(directory: str) -> list[str]:
+    """The files of a cfg_dir as Nagios reads it: *.cfg at any depth, through links too, none that begins with a dot."""
+    found: list[str] = []
+    seen: set[str] = set()
+    for place, names, files in os.walk(directory, followlinks=True):
+        real = os.path.realpath(place)
+        names[:] = [] if real in seen else sorted(name for name in names if not name.startswith("."))
+        if real not in seen:
+            found += [os.path.join(place, name) for name in sorted(files) if re.fullmatch(r"[^.].*\.cfg", name)]
+        seen.add(real)
+    return found
 
 
 def _icinga2(directory: str, scratch: str, plan: Plan, counts: Counts, deadline: Deadline) -> Verdict:

@@ -81,7 +81,11 @@ NOT_RUN = {
     "journalctl -u 'fedcloud-*'": "needs systemd",
     "icingacli director basket restore < /usr/share/fedcloud-probes/icinga-director/fedcloud-director-basket.json": ""
     "needs a Director with its database; tests/scripts/test_make_icinga.py looks at the basket",
-    "case $? in 0|1) grep -q '^  written to' /run/fedcloud-ncg.report && systemctl reload nagios4 ;; esac": "likewise",
+    "case $? in 0|1) grep -q '^  written to' /run/fedcloud-ncg.report && nagios4 -v /etc/nagios4/nagios.cfg > "
+    "/dev/null && systemctl reload nagios4 ;; esac": "likewise",
+    "fedcloud-ncg --contacts-cert /etc/grid-security/hostcert.pem --contacts-key /etc/grid-security/hostkey.pem": ""
+    "needs a certificate; tests/probes/test_fedcloud_ncg.py has one",
+    "fedcloud-ncg --from topology.xml --contacts-from sites.xml --contacts-from ngis.xml": "likewise, saved answers",
     "ncg.reload.sh": "is NCG's own",
     "ansible-doc -t role fedcloud_probes": ROLE,
     "ansible-playbook -i monitor.example.org, --check --diff monitor.yml": ROLE,
@@ -100,6 +104,7 @@ NOT_RUN = {
     "fedcloud-downtimes --output /etc/nagios4/fedcloud --nagios /etc/nagios4/nagios.cfg": "needs a running Nagios; "
     "tests/cloudmon has one",
     "fedcloud-downtimes --output /etc/icinga2/fedcloud --icinga https://mon.example.org:5665/": "likewise, Icinga",
+    "fedcloud-downtimes --ncg --nagios /etc/nagios/nagios.cfg": "likewise, Nagios",
     "runuser -u nagios -- fedcloud-leftovers": "needs that user; tests/probes/test_fedcloud_leftovers.py runs it",
     "runuser -u nagios -- fedcloud-leftovers --remove": "likewise",
     "fedcloud-leftovers --remove --title egi-sam-mon-1e78b6-7b83323fcd52 --instead-at https://new.example.org:8787": ""

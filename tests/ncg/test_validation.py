@@ -111,5 +111,14 @@ def test_an_endless_output_is_not_kept_in_memory(monitor, tmp_path: Path) -> Non
     assert len(caught.value.sentence) < 600
 
 
+def test_the_main_file_is_known_that_reads_what_is_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    mains = [tmp_path / name for name in ("absent.cfg", "other.cfg", "main.cfg")]
+    monkeypatch.setattr(validation, "MAIN_FILES", tuple(map(str, mains)))
+    assert validation.known_main(str(tmp_path / "out")) == ""
+    mains[1].write_text("cfg_dir=/etc/other\n#cfg_dir=out\n")
+    mains[2].write_text(" cfg_dir = out/nagios/objects \n")
+    assert validation.known_main(str(tmp_path / "out")) == str(mains[2])
+
+
 def test_nrpe_cannot_be_asked() -> None:
     assert ask("nrpe") == Verdict(False, "not checked: nrpe has no way to check a configuration")

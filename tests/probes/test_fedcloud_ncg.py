@@ -952,6 +952,72 @@ def test_what_a_monitor_does_not_accept_does_not_replace_the_old_one(ncg: Ncg, s
     assert contents(tmp_path / "out") == before
 
 
+# ---- Beside the operator's own configuration
+
+
+OWN = """\
+define command {{
+    command_name {command}
+    command_line /bin/true
+}}
+define host {{
+    host_name own.example.org
+    address 127.0.0.1
+    check_command {command}
+    max_check_attempts 1
+    contact_groups fedcloud-operators
+}}
+define service {{
+    host_name own.example.org
+    service_description own
+    check_command {command}
+    max_check_attempts 1
+    contact_groups fedcloud-operators
+}}
+"""
+
+
+@pytest.mark.parametrize("inside", [False, True])
+def test_an_object_of_the_operators_own_with_a_name_of_ours_is_told_before_the_reload(
+    ncg: Ncg, saved: Path, tmp_path: Path, inside: bool
+) -> None:
+    """Nagios 4.4.6 ends at a reload because of it. inside: where we write is within a directory of the operator's."""
+    own = tmp_path / "etc/objects"
+    own.mkdir(parents=True)
+    out = own / "fedcloud" if inside else tmp_path / "out"
+    (own / "own.cfg").write_text(OWN.format(command="check-own"))
+    main = tmp_path / "etc/nagios.cfg"
+    reads = "cfg_dir=objects\n" + ("" if inside else f"cfg_dir={out}/nagios/objects\n")
+    main.write_text(f"# mine\n{reads}resource_file=resource.cfg\nlog_file=/nowhere/log\nlock_file=/nowhere/lock\n")
+    (tmp_path / "etc/resource.cfg").write_text("$USER1$=/usr/lib/nagios/plugins\n")
+    words = ("--from", saved, "--output", out, "--main-config", main)
+    for _ in range(2):
+        report = ncg(*words)
+        assert report.code == 0, report.out
+        assert re.search(rf"  nagios: 6 files, accepted by Nagios 4[\d.]+, also together with {main}\n", report.out)
+    before = contents(out)
+    of_ours = {
+        "command": OWN.format(command="fedcloud-host"),
+        "host": OWN.replace("own.e", "perun.e").format(command="check-own"),
+    }
+    for what, text in of_ours.items():
+        (own / "own.cfg").write_text(text)
+        report = ncg(*words, "--interval-factor", "2")
+        assert report.code == 2, what
+        assert re.match(
+            rf"fedcloud-ncg: not written: /usr/sbin/nagios4 does not accept the configuration together with {main}: "
+            rf"Warning: Duplicate definition found for {what} .*Error: ",
+            report.out,
+        ), report.out
+    assert contents(out) == before
+    assert ncg("--from", saved, "--output", out).code == 0, "nobody knows of that Nagios"
+    main.unlink()
+    assert ncg(*words).out == (
+        f"fedcloud-ncg: not written: Nagios' main configuration {main} cannot be read: No such file or directory; the "
+        "old configuration stays\n"
+    )
+
+
 # ---- Hostile values, and real monitors
 
 
