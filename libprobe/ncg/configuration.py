@@ -32,6 +32,9 @@ FORMATS = ("nagios", "icinga2", "nrpe")
 MAX_NRPE_COMMAND = 2_000
 """NRPE 4 reads lines of its configuration into 2048 bytes."""
 
+NRPE_PORT = 5666
+DEFAULT_PLUGINS = "/usr/lib/nagios/plugins"
+
 SPARE_S = 30
 """How much longer than its -t a command may run."""
 
@@ -65,6 +68,8 @@ class Plan(NamedTuple):
                      monitor that has its own main configuration
     user:            as whom a monitor runs from these files alone
     output:          where the configuration will be
+    nrpe:            machine that runs the probes, asked by check_nrpe; None: the monitor runs them
+    plugins:         directory of check_nrpe
     main:            main file of the operator's own Nagios, which is to read it; empty: not known
     """
 
@@ -79,6 +84,8 @@ class Plan(NamedTuple):
     user: str = "nagios"
     output: str = ""
     main: str = ""
+    nrpe: Machine | None = None
+    plugins: str = DEFAULT_PLUGINS
 
     def is_called(self, machine: Machine) -> bool:
         """Whether the others connect to a machine, and not it to them.
@@ -122,7 +129,7 @@ class Writer:
             index.write(self.directory, self.inventory.entries(), index.name_of(kind))
 
     def _nagios(self) -> None:
-        for name in ("commands", "contacts", "templates", "groups"):
+        for name in ("commands", "contacts", "templates", "groups", *(["nrpe"] if self.plan.nrpe else [])):
             self._render(f"nagios/{name}.cfg", f"nagios/objects/{name}.cfg")
         for site in self.inventory.sites():
             self._render("nagios/site.cfg", f"nagios/objects/sites/{self.inventory.object_of(site)}.cfg", site=site)
@@ -132,7 +139,7 @@ class Writer:
     def _icinga2(self) -> None:
         satellites = [each.name for each in self.plan.satellites]
         everywhere = "icinga2/zones.d/global-templates" if satellites else "icinga2/conf.d"
-        for name in ("commands", "templates", "groups"):
+        for name in ("commands", "templates", "groups", *(["nrpe"] if self.plan.nrpe else [])):
             self._render(f"icinga2/{name}.conf", f"{everywhere}/{name}.conf")
         # Only the master tells people: a satellite that did as well would tell them twice.
         told_by = f"icinga2/zones.d/{self.plan.master.name}" if satellites else everywhere
@@ -190,7 +197,7 @@ class Writer:
                     f"{site}, {service.host}: left out {service.name} for NRPE: its command is too long"
                 )
                 continue
-            yield f"{service.host}_{service.name}", Checked(line)
+            yield nrpe_name(service), Checked(line)
 
     def icinga_arguments(self, probe: str) -> list[tuple[str, str, bool, str]]:
         """(option, variable, whether it takes a value, description) of all that the catalogue passes to a probe."""
@@ -212,6 +219,11 @@ class Writer:
             (option, variable(probe, option), takes, description)
             for option, (takes, description) in sorted(found.items())
         ]
+
+
+def nrpe_name(service: Service) -> str:
+    """What a service's command is called where NRPE runs it."""
+    return f"{service.host}_{service.name}"
 
 
 def arguments(service: Service) -> str:
@@ -321,6 +333,8 @@ def _environment(writer: Writer) -> Environment:
         writer=writer,
         arguments=arguments,
         variable=variable,
+        nrpe_name=nrpe_name,
+        nrpe_port=NRPE_PORT,
     )
     return environment
 

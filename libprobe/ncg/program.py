@@ -14,7 +14,7 @@ from libprobe import catalogue, cli, means, output, redact
 from libprobe.deadline import Deadline, Interrupted, OutOfTime, end_on_signals
 from libprobe.failures import BadData, Failure, HelperFailure
 from libprobe.formats.ncg import is_harmless, is_host, is_name
-from libprobe.ncg.configuration import FORMATS, Machine, Plan, Writer, check_contact
+from libprobe.ncg.configuration import DEFAULT_PLUGINS, FORMATS, Machine, Plan, Writer, check_contact
 from libprobe.ncg.inventory import Counts, Inventory
 from libprobe.ncg.place import Place
 from libprobe.ncg.previous import Previous, listed, listed_files
@@ -349,6 +349,15 @@ def _parser(prog: str, doc: str) -> cli.Parser:
     group.add_argument("--dry-run", action="store_true", help="write nothing, say what would come, go and change")
     group.add_argument("--format", choices=FORMATS, action="append", help="may be repeated (default nagios)")
     group.add_argument("--probes-path", metavar="DIR", default="", help="where the probes are, if not as defined")
+    group.add_argument(
+        "--nrpe-at",
+        metavar="HOST[:PORT]",
+        default="",
+        help="Nagios and Icinga ask this machine by check_nrpe, which has the files of --format nrpe",
+    )
+    group.add_argument(
+        "--plugins-path", metavar="DIR", default=DEFAULT_PLUGINS, help=f"where check_nrpe is ({DEFAULT_PLUGINS})"
+    )
     group.add_argument("--server", metavar="NAME", help="the monitor's name, for _server (default: this machine's)")
     group.add_argument("--contact", metavar="EMAIL", default="root@localhost", help="whom to tell (root@localhost)")
     group.add_argument(
@@ -402,6 +411,8 @@ def _parser(prog: str, doc: str) -> cli.Parser:
     parser.not_with("--sites-from", "--any-site")
     parser.only_with("--sites-from", "--from")
     parser.only_with("--contacts-key", "--contacts-cert")
+    parser.not_with("--nrpe-at", "--satellite")
+    parser.only_with("--plugins-path", "--nrpe-at")
     parser.not_with("--main-config", "--no-validate", "--stand-alone")
     parser.only_with("--satellite", "--format=icinga2")
     parser.only_with("--master", "--satellite")
@@ -412,7 +423,12 @@ def _parser(prog: str, doc: str) -> cli.Parser:
 
 def _plan(args: argparse.Namespace) -> Plan:
     """Raises: BadData for a value that cannot stand in a configuration."""
-    for option, value in (("--probes-path", args.probes_path), ("--stand-alone", args.stand_alone)):
+    paths = {
+        "--probes-path": args.probes_path,
+        "--plugins-path": args.plugins_path,
+        "--stand-alone": args.stand_alone,
+    }
+    for option, value in paths.items():
         if value and not (value.startswith("/") and is_harmless(value)):
             raise BadData(f"{option} {value!r} is not an absolute path of plain characters")
     if args.cert and not is_harmless(args.cert):
@@ -443,6 +459,8 @@ def _plan(args: argparse.Namespace) -> Plan:
         master=master,
         stand_alone=args.stand_alone.rstrip("/"),
         user=_user(),
+        nrpe=_nrpe_machine(args.nrpe_at) if args.nrpe_at else None,
+        plugins=args.plugins_path.rstrip("/"),
         output=args.output,
         main=args.main_config or "",
     )
@@ -451,13 +469,20 @@ def _plan(args: argparse.Namespace) -> Plan:
 def _machine(option: str, text: str) -> Machine:
     name, equals, address = text.partition("=")
     host, colon, port = address.partition(":")
-    if (
-        not is_name(name)
-        or (equals and not (is_host(host) or (not host and port)))
-        or (colon and not (re.fullmatch(r"[1-9][0-9]{0,4}", port) and int(port) <= 65535))
-    ):
+    if not is_name(name) or (equals and not (is_host(host) or (not host and port))) or (colon and not _is_port(port)):
         raise BadData(f"{option} {text!r} is not NAME, NAME=HOST, NAME=HOST:PORT or NAME=:PORT")
     return Machine(name, host, int(port or 0))
+
+
+def _nrpe_machine(text: str) -> Machine:
+    host, colon, port = text.partition(":")
+    if not is_host(host) or (colon and not _is_port(port)):
+        raise BadData(f"--nrpe-at {text!r} is not HOST or HOST:PORT")
+    return Machine("fedcloud-nrpe", host, int(port or 0))
+
+
+def _is_port(text: str) -> bool:
+    return re.fullmatch(r"[1-9][0-9]{0,4}", text) is not None and int(text) <= 65535
 
 
 def _factor(text: str) -> float:

@@ -27,6 +27,7 @@ from tests import pace
 from tests.conftest import ROOT, Report, clean_environment, command
 from tests.federation import gocdb as pi
 from tests.federation.ports import free_port
+from tests.nagios import read_status
 from tests.ncg import topology
 from tests.pace import AMPLE_S, Watch, seconds
 
@@ -848,6 +849,8 @@ def test_a_mute_gocdb_is_given_up_at_the_deadline(ncg: Ncg, federation) -> None:
         (["--probes-path", "/a b"], "--probes-path '/a b' is not an absolute path of plain characters"),
         (["--contact", "a;b@c"], "--contact 'a;b@c' is not an e-mail address of plain characters"),
         (["--vo", "$x$"], "--vo '$x$' is not the name of a VO"),
+        (["--nrpe-at", "a:0"], "--nrpe-at 'a:0' is not HOST or HOST:PORT"),
+        (["--nrpe-at", "a", "--plugins-path", "b"], "--plugins-path 'b' is not an absolute path of plain characters"),
         (["--server", "a b"], "--server 'a b' is not a host name"),
         (["--fqan", "/ops;x"], "--fqan '/ops;x' is not an FQAN like /ops/Role=NULL"),
     ],
@@ -1511,6 +1514,56 @@ def test_a_real_nrpe_runs_exactly_the_commands_of_the_catalogue(ncg: Ncg) -> Non
                 assert (code, in_order(re.findall(r"\[((?:[^][]|\[[^][]*\])*)\]", said))) == (1, wanted_call)
             # it takes no arguments from whoever asks
             assert ask("cloud.example.org_org.nagios.OCCI-TCP", "-a", "x")[0] == 3
+
+
+@pytest.mark.parametrize("kind", ["nagios", "icinga2"])
+def test_a_real_master_asks_a_real_nrpe_and_blames_no_site_for_it(ncg: Ncg, kind: str) -> None:
+    """Both halves of one run; check_nrpe 4.1.0 calls a machine that does not answer CRITICAL, but for -u."""
+    user, group = ("nobody", "nogroup") if os.geteuid() == 0 else (str(os.geteuid()), str(os.getegid()))
+    port = free_port()
+    with tempfile.TemporaryDirectory(prefix="nrpe-") as path:
+        directory = Path(path)
+        directory.chmod(0o755)
+        said = directory / "said"
+        said.touch()
+        said.chmod(0o666)
+        (directory / "check_perun").write_text(f'#!/bin/sh\necho "$*" >> {said}\necho "from afar: $2"\nexit 1\n')
+        (directory / "check_perun").chmod(0o755)
+        gocdb = pi.Gocdb()
+        for name in ("a", "b"):
+            gocdb.add_service(pi.Service(f"{name}.example.org", topology.PERUN, "EXAMPLE"))
+        words = ("--from", topology.save(gocdb, directory), "--output", directory / "out", "--probes-path", path)
+        words = (*words, "--format", "nrpe", "--format", kind, "--nrpe-at", f"127.0.0.1:{port}")
+        report = ncg(*words, "--stand-alone", directory / "state", "--interval-factor", "0.0001")
+        assert report.code == 0, report.out
+        assert f"  {kind}: 7 files, accepted by " in report.out
+        (directory / "nrpe.cfg").write_text(
+            f"server_address=127.0.0.1\nserver_port={port}\npid_file={directory}/pid\nlog_file={directory}/log\n"
+            f"nrpe_user={user}\nnrpe_group={group}\nallowed_hosts=127.0.0.1\ndont_blame_nrpe=0\n"
+            f"command_timeout=450\ninclude_dir={directory}/out/nrpe\n"
+        )
+        arguments = [NAGIOS, str(directory / "out/nagios/nagios.cfg")]
+        if kind == "icinga2":
+            arguments = icinga2_command(ICINGA, str(directory / "out/icinga2/icinga2.conf"), str(directory / "state"))
+
+        def results() -> dict[str, tuple[str, str]]:
+            status = directory / "state/status.dat"
+            found = read_status(status.read_text(errors="replace")) if status.exists() else ()
+            return {f"{service.host}": (each.state, each.output) for service, each in found}
+
+        def until(condition: Callable[[], object]) -> None:
+            pace.until(lambda: monitor.poll() is not None or condition(), every_s=0.05)
+            assert monitor.poll() is None, (directory / "log of the monitor").read_text()[-2000:]
+
+        with running(arguments, directory / "log of the monitor") as monitor:
+            with running([NRPED, "-c", str(directory / "nrpe.cfg"), "-f"], directory / "output"):
+                until(lambda: all(f"-H {name}.example.org" in said.read_text() for name in "ab"))
+                if kind == "nagios":
+                    until(lambda: all(results().get(f"{name}.example.org", ("",))[0] == "WARNING" for name in "ab"))
+                    assert all("from afar: " in results()[f"{name}.example.org"][1] for name in "ab")
+                    assert results()["fedcloud-nrpe"][1].startswith("NRPE v")
+            if kind == "nagios":
+                until(lambda: all(results().get(f"{name}.example.org", ("",))[0] == "UNKNOWN" for name in "ab"))
 
 
 def test_the_real_probes_are_ok_with_the_commands_made_for_the_federation(federation, tmp_path: Path) -> None:

@@ -35,6 +35,7 @@ TOLD_LATER = {
         "--vo",
         "--fqan",
         "--server",
+        "--nrpe-at",
         "--contact",
         "--satellite",
         "--master",
