@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import tempfile
 from pathlib import Path
 
@@ -182,3 +183,10 @@ def test_what_ends_ncgs_reading_is_refused_here(tmp_path) -> None:
         assert argo.attributes(tmp_path / "localdb") == {}
         with pytest.raises(BadData, match="at which NCG stops reading attributes"):
             read_localdb(text)
+
+
+def test_the_page_compares_every_service_with_what_ncg_makes_of_it() -> None:
+    page = (ROOT / "docs/ncg.md").read_text()
+    rows = re.findall(r"^\| (\S+\.\S+) \| ((?:eu|org)\.\S+) \| [^|]+ \| [^|]+ \|$", page, re.MULTILINE)
+    metrics = catalogue.read(str(ROOT / "etc/ncg"))
+    assert sorted(rows) == sorted((each, metric.name) for metric in metrics for each in metric.service_types)
