@@ -31,6 +31,9 @@ if TYPE_CHECKING:
     from libprobe.clients.proxies import Proxy
 
 
+_MAX_INTERIM = 20
+
+
 def session(client: HttpClient) -> requests.Session:
     """A session whose requests go over the connections that a client gives.
 
@@ -165,7 +168,11 @@ class _HeadReader(io.BufferedReader):
 
 
 class _WholeAnswer(http.client.HTTPResponse):
-    """An answer with a whole head: half of one could pass for the answer that all is done."""
+    """The final answer, with a whole head: half of one could pass for the answer that all is done.
+
+    http.client passes over "100 Continue" alone and takes another interim answer (102, 103; RFC 9110 section 15.2) for
+    the final one. Nobody here asks for another protocol, so 101 is none that may come, and stays what it is: an answer.
+    """
 
     def __init__(self, sock: Any, *args: Any, **kwargs: Any) -> None:
         super().__init__(sock, *args, **kwargs)
@@ -174,6 +181,14 @@ class _WholeAnswer(http.client.HTTPResponse):
 
     def begin(self) -> None:
         super().begin()
+        interim = 0
+        while 100 <= self.status < 200 and self.status != http.HTTPStatus.SWITCHING_PROTOCOLS:
+            interim += 1
+            if interim > _MAX_INTERIM:
+                raise http.client.HTTPException(f"got more than {_MAX_INTERIM} interim answers")
+            self._reader.lines = 0
+            self.headers = self.msg = None  # type: ignore[assignment]  # as they are before a head was read
+            super().begin()
         self._reader.in_head = False
 
 

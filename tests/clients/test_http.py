@@ -317,6 +317,30 @@ def test_an_address_that_is_none_is_a_failure_with_what_was_asked(url):
         HttpClient(Deadline(AMPLE_S)).request("GET", url)
 
 
+# ---- interim answers
+
+
+@pytest.mark.parametrize("code", [100, 102, 103])
+def test_the_answer_is_the_one_that_follows_the_interim_ones(client, server, code):
+    """http.client passes over 100 alone, so a proxy that sends 103 Early Hints made a site that is well CRITICAL."""
+    server.faults.on("interim", code=code, heads=3)
+    first = client.request("GET", f"{server.url}/json")
+    assert (first.status, first.header("Content-Type"), first.json()) == (
+        200,
+        "application/json; charset=utf8",
+        {"a": 1},
+    )
+    server.faults.clear()
+    assert client.request("GET", f"{server.url}/json").status == 200
+    assert server.connections == 1
+
+
+def test_interim_answers_without_end_are_told(client, server):
+    server.faults.on("interim", code=103, heads=1000)
+    with pytest.raises(ProtocolFailure, match=r"/json: malformed HTTP answer: got more than 20 interim answers$"):
+        client.request("GET", f"{server.url}/json")
+
+
 # ---- what a broken connection means
 
 

@@ -71,6 +71,10 @@ WIRE: dict[str, Fault] = {
     "lost-answer": Fault("Handle the request and close the connection without an answer."),
     "corrupt-record": Fault("Handle the request and answer with a TLS record that cannot be decrypted, then close."),
     "tls-alert": Fault("Handle the request and answer with a fatal alert that is not encrypted, then close."),
+    "interim": Fault(
+        "Handle the request and send `heads` interim answers (102, 103) of the status `code` before the answer.",
+        {"code": 103, "heads": 1},
+    ),
     "late-answer": Fault("Handle the request at once and answer `seconds` later.", {"seconds": 1.0}),
     "drip-headers": Fault(
         "Handle the request and send the answer's head byte by byte, `interval` seconds apart.",

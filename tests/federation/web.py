@@ -457,6 +457,9 @@ class _Connection:
             _replace(response, "Date", email.utils.formatdate(time.time() + fault["seconds"], usegmt=True))
         if (fault := self._take("late-answer", request)) is not None:
             self._sleep(fault["seconds"])
+        if (fault := self._take("interim", request)) is not None:
+            head = f"HTTP/1.1 {fault['code']} {_reason(fault['code'])}\r\nLink: </style.css>; rel=preload\r\n\r\n"
+            self._write(head.encode() * fault["heads"])
         if self._take("lost-answer", request) is not None:
             self.server.record(request, None)
             raise _Closed("lost-answer")

@@ -70,6 +70,14 @@ def test_a_fresh_list_in_any_envelope_is_ok(look, appdb, url, kind):
     assert re.fullmatch(r"149\d{8}\.?\d*s", report.performance["time_left"])
 
 
+def test_a_web_server_that_sends_early_hints_is_well(look, appdb, federation):
+    faults = federation.service("appdb").faults
+    faults.on("interim", code=103)
+    report = look("-H", HOST)
+    faults.clear()
+    assert (report.code, report.err) == (0, ""), report.out
+
+
 def test_without_options_the_list_of_the_settings_is_looked_at(look, asked):
     assert look().code == 0
     [exchange] = asked
