@@ -105,6 +105,10 @@ class Calculation:
                 raise Misconfigured(f"no endpoint of {safe(name)[:100]} counts in {self.period.name}", remedy=hint)
         return list(names) or self.sites
 
+    def endpoints_of(self, site: str) -> Sequence[Endpoint]:
+        """Those that count, of whatever days of the period."""
+        return self._sites[site]
+
     def ngi_of(self, site: str) -> str:
         """The last that it was in."""
         return max(self._sites[site], key=lambda each: each.start).ngi

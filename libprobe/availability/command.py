@@ -18,7 +18,7 @@ from libprobe.timelines.evaluation import LEVELS, SITE
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
-    from typing import NoReturn
+    from typing import BinaryIO, NoReturn
 
     from libprobe.availability.calculation import Calculation, Period, Row
     from libprobe.availability.intake import Intake
@@ -195,11 +195,11 @@ def _declared(path: str, unreadable: list[str]) -> Iterable[Outage]:
 
 def _read_files(paths: Sequence[str], taken: Intake) -> None:
     """Logs in the order of their beginnings, whatever the order of their names; then everything else."""
-    from libprobe.availability import intake, nagios
+    from libprobe.availability import intake, messages, nagios
 
     logs: list[tuple[int, str]] = []
-    others: list[str] = []
-    for path in paths:
+    others: list[tuple[Callable[[BinaryIO, str, Intake], None], str]] = []
+    for path in [each for name in paths for each in (messages.of_spool(name) if os.path.isdir(name) else [name])]:
         with intake.opened(path) as file:
             head = file.peek(4096)  # type: ignore[attr-defined]
         if not head:
@@ -207,10 +207,13 @@ def _read_files(paths: Sequence[str], taken: Intake) -> None:
         elif nagios.is_log(head):
             logs.append((nagios.begins_at(head), path))
         elif nagios.is_status(head):
-            others.append(path)
+            others.append((nagios.read_status, path))
+        elif messages.is_message(head):
+            others.append((messages.read, path))
         else:
             raise Misconfigured(
-                f"{path} is neither a log of Nagios nor its status.dat or retention.dat", remedy="leave it out"
+                f"{path} is neither a log of Nagios, its status.dat or retention.dat, nor a metric result",
+                remedy="leave it out",
             )
     log = nagios.Log(taken)
     for number, (_, path) in enumerate(sorted(logs), 1):
@@ -218,9 +221,9 @@ def _read_files(paths: Sequence[str], taken: Intake) -> None:
         with intake.opened(path) as file:
             log.read(file, path)
     log.end()
-    for path in others:
+    for read, path in others:
         with intake.opened(path) as file:
-            nagios.read_status(file, path, taken)
+            read(file, path, taken)
     _progress("")
 
 

@@ -6,7 +6,7 @@ import os
 import stat
 
 from libprobe.failures import Misconfigured
-from libprobe.text import number_of, safe, shortened
+from libprobe.text import number_of, shortened
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -87,9 +87,10 @@ class Intake:
         return False
 
     def add(self, series: int, at: int, status: int, sentence: str, where: str) -> None:
+        """sentence: made safe."""
         if not self.is_plausible(at, where):
             return
-        if not self.writer.add(series, at, status, safe(sentence[:4000])):
+        if not self.writer.add(series, at, status, sentence):
             self.troubles.note("results for a time that is settled already, and that say otherwise", where)
 
     def summary(self) -> str:

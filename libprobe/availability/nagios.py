@@ -17,6 +17,7 @@ from __future__ import annotations
 import re
 
 from libprobe.availability import intake
+from libprobe.text import safe
 from libprobe.timelines.algebra import NUMBERS
 
 TYPE_CHECKING = False
@@ -40,6 +41,8 @@ NEWLINE = b"\n"
 BACK_S = 2
 """A clock that goes back by less was only corrected."""
 
+MAX_SENTENCES = 10_000
+MAX_SAID = 2_000
 MAX_BLOCK_LINE = 1 << 16
 _BY_EXIT_CODE = tuple(NUMBERS[name] for name in ("OK", "WARNING", "CRITICAL", "UNKNOWN"))
 
@@ -60,6 +63,7 @@ class Log:
     def __init__(self, taken: Intake) -> None:
         self._intake = taken
         self._series: dict[bytes, int] = {}
+        self._sentences: dict[bytes, str] = {}
         self._status: dict[int, int] = {}
         self._since: dict[int, int] = {}
         self._resting: set[int] = set()
@@ -124,7 +128,9 @@ class Log:
             last = at
             series = self._series.get(service)
             if series is None:
-                series = self._find(service, f"{path}:{self._line_of(each.start(), data, before)}")
+                series = self._find(service)
+                if not series:
+                    self._unknown(service, f"{path}:{self._line_of(each.start(), data, before)}")
             if not series:
                 continue
             if alert is None:
@@ -144,25 +150,35 @@ class Log:
                 # to count lines for a place that nobody will read takes longer than all the rest
                 is_open = self._intake.writer.is_open(series, at)
                 where = "" if is_open else f"{path}:{self._line_of(each.start(), data, before)}"
-                self._intake.add(series, at, number, output.decode("utf-8", "replace"), where)
+                self._intake.add(series, at, number, self._said(output), where)
         stamp = _FIRST.match(data, data.rfind(NEWLINE, 0, -1) + 1)
         if stamp and last < int(stamp[1]) <= now:
             last = int(stamp[1])
         self._last = last
 
+    def _said(self, output: bytes) -> str:
+        """A sentence, made safe; most of them are said over and over."""
+        said = self._sentences.get(output)
+        if said is None:
+            if len(self._sentences) >= MAX_SENTENCES:
+                self._sentences.clear()
+            said = self._sentences[output] = safe(output[:MAX_SAID].decode("utf-8", "replace"))
+        return said
+
     @staticmethod
     def _line_of(start: int, data: bytes, before: int) -> int:
         return before + data.count(NEWLINE, 0, start) + 1
 
-    def _find(self, service: bytes, where: str) -> int:
+    def _find(self, service: bytes) -> int:
+        """The number of a service's series, 0 where the list of services does not have it."""
         host, _, name = service.decode("utf-8", "replace").partition(";")
         service_type = self._intake.services.type_of(host, name)
-        if service_type:
-            self._series[service] = self._intake.writer.series(host, service_type, name)
-        else:
-            self._series[service] = 0
-            self._intake.troubles.note("services that the list of services does not have", f"{name} on {host}, {where}")
+        self._series[service] = self._intake.writer.series(host, service_type, name) if service_type else 0
         return self._series[service]
+
+    def _unknown(self, service: bytes, where: str) -> None:
+        host, _, name = service.decode("utf-8", "replace").partition(";")
+        self._intake.troubles.note("services that the list of services does not have", f"{name} on {host}, {where}")
 
     def _happened(self, event: bytes, at: int, last: int) -> None:
         if event.startswith(b"Auto-save"):
@@ -239,5 +255,5 @@ def _take_block(block: dict[str, str], where: str, taken: Intake) -> None:
         return
     series = taken.writer.series(host, service_type, service)
     since = changed if intake.EARLIEST <= changed <= checked else checked
-    taken.add(series, since, status, block.get("plugin_output", "") if is_hard else "", where)
+    taken.add(series, since, status, safe(block.get("plugin_output", "")) if is_hard else "", where)
     taken.writer.saw(series, since, checked)

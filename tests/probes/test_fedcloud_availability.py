@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from libprobe.formats.metric_result import MetricResult, write_metric_result
 from tests.executables import ROOT, clean_environment, command
 from tests.nagios import SmallNagios, service
 from tests.pace import AMPLE_S
@@ -406,6 +407,57 @@ def test_the_zone_of_the_host_makes_no_difference(place):
     assert list(csv.DictReader(out.splitlines())) == rows
 
 
+# ---- messages of fedcloud-publish
+
+
+def message(at, status, summary="said", **more):
+    values = {"timestamp": datetime.fromtimestamp(at, UTC), "summary": summary, "status": status, "site": SITE, **more}
+    return write_metric_result(MetricResult("swift.example.org", SWIFT, "eu.egi.cloud.OpenStack-Swift", **values))
+
+
+def test_messages_that_a_consumer_has_kept_are_results(place):
+    place.services(ENTRIES[0])
+    results = [(OCTOBER + hour * HOUR, "CRITICAL" if 6 <= hour < 12 else "OK") for hour in range(24)]
+    path = place.directory / "messages.txt"
+    path.write_text("\n".join(message(at, status) for at, status in reversed(results)))
+    assert place.imported(path)[1].partition("read, ")[2].startswith("24 results added, 0 known already")
+    assert place.figures("--by", "day")[0]["availability"] == "75"
+    assert place.imported(path)[1].partition("read, ")[2].startswith("0 results added, 24 known already")
+
+
+def test_what_waits_in_the_spool_counts(place):
+    place.services(ENTRIES[0])
+    words = [
+        "--publish",
+        "stomp://localhost:1/queue/x",
+        "--no-send",
+        "-H",
+        "swift.example.org",
+        "--service-type",
+        SWIFT,
+    ]
+    words += ["--metric", "eu.egi.cloud.OpenStack-Swift", "--state-dir", place.state, "--output", "no room"]
+    for at, state_of in ((0, "OK"), (6 * HOUR, "CRITICAL")):
+        put = command("fedcloud-publish", *words, "--state", state_of, "--time", OCTOBER + at)
+        subprocess.run(put, check=True, env=clean_environment(FEDCLOUD_PROBES_CONFIG="/dev/null"), cwd=place.directory)
+    (spool,) = place.state.glob("spool-*")
+    assert place.imported(spool)[0] == 0
+    assert place.figures("--by", "day")[0]["availability"] == "25"
+    assert "no room (result of 2026-10-01T06:00:00Z)" in place.run("why", SITE, "--month", "2026-10")[1]
+
+
+def test_messages_that_are_none_are_told_and_the_others_count(place):
+    place.services(ENTRIES[0])
+    good = message(OCTOBER, "OK")
+    path = place.directory / "messages.txt"
+    path.write_text(f"{good}{good.replace('metricStatus: OK', 'metricStatus: FINE')}{good[:-4]}")
+    assert not_taken(place, path) == [
+        f"1 messages that are no metric result, the first: {path}:12: the metric result has the status 'FINE'",
+        f"1 messages that are cut off at the end of a file, the first: {path}:23",
+    ]
+    assert place.figures("--by", "day")[0]["availability"] == "100"
+
+
 # ---- bad input
 
 
@@ -464,7 +516,7 @@ def test_hostile_output_of_a_plugin_stays_text(place):
 @pytest.mark.parametrize(
     "words, says",
     [
-        (["import", "services.jsonl"], "services.jsonl is neither a log of Nagios nor its status.dat"),
+        (["import", "services.jsonl"], "services.jsonl is neither a log of Nagios, its status.dat or"),
         (["import", "nowhere.log"], "nowhere.log cannot be read: No such file or directory"),
         (["figures", "--from", "2026-10-06"], "--from and --to belong together"),
         (["figures", "--month", "2099-01"], "2099-01 has not begun"),
