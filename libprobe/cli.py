@@ -634,6 +634,14 @@ def number_range(text: str) -> Range:
     return _or_usage(lambda: Range(text, NUMBER))
 
 
+def share(text: str) -> float:
+    """A number of percent, above 0 and at most 100."""
+    value = _or_usage(lambda: quantity(text, NUMBER))
+    if not 0 < value <= 100:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number of percent above 0 and at most 100")
+    return value
+
+
 def lifetime_limits(group: Group, flag: str, name: str, *, default: str, of: str) -> None:
     """Add one limit of the time that something has left. flag, name: `-w`, `warning`. of: what is judged."""
     group.add_argument(

@@ -20,9 +20,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
     from typing import BinaryIO, NoReturn
 
-    from libprobe.availability.calculation import Calculation, Period, Row
     from libprobe.availability.intake import Intake
     from libprobe.ranges import Limit
+    from libprobe.timelines.calculation import Calculation, Period, Row
     from libprobe.timelines.evaluation import Outage
     from libprobe.timelines.store import Store
 
@@ -238,8 +238,8 @@ def _progress(text: str) -> None:
 
 
 def _calculation(args: argparse.Namespace, store: Store, period: Period) -> Calculation:
-    from libprobe.availability.calculation import Calculation
     from libprobe.timelines import profiles
+    from libprobe.timelines.calculation import Calculation
 
     profile = profiles.read(args.metric_profile, args.aggregation_profile, args.operations_profile)
     found = Calculation(store, profile, period)
@@ -253,7 +253,7 @@ def _calculation(args: argparse.Namespace, store: Store, period: Period) -> Calc
 
 def _period(args: argparse.Namespace) -> Period:
     """The month or the days of the options, this month without any; never beyond now. Raises: Misconfigured."""
-    from libprobe.availability.calculation import Period, month_of
+    from libprobe.timelines.calculation import Period, month_of
 
     now = int(time.time())
     if args.since is not None or args.until is not None:
@@ -346,8 +346,8 @@ def _why(args: argparse.Namespace, store: Store) -> tuple[int, str]:
 
 def _status(args: argparse.Namespace, store: Store) -> tuple[int, str]:
     from libprobe.availability import report
-    from libprobe.availability.calculation import Period
     from libprobe.timelines.algebra import STATUSES
+    from libprobe.timelines.calculation import Period
 
     is_span = any(each is not None for each in (args.month, args.since, args.until))
     if is_span:

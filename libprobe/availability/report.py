@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
     from typing import Any
 
-    from libprobe.availability.calculation import Cause, Row, Trouble, Why
+    from libprobe.timelines.calculation import Cause, Row, Trouble, Why
     from libprobe.timelines.figures import Figures
 
 NGI = "ngi"

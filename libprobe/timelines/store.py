@@ -307,6 +307,11 @@ class Store:
         """When the newest result was had; None without any."""
         return self._db.number("SELECT max(at) FROM change")
 
+    def last_day(self) -> int | None:
+        """The midnight of the last day on which anything had a result; None without any."""
+        day = self._db.number("SELECT max(last) FROM seen")
+        return None if day is None else day * lines.DAY_S
+
     def _series(self) -> dict[tuple[str, str], list[tuple[str, int]]]:
         if self._by_endpoint is None:
             self._by_endpoint = {}

@@ -9,6 +9,7 @@ IN_THREADS = frozenset(
     {
         "check_apel_pub",
         "check_appdb_update",
+        "check_availability",
         "check_cloud_bdii",
         "check_credential",
         "check_endpoint_tcp",

@@ -14,10 +14,12 @@ from typing import NamedTuple
 
 import pytest
 
+from libprobe.timelines.algebra import CRITICAL, OK
 from tests import planted
 from tests.conftest import ROOT, Monitor, Report
 from tests.federation.stomp_responder import Manner, Responder
 from tests.pace import AMPLE_S, seconds
+from tests.probes.test_check_availability import filled
 
 LINE = re.compile(r"^([A-Za-z-]+) (OK|WARNING|CRITICAL|UNKNOWN) - (.*?)(?: \| (.*))?$", re.MULTILINE)
 """Name, state, sentence and performance data of a status line."""
@@ -139,6 +141,12 @@ def private(stage: Stage) -> Path:
 
 def perun(stage: Stage, *words: object) -> Report:
     return stage.run("check_perun", "-H", "perun.fedcloud.test", *words)
+
+
+def availability(stage: Stage, *words: object, status: int = OK, **how: int) -> Report:
+    """Of a site that has had one status for two months."""
+    directory = filled(stage.directory / "kept", (60 * 86_400, status), **how)
+    return stage.run("check_availability", "--site", "EXAMPLE-SITE", "--state-dir", directory, *words)
 
 
 def credential(stage: Stage, *words: object, seconds: float | None = None, **how: object) -> Report:
@@ -316,6 +324,12 @@ SCENES: dict[str, list[Scene]] = {
         lambda s: s.run("check_broker", "-u", "stomp://localhost:1"),
         lambda s: broker(s, "--login", "sam", "--password-file", private(s)),
         RABBIT,
+    ],
+    "check_availability": [
+        availability,
+        lambda s: availability(s, "--target", "100", "--reliability", "0:", status=CRITICAL),
+        lambda s: availability(s, "--target", "100", "--reliability", "0:", "-c", "60:", status=CRITICAL),
+        lambda s: availability(s, days=4),
     ],
     "check_credential": [
         credential,

@@ -14,6 +14,9 @@ from libprobe import __version__
 from tests.conftest import ROOT
 from tests.packages.conftest import PROGRAMS
 
+OWN = ("check_availability", "check_credential")
+"""Probes of the monitoring host itself."""
+
 SDIST = ROOT / f"dist/fedcloud_probes-{__version__}.tar.gz"
 WHEEL = ROOT / f"dist/fedcloud_probes-{__version__}-py3-none-any.whl"
 MADE = re.compile(r"(man/.*\.1|completion/(bash/|zsh/_).*|icinga2/fedcloud-(probes\.conf|director-basket\.json))")
@@ -123,6 +126,6 @@ def test_icinga_accepts_the_check_commands(tmp_path):
         text=True,
     )
     assert done.returncode == 0, done.stdout + done.stderr
-    # those of services; a monitor looks at its own credential by a service of its own
-    probes = [name for name in PROGRAMS if name.startswith("check_") and name != "check_credential"]
+    # those of services; a monitor looks at what is its own by services of its own
+    probes = [name for name in PROGRAMS if name.startswith("check_") and name not in OWN]
     assert f"{len(probes)} CheckCommands" in done.stdout, done.stdout

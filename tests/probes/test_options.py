@@ -45,7 +45,11 @@ TOLD_LATER = {
 }
 """Values that are judged in the run, with a sentence of their own: tests/probes/ of each has it."""
 
-REQUIRED = {"fedcloud-publish": ["--publish", "stomp://h/q"], "fedcloud-downtimes": ["--nagios", "nagios.cfg"]}
+REQUIRED = {
+    "check_availability": ["--site", "X"],
+    "fedcloud-publish": ["--publish", "stomp://h/q"],
+    "fedcloud-downtimes": ["--nagios", "nagios.cfg"],
+}
 
 
 def options(path) -> list[tuple[cli.Parser, str, object]]:
@@ -176,7 +180,10 @@ def test_help_begins_with_whom_is_asked_and_ends_with_examples(path, monkeypatch
     monkeypatch.setenv("COLUMNS", "80")
     parser = parsers.parser_of(path)
     text = parser.format_help()
-    if path.name.startswith("check_") and path.name != "check_credential":  # which is about this machine
+    if path.name.startswith("check_") and path.name not in (
+        "check_credential",
+        "check_availability",
+    ):  # of this machine
         assert text.startswith(f"usage: {path.name} [-H HOST] ")
         assert re.search(r"^  (-[\w-]+)", text, re.MULTILINE)[1] == "-H"
     assert 2 <= len(parser.examples) <= 3

@@ -143,6 +143,7 @@ def words_of(option: Option, peer: Peer, directory: Path) -> list[object]:
     saved.write_text("<results></results>")
     url = f"127.0.0.1:{peer.port}"
     words: dict[str, list[object]] = {
+        "check_availability": ["--site", "X", *availability(option, directory)[1:-2]],
         "check_apel_pub": ["--site", "X", "-u", f"https://{url}/"],
         "check_appdb_update": ["-u", f"https://{url}/list"],
         "check_broker": ["-u", f"stomp+ssl://{url}"],

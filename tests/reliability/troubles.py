@@ -53,6 +53,8 @@ COLUMNS: tuple[Column, ...] = (
     Column("check_credential", (), CRITICAL, "", lambda at: ["check_credential"]),
     # lists what the journal has, and asks nobody
     Column("fedcloud-leftovers", (), CRITICAL, "", lambda at: ["fedcloud-leftovers"]),
+    # reads what was imported, and asks nobody
+    Column("check_availability", (), CRITICAL, "", lambda at: ["check_availability", "--site", "X"]),
     # reads what the worker or Nagios wrote, and asks nobody
     Column(
         "fedcloud-availability", (), NOT_DONE, "", lambda at: ["fedcloud-availability", "import", "{directory}/log"]

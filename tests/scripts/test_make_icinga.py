@@ -35,8 +35,8 @@ def test_the_basket_has_the_commands_that_are_included_elsewhere(made: Path, bas
     text = (made / "fedcloud-probes.conf").read_text()
     assert set(basket["Command"]) == set(re.findall('^object CheckCommand "(.*)"', text, re.MULTILINE))
     probes = {path.name for path in parsers.EXECUTABLES if path.name.startswith("check_")}
-    # a monitor looks at its own credential by a service of its own
-    assert len(basket["Command"]) == len(probes - {"check_credential"})
+    # a monitor looks at what is its own by services of its own
+    assert len(basket["Command"]) == len(probes - {"check_credential", "check_availability"})
     for command in basket["Command"].values():
         assert f'command = [ "{command["command"]}" ]' in text
         for option, argument in command["arguments"].items():

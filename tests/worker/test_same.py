@@ -58,6 +58,7 @@ CASES = [
     ("check_openstack_vm", "-H nowhere.invalid"),
     ("check_openstack_swift", "-H stack.fedcloud.test -v"),
     ("check_openstack_swift", "-H nowhere.invalid"),
+    ("check_availability", "--site EXAMPLE-SITE"),
     ("check_credential", ""),
     ("check_credential", "--vo nothing -v"),
     ("check_credential", "--token-file /nonexistent"),

@@ -9,7 +9,7 @@ from libprobe.failures import Misconfigured
 from libprobe.records import Record
 from libprobe.text import safe, similar
 from libprobe.timelines import evaluation, figures, lines
-from libprobe.timelines.algebra import DOWNTIME, MISSING, OK, UNKNOWN, WARNING
+from libprobe.timelines.algebra import DOWNTIME, MISSING, OK, STATUSES, UNKNOWN, WARNING
 from libprobe.timelines.evaluation import ENDPOINT, METRIC, Rules
 
 TYPE_CHECKING = False
@@ -118,6 +118,21 @@ class Calculation:
         return evaluation.segments(self._sites[site], self.rules, self._store, period.start, period.end)
 
     # ---- figures
+
+    def seconds(self, site: str) -> list[int]:
+        """How many seconds of the period the site had each status; of days on which it had endpoints."""
+        held = [0] * len(STATUSES)
+        for segment in self.segments(site):
+            for status, more in enumerate(lines.seconds(segment.site.line, segment.end)):
+                held[status] += more
+        return held
+
+    def figures(self, site: str) -> Figures:
+        """The figures of the whole period. Raises: Misconfigured where the site had no endpoint in it."""
+        found = [row.figures for row in self.rows([site], evaluation.SITE, "period")]
+        if not found:
+            raise Misconfigured(f"no endpoint of {safe(site)[:100]} counts in {self.period.name}")
+        return found[0]
 
     def rows(self, sites: Iterable[str], level: str, by: str) -> Iterator[Row]:
         """The figures of all things of a level. by: `hour`, `day`, `month` or `period`."""

@@ -1,0 +1,94 @@
+"""This month's availability and reliability of a site so far, and how much outage it can still have."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+from nagiosplugin import Metric
+
+from libprobe.checks.base import Check, judged
+from libprobe.failures import UNKNOWN
+from libprobe.text import duration
+from libprobe.timelines import algebra
+from libprobe.timelines.calculation import Calculation, Period, month_of
+from libprobe.timelines.figures import NO_DATA
+from libprobe.timelines.store import Store
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from libprobe.deadline import Deadline
+    from libprobe.state.files import StateDirectory
+    from libprobe.timelines.profiles import Profile
+
+DAY_S = 86_400
+
+
+class SiteAvailability(Check):
+    """Yields the figures of a site in the month that is going on, in percent.
+
+    target: the availability that is to be reached, in percent. now: seconds since 1970.
+    stale_s: how long ago the last day with a result may have ended.
+    """
+
+    def __init__(
+        self,
+        site: str,
+        directory: StateDirectory,
+        profile: Profile,
+        deadline: Deadline,
+        *,
+        target: float,
+        stale_s: float,
+        now: float,
+    ) -> None:
+        super().__init__(deadline)
+        self.subject = site
+        self._directory = directory
+        self._profile = profile
+        self._target = target
+        self._stale_s = stale_s
+        self._now = int(now)
+
+    def measure(self) -> Iterator[Metric]:
+        start = month_of(self._now)
+        end = month_of(start + 32 * DAY_S)
+        month = datetime.fromtimestamp(start, UTC).strftime("%Y-%m")
+        with Store(self._directory) as store:
+            last = store.last_day()
+            if last is None or self._now - (last + DAY_S) > self._stale_s:
+                since = "ever" if last is None else f"since {datetime.fromtimestamp(last, UTC):%Y-%m-%d}"
+                yield judged(UNKNOWN, f"{self.subject}: no result {since} was imported (is fedcloud-availability run?)")
+                return
+            found = Calculation(store, self._profile, Period(month, start, self._now))
+            found.chosen([self.subject])
+            figures, held = found.figures(self.subject), found.seconds(self.subject)
+        if figures.availability == NO_DATA:
+            yield judged(UNKNOWN, f"{self.subject}: nothing is known of {month} (are its metrics run?)")
+            return
+        left = self._left(held, end)
+        self.facts["site"], self.facts["month"] = self.subject, month
+        self.facts["availability"] = f"{figures.availability:.2f}"
+        self.facts["left"] = said_of(left, self._target)
+        yield Metric("availability", figures.availability, "%", min=0, max=100)
+        if figures.reliability != NO_DATA:
+            yield Metric("reliability", figures.reliability, "%", min=0, max=100)
+            self.facts["reliability"] = f", reliable {figures.reliability:.2f} %"
+        else:
+            self.facts["reliability"] = ""
+        yield Metric("unknown", 100 * figures.unknown, "%", min=0, max=100, context="share")
+        yield Metric("outage_left", left, "s", context="share")
+
+    def _left(self, held: list[int], end: int) -> float:
+        """Seconds of outage, declared or not, until the month misses its target, if all that comes is known."""
+        up = held[algebra.OK] + held[algebra.WARNING]
+        known = sum(held) - held[algebra.UNKNOWN] - held[algebra.MISSING]
+        whole = known + end - self._now
+        return float(min(whole * (100 - self._target) / 100 - (known - up), end - self._now))
+
+
+def said_of(left: float, target: float) -> str:
+    if left < 0:
+        return f"{target:g} % cannot be reached any more this month"
+    return f"{duration(left)} of outage more this month would keep {target:g} %"
