@@ -52,7 +52,7 @@ def test_a_site_that_was_up_is_ok(probe, tmp_path):
 
 
 def test_a_site_that_was_down_is_a_warning_with_what_is_left(probe, tmp_path):
-    directory = filled(tmp_path / "s", (60 * DAY, CRITICAL), (0, OK))
+    directory = filled(tmp_path / "s", (60 * DAY, CRITICAL))
     report = check(probe, directory, "--reliability", "0:")
     assert report.code == 1, report.out
     assert report.first.startswith("Availability WARNING - EXAMPLE-SITE: available 0.00 % of ")
