@@ -29,6 +29,7 @@ from tests.federation import ber
 from tests.federation.ldap_peer import SEARCH, Conversation, LdapPeer, answers
 from tests.federation.stomp_responder import Manner, Responder
 from tests.pace import AMPLE_S, is_over, state_of, until
+from tests.probes.test_check_availability import FIRST, filled
 from tests.reliability import matrix
 from tests.reliability.matrix import CRITICAL, OK, UNKNOWN, Column, Place
 from tests.reliability.peers import SITE, Grid, Nowhere, mute, raw, web
@@ -507,6 +508,9 @@ def _attempt(trouble: Trouble, column: Column, grid: Grid, directory: Path, limi
             run(command(*column.before(place), *state), directory, **environment)
         if column.name == "fedcloud-leftovers":
             (directory / "state" / "own").mkdir(parents=True, mode=0o700)
+        if column.name == "check_availability":
+            (directory / "state").mkdir(mode=0o700)
+            filled(directory / "state" / "own", FIRST)
         if column.name == "fedcloud-availability":
             (directory / "log").write_text("[1790812800] Nagios 4.4.6 starting... (PID=1)\n")
         if column.name == "fedcloud-downtimes":
