@@ -1,0 +1,56 @@
+"""Whatever stands in a log or a message, reading it ends with counts, and what is well-formed in it is taken."""
+
+from __future__ import annotations
+
+import io
+import tempfile
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from libprobe.availability import messages, nagios
+from libprobe.availability.intake import Intake, Services
+from libprobe.ncg.index import Entry
+from libprobe.state.files import StateDirectory
+from libprobe.timelines.store import Store
+
+NOW = 1_800_000_000
+GOOD = b"[1790812800] SERVICE ALERT: h;s;CRITICAL;HARD;1;said\n"
+PIECES = [GOOD, b"[1790812900] LOG ROTATION: DAILY\n", b"[1790812900] CURRENT SERVICE STATE: h;s;OK;HARD;1;said\n"]
+PIECES += [b"[1790812950] Nagios 4.4.6 starting... (PID=1)\n", b"[99999999999] SERVICE ALERT: h;s;OK;HARD;1;\n", b"\n"]
+PIECES += [b"[1790812700] Successfully shutdown... (PID=1)\n", b"[1] SERVICE ALERT: h;s;OK;SOFT;1;x\n", b"\xff\x00;;\n"]
+MESSAGE = b"serviceType: t\nhostName: h\nmetricName: s\nmetricStatus: OK\ntimestamp: 2026-10-01T00:00:00Z\nEOT\n"
+PIECES += [MESSAGE, b'{"headers": {}, "body": "x"}\n', b"{\n", b"EOT\n", b"NAGIOS STATUS FILE\nservice {\n", b"}\n"]
+PIECES += [b"host_name=h\nservice_description=s\nlast_check=1790812800\nlast_hard_state_change=0\ncurrent_state=9\n"]
+
+
+def taken(read, data):
+    with tempfile.TemporaryDirectory() as path, Store(StateDirectory(path), create=True) as store:
+        with store.writer() as writer:
+            intake = Intake(writer, Services([Entry("h", "s", "t", "S", "")]), NOW)
+            read(io.BytesIO(data), "input", intake)
+        return intake, writer.counts
+
+
+def read_log(file, path, intake):
+    log = nagios.Log(intake)
+    log.read(file, path)
+    log.end()
+
+
+BYTES = st.lists(st.one_of(st.sampled_from(PIECES), st.binary(max_size=40)), max_size=12).map(b"".join)
+
+
+@settings(max_examples=150, deadline=None)
+@given(BYTES, BYTES)
+def test_a_log_with_anything_in_it_is_read_to_its_end(before, after):
+    intake, _ = taken(read_log, before + b"\n" + GOOD + after)
+    assert intake.lines == (before + b"\n" + GOOD + after).count(b"\n") + bool(after and not after.endswith(b"\n"))
+
+
+@settings(max_examples=100, deadline=None)
+@given(BYTES)
+def test_messages_and_states_with_anything_in_them_are_read_to_their_end(data):
+    for read in (messages.read, nagios.read_status):
+        intake, _ = taken(read, data)
+        assert all(sentence.isprintable() for sentence in intake.troubles.sentences())
