@@ -39,7 +39,7 @@ EPILOG = (
 OF_COMMAND = {
     "import": {"services", "topology", "as_of", "downtimes", "soft_states"},
     "figures": {
-        *("month", "since", "until", "by", "level", "json", "csv", "prometheus", "weights"),
+        *("month", "since", "until", "by", "level", "json", "csv", "prometheus", "html", "weights"),
         *("metric_profile", "aggregation_profile", "operations_profile"),
     },
     "why": {"month", "since", "until", "json", "metric_profile", "aggregation_profile", "operations_profile"},
@@ -289,6 +289,10 @@ def _figures(args: argparse.Namespace, store: Store) -> tuple[int, str]:
     rows: Iterable[Row] = found.rows(_told(sites), level, args.by)
     if args.level == report.NGI:
         rows = found.groups(rows, weights)
+    if args.html:
+        from libprobe.availability import page
+
+        return DONE, "".join(page.render(found, sites))
     if args.json:
         return DONE, report.results_json(rows, args.level, args.by) + "\n"
     if args.csv:
@@ -457,6 +461,8 @@ def _check(parser: cli.Parser, args: argparse.Namespace) -> None:
         parser.error("--at is one instant; leave it out, or the period")
     if args.prometheus and args.by != "period":
         parser.error("--prometheus has one value for the whole period: leave out --by")
+    if args.html and (args.by != "period" or args.level != SITE):
+        parser.error("--html shows the days of sites: leave out --by and --level")
     if args.month is not None and (args.since is not None or args.until is not None):
         parser.error("give --month, or --from and --to")
 
@@ -501,6 +507,7 @@ def _parser(prog: str, doc: str) -> cli.Parser:
     form = shown.add_mutually_exclusive_group()
     form.add_argument("--json", action="store_true", help="JSON as ARGO's web API has it")
     form.add_argument("--csv", action="store_true", help="CSV")
+    form.add_argument("--html", action="store_true", help="a page by itself: days by site, timelines, outages")
     form.add_argument("--prometheus", action="store_true", help="Prometheus' text form, as its node exporter reads it")
     shown.add_argument("--weights", metavar="FILE", help="computing power of sites, for --level ngi: JSON of ARGO")
     profile = parser.add_argument_group("profiles, JSON as of ARGO's web API (default: for the federated cloud)")

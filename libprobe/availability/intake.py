@@ -5,8 +5,9 @@ from __future__ import annotations
 import os
 import stat
 
+from libprobe import redact
 from libprobe.failures import Misconfigured
-from libprobe.text import number_of, shortened
+from libprobe.text import number_of, safe, shortened
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -23,6 +24,13 @@ EARLIEST = 946_684_800
 """2000: what is older was stamped by a clock that had not been set."""
 
 CHUNK = 1 << 20
+MAX_SAID = 2_000
+
+
+def sentence(text: str) -> str:
+    """What a plugin said, as it is kept: safe to print, without what looks like a secret."""
+    words = safe(text[:MAX_SAID]).split(" ")
+    return " ".join(redact.BLANK if len(word) >= 16 and redact.looks_secret(word) else word for word in words)
 
 
 class Troubles:
@@ -87,7 +95,7 @@ class Intake:
         return False
 
     def add(self, series: int, at: int, status: int, sentence: str, where: str) -> None:
-        """sentence: made safe."""
+        """sentence: made by the function of that name."""
         if not self.is_plausible(at, where):
             return
         if not self.writer.add(series, at, status, sentence):

@@ -9,9 +9,9 @@ import json
 import os
 from datetime import UTC, datetime
 
+from libprobe.availability import intake
 from libprobe.failures import BadData, Misconfigured
 from libprobe.formats.metric_result import END, MAX_BODY_BYTES, read_metric_result
-from libprobe.text import safe
 from libprobe.timelines.algebra import NUMBERS
 
 TYPE_CHECKING = False
@@ -50,7 +50,7 @@ def read(file: BinaryIO, path: str, taken: Intake) -> None:
             continue
         if taken.is_plausible(at, where):
             series = taken.writer.series(fields["hostName"], fields["serviceType"], fields["metricName"])
-            said = safe(fields.get("summaryData", ""))
+            said = intake.sentence(fields.get("summaryData", ""))
             taken.add(series, at, NUMBERS[fields["metricStatus"]], said, where)
 
 

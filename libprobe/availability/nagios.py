@@ -17,7 +17,6 @@ from __future__ import annotations
 import re
 
 from libprobe.availability import intake
-from libprobe.text import safe
 from libprobe.timelines.algebra import NUMBERS
 
 TYPE_CHECKING = False
@@ -42,7 +41,6 @@ BACK_S = 2
 """A clock that goes back by less was only corrected."""
 
 MAX_SENTENCES = 10_000
-MAX_SAID = 2_000
 MAX_BLOCK_LINE = 1 << 16
 _BY_EXIT_CODE = tuple(NUMBERS[name] for name in ("OK", "WARNING", "CRITICAL", "UNKNOWN"))
 
@@ -162,7 +160,7 @@ class Log:
         if said is None:
             if len(self._sentences) >= MAX_SENTENCES:
                 self._sentences.clear()
-            said = self._sentences[output] = safe(output[:MAX_SAID].decode("utf-8", "replace"))
+            said = self._sentences[output] = intake.sentence(output.decode("utf-8", "replace"))
         return said
 
     @staticmethod
@@ -255,5 +253,5 @@ def _take_block(block: dict[str, str], where: str, taken: Intake) -> None:
         return
     series = taken.writer.series(host, service_type, service)
     since = changed if intake.EARLIEST <= changed <= checked else checked
-    taken.add(series, since, status, safe(block.get("plugin_output", "")) if is_hard else "", where)
+    taken.add(series, since, status, intake.sentence(block.get("plugin_output", "")) if is_hard else "", where)
     taken.writer.saw(series, since, checked)

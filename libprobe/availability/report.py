@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
     from typing import Any
 
-    from libprobe.timelines.calculation import Cause, Row, Trouble, Why
+    from libprobe.timelines.calculation import Row, Trouble, Why
     from libprobe.timelines.figures import Figures
 
 NGI = "ngi"
@@ -117,30 +117,33 @@ def why_lines(why: Why, period: str, *, everything: bool) -> list[str]:
         lines.append(f"  the {WORST} worst of {len(why.troubles)}; -v shows all")
     for each in shown:
         lines.append("")
-        lines.append(f"{instant(each.start)} to {instant(each.end)}, {length(each.end - each.start)}: {_said(each)}")
-        lines += [f"  {line}" for line in _because(each.cause)]
-        lines += [
-            f"  downtime {one.id}, {instant(one.start)} to {instant(one.end)}: {one.description or 'no reason given'}"
-            for one in each.downtimes
-        ]
+        lines += [outage(each), *(f"  {line}" for line in because(each))]
     if why.flips:
         lines += ["", "changed most often:"]
         lines += [f"  {each.changes} changes: {' '.join(each.path)}" for each in why.flips]
     return [safe(line) if not line.startswith(" ") else f"  {safe(line)}" for line in lines]
 
 
-def _said(trouble: Trouble) -> str:
+def outage(trouble: Trouble) -> str:
+    """From when to when, how long, what it was, and what it cost."""
     share = f", {decimal(trouble.share, 2)} % of the availability" if trouble.share else ", does not count"
-    return STATUSES[trouble.status] + share
+    when = f"{instant(trouble.start)} to {instant(trouble.end)}, {length(trouble.end - trouble.start)}"
+    return f"{when}: {STATUSES[trouble.status]}{share}"
 
 
-def _because(cause: Cause) -> list[str]:
+def because(trouble: Trouble) -> list[str]:
+    """What it came from: the endpoint and its metric, and the downtimes that there were; safe text."""
+    downtimes = [
+        safe(f"downtime {one.id}, {instant(one.start)} to {instant(one.end)}: {one.description or 'no reason given'}")
+        for one in trouble.downtimes
+    ]
+    cause = trouble.cause
     if not cause.host:
-        return []
+        return downtimes
     what = " ".join(each for each in (cause.metric or cause.service_type, "on", cause.host) if each)
     said = f": {cause.sentence}" if cause.sentence else ""
     since = f" (result of {instant(cause.at)})" if cause.at is not None and said else ""
-    return [f"{what}{said}{since}"]
+    return [safe(f"{what}{said}{since}"), *downtimes]
 
 
 # ---- ARGO's web API

@@ -4,6 +4,7 @@ import csv
 import gzip
 import json
 import os
+import re
 import subprocess
 import time
 from datetime import UTC, datetime
@@ -12,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from libprobe.formats.metric_result import MetricResult, write_metric_result
+from tests import browser, planted
 from tests.executables import ROOT, clean_environment, command
 from tests.nagios import SmallNagios, service
 from tests.pace import AMPLE_S
@@ -513,6 +515,30 @@ def test_hostile_output_of_a_plugin_stays_text(place):
     assert "\x1b" not in out and "<script>" not in out and "\u202e" not in out and "[script]/evil" in out
 
 
+def test_a_secret_in_the_output_of_a_plugin_is_not_kept(place):
+    secret = planted.token()
+    place.imported(place.log(STARTS, (0, swift("CRITICAL", f"refused: {secret}")), (DAY, swift("OK"))))
+    assert secret not in place.run("why", SITE, "--month", "2026-10", "--json")[1]
+    assert secret.encode() not in (place.state / "availability.sqlite").read_bytes()
+
+
+@pytest.mark.needs("chromium")
+def test_the_page_shows_days_and_outages_and_runs_nothing(place, tmp_path):
+    attack = f"<script>{browser.PWNED}</script>"
+    lines = [each for each in MONTH if "503" not in each[1]]
+    place.imported(place.log(*lines[:3], (5 * DAY, swift("CRITICAL", f"503 {attack}")), *lines[3:]))
+    code, page = place.run("figures", "--month", "2026-10", "--html")
+    assert code == 0
+    path = place.directory / "page.html"
+    path.write_text(page)
+    shown = browser.dom(path, tmp_path / "profile")
+    assert not browser.is_pwned(shown) and "<script" not in shown
+    assert 'title="2026-10-06: availability 75.00 %, reliability 75.00 %' in shown
+    assert shown.count("<td") == 1 + 31
+    assert "2026-10-06T00:00:00Z to 2026-10-06T06:00:00Z, 6 h: CRITICAL, 0.81 % of the availability<br>" in shown
+    assert re.search(r'<rect class="CRITICAL" x="161.29" width="8.06"', shown)
+
+
 @pytest.mark.parametrize(
     "words, says",
     [
@@ -543,6 +569,7 @@ def test_what_cannot_be_done_is_a_sentence(place, words, says):
         (["figures", "--reason", "x"], "--reason does nothing with figures"),
         (["status", "--at", "2026-10-06", "--month", "2026-10"], "--at is one instant"),
         (["figures", "--prometheus", "--by", "day"], "leave out --by"),
+        (["figures", "--html", "--by", "day"], "leave out --by"),
         (["import"], "import takes files, or --services, --topology or --downtimes"),
         (["invent"], "the first word is none of the commands import, figures, why"),
     ],
