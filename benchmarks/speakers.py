@@ -95,7 +95,7 @@ def mute(seconds: float) -> Callable[[socket.socket], None]:
     return lambda peer: time.sleep(seconds)
 
 
-def run(code: str, behave: Callable[[socket.socket], None], patience_s: float) -> str:
+def run(code: str, behave: Callable[[socket.socket], None], patience_s: float, python: str = sys.executable) -> str:
     """Run a client against a peer: how long it stayed once connected, its peak memory, and the last line it said."""
     accepted: list[float] = []
     with socket.create_server(("127.0.0.1", 0)) as listener, tempfile.TemporaryFile() as said:
@@ -111,7 +111,7 @@ def run(code: str, behave: Callable[[socket.socket], None], patience_s: float) -
         threading.Thread(target=serve, daemon=True).start()
         port = str(listener.getsockname()[1])
         process = subprocess.Popen(
-            [sys.executable, "-c", code, port], stdout=said, stderr=said, cwd=ROOT, env=clean_environment()
+            [python, "-c", code, port], stdout=said, stderr=said, cwd=ROOT, env=clean_environment()
         )
         how, peak = "", 0
         while process.poll() is None:

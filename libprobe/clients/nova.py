@@ -249,7 +249,13 @@ def within(service: Service, seconds: float) -> Iterator[None]:
 
 def _is_gone(answer: Response) -> bool:
     """Whether Nova itself says that there is no such VM: a 404 of what stands before it says nothing of VMs."""
-    return answer.status == 404 and "itemNotFound" in answer.text[:4096]
+    if answer.status != 404:
+        return False
+    try:
+        said = answer.json()
+    except BadData:
+        return False
+    return isinstance(said, dict) and "itemNotFound" in said
 
 
 def _read(answer: Response, reader: Callable[[Any], T]) -> T:

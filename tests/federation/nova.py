@@ -56,7 +56,7 @@ FAULTS = {
     "nova-no-neutron": Fault("Nova cannot reach Neutron: creating and showing a server is 500, DELETE leads to ERROR."),
     "nova-no-glance": Fault("Nova cannot reach Glance: creating a server is 500."),
     "nova-hidden": Fault("No list names any server."),
-    "nova-other-name": Fault("A server is shown with the name `name`.", {"name": "somebody-elses"}),
+    "nova-other-name": Fault("A server is shown with the name `title`.", {"title": "somebody-elses"}),
 }
 register(FAULTS)
 
@@ -444,7 +444,7 @@ class Nova(Api):
         fault = self.fault("nova-other-name", request)
         shown: dict[str, Any] = {
             "id": server.id,
-            "name": str(fault["name"]) if fault else server.name,
+            "name": str(fault["title"]) if fault else server.name,
             "status": status,
             "tenant_id": self.keystone.project_id(server.project),
             "user_id": server.user,
