@@ -31,19 +31,22 @@ def main() -> int:
                 for site, group in itertools.groupby(registered(federation), key=lambda each: each.site)
                 for code in examine(site, list(group), federation, Path(directory))
             ]
-            left = [line for site in federation.sites.values() if (line := seen(site))]
+            left = [seen_by_nova(cloud) for cloud in federation.clouds.values()]
+            left += [seen(site) for site in federation.sites.values()]
         print("The federation is stopped; nothing is left of it.")
-    return max(codes) or bool(left)
+    return max(codes) or any(left)
 
 
 def registered(federation: Federation) -> list[ServiceEndpoint]:
-    """Every endpoint of the GOCDB, by site; the clouds' first."""
+    """Every endpoint of the GOCDB, by site; those of OpenStack first, as today's clouds are asked."""
     import requests
 
     url = f"{federation.gocdb.url}?method=get_service_endpoint&scope="
     answer = requests.get(url, verify=str(federation.ca_directory), timeout=120)
+    todays = {cloud.gocdb_name for cloud in federation.clouds.values()}
     return sorted(
-        read_service_endpoints([answer.content]), key=lambda each: (each.site, each.service_type, each.hostname)
+        read_service_endpoints([answer.content]),
+        key=lambda each: (each.site not in todays, each.site, each.service_type, each.hostname),
     )
 
 
@@ -74,6 +77,16 @@ def by_host_name(words: list[str], service_type: str) -> list[str]:
     if program.endswith("check_endpoint_tcp"):
         kept += ["--service-type", service_type]
     return [program, *kept]
+
+
+def seen_by_nova(cloud) -> str:
+    """As `seen`, of an OpenStack cloud."""
+    made, removed, left = (
+        sum(len(part(nova)) for nova in cloud.novas.values())
+        for part in (lambda nova: nova.created, lambda nova: nova.deleted, lambda nova: nova.servers())
+    )
+    print(f"{cloud.gocdb_name} (Nova) saw {made} create, {removed} delete; {number_of(left, 'VM')} left")
+    return "left" if left else ""
 
 
 def seen(site) -> str:

@@ -102,10 +102,10 @@ def examples(federation: Federation) -> list[str]:
     """A command for each executable that works against this federation as it is, by host name alone."""
     site = next(iter(federation.sites.values()))
     lines = [
+        f"check_openstack_vm -H {next(iter(federation.clouds.values())).hostname}",
         f"check_occi_vm -H {site.hostname}",
         "fedcloud-leftovers",
         "check_credential",
-        f"check_openstack_vm -H {next(iter(federation.clouds.values())).hostname}",
         f"check_openstack_swift -H {next(iter(federation.clouds.values())).hostname}",
         f"check_occi_context -H {site.hostname}",
         f"check_endpoint_tcp -H {site.hostname} --service-type {OCCI}",
