@@ -388,6 +388,25 @@ def test_a_service_that_is_down_is_named_with_its_request(site, service, fault, 
     assert site.nova.created == []
 
 
+@pytest.mark.parametrize("service", ["nova", "glance", "neutron"])
+def test_a_page_of_the_web_server_before_a_service_is_told_by_its_title(site, service):
+    page = "<html><head><title>503 Service Unavailable</title></head><body>capacity problems</body></html>"
+    faults = {"nova": site.nova, "glance": site.glance, "neutron": site.neutron}[service].faults
+    faults.on("status", code=503, body=page, headers={"Content-Type": "text/html; charset=iso-8859-1"})
+    expect(site.look(), 2, r"GET https://localhost:\d+/\S+: failed to list the \w+ \(503: Service Unavailable\)")
+
+
+def test_a_keystone_that_goes_down_after_the_login_is_named_where_glance_says_401(site):
+    site.glance.faults.on("os-no-keystone")
+    site.keystone.faults.on("status", code=503, method="GET", path="/v3/auth/tokens")
+    expect(
+        site.look(),
+        2,
+        r"GET \S+/v2/images\S*: refused to list the images \(401: .*\); Keystone, which Glance has to ask, is out of "
+        rf"order: GET \S+/v3/auth/tokens: failed to tell of our token \(503: .*\){ID}",
+    )
+
+
 def test_every_service_that_nobody_answers_for_is_critical(site):
     for name in ("nova", "glance", "neutron", "keystone"):
         web = site.monitor.federation.service(f"stack-{name}").web
