@@ -177,7 +177,7 @@ class ServerLifeCycle(LifeCycle):
         is_of_egi = wanted.isdecimal() or "/" in wanted
         if self._choice.image and not is_of_egi:
             return Misconfigured(f"{glance.base}: {what}", remedy="correct --image; the site is not to blame")
-        return BadData(f"{glance.base}: {what}", remedy="have the site take the VO's images, and share them")
+        return BadData(f"{glance.base}: {what}", remedy="take the VO's images, and share them with the project")
 
     def _find_size(self, sizes: Sequence[Size]) -> Size:
         """Raises: Failure."""
@@ -197,7 +197,7 @@ class ServerLifeCycle(LifeCycle):
             raise BadData(
                 f"{self.subject}: none of {number_of(len(sizes), 'size')} can hold image {image.name or image.id}, "
                 f"which needs a disk of {max(image.min_disk, 1)} GiB and {image.min_ram} MiB of memory",
-                remedy="a size with disk 0 boots from a volume only, which is not tried; name one with --size",
+                remedy="add one with a disk of its own; one with disk 0 boots from a volume only, which is not tried",
             )
         return chosen
 

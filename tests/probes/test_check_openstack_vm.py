@@ -168,7 +168,7 @@ def test_of_several_images_the_newest_is_taken_and_that_is_said(site):
         (
             "1016",
             2,
-            r"project ops sees no image 1016 among 6 active ones; nearest: .* \(have the site take the VO's .*\)",
+            r"project ops sees no image 1016 among 6 active ones; nearest: .* \(take the VO's .*\)",
         ),
         (
             "cirros",
