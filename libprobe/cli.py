@@ -281,6 +281,20 @@ def secret_file(group: Group, option: str, *, holds: str, **more: Any) -> None:
     action.holds = holds  # type: ignore[attr-defined]
 
 
+def signature(parser: Parser, group: Group) -> None:
+    """Add what is asked of the signature of an image list; see `libprobe.checks.imagelist.Rules`."""
+    group.add_argument(
+        "--signature",
+        choices=("require", "if-present", "ignore"),
+        default="require",
+        help="whether the list has to be signed (default require); ignore verifies nothing",
+    )
+    group.add_argument("--ignore-endorser", action="store_true", help="accept a signer that the list does not name")
+    group.add_argument("--allow-sha1", action="store_true", help="accept signatures with SHA-1, which can be forged")
+    parser.not_with("--ignore-endorser", "--signature=ignore")
+    parser.not_with("--allow-sha1", "--signature=ignore")
+
+
 def plain_login(group: Group) -> None:
     """Add --plain-login, where a password is sent to a broker."""
     group.add_argument(

@@ -8,6 +8,7 @@
     [occi]         image, resource
     [accounting]   url
     [appdb]        url
+    [images]       lists
 
 `--config FILE` or $FEDCLOUD_PROBES_CONFIG names another file. An option on the command line wins
 over the file, the file over what is built in. A key that is not known is refused: a silent typing
@@ -39,6 +40,7 @@ KNOWN = {
     "occi": {"image", "resource"},
     "accounting": {"url"},
     "appdb": {"url"},
+    "images": {"lists"},
 }
 MAX_BYTES = 65536
 

@@ -29,6 +29,7 @@ TABLE = {
     "eu.egi.cloud.Broker-Check": HOUR / 4,
     "eu.egi.cloud.OCCI-Context": HOUR,
     "eu.egi.cloud.OCCI-VM": HOUR,
+    "eu.egi.cloud.OpenStack-Images": HOUR,
     "eu.egi.cloud.OpenStack-Swift": HOUR / 4,
     "eu.egi.cloud.OpenStack-VM": HOUR,
     "eu.egi.cloud.Perun-Check": HOUR / 12,

@@ -14,6 +14,7 @@ from libprobe.checks.base import Check, judged
 from libprobe.clients.http import without_query
 from libprobe.failures import CRITICAL, WARNING, BadData
 from libprobe.formats import imagelist, smime
+from libprobe.records import Record
 from libprobe.text import duration, number_of, similar
 
 TYPE_CHECKING = False
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
     import argparse
     from collections.abc import Callable, Iterator
     from typing import Protocol
+
+    from cryptography.x509 import Certificate
 
     from libprobe.clients.appdb import Fetched
     from libprobe.credentials import Audience
@@ -96,6 +99,79 @@ class Rules:
         self.ca_path = ca_path
 
 
+class Proof(Record):
+    """A signature that was verified, and the certificates from its signer's to the one that is trusted."""
+
+    signature: Signature
+    chain: tuple[Certificate, ...]
+
+
+def verified(envelope: smime.Envelope, rules: Rules, now: datetime) -> tuple[bytes, Proof | None]:
+    """The document in an envelope, and its proof; None where none was looked at. Raises: BadData; Misconfigured."""
+    if envelope.kind == "unsigned":
+        # what is no list at all is better said by whoever reads it
+        is_list = envelope.content.lstrip()[:1] == b"{" and not imagelist.appdb_error(envelope.content)
+        if rules.signature == "require" and is_list:
+            raise BadData("the list is not signed", remedy="take it as it is with --signature if-present")
+        return envelope.content, None
+    if rules.signature == "ignore" and envelope.kind == "clear-signed":
+        return envelope.content, None
+    from libprobe.formats import cms
+
+    if rules.signature == "ignore":
+        return cms.content(envelope.signature), None
+    signature = cms.verify(envelope.signature, _renderings(envelope), allow_sha1=rules.allow_sha1)
+    return signature.content, Proof(signature, _trusted(signature, rules, now))
+
+
+def fault_of_signer(found: imagelist.ImageList, proof: Proof | None, rules: Rules) -> str:
+    """That a list is not signed by whom it names; empty where it is, or need not be."""
+    if proof is None or not rules.match_endorser:
+        return ""
+    from libprobe.formats import dn
+
+    signer = proof.signature.signer
+    for field, named, actual, what in (
+        ("hv:dn", found.endorser, dn.slash_form(signer.subject), "signed by"),
+        ("hv:ca", found.endorser_ca, dn.slash_form(signer.issuer), "by a certificate of"),
+    ):
+        if not imagelist.same_name(named, actual):
+            said = f"{field} is {named}" if named else f"{field} is empty"
+            return f"{said}, but the list is {what} {actual}"
+    return ""
+
+
+def _renderings(envelope: smime.Envelope) -> Iterator[bytes] | None:
+    """As it came; and with the line ends that were signed, which some transports change."""
+    if envelope.kind == "opaque":
+        return None
+
+    def each() -> Iterator[bytes]:
+        yield envelope.content
+        yield smime.canonical(envelope.content)
+        # the line end before the boundary, which belongs to it, is signed by some senders
+        yield smime.canonical(envelope.content + b"\n")
+
+    return each()
+
+
+def _trusted(signature: Signature, rules: Rules, now: datetime) -> tuple[Certificate, ...]:
+    from libprobe.clients.anchors import Anchors
+    from libprobe.formats import chains
+
+    anchors = Anchors(rules.ca_path)
+    return tuple(
+        chains.verify(
+            signature.signer,
+            signature.certificates,
+            anchors.trusted,
+            anchors.revocations,
+            now,
+            allow_sha1=rules.allow_sha1,
+        )
+    )
+
+
 class PublishedList(Check):
     """Fetches an image list and judges it.
 
@@ -130,7 +206,8 @@ class PublishedList(Check):
         yield Metric("size", size, "B", min=0)
         try:
             envelope = smime.open_envelope(fetched.body, fetched.media_type)
-            content, signature = self._verified(envelope, now)
+            content, proof = verified(envelope, self._rules, now)
+            self._describe_signature(proof, is_signed=envelope.kind != "unsigned")
             del fetched, envelope  # memory is short: the document is decoded next
             found = imagelist.read_image_list(smime.without_text_header(content))
             del content
@@ -140,7 +217,7 @@ class PublishedList(Check):
         yield Metric("images", len(found.images), min=0)
         yield Metric("time_left", (found.expires - now).total_seconds(), "s")
         yield from self._judge_dates(found, now, skew)
-        yield from self._judge_signer(found, signature)
+        yield from self._judge_signer(found, proof)
         yield from self._judge_images(found, now)
         if found.lacks:
             yield judged(WARNING, f"{self.subject}: the list lacks {', '.join(found.lacks)}, so vmcatcher refuses it")
@@ -150,76 +227,26 @@ class PublishedList(Check):
 
     # ---- the signature
 
-    def _verified(self, envelope: smime.Envelope, now: datetime) -> tuple[bytes, Signature | None]:
-        """The document, and its signature if it was looked at. Raises: BadData; Misconfigured."""
-        rules = self._rules
-        if envelope.kind == "unsigned":
-            # what is no list at all is better said by whoever reads it
-            is_list = envelope.content.lstrip()[:1] == b"{" and not imagelist.appdb_error(envelope.content)
-            if rules.signature == "require" and is_list:
-                raise BadData("the list is not signed", remedy="take it as it is with --signature if-present")
+    def _describe_signature(self, proof: Proof | None, *, is_signed: bool) -> None:
+        if not is_signed:
             self.facts["signed"] = "unsigned"
-            return envelope.content, None
-        if rules.signature == "ignore" and envelope.kind == "clear-signed":
-            return envelope.content, None
-        from libprobe.formats import cms
+        if proof is None:
+            return
+        from libprobe.formats import dn
 
-        if rules.signature == "ignore":
-            return cms.content(envelope.signature), None
-        signature = cms.verify(envelope.signature, self._renderings(envelope), allow_sha1=rules.allow_sha1)
-        self._trust(signature, now)
-        return signature.content, signature
-
-    def _renderings(self, envelope: smime.Envelope) -> Iterator[bytes] | None:
-        """As it came; and with the line ends that were signed, which some transports change."""
-        if envelope.kind == "opaque":
-            return None
-
-        def each() -> Iterator[bytes]:
-            yield envelope.content
-            yield smime.canonical(envelope.content)
-            # the line end before the boundary, which belongs to it, is signed by some senders
-            yield smime.canonical(envelope.content + b"\n")
-
-        return each()
-
-    def _trust(self, signature: Signature, now: datetime) -> None:
-        from libprobe.clients.anchors import Anchors
-        from libprobe.formats import chains, dn
-
-        anchors = Anchors(self._rules.ca_path)
-        chain = chains.verify(
-            signature.signer,
-            signature.certificates,
-            anchors.trusted,
-            anchors.revocations,
-            now,
-            allow_sha1=self._rules.allow_sha1,
-        )
+        signature = proof.signature
         signer = dn.slash_form(signature.signer.subject)
         self.facts["signed"] = "signature good"
         signed_at = f" at {signature.signing_time:%Y-%m-%d %H:%M:%S} UTC" if signature.signing_time else ""
         self.detail(1, f"signed by {signer}{signed_at}, {signature.digest.upper()}")
         self.detail(1, f"signer's certificate valid until {signature.signer.not_valid_after_utc:%Y-%m-%d %H:%M} UTC")
-        self.detail(2, "chain: " + ", ".join(dn.slash_form(each.subject) for each in chain))
+        self.detail(2, "chain: " + ", ".join(dn.slash_form(each.subject) for each in proof.chain))
 
-    def _judge_signer(self, found: imagelist.ImageList, signature: Signature | None) -> Iterator[Metric]:
-        if signature is None or not self._rules.match_endorser:
-            return
-        from libprobe.formats import dn
-
-        for field, named, actual, what in (
-            ("hv:dn", found.endorser, dn.slash_form(signature.signer.subject), "signed by"),
-            ("hv:ca", found.endorser_ca, dn.slash_form(signature.signer.issuer), "by a certificate of"),
-        ):
-            if not imagelist.same_name(named, actual):
-                said = f"{field} is {named}" if named else f"{field} is empty"
-                yield judged(
-                    CRITICAL,
-                    f"{self.subject}: {said}, but the list is {what} {actual} "
-                    "(if that is meant, accept it with --ignore-endorser)",
-                )
-                return
+    def _judge_signer(self, found: imagelist.ImageList, proof: Proof | None) -> Iterator[Metric]:
+        fault = fault_of_signer(found, proof, self._rules)
+        if fault:
+            said = f"{self.subject}: {fault} (if that is meant, accept it with --ignore-endorser)"
+            yield judged(CRITICAL, said)
 
     # ---- dates and images
 

@@ -38,7 +38,8 @@ class Fetched(Record):
 class AppDb:
     """One published list.
 
-    token:    empty for a public list. audience: to whom the token may go; a list of others is asked for without it.
+    token:    empty for a public list, else from the file that an option names. audience: to whom it may go; a list of
+              others is asked for without it.
     notes:    what the reader of a result should know: that the token was not sent, and why.
     Raises: Misconfigured for an address that is none.
     """
@@ -51,6 +52,7 @@ class AppDb:
         audience: Audience | None = None,
         *,
         max_bytes: int = MAX_LIST,
+        option: str = "--token-file",
     ) -> None:
         documents.expect_url(url)
         self.url = url
@@ -60,7 +62,7 @@ class AppDb:
         self._has_token = bool(token)
         self._max_bytes = max_bytes
         self._wanted = "wants an access token: the list is private"
-        self._remedy = "give one with --token-file"
+        self._remedy = f"give one with {option}"
         address = read_http_url(url)
         if token:
             if audience is None:

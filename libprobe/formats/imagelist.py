@@ -53,7 +53,7 @@ _EMAIL = re.compile(r"/(?:E|Email)=", re.IGNORECASE)
 class Image(Record):
     """One image. expires: aware, None if it does not say or says it unreadably. Texts are empty where absent.
 
-    lacks: the fields without which hepixvmitrust drops it silently.
+    sha512: of its file, in hexadecimal. lacks: the fields without which hepixvmitrust drops it silently.
     """
 
     identifier: str
@@ -62,6 +62,7 @@ class Image(Record):
     version: str
     expires: datetime | None
     lacks: tuple[str, ...]
+    sha512: str = ""
 
 
 class ImageList(Record):
@@ -230,6 +231,7 @@ def _image(found: dict[str, Any]) -> Image:
         version=_text(found.get("hv:version")),
         expires=expires,
         lacks=tuple(name for name in _IMAGE_FIELDS if name not in found),
+        sha512=_text(found.get("sl:checksum:sha512")).lower(),
     )
 
 

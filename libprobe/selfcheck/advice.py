@@ -31,6 +31,10 @@ _CAUSES = (
         r"other bytes than were stored|but (?:the|its) MD5|not in the container's list",
         "look for what damages or withholds data: disks, and proxies or caches before the object store",
     ),
+    (
+        r"missing (?:for|as seen)|out of date (?:for|as seen)|no longer in the list",
+        "look at the log of what brings images to this site, and at the quota of its image store",
+    ),
     # the network
     (
         r"name does not resolve|name could not be resolved",

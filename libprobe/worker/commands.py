@@ -14,6 +14,7 @@ IN_THREADS = frozenset(
         "check_credential",
         "check_endpoint_tcp",
         "check_occi_context",
+        "check_openstack_images",
         "check_perun",
     }
 )

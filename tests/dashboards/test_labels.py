@@ -18,6 +18,7 @@ RUNS = {
     "check_apel_pub": ("-H", "ooi.fedcloud.test"),
     "check_appdb_update": (),
     "check_openstack_vm": ("-H", "stack.fedcloud.test"),
+    "check_openstack_images": ("-H", "stack.fedcloud.test"),
     "check_openstack_swift": ("-H", "stack.fedcloud.test"),
     "check_perun": ("-H", "perun.fedcloud.test"),
     "check_cloud_bdii": ("-H", "ooi.fedcloud.test"),

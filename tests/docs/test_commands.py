@@ -96,6 +96,11 @@ NOT_RUN = {
     "token; tests/probes/test_check_openstack_vm.py has both",
     "check_openstack_vm -u https://keystone.example.org:5000/v3 --image 1017 --region RegionOne -t 10m": "likewise",
     "check_openstack_vm -H keystone.example.org": "likewise",
+    "check_openstack_images -H keystone.example.org --token-file /etc/fedcloud-probes/token": ""
+    "needs a Keystone and its token; tests/probes/test_check_openstack_images.py has both",
+    "check_openstack_images -u https://keystone.example.org:5000/v3 --vo vo.example.org --list "
+    "https://vmcaster.example.org/store/vo/vo.example.org/image.list --list-login-file /etc/fedcloud-probes/vo": ""
+    "likewise",
     "check_openstack_swift -H keystone.example.org --token-file /etc/fedcloud-probes/token": "needs a Keystone and its "
     "token; tests/probes/test_check_openstack_swift.py has both",
     "check_openstack_swift -u https://keystone.example.org:5000/v3 --region RegionOne --size 64MiB -t 5m": "likewise",

@@ -17,6 +17,8 @@ import pytest
 from libprobe.timelines.algebra import CRITICAL, OK
 from tests import planted
 from tests.conftest import ROOT, Monitor, Report
+from tests.federation.glance import Image
+from tests.federation.registry import Artefact
 from tests.federation.stomp_responder import Manner, Responder
 from tests.pace import AMPLE_S, seconds
 from tests.probes.test_check_availability import filled
@@ -32,7 +34,9 @@ VARIABLE = [
     (r"(?<=similar names there: )[\w, -]+(?= \()", r"[\w, -]+"),
     (r"[a-z]+(?:\+ssl)?://[^\s,;()|]*[^\s,;()|:.]", r"[a-z+]+://[^\s,;()|]*[^\s,;()|:]"),
     (r"\((?:[0-9]+\.[0-9.]+|[0-9a-f]+:[0-9a-f:]+)\)", r"\([0-9a-f.:]+\)"),
+    (r"(?<![\w/=])registry\.example\.org\b", r"[\w.:-]+"),
     (r"(?<![\w/=])[a-z]+\.example\.org\b", r"[\w.-]+"),
+    (r"\b[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f-]{22}\b", r"[0-9a-f-]+"),
     (r"egi-sam-[\w-]+", r"egi-sam-[\w-]+"),
     (r"\btx[0-9a-f]{21}-[0-9a-f]{10}", r"tx[0-9a-f-]+"),
     (r"(?:\breq-)?\b[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f-]{22}", r"(?:req-)?[0-9a-f-]{36}"),
@@ -192,6 +196,25 @@ def swift_after_one_that_left_something(stage: Stage) -> Report:
     return swift(stage)
 
 
+def images(stage: Stage, service: str = "", fault: str = "", **parameters: object) -> Report:
+    if fault:
+        stage.fault(service, fault, **parameters)
+    return stage.run("check_openstack_images", "-H", "stack.fedcloud.test")
+
+
+def images_out_of_step(stage: Stage) -> Report:
+    """One is missing, and of another the site has an older version."""
+    registry = stage.federation.registry
+    [published] = registry.images
+    glance = stage.federation.cloud("stack").glance
+    published.tags = ["3.20"]
+    glance.images = [Image("alpine", properties={**published.properties(), "appdb_id": ""})]
+    published.annotations["eu.egi.cloud.tag"] = "2026-11-26-bbccddee"
+    published.pushed = time.time() - 3 * 86400
+    registry.artefacts.append(Artefact("alma", ["9"], "2026-11-20-aabb", time.time() - 9 * 86400))
+    return images(stage)
+
+
 def template_gone(stage: Stage) -> Stage:
     return stage.fault("rocci", "template-gone", term=stage.federation.site("rocci").image)
 
@@ -348,6 +371,12 @@ SCENES: dict[str, list[Scene]] = {
         lambda s: server(s, fault="nova-no-neutron", method="POST"),
         lambda s: server(s, "--image", "1016"),
         lambda s: server(s, "--size", "m1.tyni"),
+    ],
+    "check_openstack_images": [
+        images,
+        images_out_of_step,
+        lambda s: images(s, "stack-glance", "status", code=503),
+        lambda s: images(s, "registry", "status", code=503),
     ],
     "check_openstack_swift": [
         swift,

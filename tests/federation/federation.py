@@ -35,6 +35,7 @@ from . import neutron as networks
 from . import nova as computing
 from . import openstack as services
 from . import perun as members
+from . import registry as artefacts
 from . import swift as objects
 from .authority import HOST_VARIANTS, Authority, Credential, read_attributes, user_dn
 from .faults import Fault, Faults
@@ -238,6 +239,7 @@ class Federation:
             self.bdii = self._build_bdii()
             self.accounting = self._build_accounting()
             self.appdb = self._build_appdb()
+            self.registry = self._build_registry()
             self.perun = self._build_perun()
             self.ams = self._build_ams()
             self.broker: messages.Broker | None = None
@@ -282,6 +284,7 @@ class Federation:
         self.appdb.reset()
         self.ams.reset()
         self.ams.allow(self.ams_token.read_text())
+        self.registry.reset()
         if self.bdii is not None:
             self.bdii.faults.clear()
 
@@ -359,6 +362,8 @@ class Federation:
             f"url = {self.accounting_url}",
             "[appdb]",
             f"url = {self.appdb_url}",
+            "[images]",
+            f"lists = {self.registry_url}",
         )
         path.write_text("\n".join(lines) + "\n", "utf-8")
         return path
@@ -592,6 +597,14 @@ class Federation:
         web = self._serve("appdb", built.app, "AppDB, image lists", images.FAULTS, built.faults, built.signer, "none")
         self.appdb_url = f"{web.url}{images.PATH}"
         self.gocdb.add_service(pi.Service(hostname, images.SERVICE_TYPE, "APPDB", url=self.appdb_url))
+        return built
+
+    def _build_registry(self) -> artefacts.Registry:
+        built = artefacts.Registry(lambda: web.url)
+        credential = self.authority.host([f"registry.{DOMAIN}", "localhost"])
+        what = "Harbor, a registry of images"
+        web = self._serve("registry", built.app, what, artefacts.FAULTS, built.faults, credential, "none")
+        self.registry_url = f"{web.url}{artefacts.PATH}"
         return built
 
     def _login(self, plan: _Plan, keystone: Keystone | None) -> Login:

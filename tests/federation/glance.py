@@ -28,7 +28,10 @@ register(FAULTS)
 
 @dataclass
 class Image:
-    """properties: those that stand beside the fields of Glance's own. owner: project, by name; empty for the site's."""
+    """properties: those that stand beside the fields of Glance's own. owner: project, by name; empty for the site's.
+
+    member: for a shared image, whether the project that asks has accepted it: `pending` or `accepted`.
+    """
 
     name: str
     status: str = "active"
@@ -38,6 +41,7 @@ class Image:
     hidden: bool = False
     owner: str = ""
     visibility: str = "public"
+    member: str = ""
     properties: dict[str, str] = field(default_factory=dict)
     created: float = field(default_factory=time.time)
     id: str = ""
@@ -108,7 +112,9 @@ class Glance(Api):
         limit = int(fault["size"]) if fault else min(int(query.pop("limit", PAGE)), MOST)
         query.pop("limit", None)
         marker = query.pop("marker", "")
-        found = [each for each in self.images if not each.hidden and _is_seen(each, project)]
+        member = query.pop("member_status", "accepted")
+        shown = [each for each in self.images if not each.hidden and _is_seen(each, project)]
+        found = [each for each in shown if each.member in ("", member)]
         for name, value in query.items():
             found = [each for each in found if str(self._shown(each).get(name)) == value]
         if marker:
@@ -157,4 +163,5 @@ class Glance(Api):
 
 
 def _is_seen(image: Image, project: str | None) -> bool:
-    return image.visibility in ("public", "community") or (bool(image.owner) and image.owner == project)
+    is_others = image.visibility in ("public", "community") or bool(image.member)
+    return is_others or (bool(image.owner) and image.owner == project)

@@ -280,6 +280,8 @@ def test_environment_and_configuration_point_at_it(federation: Federation) -> No
         f"url = {federation.accounting_url}",
         "[appdb]",
         f"url = {federation.appdb_url}",
+        "[images]",
+        f"lists = {federation.registry_url}",
     ]
 
 

@@ -56,6 +56,8 @@ CASES = [
     ("check_broker", "--nonsense"),
     ("check_openstack_vm", "-H stack.fedcloud.test -v"),
     ("check_openstack_vm", "-H nowhere.invalid"),
+    ("check_openstack_images", "-H stack.fedcloud.test -v"),
+    ("check_openstack_images", "-H nowhere.invalid"),
     ("check_openstack_swift", "-H stack.fedcloud.test -v"),
     ("check_openstack_swift", "-H nowhere.invalid"),
     ("check_availability", "--site EXAMPLE-SITE"),

@@ -1,0 +1,344 @@
+"""Whether a project sees the images that its VO's lists publish, in their versions, and no others of these lists.
+
+The lists are a helper's: while they cannot be had, or are not to be trusted, the site is asked all the same, for its
+own faults come first. How long an image is out of step is judged, and not that it is: a new version takes its time to
+every site. Since when is known by the list, if it tells when it published a version; else since a run of ours first saw
+it.
+"""
+
+from __future__ import annotations
+
+import time
+from datetime import UTC, datetime
+
+from nagiosplugin import Metric
+
+from libprobe.checks import imagelist as lists
+from libprobe.checks.base import Check, judged
+from libprobe.checks.imagelist import Rules
+from libprobe.clients import documents
+from libprobe.clients.http import without_query
+from libprobe.clients.images import KIND, Images
+from libprobe.deadline import OutOfTime
+from libprobe.failures import WARNING, BadData, EndpointFailure, Failure, HelperFailure, Misconfigured
+from libprobe.formats.images import of_list
+from libprobe.records import Record
+from libprobe.text import duration, number_of, shortened
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    import argparse
+    from collections.abc import Callable, Iterable, Iterator
+    from typing import Protocol
+
+    from libprobe.access import CloudAccess
+    from libprobe.clients.appdb import AppDb
+    from libprobe.clients.http import HttpClient
+    from libprobe.clients.registry import Registry
+    from libprobe.deadline import Deadline
+    from libprobe.formats.images import CloudImage, Listed
+    from libprobe.state.since import Since
+    from libprobe.topology import Endpoint
+
+    class Source(Protocol):
+        name: str
+
+        def fetch(self) -> Published: ...
+
+
+LISTS_SHARE = 0.4
+"""Of the time, what the lists may take; the rest is the site's."""
+
+MAX_NAMED = 3
+MISSING, OUTDATED, SURPLUS = "missing", "out of date", "no longer in the list"
+"""The ways in which an image can be out of step, as they are told."""
+
+
+def find_sources(args: argparse.Namespace, http: HttpClient) -> list[Source]:
+    """The lists of --list, of the settings, or EGI's own. Raises: Misconfigured; OwnCredential."""
+    from libprobe import access
+    from libprobe.clients import appdb, registry, tls
+    from libprobe.credentials import Audience, read_token
+    from libprobe.formats.address import read_http_url
+
+    urls = args.list or args.settings.get("images", "lists").split() or [registry.DEFAULT_URL]
+    login, hosts = "", frozenset[str]().union(*map(access.hosts_of, urls))
+    if args.list_login_file:
+        if len(hosts) > 1 or any(not read_http_url(url).is_secure for url in urls if documents.is_url(url)):
+            raise Misconfigured("the login of --list-login-file goes to one host only, over https")
+        login = read_token(args.list_login_file, "login of the list")
+    ca_path = tls.ca_path(args.ca_path, args.settings.get("tls", "ca_path"))
+    rules = Rules(args.signature, match_endorser=not args.ignore_endorser, allow_sha1=args.allow_sha1, ca_path=ca_path)
+    audience = Audience(hosts, False, "--list", "--list", "give an https URL")
+    found: list[Source] = []
+    for url in urls:
+        documents.expect_url(url)
+        if registry.is_registry(url):
+            found.append(RegistryProject(registry.Registry(http, url, login)))
+        else:
+            source = appdb.AppDb(http, url, login, audience, option="--list-login-file")
+            found.append(SignedList(source, rules))
+    return found
+
+
+class Published(Record):
+    """What a list has. claims: whether a cloud's image is one that came from this list, in whatever version."""
+
+    images: list[Listed]
+    claims: Callable[[CloudImage], bool]
+
+
+class OutOfStep(Record):
+    """One image that is out of step. key: by which it is known from run to run. since: seconds since the epoch."""
+
+    how: str
+    name: str
+    key: str
+    detail: str
+    since: float = 0.0
+
+
+class SignedList:
+    """A HEPiX image list, as AppDB publishes it, by the rules for its signature."""
+
+    def __init__(self, source: AppDb, rules: Rules, now: Callable[[], datetime] = lambda: datetime.now(UTC)) -> None:
+        self.name = without_query(source.url)
+        self._source = source
+        self._rules = rules
+        self._now = now
+
+    def fetch(self) -> Published:
+        """Raises: Failure."""
+        from libprobe.formats import imagelist, smime
+
+        try:
+            fetched = self._source.fetch()
+        except BadData as failure:
+            raise BadData(failure.sentence) from None
+        now = self._now()
+        try:
+            envelope = smime.open_envelope(fetched.body, fetched.media_type)
+            content, proof = lists.verified(envelope, self._rules, now)
+            del fetched, envelope
+            found = imagelist.read_image_list(smime.without_text_header(content))
+            del content
+            fault = lists.fault_of_signer(found, proof, self._rules)
+            if fault:
+                raise BadData(fault, remedy="if that is meant, accept it with --ignore-endorser")
+            if now >= found.expires:
+                past = duration((now - found.expires).total_seconds())
+                raise BadData(f"the list expired {past} ago, so nobody is to keep its images")
+        except BadData as error:
+            raise BadData(f"{self.name}: {error.sentence}", remedy=error.remedy) from None
+        # subscribers take what has expired away
+        images = [of_list(each) for each in found.images if each.expires is None or each.expires > now]
+        names = {name for each in found.images for name in of_list(each).names}
+        places = {_place(name) for name in names if name.startswith("address ")}
+
+        def claims(image: CloudImage) -> bool:
+            """What bears the name of one of it; and what its VO has from the same place, which tells VOs by nothing."""
+            is_of_vo = bool(found.vo) and image.vo == found.vo
+            return bool(image.names & names) or (is_of_vo and any(_place(name) in places for name in image.names))
+
+        return Published(images, claims)
+
+
+class RegistryProject:
+    """A project of a registry; all its tags without a dash are to be at the sites."""
+
+    def __init__(self, registry: Registry) -> None:
+        self.name = registry.name
+        self._registry = registry
+
+    def fetch(self) -> Published:
+        """Raises: Failure."""
+        begin = f"reference {self._registry.project}/"
+        return Published(self._registry.images(), lambda image: any(name.startswith(begin) for name in image.names))
+
+
+class ImagesInStep(Check):
+    """Compares the images of each region with those of the lists.
+
+    http: by which the sources are fetched. region: the only one that is looked at; empty for all.
+    Yields: time_to_login (s), published, in_step, missing, outdated, surplus, lag (s, of what is longest out of step).
+    """
+
+    def __init__(
+        self,
+        endpoint: Endpoint,
+        access: CloudAccess,
+        http: HttpClient,
+        sources: Iterable[Source],
+        since: Since,
+        deadline: Deadline,
+        *,
+        region: str,
+        now: Callable[[], float] = time.time,
+    ) -> None:
+        super().__init__(deadline)
+        self.subject = endpoint.base
+        self.provisos = endpoint.notes
+        self._notes = list(endpoint.notes)
+        self.facts.update(endpoint=endpoint.base, notes="")
+        self._endpoint = endpoint
+        self._access = access
+        self._cloud = access.cloud
+        self._sources = list(sources)
+        self._http = http
+        self._since = since
+        self._region = region
+        self._now = now
+
+    def measure(self) -> Iterator[Metric]:
+        published, failure = self._fetched()
+        http = self._cloud.http
+        began, loading_s = time.monotonic(), http.loading_s
+        try:
+            self._cloud.log_in()
+            yield Metric("time_to_login", time.monotonic() - began - (http.loading_s - loading_s), "s", min=0)
+            yield from self._told_of_login()
+            clouds = self._cloud_images()
+        except EndpointFailure:
+            if failure:
+                yield judged(failure.status, str(failure))
+            raise
+        if failure:
+            raise failure
+        yield from self._compared(published, clouds)
+
+    # ---- the lists
+
+    def _fetched(self) -> tuple[list[Published], Failure | None]:
+        """What the lists have, or why that cannot be had."""
+        until = self.deadline.before(self.deadline.remaining() * (1 - LISTS_SHARE))
+        try:
+            with until.enforced(), self._http.until(until):
+                return [source.fetch() for source in self._sources], None
+        except OutOfTime:
+            names = " and ".join(each.name for each in self._sources)
+            return [], HelperFailure(f"the image list cannot be had, {names}: no answer in time")
+        except EndpointFailure as failure:
+            helper = HelperFailure(f"the image list cannot be had, {failure.sentence}", remedy=failure.remedy)
+            helper.tried, helper.exchange = failure.tried, failure.exchange
+            return [], helper
+        except Failure as failure:
+            return [], failure
+
+    # ---- the site
+
+    def _told_of_login(self) -> Iterator[Metric]:
+        scope = self._cloud.scope
+        self.facts["project"] = scope.project
+        if self._cloud.proviso:
+            said = f"{self.subject}: {self._cloud.proviso} (if it is meant, name it with --project)"
+            yield judged(WARNING, said)
+        self.detail(1, f"endpoint: {self.subject}" + (f" of {self._endpoint.site}" if self._endpoint.site else ""))
+        self.detail(1, f"catalogue: {scope.words()}")
+        roles = ", ".join(scope.roles) or "none"
+        self.detail(2, f"acting as: {self._access.words}, project {scope.project}, roles {roles}")
+
+    def _cloud_images(self) -> list[tuple[Images, list[CloudImage]]]:
+        regions = self._cloud.regions(KIND, chosen=self._region)
+        self.facts["regions"] = " and ".join(regions)
+        clients = [Images(self._cloud.service(KIND, region)) for region in regions]
+        return [(each, each.all()) for each in clients]
+
+    def _compared(self, published: list[Published], clouds: list[tuple[Images, list[CloudImage]]]) -> Iterator[Metric]:
+        listed = [image for each in published for image in each.images]
+        now = self._now()
+        found: list[tuple[Images, list[OutOfStep]]] = []
+        for client, images in clouds:
+            self.detail(1, f"images of {client.region}: {client.base}, {number_of(len(images), 'image')}")
+            out = list(self._out_of_step(client, listed, published, images))
+            noted = self._since.note(
+                f"images at {client.base} of project {self._cloud.scope.project_id}", [each.key for each in out], now
+            )
+            out = [each._replace(since=min(noted[each.key], each.since or now)) for each in out]
+            found.append((client, out))
+            for each in out:
+                self.detail(1, f"{client.region}: {each.name} {each.how} for {duration(now - each.since)}{each.detail}")
+        every = [each for _, out in found for each in out]
+        counts = {how: sum(each.how == how for each in every) for how in (MISSING, OUTDATED, SURPLUS)}
+        total = len(listed) * len(clouds)
+        in_step = total - counts[MISSING] - counts[OUTDATED]
+        yield Metric("published", total, min=0)
+        yield Metric("in_step", in_step, min=0)
+        for label, how in (("missing", MISSING), ("outdated", OUTDATED), ("surplus", SURPLUS)):
+            yield Metric(label, counts[how], min=0)
+        names = " and ".join(each.name for each in self._sources)
+        counted = number_of(total, "image")
+        self.facts.update(counted=counted if in_step == total else f"{in_step} of {counted}", lists=names)
+        said = "; ".join(
+            (f"{client.region}: " if len(found) > 1 else "") + _words(out, now) for client, out in found if out
+        )
+        self.facts["late"] = f"{self.subject}: {said}"
+        if every:
+            self._notes.append(said)
+        if not listed:
+            yield judged(WARNING, f"{self.subject}: nothing to compare with, {names} has no image")
+        self.facts["notes"] = "".join(f"; {note}" for note in self._notes)
+        yield Metric("lag", max((now - each.since for each in every), default=0.0), "s", min=0)
+
+    def _out_of_step(
+        self, client: Images, listed: list[Listed], published: list[Published], images: list[CloudImage]
+    ) -> Iterator[OutOfStep]:
+        by_name: dict[str, list[CloudImage]] = {}
+        for image in images:
+            for name in image.names:
+                by_name.setdefault(name, []).append(image)
+        kept: set[str] = set()
+        missing: list[tuple[Listed, list[CloudImage]]] = []
+        for each in listed:
+            there = {image.id: image for name in each.names for image in by_name.get(name, ())}.values()
+            active = [image for image in there if image.status == "active"]
+            same = [image for image in active if image.is_version_of(each)]
+            kept.update(image.id for image in same or active)
+            if same:
+                self.detail(2, f"{client.region}: {each.name} {each.words}: image {same[0].id}{_made(same[0])}")
+            elif active:
+                newest = max(active, key=lambda image: (image.created is not None, image.created, image.id))
+                detail = f": the list has {each.words or 'another one'}, image {newest.id} is {newest.words or 'older'}"
+                yield OutOfStep(OUTDATED, each.name, _key(OUTDATED, each), detail, _published(each))
+            else:
+                missing.append((each, list(there)))
+        pending = {name for image in (client.pending() if missing else ()) for name in image.names}
+        for each, inactive in missing:
+            why = f": image {inactive[0].id} is there, and {inactive[0].status}" if inactive else ""
+            if pending & each.names:
+                why = ": it is shared with the project, which has not accepted it"
+            yield OutOfStep(MISSING, each.name, _key(MISSING, each), why, _published(each))
+        for image in images:
+            if image.status == "active" and image.id not in kept and any(each.claims(image) for each in published):
+                yield OutOfStep(SURPLUS, image.name or image.id, f"{SURPLUS} {image.id}", f": image {image.id}")
+
+
+def _words(out: list[OutOfStep], now: float) -> str:
+    """What is out of step, longest first, in one sentence."""
+    said = []
+    for how in (MISSING, OUTDATED, SURPLUS):
+        some = sorted((each for each in out if each.how == how), key=lambda each: (each.since, each.name))
+        if not some:
+            continue
+        named = ", ".join(shortened(each.name, 80) + shortened(each.detail, 160) for each in some[:MAX_NAMED])
+        others = f" and {number_of(len(some) - MAX_NAMED, 'other')}" if len(some) > MAX_NAMED else ""
+        lag = now - some[0].since
+        said.append(f"{how} {f'for {duration(lag)}' if lag >= 1 else 'as seen now'}: {named}{others}")
+    return "; ".join(said)
+
+
+def _key(how: str, listed: Listed) -> str:
+    """Each version anew: who is always one behind is not late by the sum."""
+    return " ".join([how, *sorted(listed.names), *(f"{kind}={value}" for kind, value in sorted(listed.marks.items()))])
+
+
+def _published(listed: Listed) -> float:
+    return listed.published.timestamp() if listed.published else 0.0
+
+
+def _made(image: CloudImage) -> str:
+    return f" of {image.created:%Y-%m-%d %H:%M} UTC" if image.created else ""
+
+
+def _place(name: str) -> str:
+    """Where an address in the marketplace is, without the image's own part."""
+    return name.rpartition("/")[0]
