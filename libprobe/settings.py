@@ -9,6 +9,7 @@
     [accounting]   url
     [appdb]        url
     [images]       lists
+    [cloudinfo]    url
 
 `--config FILE` or $FEDCLOUD_PROBES_CONFIG names another file. An option on the command line wins
 over the file, the file over what is built in. A key that is not known is refused: a silent typing
@@ -41,6 +42,7 @@ KNOWN = {
     "accounting": {"url"},
     "appdb": {"url"},
     "images": {"lists"},
+    "cloudinfo": {"url"},
 }
 MAX_BYTES = 65536
 

@@ -27,6 +27,7 @@ TABLE = {
     "eu.egi.cloud.APEL-Pub": 12 * HOUR,
     "eu.egi.cloud.AppDB-Update": HOUR / 4,
     "eu.egi.cloud.Broker-Check": HOUR / 4,
+    "eu.egi.cloud.InfoProvider": HOUR,
     "eu.egi.cloud.OCCI-Context": HOUR,
     "eu.egi.cloud.OCCI-VM": HOUR,
     "eu.egi.cloud.OpenStack-Images": HOUR,

@@ -232,13 +232,15 @@ class Keystone:
         return None
 
     def _in_project_v3(self, unscoped: str) -> Login:
+        return self._first_scoped(self.projects(unscoped), lambda project: self._scope_v3(unscoped, project["id"]))
+
+    def projects(self, token: str) -> list[dict[str, str]]:
+        """Name and id of each project that whoever has a token of version 3 may act in. Raises: Failure."""
         try:
-            answer = self._ask("GET", "/v3/auth/projects", "list our projects", token=unscoped)
+            answer = self._ask("GET", "/v3/auth/projects", "list our projects", token=token)
         except _NotOffered:  # by the first releases with federation
-            answer = self._ask("GET", "/v3/OS-FEDERATION/projects", "list our projects", token=unscoped)
-        return self._first_scoped(
-            _projects(answer, "projects"), lambda project: self._scope_v3(unscoped, project["id"])
-        )
+            answer = self._ask("GET", "/v3/OS-FEDERATION/projects", "list our projects", token=token)
+        return _projects(answer, "projects")
 
     def _federated(self) -> Iterator[str]:
         """An unscoped token by each federation protocol that lets us in. Raises: _NotOffered where none is there."""

@@ -35,6 +35,10 @@ _CAUSES = (
         r"missing (?:for|as seen)|out of date (?:for|as seen)|no longer in the list",
         "look at the log of what brings images to this site, and at the quota of its image store",
     ),
+    (
+        r"is published (?:for|of)|not in the information system|has another endpoint|without any project",
+        "correct the site's entry where its information provider has it: endpoint, VOs and the ids of their projects",
+    ),
     # the network
     (
         r"name does not resolve|name could not be resolved",

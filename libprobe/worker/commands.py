@@ -11,6 +11,7 @@ IN_THREADS = frozenset(
         "check_appdb_update",
         "check_availability",
         "check_cloud_bdii",
+        "check_cloud_info",
         "check_credential",
         "check_endpoint_tcp",
         "check_occi_context",

@@ -19,6 +19,7 @@ RUNS = {
     "check_appdb_update": (),
     "check_openstack_vm": ("-H", "stack.fedcloud.test"),
     "check_openstack_images": ("-H", "stack.fedcloud.test"),
+    "check_cloud_info": ("-H", "stack.fedcloud.test"),
     "check_openstack_swift": ("-H", "stack.fedcloud.test"),
     "check_perun": ("-H", "perun.fedcloud.test"),
     "check_cloud_bdii": ("-H", "ooi.fedcloud.test"),

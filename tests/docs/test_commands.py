@@ -96,6 +96,9 @@ NOT_RUN = {
     "token; tests/probes/test_check_openstack_vm.py has both",
     "check_openstack_vm -u https://keystone.example.org:5000/v3 --image 1017 --region RegionOne -t 10m": "likewise",
     "check_openstack_vm -H keystone.example.org": "likewise",
+    "check_cloud_info -H keystone.example.org --token-file /etc/fedcloud-probes/token": ""
+    "needs a Keystone and the information system; tests/probes/test_check_cloud_info.py has both",
+    "check_cloud_info -u https://keystone.example.org:5000/v3 --auth none": "likewise",
     "check_openstack_images -H keystone.example.org --token-file /etc/fedcloud-probes/token": ""
     "needs a Keystone and its token; tests/probes/test_check_openstack_images.py has both",
     "check_openstack_images -u https://keystone.example.org:5000/v3 --vo vo.example.org --list "

@@ -36,6 +36,7 @@ VARIABLE = [
     (r"\((?:[0-9]+\.[0-9.]+|[0-9a-f]+:[0-9a-f:]+)\)", r"\([0-9a-f.:]+\)"),
     (r"(?<![\w/=])registry\.example\.org\b", r"[\w.:-]+"),
     (r"(?<![\w/=])[a-z]+\.example\.org\b", r"[\w.-]+"),
+    (r"\b[0-9a-f]{32}\b", r"[0-9a-f]{32}"),
     (r"\b[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f-]{22}\b", r"[0-9a-f-]+"),
     (r"egi-sam-[\w-]+", r"egi-sam-[\w-]+"),
     (r"\btx[0-9a-f]{21}-[0-9a-f]{10}", r"tx[0-9a-f-]+"),
@@ -215,6 +216,18 @@ def images_out_of_step(stage: Stage) -> Report:
     return images(stage)
 
 
+def cloud_info(stage: Stage, service: str = "", fault: str = "", **parameters: object) -> Report:
+    if fault:
+        stage.fault(service, fault, **parameters)
+    return stage.run("check_cloud_info", "-H", "stack.fedcloud.test")
+
+
+def wrong_project(stage: Stage) -> Report:
+    projects = [{"name": "ops", "id": "c2b7bd6a0f3e4cbb8f4f0a0c7a1f3d55"}]
+    stage.federation.cloud_info.changed["STACK-CLOUD"] = {"name": "EXAMPLE-SITE", "projects": projects}
+    return cloud_info(stage)
+
+
 def template_gone(stage: Stage) -> Stage:
     return stage.fault("rocci", "template-gone", term=stage.federation.site("rocci").image)
 
@@ -371,6 +384,13 @@ SCENES: dict[str, list[Scene]] = {
         lambda s: server(s, fault="nova-no-neutron", method="POST"),
         lambda s: server(s, "--image", "1016"),
         lambda s: server(s, "--size", "m1.tyni"),
+    ],
+    "check_cloud_info": [
+        cloud_info,
+        lambda s: cloud_info(s, "cloud-info", "info-no-projects"),
+        lambda s: cloud_info(s, "cloud-info", "info-absent", site="STACK-CLOUD"),
+        wrong_project,
+        lambda s: cloud_info(s, "cloud-info", "status", code=503),
     ],
     "check_openstack_images": [
         images,

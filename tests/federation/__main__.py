@@ -107,6 +107,7 @@ def examples(federation: Federation) -> list[str]:
         "fedcloud-leftovers",
         "check_credential",
         f"check_openstack_images -H {next(iter(federation.clouds.values())).hostname}",
+        f"check_cloud_info -H {next(iter(federation.clouds.values())).hostname}",
         f"check_openstack_swift -H {next(iter(federation.clouds.values())).hostname}",
         f"check_occi_context -H {site.hostname}",
         f"check_endpoint_tcp -H {site.hostname} --service-type {OCCI}",

@@ -27,6 +27,7 @@ from . import ams as messaging
 from . import appdb as images
 from . import bdii as information
 from . import broker as messages
+from . import cloud_info as published
 from . import faults as common
 from . import glance as images_of_clouds
 from . import gocdb as pi
@@ -240,6 +241,7 @@ class Federation:
             self.accounting = self._build_accounting()
             self.appdb = self._build_appdb()
             self.registry = self._build_registry()
+            self.cloud_info = self._build_cloud_info()
             self.perun = self._build_perun()
             self.ams = self._build_ams()
             self.broker: messages.Broker | None = None
@@ -285,6 +287,7 @@ class Federation:
         self.ams.reset()
         self.ams.allow(self.ams_token.read_text())
         self.registry.reset()
+        self.cloud_info.reset()
         if self.bdii is not None:
             self.bdii.faults.clear()
 
@@ -364,6 +367,8 @@ class Federation:
             f"url = {self.appdb_url}",
             "[images]",
             f"lists = {self.registry_url}",
+            "[cloudinfo]",
+            f"url = {self.cloud_info_url}",
         )
         path.write_text("\n".join(lines) + "\n", "utf-8")
         return path
@@ -605,6 +610,27 @@ class Federation:
         what = "Harbor, a registry of images"
         web = self._serve("registry", built.app, what, artefacts.FAULTS, built.faults, credential, "none")
         self.registry_url = f"{web.url}{artefacts.PATH}"
+        return built
+
+    def _build_cloud_info(self) -> published.CloudInfo:
+        """The information system of the OpenStack sites."""
+
+        def sites() -> list[published.Site]:
+            return [
+                published.Site(
+                    cloud.gocdb_name,
+                    cloud.url,
+                    cloud.hostname,
+                    [(vo, cloud.keystone.project_id(project)) for vo, project in cloud.keystone.vo_map.items()],
+                )
+                for cloud in self.clouds.values()
+            ]
+
+        built = published.CloudInfo(sites)
+        credential = self.authority.host([f"is.{DOMAIN}", "localhost"])
+        what = "information system of OpenStack sites"
+        web = self._serve("cloud-info", built.app, what, published.FAULTS, built.faults, credential, "none")
+        self.cloud_info_url = web.url
         return built
 
     def _login(self, plan: _Plan, keystone: Keystone | None) -> Login:

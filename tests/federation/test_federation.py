@@ -282,6 +282,8 @@ def test_environment_and_configuration_point_at_it(federation: Federation) -> No
         f"url = {federation.appdb_url}",
         "[images]",
         f"lists = {federation.registry_url}",
+        "[cloudinfo]",
+        f"url = {federation.cloud_info_url}",
     ]
 
 

@@ -50,6 +50,7 @@ OVER_HTTP = {
     "check_occi_context": ("-u", "https://127.0.0.1:1/?image=a&resource=b"),
     "check_perun": ("-u", "https://127.0.0.1:1/"),
     "check_openstack_images": ("-u", "https://127.0.0.1:1/v3", "--list", "https://127.0.0.1:1/image.list"),
+    "check_cloud_info": ("-u", "https://127.0.0.1:1/v3", "--information-system", "https://127.0.0.1:1/"),
     "check_openstack_swift": ("-u", "https://127.0.0.1:1/v3"),
     "check_openstack_vm": ("-u", "https://127.0.0.1:1/v3"),
     "check_apel_pub": ("--site", "EXAMPLE-SITE", "-u", "https://127.0.0.1:1/"),
@@ -115,6 +116,7 @@ def test_a_refused_connection_is_told_without_loading_requests(federation, tmp_p
 @pytest.mark.parametrize(
     "probe",
     [
+        "check_cloud_info",
         "check_occi_vm",
         "check_occi_context",
         "check_openstack_images",
@@ -138,6 +140,7 @@ def test_a_good_answer_over_http_loads_requests_and_little_else(federation, tmp_
         "check_perun": ("-u", f"{federation.service('perun').web.url}/"),
         "check_apel_pub": ("--site", site.gocdb_name),
         "check_openstack_images": ("-u", federation.cloud("stack").url),
+        "check_cloud_info": ("-u", federation.cloud("stack").url),
         "check_openstack_swift": ("-u", federation.cloud("stack").url),
         "check_openstack_vm": ("-u", federation.cloud("stack").url),
     }

@@ -26,6 +26,7 @@ RUNS = {
     "check_credential": ("nagiosplugin", []),
     "check_availability": ("nagiosplugin", ["--site", "X"]),
     "check_openstack_images": ("requests", ["-H", "stack.fedcloud.test"]),
+    "check_cloud_info": ("requests", ["-H", "stack.fedcloud.test"]),
     "check_openstack_swift": ("requests", ["-H", "stack.fedcloud.test"]),
     "check_openstack_vm": ("requests", ["-H", "stack.fedcloud.test"]),
     "fedcloud-ncg": ("jinja2", ["--output", "{tmp}/written", "--no-validate"]),

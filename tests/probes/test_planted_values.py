@@ -153,6 +153,7 @@ def words_of(option: Option, peer: Peer, directory: Path) -> list[object]:
         "check_occi_context": ["-u", f"https://{url}/?image=a&resource=b"],
         "check_occi_vm": ["-u", f"https://{url}/?image=a&resource=b"],
         "check_openstack_images": ["-u", f"https://{url}/v3", "--list", f"https://{url}/image.list"],
+        "check_cloud_info": ["-u", f"https://{url}/v3"],
         "check_openstack_swift": ["-u", f"https://{url}/v3"],
         "check_openstack_vm": ["-u", f"https://{url}/v3"],
         "check_perun": ["-u", f"https://{url}/"],

@@ -58,6 +58,8 @@ CASES = [
     ("check_openstack_vm", "-H nowhere.invalid"),
     ("check_openstack_images", "-H stack.fedcloud.test -v"),
     ("check_openstack_images", "-H nowhere.invalid"),
+    ("check_cloud_info", "-H stack.fedcloud.test"),
+    ("check_cloud_info", "-H nowhere.invalid"),
     ("check_openstack_swift", "-H stack.fedcloud.test -v"),
     ("check_openstack_swift", "-H nowhere.invalid"),
     ("check_availability", "--site EXAMPLE-SITE"),

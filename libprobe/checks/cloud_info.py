@@ -1,0 +1,202 @@
+"""Whether the federation's information system knows an OpenStack site as it is: its endpoint, its VOs, their projects.
+
+Users and their tools find a site, and the project to act in, by what is published there. That is held against the
+Keystone that we log in to: of the projects that are not ours it lets nobody know whether they exist.
+"""
+
+from __future__ import annotations
+
+import time
+from urllib.parse import urlsplit
+
+from nagiosplugin import Metric
+
+from libprobe.checks.base import Check, judged
+from libprobe.failures import CRITICAL, UNKNOWN, WARNING, Failure, HelperFailure
+from libprobe.text import duration, number_of, similar
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Generator, Iterator
+
+    from libprobe.access import CloudAccess
+    from libprobe.clients.cloud_info import CloudInfo, Found
+    from libprobe.deadline import Deadline
+    from libprobe.formats.cloud_info import Site
+    from libprobe.topology import Endpoint
+
+INFO_SHARE = 0.4
+"""Of the time, what the information system may take; the rest is the site's."""
+
+MAX_NAMED = 5
+
+
+class PublishedSite(Check):
+    """Compares what is published of a site with its Keystone.
+
+    access: None where only what is published is to be looked at.
+    Yields: projects (published), confirmed (of them, those that Keystone has for us), info_age (s), time_to_login (s),
+            and judgements.
+    """
+
+    def __init__(self, endpoint: Endpoint, info: CloudInfo, access: CloudAccess | None, deadline: Deadline) -> None:
+        super().__init__(deadline)
+        self.subject = endpoint.base
+        self.provisos = endpoint.notes
+        self._notes = list(endpoint.notes)
+        self._endpoint = endpoint
+        self._info = info
+        self._access = access
+        self.facts.update(endpoint=endpoint.base, notes="", confirmed="not looked at in its Keystone")
+
+    def measure(self) -> Iterator[Metric]:
+        self.detail(1, f"endpoint: {self.subject}" + (f" of {self._endpoint.site}" if self._endpoint.site else ""))
+        found, lost = self._asked(fresh=False)
+        ours, refused = None, None
+        if self._access:
+            try:
+                ours = yield from self._our_projects(self._access)
+            except Failure as failure:
+                refused = failure
+        if found:
+            told = len(self.details)
+            said = list(self._judged(found, ours))
+            if found.age_s and not found.reason and any(each.context == "outcome" for each in said):
+                # a copy is for what is well: it may have been corrected since
+                del self.details[told:]
+                found, lost = self._asked(fresh=True)
+                said = list(self._judged(found, ours)) if found else []
+            yield from said
+        if found:
+            yield Metric("info_age", found.age_s, "s", min=0)
+            self.detail(1, f"information system: {self._info.url}, {number_of(len(found.sites), 'site')}")
+            self._note(found)
+        if refused and lost:
+            yield judged(lost.status, str(lost))
+        if refused or lost:
+            raise refused or lost  # type: ignore[misc]
+        self.facts["notes"] = "".join(f"; {note}" for note in self._notes)
+
+    # ---- what is published
+
+    def _asked(self, *, fresh: bool) -> tuple[Found | None, HelperFailure | None]:
+        """What the information system has, or why that cannot be had."""
+        until = self.deadline.before(self.deadline.remaining() * (1 - INFO_SHARE))
+        try:
+            with until.enforced(), self._info.until(until):
+                return self._info.sites(fresh=fresh), None
+        except HelperFailure as failure:
+            return None, failure
+
+    def _note(self, found: Found) -> None:
+        if found.reason:
+            self._notes.append(f"by what was published {duration(found.age_s)} ago, as now {found.reason}")
+        if found.unkept:
+            self._notes.append(f"what is published could not be kept for other checks: {found.unkept}")
+
+    def _judged(self, found: Found, ours: dict[str, str] | None) -> Iterator[Metric]:
+        """ours: id and name of each project that Keystone has for us, None where it was not asked."""
+        site = self._of(found)
+        if site is None:
+            yield self._absent(found)
+            return
+        yield from self._described(site)
+        if self._access and ours is not None and site.projects:
+            yield from self._compared(self._access, site, ours)
+
+    def _of(self, found: Found) -> Site | None:
+        """The site of our endpoint; where several name it, what all of them have."""
+        at = [site for site in found.sites if site.is_at(self.subject)]
+        if len(at) < 2:
+            return at[0] if at else None
+        projects = dict.fromkeys(project for site in at for project in site.projects)
+        return at[0]._replace(name=" and ".join(dict.fromkeys(site.name for site in at)), projects=tuple(projects))
+
+    def _absent(self, found: Found) -> Metric:
+        where = f"the information system {self._info.url}"
+        count = number_of(len(found.sites), "site")
+        if not found.sites:
+            return judged(UNKNOWN, f"{where} has no site at all")
+        if found.reason:
+            return judged(UNKNOWN, f"{self.subject}: not in {where} {duration(found.age_s)} ago; now, {found.reason}")
+        named = [site for site in found.sites if self._endpoint.site and site.name == self._endpoint.site]
+        if named:
+            return judged(
+                CRITICAL,
+                f"{self.subject}: {where} has another endpoint of {named[0].name}, {_shown(named[0].url)} (correct the "
+                "one that is wrong, at the information provider or in the GOCDB)",
+            )
+        host = urlsplit(self.subject).hostname or ""
+        near = similar(host, {urlsplit(site.url).hostname or "" for site in found.sites if "://" in site.url})
+        nearest = f", the nearest is {near[0]}" if near else ""
+        return judged(
+            CRITICAL,
+            f"{self.subject}: not in {where} among its {count}{nearest} (see whether the site's information provider "
+            "runs and may log in: what is not renewed is dropped)",
+        )
+
+    def _described(self, site: Site) -> Iterator[Metric]:
+        self.facts.update(site=site.name or "a site", projects=number_of(len(site.projects), "project"))
+        yield Metric("projects", len(site.projects), min=0)
+        if site.url.rstrip("/") != self.subject:
+            self.detail(1, f"published as {site.url}")
+        for project in site.projects:
+            self.detail(2, f"published: project {project.id} of VO {project.vo}")
+        if not site.projects:
+            yield judged(
+                WARNING,
+                f"{self.subject}: published by {self._info.url} as {site.name} without any project, so no VO finds it",
+            )
+
+    # ---- the Keystone
+
+    def _our_projects(self, access: CloudAccess) -> Generator[Metric, None, dict[str, str]]:
+        """Id and name of each project that Keystone has for us. Raises: Failure."""
+        cloud = access.cloud
+        began, loading_s = time.monotonic(), cloud.http.loading_s
+        cloud.log_in()
+        yield Metric("time_to_login", time.monotonic() - began - (cloud.http.loading_s - loading_s), "s", min=0)
+        scope = cloud.scope
+        roles = ", ".join(scope.roles) or "none"
+        self.detail(2, f"acting as: {access.words}, project {scope.project}, roles {roles}")
+        ours = {each["id"]: each["name"] for each in cloud.keystone.projects(cloud.login.token)}
+        return {scope.project_id: scope.project, **ours}
+
+    def _compared(self, access: CloudAccess, site: Site, ours: dict[str, str]) -> Iterator[Metric]:
+        confirmed = [project for project in site.projects if project.id in ours]
+        yield Metric("confirmed", len(confirmed), min=0)
+        vos = ", ".join(dict.fromkeys(project.vo for project in confirmed[:MAX_NAMED]))
+        self.facts["confirmed"] = f"{len(confirmed)} of them ours and in its Keystone ({vos or 'none'})"
+        published = {project.id for project in site.projects}
+        for identifier, name in ours.items():
+            if identifier not in published:
+                self.detail(1, f"not published: project {identifier}, {name}, which Keystone lets us in to")
+        yield from self._judged_of_vo(access, site, ours)
+
+    def _judged_of_vo(self, access: CloudAccess, site: Site, ours: dict[str, str]) -> Iterator[Metric]:
+        """Whether the project that is published for our VO is the one that Keystone has for it."""
+        cloud = access.cloud
+        vo, scope = cloud.wish.vo, cloud.scope
+        of_vo = [project for project in site.projects if project.vo == vo]
+        has = f"Keystone lets us in to {scope.project} ({scope.project_id})"
+        if not of_vo:
+            near = ", ".join(dict.fromkeys(project.vo for project in site.projects[:MAX_NAMED]))
+            yield judged(
+                WARNING, f"{self.subject}: no project of VO {vo} is published of {site.name}, but of {near}; {has}"
+            )
+        elif not any(project.id in ours for project in of_vo):
+            if cloud.proviso or cloud.wish.project:
+                said = (
+                    f"{self.subject}: whether the project published for VO {vo}, {of_vo[0].id}, exists cannot be seen"
+                )
+                yield judged(UNKNOWN, f"{said}: {has}, which is perhaps not one of that VO")
+                return
+            yield judged(
+                CRITICAL,
+                f"{self.subject}: the project that is published for VO {vo} of {site.name}, {of_vo[0].id}, is none of "
+                f"this Keystone's for us; {has} (correct the project's id at the information provider)",
+            )
+
+
+def _shown(url: str) -> str:
+    return url.partition("?")[0].rpartition("@")[2][:200]

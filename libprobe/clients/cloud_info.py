@@ -1,0 +1,115 @@
+"""The federation's information system: a third party, so that whatever fails here is no site's fault.
+
+Its answer has all sites, so it is kept for a while for the checks of the others: in our own state directory, and within
+a size. A copy that is no longer fresh is used, and said to be so, while the information system fails.
+Source: cloud-info-api. Asked without the slash after `sites` it redirects to http.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from urllib.parse import quote
+
+from libprobe.clients import documents
+from libprobe.clients.http import without_query
+from libprobe.deadline import OutOfTime
+from libprobe.failures import BadData, EndpointFailure, HelperFailure, Misconfigured, OwnCredential
+from libprobe.formats import cloud_info
+from libprobe.records import Record
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from contextlib import AbstractContextManager
+
+    from libprobe.clients.http import HttpClient
+    from libprobe.deadline import Deadline
+    from libprobe.state.files import StateDirectory
+
+DEFAULT_URL = "https://is.cloud.egi.eu"
+MAX_ANSWER = 2 << 20
+MAX_NAME = 150
+FRESH_S, MAX_STALE_S = 600.0, 6 * 3600.0
+
+
+class Found(Record):
+    """The sites, how old that knowledge is (s), and why it is not fresher: empty if it was just asked for."""
+
+    sites: list[cloud_info.Site]
+    age_s: float = 0.0
+    reason: str = ""
+    unkept: str = ""
+
+
+class CloudInfo:
+    """One information system. http: with a deadline short enough to leave time for the site."""
+
+    def __init__(self, http: HttpClient, url: str, cache: StateDirectory, now: Callable[[], float] = time.time) -> None:
+        documents.expect_url(url)
+        if "?" in url or "#" in url:
+            raise Misconfigured(f"{url!r} is not the URL of an information system, like {DEFAULT_URL}")
+        self.url = without_query(url).rstrip("/")
+        self._http = http
+        self._cache = cache
+        self._now = now
+
+    def until(self, deadline: Deadline) -> AbstractContextManager[None]:
+        """Let another deadline hold for what is asked in the block."""
+        return self._http.until(deadline)
+
+    def sites(self, *, fresh: bool = False) -> Found:
+        """All sites. fresh: ask in any case. Raises: HelperFailure where it fails and no copy is there."""
+        kept = self._kept()
+        if kept and kept.age_s < FRESH_S and not fresh:
+            return kept
+        try:
+            body, sites = self._ask()
+        except HelperFailure as failure:
+            if kept:
+                return kept._replace(reason=failure.sentence)
+            raise
+        try:
+            self._cache.write(self._name, body)
+        except Misconfigured as failure:
+            return Found(sites, unkept=failure.sentence)
+        return Found(sites)
+
+    def _ask(self) -> tuple[bytes, list[cloud_info.Site]]:
+        url = f"{self.url}/sites/"
+        try:
+            answer = documents.get(
+                self._http,
+                f"{url}?include_projects=true",
+                max_bytes=MAX_ANSWER,
+                headers=[("Accept", "application/json")],
+            )
+            if answer.status != 200:
+                raise BadData(f"{answer.asked}: {answer.outcome('list the sites')}")
+            try:
+                return answer.body, cloud_info.read_sites(answer.json())
+            except BadData as error:
+                known = error.sentence.startswith(answer.asked)
+                raise BadData(error.sentence if known else f"{answer.asked}: {error.sentence}") from None
+        except (EndpointFailure, OwnCredential) as failure:
+            helper = HelperFailure(f"information system, {failure.sentence}", remedy="the site was not judged by it")
+            helper.exchange = failure.exchange
+            raise helper from None
+        except OutOfTime:
+            raise HelperFailure(f"information system, GET {url}: no answer in time") from None
+
+    @property
+    def _name(self) -> str:
+        return f"cloudinfo-{quote(self.url.partition('://')[2], safe='')[-MAX_NAME:]}.json"
+
+    def _kept(self) -> Found | None:
+        """The copy of an earlier answer; None where there is none, or one that is too old or damaged."""
+        written = self._cache.modified_at(self._name)
+        age = None if written is None else self._now() - written
+        if age is None or not 0 <= age <= MAX_STALE_S:
+            return None
+        try:
+            body = self._cache.read(self._name, MAX_ANSWER)
+            return Found(cloud_info.read_sites(json.loads(body)), age) if body else None
+        except (BadData, ValueError, RecursionError):
+            return None
