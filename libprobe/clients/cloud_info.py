@@ -86,6 +86,8 @@ class CloudInfo:
             )
             if answer.status != 200:
                 raise BadData(f"{answer.asked}: {answer.outcome('list the sites')}")
+            if not answer.body.strip():
+                raise BadData(f"{answer.asked}: answered with nothing")
             try:
                 return answer.body, cloud_info.read_sites(answer.json())
             except BadData as error:

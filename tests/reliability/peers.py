@@ -29,6 +29,7 @@ from tests.federation import (
     ams,
     appdb,
     ber,
+    cloud_info,
     glance,
     gocdb,
     keystone,
@@ -134,8 +135,11 @@ class Grid:
         )
         pictures, nets = glance.Glance(identity), neutron.Neutron(identity)
         machines = nova.Nova(identity, pictures, nets, lambda: f"{url()}/v2.1", 0.0)
+        ops = ("ops", identity.project_id("ops"))
+        published = cloud_info.CloudInfo(lambda: [cloud_info.Site(SITE, f"{url()}/v3", HOST, [ops])])
         places = (
             ("/v3", identity.app),
+            ("/sites/", published.app),
             ("/v1/AUTH_", swift.Swift(identity).app),
             ("/v2.1/", machines.app),
             ("/v2/images", pictures.app),
