@@ -216,13 +216,16 @@ class ImagesInStep(Check):
                 return [source.fetch() for source in self._sources], None
         except OutOfTime:
             names = " and ".join(each.name for each in self._sources)
-            return [], HelperFailure(f"the image list cannot be had, {names}: no answer in time")
+            said = f"{names}: not read within {duration(until.seconds)}{until.our_share()}"
+            return [], HelperFailure(f"the image list cannot be had, {said}")
         except EndpointFailure as failure:
             helper = HelperFailure(f"the image list cannot be had, {failure.sentence}", remedy=failure.remedy)
             helper.tried, helper.exchange = failure.tried, failure.exchange
             return [], helper
         except Failure as failure:
             return [], failure
+        finally:
+            self._http.close()  # where descriptors are short, the site's connection needs them
 
     # ---- the site
 

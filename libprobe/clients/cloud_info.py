@@ -17,6 +17,7 @@ from libprobe.deadline import OutOfTime
 from libprobe.failures import BadData, EndpointFailure, HelperFailure, Misconfigured, OwnCredential
 from libprobe.formats import cloud_info
 from libprobe.records import Record
+from libprobe.text import duration
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -98,7 +99,11 @@ class CloudInfo:
             helper.exchange = failure.exchange
             raise helper from None
         except OutOfTime:
-            raise HelperFailure(f"information system, GET {url}: no answer in time") from None
+            deadline = self._http.current_deadline()
+            said = f"not read within {duration(deadline.seconds)}{deadline.our_share()}"
+            raise HelperFailure(f"information system, GET {url}: {said}") from None
+        finally:
+            self._http.close()  # nothing else is asked there; where descriptors are short, the site needs them
 
     @property
     def _name(self) -> str:
