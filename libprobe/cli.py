@@ -13,7 +13,7 @@ import re
 import sys
 from _thread import get_ident
 
-from libprobe import __version__, redact
+from libprobe import __version__, door, redact
 from libprobe.ranges import DURATION, NUMBER, SIZE, BadRange, Limit, Range, is_hidden, is_out_of_reach, quantity
 from libprobe.text import duration, shortened
 
@@ -408,6 +408,22 @@ def standard(parser: Parser, *, timeout: float) -> None:
     group.add_argument("--config", metavar="FILE", help="settings file (default /etc/fedcloud-probes/probes.ini)")
     group.add_argument("-V", "--version", action=Print, help="print the version and exit with 3")
     group.add_argument("-h", "--help", action=Print, help="print this text and exit with 3")
+
+
+def worker(parser: Parser) -> None:
+    """Add --worker: `libprobe.door` reads it, before there is a parser."""
+    parser.group("standard options").add_argument(
+        "--worker",
+        metavar="PATH",
+        type=_door,
+        help=f"socket of the resident worker that runs the check, or no for none (default {door.DEFAULT})",
+    )
+
+
+def _door(text: str) -> str:
+    if text not in door.OFF and not text.startswith("/"):
+        raise argparse.ArgumentTypeError(f"{text!r} is neither `no` nor the absolute path of a socket")
+    return text
 
 
 def endpoint(parser: Parser, *, url: str = "URL as registered in the GOCDB", port: bool = True) -> None:

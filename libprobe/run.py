@@ -12,7 +12,7 @@ import gc
 import os
 import sys
 
-from libprobe import cli, output, redact
+from libprobe import cli, door, output, redact
 from libprobe.deadline import ENFORCE_AFTER_S, Deadline, Interrupted, OutOfTime, handle_signals, hidden_end
 from libprobe.failures import OK, UNKNOWN, Failure
 from libprobe.text import number_of
@@ -57,7 +57,12 @@ def probe(name: str, options: Options, check: MakeCheck, *, doc: str | None, tim
     try:
         signals.install()
         try:
-            code, report = execute(name, options, check, sys.argv, doc=doc, timeout=timeout, on_deadline=signals.watch)
+            if door.sentence:
+                code, report = UNKNOWN, _without_check(name, door.sentence, sys.argv)
+            else:
+                code, report = execute(
+                    name, options, check, sys.argv, doc=doc, timeout=timeout, on_deadline=signals.watch
+                )
         finally:
             signals.ignore()
     except Interrupted:
@@ -109,6 +114,8 @@ def make_parser(program: str, options: Options, *, doc: str | None, timeout: flo
     parser = cli.Parser(prog=os.path.basename(program), doc=doc or "")
     options(parser)
     cli.standard(parser, timeout=timeout or DEFAULT_TIMEOUT_S)
+    if parser.prog.startswith("check_"):  # fedcloud-worker runs no others
+        cli.worker(parser)
     return parser
 
 
@@ -254,6 +261,8 @@ class _Signals:
 
     def watch(self, deadline: Deadline) -> None:
         self._deadline = deadline
+        if door.spent_s:
+            deadline.end_within(max(0.0, deadline.seconds - door.spent_s))
 
     def sentence(self) -> str:
         return f"interrupted by {self._name}"

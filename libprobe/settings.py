@@ -10,6 +10,7 @@
     [appdb]        url
     [images]       lists
     [cloudinfo]    url
+    [worker]       socket, which `libprobe.door` reads by itself
 
 `--config FILE` or $FEDCLOUD_PROBES_CONFIG names another file. An option on the command line wins
 over the file, the file over what is built in. A key that is not known is refused: a silent typing
@@ -22,7 +23,7 @@ import os
 import re
 import stat
 
-from libprobe import redact
+from libprobe import door, redact
 from libprobe.failures import Misconfigured
 
 TYPE_CHECKING = False
@@ -43,6 +44,7 @@ KNOWN = {
     "appdb": {"url"},
     "images": {"lists"},
     "cloudinfo": {"url"},
+    "worker": {"socket"},
 }
 MAX_BYTES = 65536
 
@@ -124,6 +126,9 @@ def _parse(data: bytes, path: str) -> Settings:
                 known = _named(repr(key), key, KNOWN[section])
                 raise Misconfigured(f"settings file {path} has an unknown key in [{section}]{known}")
             redact.notice(value)
+    where = values.get("worker", {}).get("socket", "")
+    if where and where not in door.OFF and not where.startswith("/"):
+        raise Misconfigured(f"settings file {path}: [worker] socket is neither `no` nor the absolute path of a socket")
     return Settings(values, path)
 
 

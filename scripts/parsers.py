@@ -14,7 +14,7 @@ from unittest import mock
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
-from libprobe import cli  # noqa: E402
+from libprobe import cli, door  # noqa: E402
 
 EXECUTABLES = sorted(path for names in ("check_*", "fedcloud-*") for path in (ROOT / "probes").glob(names))
 
@@ -37,7 +37,11 @@ def parser_of(path: Path) -> cli.Parser:
 
     handlers = {number: signal.getsignal(number) for number in signal.valid_signals()}
     try:
-        with mock.patch.object(cli.Parser, "parse_args", found), mock.patch.object(sys, "argv", [str(path)]):
+        with (
+            mock.patch.object(cli.Parser, "parse_args", found),
+            mock.patch.object(sys, "argv", [str(path)]),
+            mock.patch.object(door, "ask"),
+        ):
             runpy.run_path(str(path), run_name="__main__")
     except _Found as end:
         return end.parser

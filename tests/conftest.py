@@ -66,6 +66,7 @@ Probe = Callable[..., Report]
 
 
 def pytest_configure(config: pytest.Config) -> None:
+    os.environ["FEDCLOUD_PROBES_WORKER"] = "no"  # as `clean_environment` has it, for what inherits ours
     # a shell has what runs in its background ignore SIGINT, and nohup SIGHUP; what the tests start would do so too
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)

@@ -18,4 +18,10 @@ def command(name: str, *arguments: object) -> list[str]:
 def clean_environment(**more: object) -> dict[str, str]:
     """As small as Nagios' own: nothing of the developer's credentials or proxies."""
     kept = {key: value for key, value in os.environ.items() if key.startswith(("COVERAGE", "COV_"))}
-    return {"PATH": os.environ["PATH"], "PYTHONPATH": str(ROOT), **kept, **{k: str(v) for k, v in more.items()}}
+    return {
+        "PATH": os.environ["PATH"],
+        "PYTHONPATH": str(ROOT),
+        "FEDCLOUD_PROBES_WORKER": "no",  # one that happens to run on this machine has no part in a test
+        **kept,
+        **{k: str(v) for k, v in more.items()},
+    }

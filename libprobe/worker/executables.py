@@ -7,7 +7,7 @@ import gc
 import importlib
 import sys
 
-from libprobe import cli, run
+from libprobe import cli, door, run
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -30,18 +30,18 @@ class Executable:
         self._options = options
         self._check = check
         self._doc = doc
-        self._timeout = timeout
+        self.timeout = timeout or run.DEFAULT_TIMEOUT_S
         self._parser: cli.Parser | None = None
 
     def become(self, words: list[str]) -> None:
         """Run it as this process, which ends."""
         sys.argv = words
-        run.probe(self.name, self._options, self._check, doc=self._doc, timeout=self._timeout)
+        run.probe(self.name, self._options, self._check, doc=self._doc, timeout=self.timeout)
 
     def execute(self, words: list[str]) -> tuple[int, str]:
         """Run it in this thread; exit code and report. The parser is made once: that is half of a TCP check."""
         if self._parser is None:
-            self._parser = run.make_parser(self.path, self._options, doc=self._doc, timeout=self._timeout)
+            self._parser = run.make_parser(self.path, self._options, doc=self._doc, timeout=self.timeout)
         return run.execute(self.name, self._options, self._check, words, doc=self._doc, parser=self._parser)
 
 
@@ -65,12 +65,13 @@ def load(path: str) -> Executable:
     module = type(sys)("__main__")
     module.__file__ = path
     original, run.probe = run.probe, keep  # type: ignore[assignment]
+    ask, door.ask = door.ask, lambda: None
     try:
         exec(code, module.__dict__)
     except _Found:
         pass
     finally:
-        run.probe = original
+        run.probe, door.ask = original, ask
     if not handed:
         raise ValueError("it does not call run.probe")
     return Executable(path, *handed)

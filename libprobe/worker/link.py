@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import socket
+import time
 
 from libprobe.failures import BadData
 from libprobe.formats import wproc
@@ -11,8 +12,13 @@ from libprobe.formats import wproc
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from typing import Any
+
 
 MAX_JOBS = 5000
+OUTPUT_LIMIT = 64 << 10
+"""Of each stream of a plugin, ours or of others. Nagios Core 4.4.6 takes twice as much from a worker that registers."""
+
 MAX_UNSENT = 32 << 20
 """Bytes of results that Nagios may leave unread before we take it for dead."""
 
@@ -31,6 +37,8 @@ class Link:
     running: orders that came over this connection and have no answer yet.
     is_read: whether all that Nagios sent before we closed our ear has been read.
     """
+
+    output_limit = OUTPUT_LIMIT
 
     def __init__(self, query_socket: str, plugin: str) -> None:
         self.plugin = plugin
@@ -95,6 +103,14 @@ class Link:
                 raise ConnectionError(error.sentence) from None
             self.running += 1
             yield order
+
+    def result(self, order: Any, began: float, wait_status: int, out: bytes, err: bytes = b"") -> bytes:
+        """The answer to an order that was carried out."""
+        return wproc.result(order, began, time.time(), wait_status, out, err)
+
+    def timed_out(self, order: Any, began: float) -> bytes:
+        """The answer to one that took longer than Nagios allows."""
+        return wproc.timed_out(order, began, time.time())
 
     def send(self, answer: bytes) -> None:
         self.running -= 1

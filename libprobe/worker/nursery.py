@@ -13,6 +13,7 @@ import select
 import signal
 import socket
 import struct
+import time
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -23,12 +24,15 @@ if TYPE_CHECKING:
 
 ORDER = struct.Struct(">cQi")
 """Head of a packet: what, number, a value. Orders: RUNNER (value: threads; a socket comes along), PROCESS and
-SHELL (words, so many bytes as the value, then environment; pipes for output and error output come along), KILL
-(value: signal). News: READY, STARTED
-(value: process id), ENDED (value: wait status)."""
+SHELL (words, so many bytes as the value, then environment; pipes for output and error output come along), CALL
+(the same, with the directory and the umask before the environment, which is all there is), KILL (value: signal).
+News: READY, STARTED (value: process id), ENDED (value: wait status)."""
 
-RUNNER, PROCESS, SHELL, KILL = b"R", b"P", b"S", b"K"
+RUNNER, PROCESS, SHELL, CALL, KILL = b"R", b"P", b"S", b"C", b"K"
 READY, BROKEN, STARTED, ENDED = b"N", b"B", b"S", b"E"
+
+NOT_BEGUN = 77
+"""Exit code of a process that cannot be what its caller was."""
 
 MAX_DATA_BYTES = 512 << 20
 """Memory that a process may fill. A probe stays below 64 MiB; this ends one that does not, before the machine does."""
@@ -45,6 +49,10 @@ def main(control: socket.socket, paths: list[str]) -> NoReturn:
     """Load, tell what could be loaded, and fork on demand until the supervisor goes away."""
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
         signal.signal(number, signal.SIG_IGN)  # the supervisor decides when we end
+    silent = os.open(os.devnull, os.O_RDWR)
+    for descriptor in (0, 1):  # a terminal of ours is none of the checks'
+        os.dup2(silent, descriptor)
+    os.close(silent)
     executables = _load(control, paths)
     gc.collect()
     gc.freeze()  # children share these pages as long as nobody writes to them
@@ -70,7 +78,7 @@ def _load(control: socket.socket, paths: list[str]) -> dict[str, Executable]:
         control.send(ORDER.pack(BROKEN, 0, 0) + f"\0{name} is not installed here; what needs it will say so".encode())
     for path, each in loaded.items():
         each.execute([path, "--no-such-option"])
-        control.send(ORDER.pack(READY, 1, 0) + f"{path}\0{each.name}".encode())
+        control.send(ORDER.pack(READY, 1, 0) + f"{path}\0{each.name}\0{each.timeout}".encode())
     return loaded
 
 
@@ -187,9 +195,13 @@ class _Nursery:
         os.dup2(descriptors[0], 1)
         os.dup2(descriptors[1], 2)
         os.closerange(3, max(descriptors) + 1)
+        if what == CALL:
+            environment = _take_place(environment)
         for pair in environment.split(b"\0") if environment else ():
             name, _, text = pair.partition(b"=")
             os.environb[name] = text
+        if what == CALL:
+            time.tzset()
         for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
             signal.signal(number, signal.SIG_DFL)
         if what == SHELL:
@@ -199,6 +211,18 @@ class _Nursery:
         _limit(resource.RLIMIT_DATA, MAX_DATA_BYTES)
         argv = words.decode("utf-8", "surrogateescape").split("\0")
         self._executables[argv[0]].become(argv)
+
+
+def _take_place(of_caller: bytes) -> bytes:
+    """Go where a caller is, with nothing of our own environment; returns his, which is still to be set."""
+    directory, mask, environment = of_caller.split(b"\0", 2)
+    try:
+        os.chdir(directory)
+    except OSError:
+        os._exit(NOT_BEGUN)
+    os.umask(int(mask))
+    os.environb.clear()
+    return environment
 
 
 def _limit(which: int, most: int) -> None:

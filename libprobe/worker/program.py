@@ -5,8 +5,9 @@ from __future__ import annotations
 import os
 import sys
 
-from libprobe import cli, output
+from libprobe import cli, door, output
 from libprobe.failures import UNKNOWN
+from libprobe.worker import callers
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -24,6 +25,17 @@ QUERY_SOCKETS = (
 
 def options(parser: cli.Parser) -> None:
     parser.add_argument("--socket", metavar="PATH", help="Nagios' query_socket (default: the usual places)")
+    parser.add_argument(
+        "--local", action="store_true", help="without Nagios: serve only the executables, which ask at the door"
+    )
+    parser.add_argument(
+        "--door",
+        metavar="PATH",
+        help="socket at which executables ask, in a directory of this user alone (default: the one that systemd hands "
+        f"over; with --local also {door.DEFAULT})",
+    )
+    parser.add_argument("--calls", type=_count, default=200, help="checks at once for who asks at the door (200)")
+    parser.not_with("--socket", "--local")
     parser.add_argument(
         "--directory",
         metavar="DIR",
@@ -60,8 +72,13 @@ def main(doc: str | None) -> NoReturn:
     try:
         args = parser.parse_args(sys.argv[1:])
         query_socket = args.socket or next((each for each in QUERY_SOCKETS if os.path.exists(each)), "")
-        if not query_socket:
-            parser.error("no query_socket of Nagios is in the usual places; name it with --socket")
+        if args.local:
+            query_socket = ""
+        elif not query_socket:
+            parser.error("no query_socket of Nagios is in the usual places; name it with --socket, or use --local")
+        where = args.door or ("" if callers.is_handed_over() or not args.local else door.DEFAULT)
+        if args.door and not args.door.startswith("/"):
+            parser.error(f"--door {args.door} is no absolute path")
         directories = args.directory or [os.path.dirname(os.path.abspath(sys.argv[0]))]
         paths = find(directories, args.probe)
         _expect_choices(parser, args, directories, paths)
@@ -70,15 +87,27 @@ def main(doc: str | None) -> NoReturn:
     _expect_library("nagiosplugin")
     from libprobe.worker import supervisor
 
+    try:
+        listener = callers.Listener(where) if where or callers.is_handed_over() else None
+    except callers.CannotOpen as error:
+        output.leave(UNKNOWN, f"fedcloud-worker: {error}\n")
+    runners = 0 if args.local else args.runners
     limits = supervisor.Limits(
-        args.runners, max(args.runners, args.max_runners), args.threads, args.jobs, drain_s=args.drain
+        runners,
+        max(runners, args.max_runners) if runners else 0,
+        args.threads,
+        args.jobs,
+        drain_s=args.drain,
+        calls=args.calls,
     )
-    supervisor.Supervisor(query_socket, paths, limits, supervisor.log).run()
+    supervisor.Supervisor(query_socket, paths, limits, supervisor.log, listener).run()
     sys.exit(0)
 
 
 def _expect_choices(parser: cli.Parser, args: argparse.Namespace, directories: list[str], paths: list[str]) -> None:
     """Refuse what was chosen and does not exist. Raises: cli.Stop."""
+    if args.local and (idle := args.given & {"runners", "max_runners"}):
+        parser.error(f"--{min(idle).replace('_', '-')} does nothing beside --local: runners are for Nagios")
     if "max_runners" in args.given and args.max_runners < args.runners:
         parser.error(f"--max-runners {args.max_runners} does nothing: --runners {args.runners} is more")
     if absent := [each for each in args.directory or () if not os.path.isdir(each)]:

@@ -1,4 +1,4 @@
-"""The supervisor: takes orders from Nagios, has them run, and answers for whatever becomes of them.
+"""The supervisor: takes orders of Nagios and calls at the door, has them run, and answers for what becomes of them.
 
 One thread that never waits for anybody. It always reads what Nagios sends (Nagios stands still when a
 worker does not), keeps orders in memory until somebody is free, and ends every one by Nagios' own limit,
@@ -17,18 +17,17 @@ import time
 from collections import deque
 from typing import NamedTuple
 
+from libprobe import door
 from libprobe.failures import UNKNOWN
 from libprobe.formats import wproc
 from libprobe.text import number_of, safe
 from libprobe.worker import commands, link, nursery
+from libprobe.worker.callers import Call, Caller, Listener
 from libprobe.worker.link import AWAY, CLOSING, Link
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
-
-OUTPUT_LIMIT = 64 << 10
-"""Of each stream of a plugin, ours or of others. Nagios Core 4.4.6 takes twice as much from a worker that registers."""
 
 TICK_S = 0.25
 SPARE_LIMIT_S = 60.0
@@ -39,6 +38,9 @@ CLEAN_UP_S = 6.0
 
 PIPES_AFTER_END_S = 1.0
 """A process that ended may have left another that holds its output open."""
+
+SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
+"""What a caller passes on."""
 
 IDLE_S = 60.0
 RESTART_S = 1.0
@@ -57,6 +59,7 @@ class Limits(NamedTuple):
     threads:              of each.
     jobs, memory_bytes:   after which a runner is replaced.
     drain_s:              how long running checks may go on after SIGTERM before they are told to clean up.
+    calls:                checks at once for who asks at the door; who comes then runs his check himself.
     """
 
     runners: int = 2
@@ -65,6 +68,7 @@ class Limits(NamedTuple):
     jobs: int = 20_000
     memory_bytes: int = 160 << 20
     drain_s: float = 10.0
+    calls: int = 200
 
 
 class Job:
@@ -92,7 +96,7 @@ class Job:
         "words",
     )
 
-    def __init__(self, number: int, link: Link, order: wproc.Order, way: str, words: list[str]) -> None:
+    def __init__(self, number: int, link: Link | Caller, order: wproc.Order | Call, way: str, words: list[str]) -> None:
         self.number = number
         self.link = link
         self.generation = link.generation
@@ -128,15 +132,27 @@ class Runner:
 
 
 class Supervisor:
-    """See the module. paths: executables to register for. log: takes one line."""
+    """See the module. query_socket: Nagios', empty for none. paths: executables. log: takes one line."""
 
-    def __init__(self, query_socket: str, paths: list[str], limits: Limits, log: Callable[[str], None]) -> None:
+    def __init__(
+        self,
+        query_socket: str,
+        paths: list[str],
+        limits: Limits,
+        log: Callable[[str], None],
+        listener: Listener | None = None,
+    ) -> None:
         self._paths = paths
         self._limits = limits
         self._log = log
         self._selector = selectors.DefaultSelector()
-        self._links = [Link(query_socket, path) for path in paths]
+        self._links = [Link(query_socket, path) for path in paths] if query_socket else []
+        self._listener = listener
+        self._callers: set[Caller] = set()
+        self._called = {os.path.realpath(path): (path, door.stamp(path)) for path in paths} if listener else {}
+        self._identity = door.identity() if listener else b""
         self._names: dict[str, str] = {}
+        self._timeouts: dict[str, float] = {}
         self._registered: frozenset[str] = frozenset()
         self._jobs: dict[int, Job] = {}
         self._waiting: deque[Job] = deque()
@@ -149,9 +165,10 @@ class Supervisor:
         self._ready = False
         self._stopping_at = 0.0
         self._told_away = False
-        self._to_flush: set[Link] = set()
+        self._to_flush: set[Link | Caller] = set()
         self._full_since = 0.0
         self.done = 0
+        self.called = 0
 
     # the loop
 
@@ -191,6 +208,8 @@ class Supervisor:
             self._tend_runners(now)
         for job in list(self._jobs.values()):
             self._tend_job(job, now)
+        for caller in [each for each in self._callers if each.is_slow(now)]:
+            self._lose(caller, TimeoutError())
         if self._stopping_at:
             self._drain(now)
 
@@ -213,7 +232,7 @@ class Supervisor:
                 else:
                     return
 
-    def _watch(self, each: Link) -> None:
+    def _watch(self, each: Link | Caller) -> None:
         """Wait for what the connection still has to give or to take."""
         assert each.socket is not None
         wanted = (0 if each.is_read else selectors.EVENT_READ) | (selectors.EVENT_WRITE if each.unsent else 0)
@@ -225,8 +244,10 @@ class Supervisor:
         elif known is not None and known.events != wanted:
             self._selector.modify(each.socket, wanted, known.data)
 
-    def _talk(self, each: Link, mask: int) -> None:
-        if mask & selectors.EVENT_READ:
+    def _talk(self, each: Link | Caller, mask: int) -> None:
+        if mask & selectors.EVENT_READ and isinstance(each, Caller):
+            self._hear(each)
+        elif mask & selectors.EVENT_READ and isinstance(each, Link):
             self._receive(each)
         if mask & selectors.EVENT_WRITE:
             self._to_flush.add(each)
@@ -244,7 +265,7 @@ class Supervisor:
             if all(one.state == link.REGISTERED for one in self._links if one.plugin in self._registered):
                 notify("STATUS=registered with Nagios")
 
-    def _flush(self, each: Link) -> None:
+    def _flush(self, each: Link | Caller) -> None:
         self._to_flush.discard(each)
         if each.socket is None:
             return
@@ -255,9 +276,11 @@ class Supervisor:
             return
         self._watch(each)
 
-    def _lose(self, each: Link, error: Exception) -> None:
+    def _lose(self, each: Link | Caller, error: Exception) -> None:
         if each.socket is not None and each.socket in self._selector.get_map():
             self._selector.unregister(each.socket)
+        if isinstance(each, Caller):
+            self._abandon(each)
         if each.state != CLOSING:
             self._log(f"connection for {each.plugin} lost: {error}; running: {number_of(each.running, 'check')}")
         each.close(time.monotonic(), error)
@@ -277,8 +300,69 @@ class Supervisor:
         else:
             self._fork(job)
 
+    # the door
+
+    def _admit(self) -> None:
+        assert self._listener is not None
+        for caller in self._listener.accept():
+            self._callers.add(caller)
+            self._watch(caller)
+            self._hear(caller)  # most often the request is there already
+
+    def _hear(self, caller: Caller) -> None:
+        try:
+            for said in caller.receive():
+                job = self._jobs.get(caller.job)
+                if isinstance(said, Call):
+                    self._consider(caller, said)
+                elif said == door.GO[0] and caller.call is not None and not caller.job:
+                    self._begin(caller, caller.call)
+                elif job is not None and said in SIGNALS:
+                    self._signal(job, said)
+        except ConnectionError as error:
+            self._lose(caller, error)
+
+    def _consider(self, caller: Caller, call: Call) -> None:
+        """Take the check, or let the caller run it: nothing is said of why. Raises: ConnectionError."""
+        path, stamp = self._called.get(call.path, ("", b""))
+        asked = sum(1 for each in self._callers if each.call is not None)
+        if not self._ready or self._stopping_at or path not in self._registered or asked > self._limits.calls:
+            raise ConnectionError("there is no room")
+        if call.identity != self._identity or call.stamp != stamp:
+            raise ConnectionError("another version asks, or from elsewhere")
+        caller.plugin, caller.name = path, self._names[path]
+        call.set_limit(self._timeouts[path])
+        caller.accept(call)
+        self._to_flush.add(caller)
+
+    def _begin(self, caller: Caller, call: Call) -> None:
+        caller.job = self._next
+        self._next += 1
+        self.called += 1
+        job = self._jobs[caller.job] = Job(caller.job, caller, call, commands.PROCESS, [caller.plugin, *call.words])
+        self._fork(job)
+
+    def _abandon(self, caller: Caller) -> None:
+        """Nobody waits for the answer: what was made is removed, as the executable would have done."""
+        self._callers.discard(caller)
+        job = self._jobs.get(caller.job)
+        if job is not None and not job.answered:
+            job.answered = True
+            job.until = time.monotonic()
+            self._terminate(job, job.until)
+
+    def _not_begun(self, job: Job, why: str) -> None:
+        """A check could not be begun, or has held nothing yet: who called can run it himself."""
+        if isinstance(job.link, Caller) and not (isinstance(job.order, Call) and job.order.once):
+            self._jobs.pop(job.number, None)
+            self._answer(job, job.link.not_run())
+        else:
+            self._fail(job, why)
+
+    # answers
+
     def _answer(self, job: Job, message: bytes) -> None:
-        """Send it, unless that was done or Nagios has gone away since."""
+        """Send it, unless that was done or who asked has gone away since."""
         if job.answered:
             return
         job.answered = True
@@ -291,8 +375,8 @@ class Supervisor:
         """The end of a job: answer and forget."""
         self._jobs.pop(job.number, None)
         if not job.answered:
-            out = out[:OUTPUT_LIMIT]
-            self._answer(job, wproc.result(job.order, job.began, time.time(), wait_status, out, err[:OUTPUT_LIMIT]))
+            most = job.link.output_limit
+            self._answer(job, job.link.result(job.order, job.began, wait_status, out[:most], err[:most]))
 
     def _fail(self, job: Job, why: str) -> None:
         """UNKNOWN, with what happened: nobody else can say it."""
@@ -429,13 +513,16 @@ class Supervisor:
         words = "\0".join(job.words).encode("utf-8", "surrogateescape")
         environment = b"\0".join(job.order.environment)
         what = nursery.SHELL if shell else nursery.PROCESS
+        if isinstance(job.order, Call):
+            what = nursery.CALL
+            environment = b"%s\0%d\0%s" % (job.order.directory, job.order.mask, environment)
         sent = self._order(what, job.number, len(words), words + environment, [out_end, err_end])
         os.close(out_end)
         os.close(err_end)
         if not sent:
             os.close(out)
             os.close(err)
-            self._fail(job, "the worker could not start a process for this check")
+            self._not_begun(job, "the worker could not start a process for this check")
             return
         for descriptor, kept in ((out, job.out), (err, job.err)):
             os.set_blocking(descriptor, False)
@@ -451,7 +538,7 @@ class Supervisor:
             data = b""
         if data:
             kept = job.pipes[descriptor]
-            kept += data[: max(0, OUTPUT_LIMIT - len(kept))]
+            kept += data[: max(0, job.link.output_limit - len(kept))]
             return
         self._close_pipe(job, descriptor)
         self._conclude(job)
@@ -469,6 +556,9 @@ class Supervisor:
             name = signal.Signals(os.WTERMSIG(job.status)).name
             why = f"the probe's process was killed by {name} after {time.monotonic() - job.since:.1f} s"
             self._fail(job, why + (", perhaps for want of memory" if name == "SIGKILL" else ""))
+        elif job.status == nursery.NOT_BEGUN << 8 and isinstance(job.link, Caller):
+            self._jobs.pop(job.number, None)
+            self._answer(job, job.link.not_run())
         else:
             self._finish(job, job.status, bytes(job.out), bytes(job.err))
 
@@ -481,7 +571,7 @@ class Supervisor:
         if now < job.until:
             return
         if not job.answered:
-            self._answer(job, wproc.timed_out(job.order, job.began, time.time()))
+            self._answer(job, job.link.timed_out(job.order, job.began))
             if job.runner is None and not job.pipes:
                 self._jobs.pop(job.number, None)  # it still waited; _pump passes over it
                 return
@@ -542,12 +632,13 @@ class Supervisor:
         what, number, value = nursery.ORDER.unpack_from(data)
         text = data[nursery.ORDER.size :].decode("utf-8", "replace")
         if what == nursery.READY and number:
-            path, _, name = text.partition("\0")
-            self._names[path] = name
+            path, name, timeout = text.split("\0")
+            self._names[path], self._timeouts[path] = name, float(timeout)
         elif what == nursery.READY:
             self._registered = frozenset(self._names)
             self._ready = True
-            notify("READY=1\nSTATUS=waiting for Nagios")
+            notify("READY=1\nSTATUS=" + ("waiting for Nagios" if self._links else "waiting for executables"))
+            self._open()
         elif what == nursery.BROKEN:
             path, _, said = text.partition("\0")
             self._names.pop(path, None)
@@ -558,6 +649,11 @@ class Supervisor:
             self._jobs[number].pid = value
         elif what == nursery.ENDED and number in self._jobs:
             self._ended(self._jobs[number], value)
+
+    def _open(self) -> None:
+        if self._listener is not None and self._listener.socket not in self._selector.get_map():
+            self._selector.register(self._listener.socket, selectors.EVENT_READ, lambda _: self._admit())
+            self._log(f"open to the executables of this user at {self._listener.path}")
 
     def _ended(self, job: Job, status: int) -> None:
         job.status, job.status_at = status, time.monotonic()
@@ -574,7 +670,7 @@ class Supervisor:
             if job.pipes and not job.pid:
                 for descriptor in list(job.pipes):
                     self._close_pipe(job, descriptor)
-                self._fail(job, "the worker's nursery died before this check began")
+                self._not_begun(job, "the worker's nursery died before this check began")
 
     def _order(self, what: bytes, number: int, value: int, rest: bytes = b"", pipes: list[int] | None = None) -> bool:
         if self._control is None:
@@ -602,6 +698,11 @@ class Supervisor:
 
     def _drain(self, now: float) -> None:
         """Take no more; let what runs finish, then clean up, then end it."""
+        if self._listener is not None:
+            if self._listener.socket in self._selector.get_map():
+                self._selector.unregister(self._listener.socket)
+            self._listener.close()
+            self._listener = None
         for each in self._links:
             if each.state != CLOSING:
                 notify("STOPPING=1")
@@ -621,7 +722,8 @@ class Supervisor:
     def _is_over(self, now: float) -> bool:
         if not self._stopping_at:
             return False
-        idle = not self._jobs and not any(each.socket is not None for each in self._links)
+        talking = self._callers or any(each.socket is not None for each in self._links)
+        idle = not self._jobs and not talking
         return idle or now - self._stopping_at > self._limits.drain_s + 2 * CLEAN_UP_S
 
     def _end(self) -> None:
@@ -641,7 +743,7 @@ class Supervisor:
         self._log(f"stopped after {number_of(self.done, 'check')}")
 
 
-def _talker(supervisor: Supervisor, each: Link) -> Callable[[int], None]:
+def _talker(supervisor: Supervisor, each: Link | Caller) -> Callable[[int], None]:
     return lambda mask: supervisor._talk(each, mask)  # noqa: SLF001 - of our own class
 
 

@@ -98,7 +98,7 @@ def test_the_command_that_lists_the_libraries_for_an_audit_works_as_it_is_writte
 
 
 def test_units_are_where_this_debian_has_them_and_are_not_switched_on(installed):
-    found = {name for name in installed.contents() if name.endswith((".service", ".timer"))}
+    found = {name for name in installed.contents() if name.endswith((".service", ".socket", ".timer"))}
     [directory] = {name.rpartition("/")[0] for name in found}
     [codename] = re.findall(r"^VERSION_CODENAME=(\w+)$", (installed / "/etc/os-release").read_text(), re.MULTILINE)
     assert directory == ("/lib/systemd/system" if codename == "bookworm" else "/usr/lib/systemd/system")

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from libprobe.worker.supervisor import OUTPUT_LIMIT
+from libprobe.worker.link import OUTPUT_LIMIT
 from tests.conftest import ROOT, Monitor
 from tests.worker.handler import QueryHandler, Worker
 
