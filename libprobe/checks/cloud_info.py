@@ -13,6 +13,7 @@ from nagiosplugin import Metric
 
 from libprobe.checks.base import Check, judged
 from libprobe.failures import CRITICAL, UNKNOWN, WARNING, Failure, HelperFailure
+from libprobe.formats.cloud_info import keystone_place
 from libprobe.text import duration, number_of, similar
 
 TYPE_CHECKING = False
@@ -127,8 +128,9 @@ class PublishedSite(Check):
                 "one that is wrong, at the information provider or in the GOCDB)",
             )
         host = urlsplit(self.subject).hostname or ""
-        near = similar(host, {urlsplit(site.url).hostname or "" for site in found.sites if "://" in site.url})
-        nearest = f", the nearest is {near[0]}" if near else ""
+        hosts = {read.host: site.url for site in found.sites if (read := keystone_place(site.url)).scheme}
+        near = similar(host, hosts)
+        nearest = f", the nearest is {_shown(hosts[near[0]])}" if near else ""
         return judged(
             CRITICAL,
             f"{self.subject}: not in {where} among its {count}{nearest} (see whether the site's information provider "

@@ -104,7 +104,8 @@ def test_a_site_that_is_not_published_is_critical(site):
     expect(
         site.look(),
         2,
-        rf"{site.cloud.url}: not in the information system {INFO} among its 1 site, the nearest is localhost \(see "
+        rf"{site.cloud.url}: not in the information system {INFO} among its 1 site, the nearest is "
+        rf"{site.monitor.federation.cloud('regions').url} \(see "
         r"whether the site's information provider runs and may log in: what is not renewed is dropped\)",
     )
 
