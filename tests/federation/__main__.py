@@ -86,7 +86,10 @@ def _welcome(federation: Federation, control: Control) -> None:
     print(*(f"    {line}" for line in examples(federation)), sep="\n")
     others = ", ".join(site.hostname for site in list(federation.sites.values())[1:])
     print(f"\nThe other clouds are {others}.")
-    print("fedcloud-downtimes and fedcloud-worker need a monitor: make cloudmon starts one beside a federation.")
+    print(
+        "check_availability, fedcloud-downtimes and fedcloud-worker need a monitor: make cloudmon starts one beside a "
+        "federation."
+    )
     print(
         "\nSwitch faults (all of them: .venv/bin/python -m tests.federation --catalogue):\n\n"
         f"    curl -X PUT '{control.url}/sites/ooi/faults/slow?seconds=5'\n"

@@ -463,13 +463,13 @@ def test_the_banner_names_every_executable_with_a_command_that_works(tmp_path: P
         process.communicate(timeout=60)
     named = {each.split()[0] for each in commands}
     missing = {path.name for path in (ROOT / "probes").iterdir() if path.is_file()} - named
-    needs = {"fedcloud-downtimes", "fedcloud-worker"}
+    needs = {"check_availability", "fedcloud-downtimes", "fedcloud-worker"}
     if not bdii.is_installed():
         needs.add("check_cloud_bdii")
     if not broker.is_installed():
         needs |= {"check_broker", "fedcloud-publish"}
     assert missing == needs, "".join(banner)
-    assert all(name in "".join(banner) for name in ("fedcloud-downtimes", "fedcloud-worker"))
+    assert all(name in "".join(banner) for name in ("check_availability", "fedcloud-downtimes", "fedcloud-worker"))
 
 
 def test_the_catalogue_is_printed() -> None:
