@@ -146,6 +146,10 @@ def test_after_a_failure_no_sender_is_started_for_a_while_but_drain_sends_all(ho
     arguments = [f"--{name}={value}" for name, value in RESULT.items()]
     assert host.run(*arguments).code == 0
     until(lambda: list(host.directory.glob("state/spool-*/put-off")))
+    [put_off] = host.directory.glob("state/spool-*/put-off")
+    at, failures = json.loads(put_off.read_text())
+    assert (at > time.time() - AMPLE_S, failures) == (True, 1)
+    put_off.write_text(json.dumps([time.time() + 500, failures]))  # five seconds are over soon on a busy machine
     port = host.port
     responder = Responder()
     responder._listener.close()
