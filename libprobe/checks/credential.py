@@ -24,6 +24,7 @@ from libprobe.failures import (
     CertificateWanted,
     Failure,
     HelperFailure,
+    Misconfigured,
     OwnCredential,
     OwnMachine,
 )
@@ -80,6 +81,7 @@ class OwnCertificate(Check):
             return
         self.subject = found.cert_path
         yield from self._judge(found, found.facts)
+        yield from self._judge_links(found)
         yield from self._judge_anchors(found)
 
     def _judge(self, found: credentials.Credential, facts: x509.Credential) -> Iterator[Metric]:
@@ -106,6 +108,31 @@ class OwnCertificate(Check):
             yield judged(WARNING, f"{self.subject}: holds no end entity certificate, which Keystone needs")
         yield from self._judge_attributes(facts, words)
         self.facts["certificate"] = f"{self.subject}: {' '.join(words[:2])}, {', '.join(words[2:])}"
+
+    def _judge_links(self, found: credentials.Credential) -> Iterator[Metric]:
+        """Whether each proxy was made with the key of the certificate behind it: by names alone, they seem to fit."""
+        from cryptography.x509 import load_pem_x509_certificates
+
+        from libprobe.clients.anchors import quiet
+        from libprobe.formats import dn, signatures
+
+        try:
+            pem = credentials.read_small_file(found.cert_path, "certificate", credentials.MAX_FILE)
+            with quiet():
+                held = load_pem_x509_certificates(pem)
+                for each in held[: sum(1 for certificate in found.facts.certificates if certificate.proxy)]:
+                    makers = [other for other in held if other.subject == each.issuer]
+                    if makers and not any(signatures.is_by(each, maker) for maker in makers):
+                        yield judged(
+                            CRITICAL,
+                            f"{self.subject}: the proxy {dn.slash_form(each.subject)} was not made with the key of the "
+                            f"certificate that it holds of {dn.slash_form(each.issuer)} (make a new one)",
+                        )
+        except ImportError:
+            raise  # a library is missing
+        except Exception as error:  # the library raises on access what it did not look at before
+            means.expect(error)
+            yield judged(UNKNOWN, f"{self.subject}: its signatures cannot be judged: {error}")
 
     def _judge_attributes(self, facts: x509.Credential, words: list[str]) -> Iterator[Metric]:
         vo, fqan = self._args.vo or "", self._args.fqan or ""
@@ -135,10 +162,19 @@ class OwnCertificate(Check):
 
     def _judge_anchors(self, found: credentials.Credential) -> Iterator[Metric]:
         """Whether our own CA directory knows its issuer, and not that it was revoked; the state of the CRLs there."""
+        from libprobe.clients.anchors import Anchors
+
         directory = self._ca_path
         if directory and not os.path.exists(directory):
             yield judged(UNKNOWN, f"{directory}: there are no trust anchors (name them with --ca-path)")
-        if not directory or not os.path.isdir(directory):
+            return
+        if not directory:
+            return
+        if not os.path.isdir(directory):  # a bundle for servers may lack our own CA; all probes need to read it
+            try:
+                Anchors(directory)
+            except Misconfigured as failure:
+                yield judged(UNKNOWN, str(failure))
             return
         newest, expired, count = self._lists(directory)
         if expired:
@@ -271,6 +307,9 @@ class OwnToken(Check):
             yield judged(
                 CRITICAL, f"{self.subject}: {self._name} is of {claims.issuer or 'nobody'} and not of {self._issuer}"
             )
+        if claims.kind == "ID":
+            said = f"{words} is an ID token: it says who somebody is, and most services refuse it as a login"
+            yield judged(WARNING, f"{self.subject}: {said}")
         if claims.unread:
             yield judged(
                 WARNING,

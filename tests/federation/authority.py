@@ -432,6 +432,11 @@ class Authority:
             self._users[common_name] = self._issue_user(common_name, lifetime, issuer or self._ca)
         return self._users[common_name]
 
+    def renewed(self, common_name: str) -> User:
+        """The user of that name with a new certificate and a new key."""
+        self._users.pop(common_name, None)
+        return self.user(common_name)
+
     def _issue_user(self, common_name: str, lifetime: timedelta, issuer: Issuer) -> User:
         key = _rsa_key()
         end = self.now + lifetime

@@ -139,6 +139,34 @@ def test_without_the_end_entitys_certificate_it_is_a_warning(look, tmp_path):
     )
 
 
+def test_a_proxy_that_was_made_with_another_key_than_that_of_its_certificate_is_critical(look, authority, tmp_path):
+    """By their names alone the two fit: somebody renewed the certificate and put it behind the old proxy."""
+    path = authority.proxy(path=tmp_path / "x509up", user=authority.user("Robot - renewed"))
+    again = authority.renewed("Robot - renewed")
+    *before, _ = re.split("(?=-----BEGIN CERTIFICATE)", path.read_text())
+    path.write_text("".join(before) + again.certificate.public_bytes(Encoding.PEM).decode())
+    report = look("--cert", path, "--ca-path", authority.ca_directory)
+    assert report.code == 2, report.out
+    who = r"/DC=test/DC=fedcloud/O=People/CN=Robot - renewed"
+    assert re.fullmatch(
+        re.escape(begins(tmp_path, "CRITICAL"))
+        + rf"the proxy {who}/CN=\d+ was not made with the key of the certificate that it holds of {who} "
+        r"\(make a new one\)",
+        report.first,
+    ), report.out
+
+
+def test_a_ca_bundle_that_cannot_be_read_is_told(look, authority, tmp_path):
+    path = authority.proxy(path=tmp_path / "x509up")
+    bundle = tmp_path / "bundle.pem"
+    bundle.write_bytes(authority.ca_certificate.public_bytes(Encoding.PEM))
+    assert look("--cert", path, "--ca-path", bundle).code == 0
+    bundle.write_text("no PEM")
+    report = look("--cert", path, "--ca-path", bundle)
+    assert report.code == 3
+    assert f"CA bundle {bundle} cannot be read as PEM" in report.first
+
+
 def test_one_that_is_not_there_is_critical(look, tmp_path):
     report = look("--cert", tmp_path / "x509up")
     sentence = f"proxy or certificate {tmp_path}/x509up cannot be read: No such file or directory"
@@ -298,6 +326,15 @@ def test_an_access_token_is_judged_by_what_it_says_of_itself(look, token, second
     pattern = rf"Credential {status} - {re.escape(str(token))}: {said.format(issuer=re.escape(ISSUER))}"
     assert re.fullmatch(pattern, report.first), report.out
     assert re.fullmatch(r"-?\d+s;600:;120:", report.performance["token_lifetime"])
+
+
+def test_an_id_token_in_its_place_is_a_warning(look, token):
+    report = look("--token-file", write(token, jwt(3300, typ="ID")))
+    assert (report.code, report.first) == (
+        1,
+        f"Credential WARNING - {token}: access token of {ISSUER} is an ID token: it says who somebody is, and most "
+        "services refuse it as a login",
+    )
 
 
 @pytest.mark.parametrize("exp", ["1764352514", True, -1, [], 1e300])
