@@ -15,6 +15,7 @@ from typing import NamedTuple
 from libprobe.failures import BadData
 from libprobe.formats.ncg import is_harmless, is_label, is_mail_address, is_option, is_url
 from libprobe.ncg import index
+from libprobe.ncg.overrides import STATES, Overrides, Wanted
 from libprobe.text import decimal
 
 TYPE_CHECKING = False
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
     from jinja2 import Environment
 
     from libprobe.catalogue import Metric
-    from libprobe.ncg.inventory import Inventory, Service
+    from libprobe.ncg.inventory import Host, Inventory, Service
 
 TEMPLATES = os.path.join(os.path.dirname(os.path.abspath(__file__)), "templates")
 FORMATS = ("nagios", "icinga2", "nrpe")
@@ -69,7 +70,8 @@ class Plan(NamedTuple):
     user:            as whom a monitor runs from these files alone
     output:          where the configuration will be
     nrpe:            machine that runs the probes, asked by check_nrpe; None: the monitor runs them
-    plugins:         directory of check_nrpe
+    plugins:         directory of check_nrpe and check_ping
+    overrides:       what the operator wants otherwise
     main:            main file of the operator's own Nagios, which is to read it; empty: not known
     """
 
@@ -86,6 +88,7 @@ class Plan(NamedTuple):
     main: str = ""
     nrpe: Machine | None = None
     plugins: str = DEFAULT_PLUGINS
+    overrides: Overrides = Overrides()
 
     def is_called(self, machine: Machine) -> bool:
         """Whether the others connect to a machine, and not it to them.
@@ -129,7 +132,7 @@ class Writer:
             index.write(self.directory, self.inventory.entries(), index.name_of(kind))
 
     def _nagios(self) -> None:
-        for name in ("commands", "contacts", "templates", "groups", *(["nrpe"] if self.plan.nrpe else [])):
+        for name in ("commands", "contacts", "templates", "groups", *self._more()):
             self._render(f"nagios/{name}.cfg", f"nagios/objects/{name}.cfg")
         for site in self.inventory.sites():
             self._render("nagios/site.cfg", f"nagios/objects/sites/{self.inventory.object_of(site)}.cfg", site=site)
@@ -139,7 +142,7 @@ class Writer:
     def _icinga2(self) -> None:
         satellites = [each.name for each in self.plan.satellites]
         everywhere = "icinga2/zones.d/global-templates" if satellites else "icinga2/conf.d"
-        for name in ("commands", "templates", "groups", *(["nrpe"] if self.plan.nrpe else [])):
+        for name in ("commands", "templates", "groups", *self._more()):
             self._render(f"icinga2/{name}.conf", f"{everywhere}/{name}.conf")
         # Only the master tells people: a satellite that did as well would tell them twice.
         told_by = f"icinga2/zones.d/{self.plan.master.name}" if satellites else everywhere
@@ -154,6 +157,10 @@ class Writer:
                 is_master = machine is self.plan.master
                 name = "icinga2.conf" if is_master else f"satellites/{machine.name}.conf"
                 self._render("icinga2/icinga2.conf", f"icinga2/{name}", machine=machine, is_master=is_master)
+
+    def _more(self) -> list[str]:
+        """Templates of files that only some configurations have."""
+        return ["nrpe"] * bool(self.plan.nrpe) + ["parents"] * bool(self.plan.overrides.parents)
 
     def _nrpe(self) -> None:
         for site in self.inventory.sites():
@@ -172,6 +179,14 @@ class Writer:
         self.files += 1
 
     # ---- what templates call
+
+    def wanted(self, service: Service) -> Wanted:
+        """What the operator wants otherwise for a service."""
+        return self.plan.overrides.wanted(metric=service.metric, ngi=service.roc, site=service.site, host=service.host)
+
+    def parents_of(self, host: Host) -> tuple[str, ...]:
+        """The hosts behind which a host is."""
+        return self.plan.overrides.wanted(metric="", ngi=host.roc, site=host.site, host=host.name).parents
 
     def path_of(self, metric: Metric) -> str:
         return os.path.join(self.plan.probes or metric.path, metric.probe)
@@ -219,6 +234,15 @@ class Writer:
             (option, variable(probe, option), takes, description)
             for option, (takes, description) in sorted(found.items())
         ]
+
+
+def _nagios_states(notify: tuple[str, ...]) -> str:
+    return Checked(",".join(STATES[each] for each in notify) or "n")
+
+
+def _icinga_states(notify: tuple[str, ...]) -> str:
+    """The states of an array of Icinga; a recovery is told by the state OK."""
+    return Checked(", ".join("OK" if each == "recovery" else each.capitalize() for each in notify))
 
 
 def nrpe_name(service: Service) -> str:
@@ -335,6 +359,8 @@ def _environment(writer: Writer) -> Environment:
         variable=variable,
         nrpe_name=nrpe_name,
         nrpe_port=NRPE_PORT,
+        nagios_states=_nagios_states,
+        icinga_states=_icinga_states,
     )
     return environment
 

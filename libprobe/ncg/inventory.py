@@ -91,6 +91,7 @@ class Host(NamedTuple):
     service_types: list[str]
     portal: str
     groups: list[str]
+    roc: str
 
 
 class Counts(NamedTuple):
@@ -344,7 +345,7 @@ class Inventory:
                 ]
                 for column in ("type", "metric", "site", "roc", "country")
             }
-            yield Host(host, site, of["type"], portal, self._groups(of))
+            yield Host(host, site, of["type"], portal, self._groups(of), next(iter(of["roc"]), ""))
 
     def services(self, site: str) -> Iterator[Service]:
         """The services of a site, by host and name."""

@@ -12,7 +12,7 @@ from contextlib import contextmanager, suppress
 
 from libprobe import catalogue, cli, means, output, redact
 from libprobe.deadline import Deadline, Interrupted, OutOfTime, end_on_signals
-from libprobe.failures import BadData, Failure, HelperFailure
+from libprobe.failures import BadData, Failure, HelperFailure, Misconfigured
 from libprobe.formats.ncg import is_harmless, is_host, is_name
 from libprobe.ncg.configuration import DEFAULT_PLUGINS, FORMATS, Machine, Plan, Writer, check_contact
 from libprobe.ncg.inventory import Counts, Inventory
@@ -157,6 +157,12 @@ class _Run:
         from libprobe.settings import read_settings
 
         self.args.settings = read_settings(self.args.config)
+        if self.args.overrides:
+            from libprobe.ncg import overrides
+
+            self.plan = self.plan._replace(overrides=overrides.read(self.args.overrides))
+            if self.plan.overrides.parents and self.plan.satellites:
+                raise Misconfigured(f"overrides {self.args.overrides}: there are no parents with --satellite")
         metrics = catalogue.read(self.args.definitions)
         with Place(self.args.output) as place, _scratch() as scratch:
             inventory = Inventory(
@@ -199,6 +205,7 @@ class _Run:
         self.uncertified = source.uncertified
         self._take_contacts(inventory, source)
         counts = inventory.settle()
+        inventory.warn_of(self.plan.overrides.without_effect(inventory))
         if not counts.services and not self.args.allow_empty:
             what = (
                 f"{number_of(inventory.endpoints, 'endpoint')}, none usable" if inventory.endpoints else "no endpoint"
@@ -219,6 +226,10 @@ class _Run:
         from libprobe.clients.gocdb import saved_contacts
 
         unreadable: list[Unreadable] = []
+        from libprobe.formats.gocdb import Contacts
+
+        for kind, name, addresses in self.plan.overrides.contacts():
+            inventory.add_contacts(kind, Contacts(name, addresses))
         for path in self.args.contacts_from:
             for kind, contacts in saved_contacts(path, unreadable):
                 inventory.add_contacts(kind, contacts)
@@ -356,7 +367,10 @@ def _parser(prog: str, doc: str) -> cli.Parser:
         help="Nagios and Icinga ask this machine by check_nrpe, which has the files of --format nrpe",
     )
     group.add_argument(
-        "--plugins-path", metavar="DIR", default=DEFAULT_PLUGINS, help=f"where check_nrpe is ({DEFAULT_PLUGINS})"
+        "--plugins-path",
+        metavar="DIR",
+        default=DEFAULT_PLUGINS,
+        help=f"where check_nrpe and check_ping are ({DEFAULT_PLUGINS})",
     )
     group.add_argument("--server", metavar="NAME", help="the monitor's name, for _server (default: this machine's)")
     group.add_argument("--contact", metavar="EMAIL", default="root@localhost", help="whom to tell (root@localhost)")
@@ -374,6 +388,9 @@ def _parser(prog: str, doc: str) -> cli.Parser:
         action="append",
         default=[],
         help="a saved get_site or get_roc_contacts answer of the GOCDB instead; may be repeated",
+    )
+    group.add_argument(
+        "--overrides", metavar="FILE", help="contacts, notifications and parents by site, NGI, metric or host"
     )
     group.add_argument(
         "--interval-factor", metavar="N", type=_factor, default=1.0, help="multiply all intervals, for a test monitor"
@@ -412,7 +429,7 @@ def _parser(prog: str, doc: str) -> cli.Parser:
     parser.only_with("--sites-from", "--from")
     parser.only_with("--contacts-key", "--contacts-cert")
     parser.not_with("--nrpe-at", "--satellite")
-    parser.only_with("--plugins-path", "--nrpe-at")
+    parser.only_with("--plugins-path", "--nrpe-at", "--overrides")
     parser.not_with("--main-config", "--no-validate", "--stand-alone")
     parser.only_with("--satellite", "--format=icinga2")
     parser.only_with("--master", "--satellite")

@@ -46,6 +46,8 @@ def validate(kind: str, directory: str, plan: Plan, counts: Counts, deadline: De
         return Verdict(False, f"not checked: {kind} has no way to check a configuration")
     if plan.nrpe:  # the machine itself, and what asks whether it answers
         counts = counts._replace(hosts=counts.hosts + 1, services=counts.services + 1)
+    more = len(plan.overrides.parents)
+    counts = counts._replace(hosts=counts.hosts + more, services=counts.services + more)
     with tempfile.TemporaryDirectory(prefix="fedcloud-ncg-") as scratch:
         return ask(directory, scratch, plan, counts, deadline)
 

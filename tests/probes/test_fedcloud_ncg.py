@@ -955,6 +955,136 @@ def test_what_a_monitor_does_not_accept_does_not_replace_the_old_one(ncg: Ncg, s
     assert contents(tmp_path / "out") == before
 
 
+# ---- Overrides
+
+OVERRIDES = """\
+[all]
+repeat = 4h
+[metric eu.egi.cloud.OCCI-VM]
+notify = critical, recovery
+[ngi AsiaPacific]
+parents = router.example.org
+[site EXAMPLE]
+contacts = cloud@example.org
+escalate = 3 boss@example.org, noc@example.org
+[site OTHER.SITE_1]
+repeat = never
+[site GONE]
+notify = none
+[host perun.example.org]
+notify = none
+parents = router.example.org core.example.org
+[parent router.example.org]
+address = 192.0.2.1
+[parent core.example.org]
+address = core.example.net
+"""
+
+
+def test_overrides_survive_every_regeneration_and_real_monitors_accept_them(
+    ncg: Ncg, saved: Path, tmp_path: Path
+) -> None:
+    path = tmp_path / "overrides"
+    path.write_text(OVERRIDES)
+    words = ("--from", saved, "--format", "nagios", "--format", "icinga2", "--overrides", path)
+    assert ncg(*words, "--interval-factor", "2").code == 1
+    report = ncg(*words)
+    assert report.out.splitlines()[-2:] == ["1 warning:", "  overrides: nothing is monitored of [site GONE]"]
+    assert "  nagios: 7 files, accepted by Nagios " in report.out
+    assert "  icinga2: 7 files, accepted by Icinga " in report.out
+    site = (tmp_path / "out/nagios/objects/sites/EXAMPLE.cfg").read_text()
+    vm = re.search(r"service_description +eu.egi.cloud.OCCI-VM-ops\n(.*?)}", site, re.DOTALL)[1]  # type: ignore[index]
+    assert "notification_options            c,r\n    notification_interval           240\n" in vm
+    assert "contact_groups                  +fedcloud-site-EXAMPLE\n" in vm
+    assert site.count("first_notification              3\n    last_notification               0\n") == 8
+    escalated = "fedcloud-operators,fedcloud-site-EXAMPLE,fedcloud-escalation-site_EXAMPLE-"
+    assert site.count(f"contact_groups                  {escalated}") == 8
+    assert site.count("service_description             fedcloud-ping\n") == 8
+    assert site.count("parents                         router.example.org\n") == 2
+    other = (tmp_path / "out/nagios/objects/sites/OTHER.SITE_1.cfg").read_text()
+    assert "parents                         router.example.org,core.example.org\n" in other
+    perun = re.search(r"service_description +eu.egi.cloud.Perun-Check\n(.*?)}", other, re.DOTALL)[1]  # type: ignore[index]
+    assert "notification_options            n\n    notification_interval           0\n" in perun
+    icinga = (tmp_path / "out/icinga2/conf.d/sites/EXAMPLE.conf").read_text()
+    assert icinga.count("vars.fedcloud_states = [ Critical, OK ]\n  vars.fedcloud_repeat = 14400s\n") == 2
+    assert icinga.count("vars.fedcloud_escalate_after = 28800s\n") == 8
+    before = contents(tmp_path / "out")
+    assert f"  unchanged in {tmp_path}/out\n" in ncg(*words).out
+    assert contents(tmp_path / "out") == before
+
+
+IN = "[site X]: "
+
+
+@pytest.mark.parametrize(
+    ("text", "sentence"),
+    [
+        ("[side X]\nnotify = none\n", "[side X] is not one of [all], [metric NAME], [ngi NAME], [site NAME], "),
+        ("[site]\nnotify = none\n", "[site] is not one of [all]"),
+        (
+            "[site X]\nnotify = sms\n",
+            IN + "notify is 'sms'; give some of critical, unknown, warning, recovery",
+        ),
+        ("[site X]\nrepeat = 4\n", IN + "repeat is '4'; give a duration as 4h, or never"),
+        ("[site X]\ncontact = a@b\n", "[site X] has no contact; known are contacts, escalate, notify, parents, repeat"),
+        ("[site X]\ncontacts = a@b;c\n", IN + "contacts is 'a@b;c'; give e-mail addresses of plain characters"),
+        ("[all]\nescalate = 1 a@b\nrepeat = 1h\n", "[all]: escalate is '1 a@b'; give from which notification on, 2 "),
+        ("[site X]\nescalate = 3 a@b\n", IN + "escalate counts notifications, so it needs a repeat here or in [all]"),
+        ("[site X]\nparents = r\n", IN + "there is no [parent r] with its address"),
+        ("[parent r]\n", "[parent r] needs the name of a host, and an address"),
+        ("[parent r]\naddress = $x\n", "[parent r]: address is '$x'; give an IPv4 address or the name of a host"),
+        ("nonsense\n", "File contains no section headers"),
+    ],
+)
+def test_an_override_that_means_nothing_is_refused_with_its_section(
+    ncg: Ncg, saved: Path, tmp_path: Path, text: str, sentence: str
+) -> None:
+    path = tmp_path / "overrides"
+    path.write_text(text)
+    report = ncg("--from", saved, "--no-validate", "--overrides", path)
+    assert report.code == 2
+    assert report.out.startswith(f"fedcloud-ncg: not written: overrides {path}: {sentence}"), report.out
+
+
+@pytest.mark.parametrize("kind", ["nagios", "icinga2"])
+def test_real_monitors_tell_whom_the_overrides_name(ncg: Ncg, stubs: Path, tmp_path: Path, kind: str) -> None:
+    """Who is told of what lasts, and who of nothing."""
+    stub, mails = stubs / "stub", stubs / "mails"
+    stub.write_text(f"{stub.read_text()}sys.exit(2)\n")
+    (stubs / "check_ping").write_text("#!/bin/sh\nexit 2\n")
+    (stubs / "check_ping").chmod(0o755)
+    mail = stubs / "mail"
+    mail.write_text(f'#!/bin/sh\necho "$3" "$2" >> {mails}\n')
+    mail.chmod(0o755)
+    gocdb = pi.Gocdb()
+    for name in ("A", "B", "C"):
+        gocdb.add_service(pi.Service(f"{name.lower()}.example.org", topology.PERUN, name))
+    (tmp_path / "overrides").write_text(
+        "[all]\nrepeat = 60s\n[site A]\nescalate = 2 boss@example.org\n[site B]\nnotify = none\n"
+        "[site C]\nparents = router.example.org\n[parent router.example.org]\naddress = 192.0.2.1\n"
+    )
+    words = ("--stand-alone", tmp_path / "state", "--interval-factor", "0.0001", "--probes-path", stubs)
+    words = (*words, "--overrides", tmp_path / "overrides", "--plugins-path", stubs)
+    assert ncg("--from", topology.save(gocdb, tmp_path), "--format", kind, *words).code == 0
+    if kind == "nagios":
+        path, old = tmp_path / "out/nagios/objects/commands.cfg", "/usr/bin/mail "
+        arguments = [NAGIOS, str(tmp_path / "out/nagios/nagios.cfg")]
+    else:
+        path, old = tmp_path / "out/icinga2/conf.d/contacts.conf", "mail "
+        arguments = icinga2_command(ICINGA, str(tmp_path / "out/icinga2/icinga2.conf"), str(tmp_path / "state"))
+    path.write_text(path.read_text().replace(f"| {old}", f"| {mail} "))
+
+    def told() -> set[str]:
+        lines = mails.read_text().splitlines() if mails.exists() else []
+        return {f"{line.split()[0]} {host}" for line in lines for host in re.findall(r" on (\S+) is ", line)}
+
+    awaited = {"root@localhost a.example.org", "boss@example.org a.example.org", "root@localhost router.example.org"}
+    with running(arguments, tmp_path / "log") as monitor:
+        pace.until(lambda: monitor.poll() is not None or awaited <= told(), every_s=0.05)
+    assert awaited <= told()
+    assert not any("b.example.org" in each for each in told())
+
+
 # ---- Beside the operator's own configuration
 
 
