@@ -29,7 +29,8 @@ def read(directory: str, kind: str) -> Iterator[Entry]:
     """
     reader = {"nagios": nagios_services, "icinga2": _icinga_services, "nrpe": _nrpe_services}[kind]
     for path in _files(os.path.join(directory, kind), ".conf" if kind == "icinga2" else ".cfg"):
-        yield from reader(_lines(path))
+        # what is the monitor's own, such as a host that is pinged, has no service type; in NRPE's files nothing has
+        yield from (each for each in reader(_lines(path)) if each.service_type or kind == "nrpe")
 
 
 def _files(directory: str, ending: str) -> Iterator[str]:

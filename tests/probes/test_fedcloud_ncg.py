@@ -1009,7 +1009,9 @@ def test_overrides_survive_every_regeneration_and_real_monitors_accept_them(
     assert icinga.count("vars.fedcloud_states = [ Critical, OK ]\n  vars.fedcloud_repeat = 14400s\n") == 2
     assert icinga.count("vars.fedcloud_escalate_after = 28800s\n") == 8
     before = contents(tmp_path / "out")
-    assert f"  unchanged in {tmp_path}/out\n" in ncg(*words).out
+    again = ncg(*words).out
+    assert f"  unchanged in {tmp_path}/out\n" in again
+    assert "before" not in again, "what is pinged is no service of a site that could go"
     assert contents(tmp_path / "out") == before
 
 
