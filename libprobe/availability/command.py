@@ -195,7 +195,7 @@ def _declared(path: str, unreadable: list[str]) -> Iterable[Outage]:
 
 def _read_files(paths: Sequence[str], taken: Intake) -> None:
     """Logs in the order of their beginnings, whatever the order of their names; then everything else."""
-    from libprobe.availability import intake, messages, nagios
+    from libprobe.availability import argo, intake, messages, nagios
 
     logs: list[tuple[int, str]] = []
     others: list[tuple[Callable[[BinaryIO, str, Intake], None], str]] = []
@@ -208,11 +208,13 @@ def _read_files(paths: Sequence[str], taken: Intake) -> None:
             logs.append((nagios.begins_at(head), path))
         elif nagios.is_status(head):
             others.append((nagios.read_status, path))
+        elif argo.is_avro(head):
+            others.append((argo.read, path))
         elif messages.is_message(head):
             others.append((messages.read, path))
         else:
             raise Misconfigured(
-                f"{path} is neither a log of Nagios, its status.dat or retention.dat, nor a metric result",
+                f"{path} is neither a log of Nagios, its status.dat or retention.dat, nor metric results",
                 remedy="leave it out",
             )
     log = nagios.Log(taken)

@@ -15,6 +15,7 @@ import pytest
 from libprobe.formats.metric_result import MetricResult, write_metric_result
 from tests import browser, planted
 from tests.executables import ROOT, clean_environment, command
+from tests.formats import test_avro
 from tests.nagios import SmallNagios, service
 from tests.pace import AMPLE_S
 
@@ -458,6 +459,38 @@ def test_messages_that_are_none_are_told_and_the_others_count(place):
         f"1 messages that are cut off at the end of a file, the first: {path}:23",
     ]
     assert place.figures("--by", "day")[0]["availability"] == "100"
+
+
+def test_the_metric_data_of_argo(place):
+    place.services(ENTRIES[0])
+    metric = "eu.egi.cloud.OpenStack-Swift"
+    made = [
+        test_avro.result(
+            timestamp=f"2026-10-01T{hour:02}:00:00Z",
+            service=SWIFT,
+            hostname="swift.example.org",
+            metric=metric,
+            status="CRITICAL" if 6 <= hour < 12 else "OK",
+        )
+        for hour in range(24)
+    ]
+    path = place.directory / "day.avro"
+    path.write_bytes(test_avro.written(made, codec="deflate"))
+    assert place.imported(path)[1].partition(", ")[2].startswith("24 results added, 0 known already")
+    assert place.figures("--by", "day")[0]["availability"] == "75"
+
+
+def test_metric_data_that_cannot_be_read_is_told_and_the_rest_counts(place):
+    known = {"service": SWIFT, "hostname": "swift.example.org", "metric": "eu.egi.cloud.OpenStack-Swift"}
+    times = [f"2026-10-01T0{hour}:00:00Z" for hour in range(4)]
+    made = [test_avro.result(timestamp=at, status="OK", **known) for at in times]
+    path = place.directory / "day.avro"
+    path.write_bytes(test_avro.written([*made[:2], {**made[2], "status": "FINE"}, {**made[3], "timestamp": "2026"}]))
+    (said,) = not_taken(place, path)
+    assert said == f"2 records that are no metric result, the first: {path}, record 3: no 'FINE'"
+    path.write_bytes(test_avro.written(made)[:-9])
+    (said,) = not_taken(place, path)
+    assert said.startswith("1 files that cannot be read to their end, the first: ") and "breaks off" in said
 
 
 # ---- bad input
