@@ -54,6 +54,9 @@ ACCEPT = ">cd"
 ONCE, AGAIN = b"1", b"2"
 """Whether a check whose worker is lost may be run once more: one that only reads may."""
 GO = b"G"
+STATUS = b"status"
+"""Instead of a request: the worker tells of itself, and closes. `fedcloud-worker --status` asks so."""
+
 ANSWER = ">cBII"
 """DONE or NOT_RUN, exit code, bytes of output, bytes of error output; both follow."""
 DONE, NOT_RUN = b"A", b"N"
@@ -67,7 +70,7 @@ sentence = ""
 
 def ask() -> None:
     """End this process with the worker's answer; return where the executable has to run by itself."""
-    where = _where(sys.argv[1:])
+    where = where_of(sys.argv[1:])
     try:
         request = _request() if is_safe(where) else b""
     except OSError:  # no current directory, no /proc
@@ -76,7 +79,7 @@ def ask() -> None:
         _Call(where).carry_out(request)
 
 
-def _where(words: list[str]) -> str:
+def where_of(words: list[str]) -> str:
     """The path of the socket: by option, environment, settings, or the packages' own; empty for none."""
     found = _option(words, "--worker") or os.environ.get(ENVIRONMENT) or _setting(words) or DEFAULT
     return found if found.startswith("/") else ""
@@ -174,6 +177,7 @@ def _request() -> bytes:
     if os.path.basename(path) != os.path.basename(sys.argv[0]):
         return b""  # a link of another name: that name stands in the report
     environment = dict(os.environb)
+    environment.pop(b"_", None)  # a shell's, which has the executable in it
     if os.isatty(1):
         environment.setdefault(b"COLUMNS", b"%d" % os.get_terminal_size(1).columns)  # for --help
     mask = os.umask(0o077)

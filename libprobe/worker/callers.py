@@ -1,4 +1,8 @@
-"""The worker's side of the door: executables that ask to have their check run (`libprobe.door`)."""
+"""The worker's side of the door: executables that ask to have their check run (`libprobe.door`).
+
+A check runs in a process of its own, unless it only reads and the same directory, umask and environment have been seen
+before, as with Icinga 2 or NRPE: then a runner with just these, and with threads as for Nagios, takes it.
+"""
 
 from __future__ import annotations
 
@@ -8,9 +12,11 @@ import re
 import socket
 import struct
 import time
+from collections import OrderedDict
+from hashlib import blake2b
 from itertools import pairwise
 
-from libprobe import cli, door
+from libprobe import cli, door, redact
 from libprobe.failures import UNKNOWN
 from libprobe.text import safe
 from libprobe.worker import commands
@@ -25,7 +31,21 @@ ASKING_S = 1.0
 """How long a caller may take from connecting to GO; it gives up much earlier."""
 
 BACKLOG = 256
+MAX_SEEN = 64
+"""Places of callers that are remembered, by a digest."""
+
 _TIMEOUT = re.compile(r"(?:-[46v]*t|--timeout=)(.+)", re.DOTALL)
+
+
+_SECRET = re.compile(rb"(?i)token|pass(?!enger)|secret|credential|private")
+"""In the name of a variable whose value is for one run only, whatever it looks like."""
+
+
+ASKS_FOR_STATUS = -1
+
+
+class NoRequest(ConnectionError):
+    """What was sent is nothing that this worker understands."""
 
 
 class CannotOpen(Exception):
@@ -41,13 +61,13 @@ class Call:
     __slots__ = ("directory", "environment", "identity", "limit", "mask", "path", "stamp", "timeout", "words")
 
     def __init__(self, body: bytes) -> None:
-        """Raises: ConnectionError for what is no request."""
+        """Raises: NoRequest."""
         fields = body.split(b"\0")
         try:
             self.identity, path, self.stamp, self.directory, mask, count = fields[:6]
             self.mask, words = int(mask), int(count)
         except ValueError:
-            raise ConnectionError("what was sent is no request") from None
+            raise NoRequest("what was sent is no request") from None
         self.path = os.fsdecode(path)
         self.words = [os.fsdecode(each) for each in fields[6 : 6 + words]]
         self.environment = fields[6 + words :]
@@ -67,9 +87,46 @@ class Call:
         self.timeout = self.limit + door.STOP_S
 
     @property
+    def place(self) -> bytes:
+        """What a process takes from who asks: directory, umask, environment."""
+        return b"%s\0%d\0%s" % (self.directory, self.mask, b"\0".join(self.environment))
+
+    @property
+    def is_lasting(self) -> bool:
+        """Whether a process may keep this environment for other calls that have the same: there is no secret in it."""
+        named = (pair.partition(b"=") for pair in self.environment)
+        return not any(
+            _SECRET.search(name) or redact.looks_secret(value.decode("utf-8", "replace")) for name, _, value in named
+        )
+
+    @property
     def once(self) -> bool:
         """Whether the check must not be run a second time, where nobody knows what became of it."""
         return os.path.basename(self.path) not in commands.IN_THREADS or "--boot" in self.words
+
+
+class Places:
+    """Which of the places that callers have is seen often enough to have a runner: an operator's daemons, not people.
+
+    Only a digest is kept of them.
+    """
+
+    def __init__(self) -> None:
+        self._seen: OrderedDict[bytes, bool | None] = OrderedDict()  # whether it may last; None: seen once
+        self._key = os.urandom(16)
+
+    def digest(self, call: Call) -> bytes:
+        """The digest of a place that may have a runner; empty for any other."""
+        digest = blake2b(call.place, key=self._key, digest_size=16).digest()
+        if digest not in self._seen:
+            self._seen[digest] = None
+            if len(self._seen) > MAX_SEEN:
+                self._seen.popitem(last=False)
+            return b""
+        if self._seen[digest] is None:
+            self._seen[digest] = call.is_lasting
+        self._seen.move_to_end(digest)
+        return digest if self._seen[digest] else b""
 
 
 class Caller:
@@ -98,7 +155,10 @@ class Caller:
         self._is_answered = False
 
     def receive(self) -> Iterator[Call | int]:
-        """What has come: the Call; then GO as a number, and signals. Raises: ConnectionError where it is gone."""
+        """What has come: the Call, or ASKS_FOR_STATUS; then GO as a number, and signals.
+
+        Raises: ConnectionError where it is gone; NoRequest.
+        """
         assert self.socket is not None
         try:
             data = self.socket.recv(door.MAX_REQUEST)
@@ -113,10 +173,13 @@ class Caller:
         begin = self._read[: len(door.MAGIC)]
         size = int.from_bytes(self._read[len(door.MAGIC) : door.HEAD_BYTES], "big")
         if begin != door.MAGIC[: len(begin)] or size > door.MAX_REQUEST:
-            raise ConnectionError("another version asks")
+            raise NoRequest("another version asks")
         if len(self._read) >= door.HEAD_BYTES + size > door.HEAD_BYTES:
-            self.call = Call(self._read[door.HEAD_BYTES : door.HEAD_BYTES + size])
-            self._read = b""
+            body, self._read = self._read[door.HEAD_BYTES : door.HEAD_BYTES + size], b""
+            if body == door.STATUS:
+                yield ASKS_FOR_STATUS
+                return
+            self.call = Call(body)
             yield self.call
 
     def accept(self, call: Call) -> None:
@@ -151,6 +214,10 @@ class Caller:
             raise ConnectionError(error.strerror) from None
         if self._is_answered:
             raise ConnectionError("answered")
+
+    def tell(self, status: bytes) -> None:
+        """Answer who asked for the status, whose connection ends with it."""
+        self.send(status)
 
     def is_slow(self, now: float) -> bool:
         """Whether it does not say what it wants."""

@@ -45,9 +45,12 @@ def understand(command: bytes, registered: frozenset[str]) -> tuple[str, list[st
         return SHELL, [text]
     if not words or words[0] not in registered:
         return SHELL, [text]
-    name = words[0].rpartition("/")[2]
-    fits = name in IN_THREADS and len(command) <= MAX_IN_THREAD and not _needs_process(words)
-    return (THREAD if fits else PROCESS), words
+    return (THREAD if fits_thread(words, len(command)) else PROCESS), words
+
+
+def fits_thread(words: list[str], size: int) -> bool:
+    """Whether a thread can run one of our executables. size: bytes of its words."""
+    return words[0].rpartition("/")[2] in IN_THREADS and size <= MAX_IN_THREAD and not _needs_process(words)
 
 
 def _needs_process(words: list[str]) -> bool:

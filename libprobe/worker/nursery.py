@@ -23,7 +23,8 @@ if TYPE_CHECKING:
     from libprobe.worker.executables import Executable
 
 ORDER = struct.Struct(">cQi")
-"""Head of a packet: what, number, a value. Orders: RUNNER (value: threads; a socket comes along), PROCESS and
+"""Head of a packet: what, number, a value. Orders: RUNNER (value: threads; a
+place as for CALL, or nothing; a socket comes along), PROCESS and
 SHELL (words, so many bytes as the value, then environment; pipes for output and error output come along), CALL
 (the same, with the directory and the umask before the environment, which is all there is), KILL (value: signal).
 News: READY, STARTED (value: process id), ENDED (value: wait status)."""
@@ -175,7 +176,7 @@ class _Nursery:
             os.close(self._woken)
             self._control.close()
             if what == RUNNER:
-                code = self._be_runner(value, descriptors[0])
+                code = self._be_runner(value, rest, descriptors[0])
             else:
                 self._be_job(what, rest[:value], rest[value:], descriptors)
         except BaseException as error:
@@ -183,9 +184,11 @@ class _Nursery:
         finally:
             os._exit(code)
 
-    def _be_runner(self, threads: int, descriptor: int) -> int:
+    def _be_runner(self, threads: int, place: bytes, descriptor: int) -> int:
         from libprobe.worker import runner
 
+        if place:
+            _take_place(place)
         _limit(resource.RLIMIT_DATA, MAX_DATA_BYTES)
         runner.serve(socket.socket(fileno=descriptor), self._executables, threads)
         return 0
@@ -196,12 +199,11 @@ class _Nursery:
         os.dup2(descriptors[1], 2)
         os.closerange(3, max(descriptors) + 1)
         if what == CALL:
-            environment = _take_place(environment)
+            _take_place(environment)
+            environment = b""
         for pair in environment.split(b"\0") if environment else ():
             name, _, text = pair.partition(b"=")
             os.environb[name] = text
-        if what == CALL:
-            time.tzset()
         for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
             signal.signal(number, signal.SIG_DFL)
         if what == SHELL:
@@ -213,8 +215,8 @@ class _Nursery:
         self._executables[argv[0]].become(argv)
 
 
-def _take_place(of_caller: bytes) -> bytes:
-    """Go where a caller is, with nothing of our own environment; returns his, which is still to be set."""
+def _take_place(of_caller: bytes) -> None:
+    """Be where a caller is, with his umask and his environment instead of our own."""
     directory, mask, environment = of_caller.split(b"\0", 2)
     try:
         os.chdir(directory)
@@ -222,7 +224,10 @@ def _take_place(of_caller: bytes) -> bytes:
         os._exit(NOT_BEGUN)
     os.umask(int(mask))
     os.environb.clear()
-    return environment
+    for pair in environment.split(b"\0") if environment else ():
+        name, _, text = pair.partition(b"=")
+        os.environb[name] = text
+    time.tzset()
 
 
 def _limit(which: int, most: int) -> None:

@@ -7,7 +7,8 @@ import sys
 
 from libprobe import cli, door, output
 from libprobe.failures import UNKNOWN
-from libprobe.worker import callers
+from libprobe.text import safe
+from libprobe.worker import callers, status
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -56,6 +57,15 @@ def options(parser: cli.Parser) -> None:
         metavar="DURATION",
         help="how long running checks may go on after SIGTERM before they have to clean up (default 10s)",
     )
+    parser.add_argument(
+        "--status", action="store_true", help="tell what the worker at the door does, instead of being one"
+    )
+    parser.add_argument(
+        "--as", dest="form", choices=status.FORMS, default="table", help="how --status tells it (default table)"
+    )
+    parser.only_with("--as", "--status")
+    for option in ("--local", "--socket", "--directory", "--probe", "--calls"):
+        parser.not_with(option, "--status")
     parser.add_argument("-V", "--version", action=cli.Print, help="print the version and exit with 3")
     parser.add_argument("-h", "--help", action=cli.Print, help="print this text and exit with 3")
 
@@ -71,14 +81,16 @@ def main(doc: str | None) -> NoReturn:
     options(parser)
     try:
         args = parser.parse_args(sys.argv[1:])
+        if args.door and not args.door.startswith("/"):
+            parser.error(f"--door {args.door} is no absolute path")
+        if args.status:
+            _tell(args.door or door.where_of([]), args.form)
         query_socket = args.socket or next((each for each in QUERY_SOCKETS if os.path.exists(each)), "")
         if args.local:
             query_socket = ""
         elif not query_socket:
             parser.error("no query_socket of Nagios is in the usual places; name it with --socket, or use --local")
         where = args.door or ("" if callers.is_handed_over() or not args.local else door.DEFAULT)
-        if args.door and not args.door.startswith("/"):
-            parser.error(f"--door {args.door} is no absolute path")
         directories = args.directory or [os.path.dirname(os.path.abspath(sys.argv[0]))]
         paths = find(directories, args.probe)
         _expect_choices(parser, args, directories, paths)
@@ -102,6 +114,14 @@ def main(doc: str | None) -> NoReturn:
     )
     supervisor.Supervisor(query_socket, paths, limits, supervisor.log, listener).run()
     sys.exit(0)
+
+
+def _tell(path: str, form: str) -> NoReturn:
+    """Print what the worker at a socket tells of itself."""
+    try:
+        output.leave(0, status.shown(status.ask(path), form))
+    except status.NoStatus as error:
+        output.leave(UNKNOWN, f"fedcloud-worker: {safe(str(error))}\n")
 
 
 def _expect_choices(parser: cli.Parser, args: argparse.Namespace, directories: list[str], paths: list[str]) -> None:

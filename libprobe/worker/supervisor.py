@@ -21,9 +21,10 @@ from libprobe import door
 from libprobe.failures import UNKNOWN
 from libprobe.formats import wproc
 from libprobe.text import number_of, safe
-from libprobe.worker import commands, link, nursery
-from libprobe.worker.callers import Call, Caller, Listener
+from libprobe.worker import callers, commands, link, nursery
+from libprobe.worker.callers import Call, Caller, Listener, Places
 from libprobe.worker.link import AWAY, CLOSING, Link
+from libprobe.worker.status import Figures, told
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -43,6 +44,9 @@ SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 """What a caller passes on."""
 
 IDLE_S = 60.0
+PLACE_IDLE_S = 900.0
+"""For how long a runner waits for another caller from its place."""
+
 RESTART_S = 1.0
 MAX_KNOWN_COMMANDS = 20_000
 MAX_DESCRIPTORS_BASE = 64
@@ -60,6 +64,7 @@ class Limits(NamedTuple):
     jobs, memory_bytes:   after which a runner is replaced.
     drain_s:              how long running checks may go on after SIGTERM before they are told to clean up.
     calls:                checks at once for who asks at the door; who comes then runs his check himself.
+    places:               runners for callers, each for one directory, umask and environment.
     """
 
     runners: int = 2
@@ -69,6 +74,7 @@ class Limits(NamedTuple):
     memory_bytes: int = 160 << 20
     drain_s: float = 10.0
     calls: int = 200
+    places: int = 4
 
 
 class Job:
@@ -119,9 +125,10 @@ class Job:
 
 
 class Runner:
-    """A process with threads, and the jobs that it has."""
+    """A process with threads, and the jobs that it has. place: digest of where its callers are; empty for Nagios'."""
 
-    def __init__(self, number: int, ours: socket.socket) -> None:
+    def __init__(self, number: int, ours: socket.socket, place: bytes) -> None:
+        self.place = place
         self.number = number
         self.socket = ours
         self.jobs: dict[int, Job] = {}
@@ -149,6 +156,7 @@ class Supervisor:
         self._links = [Link(query_socket, path) for path in paths] if query_socket else []
         self._listener = listener
         self._callers: set[Caller] = set()
+        self._places = Places()
         self._called = {os.path.realpath(path): (path, door.stamp(path)) for path in paths} if listener else {}
         self._identity = door.identity() if listener else b""
         self._names: dict[str, str] = {}
@@ -167,8 +175,7 @@ class Supervisor:
         self._told_away = False
         self._to_flush: set[Link | Caller] = set()
         self._full_since = 0.0
-        self.done = 0
-        self.called = 0
+        self._figures = Figures()
 
     # the loop
 
@@ -312,23 +319,53 @@ class Supervisor:
     def _hear(self, caller: Caller) -> None:
         try:
             for said in caller.receive():
+                if said == callers.ASKS_FOR_STATUS:
+                    caller.tell(self._status())
+                    self._to_flush.add(caller)
+                    return
                 job = self._jobs.get(caller.job)
                 if isinstance(said, Call):
                     self._consider(caller, said)
                 elif said == door.GO[0] and caller.call is not None and not caller.job:
                     self._begin(caller, caller.call)
+                elif job is not None and said in SIGNALS and job.runner is not None:
+                    self._answer(job, caller.not_run())  # a thread hears no signal; the caller says it
                 elif job is not None and said in SIGNALS:
                     self._signal(job, said)
         except ConnectionError as error:
+            if isinstance(error, callers.NoRequest):
+                self._figures.refused["no_request"] += 1
             self._lose(caller, error)
+
+    def _status(self) -> bytes:
+        runners = self._runners.values()
+        counted = {
+            "door": self._listener.path if self._listener is not None else "",
+            "running": sum(1 for each in self._jobs.values() if not each.answered) - len(self._waiting),
+            "waiting": len(self._waiting),
+            "calls": sum(1 for each in self._callers if each.job),
+            "runners": {
+                "nagios": sum(1 for each in runners if not each.place),
+                "callers": sum(1 for each in runners if each.place),
+            },
+            "nagios": {
+                "registered": sum(1 for each in self._links if each.state == link.REGISTERED),
+                "probes": len(self._links),
+            },
+        }
+        self._figures.refused["other_user"] = self._listener.refused if self._listener is not None else 0
+        pids = [os.getpid(), self._nursery_pid, *(each.pid for each in runners)]
+        return told(self._figures, counted, filter(None, pids))
 
     def _consider(self, caller: Caller, call: Call) -> None:
         """Take the check, or let the caller run it: nothing is said of why. Raises: ConnectionError."""
         path, stamp = self._called.get(call.path, ("", b""))
         asked = sum(1 for each in self._callers if each.call is not None)
         if not self._ready or self._stopping_at or path not in self._registered or asked > self._limits.calls:
+            self._figures.refused["full"] += 1
             raise ConnectionError("there is no room")
         if call.identity != self._identity or call.stamp != stamp:
+            self._figures.refused["different"] += 1
             raise ConnectionError("another version asks, or from elsewhere")
         caller.plugin, caller.name = path, self._names[path]
         call.set_limit(self._timeouts[path])
@@ -338,9 +375,28 @@ class Supervisor:
     def _begin(self, caller: Caller, call: Call) -> None:
         caller.job = self._next
         self._next += 1
-        self.called += 1
+        self._figures.called += 1
         job = self._jobs[caller.job] = Job(caller.job, caller, call, commands.PROCESS, [caller.plugin, *call.words])
+        if commands.fits_thread(job.words, sum(len(each) + 1 for each in job.words) * 4):
+            runner = self._runner_at(self._places.digest(call), call)
+            if runner is not None and self._hand_over(runner, job):
+                return
         self._fork(job)
+
+    def _runner_at(self, place: bytes, call: Call) -> Runner | None:
+        """A runner with room for who is at that place; one is made, for the next who comes, where there is none."""
+        if not place:
+            return None
+        runners = [each for each in self._runners.values() if each.place and not each.leaving]
+        there = [each for each in runners if each.place == place]
+        if not there:
+            if len(runners) >= self._limits.places:
+                longest_idle = min(runners, key=lambda each: each.busy_at)
+                if longest_idle.jobs or time.monotonic() - longest_idle.busy_at < IDLE_S:
+                    return None
+                self._dismiss(longest_idle)
+            return self._start_runner(place, call.place)
+        return there[0] if self._room(there[0]) > 0 else None
 
     def _abandon(self, caller: Caller) -> None:
         """Nobody waits for the answer: what was made is removed, as the executable would have done."""
@@ -348,8 +404,9 @@ class Supervisor:
         job = self._jobs.get(caller.job)
         if job is not None and not job.answered:
             job.answered = True
-            job.until = time.monotonic()
-            self._terminate(job, job.until)
+            if job.runner is None:  # one that only reads, in a thread, comes to its end
+                job.until = time.monotonic()
+                self._terminate(job, job.until)
 
     def _not_begun(self, job: Job, why: str) -> None:
         """A check could not be begun, or has held nothing yet: who called can run it himself."""
@@ -366,7 +423,7 @@ class Supervisor:
         if job.answered:
             return
         job.answered = True
-        self.done += 1
+        self._figures.add(job.since)
         if job.link.generation == job.generation and job.link.socket is not None:
             job.link.send(message)
             self._to_flush.add(job.link)
@@ -388,7 +445,8 @@ class Supervisor:
     def _pump(self) -> None:
         """Hand waiting jobs to runners that have a thread free."""
         while self._waiting:
-            free = [each for each in self._runners.values() if not each.leaving and self._room(each) > 0]
+            runners = self._runners.values()
+            free = [each for each in runners if not each.place and not each.leaving and self._room(each) > 0]
             if not free:
                 return
             runner = min(free, key=lambda each: len(each.jobs))
@@ -396,22 +454,26 @@ class Supervisor:
             if job.answered:  # its time passed while it waited
                 self._jobs.pop(job.number, None)
                 continue
-            packet = b"%s%s" % (
-                job.number.to_bytes(8, "big"),
-                "\0".join(job.words).encode("utf-8", "surrogateescape"),
-            )
-            try:
-                runner.socket.send(packet)
-            except BlockingIOError:
-                self._waiting.appendleft(job)
-                return
-            except OSError:  # it is dying
-                runner.leaving = True
+            if not self._hand_over(runner, job):
+                if not runner.leaving:
+                    self._waiting.appendleft(job)
+                    return
                 self._fork(job)
-                continue
-            job.runner = runner
-            runner.jobs[job.number] = job
-            runner.busy_at = job.since
+
+    def _hand_over(self, runner: Runner, job: Job) -> bool:
+        """Give a job to a runner; False where it cannot take one now, and, where it is `leaving`, at all."""
+        words = "\0".join(job.words).encode("utf-8", "surrogateescape")
+        try:
+            runner.socket.send(job.number.to_bytes(8, "big") + words)
+        except BlockingIOError:
+            return False
+        except OSError:  # it is dying
+            runner.leaving = True
+            return False
+        job.runner = runner
+        runner.jobs[job.number] = job
+        runner.busy_at = job.since
+        return True
 
     def _room(self, runner: Runner) -> int:
         return self._limits.threads - len(runner.jobs)
@@ -447,18 +509,19 @@ class Supervisor:
             ):
                 self._dismiss(runner)
 
-    def _start_runner(self) -> None:
+    def _start_runner(self, digest: bytes = b"", place: bytes = b"") -> Runner | None:
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         ours.setblocking(False)
-        runner = Runner(self._next, ours)
+        runner = Runner(self._next, ours, digest)
         self._next += 1
-        sent = self._order(nursery.RUNNER, runner.number, self._limits.threads, b"", [theirs.fileno()])
+        sent = self._order(nursery.RUNNER, runner.number, self._limits.threads, place, [theirs.fileno()])
         theirs.close()
         if not sent:
             ours.close()
-            return
+            return None
         self._runners[runner.number] = runner
         self._selector.register(ours, selectors.EVENT_READ, lambda _: self._results(runner))
+        return runner
 
     def _dismiss(self, runner: Runner) -> None:
         """Give it no more jobs; it ends when it has none left."""
@@ -470,9 +533,10 @@ class Supervisor:
         """A runner is gone: its jobs hold nothing, so each is run once more, in a process of its own."""
         if self._runners.pop(runner.number, None) is None:
             return
+        self._figures.replaced += 1
         self._selector.unregister(runner.socket)
         runner.socket.close()
-        if runner.jobs:
+        if any(not job.answered for job in runner.jobs.values()):
             self._log(f"a runner died with {number_of(len(runner.jobs), 'check')}, run again one by one")
         for job in list(runner.jobs.values()):
             if job.answered:
@@ -481,13 +545,15 @@ class Supervisor:
                 self._fork(job)
 
     def _tend_runners(self, now: float) -> None:
-        staying = [each for each in self._runners.values() if not each.leaving]
+        staying = [each for each in self._runners.values() if not each.place and not each.leaving]
         for runner in list(self._runners.values()):
             if runner.leaving:
                 if not runner.jobs:
                     self._bury(runner)
                 elif all(job.answered for job in runner.jobs.values()):
                     self._order(nursery.KILL, runner.number, signal.SIGKILL)  # only what hangs is left
+            elif runner.place and not runner.jobs and now - runner.busy_at > PLACE_IDLE_S:
+                self._dismiss(runner)
             elif runner.pid and _resident_bytes(runner.pid) > self._limits.memory_bytes:
                 self._log(f"a runner takes more than {self._limits.memory_bytes >> 20} MiB and is replaced")
                 self._dismiss(runner)
@@ -515,7 +581,7 @@ class Supervisor:
         what = nursery.SHELL if shell else nursery.PROCESS
         if isinstance(job.order, Call):
             what = nursery.CALL
-            environment = b"%s\0%d\0%s" % (job.order.directory, job.order.mask, environment)
+            environment = job.order.place
         sent = self._order(what, job.number, len(words), words + environment, [out_end, err_end])
         os.close(out_end)
         os.close(err_end)
@@ -740,7 +806,7 @@ class Supervisor:
             runner.socket.close()
         if self._control is not None:
             self._control.close()
-        self._log(f"stopped after {number_of(self.done, 'check')}")
+        self._log(f"stopped after {number_of(self._figures.done, 'check')}")
 
 
 def _talker(supervisor: Supervisor, each: Link | Caller) -> Callable[[int], None]:

@@ -116,6 +116,8 @@ SAMPLES = {
     "--shrink-limit": "20",
     "--format": "nrpe",
     "--interval-factor": "2",
+    "--as": "json",
+    "--calls": "10",
 }
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import signal
@@ -158,16 +159,18 @@ SAME = [
 
 @pytest.mark.parametrize(("name", "arguments"), SAME, ids=[" ".join(each).encode("utf-8", "replace") for each in SAME])
 def test_with_a_worker_the_executable_says_what_it_says_without(federation, opened, tmp_path, name, arguments):
-    place, worker = opened
+    place, _ = opened
     federation.accounting.reset([site.gocdb_name for site in federation.sites.values()])
     monitor = Monitor(federation, tmp_path)
     words = arguments.format(ooi=federation.sites["ooi"].web.port, appdb=federation.appdb_url).split()
+    place_of_all = {"PYTHONPATH": place.patient, "HOME": place.directory}
     monitor.run(name, *words)  # so that both find the GOCDB's answer in the cache
-    alone = monitor.run(name, *words, PYTHONPATH=place.patient)
-    before = started_below(worker)
-    served = monitor.run(name, *words, PYTHONPATH=place.patient, FEDCLOUD_PROBES_WORKER=place.door)
-    assert started_below(worker) > before, "the worker did not run it"
-    assert (served.code, normal(served.out), served.err) == (alone.code, normal(alone.out), "")
+    alone = monitor.run(name, *words, **place_of_all)
+    for _ in range(2):  # in a process, and where it may, in a thread
+        before = called(place)
+        served = monitor.run(name, *words, **place_of_all, FEDCLOUD_PROBES_WORKER=place.door)
+        assert called(place) == before + 1, "the worker did not run it"
+        assert (served.code, normal(served.out), served.err) == (alone.code, normal(alone.out), "")
     assert monitor.remembered() == []
 
 
@@ -183,10 +186,16 @@ def test_every_executable_asks_before_it_loads_anything(opened, name):
         assert ("argparse" in loaded or "libprobe.run" in loaded or "socket" in loaded) == loads
 
 
-def started_below(worker: Worker) -> int:
-    """Something that grows with each check that a worker has run: what its children, once ended, took of faults."""
-    nursery = children(worker.process.pid)[0]
-    return int(Path(f"/proc/{nursery}/stat").read_text().rpartition(")")[2].split()[8])
+def called(place: Place) -> int:
+    """How many callers the worker has served."""
+    return json.loads(status(place, "json"))["calls"]["served"]
+
+
+def status(place: Place, form: str) -> str:
+    words = command("fedcloud-worker", "--status", "--as", form, "--door", place.door)
+    done = subprocess.run(words, capture_output=True, text=True, env=place.environment, timeout=AMPLE_S)
+    assert (done.returncode, done.stderr) == (0, "")
+    return done.stdout
 
 
 def test_directory_umask_and_environment_are_those_of_who_asks(place, tmp_path):
@@ -228,6 +237,142 @@ def test_nothing_of_the_callers_environment_is_in_the_journal(place):
     worker.stop()
     assert "nobody" not in worker.said()
     assert "eyJ" not in worker.said()
+
+
+# ---- what it tells of itself
+
+
+def test_a_worker_tells_what_it_does(place):
+    worker = place.start("--calls", 3)
+    for name in (READS, READS, READS, CREATES):
+        assert place.run(name)[0].code == 0
+    place.run(READS, OPENSSL_CONF="/nowhere")
+    with socket.socket(socket.AF_UNIX) as made:
+        made.connect(str(place.door))
+        made.sendall(b"GET / HTTP/1.0\r\n\r\n")
+        made.settimeout(AMPLE_S)
+        assert made.recv(1) == b""
+    process = place.call(CREATES, "wait:it", WORD="of nobody's business")
+    until(lambda: place.began("it"))
+    told = json.loads(status(place, "json"))
+    assert (told["pid"], told["door"]) == (worker.process.pid, str(place.door))
+    assert told["checks"]["done"] == 4
+    assert told["checks"]["running"] == 1
+    assert set(told["checks"]["duration_s"]) == {"p50", "p90", "p99", "max"}
+    assert told["calls"] == {
+        "served": 5,
+        "now": 1,
+        "refused": {"full": 0, "different": 1, "other_user": 0, "no_request": 1},
+    }
+    assert told["runners"] == {"nagios": 0, "callers": 1, "replaced": 0}
+    assert told["nagios"] == {"registered": 0, "probes": 0}
+    assert 10 << 20 < told["memory_bytes"] < 1 << 30
+    table, samples = status(place, "table"), status(place, "prometheus")
+    assert f"{place.door}; 5 calls served, 1 now" in table
+    assert "1 another version, or from elsewhere, 1 no request" in table
+    assert "# TYPE fedcloud_worker_calls_total counter\nfedcloud_worker_calls_total 5\n" in samples
+    assert '\nfedcloud_worker_calls_refused_total{why="different"} 1\n' in samples
+    assert all(re.fullmatch(r"#.*|\w+(\{\w+=\"\w+\"\})? [\d.e+-]+", line) for line in samples.splitlines())
+    assert "business" not in table + samples
+    (place.directory / "it.go").touch()
+    assert ended(process).code == 0
+
+
+def test_where_no_worker_is_the_status_says_so(place):
+    words = command("fedcloud-worker", "--status", "--door", place.door)
+    done = subprocess.run(words, capture_output=True, text=True, env=place.environment)
+    assert (done.returncode, done.stderr) == (3, "")
+    assert done.stdout.startswith(f"fedcloud-worker: no worker of this user is at {place.door}")
+
+
+# ---- in threads
+
+
+def served_by(place: Place, name: str, **environment: object) -> int:
+    """The process that ran a check for a caller from the same directory and with the same environment."""
+    report = ended(place.call(name, **environment))
+    match = re.match(r"DEMO OK - done by (\d+)\n", report.out)
+    assert match, report
+    return int(match[1])
+
+
+def test_who_only_reads_and_comes_again_from_the_same_place_is_served_by_a_thread(place):
+    worker = place.start()
+    processes = [served_by(place, READS, WORD="same") for _ in range(4)]
+    assert len(set(processes)) == 2, "the first has a process of its own, the others share one"
+    assert processes[-1] in worker.family()
+    assert len({served_by(place, CREATES, WORD="same") for _ in range(3)}) == 3
+    others = [served_by(place, READS, WORD="other") for _ in range(3)]
+    assert not set(others) & set(processes)
+    assert served_by(place, READS, WORD="same") == processes[-1]
+
+
+@pytest.mark.parametrize("secret", [{"BEARER_TOKEN": "short"}, {"WORD": "eyJhbGciOiJIUzI1NiJ9.eyJzdWIi.c2lnbmF0dXJl"}])
+def test_an_environment_with_a_secret_in_it_ends_with_its_check(place, secret):
+    worker = place.start()
+    assert len({served_by(place, READS, **secret) for _ in range(4)}) == 4
+    until(lambda: len(worker.family()) == 2)
+
+
+def test_a_thread_is_where_its_caller_is(place, tmp_path):
+    place.start()
+    mask = os.umask(0o027)
+    try:
+        reports = [place.run(READS, "place", cwd=tmp_path, WORD="who asks")[0] for _ in range(3)]
+    finally:
+        os.umask(mask)
+    assert [each.lines for each in reports] == [[f"{tmp_path} 0o27 who asks None"]] * 3
+
+
+@pytest.fixture
+def threaded(place) -> Worker:
+    """A worker whose next caller that only reads, from the usual place, is served by a thread."""
+    worker = place.start()
+    served_by(place, READS)
+    served_by(place, READS)
+    return worker
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_an_interrupted_caller_of_a_thread_says_so_at_once(place, threaded, number):
+    process = place.call(READS, "wait:it", "-v")
+    until(lambda: place.began("it"))
+    process.send_signal(number)
+    report = ended(process)
+    assert (report.code, report.out) == (
+        3,
+        f"DEMO UNKNOWN - interrupted by {number.name}\nwhat it means, and what to do: "
+        "https://github.com/EGI-Federation/fedcloud-probes/blob/main/docs/check_perun.md\n",
+    )
+    (place.directory / "it.go").touch()
+    assert served_by(place, READS) in threaded.family()
+
+
+def test_a_caller_of_a_thread_may_be_killed(place, threaded):
+    process = place.call(READS, "wait:it")
+    until(lambda: place.began("it"))
+    process.kill()
+    process.wait()
+    (place.directory / "it.go").touch()
+    assert served_by(place, READS) == served_by(place, READS)
+    assert threaded.process.poll() is None
+
+
+def test_a_runner_of_callers_that_is_killed_loses_no_check(place, threaded):
+    process = place.call(READS, "wait:it")
+    until(lambda: place.began("it"))
+    os.kill(served_by(place, READS), signal.SIGKILL)
+    (place.directory / "it.go").touch()
+    assert ended(process).code == 0
+    assert served_by(place, READS) in threaded.family()
+
+
+def test_a_thread_that_hangs_is_given_up_within_its_limit_and_its_runner_replaced(place, threaded):
+    before = served_by(place, READS)
+    report = ended(place.call(READS, "hang", "-t", "1"))
+    assert report.code == 3
+    assert re.match("DEMO UNKNOWN - the (check did not end within 1 s|resident worker)", report.first)
+    until(lambda: served_by(place, READS) != before)
 
 
 # ---- where it is, and whether it is asked
@@ -495,8 +640,9 @@ def test_the_vm_of_a_caller_that_is_killed_is_removed(federation, opened, tmp_pa
     until(lambda: monitor.remembered() or process.poll() is not None)
     process.kill()
     process.wait()
-    until(lambda: len(worker.family()) == 2)
-    assert monitor.remembered() == []
+    until(lambda: not monitor.remembered())
+    until(lambda: json.loads(status(place, "json"))["checks"]["running"] == 0)
+    assert worker.process.poll() is None
 
 
 def test_a_check_whose_process_is_killed_is_unknown(place):
