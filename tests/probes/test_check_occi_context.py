@@ -380,7 +380,7 @@ def test_with_boot_the_key_lets_us_in_and_the_user_data_has_run(monitor, guests,
     assert times == sorted(times)
     assert [vm.id for vm in site.occi.vms()] == [foreign]
     assert monitor.remembered() == []
-    [(address, user, accepted)] = guests.logins
+    [(address, user, accepted)] = set(guests.logins)  # more than one where the machine was too slow for the first
     assert (user, accepted) == ("cloudadm", True)
     assert address.startswith("127.")
     assert guests.methods == {"publickey"}
