@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 
 MAX_WARNINGS = 1_000
 MAX_PORTAL_CHARS = 300
+MAX_OBJECTS = 1_000
+"""Names of groups that are kept in memory; those of a site's services are asked for one after the other."""
 
 _SCHEMA = """
 CREATE TABLE old (
@@ -130,6 +132,7 @@ class Inventory:
         self.warnings: list[str] = []
         self.warnings_dropped = 0
         self._cert = cert
+        self._objects: dict[tuple[str, str], str] = {}
         self._by_type: dict[str, list[Metric]] = {}
         for metric in metrics:
             for service_type in metric.possible_types:
@@ -322,9 +325,12 @@ class Inventory:
 
     def object_of(self, label: str, kind: str = "site") -> str:
         """What a site's files and groups are called, or the groups of an NGI ("roc") or country."""
-        found = self._database.execute("SELECT object FROM label WHERE kind = ? AND name = ?", (kind, label))
-        [name] = found.fetchone()
-        return str(name)
+        if (kind, label) not in self._objects:
+            found = self._database.execute("SELECT object FROM label WHERE kind = ? AND name = ?", (kind, label))
+            if len(self._objects) >= MAX_OBJECTS:
+                self._objects.clear()
+            [self._objects[kind, label]] = found.fetchone()
+        return self._objects[kind, label]
 
     def used(self, column: str) -> list[str]:
         """The sites, service types ("type"), metrics ("metric"), NGIs ("roc") and countries that occur."""
