@@ -150,7 +150,7 @@ def identity() -> bytes:
         (sys.version, sys.executable, sys.prefix, sys.path[not flags.safe_path :], sys.getfilesystemencoding()),
         (flags.optimize, flags.isolated, flags.no_site, flags.dev_mode, flags.int_max_str_digits, sys.warnoptions),
         sorted(pair for pair in os.environ.items() if pair[0].startswith(("LD_", "OPENSSL_"))),
-        (os.getegid(), sorted(os.getgroups())),
+        (os.getegid(), sorted({os.getegid(), *os.getgroups()})),
         (root.st_dev, root.st_ino, os.readlink("/proc/self/ns/net"), os.readlink("/proc/self/ns/user")),
     )
     return repr(parts).encode("utf-8", "surrogateescape")

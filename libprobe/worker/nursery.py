@@ -32,6 +32,8 @@ News: READY, STARTED (value: process id), ENDED (value: wait status)."""
 RUNNER, PROCESS, SHELL, CALL, KILL = b"R", b"P", b"S", b"C", b"K"
 READY, BROKEN, STARTED, ENDED = b"N", b"B", b"S", b"E"
 
+ENDING = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
+
 NOT_BEGUN = 77
 """Exit code of a process that cannot be what its caller was."""
 
@@ -48,7 +50,7 @@ M_ARENA_MAX = -8
 
 def main(control: socket.socket, paths: list[str]) -> NoReturn:
     """Load, tell what could be loaded, and fork on demand until the supervisor goes away."""
-    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+    for number in ENDING:
         signal.signal(number, signal.SIG_IGN)  # the supervisor decides when we end
     silent = os.open(os.devnull, os.O_RDWR)
     for descriptor in (0, 1):  # a terminal of ours is none of the checks'
@@ -137,10 +139,13 @@ class _Nursery:
         if what == KILL:
             self._kill(number, value)
             return True
-        # nothing may come between a fork and its being written down
+        # nothing may come between a fork and its being written down; and what is to end a child is not to be ignored,
+        # as we do, before it has handlers of its own
+        signal.pthread_sigmask(signal.SIG_BLOCK, ENDING)
         pid = os.fork()
         if not pid:
             self._be_child(what, value, data[ORDER.size :], descriptors)
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, ENDING)
         self._children[pid] = (number, what != RUNNER)
         for each in descriptors:
             os.close(each)
@@ -176,6 +181,7 @@ class _Nursery:
             os.close(self._woken)
             self._control.close()
             if what == RUNNER:
+                signal.pthread_sigmask(signal.SIG_UNBLOCK, ENDING)
                 code = self._be_runner(value, rest, descriptors[0])
             else:
                 self._be_job(what, rest[:value], rest[value:], descriptors)
@@ -204,8 +210,9 @@ class _Nursery:
         for pair in environment.split(b"\0") if environment else ():
             name, _, text = pair.partition(b"=")
             os.environb[name] = text
-        for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+        for number in ENDING:
             signal.signal(number, signal.SIG_DFL)
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, ENDING)  # what came meanwhile ends it here, with nothing begun
         if what == SHELL:
             signal.signal(signal.SIGPIPE, signal.SIG_DFL)
             os.execv("/bin/sh", [b"/bin/sh", b"-c", words])

@@ -130,8 +130,7 @@ def _lines(told: dict[str, Any]) -> Iterator[str]:
         "runners": f"{runners['nagios']} for Nagios, {runners['callers']} for callers, {runners['replaced']} replaced",
         "Nagios": f"registered for {nagios['registered']} of {nagios['probes']}" if nagios["probes"] else "none",
     }
-    width = max(map(len, rows))
-    return (safe(f"{name:<{width}}  {value}") for name, value in rows.items())
+    return (safe(f"{name}: {value}") for name, value in rows.items())
 
 
 def _samples(told: dict[str, Any]) -> Iterator[str]:

@@ -618,13 +618,15 @@ class Supervisor:
         """Answer for a process once its end and all of its output are known."""
         if job.status is None or job.pipes:
             return
-        if os.WIFSIGNALED(job.status) and job.way != commands.SHELL and not job.answered:
-            name = signal.Signals(os.WTERMSIG(job.status)).name
-            why = f"the probe's process was killed by {name} after {time.monotonic() - job.since:.1f} s"
-            self._fail(job, why + (", perhaps for want of memory" if name == "SIGKILL" else ""))
-        elif job.status == nursery.NOT_BEGUN << 8 and isinstance(job.link, Caller):
+        ended_by = os.WTERMSIG(job.status) if os.WIFSIGNALED(job.status) else 0
+        not_begun = job.status == nursery.NOT_BEGUN << 8 or ended_by in SIGNALS  # a check that has begun catches these
+        if not_begun and isinstance(job.link, Caller):
             self._jobs.pop(job.number, None)
             self._answer(job, job.link.not_run())
+        elif ended_by and job.way != commands.SHELL and not job.answered:
+            name = signal.Signals(ended_by).name
+            why = f"the probe's process was killed by {name} after {time.monotonic() - job.since:.1f} s"
+            self._fail(job, why + (", perhaps for want of memory" if name == "SIGKILL" else ""))
         else:
             self._finish(job, job.status, bytes(job.out), bytes(job.err))
 

@@ -10,6 +10,7 @@ import socket
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -628,6 +629,20 @@ def test_a_caller_that_is_killed_has_its_check_cleaned_up(place, name):
     until(lambda: place.cleaned("it"))
     until(lambda: len(worker.family()) == 2, "nothing is left of it")
     assert place.run(name)[1]
+
+
+def test_callers_that_are_killed_at_any_moment_leave_nothing(place):
+    worker = place.start()
+    moments = [number * 0.008 for number in range(20)]
+    for number, moment in enumerate(moments):
+        process = place.call(CREATES, f"clean:{number}")
+        time.sleep(moment)
+        process.kill()
+        process.communicate()
+    until(lambda: json.loads(status(place, "json"))["calls"]["now"] == 0)
+    until(lambda: len(worker.family()) == 2)
+    assert [number for number in range(len(moments)) if place.began(str(number)) != place.cleaned(str(number))] == []
+    assert place.run(CREATES)[1]
 
 
 def test_the_vm_of_a_caller_that_is_killed_is_removed(federation, opened, tmp_path):
