@@ -101,6 +101,7 @@ openstack: $(VENV)/ready
 bench: $(VENV)/ready
 	$(BIN)/python -m benchmarks.cold_start
 	$(BIN)/python -m benchmarks.worker
+	$(BIN)/python -m benchmarks.door
 	$(BIN)/python -m benchmarks.soak_worker
 	$(BIN)/python -m tests.cloudmon.soak
 	$(BIN)/python -m benchmarks.lifecycle --slow
