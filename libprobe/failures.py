@@ -12,6 +12,7 @@
     │  └─ BadData             what it published is missing or malformed
     ├─ HelperFailure       UNKNOWN    the GOCDB, a portal or another third party failed us
     ├─ OwnCredential       UNKNOWN    our certificate, proxy or token is absent or unusable
+    │  └─ CertificateWanted   a server wants a certificate, and we present none
     ├─ OwnMachine          UNKNOWN    this monitoring host: no route, no memory, no time
     └─ Misconfigured       UNKNOWN    bad option, unreadable file, state that cannot be kept
 

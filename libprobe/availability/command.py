@@ -248,7 +248,7 @@ def _calculation(args: argparse.Namespace, store: Store, period: Period) -> Calc
     if not found.sites:
         raise Misconfigured(
             f"no endpoint that the profile {safe(profile.name)[:100]} counts is in the topology of {period.name}",
-            remedy="import one with --services or --topology",
+            remedy="give one with import --services or --topology",
         )
     return found
 
@@ -397,7 +397,7 @@ def _exclude(args: argparse.Namespace, store: Store) -> tuple[int, str]:
 
     if args.take_back is not None:
         if not store.take_back(args.take_back):
-            raise Misconfigured(f"there is no exclusion {args.take_back}", remedy=f"{NAME} exclude lists them")
+            raise Misconfigured(f"there is no exclusion {args.take_back}", remedy=f"look at `{NAME} exclude`, which lists them")
         return DONE, _lines([f"{NAME}: exclusion {args.take_back} is taken back"])
     if args.since is None and args.until is None:
         rows = [

@@ -173,7 +173,7 @@ class Database:
             descriptor = os.open(self.path, flags, 0o600)
         except FileNotFoundError:
             raise Misconfigured(
-                f"there are no results in {os.path.dirname(self.path)}", remedy="fedcloud-availability import"
+                f"there are no results in {os.path.dirname(self.path)}", remedy="run fedcloud-availability import"
             ) from None
         except OSError as error:
             raise Misconfigured(f"{self.path} cannot be opened: {error.strerror}") from None

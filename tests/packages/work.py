@@ -159,6 +159,8 @@ def test_links_of_installed_pages_lead_to_installed_files(installed):
 
 
 def test_the_units_are_accepted_by_systemd(installed, tmp_path):
+    for socket_unit in (installed / "/usr/lib/systemd/system").glob("fedcloud-*.socket"):
+        shutil.copy(socket_unit, tmp_path)
     for unit in (installed / "/usr/lib/systemd/system").glob("fedcloud-*.service"):
         copy = tmp_path / unit.name
         text = unit.read_text().replace("ExecStart=/usr/bin/fedcloud", f"ExecStart={installed.path}/usr/bin/fedcloud")
@@ -203,7 +205,7 @@ def test_the_worker_registers_every_probe_as_the_unit_starts_it(installed):
 def test_each_command_for_nrpe_is_one_that_its_probe_understands(installed):
     lines = (installed / "/etc/fedcloud-probes/nrpe/fedcloud-probes.cfg").read_text().splitlines()
     commands = [line.partition("=")[2].split() for line in lines if line.startswith("command[")]
-    assert len(commands) == 6
+    assert len(commands) == 9
     for words in commands:
         report = installed.probe(*words)
         assert "usage" not in report.first, report.out

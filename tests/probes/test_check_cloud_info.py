@@ -20,7 +20,7 @@ NAME = "STACK-CLOUD"
 LABELS = {"projects", "confirmed", "info_age", "time_to_login"}
 INFO = r"https://localhost:\d+"
 ASKED = rf"information system, GET {INFO}/sites/"
-OURS = "(the site was not judged by it)"
+OURS = "(the endpoint itself was not judged)"
 
 
 class Site:
@@ -207,7 +207,7 @@ def test_without_a_login_only_what_is_published_is_looked_at(site):
 )
 def test_an_information_system_out_of_order_is_unknown_and_hides_no_fault_of_the_site(site, fault, pattern):
     site.info.faults.on(**fault)
-    expect(site.look(), 3, rf"{ASKED}: {pattern} \(the site was not judged by it\)")
+    expect(site.look(), 3, rf"{ASKED}: {pattern} \(the endpoint itself was not judged\)")
     site.keystone.faults.on("status", code=500)
     assert site.look().code == 2
 

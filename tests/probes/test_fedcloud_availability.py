@@ -619,7 +619,7 @@ def test_without_a_store_it_is_said_what_to_do(place):
     assert code == 2
     assert (
         out
-        == f"fedcloud-availability: not done: there are no results in {place.state} (fedcloud-availability import)\n"
+        == f"fedcloud-availability: not done: there are no results in {place.state} (run fedcloud-availability import)\n"
     )
 
 

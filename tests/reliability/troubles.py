@@ -55,7 +55,7 @@ COLUMNS: tuple[Column, ...] = (
     # lists what the journal has, and asks nobody
     Column("fedcloud-leftovers", (), CRITICAL, "", lambda at: ["fedcloud-leftovers"]),
     # reads what was imported, and asks nobody
-    Column("check_availability", (), CRITICAL, "", lambda at: ["check_availability", "--site", "X"]),
+    Column("check_availability", (), CRITICAL, "", lambda at: ["check_availability", "--site", "EXAMPLE-SITE"]),
     # reads what the worker or Nagios wrote, and asks nobody
     Column(
         "fedcloud-availability", (), NOT_DONE, "", lambda at: ["fedcloud-availability", "import", "{directory}/log"]
@@ -494,6 +494,8 @@ def _attempt(trouble: Trouble, column: Column, grid: Grid, directory: Path, limi
         }
         option = _STATE.get(column.name.split()[0], "--state-dir")
         state = [option, str(directory / "state" / "own")] if option else []
+        if "--to ams" in column.name:
+            state += ["--ams-token-file", str(grid.ams_token)]
         places = {"{directory}": directory, "{ca}": grid.authority.ca_directory}
         words = command(*column.arguments(place), *state)
         for name, path in places.items():
