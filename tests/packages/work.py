@@ -6,6 +6,7 @@ Each test takes `installed`, a root in which the package was upgraded and config
 from __future__ import annotations
 
 import re
+import shutil
 import socket
 import stat
 import subprocess
@@ -134,7 +135,7 @@ def test_all_that_etc_has_is_installed(installed):
 
 ON_THE_WEB = re.compile(r"https://github\.com/EGI-Federation/fedcloud-probes/(blob|tree)/main/(\S+)")
 FOR_DEVELOPERS = re.compile(
-    r"(ARCHITECTURE|CONTRIBUTING)\.md|(docs/example|findings|fuzz|release|tests|benchmarks)(/.*)?"
+    r"(ARCHITECTURE|CONTRIBUTING)\.md|(docs/example|findings|fuzz|libprobe/timelines/profiles|release|tests|benchmarks)(/.*)?"
 )
 """Of what the pages lead to, what only the sources have."""
 

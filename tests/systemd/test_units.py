@@ -52,6 +52,13 @@ def test_systemd_has_nothing_to_say_about_it(name: str, tmp_path: Path) -> None:
     assert (done.returncode, about_ours) == (0, [])
 
 
+@pytest.mark.parametrize("name", SERVICES)
+def test_what_judges_others_may_ask_the_kernel_whether_it_is_this_machine(name: str) -> None:
+    text = (DIRECTORY / name).read_text()
+    judges = "ExecStart=/usr/bin/fedcloud-" in text
+    assert ("AF_NETLINK" in text) == judges
+
+
 @needs_systemd
 @pytest.mark.parametrize("name", SERVICES)
 def test_it_may_do_little_beside_its_work(name: str) -> None:
