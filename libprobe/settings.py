@@ -116,14 +116,14 @@ def _parse(data: bytes, path: str) -> Settings:
     except UnicodeDecodeError:
         raise Misconfigured(f"settings file {path} is not UTF-8") from None
     except configparser.Error as error:
-        raise Misconfigured(f"settings file {path}{_where(error)}", remedy=NOT_SHOWN) from None
+        raise Misconfigured(f"settings file {path}{what_is_wrong(error)}", remedy=NOT_SHOWN) from None
     values = {name: dict(parser.items(name)) for name in parser.sections()}
     for section, keys in values.items():
         if section not in KNOWN:
-            raise Misconfigured(f"settings file {path} has an unknown section{_named(f'[{section}]', section, KNOWN)}")
+            raise Misconfigured(f"settings file {path} has an unknown section{named(f'[{section}]', section, KNOWN)}")
         for key, value in keys.items():
             if key not in KNOWN[section]:
-                known = _named(repr(key), key, KNOWN[section])
+                known = named(repr(key), key, KNOWN[section])
                 raise Misconfigured(f"settings file {path} has an unknown key in [{section}]{known}")
             redact.notice(value)
     where = values.get("worker", {}).get("socket", "")
@@ -135,7 +135,7 @@ def _parse(data: bytes, path: str) -> Settings:
 NOT_SHOWN = "what stands there is not shown, for it may be a secret; is this a settings file?"
 
 
-def _where(error: configparser.Error) -> str:
+def what_is_wrong(error: configparser.Error) -> str:
     """What is wrong in which line, without a word of the file: it may be a token in the wrong place."""
     import configparser
 
@@ -150,8 +150,11 @@ def _where(error: configparser.Error) -> str:
     return " cannot be understood"
 
 
-def _named(shown: str, name: str, known: Iterable[str]) -> str:
-    """An unknown name, if it is like a known one or at least like a name at all; else nothing of it."""
+def named(shown: str, name: str, known: Iterable[str]) -> str:
+    """What is said of an unknown name: itself, if it is like a known one or at least like any name; else nothing of it.
+
+    shown: as it stands in the file.
+    """
     import difflib
 
     near = difflib.get_close_matches(name, list(known), n=1)

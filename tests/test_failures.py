@@ -15,7 +15,9 @@ STATUSES = {
         ["EndpointFailure", "NameUnknown", "Refused", "Unreachable", "NoAnswer", "TlsFailure", "Rejected"], CRITICAL
     ),
     **dict.fromkeys(["ProtocolFailure", "BadData"], CRITICAL),
-    **dict.fromkeys(["Failure", "HelperFailure", "OwnCredential", "CertificateWanted", "OwnMachine", "Misconfigured"], UNKNOWN),
+    **dict.fromkeys(
+        ["Failure", "HelperFailure", "OwnCredential", "CertificateWanted", "OwnMachine", "Misconfigured"], UNKNOWN
+    ),
 }
 
 

@@ -397,7 +397,8 @@ def _exclude(args: argparse.Namespace, store: Store) -> tuple[int, str]:
 
     if args.take_back is not None:
         if not store.take_back(args.take_back):
-            raise Misconfigured(f"there is no exclusion {args.take_back}", remedy=f"look at `{NAME} exclude`, which lists them")
+            unknown = f"there is no exclusion {args.take_back}"
+            raise Misconfigured(unknown, remedy=f"look at `{NAME} exclude`, which lists them")
         return DONE, _lines([f"{NAME}: exclusion {args.take_back} is taken back"])
     if args.since is None and args.until is None:
         rows = [

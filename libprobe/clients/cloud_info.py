@@ -95,7 +95,8 @@ class CloudInfo:
                 known = error.sentence.startswith(answer.asked)
                 raise BadData(error.sentence if known else f"{answer.asked}: {error.sentence}") from None
         except (EndpointFailure, OwnCredential) as failure:
-            helper = HelperFailure(f"information system, {failure.sentence}", remedy="the endpoint itself was not judged")
+            said = f"information system, {failure.sentence}"
+            helper = HelperFailure(said, remedy="the endpoint itself was not judged")
             helper.exchange = failure.exchange
             raise helper from None
         except OutOfTime:

@@ -22,7 +22,7 @@ from typing import NamedTuple
 from libprobe.failures import BadData, Misconfigured
 from libprobe.formats.ncg import is_host, is_mail_address
 from libprobe.ranges import DURATION, quantity
-from libprobe.text import safe
+from libprobe.settings import named, what_is_wrong
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -119,13 +119,14 @@ def read(path: str) -> Overrides:
             kind, _, name = title.partition(" ")
             if kind not in _KEYS or bool(name.strip()) is (kind == "all"):
                 known = ", ".join(f"[{each} NAME]" for each in list(_KEYS)[1:])
-                raise BadData(f"[{title}] is not one of [all], {known}")
+                unknown = named(f"[{title}]", kind, _KEYS)
+                raise BadData(f"a section is not one of [all], {known}{unknown}")
             sections[kind, name.strip()] = {key: _value(title, kind, key, text) for key, text in parser[title].items()}
         _check(sections)
     except UnicodeDecodeError:
         raise Misconfigured(f"overrides {path} are not UTF-8") from None
     except configparser.Error as error:
-        raise Misconfigured(f"overrides {path}: {safe(str(error))[:200]}") from None
+        raise Misconfigured(f"overrides {path}{what_is_wrong(error)}") from None
     except BadData as error:
         raise Misconfigured(f"overrides {path}: {error.sentence}") from None
     return Overrides(sections)

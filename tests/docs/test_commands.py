@@ -96,6 +96,8 @@ NOT_RUN = {
     "token; tests/probes/test_check_openstack_vm.py has both",
     "check_openstack_vm -u https://keystone.example.org:5000/v3 --image 1017 --region RegionOne -t 10m": "likewise",
     "check_openstack_vm -H keystone.example.org": "likewise",
+    "check_availability --site EXAMPLE-SITE": "needs results that were imported",
+    "check_availability --site EXAMPLE-SITE -w 95: -c 80:": "likewise",
     "check_cloud_info -H keystone.example.org --token-file /etc/fedcloud-probes/token": ""
     "needs a Keystone and the information system; tests/probes/test_check_cloud_info.py has both",
     "check_cloud_info -u https://keystone.example.org:5000/v3 --auth none": "likewise",

@@ -618,8 +618,8 @@ def test_without_a_store_it_is_said_what_to_do(place):
     code, out = place.run("figures")
     assert code == 2
     assert (
-        out
-        == f"fedcloud-availability: not done: there are no results in {place.state} (run fedcloud-availability import)\n"
+        out == f"fedcloud-availability: not done: there are no results in {place.state} "
+        "(run fedcloud-availability import)\n"
     )
 
 

@@ -1021,8 +1021,8 @@ IN = "[site X]: "
 @pytest.mark.parametrize(
     ("text", "sentence"),
     [
-        ("[side X]\nnotify = none\n", "[side X] is not one of [all], [metric NAME], [ngi NAME], [site NAME], "),
-        ("[site]\nnotify = none\n", "[site] is not one of [all]"),
+        ("[side X]\nnotify = none\n", "a section is not one of [all], [metric NAME], [ngi NAME], [site NAME], "),
+        ("[site]\nnotify = none\n", "a section is not one of [all]"),
         (
             "[site X]\nnotify = sms\n",
             IN + "notify is 'sms'; give some of critical, unknown, warning, recovery",
@@ -1035,7 +1035,7 @@ IN = "[site X]: "
         ("[site X]\nparents = r\n", IN + "there is no [parent r] with its address"),
         ("[parent r]\n", "[parent r] needs the name of a host, and an address"),
         ("[parent r]\naddress = $x\n", "[parent r]: address is '$x'; give an IPv4 address or the name of a host"),
-        ("nonsense\n", "File contains no section headers"),
+        ("nonsense\n", "line 1 comes before the first [section]"),
     ],
 )
 def test_an_override_that_means_nothing_is_refused_with_its_section(

@@ -160,9 +160,12 @@ def words_of(option: Option, peer: Peer, directory: Path) -> list[object]:
         "fedcloud-availability": availability(option, directory),
         "fedcloud-downtimes": ["--output", directory / "configured"] * (option.name != "--output"),
         "fedcloud-leftovers": ["--remove", *left_at(f"https://{url}", directory, option.name)],
-        "fedcloud-ncg": {"--from": ["--allow-empty", "--no-validate"], "--check-ncg": []}.get(
-            option.name, ["--from", saved, "--allow-empty", "--no-validate"]
-        ),
+        "fedcloud-ncg": {
+            "--check-ncg": [],
+            "--from": ["--allow-empty", "--no-validate"],
+            "--main-config": ["--from", saved, "--allow-empty"],
+            "--plugins-path": ["--from", saved, "--allow-empty", "--no-validate", "--nrpe-at", "nrpe.example.org"],
+        }.get(option.name, ["--from", saved, "--allow-empty", "--no-validate"]),
         "fedcloud-publish": ["--publish", f"stomp+ssl://{url}/queue/x", "--drain"],
         "fedcloud-selfcheck": ["X", "--gocdb", f"https://{url}/"],
         "fedcloud-worker": [],
