@@ -12,11 +12,11 @@ PYTHON ?=
 WORKERS ?= $(shell expr 2 \* $$(nproc) + 1)
 
 # What depends on the interpreter: all but what tries foreign daemons, pages, packages and what is made from the sources.
-# .ci/run runs all tests with the system's own Python, and these with every other version of the machine.
+# .ci/run runs all tests with the system's own Python, and these with the newest of the machine.
 OF_PYTHON := $(filter-out tests/test_project.py,$(wildcard tests/test_*.py)) tests/checks tests/clients tests/federation tests/formats tests/ncg tests/probes \
-	tests/selfcheck tests/state tests/worker
+	tests/selfcheck tests/state tests/timelines tests/worker
 # What depends on the distribution as well: its OpenSSL, its LDAP server, its tools. .ci/run runs these on the other Debian,
-# and with another patch release of the system's own version of Python.
+# and with the versions of Python between the system's own and the newest: what differed so far is how ssl and sockets fail.
 OF_DEBIAN := tests/clients tests/federation tests/formats/test_cms.py tests/formats/test_names.py \
 	tests/probes/test_check_endpoint_tcp.py tests/probes/test_check_cloud_bdii.py \
 	tests/probes/test_check_cloud_bdii_debian.py tests/probes/test_revocation.py tests/probes/test_check_broker.py
@@ -55,7 +55,7 @@ test-all: tools
 test-python:
 	$(MAKE) --no-print-directory test VENV=.venv-$$($(PYTHON) -c 'import sys; print("%d.%d.%d" % sys.version_info[:3])') WHAT="$(OF_PYTHON)"
 
-# PYTHON=/path/to/python3.11: what differed between the patch releases of one version so far: how ssl and sockets fail
+# PYTHON=/path/to/python3.11: what differed between the patch releases of one version so far
 test-patch-release:
 	$(MAKE) --no-print-directory test-python OF_PYTHON="$(OF_DEBIAN)"
 
