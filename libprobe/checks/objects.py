@@ -15,7 +15,7 @@ from libprobe.checks.leftovers import pause_after, whereabouts
 from libprobe.clients.refusals import LoginRefused, Refusal, is_settled
 from libprobe.clients.swift import KIND, NotEmpty, Swift
 from libprobe.deadline import Interrupted, OutOfTime, working_seconds
-from libprobe.failures import WARNING, BadData, EndpointFailure, Failure, Misconfigured
+from libprobe.failures import WARNING, BadData, EndpointFailure, Failure, Misconfigured, OwnMachine
 from libprobe.text import duration, number_of, size
 
 TYPE_CHECKING = False
@@ -407,13 +407,14 @@ def _remove(store: Swift, title: str, until: Deadline) -> bool:
     """
     began = time.monotonic()
     was_there = False
+    refusal: EndpointFailure | None = None
     while True:
         try:
             _empty(store, title, until)
             was_there = store.delete(title) or was_there
             if not was_there or not _is_still_there(store, title):
                 return was_there
-            refusal: EndpointFailure = EndpointFailure(f"{store.base}/{title}: is there after it was deleted")
+            refusal = EndpointFailure(f"{store.base}/{title}: is there after it was deleted")
         except LoginRefused:
             raise
         except NotEmpty as failure:
@@ -425,6 +426,10 @@ def _remove(store: Swift, title: str, until: Deadline) -> bool:
             refusal = failure
         except EndpointFailure as failure:
             refusal = failure
+        except OwnMachine:
+            if refusal is None:
+                raise
+            raise refusal from None  # what the store said last, and not that no time was left to ask it once more
         passed = time.monotonic() - began
         pause = max(pause_after(passed), refusal.pause_s)
         if passed >= PATIENCE_S or until.remaining() <= pause:

@@ -139,7 +139,6 @@ DOOR = "stays until it is stopped; tests/worker/test_door.py has one, and asks i
 NOT_RUN |= {
     "systemctl enable --now fedcloud-door.socket": "needs systemd; tests/worker has systemd-socket-activate",
     "fedcloud-worker --local": DOOR,
-    "fedcloud-worker --status --as json": DOOR,
     "fedcloud-worker --status --door /run/fedcloud-probes/door --as prometheus": DOOR,
 }
 ELSEWHERE = {"docs/adding-a-metric.md": "test_example.py runs them, in a checkout with the example in it"}
