@@ -390,7 +390,7 @@ class Nova(Api):
         now = time.time()
         status, _, task = server.state(now)
         gone = Response(204, [("Content-Type", "application/json")])
-        if task == "deleting":
+        if task == "deleting" or status == "DELETED":  # on its way: that does not begin anew
             return gone
         if self.fault("nova-delete-ignored", request) is not None:
             server.deleted = now
