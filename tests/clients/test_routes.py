@@ -14,6 +14,8 @@ from tests.conftest import Report, alone
 from tests.executables import clean_environment, command
 from tests.pace import AMPLE_S, seconds
 
+pytestmark = pytest.mark.needs("iproute2")
+
 NETWORK = """
 ip link add inside type veth peer name outside
 ip addr add 192.0.2.10/24 dev inside
