@@ -139,6 +139,9 @@ def test_a_name_that_leads_to_a_link_local_address_is_whose_it_is(tmp_path):
     """The kernel says "Invalid argument" of one without an interface."""
     hosts = tmp_path / "hosts"
     hosts.write_text("fe80::7 cloud.example.org\n")
+    mounting = ["unshare", "--mount", "mount", "--bind", hosts, "/etc/hosts"]
+    if in_network("", *mounting).returncode:
+        pytest.skip("nothing can be mounted over /etc/hosts, as in a directory that is a machine's root")
     mount = f'mount --bind {hosts} /etc/hosts && exec "$@"'
     report = tried("", "cloud.example.org", "unshare", "--mount", "sh", "-ec", mount, "sh")
     assert (report.code, report.first) == (
