@@ -12,7 +12,7 @@ import time
 from nagiosplugin import Metric
 
 from libprobe.checks.base import Check, judged
-from libprobe.checks.leftovers import Remover, pause_after, whereabouts
+from libprobe.checks.leftovers import Remover, pause_after, see_it_gone, whereabouts
 from libprobe.clients.refusals import (
     NOT_CREATED,
     NOTHING,
@@ -434,21 +434,10 @@ class LifeCycle(Check):
     # ---- the end
 
     def _end(self, entry: Entry) -> Interrupted | None:
-        """Remove the VM; a signal that comes meanwhile does not stop that."""
-        interrupt = None
-        for _ in range(2):  # only the first signal raises
-            try:
-                with self.deadline.enforced(), self._client.until(self.deadline):
-                    self._remove(entry)
-                break
-            except Interrupted as signal:
-                interrupt = signal
-            except Failure as failure:
-                self._note_left(entry, str(failure))
-                break
-            except OutOfTime:
-                self._note_left(entry, "no time was left to see it gone")
-                break
+        """Remove the VM."""
+        interrupt = see_it_gone(
+            lambda: self._remove(entry), lambda why: self._note_left(entry, why), self.deadline, self._client
+        )
         entry.release()
         return interrupt
 

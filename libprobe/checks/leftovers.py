@@ -12,6 +12,7 @@ from nagiosplugin import Metric
 
 from libprobe.checks.base import Check, judged
 from libprobe.clients.refusals import NOTHING, names
+from libprobe.deadline import Interrupted, OutOfTime
 from libprobe.failures import WARNING, BadData, EndpointFailure, Failure, Misconfigured, NoAnswer
 from libprobe.text import duration, number_of
 
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from libprobe.access import Access
+    from libprobe.clients.http import HttpClient
     from libprobe.clients.machines import Machine, Machines
     from libprobe.deadline import Deadline
     from libprobe.state.journal import Entry, Journal
@@ -52,6 +54,30 @@ def whereabouts(entry: Entry, now: float) -> str:
         f"{entry.title} at {entry.endpoint}{path}, asked for {duration(max(0.0, now - entry.created_at))} ago "
         f"by {entry.identity}"
     )
+
+
+def see_it_gone(
+    remove: Callable[[], None], note_left: Callable[[str], None], until: Deadline, client: Machines | HttpClient
+) -> Interrupted | None:
+    """Remove what a run has made; a signal that comes meanwhile does not stop that, and is returned.
+
+    note_left: called with the reason where it stays.
+    """
+    interrupt = None
+    for _ in range(2):  # only the first signal raises
+        try:
+            with until.enforced(), client.until(until):
+                remove()
+            break
+        except Interrupted as signal:
+            interrupt = signal
+        except Failure as failure:
+            note_left(str(failure))
+            break
+        except OutOfTime:
+            note_left("no time was left to see it gone")
+            break
+    return interrupt
 
 
 class Remover:

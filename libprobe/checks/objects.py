@@ -11,7 +11,7 @@ import time
 from nagiosplugin import Metric
 
 from libprobe.checks.base import Check, judged
-from libprobe.checks.leftovers import pause_after, whereabouts
+from libprobe.checks.leftovers import pause_after, see_it_gone, whereabouts
 from libprobe.clients.refusals import LoginRefused, Refusal, is_settled
 from libprobe.clients.swift import KIND, NotEmpty, Swift
 from libprobe.deadline import Interrupted, OutOfTime, working_seconds
@@ -305,21 +305,10 @@ class ObjectStore(Check):
     # ---- the end
 
     def _end(self, life: _Life, until: Deadline) -> Interrupted | None:
-        """Remove both; a signal that comes meanwhile does not stop that."""
-        interrupt = None
-        for _ in range(2):  # only the first signal raises
-            try:
-                with until.enforced(), self._cloud.http.until(until):
-                    self._clean(life, until)
-                break
-            except Interrupted as signal:
-                interrupt = signal
-            except Failure as failure:
-                self._note_left(life, str(failure))
-                break
-            except OutOfTime:
-                self._note_left(life, "no time was left to see it gone")
-                break
+        """Remove both."""
+        interrupt = see_it_gone(
+            lambda: self._clean(life, until), lambda why: self._note_left(life, why), until, self._cloud.http
+        )
         life.entry.release()
         return interrupt
 
