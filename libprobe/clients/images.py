@@ -29,9 +29,8 @@ class Images:
     """The images of a region that a project sees, of any status."""
 
     def __init__(self, service: Service) -> None:
-        self._service = service
-        self.base = service.base.removesuffix("/v2")
-        self._path = "/images" if self.base != service.base else "/v2/images"
+        self._service = service.below("/v2")
+        self.base = self._service.base
         self.region = service.region
 
     def all(self) -> list[CloudImage]:
@@ -47,7 +46,7 @@ class Images:
         marker, seen = "", set()
         for _ in range(MAX_PAGES):
             query = f"?limit={PAGE}{filters}" + (f"&marker={quote(marker, safe='')}" if marker else "")
-            answer = self._service.request("GET", self._path + query)
+            answer = self._service.request("GET", f"/v2/images{query}")
             if answer.status != 200:
                 raise self._service.refused(answer, "list images")
             document = answer.json()

@@ -192,8 +192,8 @@ class Glance:
     """The images that a project sees in a region."""
 
     def __init__(self, service: Service) -> None:
-        self._service = service
-        self.base = service.base
+        self._service = service.below("/v2")
+        self.base = self._service.base
 
     def images(self) -> list[Image]:
         """All that are listed, whatever their status. Raises: Failure."""
@@ -225,8 +225,8 @@ class Neutron:
     """The networks that a project sees in a region."""
 
     def __init__(self, service: Service) -> None:
-        self._service = service
-        self.base = service.base
+        self._service = service.below("/v2.0")
+        self.base = self._service.base
 
     def networks(self) -> list[Network]:
         """Raises: Failure."""

@@ -162,6 +162,10 @@ class Service:
         self.base = base
         self.name = SERVICES.get(kind, kind)
 
+    def below(self, version: str) -> Service:
+        """The service at its root, whether or not the catalogue's URL ends with a version, as `/v2`."""
+        return Service(self.cloud, self.kind, self.region, self.base.removesuffix(version))
+
     def request(self, method: str, path: str, *, headers: Any = (), body: Any = None, **more: Any) -> Response:
         """Ask and read the whole answer, whatever its status. path: what follows the base. Raises: Failure."""
         return self.cloud.http.request(

@@ -151,6 +151,15 @@ def test_a_request_that_is_never_answered_ends_before_the_run(region, monkeypatc
     assert time.monotonic() - began < AMPLE_S / 2
 
 
+def test_a_catalogue_may_name_image_and_network_with_their_version(region):
+    for kind, version, listed in ((IMAGES, "/v2", Glance.images), (NETWORKS, "/v2.0", Neutron.networks)):
+        service = region.cloud.service(kind, "RegionOne")
+        usual = {Glance.images: Glance, Neutron.networks: Neutron}[listed]
+        names = [each.name for each in listed(usual(service))]
+        service.base += version
+        assert [each.name for each in listed(usual(service))] == names != []
+
+
 def test_images_of_all_pages_and_one_that_none_lists(region):
     region.site.glance.faults.on("glance-pages", size=4)
     assert len(region.glance.images()) == 8
