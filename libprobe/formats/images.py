@@ -9,18 +9,17 @@ Sources: atrope 2.0.0 and its later versions (dispatcher/glance.py); cloud-info-
 
 from __future__ import annotations
 
-import json
 import re
 from datetime import datetime
 
 from libprobe.failures import BadData
 from libprobe.formats.imagelist import read_time, without_revision
+from libprobe.formats.openstack import written_in
 from libprobe.records import Record
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
-    from typing import Any
 
     from libprobe.formats.imagelist import Image
 
@@ -114,7 +113,7 @@ def read_cloud_image(document: object) -> CloudImage | None:
     """An image of Glance's list; None for what is none."""
     if not isinstance(document, dict) or not _text(document.get("id")):
         return None
-    properties = {**_attributes(document.get("APPLIANCE_ATTRIBUTES")), **document}
+    properties = {**written_in(document.get("APPLIANCE_ATTRIBUTES"), MAX_ATTRIBUTES), **document}
     names: set[str] = set()
     marks: dict[str, str] = {}
     for key in _REFERENCES:
@@ -148,17 +147,6 @@ def read_cloud_image(document: object) -> CloudImage | None:
 
 
 # ---- parts
-
-
-def _attributes(value: object) -> dict[str, Any]:
-    """What the list said of an image, which is JSON in a text; nothing for what is not."""
-    if not isinstance(value, str) or len(value) > MAX_ATTRIBUTES:
-        return {}
-    try:
-        found = json.loads(value)
-    except (ValueError, RecursionError):
-        return {}
-    return found if isinstance(found, dict) else {}
 
 
 def _identifier(value: str) -> str:

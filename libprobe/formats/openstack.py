@@ -26,6 +26,19 @@ MAX_ROLES = 50
 MAX_NAMED = 10
 
 
+def written_in(text: object, limit: int) -> dict[str, Any]:
+    """What is written as JSON in one property; nothing of what cannot be read or has more than `limit` characters."""
+    import json
+
+    if not isinstance(text, str) or len(text) > limit:
+        return {}
+    try:
+        found = json.loads(text)
+    except (ValueError, RecursionError):
+        return {}
+    return found if isinstance(found, dict) else {}
+
+
 class Offered(Record):
     """One public endpoint. kind: the type of its service, as `compute` or `object-store`. url: not judged yet."""
 

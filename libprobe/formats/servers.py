@@ -16,6 +16,7 @@ from __future__ import annotations
 import re
 
 from libprobe.failures import BadData
+from libprobe.formats.openstack import written_in
 from libprobe.records import Record
 from libprobe.text import MAX_COMPARED_CHARS, similar
 
@@ -152,7 +153,7 @@ def read_image(image: object) -> Image:
     """Raises: BadData."""
     if not isinstance(image, dict) or not is_identifier(image.get("id")):
         raise BadData("what describes the image is missing")
-    attributes = {**_attributes(image.get(ATTRIBUTES)), **image}
+    attributes = {**written_in(image.get(ATTRIBUTES), MAX_ATTRIBUTES), **image}
     return Image(
         image["id"],
         _text(image.get("name")),
@@ -275,19 +276,6 @@ def _addresses(networks: object) -> Iterator[str]:
             if address and found < MAX_ADDRESSES:
                 found += 1
                 yield address
-
-
-def _attributes(text: object) -> dict[str, Any]:
-    """What is written in one property; nothing of what cannot be read: it is one image among many."""
-    import json
-
-    if not isinstance(text, str) or len(text) > MAX_ATTRIBUTES:
-        return {}
-    try:
-        found = json.loads(text)
-    except (ValueError, RecursionError):
-        return {}
-    return found if isinstance(found, dict) else {}
 
 
 def _number(value: object) -> int:
