@@ -95,11 +95,6 @@ def below_target(figures: Figures) -> str:
     return ", ".join(f"{name} below {target:g} %" for name, value, target in values if 0 <= value < target)
 
 
-def status_table(rows: Iterable[tuple[tuple[str, ...], str]], level: str) -> list[str]:
-    header = [*reversed(LEVELS[LEVELS.index(level) :]), "status"]
-    return table(header, ([*path, status] for path, status in rows))
-
-
 def why_lines(why: Why, period: str, *, everything: bool) -> list[str]:
     value = why.figures
     lines = [
