@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import fcntl
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -48,6 +49,12 @@ class Report(_Report):
     def first(self) -> str:
         """The status line without performance data."""
         return self.out.split("\n", 1)[0].split(" | ", 1)[0]
+
+    def expect(self, subject: str, code: int, pattern: str) -> None:
+        """The exit code, nothing on standard error, and a status line that is the whole pattern."""
+        state = ("OK", "WARNING", "CRITICAL", "UNKNOWN")[code]
+        assert (self.code, self.err) == (code, ""), self.out
+        assert re.fullmatch(rf"{subject} {state} - {pattern}", self.first), self.first
 
     @property
     def performance(self) -> dict[str, str]:

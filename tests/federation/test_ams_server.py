@@ -32,15 +32,15 @@ class Service:
         self.verify = str(authority.ca_directory)
         self.token = self.ams.allow(planted.secret("ams"))
 
-    def library(self, token: str = "", project: str = "EGI") -> Library:
+    def consumer(self, token: str = "", project: str = "EGI") -> Library:
         return Library(endpoint=f"localhost:{self.web.port}", token=token or self.token, project=project)
 
     def publish(self, *texts: str, topic: str = "metric_data", **attributes: str) -> dict:
         messages = [AmsMessage(data=text, attributes=attributes or {"type": "x"}) for text in texts]
-        return self.library().publish(topic, messages, verify=self.verify)
+        return self.consumer().publish(topic, messages, verify=self.verify)
 
     def pull(self, count: int = 1) -> list[tuple[str, AmsMessage]]:
-        return self.library().pull_sub("reader", count, return_immediately=True, verify=self.verify)
+        return self.consumer().pull_sub("reader", count, return_immediately=True, verify=self.verify)
 
 
 @pytest.fixture(scope="module")
@@ -64,7 +64,7 @@ def test_what_the_library_publishes_it_pulls_in_order_until_it_is_acknowledged(s
     message = first[1]
     assert (message.get_attr(), message.get_msgid()) == ({"type": "metric_data"}, "0")
     assert message.get_publishtime() == "2015-11-30T10:12:30.25Z"
-    assert service.library().ack_sub("reader", [first[0], second[0]], verify=service.verify)
+    assert service.consumer().ack_sub("reader", [first[0], second[0]], verify=service.verify)
     [(_, third)] = service.pull(5)
     assert third.get_data() == b"three"
 
@@ -74,7 +74,7 @@ def test_an_acknowledgement_that_comes_too_late_is_a_timeout_and_the_message_com
     [(identity, _)] = service.pull()
     service.clock.now += ACK_S + 1
     with pytest.raises(AmsTimeoutException, match="ack timeout"):
-        service.library().ack_sub("reader", [identity], verify=service.verify)
+        service.consumer().ack_sub("reader", [identity], verify=service.verify)
     assert [message.get_data() for _, message in service.pull()] == [b"one"]
 
 
@@ -89,7 +89,7 @@ def test_an_acknowledgement_that_comes_too_late_is_a_timeout_and_the_message_com
 )
 def test_a_request_is_refused_as_ams_does_and_in_that_order(service, token, project, topic, code, says):
     with pytest.raises(AmsServiceException) as refused:
-        service.library(token, project).publish(topic, AmsMessage(data="x"), verify=service.verify)
+        service.consumer(token, project).publish(topic, AmsMessage(data="x"), verify=service.verify)
     assert (refused.value.code, refused.value.msg) == (code, f"While trying the [topic_publish]: {says}")
 
 
@@ -126,7 +126,7 @@ def test_an_attribute_with_a_quote_is_stored_so_that_nobody_can_read_on(service)
 
 def test_attributes_are_texts(service):
     body = json.dumps({"messages": [{"attributes": {"n": 1}, "data": "eA=="}]})
-    library = service.library()
+    consumer = service.consumer()
     with pytest.raises(AmsServiceException, match="Invalid Message Arguments"):
         url = f"https://localhost:{service.web.port}/v1/projects/EGI/topics/metric_data:publish"
-        library.do_post(url, body, "topic_publish", verify=service.verify)
+        consumer.do_post(url, body, "topic_publish", verify=service.verify)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import re
 import time
 
 import pytest
@@ -56,9 +55,7 @@ def site(monitor) -> Site:
 
 
 def expect(report: Report, code: int, pattern: str) -> None:
-    state = ("OK", "WARNING", "CRITICAL", "UNKNOWN")[code]
-    assert (report.code, report.err) == (code, ""), report.out
-    assert re.fullmatch(rf"InfoProvider {state} - {pattern}", report.first), report.first
+    report.expect("InfoProvider", code, pattern)
 
 
 # ---- what is published

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 import time
 
 import pytest
@@ -80,9 +79,7 @@ def site(monitor) -> Site:
 
 
 def expect(report: Report, code: int, pattern: str) -> None:
-    state = ("OK", "WARNING", "CRITICAL", "UNKNOWN")[code]
-    assert (report.code, report.err) == (code, ""), report.out
-    assert re.fullmatch(rf"OpenStack-Images {state} - {pattern}", report.first), report.first
+    report.expect("OpenStack-Images", code, pattern)
 
 
 def counts(report: Report) -> dict[str, int]:

@@ -60,9 +60,7 @@ def store(monitor) -> Store:
 
 
 def expect(report: Report, code: int, pattern: str) -> None:
-    state = ("OK", "WARNING", "CRITICAL", "UNKNOWN")[code]
-    assert (report.code, report.err) == (code, ""), report.out
-    assert re.fullmatch(rf"OpenStack-Swift {state} - {pattern}", report.first.partition(" | ")[0]), report.first
+    report.expect("OpenStack-Swift", code, pattern)
 
 
 # ---- all is well

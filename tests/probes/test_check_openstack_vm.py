@@ -70,9 +70,7 @@ def site(monitor) -> Site:
 
 
 def expect(report: Report, code: int, pattern: str) -> None:
-    state = ("OK", "WARNING", "CRITICAL", "UNKNOWN")[code]
-    assert (report.code, report.err) == (code, ""), report.out
-    assert re.fullmatch(rf"OpenStack-VM {state} - {pattern}", report.first.partition(" | ")[0]), report.first
+    report.expect("OpenStack-VM", code, pattern)
 
 
 # ---- all is well
