@@ -59,3 +59,19 @@ def test_a_command_is_needed(tmp_path):
     )
     assert (done.returncode, done.stdout) == (2, "")
     assert "which command?" in done.stderr
+
+
+def test_what_needs_the_network_of_this_machine_has_it_and_no_port_is_taken(tmp_path):
+    """Such as .ci/run, which installs packages."""
+    look = "import os; print('network', os.stat('/proc/self/ns/net').st_ino)"
+    words = ["--load", "1", "--runs", "1", "--this-network", "--logs", tmp_path, sys.executable, "-c", look]
+    done = subprocess.run(
+        [sys.executable, ROOT / "scripts/under-load", *map(str, words)],
+        capture_output=True,
+        text=True,
+        env=clean_environment(HOME=tmp_path),
+        timeout=AMPLE_S,
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    assert re.match(r"beside 1 busy processes on \d+ processors, 0 ports taken\n", done.stdout)
+    assert (tmp_path / "1.log").read_text() == f"network {os.stat('/proc/self/ns/net').st_ino}\n"
