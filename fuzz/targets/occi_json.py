@@ -5,7 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 
 from libprobe.failures import BadData
-from libprobe.formats import occi
+from libprobe.formats.error_text import error_text
+from libprobe.formats.occi import vocabulary as occi
+from libprobe.formats.occi.entity import Entity, read_entity
+from libprobe.formats.occi.location import created_location, read_listing, read_locations
+from libprobe.formats.occi.query import nearest, read_model_json, resolve
 
 MAX_BYTES = 16 << 10
 MEDIA_TYPE = "application/occi+json"
@@ -20,19 +24,19 @@ WORDS = (
 def read(data: bytes) -> None:
     failure: BadData | None = None
     try:
-        model = occi.read_model_json(data)
+        model = read_model_json(data)
         for kind in (occi.OS_TPL, occi.RESOURCE_TPL):
-            occi.resolve("small", model.templates(kind))
-        occi.nearest("small", model.mixins)
+            resolve("small", model.templates(kind))
+        nearest("small", model.mixins)
     except BadData as bad:
         failure = bad
     body = data.decode("utf-8", "replace")
-    occi.error_text(body, MEDIA_TYPE)
-    occi.created_location(body, media_type=MEDIA_TYPE)
-    for reader in (occi.read_entity, occi.read_listing, occi.read_locations):
+    error_text(body, MEDIA_TYPE)
+    created_location(body, media_type=MEDIA_TYPE)
+    for reader in (read_entity, read_listing, read_locations):
         try:
             found = reader(body, media_type=MEDIA_TYPE)
-            if isinstance(found, occi.Entity):
+            if isinstance(found, Entity):
                 assert isinstance(found.id + found.state + found.hostname, str)
                 assert all(isinstance(each, str) for each in found.addresses)
         except BadData as bad:

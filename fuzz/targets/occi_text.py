@@ -8,7 +8,11 @@ from __future__ import annotations
 from pathlib import Path
 
 from libprobe.failures import BadData
-from libprobe.formats import occi
+from libprobe.formats.error_text import error_text
+from libprobe.formats.occi import vocabulary as occi
+from libprobe.formats.occi.entity import read_entity
+from libprobe.formats.occi.location import created_location, path_of, read_listing, read_locations
+from libprobe.formats.occi.query import nearest, read_model, read_model_headers, resolve
 
 MAX_BYTES = 16 << 10
 BASE = "/occi1.1/"
@@ -30,25 +34,25 @@ def read(data: bytes) -> None:
     at = min(cut, len(lines))
     headers = [(name, value) for name, colon, value in (line.partition(":") for line in lines[:at]) if colon]
     body = "\n".join(lines[at:])
-    assert len(occi.error_text(body, media_type)) <= 300
-    where = occi.created_location(body, headers=headers, media_type=media_type)
+    assert len(error_text(body, media_type)) <= 300
+    where = created_location(body, headers=headers, media_type=media_type)
     failure: BadData | None = None
     for location in [] if where is None else [where]:
         try:
-            path = occi.path_of(location, BASE)
+            path = path_of(location, BASE)
             assert path.startswith("/") and path.isprintable() and ".." not in path.split("/")
         except BadData as bad:
             failure = bad
-    for reader in (occi.read_entity, occi.read_listing, occi.read_locations):
+    for reader in (read_entity, read_listing, read_locations):
         try:
             reader(body, headers=headers, media_type=media_type)
         except BadData as bad:
             failure = bad
-    for model in (lambda: occi.read_model(lines[at:]), lambda: occi.read_model_headers(headers)):
+    for model in (lambda: read_model(lines[at:]), lambda: read_model_headers(headers)):
         try:
             found = model()
-            occi.resolve(body[:200], found.templates(occi.OS_TPL))
-            occi.nearest(body[:200], found.mixins)
+            resolve(body[:200], found.templates(occi.OS_TPL))
+            nearest(body[:200], found.mixins)
         except BadData as bad:
             failure = bad
     if failure:

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from libprobe.checks.offer import OcciOffer
     from libprobe.clients.machines import Machine
     from libprobe.deadline import Deadline
-    from libprobe.formats.occi import Category, Model
+    from libprobe.formats.occi.query import Category, Model
     from libprobe.state.journal import Journal
 
 MARKER_FILE = "/var/tmp/egi-sam-context"

@@ -19,7 +19,10 @@ from libprobe.clients.occi import leaves_keypair
 from libprobe.clients.refusals import Refusal
 from libprobe.credentials import read_small_file
 from libprobe.failures import WARNING, BadData, EndpointFailure, Failure, Misconfigured
-from libprobe.formats import occi
+from libprobe.formats.occi import vocabulary as occi
+from libprobe.formats.occi.entity import Entity
+from libprobe.formats.occi.query import Category, Model, resolve
+from libprobe.formats.occi.rendering import is_sendable
 from libprobe.formats.occi_profile import PUBLIC_KEY, USER_DATA, context_forms
 from libprobe.records import Record
 from libprobe.text import duration
@@ -95,7 +98,7 @@ class ComputeLifeCycle(LifeCycle):
         self._model = self.announced()
         self._is_ooi = is_ooi(self._model, self._occi.server)
 
-    def announced(self) -> occi.Model:
+    def announced(self) -> Model:
         """What the endpoint offers. Raises: Failure."""
         return self._occi.query()
 
@@ -117,12 +120,12 @@ class ComputeLifeCycle(LifeCycle):
             categories.append((mixin, occi.MIXIN))
             attributes |= given
         for identifier, _ in categories:
-            if not occi.is_sendable(identifier):
+            if not is_sendable(identifier):
                 raise BadData(f"{self.subject}: offers {identifier[:120]!r}, which is no identifier of OCCI")
         self._tell(image, size)
         self._categories, self._attributes = categories, attributes
 
-    def _template(self, model: occi.Model, option: str, wanted: str | None) -> occi.Category:
+    def _template(self, model: Model, option: str, wanted: str | None) -> Category:
         """The template that is registered, or else the one choice that can be made."""
         kind = KINDS[option]
         offered = model.templates(kind)
@@ -140,14 +143,14 @@ class ComputeLifeCycle(LifeCycle):
             remedy=f"choose with --{option}, or in probes.ini [occi] {option}",
         )
 
-    def _chosen(self, offered: list[occi.Category], option: str) -> occi.Category | None:
+    def _chosen(self, offered: list[Category], option: str) -> Category | None:
         if len(offered) == 1:
             return offered[0]
         if option == "image":
             return None
-        return occi.resolve(self.endpoint.fallback, offered) or smallest(offered)
+        return resolve(self.endpoint.fallback, offered) or smallest(offered)
 
-    def _tell(self, image: occi.Category, size: occi.Category) -> None:
+    def _tell(self, image: Category, size: Category) -> None:
         project = self._occi.project
         self.facts.update(image=image.term, size=size.term)
         self._metrics.extend(in_another_project(self.subject, self._occi))
@@ -218,7 +221,7 @@ class ComputeLifeCycle(LifeCycle):
             self._aftermath += f", and the next run makes another: {failure}"
 
     def expect_alive(self, entity: Machine) -> None:
-        if not isinstance(entity, occi.Entity):
+        if not isinstance(entity, Entity):
             return
         inner = str(entity.attributes.get(occi.OPENSTACK_STATE, "")).lower()
         if entity.state in FAILED_STATES or inner in FAILED_STATES:
@@ -272,7 +275,7 @@ class ComputeLifeCycle(LifeCycle):
                 self._work.sleep(0.5)
 
 
-def context(model: occi.Model, wanted: Wanted, server: str) -> Iterator[tuple[str, dict[str, str]]]:
+def context(model: Model, wanted: Wanted, server: str) -> Iterator[tuple[str, dict[str, str]]]:
     """The contextualisation mixins to send, each with its attributes.
 
     A key gets a name on occi-os only, which needs one; ooi would keep a named key for ever.
@@ -302,7 +305,7 @@ def context(model: occi.Model, wanted: Wanted, server: str) -> Iterator[tuple[st
         yield mixin, attributes
 
 
-def is_ooi(model: occi.Model, server: str) -> bool:
+def is_ooi(model: Model, server: str) -> bool:
     """Whether a cloud is ooi's: by its Server header, or behind a proxy that hides that by what only ooi announces.
 
     OCCI 1.2's action to save a VM, which occi-os does not know, with the image templates that it has in common with it.
@@ -318,13 +321,13 @@ MAX_SIZE_NAME = 200
 _SIZES = ("nano", "micro", "tiny", "mini", "small", "medium", "large", "xlarge", "extra")
 
 
-def smallest(offered: list[occi.Category]) -> occi.Category | None:
+def smallest(offered: list[Category]) -> Category | None:
     """The smallest of resource templates by their names (`m1-tiny`, `2cpu-4gb-20dsk`); None if they do not tell."""
     ranked = [(rank, template.term, template) for template in offered if (rank := _size(template)) is not None]
     return min(ranked, key=lambda each: each[:2])[2] if ranked else None
 
 
-def _size(template: occi.Category) -> tuple[float, float] | None:
+def _size(template: Category) -> tuple[float, float] | None:
     # a title may be long, and is searched from each of its digits
     name = f"{template.title[:MAX_SIZE_NAME]} {template.term[:MAX_SIZE_NAME]}".lower()
     numbers = re.search(

@@ -10,7 +10,7 @@ from libprobe.checks.base import Check, judged
 from libprobe.checks.templates import KINDS, registered
 from libprobe.failures import CRITICAL, WARNING, BadData, Misconfigured
 from libprobe.formats import occi_profile
-from libprobe.formats.occi import Model
+from libprobe.formats.occi.query import Model
 from libprobe.text import number_of
 
 TYPE_CHECKING = False
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from libprobe.access import Access
     from libprobe.clients.occi import OcciClient
     from libprobe.deadline import Deadline
-    from libprobe.formats.occi import Category
+    from libprobe.formats.occi.query import Category
     from libprobe.formats.occi_profile import Lack, Need
     from libprobe.topology import Endpoint
 

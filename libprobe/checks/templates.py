@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from libprobe.failures import BadData, Misconfigured
-from libprobe.formats import occi
+from libprobe.formats.occi import vocabulary as occi
+from libprobe.formats.occi.query import Category, nearest, resolve
 from libprobe.text import number_of
 
 TYPE_CHECKING = False
@@ -18,19 +19,19 @@ def registered(
     base: str,
     option: str,
     wanted: str,
-    offered: list[occi.Category],
+    offered: list[Category],
     who_chose: Callable[[str, str], str] | None = None,
-) -> occi.Category:
+) -> Category:
     """The template that is meant. option: `image` or `resource`.
 
     who_chose: tells by which option the operator chose it, empty for the site by its registration in the GOCDB; asked
                only if it is not offered.
     Raises: BadData, naming what is offered instead; Misconfigured where it was the operator's choice.
     """
-    found = occi.resolve(wanted, offered)
+    found = resolve(wanted, offered)
     if found:
         return found
-    near = ", ".join(occi.nearest(wanted, offered))
+    near = ", ".join(nearest(wanted, offered))
     if who_chose and (by := who_chose(option, wanted)):
         raise Misconfigured(
             f"{base}: has no {option} {wanted}, which {by} names, among the "

@@ -139,7 +139,7 @@ class Response(Head):
     @property
     def said(self) -> str:
         """The server's own words, on one line; empty where it has none."""
-        from libprobe.formats.occi import error_text
+        from libprobe.formats.error_text import error_text
 
         return error_text(self.text, self.media_type, self.headers)
 

@@ -29,9 +29,14 @@ from libprobe.failures import (
     OwnCredential,
     ProtocolFailure,
 )
-from libprobe.formats import occi
 from libprobe.formats.address import read_http_url
 from libprobe.formats.challenges import keystones
+from libprobe.formats.error_text import error_text, is_quota
+from libprobe.formats.occi import vocabulary as occi
+from libprobe.formats.occi.entity import Entity, read_entity
+from libprobe.formats.occi.location import Listed, created_location, path_of, read_listing
+from libprobe.formats.occi.query import Model, read_model, read_model_headers, read_model_json
+from libprobe.formats.occi.rendering import render_request
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -77,7 +82,7 @@ class OcciClient:
         self._rendering = occi.TEXT_PLAIN
         self._lists_in_json = True
 
-    def query(self) -> occi.Model:
+    def query(self) -> Model:
         """What the endpoint offers. Logs in if it must. Raises: Failure."""
         for rendering in (occi.TEXT_PLAIN, occi.OCCI_JSON):
             try:
@@ -106,7 +111,7 @@ class OcciClient:
 
         def ask(rendering: str) -> Response:
             try:
-                body = occi.render_request(categories, attributes, rendering)
+                body = render_request(categories, attributes, rendering)
             except ValueError as error:  # what was offered is looked at before; this is what we hand over
                 raise Misconfigured(
                     f"{self.base}: what the VM is given cannot be sent as {rendering}: {error}",
@@ -117,10 +122,10 @@ class OcciClient:
         answer = self._with_rendering(ask)
         if answer.status not in CREATED:
             raise self._refused(answer, "create a VM")
-        location = occi.created_location(answer.text, headers=answer.headers, media_type=answer.media_type)
+        location = created_location(answer.text, headers=answer.headers, media_type=answer.media_type)
         return self.own_path(location) if location else None
 
-    def show(self, path: str) -> occi.Entity | None:
+    def show(self, path: str) -> Entity | None:
         """The VM at a path, None if there is none. Raises: Failure."""
         answer = self._with_rendering(lambda rendering: self._ask("GET", path, rendering))
         if answer.status in (404, 410):
@@ -128,7 +133,7 @@ class OcciClient:
         if answer.status != 200:
             raise self._refused(answer, "describe the VM")
         try:
-            return occi.read_entity(answer.text, headers=answer.headers, media_type=answer.media_type)
+            return read_entity(answer.text, headers=answer.headers, media_type=answer.media_type)
         except BadData as error:
             raise BadData(f"{answer.asked}: {error.sentence}") from None
 
@@ -149,7 +154,7 @@ class OcciClient:
         where = f"{self.own_path(path)}?action={action}"
 
         def ask(rendering: str) -> Response:
-            body = occi.render_request([(occi.COMPUTE_ACTION + action, occi.ACTION)], {}, rendering)
+            body = render_request([(occi.COMPUTE_ACTION + action, occi.ACTION)], {}, rendering)
             return self._ask("POST", where, rendering, body=body)
 
         answer = self._with_rendering(ask)
@@ -194,7 +199,7 @@ class OcciClient:
         Raises: BadData unless it lies below the compute collection: nothing else is ever asked for or
                 deleted.
         """
-        path = occi.path_of(location, self._compute)
+        path = path_of(location, self._compute)
         if not path.startswith(self._compute):
             raise BadData(f"{self.base}: gave {location[:120]!r} as a VM's address, outside of {self._compute}")
         return path
@@ -218,7 +223,7 @@ class OcciClient:
 
     # ---- exchanges
 
-    def _listing(self) -> list[occi.Listed]:
+    def _listing(self) -> list[Listed]:
         order = [occi.OCCI_JSON, self._rendering] if self._lists_in_json else [self._rendering]
         for rendering in order:
             answer = self._ask("GET", self._compute, rendering)
@@ -229,10 +234,10 @@ class OcciClient:
                 return []
             if answer.status != 200:
                 raise self._refused(answer, "list the VMs")
-            return occi.read_listing(answer.text, headers=answer.headers, media_type=answer.media_type)
+            return read_listing(answer.text, headers=answer.headers, media_type=answer.media_type)
         raise ProtocolFailure(f"GET {self._origin}{self._compute}: offers no rendering that we read")
 
-    def _query(self, rendering: str) -> occi.Model:
+    def _query(self, rendering: str) -> Model:
         url = f"{self.base}/-/"
         asked: list[str] = []
         first: Failure | None = None
@@ -257,14 +262,14 @@ class OcciClient:
             except (*REFUSALS, HelperFailure) as failure:
                 raise first or failure from None
 
-    def _read_model(self, answer: Stream) -> occi.Model:
+    def _read_model(self, answer: Stream) -> Model:
         beginning: list[str] = []
         try:
             if answer.media_type == occi.OCCI_JSON or answer.media_type == "application/json":
-                return occi.read_model_json(answer.read(MAX_MODEL))
+                return read_model_json(answer.read(MAX_MODEL))
             if answer.media_type == occi.TEXT_OCCI:  # where text/plain was wanted, and is not what came
-                return occi.read_model_headers(answer.headers)
-            return occi.read_model(_noted(answer.lines(MAX_MODEL), beginning))
+                return read_model_headers(answer.headers)
+            return read_model(_noted(answer.lines(MAX_MODEL), beginning))
         except BadData as error:
             from libprobe.clients.http import web_page
 
@@ -361,14 +366,14 @@ class OcciClient:
         return failure
 
     def _refusal(self, answer: Response, doing: str) -> Failure:
-        said = occi.error_text(answer.text, answer.media_type, answer.headers)
+        said = error_text(answer.text, answer.media_type, answer.headers)
         sentence = f"{answer.asked}: {answer.outcome(doing)}"
         if answer.status == 401 and not self._token and self._http.credential is None:
             return OwnCredential(
                 f"{answer.asked}: wants a login and we have none ({answer.status})",
                 remedy="give a proxy with --cert or $X509_USER_PROXY",
             )
-        if occi.is_quota(said) and answer.status < 500:
+        if is_quota(said) and answer.status < 500:
             sentence = f"{answer.asked}: refused to {doing} for lack of quota or capacity: {said}"
             return QuotaRefused(sentence, answer.status, said)
         if answer.status in (401, 403):

@@ -10,8 +10,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 
-from libprobe.formats import occi
-from libprobe.formats.occi import KIND, MIXIN, Model
+from libprobe.formats.occi import vocabulary as occi
+from libprobe.formats.occi.query import Model
+from libprobe.formats.occi.vocabulary import KIND, MIXIN
 from libprobe.records import Record
 
 

@@ -16,7 +16,9 @@ from libprobe.checks.occi_vm import ComputeLifeCycle, Wanted, smallest
 from libprobe.clients.refusals import NOTHING, Refusal, ServerError
 from libprobe.deadline import Deadline
 from libprobe.failures import EndpointFailure
-from libprobe.formats.occi import COMPUTE, Category, Entity, Model, read_model_json
+from libprobe.formats.occi.entity import Entity
+from libprobe.formats.occi.query import Category, Model, read_model_json
+from libprobe.formats.occi.vocabulary import COMPUTE
 from libprobe.settings import Settings
 from libprobe.state.files import StateDirectory
 from libprobe.state.journal import UNSEEN_GRACE_S, UNSEEN_LOOKS, Journal

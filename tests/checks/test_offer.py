@@ -9,20 +9,22 @@ import pytest
 from libprobe.checks.offer import MAX_NAMED, OcciOffer, read_needs
 from libprobe.deadline import Deadline
 from libprobe.failures import CRITICAL, OK, WARNING, Misconfigured
-from libprobe.formats import occi, occi_profile
+from libprobe.formats import occi_profile
+from libprobe.formats.occi import vocabulary as occi
+from libprobe.formats.occi.query import Category, Model
 from libprobe.topology import Endpoint
 from tests.checks.judging import judge
 
 BASE = "https://cloud.example.org:8787"
 
 
-def category(identifier: str, what: str = "mixin", *rel: str, title: str = "") -> occi.Category:
+def category(identifier: str, what: str = "mixin", *rel: str, title: str = "") -> Category:
     scheme, _, term = identifier.rpartition("#")
-    return occi.Category(term, f"{scheme}#", what, title, rel, None, (), ())
+    return Category(term, f"{scheme}#", what, title, rel, None, (), ())
 
 
-def whole(*, without: tuple[str, ...] = ()) -> occi.Model:
-    model = occi.Model()
+def whole(*, without: tuple[str, ...] = ()) -> Model:
+    model = Model()
     for need in occi_profile.PROFILE:
         if need.identifiers[0] not in without:
             found = category(need.identifiers[0], need.what)
@@ -33,7 +35,7 @@ def whole(*, without: tuple[str, ...] = ()) -> occi.Model:
     return model
 
 
-def offer(model: occi.Model, *, image=None, resource=None, project="", needs=None, notes=()) -> OcciOffer:
+def offer(model: Model, *, image=None, resource=None, project="", needs=None, notes=()) -> OcciOffer:
     client = SimpleNamespace(query=lambda: model, server="ooi/1.2", project=project, proviso="", loading_s=0.0)
     access = SimpleNamespace(client=client, words="a proxy")
     endpoint = Endpoint(BASE, image, resource, "small", "EXAMPLE-SITE", notes)

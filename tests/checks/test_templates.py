@@ -6,13 +6,14 @@ import pytest
 
 from libprobe.checks.templates import KINDS, registered
 from libprobe.failures import BadData
-from libprobe.formats import occi
+from libprobe.formats.occi import vocabulary as occi
+from libprobe.formats.occi.query import Category, nearest
 
 BASE = "https://cloud.example.org:8787"
 
 
-def template(term: str, title: str = "") -> occi.Category:
-    return occi.Category(term, "http://x#", "mixin", title, (occi.OS_TPL,), None, (), ())
+def template(term: str, title: str = "") -> Category:
+    return Category(term, "http://x#", "mixin", title, (occi.OS_TPL,), None, (), ())
 
 
 OFFERED = [template("uuid_sl6", "SL 6"), template("uuid_centos7", "CentOS 7")]
@@ -39,8 +40,8 @@ def test_one_that_is_not_offered_is_the_sites_and_the_nearest_are_named(wanted, 
         registered(BASE, "image", wanted, offered)
     assert raised.value.sentence.startswith(sentence)
     assert raised.value.remedy == "correct the URL in the GOCDB"
-    nearest = raised.value.sentence.partition("; nearest: ")[2]
-    assert nearest == ", ".join(occi.nearest(wanted, offered))
+    named = raised.value.sentence.partition("; nearest: ")[2]
+    assert named == ", ".join(nearest(wanted, offered))
 
 
 def test_the_options_are_those_of_the_two_kinds_of_templates():

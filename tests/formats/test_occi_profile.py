@@ -10,17 +10,19 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from libprobe.failures import BadData
-from libprobe.formats import occi, occi_profile
+from libprobe.formats import occi_profile
+from libprobe.formats.occi import vocabulary as occi
+from libprobe.formats.occi.query import Model, read_model
 from libprobe.formats.occi_profile import PROFILE, PUBLIC_KEY, USER_DATA, Lack, Need, context_forms, lacking, needs
-from tests.formats.test_occi import recorded
+from tests.formats.occi.samples import recorded
 
 DATA = Path(__file__).parent.parent / "data" / "occi"
 IDENTIFIERS = [identifier for need in PROFILE for identifier in need.identifiers]
 
 
-def model(*without: str, more: str = "", swapped: str = "") -> occi.Model:
+def model(*without: str, more: str = "", swapped: str = "") -> Model:
     """Everything that is required, but for the categories with these identifiers."""
-    return occi.read_model([*model_lines(*without, swapped=swapped), *more.splitlines()])
+    return read_model([*model_lines(*without, swapped=swapped), *more.splitlines()])
 
 
 def model_lines(*without: str, swapped: str = "") -> list[str]:
@@ -37,13 +39,13 @@ def model_lines(*without: str, swapped: str = "") -> list[str]:
     return lines
 
 
-def missing(found: occi.Model, *, optional: list[str] | None = None, required: list[str] | None = None) -> list[str]:
+def missing(found: Model, *, optional: list[str] | None = None, required: list[str] | None = None) -> list[str]:
     return [lack.name for lack in lacking(found, needs(optional or [], required or []))]
 
 
 @pytest.mark.parametrize("name", ["10-query-text-plain", "11-query-well-known"])
 def test_a_real_ooi_announces_all_that_is_required(name):
-    found = occi.read_model(recorded(name).body.splitlines())
+    found = read_model(recorded(name).body.splitlines())
     assert missing(found) == []
 
 
@@ -56,8 +58,8 @@ def test_what_pyssf_announces_is_all_that_there_is_to_announce():
     kinds = (DATA / "pyssf" / "query.txt").read_text().splitlines()
     of_storage = [line for line in kinds if "storage" in line]
     rest = [line for line in model_lines(occi.ENTITY, occi.RESOURCE, occi.LINK) if 'class="kind"' not in line]
-    assert missing(occi.read_model([*kinds, *rest])) == []
-    without_storage = occi.read_model([*(line for line in kinds if line not in of_storage), *rest])
+    assert missing(read_model([*kinds, *rest])) == []
+    without_storage = read_model([*(line for line in kinds if line not in of_storage), *rest])
     assert missing(without_storage) == []
     assert occi_profile.excused(without_storage, needs()) == ["entity", "resource", "link", "storage", "storagelink"]
 
@@ -126,11 +128,11 @@ def test_what_is_required_beyond_the_profile_may_be_any_category():
 def test_all_that_is_missing_is_found_in_the_order_of_the_profile():
     entity = 'Category: entity; scheme="http://schemas.ogf.org/occi/core#"; class="kind"'
     compute = 'Category: compute; scheme="http://schemas.ogf.org/occi/infrastructure#"; class="kind"'
-    assert missing(occi.read_model([entity, compute])) == [
+    assert missing(read_model([entity, compute])) == [
         *("link", "storage", "network", "storagelink", "networkinterface"),
         *("os_tpl", "image template", "resource_tpl", "size template", "user_data", "public_key"),
     ]
-    found = occi.read_model([compute])
+    found = read_model([compute])
     assert missing(found) == [
         *("link", "network", "networkinterface"),
         *("os_tpl", "image template", "resource_tpl", "size template", "user_data", "public_key"),
@@ -193,7 +195,7 @@ def test_any_model_and_any_words_give_a_list_of_what_is_missing(categories, opti
         scheme, _, term = each.partition("#")
         lines.append(f'Category: {term}; scheme="{scheme}#"; class="mixin"')
     try:
-        found = occi.read_model(lines)
+        found = read_model(lines)
     except BadData:
         return
     wanted = needs(optional, required)
