@@ -13,8 +13,8 @@ WORKERS ?= $(shell expr 2 \* $$(nproc) + 1)
 
 # What depends on the interpreter: all but what tries foreign daemons, pages, packages and what is made from the sources.
 # .ci/run runs all tests with the system's own Python, and these with the newest of the machine.
-OF_PYTHON := $(filter-out tests/test_project.py,$(wildcard tests/test_*.py)) tests/checks tests/clients tests/federation tests/formats tests/ncg tests/probes \
-	tests/selfcheck tests/state tests/timelines tests/worker
+OF_PYTHON := $(filter-out tests/test_project.py,$(wildcard tests/test_*.py)) tests/checks tests/clients tests/federation tests/formats tests/judge tests/probe tests/probes \
+	tests/programs tests/state tests/targets tests/timelines
 # What depends on the distribution as well: its OpenSSL, its LDAP server, its tools. .ci/run runs these on the other Debian,
 # and with the versions of Python between the system's own and the newest: what differed so far is how ssl and sockets fail.
 OF_DEBIAN := tests/clients tests/federation tests/formats/test_cms.py tests/formats/test_names.py \
@@ -60,7 +60,7 @@ test-patch-release:
 	$(MAKE) --no-print-directory test-python OF_PYTHON="$(OF_DEBIAN)"
 
 # with the oldest version of each library that setup.py allows: what we ask of them is what they had then
-OF_LIBRARIES := tests/checks tests/clients tests/formats tests/selfcheck $(filter-out tests/test_project.py,$(wildcard tests/test_*.py)) \
+OF_LIBRARIES := tests/checks tests/clients tests/formats tests/judge tests/probe tests/programs/selfcheck tests/programs/test_catalogue.py tests/targets $(filter-out tests/test_project.py,$(wildcard tests/test_*.py)) \
 	tests/probes/test_check_perun.py tests/probes/test_check_occi_vm.py
 oldest: $(OLDEST)/ready-oldest
 	$(MAKE) --no-print-directory test VENV=$(OLDEST) WHAT="$(OF_LIBRARIES)"

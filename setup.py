@@ -16,7 +16,7 @@ class SourceDistribution(sdist):
 
     def make_release_tree(self, base_dir, files):
         super().make_release_tree(base_dir, files)
-        for name in ("probes/libprobe", "libprobe/definitions"):
+        for name in ("probes/libprobe", "libprobe/programs/definitions"):
             os.symlink(os.readlink(HERE / name), Path(base_dir) / name)
 
 
@@ -31,7 +31,9 @@ setup(
     python_requires=">=3.11",
     packages=find_packages(include=["libprobe", "libprobe.*"]),
     # definitions is a link to etc/ncg: one place in a checkout, a copy in what is built
-    package_data={"libprobe": ["py.typed", "definitions/*", "ncg/templates/*/*", "timelines/profiles/*"]},
+    package_data={
+        "libprobe": ["py.typed", "programs/definitions/*", "programs/ncg/templates/*/*", "timelines/profiles/*"]
+    },
     scripts=[
         str(path.relative_to(HERE))
         for names in ("check_*", "fedcloud-*")

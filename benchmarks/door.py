@@ -22,7 +22,7 @@ from benchmarks.measure import family, machine, median, processor_s, progress, t
 from tests.conftest import ROOT, clean_environment, command
 from tests.federation.federation import Federation
 from tests.pace import until
-from tests.worker.handler import Worker
+from tests.programs.worker.handler import Worker
 
 
 class Run(NamedTuple):

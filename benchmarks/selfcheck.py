@@ -29,7 +29,7 @@ TYPE = "egi.Perun"
 SLEEPER = "#!/bin/sh\nsleep {seconds}\necho 'SLEEPER OK - answered | time={seconds}s'\n"
 ASKER = '''#!/usr/bin/env python3
 """Ask a URL over HTTP."""
-from libprobe import cli, run
+from libprobe.probe import cli, run
 
 def options(parser):
     cli.endpoint(parser)
@@ -37,10 +37,10 @@ def options(parser):
 
 def check(args, deadline):
     from nagiosplugin import Metric
-    from libprobe import access
+    from libprobe.targets import access
     from libprobe.checks.base import Check
-    from libprobe.contexts import Scalar
-    from libprobe.summaries import OneLine
+    from libprobe.judge.contexts import Scalar
+    from libprobe.judge.summaries import OneLine
 
     class Ask(Check):
         def measure(self):

@@ -19,7 +19,7 @@ from pathlib import Path
 from benchmarks.measure import machine, median, memory_mib, peer, progress, table
 from tests.conftest import ROOT, clean_environment
 from tests.nagios import SmallNagios, service
-from tests.worker.handler import Worker, until
+from tests.programs.worker.handler import Worker, until
 
 SETTINGS = {
     "status_update_interval": 2,

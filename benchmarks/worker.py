@@ -35,7 +35,7 @@ from tests.federation.accounting import Accounting, Record
 from tests.federation.authority import Authority
 from tests.federation.web import Request
 from tests.nagios import SmallNagios, service
-from tests.worker.handler import QueryHandler, Worker, until
+from tests.programs.worker.handler import QueryHandler, Worker, until
 
 WARM_UP_S = 4.0
 ALL_THREADS = 60

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import UTC, datetime
 
-from libprobe import nagios, output
 from libprobe.deadline import Deadline
 from libprobe.failures import Failure
+from libprobe.judge import nagios
+from libprobe.probe import output
 
 nagios.load_model()
 
@@ -41,8 +42,8 @@ def check(resource: object, *metrics: str) -> str:
 
     metrics: names of the numbers that it yields.
     """
-    from libprobe.contexts import Scalar
-    from libprobe.evaluation import Evaluation
+    from libprobe.judge.contexts import Scalar
+    from libprobe.judge.evaluation import Evaluation
 
     evaluation = Evaluation()
     for each in (resource, *map(Scalar, metrics)):

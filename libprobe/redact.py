@@ -1,7 +1,7 @@
 """Secrets that this process knows, so that no output ever carries one.
 
 Whoever reads a secret from a file or receives one from a server registers it here at once; the way
-out (`libprobe.run`) blanks every registered value in whatever is printed: as it is, as URLs, HTML,
+out (`libprobe.probe.run`) blanks every registered value in whatever is printed: as it is, as URLs, HTML,
 JSON and base64 write it, and what is left of one where a text was cut.
 """
 

@@ -14,7 +14,7 @@ from unittest import mock
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
-from libprobe import cli, door  # noqa: E402
+from libprobe.probe import cli, door  # noqa: E402
 
 EXECUTABLES = sorted(path for names in ("check_*", "fedcloud-*") for path in (ROOT / "probes").glob(names))
 

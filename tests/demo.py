@@ -13,8 +13,8 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
-from libprobe import catalogue
 from libprobe.formats.gocdb import ServiceEndpoint, read_service_endpoints
+from libprobe.programs import catalogue
 from libprobe.text import number_of
 from tests.executables import clean_environment, command
 from tests.federation.federation import Federation

@@ -200,7 +200,7 @@ def test_a_signal_as_soon_as_the_timer_is_armed_leaves_none_behind(monkeypatch):
 
 INSTALLED = {
     "a program": "from libprobe.deadline import end_on_signals; end_on_signals()",
-    "a probe": "from libprobe.run import _Signals; _Signals().install()",
+    "a probe": "from libprobe.probe.run import _Signals; _Signals().install()",
 }
 
 

@@ -111,15 +111,15 @@ DOCUMENTED = {"_thread", "os._exit", "sys._getframe"}
 STRING_TYPES = "cryptography gives a string in a name another type than its own choice in no other way"
 QUICK = "socket and signal, which are made of these, take half as long to load as Python itself"
 EXCUSED = {
-    ("libprobe/door.py", "_signal"): QUICK,
-    ("libprobe/door.py", "_socket"): QUICK,
+    ("libprobe/probe/door.py", "_signal"): QUICK,
+    ("libprobe/probe/door.py", "_socket"): QUICK,
     ("tests/federation/web.py", "ssl._ssl"): "before Python 3.13 a server sees the chain of a client in no other way",
     ("tests/formats/test_names.py", "cryptography.x509.name._ASN1Type"): STRING_TYPES,
     ("tests/formats/test_x509.py", "cryptography.x509.name._ASN1Type"): STRING_TYPES,
 }
 OVERRIDDEN = {
-    ("libprobe.cli", "Parser"): {"_get_values", "_check_value"},
-    ("libprobe.cli", "_HelpFormatter"): {"_format_action_invocation", "_split_lines", "_fill_text", "_set_color"},
+    ("libprobe.probe.cli", "Parser"): {"_get_values", "_check_value"},
+    ("libprobe.probe.cli", "_HelpFormatter"): {"_format_action_invocation", "_split_lines", "_fill_text", "_set_color"},
 }
 """argparse has no other way to say the same with every Python; `make test-python` runs all of it with each."""
 
@@ -165,7 +165,7 @@ def python_files() -> list[Path]:
         ("from cryptography.x509.name import _ASN1Type as Kind", {"cryptography.x509.name._ASN1Type"}),
         ("import urllib3.util\nurllib3.util._x()", {"urllib3.util._x"}),
         ("import os, _thread, sys\nos._exit(sys._getframe(0).f_lineno)", set()),
-        ("from libprobe.cli import _host\nself._ours.x", set()),
+        ("from libprobe.probe.cli import _host\nself._ours.x", set()),
         ("import x\nx.__name__", set()),
     ],
 )

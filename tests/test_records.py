@@ -55,7 +55,12 @@ def test_defining_records_does_not_load_typing():
 
 def test_what_a_probe_loads_defines_records_only():
     """typing.NamedTuple would make every probe slower, and nothing else would show it."""
-    programs = ("libprobe/ncg/", "libprobe/selfcheck/", "libprobe/worker/", "libprobe/records.py")
+    programs = (
+        "libprobe/programs/ncg/",
+        "libprobe/programs/selfcheck/",
+        "libprobe/programs/worker/",
+        "libprobe/records.py",
+    )
     sources = [
         path for path in (ROOT / "libprobe").rglob("*.py") if not str(path.relative_to(ROOT)).startswith(programs)
     ]

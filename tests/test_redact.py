@@ -13,7 +13,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from libprobe import output, redact
+from libprobe import redact
+from libprobe.probe import output
 
 
 def test_a_registered_secret_is_blanked_until_it_is_forgotten():

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from fuzz import judged
-from libprobe.bdii import Bdii
 from libprobe.checks.information import CloudInformation, Picture, Wanted
 from libprobe.failures import BadData
 from libprobe.formats import ldap
 from libprobe.formats.address import read_address
+from libprobe.targets.bdii import Bdii
 from tests.federation import ber
 
 MAX_BYTES = 8 << 10

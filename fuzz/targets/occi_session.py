@@ -17,19 +17,19 @@ from unittest import mock
 from fuzz import judged
 from libprobe import deadline as deadlines
 from libprobe import redact
-from libprobe.access import Access
 from libprobe.checks.occi_vm import ComputeLifeCycle, Wanted
 from libprobe.checks.offer import OcciOffer, read_needs
 from libprobe.clients import sockets, tls
+from libprobe.clients.credentials import Credential
 from libprobe.clients.exchange import SENDING, Exchange
 from libprobe.clients.http import HttpClient
 from libprobe.clients.keystone import Wish
 from libprobe.clients.occi import OcciClient
-from libprobe.credentials import Credential
 from libprobe.deadline import Deadline
 from libprobe.failures import Refused
 from libprobe.state import journal, lateness
-from libprobe.topology import Endpoint
+from libprobe.targets.access import Access
+from libprobe.targets.topology import Endpoint
 
 MAX_BYTES = 16 << 10
 SEPARATOR = b"\n%%\n"

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from fuzz import judged
-from libprobe import output
 from libprobe.formats.excerpt import excerpt
+from libprobe.probe import output
 from libprobe.text import safe, shortened
 
 MAX_BYTES = 4 << 10

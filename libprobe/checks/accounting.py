@@ -60,7 +60,7 @@ def find_site(args: argparse.Namespace, deadline: Deadline) -> Subject:
 
     Raises: Misconfigured when neither tells; HelperFailure when the GOCDB fails.
     """
-    from libprobe import access, topology
+    from libprobe.targets import access, topology
 
     if args.site:
         return Subject(args.site, whose_fault=lambda failure: topology.absent_site(args, deadline, failure))

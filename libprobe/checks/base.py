@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from nagiosplugin import Metric, Resource
 
-from libprobe.contexts import Judgement
 from libprobe.deadline import Deadline, OutOfTime
 from libprobe.failures import CRITICAL, UNKNOWN, EndpointFailure, Failure
+from libprobe.judge.contexts import Judgement
 from libprobe.text import duration
 
 TYPE_CHECKING = False

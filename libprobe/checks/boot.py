@@ -11,7 +11,7 @@ from nagiosplugin import Metric
 from libprobe.checks.occi_vm import ComputeLifeCycle, Wanted
 from libprobe.clients import ssh
 from libprobe.failures import WARNING, EndpointFailure, Failure, Misconfigured, NoAnswer, Unreachable
-from libprobe.formats import occi_profile
+from libprobe.formats.occi import profile
 from libprobe.records import Record
 from libprobe.text import duration
 
@@ -19,12 +19,12 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from libprobe.access import Access
     from libprobe.checks.offer import OcciOffer
     from libprobe.clients.machines import Machine
     from libprobe.deadline import Deadline
     from libprobe.formats.occi.query import Category, Model
     from libprobe.state.journal import Journal
+    from libprobe.targets.access import Access
 
 MARKER_FILE = "/var/tmp/egi-sam-context"
 
@@ -247,10 +247,10 @@ class ContextLifeCycle(ComputeLifeCycle):
 
     def _form(self, name: str) -> str:
         """The mixin that it was handed over by, where that may be the reason."""
-        names = (occi_profile.USER_DATA, occi_profile.PUBLIC_KEY)
+        names = (profile.USER_DATA, profile.PUBLIC_KEY)
         assert self._offer.model
-        sent = occi_profile.context_forms(self._offer.model, names)[name]
-        return f", handed over by {sent}" if sent and occi_profile.VERSIONS[sent] != "OCCI 1.1" else ""
+        sent = profile.context_forms(self._offer.model, names)[name]
+        return f", handed over by {sent}" if sent and profile.VERSIONS[sent] != "OCCI 1.1" else ""
 
 
 class _NoMarker(EndpointFailure):

@@ -15,8 +15,9 @@ import time
 
 from nagiosplugin import Metric
 
-from libprobe import credentials, redact
+from libprobe import redact
 from libprobe.checks.base import Check, judged
+from libprobe.clients import credentials
 from libprobe.clients.stomp import BrokerError, Login, Session, is_receipt
 from libprobe.failures import (
     CRITICAL,
@@ -134,7 +135,7 @@ def _is_of_broker(url: str) -> bool:
 
 def _is_as_registered(args: argparse.Namespace, deadline: Deadline) -> bool:
     """Whether a URL is the one that the GOCDB has, which a configuration made from it passes beside the host."""
-    from libprobe import access, topology
+    from libprobe.targets import access, topology
 
     if not args.hostname:
         return False
@@ -154,7 +155,7 @@ def _broker_at(url: str, args: argparse.Namespace) -> Broker:
 
 
 def _registered(args: argparse.Namespace, deadline: Deadline) -> Broker:
-    from libprobe import access, topology
+    from libprobe.targets import access, topology
 
     chosen, notes = topology.find_registered(args, deadline, access.state_directory(args), args.service_type)
     if chosen is None:
@@ -207,8 +208,8 @@ def manner(args: argparse.Namespace, deadline: Deadline, brokers: list[Broker]) 
     if any(broker.is_secure for broker in brokers):
         from datetime import UTC, datetime
 
-        from libprobe import access
         from libprobe.clients import tls
+        from libprobe.targets import access
 
         certificate = access.find_certificate(args)
         if certificate:
@@ -224,7 +225,7 @@ def _login(args: argparse.Namespace) -> Login | None:
         return None
     if not (args.login and args.password_file):
         raise Misconfigured("--login and --password-file belong together")
-    from libprobe import access
+    from libprobe.targets import access
 
     data = credentials.read_private(args.password_file, "password file")
     lines = data.decode("utf-8", "replace").splitlines()

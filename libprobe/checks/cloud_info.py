@@ -20,11 +20,11 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterator
 
-    from libprobe.access import CloudAccess
     from libprobe.clients.cloud_info import CloudInfo, Found
     from libprobe.deadline import Deadline
     from libprobe.formats.cloud_info import Site
-    from libprobe.topology import Endpoint
+    from libprobe.targets.access import CloudAccess
+    from libprobe.targets.topology import Endpoint
 
 INFO_SHARE = 0.4
 """Of the time, what the information system may take; the rest is the site's."""

@@ -41,11 +41,11 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from contextlib import AbstractContextManager
 
-    from libprobe.access import Access, CloudAccess
     from libprobe.clients.machines import Machine, Machines
     from libprobe.deadline import Deadline
     from libprobe.state.journal import Entry, Journal
-    from libprobe.topology import Endpoint
+    from libprobe.targets.access import Access, CloudAccess
+    from libprobe.targets.topology import Endpoint
 
 LEFTOVERS_SHARE = 0.3
 """Part of the working time that may go into removing what earlier runs left."""

@@ -13,8 +13,9 @@ from urllib.parse import urlsplit
 
 from nagiosplugin import Metric
 
-from libprobe import credentials, means
+from libprobe import means
 from libprobe.checks.base import Check, judged
+from libprobe.clients import credentials
 from libprobe.failures import (
     CRITICAL,
     OK,
@@ -69,7 +70,7 @@ class OwnCertificate(Check):
         self._now = datetime.now(UTC)
 
     def measure(self) -> Iterator[Metric]:
-        from libprobe import access
+        from libprobe.targets import access
 
         try:
             found = access.find_certificate(self._args)

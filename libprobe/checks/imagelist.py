@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from cryptography.x509 import Certificate
 
     from libprobe.clients.appdb import Fetched
-    from libprobe.credentials import Audience
+    from libprobe.clients.credentials import Audience
     from libprobe.deadline import Deadline
     from libprobe.formats.cms import Signature
 
@@ -56,7 +56,7 @@ def find_url(args: argparse.Namespace, deadline: Deadline) -> tuple[str, list[st
         return args.url, []
     if not args.hostname:
         return args.settings.get("appdb", "url", DEFAULT_URL), []
-    from libprobe import access, topology
+    from libprobe.targets import access, topology
 
     cache = access.state_directory(args)
     notes: list[str] = []
@@ -73,9 +73,9 @@ def find_url(args: argparse.Namespace, deadline: Deadline) -> tuple[str, list[st
 
 def audience(args: argparse.Namespace) -> Audience:
     """To whom the access token may go: hosts of options, of the settings, and AppDB's own."""
-    from libprobe import access
     from libprobe.clients.appdb import DEFAULT_URL
-    from libprobe.credentials import Audience, host_name
+    from libprobe.clients.credentials import Audience, host_name
+    from libprobe.targets import access
 
     own = args.settings.get("appdb", "url", DEFAULT_URL)
     hosts = access.named_hosts(args) | access.hosts_of(own) | {host_name(each) for each in args.token_to}

@@ -31,14 +31,14 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
     from typing import Protocol
 
-    from libprobe.access import CloudAccess
     from libprobe.clients.appdb import AppDb
     from libprobe.clients.http import HttpClient
     from libprobe.clients.registry import Registry
     from libprobe.deadline import Deadline
     from libprobe.formats.images import CloudImage, Listed
     from libprobe.state.since import Since
-    from libprobe.topology import Endpoint
+    from libprobe.targets.access import CloudAccess
+    from libprobe.targets.topology import Endpoint
 
     class Source(Protocol):
         name: str
@@ -56,10 +56,10 @@ MISSING, OUTDATED, SURPLUS = "missing", "out of date", "no longer in the list"
 
 def find_sources(args: argparse.Namespace, http: HttpClient) -> list[Source]:
     """The lists of --list, of the settings, or EGI's own. Raises: Misconfigured; OwnCredential."""
-    from libprobe import access
     from libprobe.clients import appdb, registry, tls
-    from libprobe.credentials import Audience, read_token
+    from libprobe.clients.credentials import Audience, read_token
     from libprobe.formats.address import read_http_url
+    from libprobe.targets import access
 
     urls = args.list or args.settings.get("images", "lists").split() or [registry.DEFAULT_URL]
     login, hosts = "", frozenset[str]().union(*map(access.hosts_of, urls))

@@ -7,7 +7,6 @@ from datetime import UTC, datetime
 
 from nagiosplugin import Metric
 
-from libprobe.bdii import DEFAULT_BASE
 from libprobe.checks.base import Check, judged
 from libprobe.clients.ldap import LdapClient, NoSuchBase
 from libprobe.failures import WARNING, BadData, EndpointFailure, Failure, HelperFailure, Misconfigured
@@ -15,16 +14,17 @@ from libprobe.formats import glue2
 from libprobe.formats.address import read_address
 from libprobe.formats.excerpt import excerpt
 from libprobe.records import Record
+from libprobe.targets.bdii import DEFAULT_BASE
 from libprobe.text import duration, number_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from libprobe.bdii import Bdii
     from libprobe.clients.ldap import Access
     from libprobe.deadline import Deadline
     from libprobe.formats.ldap import Entry
+    from libprobe.targets.bdii import Bdii
 
 ATTRIBUTES = (
     "objectClass",

@@ -20,11 +20,11 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from libprobe.access import Access
     from libprobe.clients.http import HttpClient
     from libprobe.clients.machines import Machine, Machines
     from libprobe.deadline import Deadline
     from libprobe.state.journal import Entry, Journal
+    from libprobe.targets.access import Access
 
 FIRST_POLL_S, LONGEST_POLL_S, POLL_SHARE, YOUNG_S = 0.1, 10.0, 0.02, 20.0
 """Between polls: see `pause_after`."""

@@ -22,10 +22,10 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from libprobe.access import CloudAccess
     from libprobe.deadline import Deadline
     from libprobe.state.journal import Entry, Journal
-    from libprobe.topology import Endpoint
+    from libprobe.targets.access import CloudAccess
+    from libprobe.targets.topology import Endpoint
 
 OBJECT = "probe"
 """The name of the object; what bears another one is not ours."""

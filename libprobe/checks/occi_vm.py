@@ -14,29 +14,29 @@ from libprobe.checks.base import judged
 from libprobe.checks.compute import PATIENCE_S, LifeCycle
 from libprobe.checks.leftovers import Remover
 from libprobe.checks.offer import in_another_project
-from libprobe.checks.templates import KINDS, registered
+from libprobe.clients.credentials import read_small_file
 from libprobe.clients.occi import leaves_keypair
 from libprobe.clients.refusals import Refusal
-from libprobe.credentials import read_small_file
 from libprobe.failures import WARNING, BadData, EndpointFailure, Failure, Misconfigured
 from libprobe.formats.occi import vocabulary as occi
 from libprobe.formats.occi.entity import Entity
+from libprobe.formats.occi.profile import PUBLIC_KEY, USER_DATA, context_forms
 from libprobe.formats.occi.query import Category, Model, resolve
 from libprobe.formats.occi.rendering import is_sendable
-from libprobe.formats.occi_profile import PUBLIC_KEY, USER_DATA, context_forms
 from libprobe.records import Record
+from libprobe.targets.templates import KINDS, registered
 from libprobe.text import duration
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from libprobe.access import Access
     from libprobe.clients.machines import Machine
     from libprobe.clients.occi import OcciClient
     from libprobe.deadline import Deadline
     from libprobe.state.journal import Entry, Journal
-    from libprobe.topology import Endpoint
+    from libprobe.targets.access import Access
+    from libprobe.targets.topology import Endpoint
 
 ASK_AFTER_S, LAST_ASK_S = 20.0, 3.0
 """On ooi: how long a VM is inactive before we ask what that means, and how long before the end we ask again."""

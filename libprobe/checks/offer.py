@@ -7,22 +7,22 @@ import time
 from nagiosplugin import Metric
 
 from libprobe.checks.base import Check, judged
-from libprobe.checks.templates import KINDS, registered
 from libprobe.failures import CRITICAL, WARNING, BadData, Misconfigured
-from libprobe.formats import occi_profile
+from libprobe.formats.occi import profile
 from libprobe.formats.occi.query import Model
+from libprobe.targets.templates import KINDS, registered
 from libprobe.text import number_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from libprobe.access import Access
     from libprobe.clients.occi import OcciClient
     from libprobe.deadline import Deadline
+    from libprobe.formats.occi.profile import Lack, Need
     from libprobe.formats.occi.query import Category
-    from libprobe.formats.occi_profile import Lack, Need
-    from libprobe.topology import Endpoint
+    from libprobe.targets.access import Access
+    from libprobe.targets.topology import Endpoint
 
 MAX_NAMED = 12
 """Of what is missing, so many are named and the rest is counted."""
@@ -31,10 +31,10 @@ MAX_NAMED = 12
 def read_needs(optional: Sequence[str], required: Sequence[str]) -> list[Need]:
     """What --optional and --require make of the profile. Raises: Misconfigured when they contradict."""
     for word in optional:
-        need = occi_profile.named(word)
+        need = profile.named(word)
         if need and any(need.is_meant_by(other) for other in required):
             raise Misconfigured(f"--optional {word} contradicts --require or --boot", remedy="leave out one of them")
-    return occi_profile.needs(optional, required)
+    return profile.needs(optional, required)
 
 
 class OcciOffer(Check):
@@ -72,7 +72,7 @@ class OcciOffer(Check):
         self._tell(model)
         yield from in_another_project(self.subject, self._access.client)
         troubles = [
-            *self._missing(occi_profile.lacking(model, self._needs)),
+            *self._missing(profile.lacking(model, self._needs)),
             *self._unregistered("image", self.endpoint.image, images),
             *self._unregistered("resource", self.endpoint.resource, sizes),
         ]
@@ -109,7 +109,7 @@ class OcciOffer(Check):
         sentence = f"{self.subject}: does not offer {_listed(names)}"
         if all(lack.is_context for lack in lacks):
             yield judged(WARNING, f"{sentence}, so what users hand over does not reach their VMs")
-        elif all(name in occi_profile.TEMPLATE_NAMES.values() for name in names):
+        elif all(name in profile.TEMPLATE_NAMES.values() for name in names):
             project = self._access.client.project
             where = f" to project {project}" if project else " to us"
             yield judged(CRITICAL, f"{sentence}{where} (share some with the monitoring VO)")
@@ -120,15 +120,15 @@ class OcciOffer(Check):
         client, endpoint = self._access.client, self.endpoint
         self.detail(1, f"endpoint: {endpoint.base}" + (f" of {endpoint.site}" if endpoint.site else ""))
         self.detail(1, f"server software: {client.server or 'not told'}")
-        for need in occi_profile.PROFILE:
+        for need in profile.PROFILE:
             if need.is_context:
-                forms = [f"{occi_profile.VERSIONS[each]} ({each})" for each in occi_profile.offered(model, need)]
+                forms = [f"{profile.VERSIONS[each]} ({each})" for each in profile.offered(model, need)]
                 self.detail(1, f"{need.name}: {', '.join(forms) or 'not offered'}")
-        exempt = [need for need in occi_profile.PROFILE if need.name not in {each.name for each in self._needs}]
-        absent = [lack.name for lack in occi_profile.lacking(model, exempt)]
+        exempt = [need for need in profile.PROFILE if need.name not in {each.name for each in self._needs}]
+        absent = [lack.name for lack in profile.lacking(model, exempt)]
         if absent:
             self.detail(1, f"not offered, and optional: {', '.join(absent)}")
-        excused = occi_profile.excused(model, self._needs)
+        excused = profile.excused(model, self._needs)
         if excused:
             self.detail(1, f"not announced, as software on pyssf may leave it: {', '.join(excused)}")
         if model.skipped:

@@ -27,12 +27,12 @@ if TYPE_CHECKING:
     from contextlib import AbstractContextManager
     from typing import Any
 
-    from libprobe.access import CloudAccess
     from libprobe.clients.machines import Machine
     from libprobe.deadline import Deadline
     from libprobe.formats.servers import Image, Network, Quota, Size
     from libprobe.state.journal import Entry, Journal
-    from libprobe.topology import Endpoint
+    from libprobe.targets.access import CloudAccess
+    from libprobe.targets.topology import Endpoint
 
 MARK = "argo-mon-host"
 """Metadata by which monitors of the federation know whose a VM is; argo-probe-fedcloud has it too."""

@@ -45,7 +45,7 @@ def find_perun(args: argparse.Namespace, deadline: Deadline) -> Perun:
             raise Misconfigured(f"-u: {error.sentence}") from None
     if not args.hostname:
         raise Misconfigured("no Perun is named", remedy="give -H HOST or -u URL")
-    from libprobe import access, topology
+    from libprobe.targets import access, topology
 
     chosen, notes = topology.find_registered(args, deadline, access.state_directory(args), SERVICE_TYPE)
     if chosen is None:
@@ -73,7 +73,7 @@ def _base(url: str, port: int | None) -> str:
 
 def client(args: argparse.Namespace, deadline: Deadline) -> tuple[HttpClient, str]:
     """An HTTP client with our certificate, and its identity. Raises: OwnCredential, Misconfigured."""
-    from libprobe import access
+    from libprobe.targets import access
 
     certificate = access.find_certificate(args)
     assert certificate  # it is required, see cli.certificate

@@ -66,7 +66,7 @@ def find_target(args: argparse.Namespace, deadline: Deadline) -> Target:
 
 
 def _registered(args: argparse.Namespace, deadline: Deadline) -> Target:
-    from libprobe import access, topology
+    from libprobe.targets import access, topology
 
     chosen, notes = topology.find_registered(args, deadline, access.state_directory(args), args.service_type)
     default = DEFAULT_PORTS.get(args.service_type)
@@ -83,8 +83,8 @@ def _registered(args: argparse.Namespace, deadline: Deadline) -> Target:
 
 
 def _read_registered(chosen: ServiceEndpoint, default: int | None) -> tuple[str, int]:
-    from libprobe import topology
     from libprobe.formats.address import read_address
+    from libprobe.targets import topology
 
     if not chosen.url.strip() and default is not None:
         return chosen.hostname, default
@@ -123,8 +123,8 @@ def tls_manner(args: argparse.Namespace, deadline: Deadline) -> Manner | None:
         return None
     from datetime import UTC, datetime
 
-    from libprobe import access
     from libprobe.clients import tls
+    from libprobe.targets import access
 
     path = tls.ca_path(args.ca_path, args.settings.get("tls", "ca_path"))
     try:

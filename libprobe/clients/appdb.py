@@ -15,8 +15,8 @@ from libprobe.records import Record
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from libprobe.clients.credentials import Audience
     from libprobe.clients.http import Response
-    from libprobe.credentials import Audience
 
 DEFAULT_PATH = "/store/vappliance/fedcloud.monitoring.va/image.list"
 DEFAULT_URL = f"https://vmcaster.appdb.egi.eu{DEFAULT_PATH}"

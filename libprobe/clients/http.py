@@ -33,8 +33,8 @@ if TYPE_CHECKING:
 
     import requests
 
+    from libprobe.clients.credentials import Credential
     from libprobe.clients.transport import Connection
-    from libprobe.credentials import Credential
     from libprobe.deadline import Deadline
 
     class Pieces(Protocol):

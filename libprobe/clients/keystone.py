@@ -16,7 +16,8 @@ import json
 import re
 from urllib.parse import quote
 
-from libprobe import credentials, redact
+from libprobe import redact
+from libprobe.clients import credentials
 from libprobe.clients.http import MAX_REDIRECTS, redirect_target
 from libprobe.failures import (
     BadData,

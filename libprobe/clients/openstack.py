@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import time
 
-from libprobe import credentials
+from libprobe.clients import credentials
 from libprobe.clients.keystone import Keystone, RefusedToken, fault_of_issuer, request_id
 from libprobe.clients.refusals import LoginRefused, Refusal, ServerError
 from libprobe.failures import (

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     import ssl
     from typing import Any
 
-    from libprobe.credentials import Audience
+    from libprobe.clients.credentials import Audience
     from libprobe.deadline import Deadline
 
 VERSIONS = ("1.0", "1.1", "1.2")

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from libprobe.clients import chain
-    from libprobe.credentials import Credential
+    from libprobe.clients.credentials import Credential
 
 GRID_CA_DIRECTORY = "/etc/grid-security/certificates"
 LOOK_AGAIN_S = 5.0

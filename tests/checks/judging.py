@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
-from libprobe.contexts import Scalar
-from libprobe.evaluation import Evaluation
-from libprobe.summaries import OneLine
+from libprobe.judge.contexts import Scalar
+from libprobe.judge.evaluation import Evaluation
+from libprobe.judge.summaries import OneLine
 
 
 class Judged(NamedTuple):

@@ -10,13 +10,13 @@ import pytest
 from nagiosplugin import Check as Framework
 
 from libprobe.checks.accounting import SERVICE_TYPE, SiteAccounting, Subject, find_site
-from libprobe.cli import age_limit
 from libprobe.clients.accounting import Fetched
-from libprobe.contexts import Freshness, Outcome, Scalar
 from libprobe.deadline import Deadline
 from libprobe.failures import CRITICAL, OK, UNKNOWN, WARNING, Misconfigured
 from libprobe.formats.accounting import read_page
-from libprobe.summaries import OneLine, RankedResults
+from libprobe.judge.contexts import Freshness, Outcome, Scalar
+from libprobe.judge.summaries import OneLine, RankedResults
+from libprobe.probe.cli import age_limit
 from tests.checks.judging import Registered
 from tests.checks.judging import judge as evaluated
 from tests.test_catalogue import endpoint
@@ -264,8 +264,8 @@ def test_a_day_to_come_is_refused():
 def registered(monkeypatch):
     def know(**known: object) -> Registered:
         found = Registered({SERVICE_TYPE if name == "own" else "": each for name, each in known.items()})
-        monkeypatch.setattr("libprobe.topology.find_registered", found)
-        monkeypatch.setattr("libprobe.access.state_directory", lambda args: "state")
+        monkeypatch.setattr("libprobe.targets.topology.find_registered", found)
+        monkeypatch.setattr("libprobe.targets.access.state_directory", lambda args: "state")
         return found
 
     return know

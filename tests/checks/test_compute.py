@@ -10,7 +10,6 @@ from itertools import pairwise
 import pytest
 
 from fuzz.targets import occi_session
-from libprobe import access, cli
 from libprobe.checks import compute, occi_vm
 from libprobe.checks.occi_vm import ComputeLifeCycle, Wanted, smallest
 from libprobe.clients.refusals import NOTHING, Refusal, ServerError
@@ -19,10 +18,12 @@ from libprobe.failures import EndpointFailure
 from libprobe.formats.occi.entity import Entity
 from libprobe.formats.occi.query import Category, Model, read_model_json
 from libprobe.formats.occi.vocabulary import COMPUTE
-from libprobe.settings import Settings
+from libprobe.probe import cli
+from libprobe.probe.settings import Settings
 from libprobe.state.files import StateDirectory
 from libprobe.state.journal import UNSEEN_GRACE_S, UNSEEN_LOOKS, Journal
-from libprobe.topology import find_occi
+from libprobe.targets import access
+from libprobe.targets.topology import find_occi
 from tests.federation.occi import DIALECTS
 from tests.federation.occi.renderings import Style, Writer
 

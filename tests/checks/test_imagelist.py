@@ -10,13 +10,13 @@ from datetime import UTC, datetime
 import pytest
 
 from libprobe.checks.imagelist import SERVICE_TYPES, PublishedList, Rules, find_url
-from libprobe.cli import age_limit
 from libprobe.clients.appdb import DEFAULT_PATH, DEFAULT_URL, Fetched
-from libprobe.contexts import Freshness, Scalar
 from libprobe.deadline import Deadline
 from libprobe.failures import CRITICAL, OK, WARNING
 from libprobe.formats import dn, smime
-from libprobe.settings import Settings
+from libprobe.judge.contexts import Freshness, Scalar
+from libprobe.probe.cli import age_limit
+from libprobe.probe.settings import Settings
 from tests.checks.judging import Registered, judge
 from tests.federation.authority import Authority
 from tests.formats.signing import signed
@@ -197,8 +197,8 @@ def test_what_is_no_list_is_critical_in_its_own_words(data, said):
 def found_at(
     monkeypatch, known: dict[str, object], *, url: str = "", hostname: str = "", settings: Settings | None = None
 ):
-    monkeypatch.setattr("libprobe.topology.find_registered", Registered(known))
-    monkeypatch.setattr("libprobe.access.state_directory", lambda args: "state")
+    monkeypatch.setattr("libprobe.targets.topology.find_registered", Registered(known))
+    monkeypatch.setattr("libprobe.targets.access.state_directory", lambda args: "state")
     args = argparse.Namespace(url=url, hostname=hostname, settings=settings or Settings())
     return find_url(args, Deadline(1))
 

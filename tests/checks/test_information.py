@@ -6,15 +6,15 @@ from datetime import UTC, datetime
 
 import pytest
 
-from libprobe.bdii import Bdii
 from libprobe.checks import information
 from libprobe.checks.information import CloudInformation, Picture, Wanted
-from libprobe.cli import age_limit
-from libprobe.contexts import Freshness, Scalar
 from libprobe.deadline import Deadline
 from libprobe.failures import CRITICAL, OK, WARNING, HelperFailure
 from libprobe.formats.address import read_address
 from libprobe.formats.ldap import Entry
+from libprobe.judge.contexts import Freshness, Scalar
+from libprobe.probe.cli import age_limit
+from libprobe.targets.bdii import Bdii
 from tests.checks.judging import judge
 
 NOW = datetime(2026, 11, 25, 12, tzinfo=UTC)

@@ -9,10 +9,10 @@ import pytest
 from libprobe.checks.offer import MAX_NAMED, OcciOffer, read_needs
 from libprobe.deadline import Deadline
 from libprobe.failures import CRITICAL, OK, WARNING, Misconfigured
-from libprobe.formats import occi_profile
+from libprobe.formats.occi import profile
 from libprobe.formats.occi import vocabulary as occi
 from libprobe.formats.occi.query import Category, Model
-from libprobe.topology import Endpoint
+from libprobe.targets.topology import Endpoint
 from tests.checks.judging import judge
 
 BASE = "https://cloud.example.org:8787"
@@ -25,7 +25,7 @@ def category(identifier: str, what: str = "mixin", *rel: str, title: str = "") -
 
 def whole(*, without: tuple[str, ...] = ()) -> Model:
     model = Model()
-    for need in occi_profile.PROFILE:
+    for need in profile.PROFILE:
         if need.identifiers[0] not in without:
             found = category(need.identifiers[0], need.what)
             (model.kinds if need.what == occi.KIND else model.mixins).append(found)
@@ -51,7 +51,7 @@ def test_all_that_users_need_is_ok():
     found = judged(check)
     assert (found.status, found.sentence) == (OK, f"{BASE} offers 1 image and 1 size; a note")
     assert check.is_usable
-    kinds = len([need for need in occi_profile.PROFILE if need.what == occi.KIND])
+    kinds = len([need for need in profile.PROFILE if need.what == occi.KIND])
     assert found.values["kinds"] == f"{kinds};;;0"
     assert (found.values["images"], found.values["sizes"]) == ("1;;;0", "1;;;0")
     texts = [text for _, text in found.details]
@@ -110,7 +110,7 @@ def test_a_registered_template_that_is_not_offered_is_critical(option):
 
 
 def test_more_than_can_be_named_is_counted():
-    needs = [occi_profile.Need(f"n{number}", (f"http://x#n{number}",)) for number in range(MAX_NAMED + 3)]
+    needs = [profile.Need(f"n{number}", (f"http://x#n{number}",)) for number in range(MAX_NAMED + 3)]
     named = ", ".join(f"n{number}" for number in range(MAX_NAMED))
     assert judged(offer(whole(), needs=needs)).sentence == f"{BASE}: does not offer {named} or 3 more"
     assert judged(offer(whole(), needs=needs[:MAX_NAMED])).sentence.endswith("n10 or n11")
@@ -133,7 +133,7 @@ def test_what_is_optional_cannot_be_required():
     with pytest.raises(Misconfigured) as raised:
         read_needs(["storage"], ["storage"])
     assert str(raised.value) == "--optional storage contradicts --require or --boot (leave out one of them)"
-    assert {need.name for need in read_needs(["storage"], ["user_data"])} == {
-        need.name for need in occi_profile.PROFILE
-    } - {"storage"}
+    assert {need.name for need in read_needs(["storage"], ["user_data"])} == {need.name for need in profile.PROFILE} - {
+        "storage"
+    }
     assert [need.is_context for need in read_needs([], ["user_data"]) if need.name == "user_data"] == [False]

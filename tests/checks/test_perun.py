@@ -127,8 +127,8 @@ def test_options_that_name_none_are_our_mistake(given, sentence, remedy):
 def registered(monkeypatch):
     def know(known: object) -> Registered:
         found = Registered({SERVICE_TYPE: known})
-        monkeypatch.setattr("libprobe.topology.find_registered", found)
-        monkeypatch.setattr("libprobe.access.state_directory", lambda args: "state")
+        monkeypatch.setattr("libprobe.targets.topology.find_registered", found)
+        monkeypatch.setattr("libprobe.targets.access.state_directory", lambda args: "state")
         return found
 
     return know

@@ -20,8 +20,8 @@ from libprobe.state.files import StateDirectory
 from tests.federation import gocdb as pi
 from tests.federation.faults import Faults
 from tests.federation.web import Request, Response, WebServer
-from tests.ncg import topology
 from tests.pace import AMPLE_S
+from tests.programs.ncg import topology
 from tests.test_catalogue import endpoint
 
 EVERYTHING = Selection(scopes=())

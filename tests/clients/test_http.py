@@ -13,9 +13,9 @@ import weakref
 
 import pytest
 
+from libprobe.clients.credentials import find_certificate
 from libprobe.clients.exchange import SENT, Exchange
 from libprobe.clients.http import Head, HttpClient, same_origin, without_query
-from libprobe.credentials import find_certificate
 from libprobe.deadline import Deadline
 from libprobe.failures import (
     BadData,

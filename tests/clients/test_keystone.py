@@ -109,7 +109,7 @@ def test_an_access_token_is_not_sent_in_clear(version):
 
 @pytest.mark.parametrize("version", ["", "/v3", "/v2.0"])
 def test_a_keystone_over_http_to_which_no_certificate_can_be_shown_is_the_sites_fault(version, federation):
-    from libprobe.credentials import find_certificate
+    from libprobe.clients.credentials import find_certificate
 
     with WebServer("keystone", lambda request: Response(200, [], b'{"versions": ["v3"]}')) as web:
         http = HttpClient(Deadline(AMPLE_S), credential=find_certificate(str(federation.authority.proxy())))
@@ -122,7 +122,7 @@ def test_a_keystone_over_http_to_which_no_certificate_can_be_shown_is_the_sites_
 
 def test_a_keystone_of_others_leaves_half_of_the_time_to_the_endpoint_and_is_to_blame_itself(federation):
     """Else a site is CRITICAL for the moment that a slow helper has left it."""
-    from libprobe.credentials import find_certificate
+    from libprobe.clients.credentials import find_certificate
 
     web = federation.service("ooi-keystone").web
     federation.site("ooi").keystone.faults.on("mute")

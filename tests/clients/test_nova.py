@@ -7,12 +7,12 @@ import time
 
 import pytest
 
+from libprobe.clients.credentials import find_certificate
 from libprobe.clients.http import HttpClient
 from libprobe.clients.keystone import Wish
 from libprobe.clients.nova import IMAGES, KIND, NETWORKS, Glance, Neutron, Nova
 from libprobe.clients.openstack import Cloud
 from libprobe.clients.refusals import LoginRefused, QuotaRefused, Refusal, ServerError
-from libprobe.credentials import find_certificate
 from libprobe.deadline import Deadline
 from libprobe.failures import BadData, NoAnswer, Rejected
 from tests.pace import AMPLE_S, until

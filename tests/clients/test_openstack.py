@@ -8,11 +8,11 @@ import time
 import pytest
 
 from libprobe import redact
+from libprobe.clients.credentials import find_certificate
 from libprobe.clients.http import HttpClient
 from libprobe.clients.keystone import Wish
 from libprobe.clients.openstack import Cloud
 from libprobe.clients.refusals import LoginRefused, Refusal, ServerError
-from libprobe.credentials import find_certificate
 from libprobe.deadline import Deadline
 from libprobe.failures import BadData, EndpointFailure, Misconfigured, OwnCredential, ProtocolFailure, Rejected
 from tests import planted

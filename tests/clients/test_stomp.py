@@ -12,8 +12,8 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
+from libprobe.clients.credentials import Audience
 from libprobe.clients.stomp import MAX_RECEIVED, VERSIONS, Login, Session
-from libprobe.credentials import Audience
 from libprobe.deadline import Deadline
 from libprobe.failures import BadData, Misconfigured, NoAnswer, OwnCredential, ProtocolFailure, Refused, Rejected
 from tests.conftest import ROOT

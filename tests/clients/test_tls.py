@@ -18,8 +18,8 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509.oid import NameOID
 
 from libprobe.clients import ldap, stomp, tls
+from libprobe.clients.credentials import find_certificate
 from libprobe.clients.http import HttpClient
-from libprobe.credentials import find_certificate
 from libprobe.deadline import Deadline
 from libprobe.failures import TlsFailure
 from tests.federation.ldap_peer import LdapPeer

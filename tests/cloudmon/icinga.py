@@ -25,7 +25,7 @@ from typing import NamedTuple
 import requests
 from cryptography.hazmat.primitives.serialization import Encoding
 
-from libprobe.ncg.validation import icinga2_command
+from libprobe.programs.ncg.validation import icinga2_command
 from tests.conftest import ROOT, clean_environment, command
 from tests.federation.federation import Federation
 from tests.federation.ports import free_port

@@ -10,8 +10,8 @@ from typing import Protocol
 
 import requests
 
-from libprobe import catalogue
 from libprobe.formats.gocdb import read_service_endpoints
+from libprobe.programs import catalogue
 from tests.conftest import ROOT
 from tests.federation.federation import Federation, Site
 from tests.nagios import Service

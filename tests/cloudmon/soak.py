@@ -28,7 +28,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from benchmarks.measure import machine, memory_mib, table
-from libprobe import catalogue
+from libprobe.programs import catalogue
 from tests.conftest import ROOT
 from tests.federation import broker as messages
 from tests.federation import gocdb as pi
@@ -36,7 +36,7 @@ from tests.federation.federation import OCCI, Federation
 from tests.federation.federation import Site as Cloud
 from tests.nagios import STATES, Service, command_line
 from tests.pace import until
-from tests.worker.handler import Worker
+from tests.programs.worker.handler import Worker
 
 from .monitor import CloudMonitor
 

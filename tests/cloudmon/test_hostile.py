@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from libprobe import output
 from libprobe.failures import CRITICAL
+from libprobe.probe import output
 from tests import browser
 from tests.pace import AMPLE_S
 

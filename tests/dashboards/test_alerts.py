@@ -11,7 +11,7 @@ import pytest
 import yaml
 from prometheus_client.parser import text_string_to_metric_families
 
-from libprobe import catalogue
+from libprobe.programs import catalogue
 from tests.conftest import ROOT, clean_environment, command
 from tests.federation import gocdb as pi
 from tests.federation.federation import OCCI
@@ -115,7 +115,7 @@ def test_promtool_accepts_the_rules() -> None:
 
 
 def test_the_rules_ask_for_series_that_the_self_check_writes_and_for_the_metrics_that_others_depend_on() -> None:
-    from libprobe.selfcheck.prometheus import FAMILIES
+    from libprobe.programs.selfcheck.prometheus import FAMILIES
 
     asked = {name for rule in ALERTS.values() for name in re.findall(r"\bfedcloud_(\w+)", rule["expr"])}
     assert asked <= set(FAMILIES)

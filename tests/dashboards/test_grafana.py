@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from libprobe import catalogue
-from libprobe.selfcheck import prometheus
+from libprobe.programs import catalogue
+from libprobe.programs.selfcheck import prometheus
 from scripts import parsers
 from tests.conftest import ROOT, clean_environment
 

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from libprobe.ncg.validation import icinga2_command
+from libprobe.programs.ncg.validation import icinga2_command
 from tests.conftest import ROOT, clean_environment, command
 from tests.dashboards.test_grafana import graphs
 from tests.federation.web import Request, Response, WebServer

@@ -6,7 +6,7 @@ import re
 
 import pytest
 
-from libprobe import catalogue
+from libprobe.programs import catalogue
 from scripts import parsers
 from tests.conftest import ROOT, Monitor
 from tests.federation.stomp_responder import Responder

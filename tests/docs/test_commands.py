@@ -72,7 +72,7 @@ NOT_RUN = {
     "voms-proxy-init --rfc --voms ops": "needs a VOMS server; tests/federation makes the proxies",
     "voms-proxy-init --rfc --voms ops --valid 24:00 --cert /etc/grid-security/robotcert.pem --key "
     "/etc/grid-security/robotkey.pem --out /var/lib/fedcloud-probes/x509up": "likewise",
-    "systemctl enable --now fedcloud-worker": "needs systemd; tests/worker runs what the unit runs",
+    "systemctl enable --now fedcloud-worker": "needs systemd; tests/programs/worker runs what the unit runs",
     "systemctl disable --now fedcloud-worker": "likewise",
     "systemctl enable --now fedcloud-proxy.timer fedcloud-ncg.timer fedcloud-downtimes.timer": "needs systemd; "
     "tests/systemd runs what the units run",
@@ -130,14 +130,14 @@ NOT_RUN |= {
     "fedcloud-availability figures --month 2026-10": AVAILABILITY,
     "fedcloud-availability why EXAMPLE-SITE --month 2026-10": AVAILABILITY,
 }
-WORKER = "needs a running Nagios; tests/worker has one, and a stand-in for its query handler"
+WORKER = "needs a running Nagios; tests/programs/worker has one, and a stand-in for its query handler"
 NOT_RUN |= {
     "fedcloud-worker": WORKER,
     "fedcloud-worker --socket /var/lib/nagios4/rw/nagios.qh --probe check_occi_vm --runners 4 --max-runners 6": WORKER,
 }
-DOOR = "stays until it is stopped; tests/worker/test_door.py has one, and asks it"
+DOOR = "stays until it is stopped; tests/programs/worker/test_door.py has one, and asks it"
 NOT_RUN |= {
-    "systemctl enable --now fedcloud-door.socket": "needs systemd; tests/worker has systemd-socket-activate",
+    "systemctl enable --now fedcloud-door.socket": "needs systemd; tests/programs/worker has systemd-socket-activate",
     "fedcloud-worker --local": DOOR,
     "fedcloud-worker --status --door /run/fedcloud-probes/door --as prometheus": DOOR,
 }

@@ -10,11 +10,11 @@ from pathlib import Path
 
 import pytest
 
-from libprobe import catalogue
+from libprobe.programs import catalogue
 from tests.conftest import ROOT, clean_environment
 from tests.docs.pages import commands
 from tests.federation import gocdb as pi
-from tests.ncg import topology
+from tests.programs.ncg import topology
 
 PARTS = ("docs", "etc", "libprobe", "probes", "scripts", "tests", "pyproject.toml", "Makefile")
 PAGE = "docs/adding-a-metric.md"

@@ -43,7 +43,10 @@ def test_the_source_distribution_is_what_git_has_and_what_is_made_from_it():
 
 def test_links_and_modes_are_kept():
     found = in_sdist()
-    assert (found["probes/libprobe"].linkname, found["libprobe/definitions"].linkname) == ("../libprobe", "../etc/ncg")
+    assert (found["probes/libprobe"].linkname, found["libprobe/programs/definitions"].linkname) == (
+        "../libprobe",
+        "../../etc/ncg",
+    )
     for name, member in found.items():
         if member.isfile() and (ROOT / name).exists():
             assert bool(member.mode & 0o100) == bool((ROOT / name).stat().st_mode & 0o100), name
@@ -51,9 +54,11 @@ def test_links_and_modes_are_kept():
 
 def test_the_wheel_has_the_library_the_executables_and_the_licence():
     names = set(zipfile.ZipFile(WHEEL).namelist())
-    library = {name for name in in_git() if name.startswith("libprobe/") and name != "libprobe/definitions"}
+    library = {name for name in in_git() if name.startswith("libprobe/") and name != "libprobe/programs/definitions"}
     definitions = {
-        f"libprobe/definitions/{name.partition('etc/ncg/')[2]}" for name in in_git() if name.startswith("etc/ncg/")
+        f"libprobe/programs/definitions/{name.partition('etc/ncg/')[2]}"
+        for name in in_git()
+        if name.startswith("etc/ncg/")
     }
     scripts = {f"fedcloud_probes-{__version__}.data/scripts/{name}" for name in PROGRAMS}
     about = {name for name in names if name.startswith(f"fedcloud_probes-{__version__}.dist-info/")}
@@ -82,7 +87,7 @@ def test_the_tests_run_in_the_source_distribution(unpacked):
             "-p",
             "no:cacheprovider",
             "tests/probes/test_check_perun.py",
-            "tests/test_catalogue.py",
+            "tests/programs/test_catalogue.py",
         ],
         cwd=unpacked,
         capture_output=True,

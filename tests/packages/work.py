@@ -81,7 +81,7 @@ def test_the_library_is_compiled_and_its_compiled_form_is_used(installed):
     assert len(modules) > 500
     assert [str(path) for path in modules if not list((path.parent / "__pycache__").glob(f"{path.stem}.*.pyc"))] == []
     report = installed.probe(
-        f"{home}/bin/python3", "-I", "-v", "-c", "import libprobe.run, requests, cryptography.x509"
+        f"{home}/bin/python3", "-I", "-v", "-c", "import libprobe.probe.run, requests, cryptography.x509"
     )
     ours = [line for line in report.err.splitlines() if home in line and ".pyc" in line]
     assert any(re.match(r"# .*/libprobe/__pycache__/run\.cpython-\d+\.pyc matches ", line) for line in ours), report.err

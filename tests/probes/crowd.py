@@ -13,8 +13,9 @@ import sys
 
 
 def main(count: int, words: list[str]) -> None:
-    from libprobe import handler, publishing, settings  # noqa: F401 - what a run loads, loaded once
     from libprobe.formats import metric_result  # noqa: F401
+    from libprobe.probe import settings  # noqa: F401 - what a run loads, loaded once
+    from libprobe.programs.publish import handler, publishing  # noqa: F401 - what a run loads, loaded once
 
     children = []
     for _ in range(count):

@@ -8,9 +8,9 @@ import tempfile
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from libprobe.availability import messages, nagios
-from libprobe.availability.intake import Intake, Services
-from libprobe.ncg.index import Entry
+from libprobe.programs.availability import messages, nagios
+from libprobe.programs.availability.intake import Intake, Services
+from libprobe.programs.ncg.index import Entry
 from libprobe.state.files import StateDirectory
 from libprobe.timelines.store import Store
 

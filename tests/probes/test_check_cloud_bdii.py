@@ -410,7 +410,7 @@ def test_help_needs_no_ldap_library(probe):
         text=True,
         env=clean_environment(),
     ).stderr
-    assert "libprobe.cli" in imported
+    assert "libprobe.probe.cli" in imported
     assert not re.search(r"\b(ldap3|requests|nagiosplugin|ssl)\b", imported)
 
 

@@ -8,7 +8,7 @@ import signal
 
 import pytest
 
-from libprobe import cli
+from libprobe.probe import cli
 from tests.conftest import ROOT, Monitor
 from tests.federation.occi import Image, Templates
 from tests.pace import AMPLE_S, Watch, seconds, timer_was_first, until

@@ -19,8 +19,8 @@ from tests.conftest import ROOT, Report, clean_environment, command
 from tests.federation import gocdb as pi
 from tests.federation import web
 from tests.federation.authority import Authority
-from tests.ncg import topology
 from tests.pace import AMPLE_S, seconds
+from tests.programs.ncg import topology
 
 NOW = datetime.now(UTC).replace(microsecond=0)
 END = NOW + timedelta(hours=2)

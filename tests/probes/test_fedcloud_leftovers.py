@@ -7,10 +7,11 @@ import time
 
 import pytest
 
-from libprobe import access, cli
 from libprobe.failures import Misconfigured
-from libprobe.settings import Settings
+from libprobe.probe import cli
+from libprobe.probe.settings import Settings
 from libprobe.state import files
+from libprobe.targets import access
 from tests.conftest import Monitor
 from tests.pace import seconds, until
 from tests.probes.test_check_occi_vm import PROBE, look

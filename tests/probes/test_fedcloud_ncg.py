@@ -19,17 +19,17 @@ from pathlib import Path
 
 import pytest
 
-from libprobe import catalogue
 from libprobe.formats.gocdb import read_service_endpoints
 from libprobe.formats.ncg import object_name
-from libprobe.ncg.validation import icinga2_command
+from libprobe.programs import catalogue
+from libprobe.programs.ncg.validation import icinga2_command
 from tests import pace
 from tests.conftest import ROOT, Report, clean_environment, command
 from tests.federation import gocdb as pi
 from tests.federation.ports import free_port
 from tests.nagios import read_status
-from tests.ncg import topology
 from tests.pace import AMPLE_S, Watch, seconds
+from tests.programs.ncg import topology
 
 SHIPPED = ROOT / "etc/ncg"
 NAGIOS, ICINGA = "/usr/sbin/nagios4", "/usr/sbin/icinga2"

@@ -507,7 +507,7 @@ def test_where_all_messages_are_refused_none_is_set_aside(host):
 
 def test_good_results_pass_however_many_are_refused_before_them(host):
     """More in a row than one run ever tries: each looks further than the one before, until one is taken."""
-    from libprobe.publishing import MAX_PATIENCE
+    from libprobe.programs.publish.publishing import MAX_PATIENCE
     from libprobe.state.spool import MAX_REFUSED, Spool
 
     count = 2 * MAX_PATIENCE + 10

@@ -79,8 +79,8 @@ class Host:
         from argparse import Namespace
         from datetime import UTC, datetime
 
-        from libprobe import publishing
         from libprobe.formats.metric_result import MetricResult
+        from libprobe.programs.publish import publishing
 
         broker = publishing.read_broker(Namespace(to="ams", publish=self.url))
         spool = self.spool()
@@ -92,8 +92,8 @@ class Host:
     def spool(self) -> Spool:
         from argparse import Namespace
 
-        from libprobe import publishing
-        from libprobe.settings import Settings
+        from libprobe.probe.settings import Settings
+        from libprobe.programs.publish import publishing
 
         state = self.directory / "state"
         args = Namespace(to="ams", publish=self.url, state_dir=str(state), settings=Settings({}))

@@ -77,7 +77,7 @@ def loaded(*words: object, code: int = 3, **environment: object) -> set[str]:
     )
     assert done.returncode == code, done.stdout
     seen = {line.rpartition("|")[2].strip() for line in done.stderr.splitlines() if line.startswith("import time:")}
-    assert "libprobe.run" in seen
+    assert "libprobe.probe.run" in seen
     return seen & HEAVY | {"nagiosplugin" for module in seen if module.startswith("nagiosplugin.")}
 
 

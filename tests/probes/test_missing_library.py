@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-from libprobe import output
+from libprobe.probe import output
 from tests.conftest import ROOT, Probe
 
 HIDE = """

@@ -8,7 +8,7 @@ import subprocess
 
 import pytest
 
-from libprobe import cli
+from libprobe.probe import cli
 from scripts import parsers
 from tests.conftest import clean_environment, command
 from tests.pace import AMPLE_S

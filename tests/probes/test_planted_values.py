@@ -18,7 +18,7 @@ from typing import NamedTuple
 
 import pytest
 
-from libprobe import cli
+from libprobe.probe import cli
 from libprobe.state.files import StateDirectory
 from libprobe.state.journal import Journal
 from libprobe.timelines.store import Store

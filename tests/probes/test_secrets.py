@@ -22,7 +22,7 @@ from tests.federation.federation import Site
 from tests.federation.stomp_responder import Manner, Responder
 from tests.federation.web import Request, Response, WebServer
 from tests.pace import AMPLE_S, until
-from tests.worker.handler import QueryHandler, Worker
+from tests.programs.worker.handler import QueryHandler, Worker
 
 VM = "check_occi_vm"
 
@@ -102,7 +102,8 @@ def test_an_error_that_echoes_our_token_is_shown_without_it(robot, echo, verbose
 
 
 def test_a_bug_with_a_secret_in_its_words_is_reported_without_it(monkeypatch, capsys):
-    from libprobe import redact, run
+    from libprobe import redact
+    from libprobe.probe import run
 
     token = planted.secret("bug")
 

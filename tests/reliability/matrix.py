@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from libprobe.formats.plugin_output import IMPERATIVE, read_plugin_output
-from libprobe.selfcheck.advice import advice
+from libprobe.programs.selfcheck.advice import advice
 from tests.conftest import command
 from tests.federation import accounting, appdb
 from tests.reliability.peers import FAULTS, HOST, OCCI, SITE, Grid, Maker, Nowhere, Peer, Peers

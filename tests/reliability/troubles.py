@@ -61,7 +61,7 @@ COLUMNS: tuple[Column, ...] = (
         "fedcloud-availability", (), NOT_DONE, "", lambda at: ["fedcloud-availability", "import", "{directory}/log"]
     ),
 )
-"""Every executable but fedcloud-worker, whose runners are these same probes: `tests/worker` tries that."""
+"""Every executable but fedcloud-worker, whose runners are these same probes: `tests/programs/worker` tries that."""
 
 _USERS = itertools.count(1_000_000 + 1_000 * (os.getpid() % 100_000))
 """Users with no other process: the limit of processes counts all that a user has."""

@@ -19,7 +19,7 @@ from typing import NamedTuple
 import pytest
 import yaml
 
-from libprobe.settings import KNOWN, read_settings
+from libprobe.probe.settings import KNOWN, read_settings
 from tests.conftest import ROOT
 from tests.pace import AMPLE_S
 from tests.packages.conftest import SWITCHED_ON_BY_THE_OPERATOR, built

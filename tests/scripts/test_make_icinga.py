@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from libprobe import catalogue
+from libprobe.programs import catalogue
 from scripts import parsers
 from tests.conftest import ROOT, clean_environment
 
@@ -82,7 +82,7 @@ def test_icinga_finds_as_many_commands_as_there_are_probes(made: Path, basket: d
     icinga = shutil.which("icinga2", path="/usr/sbin:/usr/bin")
     if not icinga:
         pytest.skip("icinga2 is not installed")
-    from libprobe.ncg.validation import icinga2_command
+    from libprobe.programs.ncg.validation import icinga2_command
 
     main = tmp_path / "icinga2.conf"
     main.write_text(f'include "{made}/fedcloud-probes.conf"\nobject CheckerComponent "checker" {{ }}\n')

@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-from libprobe import catalogue
+from libprobe.programs import catalogue
 from scripts import parsers
 from tests.conftest import ROOT, clean_environment
 

@@ -134,7 +134,7 @@ def test_the_figures_of_hours():
 
 
 def test_the_packaged_profile_has_the_reference_tables_and_metrics_that_are_defined():
-    from libprobe import catalogue
+    from libprobe.programs import catalogue
 
     profile = profiles.read()
     for operation in (profile.operation, profile.groups[0].operation):

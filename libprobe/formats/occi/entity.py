@@ -8,8 +8,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 
 from libprobe.failures import BadData
-from libprobe.formats import occi_text
 from libprobe.formats.answers import bare_type, bounded, is_json, list_of, load_json, quoted, text_of
+from libprobe.formats.occi import grammar
 from libprobe.formats.occi.attributes import AttributeValue, identifiers, json_attributes, set_value
 from libprobe.formats.occi.vocabulary import (
     ADDRESS,
@@ -90,7 +90,7 @@ def read_entity(body: str, *, headers: Headers = (), media_type: str = TEXT_PLAI
     if is_json(media_type):
         return _json_entity(load_json(bounded(body), "the resource"))
     is_occi = bare_type(media_type) == TEXT_OCCI
-    entity = _text_entity(occi_text.fields("" if is_occi else bounded(body), headers if is_occi else ()))
+    entity = _text_entity(grammar.fields("" if is_occi else bounded(body), headers if is_occi else ()))
     if not entity.kind and not entity.attributes:
         what = "the headers" if is_occi else quoted(body)
         raise BadData(f"no resource in the answer but {what}")
@@ -110,12 +110,12 @@ def _text_entity(fields: Iterable[tuple[str, str]]) -> Entity:
                 elif not kind:
                     kind = identifier
         elif name == "x-occi-attribute":
-            for key, text, quoted in occi_text.attributes(value):
+            for key, text, quoted in grammar.attributes(value):
                 set_value(attributes, key, text, quoted)
         elif name == "link":
-            links.extend(_text_link(link) for link in occi_text.links(value) if link is not None)
+            links.extend(_text_link(link) for link in grammar.links(value) if link is not None)
         else:
-            location = location or next(occi_text.addresses(value), "")
+            location = location or next(grammar.addresses(value), "")
     actions = [link for link in links if "?action=" in link.target]
     if not location and actions:
         # The description names the resource nowhere else than in the addresses of its actions.
@@ -127,14 +127,14 @@ def _text_entity(fields: Iterable[tuple[str, str]]) -> Entity:
 
 def _text_types(value: str) -> Iterator[tuple[str, bool]]:
     """Yield identifier and whether it is a kind."""
-    for category in occi_text.categories(value):
+    for category in grammar.categories(value):
         if category is not None and category[1].get("scheme"):
             what = category[1].get("class", "").lower()
             if what in (KIND, MIXIN):
                 yield category[1]["scheme"] + category[0], what == KIND
 
 
-def _text_link(value: occi_text.Value) -> Link:
+def _text_link(value: grammar.Value) -> Link:
     target, given = value
     attributes: dict[str, AttributeValue] = {}
     for name, text in given.items():

@@ -9,8 +9,8 @@ import re
 from collections.abc import Iterator
 
 from libprobe.failures import BadData
-from libprobe.formats import occi_text
 from libprobe.formats.answers import MAX_BODY_CHARS, bare_type, bounded, is_json, list_of, load_json, quoted, text_of
+from libprobe.formats.occi import grammar
 from libprobe.formats.occi.attributes import json_attributes
 from libprobe.formats.occi.vocabulary import HOSTNAME, ID, MAX_ENTRIES, TEXT_OCCI, TEXT_PLAIN, TITLE, URI_LIST, Headers
 from libprobe.records import Record
@@ -64,7 +64,7 @@ def _text_locations(body: str, headers: Headers, media_type: str) -> list[str]:
     found: list[str] = []
     for name, value in headers:
         if name.lower() in ("x-occi-location", "location"):  # both generations of rOCCI-server say Location
-            found.extend(occi_text.addresses(value))
+            found.extend(grammar.addresses(value))
     if bare_type(media_type) != TEXT_OCCI:
         found.extend(_body_locations(bounded(body), media_type))
     if len(found) > MAX_ENTRIES:
@@ -74,10 +74,10 @@ def _text_locations(body: str, headers: Headers, media_type: str) -> list[str]:
 
 def _body_locations(body: str, media_type: str) -> Iterator[str]:
     is_uri_list = bare_type(media_type) == URI_LIST
-    for line in occi_text.lines(body):
-        found = occi_text.field(line)
+    for line in grammar.lines(body):
+        found = grammar.field(line)
         if found is not None and found[0] == "x-occi-location":
-            yield from occi_text.addresses(found[1])
+            yield from grammar.addresses(found[1])
         elif _URL_OR_PATH.fullmatch(line):
             yield line
         # pyssf begins a uri-list with a comment, and answers OK where it has nothing to say.
@@ -123,7 +123,7 @@ def created_location(body: str, *, headers: Headers = (), media_type: str = TEXT
     given = [(name.lower(), value.strip()) for name, value in headers]
     for wanted in ("location", "x-occi-location"):
         for name, value in given:
-            first = next(occi_text.addresses(value), "") if name == wanted else ""
+            first = next(grammar.addresses(value), "") if name == wanted else ""
             if first:
                 return first
     body = body[:MAX_BODY_CHARS]
@@ -132,10 +132,10 @@ def created_location(body: str, *, headers: Headers = (), media_type: str = TEXT
 
 def _text_created(body: str) -> str | None:
     address = None
-    for line in occi_text.lines(body):
-        found = occi_text.field(line)
+    for line in grammar.lines(body):
+        found = grammar.field(line)
         if found is not None and found[0] == "x-occi-location":
-            location = next(occi_text.addresses(found[1]), None)
+            location = next(grammar.addresses(found[1]), None)
             if location is not None:
                 return location
         if address is None and _URL_OR_PATH.fullmatch(line):

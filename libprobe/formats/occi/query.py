@@ -9,9 +9,9 @@ import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from libprobe.failures import BadData
-from libprobe.formats import occi_text
 from libprobe.formats.answers import MAX_VALUE_CHARS, list_of, load_json, quoted, text_of
 from libprobe.formats.excerpt import excerpt
+from libprobe.formats.occi import grammar
 from libprobe.formats.occi.attributes import identifiers
 from libprobe.formats.occi.vocabulary import (
     ACTION,
@@ -106,7 +106,7 @@ class _Builder:
         self._schemes: dict[str, str] = {}
         self._rels: dict[str, tuple[str, ...]] = {}
 
-    def add_text(self, value: occi_text.Value | None) -> None:
+    def add_text(self, value: grammar.Value | None) -> None:
         if value is None:
             self.model.skipped += 1
             return
@@ -170,12 +170,12 @@ def read_model(lines: Iterable[str]) -> Model:
         if not line:
             continue
         came = came or excerpt(line)
-        found = occi_text.field(line)
+        found = grammar.field(line)
         if found is None or found[0] != "category":
             builder.model.skipped += 1
             continue
         last = found[1]
-        for value in occi_text.categories(last):
+        for value in grammar.categories(last):
             builder.add_text(value)
     if not last or not len(builder.model):
         raise BadData(f"no category in the answer of the query interface but {quoted(came)}")
@@ -191,12 +191,12 @@ def read_model_headers(headers: Headers) -> Model:
     Raises: BadData if there is none.
     """
     builder = _Builder()
-    for name, value in occi_text.fields("", headers):
+    for name, value in grammar.fields("", headers):
         if name != "category":
             continue
         if len(value) > MAX_LINE_CHARS:
             raise BadData(f"the query interface sent a header of more than {MAX_LINE_CHARS} characters")
-        for category in occi_text.categories(value):
+        for category in grammar.categories(value):
             builder.add_text(category)
     if not len(builder.model) and not builder.model.skipped:
         raise BadData("no Category header in the answer of the query interface")

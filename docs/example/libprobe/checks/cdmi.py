@@ -33,7 +33,7 @@ def find_url(args: argparse.Namespace, deadline: Deadline) -> str:
         return str(args.url)
     if not args.hostname:
         raise Misconfigured("no endpoint is named", remedy="give -H HOST or -u URL")
-    from libprobe import access, topology
+    from libprobe.targets import access, topology
 
     found, _ = topology.find_registered(args, deadline, access.state_directory(args), SERVICE_TYPE)
     if found is None or not found.url.strip():

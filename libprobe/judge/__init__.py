@@ -1,0 +1,1 @@
+"""What was measured, judged: contexts, ranges, summaries, on nagiosplugin's model."""

@@ -1,0 +1,49 @@
+"""ARGO's own metric data: Avro files of records with timestamp, service, hostname, metric, status and summary."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+from libprobe.failures import BadData
+from libprobe.formats import avro
+from libprobe.programs.availability import intake
+from libprobe.text import shortened
+from libprobe.timelines.algebra import NUMBERS
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import BinaryIO
+
+    from libprobe.programs.availability.intake import Intake
+
+
+def is_avro(head: bytes) -> bool:
+    return head.startswith(avro.MAGIC)
+
+
+def read(file: BinaryIO, path: str, taken: Intake) -> None:
+    """Take the results of a file, as far as it can be read."""
+    number = 0
+    try:
+        for number, record in enumerate(avro.read_records(file.read), 1):
+            _take(record, f"{path}, record {number}", taken)
+    except BadData as error:
+        taken.troubles.note("files that cannot be read to their end", f"{path}, after record {number}: {error}")
+    taken.lines += number
+
+
+def _take(record: dict[str, object], where: str, taken: Intake) -> None:
+    try:
+        host, service_type, metric = (str(record[name]) for name in ("hostname", "service", "metric"))
+        status = NUMBERS[str(record["status"])]
+        at = datetime.fromisoformat(str(record["timestamp"]))
+        if not (host and service_type and metric) or at.tzinfo is None:
+            raise ValueError
+    except (KeyError, ValueError) as error:
+        what = f"no {error}" if isinstance(error, KeyError) else "a time without a zone, or an empty name"
+        taken.troubles.note("records that are no metric result", f"{where}: {shortened(what, 60)}")
+        return
+    seconds = int(at.astimezone(UTC).timestamp())
+    if taken.is_plausible(seconds, where):
+        series = taken.writer.series(host, service_type, metric)
+        taken.add(series, seconds, status, intake.sentence(str(record.get("summary") or "")), where)

@@ -1,0 +1,147 @@
+"""What comes in: results of a monitor on their way to the store. What cannot be taken is counted, by file and line."""
+
+from __future__ import annotations
+
+import os
+import stat
+
+from libprobe import redact
+from libprobe.failures import Misconfigured
+from libprobe.text import number_of, safe, shortened
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+    from typing import BinaryIO
+
+    from libprobe.programs.ncg.index import Entry
+    from libprobe.timelines.store import Writer
+
+FUTURE_S = 300
+"""How far a result may be ahead of our clock: two clocks that are kept differ by less."""
+
+EARLIEST = 946_684_800
+"""2000: what is older was stamped by a clock that had not been set."""
+
+CHUNK = 1 << 20
+MAX_SAID = 2_000
+
+
+def sentence(text: str) -> str:
+    """What a plugin said, as it is kept: safe to print, without what looks like a secret."""
+    words = safe(text[:MAX_SAID]).split(" ")
+    return " ".join(redact.BLANK if len(word) >= 16 and redact.looks_secret(word) else word for word in words)
+
+
+class Troubles:
+    """What was not taken, by its kind: how often, and where first."""
+
+    def __init__(self) -> None:
+        self._kinds: dict[str, tuple[int, str]] = {}
+
+    def note(self, kind: str, where: str, count: int = 1) -> None:
+        """kind: in the plural, as `lines that ...`. where: file and line, or what else names it."""
+        before, first = self._kinds.get(kind, (0, where))
+        self._kinds[kind] = (before + count, first)
+
+    def sentences(self) -> list[str]:
+        return [
+            f"{count} {kind}, the first: {shortened(where, 300)}"
+            for kind, (count, where) in self._kinds.items()
+            if count
+        ]
+
+
+class Services:
+    """Which service type and site a service of the monitor belongs to, from the list that fedcloud-ncg writes."""
+
+    def __init__(self, entries: Iterable[Entry] = ()) -> None:
+        self.endpoints: set[tuple[str, str, str, str]] = set()
+        self._types: dict[tuple[str, str], str] = {}
+        for entry in entries:
+            self._types[entry.host.lower(), entry.service] = entry.service_type
+            self.endpoints.add((entry.site, entry.service_type, entry.host.lower(), ""))
+
+    def type_of(self, host: str, service: str) -> str:
+        """Empty where there is no such service."""
+        return self._types.get((host.lower(), service), "")
+
+    def __len__(self) -> int:
+        return len(self._types)
+
+
+class Intake:
+    """Takes results, and hands them to the store.
+
+    now: seconds since 1970. soft: whether a state counts that Nagios has not confirmed yet.
+    """
+
+    def __init__(self, writer: Writer, services: Services, now: int, *, soft: bool = False) -> None:
+        self.writer = writer
+        self.services = services
+        self.now = now
+        self.soft = soft
+        self.troubles = Troubles()
+        self.lines = 0
+
+    def is_plausible(self, at: int, where: str) -> bool:
+        """Whether a time can be that of a result; if not, it is noted."""
+        if EARLIEST <= at <= self.now + FUTURE_S:
+            return True
+        if at < EARLIEST:
+            self.troubles.note("results from before the year 2000, of a clock that was not set", where)
+        else:
+            self.troubles.note("results of the future, by this machine's clock", where)
+        return False
+
+    def add(self, series: int, at: int, status: int, sentence: str, where: str) -> None:
+        """sentence: made by the function of that name."""
+        if not self.is_plausible(at, where):
+            return
+        if not self.writer.add(series, at, status, sentence):
+            self.troubles.note("results for a time that is settled already, and that say otherwise", where)
+
+    def summary(self) -> str:
+        added, known, _ = self.writer.counts
+        return f"{number_of(self.lines, 'line')} read, {number_of(added, 'result')} added, {known} known already"
+
+
+def opened(path: str) -> BinaryIO:
+    """A file to read, unpacked if it was packed by gzip. Raises: Misconfigured."""
+    try:
+        # without O_NONBLOCK, a FIFO would hold the run
+        file = open(os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK), "rb")  # noqa: SIM115
+        if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+            file.close()
+            raise Misconfigured(f"{path} is not a file")
+        if file.peek(2)[:2] == b"\x1f\x8b":
+            import gzip
+
+            return gzip.open(file)  # type: ignore[return-value]
+    except OSError as error:
+        raise Misconfigured(f"{path} cannot be read: {error.strerror}") from None
+    return file
+
+
+def chunks(file: BinaryIO, path: str) -> Iterator[bytes]:
+    """The file in pieces that end where a line ends, but for the last. A line longer than CHUNK is given in pieces.
+
+    Raises: Misconfigured for what breaks off, or cannot be unpacked.
+    """
+    rest = b""
+    while True:
+        try:
+            data = file.read(CHUNK)
+        except (OSError, EOFError, ValueError) as error:
+            raise Misconfigured(f"{path} cannot be read to its end: {error}") from None
+        if not data:
+            break
+        data = rest + data
+        end = data.rfind(b"\n") + 1
+        if not end and len(data) > CHUNK:
+            end = len(data)
+        rest = data[end:]
+        if end:
+            yield data[:end]
+    if rest:
+        yield rest

@@ -1,0 +1,84 @@
+"""Metric results as fedcloud-publish sends them: what waits in its spool, and messages as a consumer has kept them.
+
+A file is one message of the spool (JSON with headers and body), or bodies one after the other, each ending with EOT.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from datetime import UTC, datetime
+
+from libprobe.failures import BadData, Misconfigured
+from libprobe.formats.metric_result import END, MAX_BODY_BYTES, read_metric_result
+from libprobe.programs.availability import intake
+from libprobe.timelines.algebra import NUMBERS
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from typing import BinaryIO
+
+    from libprobe.programs.availability.intake import Intake
+
+SUFFIXES = (".message", ".refused")
+MAX_MESSAGE_BYTES = 256 << 10
+
+
+def is_message(head: bytes) -> bool:
+    return head.startswith(b'{"headers"') or b"metricStatus: " in head or b"serviceURI: " in head
+
+
+def of_spool(path: str) -> list[str]:
+    """The files of messages in a directory, waiting or refused, the oldest first. Raises: Misconfigured."""
+    try:
+        names = sorted(name for name in os.listdir(path) if name.endswith(SUFFIXES))
+    except OSError as error:
+        raise Misconfigured(f"{path} cannot be read: {error.strerror}") from None
+    return [os.path.join(path, name) for name in names]
+
+
+def read(file: BinaryIO, path: str, taken: Intake) -> None:
+    """Take the results of a file."""
+    for body, where in _bodies(file, path, taken):
+        try:
+            fields = read_metric_result(body)
+            at = int(datetime.strptime(fields["timestamp"], "%Y-%m-%dT%H:%M:%SZ").replace(tzinfo=UTC).timestamp())
+        except (BadData, ValueError) as error:
+            said = error.sentence if isinstance(error, BadData) else "its time is none"
+            taken.troubles.note("messages that are no metric result", f"{where}: {said}")
+            continue
+        if taken.is_plausible(at, where):
+            series = taken.writer.series(fields["hostName"], fields["serviceType"], fields["metricName"])
+            said = intake.sentence(fields.get("summaryData", ""))
+            taken.add(series, at, NUMBERS[fields["metricStatus"]], said, where)
+
+
+def _bodies(file: BinaryIO, path: str, taken: Intake) -> Iterator[tuple[str, str]]:
+    """Each body and its place. A message of the spool is one line of JSON, which begins with a brace."""
+    kept: list[str] = []
+    size, first, number = 0, 1, 0
+    is_skipped = False
+    while data := file.readline(MAX_MESSAGE_BYTES):
+        number += 1
+        if not kept and data.startswith(b"{"):
+            try:
+                yield str(json.loads(data)["body"]), f"{path}:{number}"
+            except (ValueError, KeyError, TypeError, RecursionError):
+                taken.troubles.note("messages that are no metric result", f"{path}:{number}: no message of the spool")
+            continue
+        line = data.decode("utf-8", "replace").rstrip("\n")
+        if not kept and not line:
+            continue
+        if not kept:
+            first = number
+        kept.append(line if not is_skipped else "")
+        size += len(line)
+        if line == END:
+            yield "\n".join(kept), f"{path}:{first}"
+            kept, size, is_skipped = [], 0, False
+        elif size > 2 * MAX_BODY_BYTES:
+            kept, is_skipped = kept[:1], True  # to the next end nothing of it is kept: it is no result
+    taken.lines += number
+    if kept:
+        taken.troubles.note("messages that are cut off at the end of a file", f"{path}:{first}")

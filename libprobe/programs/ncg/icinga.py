@@ -1,0 +1,133 @@
+"""Downtimes in a running Icinga 2, through the interface of its master, which tells its satellites.
+
+Source: Icinga 2 documentation, REST API: object queries and actions; 2.13.6 as it answers.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+
+from libprobe import redact
+from libprobe.failures import BadData, CertificateWanted, HelperFailure, OwnCredential
+from libprobe.programs.ncg.scheduled import AUTHOR, Downtime, Known, Service, number_in
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterable, Mapping
+    from typing import Any
+
+    from libprobe.deadline import Deadline
+
+MAX_ANSWER = 256 << 20
+
+
+class Icinga:
+    """The interface of an Icinga. Raises: Failure, from every method.
+
+    url:   as https://mon.example.org:5665/, with the name that is in its certificate
+    login: file with `user:password`, closed to others
+    ca:    file or directory of the authority
+    """
+
+    name = "Icinga"
+
+    def __init__(self, url: str, login: str, ca: str, deadline: Deadline) -> None:
+        from libprobe.clients.credentials import read_private
+        from libprobe.clients.http import HttpClient
+
+        words = read_private(login, "Icinga login").decode("utf-8", "replace").strip()
+        user, colon, password = words.partition(":")
+        if not (user and colon and password) or "\n" in words:
+            raise OwnCredential(f"{login} does not hold one line user:password")
+        redact.register(password)
+        code = redact.register(base64.b64encode(words.encode()).decode())
+        self._headers = [("Accept", "application/json"), ("Authorization", f"Basic {code}")]
+        self._url = url.rstrip("/")
+        self._http = HttpClient(deadline, trust=ca)
+
+    def known(self, services: Collection[Service]) -> Known:
+        found = set()
+        if services:
+            names = sorted(f"{host}!{service}" for host, service in services)
+            wish = {
+                "filter": "service.__name in names",
+                "filter_vars": {"names": names},
+                "attrs": ["host_name", "name"],
+            }
+            found = {(each["host_name"], each["name"]) for each in self._objects("services", wish)}
+        wish = {"filter": "downtime.author == author", "filter_vars": {"author": AUTHOR}}
+        ours = [
+            Downtime(
+                each["host_name"],
+                each["service_name"],
+                number_in(each["comment"]),
+                int(each["start_time"]),
+                int(each["end_time"]),
+                each["comment"],
+                each["__name"],
+            )
+            for each in self._objects("downtimes", wish)
+            if each["service_name"]
+        ]
+        return Known(frozenset(found), ours)
+
+    def schedule(self, downtimes: Iterable[Downtime]) -> None:
+        """One request for all services of a downtime."""
+        alike: dict[tuple[int, int, str], list[str]] = {}
+        for each in downtimes:
+            alike.setdefault((each.start, each.end, each.comment), []).append(f"{each.host}!{each.service}")
+        for (start, end, comment), names in alike.items():
+            wish = {
+                "type": "Service",
+                "filter": "service.__name in names",
+                "filter_vars": {"names": names},
+                "start_time": start,
+                "end_time": end,
+                "fixed": True,
+                "author": AUTHOR,
+                "comment": comment,
+            }
+            self._ask("actions/schedule-downtime", wish)
+
+    def end(self, downtimes: Iterable[Downtime]) -> None:
+        names = [each.handle for each in downtimes]
+        if names:
+            wish = {"type": "Downtime", "filter": "downtime.__name in names", "filter_vars": {"names": names}}
+            self._ask("actions/remove-downtime", wish)
+
+    def _objects(self, kind: str, wish: Mapping[str, object]) -> list[dict[str, Any]]:
+        return [each["attrs"] for each in self._ask(f"objects/{kind}", wish, is_query=True)]
+
+    def _ask(self, path: str, wish: Mapping[str, object], *, is_query: bool = False) -> list[dict[str, Any]]:
+        headers = [*self._headers, ("Content-Type", "application/json")]
+        if is_query:
+            headers.append(("X-HTTP-Method-Override", "GET"))  # a GET with a body, which filters need
+        url = f"{self._url}/v1/{path}"
+        body = json.dumps(wish).encode()
+        try:
+            answer = self._http.request("POST", url, headers=headers, body=body, max_bytes=MAX_ANSWER)
+        except CertificateWanted as failure:
+            raise OwnCredential(failure.sentence, remedy="let its ApiUser in by a password alone") from None
+        if answer.status in (401, 403):
+            raise OwnCredential(
+                f"{answer.asked}: Icinga answered {answer.status} {answer.reason}",
+                remedy="look at the ApiUser, its password and permissions",
+            )
+        if answer.status == 404 and is_query:
+            return []  # so it says that nothing passes the filter
+        try:
+            document = answer.json()
+        except ValueError:
+            document = None
+        if answer.status == 500 and not is_query and document == {"results": []}:
+            return []  # so an action says that nothing passes its filter: what was to be ended is over, say
+        if answer.status != 200:
+            raise HelperFailure(f"{answer.asked}: Icinga answered {answer.status} {answer.text[:200]}")
+        try:
+            results = document["results"]
+            if failed := [each for each in results if int(each.get("code", 200)) >= 300]:
+                raise HelperFailure(f"{answer.asked}: Icinga answered {str(failed[0].get('status'))[:200]}")
+            return list(results)
+        except (KeyError, TypeError, ValueError, AttributeError):
+            raise BadData(f"{answer.asked}: Icinga answered with what is no list of results") from None

@@ -1,0 +1,1 @@
+"""Results on their way to the message broker: kept at once, sent when they can be."""

@@ -1,0 +1,76 @@
+"""Results that wait for a broker: send them, and measure what waits all the same."""
+
+from __future__ import annotations
+
+import time
+
+from nagiosplugin import Metric
+
+from libprobe.checks.base import Check, judged
+from libprobe.deadline import OutOfTime
+from libprobe.failures import OK, UNKNOWN, WARNING, Failure
+from libprobe.programs.publish import publishing
+from libprobe.text import number_of
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from libprobe.deadline import Deadline
+    from libprobe.programs.publish.publishing import Broker, Sender
+    from libprobe.state.spool import Spool
+
+
+class Delivery(Check):
+    """Sends what is in the spool and yields how much was sent, how much waits and since when.
+
+    session: opens a way to the broker; called as often as one is needed.
+    """
+
+    def __init__(self, spool: Spool, broker: Broker, session: Callable[[], Sender], deadline: Deadline) -> None:
+        super().__init__(deadline)
+        self.subject = broker.url
+        self._spool = spool
+        self._broker = broker
+        self._session = session
+
+    def measure(self) -> Iterator[Metric]:
+        before = len(self._spool.waiting()) + self._put_away()
+        trouble = self._deliver()
+        waiting, dropped, refused = self._spool.waiting(), self._spool.dropped(), len(self._spool.refused())
+        sent = max(0, before - len(waiting) - self._put_away())
+        self.facts["sent"] = number_of(sent, "result")
+        self.facts["broker"] = self._broker.url
+        self.facts["waiting"] = f"{number_of(len(waiting), 'result')} waiting" if waiting else "none waiting"
+        if trouble:
+            status, sentence = trouble
+            yield judged(status, f"{sentence}; {self.facts['waiting']}" if status != OK else sentence)
+        if aside := publishing.said_of_refused(self._spool):
+            yield judged(WARNING, aside)
+        since = self._spool.waiting_since(waiting)
+        yield Metric("oldest_age", max(0.0, time.time() - since) if since else 0.0, "s", min=0)
+        yield Metric("waiting", len(waiting), min=0, context="count")
+        yield Metric("sent", sent, min=0, context="count")
+        yield Metric("dropped", dropped, "c", min=0, context="count")
+        yield Metric("refused", refused, min=0, context="count")
+
+    def _put_away(self) -> int:
+        """How many results neither wait nor were sent: dropped, or refused and set aside."""
+        return self._spool.dropped() + len(self._spool.refused())
+
+    def _deliver(self) -> tuple[int, str] | None:
+        """Send, and return what went wrong as a status and a sentence."""
+        with self._spool.sender() as is_ours:
+            if not is_ours:
+                self.detail(1, "another process is sending")
+                return None
+            try:
+                publishing.deliver(self._spool, self._session)
+                self._spool.resume()
+            except Failure as failure:
+                publishing.put_off(self._spool, failure)
+                return UNKNOWN, str(publishing.as_helper(failure))
+            except OutOfTime:
+                share = self.deadline.our_share()
+                return UNKNOWN, f"{self.subject}: not everything was sent within {self.deadline.seconds:g} s{share}"
+        return None

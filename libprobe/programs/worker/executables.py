@@ -1,0 +1,139 @@
+"""Our executables as functions: loaded once, called for each job."""
+
+from __future__ import annotations
+
+import ast
+import gc
+import importlib
+import sys
+
+from libprobe.probe import cli, door, run
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from typing import Any
+
+_UNSEEN = ("_strptime", "encodings.idna", "html", "http.client", "stringprep")
+"""What the standard library itself imports only when it is needed first."""
+
+_NOT_OURS = (
+    "libprobe.programs.worker",
+    "libprobe.programs.selfcheck",
+    "libprobe.programs.ncg",
+    "libprobe.programs.publish.handler",
+    "libprobe.clients.ssh",
+)
+"""What no check uses; and SSH, which takes 8 MiB and is used by none but --boot, which takes minutes."""
+
+
+class Executable:
+    """A probe: what its file hands to `run.probe`."""
+
+    def __init__(self, path: str, name: str, options: Any, check: Any, doc: str | None, timeout: float) -> None:
+        self.path = path
+        self.name = name
+        self._options = options
+        self._check = check
+        self._doc = doc
+        self.timeout = timeout or run.DEFAULT_TIMEOUT_S
+        self._parser: cli.Parser | None = None
+
+    def become(self, words: list[str]) -> None:
+        """Run it as this process, which ends."""
+        sys.argv = words
+        run.probe(self.name, self._options, self._check, doc=self._doc, timeout=self.timeout)
+
+    def execute(self, words: list[str]) -> tuple[int, str]:
+        """Run it in this thread; exit code and report. The parser is made once: that is half of a TCP check."""
+        if self._parser is None:
+            self._parser = run.make_parser(self.path, self._options, doc=self._doc, timeout=self.timeout)
+        return run.execute(self.name, self._options, self._check, words, doc=self._doc, parser=self._parser)
+
+
+class _Found(BaseException):
+    """Ends an executable where it would begin to run its check."""
+
+
+def load(path: str) -> Executable:
+    """Run an executable's file up to `run.probe` and keep what it hands over there.
+
+    Raises: ImportError, OSError, SyntaxError, or what else the file raises; ValueError if it is no probe.
+    """
+    handed: list[Any] = []
+
+    def keep(name: str, options: Any, check: Any, *, doc: str | None, timeout: float = 0) -> None:
+        handed.extend((name, options, check, doc, timeout))
+        raise _Found
+
+    with open(path, "rb") as file:
+        code = compile(file.read(), path, "exec")
+    module = type(sys)("__main__")
+    module.__file__ = path
+    original, run.probe = run.probe, keep  # type: ignore[assignment]
+    ask, door.ask = door.ask, lambda: None
+    try:
+        exec(code, module.__dict__)
+    except _Found:
+        pass
+    finally:
+        run.probe, door.ask = original, ask
+    if not handed:
+        raise ValueError("it does not call run.probe")
+    return Executable(path, *handed)
+
+
+def warm(paths: list[str]) -> list[str]:
+    """Import all that the checks and these executables import, now instead of once per process.
+
+    Modules are taken from the import statements of the sources, those inside of functions included.
+    Returns what could not be imported: an optional library, most often.
+    """
+    from libprobe.judge import nagios
+
+    nagios.load_model()
+    sources = set(paths)
+    todo = list(paths)
+    missing: list[str] = []
+    seen: set[str] = set()
+    while todo:
+        for name in _imported(todo.pop()):
+            if name in seen or name.startswith(_NOT_OURS):
+                continue
+            seen.add(name)
+            try:
+                module = importlib.import_module(name)
+            except ImportError:
+                if "." not in name or not _is_attribute(name):
+                    missing.append(name)
+                continue
+            source = getattr(module, "__file__", None) or ""
+            if name.startswith("libprobe") and source.endswith(".py") and source not in sources:
+                sources.add(source)
+                todo.append(source)
+    for name in _UNSEEN:
+        importlib.import_module(name)
+    gc.collect()
+    return sorted(missing)
+
+
+def _is_attribute(name: str) -> bool:
+    """Whether `package.name` is something in a module and not a module of its own."""
+    parent, _, last = name.rpartition(".")
+    return hasattr(sys.modules.get(parent), last)
+
+
+def _imported(path: str) -> Iterator[str]:
+    """Names of modules, and of what may be one, that a source imports when it runs."""
+    with open(path, "rb") as file:
+        todo: list[ast.AST] = [ast.parse(file.read())]
+    while todo:
+        node = todo.pop()
+        if isinstance(node, ast.If) and isinstance(node.test, ast.Name) and node.test.id == "TYPE_CHECKING":
+            continue
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.module and not node.level and node.module != "__future__":
+            yield node.module
+            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+        todo.extend(ast.iter_child_nodes(node))

@@ -1,0 +1,76 @@
+"""A runner: threads that each take a job, run it and send its result, over one socket of packets.
+
+Every thread waits for a packet itself; the kernel gives each packet to one of them, so that there is
+neither a queue nor a hand-over. The runner ends when the supervisor closes its end.
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+import struct
+import threading
+
+from libprobe import redact
+from libprobe.clients import tls
+from libprobe.programs.worker.commands import MAX_IN_THREAD
+from libprobe.programs.worker.executables import Executable
+
+RESULT = struct.Struct(">QBHH")
+"""Head of a result: job, exit code, next free descriptor, threads; the report follows."""
+
+NUMBER = struct.Struct(">Q")
+MAX_PACKET = 160 << 10
+"""Of a result; what is larger does not fit a socket's buffer."""
+
+AGAIN = 255
+"""Instead of an exit code: this run was not as it is in a process of its own; run it in one."""
+
+STACK_BYTES = 1 << 20
+
+
+def serve(jobs: socket.socket, executables: dict[str, Executable], threads: int) -> None:
+    """Run jobs in so many threads until the other side closes."""
+    tls.share()
+    threading.stack_size(STACK_BYTES)
+    running = [threading.Thread(target=_work, args=(jobs, executables), daemon=True) for _ in range(threads)]
+    for each in running:
+        each.start()
+    threading.stack_size(0)
+    for each in running:
+        each.join()
+
+
+def _work(jobs: socket.socket, executables: dict[str, Executable]) -> None:
+    redact.keep_apart()
+    while True:
+        packet = jobs.recv(NUMBER.size + MAX_IN_THREAD)
+        if not packet:
+            return
+        words = packet[NUMBER.size :].decode("utf-8", "surrogateescape").split("\0")
+        code, report = _result(executables[words[0]], words)
+        number, count = NUMBER.unpack_from(packet)[0], min(threading.active_count(), 65535)
+        try:
+            jobs.send(RESULT.pack(number, code, _next_descriptor(), count) + report[: MAX_PACKET - RESULT.size])
+        except OSError:
+            return  # nobody is there to be told
+
+
+def _result(executable: Executable, words: list[str]) -> tuple[int, bytes]:
+    try:
+        code, report = executable.execute(words)
+    except BaseException:  # what would end a process: let it end one
+        return AGAIN, b""
+    if "MemoryError" in report:  # another check of this runner may have taken the memory
+        return AGAIN, b""
+    return code, report.encode("utf-8", "replace")
+
+
+def _next_descriptor() -> int:
+    """The lowest free one: no lower than the number of those that are open."""
+    try:
+        free = os.dup(0)
+    except OSError:
+        return 65535
+    os.close(free)
+    return min(free, 65535)

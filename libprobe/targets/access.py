@@ -1,0 +1,209 @@
+"""The options of a probe made into a client that may log in: one way for every probe of a cloud."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+
+from libprobe.clients import credentials, tls
+from libprobe.failures import BadData, Misconfigured, OwnCredential
+from libprobe.records import Record
+from libprobe.state import files
+from libprobe.state.files import StateDirectory, default_directory
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    import argparse
+    from collections.abc import Callable
+    from datetime import datetime
+
+    from libprobe.clients.http import HttpClient
+    from libprobe.clients.keystone import Wish
+    from libprobe.clients.occi import OcciClient
+    from libprobe.clients.openstack import Cloud
+    from libprobe.deadline import Deadline
+
+DEFAULT_VO = "ops"
+
+
+class Access(Record):
+    """A client for an OCCI endpoint, and who we are to it.
+
+    identity: DN of the certificate, or the kind of login that stands for it.
+    words:    the same for people, with -vv.
+    at:       a client for another endpoint, as the same.
+    """
+
+    client: OcciClient
+    identity: str
+    words: str
+    at: Callable[[str], OcciClient]
+
+
+def occi(args: argparse.Namespace, base: str, deadline: Deadline) -> Access:
+    """A client as the options and the settings say.
+
+    Raises: OwnCredential for a certificate or token that is asked for, or found, and cannot be used;
+            Misconfigured for a CA path that is none.
+    """
+    from libprobe.clients.occi import OcciClient
+
+    client, wish, certificate = _login(args, base, deadline)
+    identity, words = _names(certificate, "access token" if wish.token else "nobody")
+    return Access(OcciClient(client, base, wish), identity, words, lambda other: OcciClient(client, other, wish))
+
+
+class CloudAccess(Record):
+    """An OpenStack cloud that has not been logged in to, and who we are to it, as in `Access`."""
+
+    cloud: Cloud
+    identity: str
+    words: str
+
+
+def openstack(args: argparse.Namespace, base: str, deadline: Deadline) -> CloudAccess:
+    """A cloud by the URL of its Keystone, as the options and the settings say. Raises: as `occi`."""
+    from libprobe.clients.openstack import Cloud
+
+    given = ""
+    if args.keystone_token_file:
+        given = credentials.read_token(args.keystone_token_file, "Keystone token")
+    client, wish, certificate = _login(args, base, deadline)
+    identity, words = _names(certificate, "Keystone token" if given else "access token" if wish.token else "nobody")
+    return CloudAccess(Cloud(client, base, wish, given), identity, words)
+
+
+def _names(certificate: credentials.Credential | None, otherwise: str) -> tuple[str, str]:
+    """Who we are to a cloud, for the journal and for people."""
+    return (certificate.identity, certificate.words()) if certificate else (otherwise, otherwise)
+
+
+def _login(
+    args: argparse.Namespace, base: str, deadline: Deadline
+) -> tuple[HttpClient, Wish, credentials.Credential | None]:
+    """As whom, to what, and with which client. Raises: OwnCredential."""
+    from datetime import UTC, datetime
+
+    from libprobe.clients.keystone import DEFAULT_IDENTITY_PROVIDER, Wish
+
+    settings = args.settings
+    has_keystone_token = bool(getattr(args, "keystone_token_file", None))
+    certificate = None if has_keystone_token else find_certificate(args)
+    token = "" if has_keystone_token else _token(args, datetime.now(UTC))
+    vo = args.vo or settings.get("credentials", "vo")
+    if certificate:
+        vo = certificate.require(now=datetime.now(UTC), seconds=deadline.remaining(), vo=vo or None)
+    client = http(args, deadline, certificate)
+    wish = Wish(
+        vo=vo or DEFAULT_VO,
+        project=args.project or "",
+        token=token,
+        identity_provider=args.identity_provider
+        or settings.get("credentials", "identity_provider", DEFAULT_IDENTITY_PROVIDER),
+        trusted=getattr(args, "keystone", None) or settings.get("credentials", "keystone"),
+        is_provider_given=bool(args.identity_provider),
+        is_vo_given=bool(args.vo),
+        plain_hosts=_plain_hosts(args, base),
+    )
+    return client, wish, certificate
+
+
+def _plain_hosts(args: argparse.Namespace, base: str) -> frozenset[str]:
+    """The hosts whose endpoints get a Keystone's token also over http: by --plain-token, and by the settings."""
+    named = args.settings.get("credentials", "plain_token_to").split()
+    return frozenset(map(credentials.host_name, named)) | (hosts_of(base) if args.plain_token else frozenset())
+
+
+def http(args: argparse.Namespace, deadline: Deadline, certificate: credentials.Credential | None = None) -> HttpClient:
+    """An HTTP client as the options and the settings say, presenting a certificate if there is one."""
+    from libprobe.clients.http import HttpClient
+
+    settings = args.settings
+    return HttpClient(
+        deadline,
+        trust=tls.ca_path(args.ca_path, settings.get("tls", "ca_path")),
+        credential=certificate,
+        proxy_from_environment=args.proxy_from_environment or settings.flag("http", "proxy_from_environment"),
+    )
+
+
+def named_hosts(args: argparse.Namespace) -> frozenset[str]:
+    """The hosts that the operator named by -H, or by -u alone.
+
+    Beside -H the URL of -u may be the GOCDB's, as NCG and configurations made from the GOCDB pass both.
+    """
+    if args.hostname:
+        return frozenset({credentials.host_name(args.hostname)})
+    return hosts_of(args.url)
+
+
+def hosts_of(url: str | None) -> frozenset[str]:
+    """The host of a URL; none where there is no URL, or none that can be read."""
+    from libprobe.formats.address import read_address
+
+    try:
+        return frozenset({credentials.host_name(read_address(url).host)}) if url else frozenset()
+    except BadData:
+        return frozenset()
+
+
+def state_directory(args: argparse.Namespace) -> StateDirectory:
+    """Where this monitor keeps what must outlive a run. Raises: Misconfigured."""
+    return StateDirectory(args.state_dir or args.settings.get("state", "directory") or default_directory())
+
+
+def kept_state(args: argparse.Namespace) -> StateDirectory:
+    """Where this monitor has kept its state, for who only reads it. Raises: Misconfigured where there is none."""
+    import os
+    import pwd
+
+    named = args.state_dir or args.settings.get("state", "directory")
+    path = named or default_directory()
+    if not named and path != files.SYSTEM_DIRECTORY and os.path.isdir(files.SYSTEM_DIRECTORY):
+        owner = os.stat(files.SYSTEM_DIRECTORY).st_uid
+        with suppress(KeyError):
+            name = pwd.getpwuid(owner).pw_name
+            raise Misconfigured(
+                f"the state in {files.SYSTEM_DIRECTORY} is that of user {name}",
+                remedy=f"run this as that user: runuser -u {name} -- fedcloud-leftovers; or give --state-dir",
+            )
+    if not os.path.isdir(path):
+        raise Misconfigured(f"there is no state directory {path}", remedy="name that of the probes with --state-dir")
+    return StateDirectory(path)
+
+
+def find_certificate(args: argparse.Namespace) -> credentials.Credential | None:
+    """The certificate or proxy of the options, the settings or the grid's usual places; None if none is used.
+
+    It is not judged yet: see `Credential.require`. Raises: OwnCredential.
+    """
+    if args.auth in ("none", "token"):
+        return None
+    settings = args.settings
+    named = args.cert or settings.get("credentials", "cert") or None
+    if args.key and not args.cert:
+        raise OwnCredential("--key is given without the certificate that it belongs to", remedy="name it with --cert")
+    if args.auth == "auto" and not named and _token_file(args):
+        return None
+    key = (args.key if args.cert else args.key or settings.get("credentials", "key")) or None
+    found = credentials.find_certificate(named, key)
+    if not found and args.auth == "x509":
+        raise OwnCredential(
+            "no certificate or proxy is to be found",
+            remedy="make one with voms-proxy-init --rfc, or name it with --cert",
+        )
+    return found
+
+
+def _token_file(args: argparse.Namespace) -> str:
+    return str(args.token_file or args.settings.get("credentials", "token_file"))
+
+
+def _token(args: argparse.Namespace, now: datetime) -> str:
+    if args.auth in ("none", "x509"):
+        return ""
+    path = _token_file(args)
+    if path:
+        return credentials.read_access_token(path, now=now)
+    if args.auth == "token":
+        raise OwnCredential("no access token is to be found", remedy="name its file with --token-file")
+    return ""

@@ -1,0 +1,271 @@
+"""Which endpoint is meant: from the options, or from the GOCDB by host name alone.
+
+Order: -u URL; --endpoint with --image and --resource, as NCG passes them; -H host, looked up in the
+GOCDB; and for a host that the GOCDB does not know, `https://host:8787/`. Where several are given, the
+earlier names the endpoint, while --image, --resource and --port always win over what a URL says.
+"""
+
+from __future__ import annotations
+
+from urllib.parse import urlsplit
+
+from libprobe.failures import BadData, Failure, HelperFailure, Misconfigured
+from libprobe.formats import gocdb as format_gocdb
+from libprobe.records import Record
+from libprobe.text import duration
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    import argparse
+    from collections.abc import Callable
+
+    from libprobe.clients.gocdb import Found
+    from libprobe.deadline import Deadline
+    from libprobe.state.files import StateDirectory
+
+OCCI = "eu.egi.cloud.vm-management.occi"
+DEFAULT_OCCI_PORT = 8787
+NOVA, SWIFT = "org.openstack.nova", "org.openstack.swift"
+"""The service types of OpenStack clouds; the URL of either is that of the site's Keystone."""
+DEFAULT_KEYSTONE_PORT = 5000
+LOOK_UP_SHARE = 0.25
+LOOK_UP_MAX_S = 20.0
+
+
+class Endpoint(Record):
+    """An OCCI endpoint and the templates to use there.
+
+    base:     URL without query and trailing slash.
+    image:    as registered or given; None: choose. resource: likewise.
+    fallback: size to try first where none is registered (ARGO's rule).
+    site:     GOCDB site name, empty if unknown.
+    chosen_by: the option or setting that named `image` and `resource`, where the GOCDB did not; registration: asks
+              the GOCDB for what is registered of the host, where it has not been asked.
+    notes:    what the reader should know of how it was found, for the status line.
+    provisos: what the reader of a failure should know besides.
+    """
+
+    base: str
+    image: str | None
+    resource: str | None
+    fallback: str
+    site: str = ""
+    notes: tuple[str, ...] = ()
+    provisos: tuple[str, ...] = ()
+    chosen_by: tuple[tuple[str, str], ...] = ()
+    registration: Callable[[], Endpoint] | None = None
+
+    def who_chose(self, what: str, wanted: str) -> str:
+        """The option by which the operator chose an image or a resource; empty where the site registered it.
+
+        A configuration made from the GOCDB passes what is registered by options: so where a host is given beside them,
+        the GOCDB is asked whose choice it was, now that it matters. If that fails, the site is not blamed.
+        """
+        by = dict(self.chosen_by).get(what, "")
+        if by and self.registration:
+            try:
+                return "" if getattr(self.registration(), what) == wanted else by
+            except Failure:
+                return by
+        return by
+
+
+def find_occi(args: argparse.Namespace, deadline: Deadline, cache: StateDirectory) -> Endpoint:
+    """The OCCI endpoint that the options mean.
+
+    Raises: Misconfigured for options that name none; HelperFailure when the GOCDB is needed and fails;
+            BadData for a registered URL that is unusable, which is the site's doing.
+    """
+    if args.url or args.endpoint:
+        try:
+            endpoint = _of_url(args.url or args.endpoint)
+        except BadData as error:
+            raise Misconfigured(f"{'-u' if args.url else '--endpoint'}: {error.sentence}") from None
+    elif args.hostname:
+        endpoint = _registered(args, deadline, cache)
+    else:
+        raise Misconfigured("no endpoint is named", remedy="give -H HOST or -u URL")
+    if args.port:
+        endpoint = endpoint._replace(base=_with_port(endpoint.base, args.port))
+    settings = args.settings
+    source = "" if args.hostname and not (args.url or args.endpoint) else "-u" if args.url else "--endpoint"
+    chosen_by = tuple(
+        (what, f"--{what}" if given else source if known else f"probes.ini [occi] {what}")
+        for what, given, known in (
+            ("image", args.image, endpoint.image),
+            ("resource", args.resource, endpoint.resource),
+        )
+        if (given and given != known) or (not given and (source or not known)) or (given and source)
+    )
+    instead = [
+        f"--{option} was given in place of the registered {known}"
+        for option, given, known in (
+            ("image", args.image, endpoint.image),
+            ("resource", args.resource, endpoint.resource),
+        )
+        if given and known and given != known
+    ]
+    return endpoint._replace(
+        provisos=tuple(instead),
+        chosen_by=chosen_by,
+        registration=(lambda: _registered(args, deadline, cache)) if source and args.hostname else None,
+        image=args.image or endpoint.image or settings.get("occi", "image") or None,
+        resource=args.resource or endpoint.resource or settings.get("occi", "resource") or None,
+    )
+
+
+def find_keystone(args: argparse.Namespace, deadline: Deadline, cache: StateDirectory, service_type: str) -> Endpoint:
+    """The Keystone of an OpenStack cloud that the options mean; what a URL says of images and sizes is kept.
+
+    service_type: as what the host of -H is looked up. Raises: as `find_occi`.
+    """
+    if args.url:
+        try:
+            endpoint = _of_url(args.url)
+        except BadData as error:
+            raise Misconfigured(f"-u: {error.sentence}") from None
+    elif args.hostname:
+        endpoint = _registered(args, deadline, cache, service_type, DEFAULT_KEYSTONE_PORT, "/v3")
+    else:
+        raise Misconfigured("no endpoint is named", remedy="give -H HOST or -u URL")
+    return endpoint._replace(base=_with_port(endpoint.base, args.port)) if args.port else endpoint
+
+
+def _of_url(text: str) -> Endpoint:
+    """Raises: BadData."""
+    url = format_gocdb.read_endpoint_url(text)
+    return Endpoint(url.base, url.image, url.resource, url.default_resource)
+
+
+def _registered(
+    args: argparse.Namespace,
+    deadline: Deadline,
+    cache: StateDirectory,
+    service_type: str = OCCI,
+    default_port: int = DEFAULT_OCCI_PORT,
+    default_path: str = "",
+) -> Endpoint:
+    chosen, notes = find_registered(args, deadline, cache, service_type)
+    if chosen is None:
+        known_as = "" if service_type == OCCI else f" as {service_type}"
+        notes.append(f"{args.hostname} is not in the GOCDB{known_as}, tried on port {default_port}")
+        host = f"[{args.hostname}]" if ":" in args.hostname else args.hostname
+        return Endpoint(f"https://{host}:{default_port}{default_path}", None, None, "small", notes=tuple(notes))
+    try:
+        endpoint = _of_url(chosen.url)
+    except BadData as error:
+        raise unusable(chosen, error.sentence) from None
+    return endpoint._replace(site=chosen.site, notes=tuple(notes))
+
+
+def unusable(registered: format_gocdb.ServiceEndpoint, why: str) -> BadData:
+    """The site's registration is wrong: what to say of it."""
+    return BadData(
+        f"{registered.hostname} ({registered.site}): unusable endpoint URL in the GOCDB: {why}",
+        remedy=f"correct it at {registered.portal_url}" if registered.portal_url else "correct it in the GOCDB",
+    )
+
+
+def find_registered(
+    args: argparse.Namespace, deadline: Deadline, cache: StateDirectory, service_type: str = ""
+) -> tuple[format_gocdb.ServiceEndpoint | None, list[str]]:
+    """What the GOCDB has of the host of -H, and notes for the status line; None if it has nothing.
+
+    service_type: exact; empty for any (then all of one host are of one site).
+    Raises: HelperFailure when the GOCDB fails and no copy is kept; Misconfigured when several endpoints
+            are registered and nothing decides.
+    """
+    found = _look_up(args, deadline, cache, service_type)
+    notes = []
+    if found.reason:
+        notes.append(f"GOCDB copy of {duration(found.age_s)} ago, as the GOCDB failed: {found.reason}")
+    if found.unkept:
+        notes.append(f"the GOCDB's answer could not be kept for later runs: {found.unkept}")
+    if found.unreadable:
+        notes.append(f"the GOCDB's {found.unreadable[0].sentence}")
+    monitored = [each for each in found.endpoints if each.monitored] or found.endpoints
+    if not monitored:
+        return None, notes
+    if not service_type:
+        return monitored[0], notes
+    return _chosen(monitored, getattr(args, "port", None)), notes
+
+
+def knows_site(args: argparse.Namespace, deadline: Deadline, name: str) -> bool:
+    """Whether the GOCDB has anything registered of a site. Raises: HelperFailure."""
+    from libprobe.clients.gocdb import DEFAULT_URL, Gocdb, Selection
+    from libprobe.deadline import OutOfTime
+    from libprobe.targets import access
+
+    allowed = min(LOOK_UP_MAX_S, deadline.remaining() * LOOK_UP_SHARE)
+    http = access.http(args, deadline.before(deadline.remaining() - allowed))
+    url = args.gocdb or args.settings.get("gocdb", "url", DEFAULT_URL)
+    try:
+        wanted = Selection(frozenset(), name, (), monitored_only=False)
+        return next(iter(Gocdb(http, url, None, cache_s=0).topology(wanted)), None) is not None
+    except OutOfTime:
+        raise HelperFailure(f"GOCDB {url}: no answer in time") from None
+    finally:
+        http.close()
+
+
+def absent_site(args: argparse.Namespace, deadline: Deadline, failure: Failure) -> Failure:
+    """Whose fault it is that a site is nowhere to be found, which --site names: the site's only if there is such a one.
+
+    failure: what to say if it is the site's.
+    """
+    try:
+        if knows_site(args, deadline, args.site):
+            return failure
+    except HelperFailure as helper:
+        return HelperFailure(
+            f"{failure.sentence}; whether there is such a site at all could not be found out: {helper.sentence}"
+        )
+    return Misconfigured(
+        f"{failure.sentence}; nor does the GOCDB know a site {args.site}, which --site names",
+        remedy="give --site as the GOCDB spells it",
+    )
+
+
+def _chosen(endpoints: list[format_gocdb.ServiceEndpoint], port: int | None) -> format_gocdb.ServiceEndpoint:
+    """The one endpoint that is meant. Raises: Misconfigured when several differ and nothing decides."""
+    if port:
+        endpoints = [each for each in endpoints if _port_of(each.url) == port] or endpoints
+    if len({each.url for each in endpoints}) > 1:
+        listed = ", ".join(sorted({each.url for each in endpoints})[:3])
+        raise Misconfigured(
+            f"the GOCDB has several endpoints of {endpoints[0].hostname}: {listed}",
+            remedy="choose one with -p or -u",
+        )
+    return endpoints[0]
+
+
+def _look_up(args: argparse.Namespace, deadline: Deadline, cache: StateDirectory, service_type: str) -> Found:
+    from libprobe.clients.gocdb import DEFAULT_URL, Gocdb
+    from libprobe.deadline import OutOfTime
+    from libprobe.targets import access
+
+    settings = args.settings
+    allowed = min(LOOK_UP_MAX_S, deadline.seconds * LOOK_UP_SHARE)
+    http = access.http(args, deadline.before(deadline.seconds - allowed))
+    url = args.gocdb or settings.get("gocdb", "url", DEFAULT_URL)
+    hours = settings.number("gocdb", "cache_hours", 1.0)
+    try:
+        return Gocdb(http, url, cache, cache_s=hours * 3600).endpoints_of(args.hostname, service_type)
+    except OutOfTime:
+        raise HelperFailure(f"GOCDB {url}: no answer in time", remedy="give the endpoint with -u") from None
+    finally:
+        http.close()
+
+
+def _port_of(url: str) -> int | None:
+    try:
+        return format_gocdb.read_endpoint_url(url).port_or_default
+    except BadData:
+        return None
+
+
+def _with_port(base: str, port: int) -> str:
+    parts = urlsplit(base)
+    host = f"[{parts.hostname}]" if ":" in (parts.hostname or "") else parts.hostname
+    return f"{parts.scheme}://{host}:{port}{parts.path}"

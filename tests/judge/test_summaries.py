@@ -1,0 +1,72 @@
+"""The sentence of the status line, and which of several results it is about."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+
+import pytest
+from nagiosplugin import Critical, Metric, Ok, Result, Unknown, Warn
+
+from libprobe.judge.summaries import OneLine, RankedResults
+
+
+def results(*found: tuple[object, str | None]) -> RankedResults:
+    made = RankedResults()
+    for state, hint in found:
+        made.add(Result(state, hint))
+    return made
+
+
+@pytest.mark.parametrize(
+    ("states", "code"),
+    [
+        ([Ok], 0),
+        ([Ok, Warn], 1),
+        ([Warn, Unknown, Ok], 3),
+        ([Unknown, Critical, Warn], 2),
+        ([Critical, Unknown], 2),
+        ([Ok, Unknown], 3),
+    ],
+)
+def test_critical_is_above_unknown_above_warning_above_ok(states, code):
+    found = results(*((state, "x") for state in states))
+    assert found.status == code
+    assert [int(each.state) for each in found] == sorted((int(s) for s in states), key=[2, 3, 1, 0].index)
+    assert {int(each.state) for each in found.most_significant} == {code}
+
+
+def test_no_results_have_no_state():
+    with pytest.raises(ValueError, match="empty"):
+        results().status
+    assert list(results()) == []
+
+
+def test_results_of_one_state_keep_their_order():
+    assert [each.hint for each in results((Warn, "a"), (Critical, "b"), (Warn, "c"))] == ["b", "a", "c"]
+
+
+def test_the_worst_reasons_are_said_once_and_their_subject_once():
+    summary = OneLine("x")
+    found = results((Warn, "late"), (Critical, "host: down"), (Critical, "host: gone"), (Critical, "host: down"))
+    assert summary.problem(found) == "host: down; gone"
+    assert summary.problem(results((Critical, "a: x"), (Critical, "b: y"), (Critical, None))) == "a: x; b: y"
+    assert summary.problem(results((Critical, None))) == ""
+    assert summary.problem(results((Warn, "a: b: x"), (Warn, "a: b: y"), (Warn, "c"))) == "a: b: x; b: y; c"
+
+
+def test_the_other_reasons_come_with_v():
+    summary = OneLine("x")
+    found = results((Ok, "fine"), (Warn, "late"), (Unknown, "portal"), (Critical, "down"), (Critical, "gone"))
+    assert summary.verbose(found) == ["unknown: portal", "warning: late"]
+    assert summary.verbose(results((Ok, "fine"))) == []
+
+
+def test_all_is_well_is_said_with_the_facts_of_every_resource():
+    made = RankedResults()
+    for facts in ({"a": "1", "b": "2"}, {"b": "3"}):
+        metric = Metric("value", 1, resource=SimpleNamespace(facts=facts))
+        made.add(Result(Ok, None, metric))
+    made.add(Result(Ok, None, Metric("other", 1, resource=SimpleNamespace())))
+    assert OneLine("{a} and {b}").ok(made) == "1 and 3"
+    with pytest.raises(KeyError):
+        OneLine("{c}").ok(made)

@@ -1,0 +1,124 @@
+"""What the monitors say decides; a monitor that is not there, hangs or miscounts is said."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from libprobe.deadline import Deadline
+from libprobe.programs.ncg import validation
+from libprobe.programs.ncg.configuration import Plan
+from libprobe.programs.ncg.inventory import Counts
+from libprobe.programs.ncg.validation import Invalid, Verdict, validate
+from tests.pace import AMPLE_S, Watch, seconds
+
+NAGIOS_SAYS = """\
+Nagios Core 4.4.6
+Checking objects...
+\tChecked 12 services.
+\tChecked 5 hosts.
+Total Warnings: 0
+Total Errors:   0
+"""
+ICINGA_SAYS = """\
+information/cli: Icinga application loader (version: r2.13.6-1)
+information/ConfigItem: Instantiated 12 Services.
+information/ConfigItem: Instantiated 5 Hosts.
+"""
+GOOD = {"nagios": NAGIOS_SAYS, "icinga2": ICINGA_SAYS}
+PROGRAM = {"nagios": "nagios4", "icinga2": "icinga2"}
+COUNTS = Counts(2, 5, 12)
+
+
+@pytest.fixture
+def monitor(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    """Put a program of ours in the place of a monitor."""
+    monkeypatch.setattr(validation, "_PATH", f"{tmp_path}:/usr/bin:/bin")
+
+    def install(kind: str, says: str, code: int = 0) -> None:
+        script = tmp_path / PROGRAM[kind]
+        script.write_text(f"#!/bin/sh\ncat <<'THE_END'\n{says}\nTHE_END\nexit {code}\n")
+        script.chmod(0o755)
+
+    return install
+
+
+def ask(kind: str, counts: Counts = COUNTS, limit: float = AMPLE_S) -> Verdict:
+    return validate(kind, "/nonexistent", Plan(), counts, Deadline(limit))
+
+
+@pytest.mark.parametrize("kind", GOOD)
+def test_a_monitor_that_is_not_installed_is_said(monitor, kind: str) -> None:
+    assert ask(kind) == Verdict(False, f"not checked: {PROGRAM[kind]} is not installed here")
+
+
+@pytest.mark.parametrize(("kind", "words"), [("nagios", "Nagios 4.4.6"), ("icinga2", "Icinga 2.13.6")])
+def test_a_monitor_that_accepts_is_named_with_its_version(monitor, kind: str, words: str) -> None:
+    monitor(kind, GOOD[kind])
+    assert ask(kind) == Verdict(True, f"accepted by {words}")
+
+
+@pytest.mark.parametrize("kind", GOOD)
+@pytest.mark.parametrize("counts", [Counts(2, 5, 13), Counts(2, 4, 12), Counts(0, 0, 0)])
+def test_a_monitor_that_found_other_numbers_is_not_believed(monitor, kind: str, counts: Counts) -> None:
+    """Something became a definition of its own, or was swallowed by another."""
+    monitor(kind, GOOD[kind])
+    with pytest.raises(Invalid, match="in a configuration of"):
+        ask(kind, counts)
+
+
+@pytest.mark.parametrize(
+    ("kind", "says", "complaint"),
+    [
+        ("nagios", "Error: Host 'a|b' is bad\nTotal Errors:   1", "Error: Host 'a/b' is bad"),
+        ("nagios", "", "it says nothing"),
+        ("icinga2", "[x] critical/config: Error: syntax error\n( in x)", "critical/config: Error: syntax error"),
+        ("icinga2", "Segmentation fault", "Segmentation fault"),
+    ],
+)
+def test_the_first_complaint_is_reported(monitor, kind: str, says: str, complaint: str) -> None:
+    monitor(kind, says, code=1)
+    with pytest.raises(Invalid) as caught:
+        ask(kind)
+    assert caught.value.sentence.endswith(f"{PROGRAM[kind]} does not accept the configuration: {complaint}")
+
+
+def test_a_nagios_that_counts_errors_and_exits_with_0_is_not_believed(monitor) -> None:
+    monitor("nagios", NAGIOS_SAYS.replace("Errors:   0", "Errors:   1"))
+    with pytest.raises(Invalid):
+        ask("nagios")
+
+
+@pytest.mark.parametrize("kind", GOOD)
+def test_a_monitor_that_hangs_is_ended_with_its_children(monitor, tmp_path: Path, kind: str) -> None:
+    script = tmp_path / PROGRAM[kind]
+    script.write_text("#!/bin/sh\nsleep 100 &\nwait\n")
+    script.chmod(0o755)
+    limit = seconds(0.3)
+    watch = Watch()
+    with pytest.raises(Invalid, match=f"did not finish within {limit:g} s"):
+        ask(kind, limit=limit)
+    watch.ended_within(limit + 5)
+
+
+def test_an_endless_output_is_not_kept_in_memory(monitor, tmp_path: Path) -> None:
+    script = tmp_path / "nagios4"
+    script.write_text("#!/bin/sh\nhead -c 20000000 /dev/zero | tr '\\0' x\nexit 1\n")
+    script.chmod(0o755)
+    with pytest.raises(Invalid) as caught:
+        ask("nagios")
+    assert len(caught.value.sentence) < 600
+
+
+def test_the_main_file_is_known_that_reads_what_is_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    mains = [tmp_path / name for name in ("absent.cfg", "other.cfg", "main.cfg")]
+    monkeypatch.setattr(validation, "MAIN_FILES", tuple(map(str, mains)))
+    assert validation.known_main(str(tmp_path / "out")) == ""
+    mains[1].write_text("cfg_dir=/etc/other\n#cfg_dir=out\n")
+    mains[2].write_text(" cfg_dir = out/nagios/objects \n")
+    assert validation.known_main(str(tmp_path / "out")) == str(mains[2])
+
+
+def test_nrpe_cannot_be_asked() -> None:
+    assert ask("nrpe") == Verdict(False, "not checked: nrpe has no way to check a configuration")

@@ -1,0 +1,73 @@
+"""Loading: an executable is read without being run, and what its checks import is known beforehand."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import pytest
+
+from libprobe.programs.worker import executables
+from tests.conftest import ROOT, clean_environment
+
+PROBES = sorted((ROOT / "probes").glob("check_*"))
+
+
+@pytest.mark.parametrize("path", PROBES, ids=lambda path: path.name)
+def test_every_executable_of_ours_can_be_loaded(path):
+    assert executables.load(str(path)).name
+
+
+def test_loading_leaves_run_as_it_was():
+    from libprobe.probe import run
+
+    before = run.probe
+    executables.load(str(PROBES[0]))
+    assert run.probe is before
+
+
+@pytest.mark.parametrize(
+    ("text", "error"),
+    [("x = 1\n", ValueError), ("#!/bin/sh\necho x y\n", SyntaxError), ("import no_such_library\n", ImportError)],
+)
+def test_what_is_no_probe_is_refused(tmp_path, text, error):
+    (tmp_path / "check_x").write_text(text)
+    with pytest.raises(error):
+        executables.load(str(tmp_path / "check_x"))
+
+
+WARM = """
+import sys
+from libprobe.programs.worker import executables
+from libprobe.failures import Failure
+loaded = [executables.load(path) for path in sys.argv[1:]]
+missing = executables.warm(sys.argv[1:])
+before = set(sys.modules)
+for each in loaded:
+    each.execute([each.path, "-H", "localhost", "-p", "1", "-u", "https://localhost:1/", "-t", "5"])
+    each.execute([each.path, "-H", "localhost", "-p", "1", "-t", "5"])
+    each.execute([each.path, "--help"])
+print(missing, sorted(set(sys.modules) - before))
+"""
+
+
+def test_once_warm_a_check_imports_nothing_more(tmp_path):
+    """Of this library and those that it uses: every fork would import it again."""
+    done = subprocess.run(
+        [sys.executable, "-c", WARM, *map(str, PROBES)],
+        capture_output=True,
+        text=True,
+        env=clean_environment(HOME=tmp_path),
+        cwd="/tmp",
+    )
+    assert (done.stdout.strip(), done.stderr) == ("[] []", "")
+
+
+def test_the_supervisor_has_no_library_of_a_check_loaded():
+    code = (
+        "import sys; from libprobe.programs.worker import program, supervisor\n"
+        "print([name for name in ('requests', 'urllib3', 'nagiosplugin', 'cryptography', 'ldap3', 'ssl', 'logging')"
+        " if name in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=clean_environment())
+    assert (done.stdout.strip(), done.stderr) == ("[]", "")
