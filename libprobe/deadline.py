@@ -35,6 +35,13 @@ ENFORCE_AFTER_S = 0.25
 """How long the timer lets the ordinary waits, which end by themselves, be late."""
 
 
+KEPT_SHARE, KEPT_MAX_S = 0.1, 0.3
+"""Part of -t that is kept at its end, and at most how much: two thirds for the timer, the rest to put the result into
+words and to end the process. That took 2 to 32 ms where a mute peer was waited for, on two busy processors."""
+
+BLOCKED_MAX_S = 1.0
+"""How long a process that starts may have been kept neither running nor waiting for a processor, as by a slow disk."""
+
 LATE_S = 0.02
 """A wait that ends so much later than it was to end shows that this process was not run meanwhile."""
 
@@ -47,6 +54,28 @@ OVERLOADED = "is the monitoring host overloaded, or was the process stopped?"
 
 RESERVE_SHARE, RESERVE_MAX_S = 0.25, 60.0
 """Part of a run that is kept for cleaning, where there is something to clean, and at most how much."""
+
+
+def kept_seconds(seconds: float) -> float:
+    """What of a run's -t is kept at its end for its report and the end of its process."""
+    return min(KEPT_MAX_S, seconds * KEPT_SHARE)
+
+
+def since_start(*, waited: float = 0.0) -> float:
+    """Seconds that this process has existed, the start of Python included; 0 where the kernel does not tell.
+
+    waited: seconds for which it is known to have waited for somebody.
+    A wrapper that ends with `exec` is the same process: what it waited for before is no part of the run, so the age
+    counts only as far as this process ran, wanted to run, or waited for its files.
+    """
+    try:
+        with open("/proc/self/stat", "rb") as file:
+            ticks = int(file.read().rpartition(b")")[2].split()[19])  # starttime, since the machine was booted
+        age = time.clock_gettime(time.CLOCK_BOOTTIME) - ticks / os.sysconf("SC_CLK_TCK")
+        ran = sum(map(int, _schedstat()[:2])) / 1e9
+    except (OSError, ValueError, IndexError):
+        return 0.0
+    return max(0.0, min(age, ran + waited + BLOCKED_MAX_S))
 
 
 def working_seconds(seconds: float) -> float:
@@ -119,13 +148,18 @@ class Waits:
 def _delayed() -> float:
     """Seconds that this thread has waited for a processor; 0 where the kernel does not tell."""
     try:
-        descriptor = os.open(SCHEDULED, os.O_RDONLY | os.O_CLOEXEC)
-        try:
-            return int(os.read(descriptor, 200).split()[1]) / 1e9
-        finally:
-            os.close(descriptor)
+        return int(_schedstat()[1]) / 1e9
     except (OSError, ValueError, IndexError):
         return 0.0
+
+
+def _schedstat() -> list[bytes]:
+    """The fields of SCHEDULED. Raises: OSError."""
+    descriptor = os.open(SCHEDULED, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        return os.read(descriptor, 200).split()
+    finally:
+        os.close(descriptor)
 
 
 class OutOfTime(BaseException):
@@ -175,18 +209,27 @@ def handle_signals(handler: Callable[[int, FrameType | None], None]) -> None:
 class Deadline:
     """The instant by which a run, or a part of it, must be over.
 
-    seconds:    how long from now; a fraction counts, unlike in nagiosplugin, where 0.5 means "never".
+    seconds:    how long from its begin; a fraction counts, unlike in nagiosplugin, where 0.5 means "never".
+    spent:      seconds of them that are over already: this machine's own, for it was starting the run.
+    kept:       seconds of them that are kept at the end: every wait ends so much before, and so does the run.
     answered:   by host and port the address that answered in this run, with which the next connection begins.
     unanswered: by host and address those that others overtook: the attempt that still waits, None for one that failed.
     """
 
     def __init__(
-        self, seconds: float, *, clock: Callable[[], float] = time.monotonic, waits: Waits | None = None
+        self,
+        seconds: float,
+        *,
+        spent: float = 0.0,
+        kept: float = 0.0,
+        clock: Callable[[], float] = time.monotonic,
+        waits: Waits | None = None,
     ) -> None:
         self.seconds = seconds
         self._clock = clock
-        self._start = clock()
-        self._end = self._start + seconds
+        self._start = clock() - spent
+        self._end = self._start + seconds - kept
+        self._net_s = kept * 2 / 3 if kept else ENFORCE_AFTER_S
         self.waits = waits or Waits()
         self.answered: dict[tuple[str, int], str] = {}
         self.unanswered: dict[tuple[str, str], socket.socket | None] = {}
@@ -200,11 +243,15 @@ class Deadline:
         return self._end - self._clock()
 
     def elapsed(self) -> float:
-        """Seconds since the run began."""
+        """Seconds since the run began, those that were spent before included."""
         return self._clock() - self._start
 
     def passed(self) -> bool:
         return self.remaining() <= 0.0
+
+    def within(self) -> float:
+        """The seconds within which what did not come had to come: all of them once they are over."""
+        return self.seconds if self.passed() else self.elapsed()
 
     def theirs(self) -> float:
         """Seconds since the run began in which others were waited for."""
@@ -264,7 +311,7 @@ class Deadline:
         began = self._clock()
         before = 0.0
         try:
-            before, _ = signal.setitimer(signal.ITIMER_REAL, self.remaining() + ENFORCE_AFTER_S, 1.0)
+            before, _ = signal.setitimer(signal.ITIMER_REAL, self.remaining() + self._net_s, 1.0)
             yield self
         except RuntimeError as error:
             if end := hidden_end(error):

@@ -48,6 +48,71 @@ def test_an_earlier_deadline_of_an_earlier_one_follows_the_whole_one_too():
     assert part.remaining() == 5
 
 
+def test_what_the_start_took_and_what_is_kept_for_the_end_are_part_of_the_whole():
+    clock = Clock()
+    whole = Deadline(10, spent=2, kept=0.3, clock=clock)
+    assert (whole.remaining(), whole.elapsed(), whole.within()) == (pytest.approx(7.7), 2, 2)
+    assert (whole.ours(), whole.theirs()) == (2, 0), "nobody else has been waited for yet"
+    work = whole.before(3)
+    assert (work.remaining(), work.elapsed()) == (pytest.approx(4.7), 2)
+    clock.now += 4.75
+    assert (work.passed(), work.within(), whole.within()) == (True, 7, 6.75)
+    clock.now += 2.95
+    assert (whole.passed(), whole.within()) == (True, 10), "the sentence says what was asked for"
+
+
+def test_a_start_that_took_all_of_the_time_leaves_none():
+    late = Deadline(2, spent=3, kept=0.2)
+    assert (late.remaining(), late.is_mostly_ours(), late.remedy()) == (0, True, deadline.OVERLOADED)
+
+
+@pytest.mark.parametrize(("seconds", "kept"), [(0.5, 0.05), (1, 0.1), (2, 0.2), (3, 0.3), (5, 0.3), (420, 0.3)])
+def test_the_timer_goes_off_within_what_is_kept(monkeypatch, seconds, kept):
+    """So that there is time to say so before -t, also where no wait has ended by itself."""
+    assert deadline.kept_seconds(seconds) == pytest.approx(kept)
+    timers: list[float] = []
+    monkeypatch.setattr(signal, "setitimer", lambda _which, first, *_: timers.append(first) or (0.0, 0.0))
+    with Deadline(seconds, kept=deadline.kept_seconds(seconds), clock=Clock()).enforced():
+        assert timers == [pytest.approx(seconds - kept / 3)]
+
+
+@pytest.mark.parametrize(
+    ("age", "ran", "waited", "spent"),
+    [
+        (0.25, 0.05, 0, 0.25),
+        (0.25, 0.3, 0, 0.25),
+        (3600, 0.05, 0, 1.05),
+        (3600, 2.5, 0, 3.5),
+        (4.0, 0.05, 0, 1.05),
+        (4.0, 0.05, 3.5, 4.0),
+        (-1, 0.05, 0, 0),
+    ],
+    ids=["quick", "busy", "wrapper", "wrapper that computed", "wrapper that waited", "lost worker", "no age"],
+)
+def test_the_age_of_a_process_counts_as_far_as_it_was_its_own(monkeypatch, age, ran, waited, spent):
+    with open("/proc/self/stat", "rb") as file:
+        began = int(file.read().rpartition(b")")[2].split()[19]) / os.sysconf("SC_CLK_TCK")
+    monkeypatch.setattr(time, "clock_gettime", lambda _clock: began + age)
+    monkeypatch.setattr(deadline, "_schedstat", lambda: [b"%d" % (ran * 0.6e9), b"%d" % (ran * 0.4e9), b"9"])
+    assert deadline.since_start(waited=waited) == pytest.approx(spent)
+
+
+def test_the_age_of_a_process_is_that_of_this_one(monkeypatch, tmp_path):
+    code = "import time; from libprobe.deadline import since_start; print(since_start() - time.process_time())"
+    watch = Watch()
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        env=clean_environment(),
+        capture_output=True,
+        text=True,
+        timeout=AMPLE_S,
+        check=True,
+    )
+    assert -0.02 <= float(done.stdout) <= watch.seconds()
+    monkeypatch.setattr(deadline, "SCHEDULED", str(tmp_path / "none"))
+    assert deadline.since_start() == 0
+
+
 def test_sleep_does_not_outlast_the_deadline():
     watch = Watch()
     Deadline(0.05).sleep(10)

@@ -211,7 +211,7 @@ class Exchange:
         elapsed, ours, theirs = deadline.elapsed(), deadline.ours(), deadline.theirs()
         if not said:
             said = "TLS handshake not complete" if self.phase == TLS else f"no {self.awaited}"
-            said = f"{said} within {duration(elapsed)}"
+            said = f"{said} within {duration(deadline.within())}"
         if ours > theirs:
             return self._of(
                 OwnMachine(

@@ -13,7 +13,16 @@ import os
 import sys
 
 from libprobe import redact
-from libprobe.deadline import ENFORCE_AFTER_S, Deadline, Interrupted, OutOfTime, handle_signals, hidden_end
+from libprobe.deadline import (
+    ENFORCE_AFTER_S,
+    Deadline,
+    Interrupted,
+    OutOfTime,
+    handle_signals,
+    hidden_end,
+    kept_seconds,
+    since_start,
+)
 from libprobe.failures import OK, UNKNOWN, Failure
 from libprobe.probe import cli, door, output
 from libprobe.text import number_of
@@ -62,7 +71,14 @@ def probe(name: str, options: Options, check: MakeCheck, *, doc: str | None, tim
                 code, report = UNKNOWN, _without_check(name, door.sentence, sys.argv)
             else:
                 code, report = execute(
-                    name, options, check, sys.argv, doc=doc, timeout=timeout, on_deadline=signals.watch
+                    name,
+                    options,
+                    check,
+                    sys.argv,
+                    doc=doc,
+                    timeout=timeout,
+                    spent=since_start(waited=door.spent_s),
+                    on_deadline=signals.watch,
                 )
         finally:
             signals.ignore()
@@ -81,12 +97,14 @@ def execute(
     *,
     doc: str | None,
     timeout: float = 0,
+    spent: float = 0.0,
     on_deadline: Callable[[Deadline], None] | None = None,
     parser: cli.Parser | None = None,
 ) -> tuple[int, str]:
     """Run a probe and return its exit code and its report; raises nothing but Interrupted.
 
     argv:   as sys.argv, the program's name first.
+    spent:  seconds of its time that were over when it was called.
     parser: of `make_parser`, for who runs a probe many times; made anew without.
     """
     try:
@@ -95,7 +113,7 @@ def execute(
         text = _without_check(name, stop.text, argv) if stop.is_error else stop.text
         redact.forget()
         return UNKNOWN, text
-    deadline = Deadline(args.timeout)
+    deadline = Deadline(args.timeout, spent=spent, kept=kept_seconds(args.timeout))
     if on_deadline:
         on_deadline(deadline)
     run = _Run(name, args, deadline, output.page_of(argv[0] or name))
@@ -262,8 +280,6 @@ class _Signals:
 
     def watch(self, deadline: Deadline) -> None:
         self._deadline = deadline
-        if door.spent_s:
-            deadline.end_within(max(0.0, deadline.seconds - door.spent_s))
 
     def sentence(self) -> str:
         return f"interrupted by {self._name}"

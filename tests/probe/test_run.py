@@ -80,6 +80,19 @@ def test_a_value_decides_the_status(script, value, code, line):
     assert script(f"yield Metric('value', {value})") == Report(code, line + "\n", "")
 
 
+def test_the_time_of_a_run_begins_with_its_process_and_ends_before_what_is_kept(script):
+    report = script(
+        """
+        is_whole = deadline.elapsed() >= time.process_time() - 0.05
+        self.facts["word"] = f"{is_whole} {deadline.elapsed() + deadline.remaining():.2f}"
+        yield Metric('value', 7)
+        """,
+        "-t",
+        AMPLE_S,
+    )
+    assert report == Report(0, f"DEMO OK - all is True {AMPLE_S - 0.3:.2f} | value=7;10;20\n", "")
+
+
 FORMS = "a range is END (from 0), START:, ~:END, START:END, or @START:END for its inside"
 
 
