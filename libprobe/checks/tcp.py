@@ -32,12 +32,14 @@ DEFAULT_PORTS = {OCCI: 8787, "egi.MSGBroker": 6163, "eu.egi.cloud.information.bd
 class Target:
     """A port to connect to.
 
-    notes: how it was found, where that is worth a word in the status line.
+    scheme: of the URL that says so, in lower case; empty where none does.
+    notes:  how it was found, where that is worth a word in the status line.
     """
 
-    def __init__(self, host: str, port: int, *, notes: tuple[str, ...] = ()) -> None:
+    def __init__(self, host: str, port: int, *, scheme: str = "", notes: tuple[str, ...] = ()) -> None:
         self.host = host
         self.port = port
+        self.scheme = scheme
         self.notes = notes
 
 
@@ -57,7 +59,7 @@ def find_target(args: argparse.Namespace, deadline: Deadline) -> Target:
         port = args.port or address.port_or_default
         if port is None:
             raise Misconfigured(f"-u: {args.url} names no port, and its scheme has none by default", remedy="give -p")
-        return Target(address.host, port)
+        return Target(address.host, port, scheme=address.scheme)
     if not args.hostname:
         raise Misconfigured("no endpoint is named", remedy="give -H HOST, with -p PORT, or -u URL")
     if args.port:
@@ -78,16 +80,16 @@ def _registered(args: argparse.Namespace, deadline: Deadline) -> Target:
             )
         notes.append(f"{args.hostname} is not in the GOCDB as {args.service_type}, tried on port {default}")
         return Target(args.hostname, default, notes=tuple(notes))
-    host, port = _read_registered(chosen, default)
-    return Target(host, port, notes=tuple(notes))
+    host, port, scheme = _read_registered(chosen, default)
+    return Target(host, port, scheme=scheme, notes=tuple(notes))
 
 
-def _read_registered(chosen: ServiceEndpoint, default: int | None) -> tuple[str, int]:
+def _read_registered(chosen: ServiceEndpoint, default: int | None) -> tuple[str, int, str]:
     from libprobe.formats.address import read_address
     from libprobe.targets import topology
 
     if not chosen.url.strip() and default is not None:
-        return chosen.hostname, default
+        return chosen.hostname, default, ""
     try:
         address = read_address(chosen.url)
     except BadData as error:
@@ -95,7 +97,14 @@ def _read_registered(chosen: ServiceEndpoint, default: int | None) -> tuple[str,
     port = address.port_or_default or default
     if port is None:
         raise topology.unusable(chosen, f"{chosen.url} names no port, and its scheme has none by default")
-    return address.host, port
+    return address.host, port, address.scheme
+
+
+def is_plain(scheme: str) -> bool:
+    """Whether an endpoint with this scheme has no TLS, and so no certificate."""
+    from libprobe.formats.address import PLAIN
+
+    return scheme in PLAIN
 
 
 class Manner(Record):
@@ -113,13 +122,15 @@ class Manner(Record):
     lacks: str = ""
 
 
-def tls_manner(args: argparse.Namespace, deadline: Deadline) -> Manner | None:
-    """Whom we trust and who we are, as the options and the settings have it; None without --tls.
+def tls_manner(args: argparse.Namespace, deadline: Deadline, scheme: str = "") -> Manner | None:
+    """Whom we trust and who we are, as the options and the settings have it; None where no handshake is to be done.
+
+    scheme: of the endpoint's URL, which decides for --tls-by-scheme.
 
     The monitor's own certificate that is no good is no hindrance: most servers ask for none.
     Raises: Misconfigured; OwnCredential for a certificate that is named by an option.
     """
-    if not args.tls:
+    if not args.tls and not (args.tls_by_scheme and not is_plain(scheme)):
         return None
     from datetime import UTC, datetime
 
@@ -155,18 +166,27 @@ class TcpConnect(Check):
     """Connects to the first address of a name that answers, closes the connection again.
 
     family:  socket.AF_INET or AF_INET6 to try those addresses only.
-    manner:  in which a handshake is done, None to do none.
+    manner:  in which a handshake is done, None to do none; is_by_scheme: whether the endpoint's URL decided that.
     Yields: connect_time (s) of the address that answered, resolve_time (s); with TLS handshake_time (s) and
     certificate_lifetime (s), which is that of whichever certificate of the chain ends first; a WARNING for each address
     of the name before it that did not answer, and for a certificate that names the host in its CN only.
     """
 
-    def __init__(self, target: Target, deadline: Deadline, *, family: int = 0, manner: Manner | None = None) -> None:
+    def __init__(
+        self,
+        target: Target,
+        deadline: Deadline,
+        *,
+        family: int = 0,
+        manner: Manner | None = None,
+        is_by_scheme: bool = False,
+    ) -> None:
         super().__init__(deadline)
         self.target = target
         self.subject = f"{target.host} port {target.port}"
         self._family = family
         self._manner = manner
+        self._is_plain = is_by_scheme and not manner
         self.facts["notes"] = "".join(f"; {note}" for note in target.notes)
         self.provisos = target.notes
 
@@ -185,7 +205,8 @@ class TcpConnect(Check):
             if connection.address != host:
                 self.subject += f" ({connection.address})"
                 exchange.asked = self.subject
-            self.facts.update(endpoint=self.subject, connect_time=duration(connection.connect_time), tls="")
+            tls = f"; its URL says {self.target.scheme}, so it has no certificate" if self._is_plain else ""
+            self.facts.update(endpoint=self.subject, connect_time=duration(connection.connect_time), tls=tls)
             yield Metric("connect_time", connection.connect_time, "s", min=0)
             yield Metric("resolve_time", resolve_time, "s", min=0, context="time")
             yield from self._judge_others(failures)

@@ -34,6 +34,9 @@ DEFAULT_PORTS = {
 
 SECURE = frozenset({"https", "ldaps", "stomp+ssl", "stomp+tls", "stomps", "openwire+ssl", "amqps"})
 
+PLAIN = frozenset(DEFAULT_PORTS) - SECURE - {"ssh"}
+"""Schemes of which each has a twin with TLS: what is registered by one of them has no certificate."""
+
 SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]{0,30})://")
 _HOST = re.compile(r"[A-Za-z0-9_](?:[A-Za-z0-9_.-]{0,251}[A-Za-z0-9_])?\.?")
 

@@ -46,7 +46,12 @@ MAX_ATTEMPTS = 100
 FLAGS = frozenset(["VO", "NOHOSTNAME", "NOTIMEOUT", "PNP", "OBSESS", "LOCALDEP", "NOPUBLISH"])
 """Flags whose effect is known here; with any other one the two generators would make different things of a file."""
 
-MACROS = {"$_SERVICESITE_NAME$": "site", "$HOSTNAME$": "hostname", "$HOSTADDRESS$": "hostname"}
+MACROS = {
+    "$_SERVICESITE_NAME$": "site",
+    "$_SERVICESERVICE_FLAVOUR$": "service_type",
+    "$HOSTNAME$": "hostname",
+    "$HOSTADDRESS$": "hostname",
+}
 """Nagios macros that a parameter's value may be, and what of an endpoint they stand for."""
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")

@@ -136,6 +136,10 @@ def test_without_a_port_the_schemes_is_meant(monitor, url, expected):
             "usage: argument --certificate: 'x' is not a number, alone or with a unit (ms, s, m, min, h, d, w) "
             "(see check_endpoint_tcp --help)",
         ),
+        (
+            ("-H", "h", "--tls", "--tls-by-scheme"),
+            "usage: --tls-by-scheme does nothing beside --tls; leave out one of them (see check_endpoint_tcp --help)",
+        ),
     ],
 )
 def test_options_that_do_not_fit_are_unknown(probe, arguments, said):
@@ -278,7 +282,8 @@ def test_limits_of_a_certificate_that_nobody_looks_at_are_refused(probe):
     report = probe(PROBE, "-H", "127.0.0.1", "-p", "1", "--certificate", "30d:,7d:")
     assert report == Report(
         3,
-        "Endpoint-TCP UNKNOWN - usage: --certificate does nothing without --tls (see check_endpoint_tcp --help)\n",
+        "Endpoint-TCP UNKNOWN - usage: --certificate does nothing without --tls or --tls-by-scheme "
+        "(see check_endpoint_tcp --help)\n",
         "",
     )
 
@@ -309,6 +314,44 @@ def test_with_tls_the_certificate_is_judged_too(monitor):
     assert re.fullmatch(r"315\d{5}s;1209600:;;0", report.performance["certificate_lifetime"])
     assert report.lines[0].startswith("TLS: TLSv1.3, ")
     assert report.lines[1].startswith("certificate: for ooi.fedcloud.test, localhost, 127.0.0.1")
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "said", "limits"),
+    [
+        ((), 0, "accepts connections after {}, certificate valid for 36\\d d", "1209600:;;0"),
+        (("--certificate", "500d:,400d:"), 2, "certificate ends in 36\\d d \\(limit 400d:\\)", "43200000:;34560000:;0"),
+    ],
+)
+@pytest.mark.parametrize("by", ["-u", "-H"])
+def test_by_its_scheme_an_endpoint_with_https_has_its_certificate_judged(monitor, by, words, code, said, limits):
+    site = monitor.federation.site("ooi")
+    where = ("-u", site.url) if by == "-u" else ("-H", site.hostname)
+    report = monitor.run(PROBE, *where, "--tls-by-scheme", *words)
+    subject = r"localhost port \d+ \(127\.0\.0\.1\)"
+    between = ": " if code else " "
+    assert re.fullmatch(rf"Endpoint-TCP \w+ - {subject}{between}{said.format(SECONDS)}", report.first), report.first
+    assert (report.code, report.err) == (code, "")
+    assert report.performance["certificate_lifetime"].endswith(f"s;{limits}")
+
+
+@pytest.mark.parametrize("scheme", ["http", "stomp", "ldap"])
+def test_by_its_scheme_an_endpoint_without_tls_has_no_certificate_which_is_said(probe, port, scheme):
+    report = probe(PROBE, "-u", f"{scheme}://127.0.0.1:{port}/", "--tls-by-scheme", "--certificate", "30d:,7d:")
+    assert re.fullmatch(
+        rf"Endpoint-TCP OK - 127\.0\.0\.1 port {port} accepts connections after {SECONDS}; its URL says {scheme}, so "
+        "it has no certificate",
+        report.first,
+    ), report.first
+    assert (report.code, report.err, list(report.performance)) == (0, "", ["connect_time", "resolve_time"])
+
+
+def test_what_has_no_scheme_is_greeted(probe, listener, port):
+    """A host and a port say nothing of TLS: who asks for certificates there means that there is one."""
+    threading.Thread(target=lambda: listener.accept()[0].sendall(b"SSH-2.0-x\r\n"), daemon=True).start()
+    report = probe(PROBE, "-H", "127.0.0.1", "-p", port, "--tls-by-scheme")
+    assert report.code == 2
+    assert "does not speak TLS on this port" in report.first
 
 
 @pytest.mark.parametrize(
@@ -505,7 +548,8 @@ def test_a_certificate_without_a_handshake_is_refused(probe):
     report = probe(PROBE, "-H", "127.0.0.1", "-p", 1, "--cert", "x")
     assert (report.code, report.first) == (
         3,
-        "Endpoint-TCP UNKNOWN - usage: --cert does nothing without --tls (see check_endpoint_tcp --help)",
+        "Endpoint-TCP UNKNOWN - usage: --cert does nothing without --tls or --tls-by-scheme "
+        "(see check_endpoint_tcp --help)",
     )
 
 

@@ -28,6 +28,7 @@ TABLE = {
     "eu.egi.cloud.APEL-Pub": 12 * HOUR,
     "eu.egi.cloud.AppDB-Update": HOUR / 4,
     "eu.egi.cloud.Broker-Check": HOUR / 4,
+    "eu.egi.cloud.Certificate": 6 * HOUR,
     "eu.egi.cloud.InfoProvider": HOUR,
     "eu.egi.cloud.OCCI-Context": HOUR,
     "eu.egi.cloud.OCCI-VM": HOUR,
@@ -220,6 +221,29 @@ def test_a_port_comes_from_the_url_or_the_localdb(name: str, service_type: str, 
     rest = command[command.index("-t") + 2 :]
     assert rest[: len(options)] == options
     assert ("-p" in rest) == ("-p" in options)
+
+
+@pytest.mark.parametrize(
+    ("service_type", "url"),
+    [
+        (OCCI, "https://cloud.example.org:8787/occi1.1"),
+        ("eu.egi.cloud.storage-management.cdmi", "https://cloud.example.org:8080/"),
+        ("org.openstack.nova", "https://keystone.example.org:5000/v3"),
+        ("org.openstack.swift", "https://keystone.example.org:5000/v3"),
+    ],
+)
+def test_the_certificate_of_every_service_with_tls_is_watched(service_type: str, url: str) -> None:
+    found = metric("eu.egi.cloud.Certificate")
+    assert found.is_for(endpoint(service_type))
+    limits = ["--certificate", "30d:,7d:", "--service-type", service_type, "--tls-by-scheme"]
+    host = ["-H", "cloud.example.org", "-t", "60"]
+    assert catalogue.command(found, endpoint(service_type))[1:] == [*host, "-u", url, *limits]
+    if service_type != OCCI:  # whose URL has to be there, else the probe is to look it up
+        assert catalogue.command(found, endpoint(service_type, ""))[1:] == [*host, *limits]
+
+
+def test_a_bdii_has_no_certificate_to_watch() -> None:
+    assert not metric("eu.egi.cloud.Certificate").is_for(endpoint("eu.egi.cloud.information.bdii"))
 
 
 def test_a_registered_image_list_wins_over_the_default() -> None:

@@ -34,6 +34,9 @@ DERIVED = {
 """What NCG's modules for the GOCDB and for OCCI make of a URL, beside <service type>_URL."""
 
 
+TYPE_MACRO = "$_SERVICESERVICE_FLAVOUR$"
+
+
 def pairs() -> list[tuple[str, str]]:
     return [(service_type, name) for service_type, names in argo.metrics(LOCALDB).items() for name in sorted(names)]
 
@@ -51,7 +54,7 @@ def test_both_know_the_same_metrics_and_the_same_attributes() -> None:
 
 @pytest.mark.parametrize(("service_type", "name"), pairs())
 def test_both_give_a_probe_the_same_options(service_type: str, name: str) -> None:
-    """The order apart, and the macro of the site's name, which Nagios replaces for NCG.
+    """The order apart, and the macros of the site's name and the service type, which Nagios replaces for NCG.
 
     An image list is not registered here: one that is wins over the localdb in fedcloud-ncg alone, as the notes say.
     """
@@ -61,6 +64,7 @@ def test_both_give_a_probe_the_same_options(service_type: str, name: str) -> Non
     [metric] = [each for each in catalogue.read(str(SHIPPED)) if each.name == name]
     registered = endpoint(service_type, url)
     theirs = argo.command(argo.definitions(SHIPPED)[name], given, host=registered.hostname, vo="ops")
+    theirs = {option: service_type if value == TYPE_MACRO else value for option, value in theirs.items()}
     site = {registered.site: "$_SERVICESITE_NAME$"}
     ours = {option: site.get(value, value) for option, value in catalogue.options(metric, registered)}
     if service_type == topology.BROKER:  # NCG derives no port from this URL, which the probe has as well

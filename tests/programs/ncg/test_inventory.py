@@ -39,7 +39,7 @@ def test_hosts_are_the_same_in_any_case(inventory: Inventory) -> None:
 def test_one_warning_names_all_metrics_of_an_endpoint_that_are_left_out(inventory: Inventory) -> None:
     inventory.add(endpoint(url="https://cloud.example.org:8787/?image=a;rm%20-rf"))
     inventory.add(endpoint(topology.PERUN))
-    assert inventory.settle().services == 4
+    assert inventory.settle().services == 5
     assert inventory.warnings == []
     inventory.warn(endpoint(), "x")
     assert inventory.warnings == ["EXAMPLE-CLOUD, cloud.example.org, eu.egi.cloud.vm-management.occi: x"]
@@ -49,8 +49,8 @@ def test_an_unusable_url_is_one_warning(inventory: Inventory) -> None:
     inventory.add(endpoint(url="host:8787/?image=a"))
     inventory.settle()
     assert inventory.warnings == [
-        "EXAMPLE-CLOUD, cloud.example.org, eu.egi.cloud.vm-management.occi: not given to eu.egi.cloud.OCCI-Context, "
-        "eu.egi.cloud.OCCI-VM, org.nagios.OCCI-TCP, which will judge it: "
+        "EXAMPLE-CLOUD, cloud.example.org, eu.egi.cloud.vm-management.occi: not given to eu.egi.cloud.Certificate, "
+        "eu.egi.cloud.OCCI-Context, eu.egi.cloud.OCCI-VM, org.nagios.OCCI-TCP, which will judge it: "
         'the URL "host:8787/?image=a" does not begin with https:// or http://'
     ]
 
@@ -63,8 +63,8 @@ def test_metrics_that_need_no_url_survive_an_unusable_one(inventory: Inventory) 
 def test_without_a_key_a_second_endpoint_cannot_be_told_apart(inventory: Inventory) -> None:
     for port in (1, 2):
         inventory.add(endpoint(primary_key="", url=f"https://cloud.example.org:{port}/?image=a"))
-    assert inventory.settle().services == 3
-    assert len(inventory.warnings) == 3
+    assert inventory.settle().services == 4
+    assert len(inventory.warnings) == 4
     assert "no key tells them apart" in inventory.warnings[0]
 
 
@@ -81,8 +81,8 @@ def test_a_removed_host_is_not_there_and_a_metric_of_a_host_is(tmp_path: Path) -
     inventory.add(endpoint("egi.Perun", hostname="perun.example.org", site="OTHER"))
     inventory.settle()
     assert [each.name for each in inventory.services("EXAMPLE-CLOUD")] == [
-        *("eu.egi.cloud.OCCI-Context-ops", "eu.egi.cloud.OCCI-VM-ops", "eu.egi.cloud.Perun-Check"),
-        *("org.nagios.OCCI-TCP", "org.nagios.OCCI-TCP_9001G0"),
+        *("eu.egi.cloud.Certificate", "eu.egi.cloud.OCCI-Context-ops", "eu.egi.cloud.OCCI-VM-ops"),
+        *("eu.egi.cloud.Perun-Check", "org.nagios.OCCI-TCP", "org.nagios.OCCI-TCP_9001G0"),
     ]
     inventory.close()
 
