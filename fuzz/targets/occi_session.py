@@ -113,7 +113,7 @@ class _Journal(journal.Journal):
         self._leftovers = leftovers
         self.lateness = _Lateness()
 
-    def begin(self, endpoint: str, identity: str, site: str = "") -> _Entry:
+    def begin(self, endpoint: str, identity: str, site: str = "", keystone: str = "") -> _Entry:
         return _Entry()
 
     def entries(self) -> Iterator[journal.Entry]:

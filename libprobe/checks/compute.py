@@ -12,7 +12,7 @@ import time
 from nagiosplugin import Metric
 
 from libprobe.checks.base import Check, judged
-from libprobe.checks.leftovers import Remover, pause_after, see_it_gone, whereabouts
+from libprobe.checks.leftovers import TOLD_BY, Remover, pause_after, see_it_gone, whereabouts
 from libprobe.clients.refusals import (
     NOT_CREATED,
     NOTHING,
@@ -70,13 +70,13 @@ class LifeCycle(Check):
 
     kind: which of the checks that do so it is, for what is remembered of the run before.
     needs_it_running: whether more is asked of the VM once it is active.
-    told_by: where more is to be seen of what earlier runs left, as the end of a sentence.
     Yields: time_to_create, time_to_active, time_to_delete, time_total (s), and judgements.
     """
 
     kind = "vm"
     needs_it_running = False
-    told_by = " (see fedcloud-leftovers)"
+    keystone = ""
+    """Through whose catalogue the endpoint was found, for the journal."""
 
     _client: Machines
     _remover: Remover
@@ -119,7 +119,7 @@ class LifeCycle(Check):
                 self.enter()
                 self._remove_leftovers()
                 self.prepare()
-            entry = self._journal.begin(self.subject, self._owner(), self.endpoint.site)
+            entry = self._journal.begin(self.subject, self._owner(), self.endpoint.site, self.keystone)
         except Failure:
             yield from self._metrics
             raise
@@ -217,7 +217,7 @@ class LifeCycle(Check):
                 if is_here and entry.path:
                     self._note_in_the_way(entry, "may still be there")
                 said = f"VM of an earlier run could not be removed: {whereabouts(entry, time.time())}"
-                said = f"{said}: {failure.sentence}{self.told_by}"
+                said = f"{said}: {failure.sentence}{TOLD_BY}"
                 if is_here or entry.is_unattended(time.time()):
                     self._metrics.append(judged(WARNING, said))
                 else:  # runs of that URL, if there are any, may still do it
@@ -252,9 +252,7 @@ class LifeCycle(Check):
         if lost:
             others = f" and {number_of(len(lost) - 1, 'other')}" if len(lost) > 1 else ""
             where = whereabouts(lost[0], now)
-            self._notes.append(
-                f"this monitor's journal: no run looks any more for the VM {where}{others}{self.told_by}"
-            )
+            self._notes.append(f"this monitor's journal: no run looks any more for the VM {where}{others}{TOLD_BY}")
         for name in dict.fromkeys(self._journal.unreadable):
             self._notes.append(f"this monitor's journal: {name} is damaged and set aside in {self._journal.path}")
 

@@ -1,4 +1,4 @@
-"""VMs that earlier runs left: how one is removed, by whom it may be, where it is; and what fedcloud-leftovers does.
+"""What earlier runs left: how a VM is removed, by whom it may be, where it is; and what fedcloud-leftovers does.
 
 Nothing is deleted that this monitor did not create: what goes bears the title that the journal has, which no other VM
 has, or lies where the journal noted it and shows no name.
@@ -14,17 +14,18 @@ from libprobe.checks.base import Check, judged
 from libprobe.clients.refusals import NOTHING, names
 from libprobe.deadline import Interrupted, OutOfTime
 from libprobe.failures import WARNING, BadData, EndpointFailure, Failure, Misconfigured, NoAnswer
+from libprobe.state.journal import SUFFIX
 from libprobe.text import duration, number_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Sequence
 
     from libprobe.clients.http import HttpClient
     from libprobe.clients.machines import Machine, Machines
     from libprobe.deadline import Deadline
     from libprobe.state.journal import Entry, Journal
-    from libprobe.targets.access import Access
+    from libprobe.targets.access import Access, CloudAccess
 
 FIRST_POLL_S, LONGEST_POLL_S, POLL_SHARE, YOUNG_S = 0.1, 10.0, 0.02, 20.0
 """Between polls: see `pause_after`."""
@@ -35,6 +36,14 @@ of which one has the newest), what it leaves of the time."""
 
 MAX_TWINS = 8
 """How many VMs of one title are removed by one run."""
+
+TOLD_BY = " (see fedcloud-leftovers)"
+"""Where more is to be seen of what earlier runs left, as the end of a sentence."""
+
+UNKNOWN_KEYSTONE = (
+    "an earlier version has noted it without its Keystone, which is needed to log in; name that with --instead-at"
+)
+NOT_TO_BE_SEEN = "not to be seen; if it was never made, the next runs forget it"
 
 
 def pause_after(seconds: float) -> float:
@@ -50,9 +59,10 @@ def pause_after(seconds: float) -> float:
 def whereabouts(entry: Entry, now: float) -> str:
     """What the journal knows of a VM: `egi-sam-x at https://host:8787 (/compute/1), asked for 3 d ago by /CN=robot`."""
     path = f" ({entry.path})" if entry.path else ""
+    through = f" through Keystone {entry.keystone}" if entry.keystone else ""
     return (
         f"{entry.title} at {entry.endpoint}{path}, asked for {duration(max(0.0, now - entry.created_at))} ago "
-        f"by {entry.identity}"
+        f"by {entry.identity}{through}"
     )
 
 
@@ -236,16 +246,17 @@ class Remover:
 
 
 class Leftovers(Check):
-    """What the journal knows of VMs that runs have left, and what became of them when asked to remove them.
+    """What the journals know of VMs and containers that runs have left, and what became of them when that was asked.
 
-    title, endpoint: only the VM of that title, only those that were noted at that URL; empty for all.
-    Yields: leftovers, oldest_age (s), and a judgement for each VM that could not be removed.
+    journals: one of each kind, of one directory.
+    title, endpoint: only what has that title, only what was noted at that URL, or with it as its Keystone's; empty for
+    all. Yields: leftovers, oldest_age (s), and a judgement for each that could not be removed.
     """
 
-    def __init__(self, journal: Journal, deadline: Deadline, *, title: str = "", endpoint: str = "") -> None:
+    def __init__(self, journals: Sequence[Journal], deadline: Deadline, *, title: str = "", endpoint: str = "") -> None:
         super().__init__(deadline)
-        self.subject = f"the journal in {journal.path}"
-        self._journal = journal
+        self.subject = f"the journal in {journals[0].path}"
+        self._journals = journals
         self._title = title
         self._endpoint = endpoint.rstrip("/")
 
@@ -259,74 +270,89 @@ class Leftovers(Check):
     def _chosen(self) -> Iterator[Entry]:
         """The entries that are meant, locked for us. Raises: Misconfigured for a title that none has."""
         found = 0
-        for entry in self._journal.entries():
-            if (self._title or entry.title) == entry.title and (self._endpoint or entry.endpoint) == entry.endpoint:
-                found += 1
-                yield entry
-            else:
-                entry.release()
+        for journal in self._journals:
+            for entry in journal.entries():
+                if self._is_meant(entry):
+                    found += 1
+                    yield entry
+                else:
+                    entry.release()
         if not found and (self._title or self._endpoint):
             which = " ".join(filter(None, (self._title, self._endpoint and f"at {self._endpoint}")))
-            raise Misconfigured(f"{self.subject} has no VM {which}", remedy="see what it has without --title or --at")
+            raise Misconfigured(
+                f"{self.subject} has no VM or container {which}", remedy="see what it has without --title or --at"
+            )
+
+    def _is_meant(self, entry: Entry) -> bool:
+        is_there = not self._endpoint or self._endpoint in (entry.endpoint, entry.keystone.rstrip("/"))
+        return is_there and self._title in ("", entry.title)
 
     def _told(self, left: list[tuple[Entry, str]]) -> Iterator[Metric]:
-        """Name each VM that is left, the oldest first, with what became of it."""
+        """Name each that is left, the oldest first, with what became of it."""
         now = time.time()
         left.sort(key=lambda each: each[0].created_at)
         for entry, outcome in left:
             self.detail(0, f"{whereabouts(entry, now)}{_looks(entry, now)}{f': {outcome}' if outcome else ''}")
-        if self._journal.at_work:
-            self.detail(0, f"and {number_of(self._journal.at_work, 'VM')} of runs that are at work")
-        for name in self._journal.set_aside():
-            self.detail(0, f"damaged, so nothing is known of its VM: {self._journal.path}/{name}")
+        at_work = [journal.thing for journal in self._journals for _ in range(journal.at_work)]
+        if at_work:
+            self.detail(0, f"and {_counted(at_work)} of runs that are at work")
+        for journal in self._journals:
+            for name in journal.set_aside():
+                self.detail(0, f"damaged, so nothing is known of its {journal.thing}: {journal.path}/{name}")
         oldest = max(0.0, now - left[0][0].created_at) if left else 0.0
         self.facts["left"] = (
-            f"{number_of(len(left), 'VM')} left, the oldest asked for {duration(oldest)} ago"
+            f"{_counted([entry.thing for entry, _ in left])} left, the oldest asked for {duration(oldest)} ago"
             if left
-            else "no VM is left"
+            else "nothing is left"
         )
         yield Metric("leftovers", len(left), min=0, context="count")
         yield Metric("oldest_age", oldest, "s", min=0)
 
 
 class Removal(Leftovers):
-    """Removes what was left, each VM as whom we are today, at the endpoint where it was noted or at another.
+    """Removes what was left, each as whom we are today, at the endpoint where it was noted or at another.
 
-    access: as whom, for the base URL of an endpoint; asked for when there is something to remove.
-    instead: the base URL where all of them are looked for; empty: where each was noted.
+    access, cloud: as whom, for the base URL of an OCCI endpoint, and for that of a Keystone; asked for when there is
+    something to remove. instead: the base URL where all of them are looked for; empty: where each was noted.
     """
 
     def __init__(
         self,
-        journal: Journal,
+        journals: Sequence[Journal],
         deadline: Deadline,
         access: Callable[[str], Access],
+        cloud: Callable[[str], CloudAccess],
         *,
         title: str = "",
         endpoint: str = "",
         instead: str = "",
     ) -> None:
-        super().__init__(journal, deadline, title=title, endpoint=endpoint)
+        super().__init__(journals, deadline, title=title, endpoint=endpoint)
         self._access = access
+        self._cloud = cloud
         self._instead = instead.rstrip("/")
 
     def measure(self) -> Iterator[Metric]:
-        by_endpoint: dict[str, list[Entry]] = {}
+        by_place: dict[tuple[bool, str], list[Entry]] = {}
         for entry in self._chosen():
-            by_endpoint.setdefault(self._instead or entry.endpoint, []).append(entry)
+            is_occi = entry.kind == SUFFIX
+            by_place.setdefault((is_occi, self._instead or (entry.endpoint if is_occi else entry.keystone)), []).append(
+                entry
+            )
         left: list[tuple[Entry, str]] = []
         stay: list[str] = []
-        for number, (endpoint, entries) in enumerate(by_endpoint.items()):
-            share = self.deadline.remaining() / (len(by_endpoint) - number)
+        for number, ((is_occi, place), entries) in enumerate(by_place.items()):
+            share = self.deadline.remaining() / (len(by_place) - number)
             until = self.deadline.before(self.deadline.remaining() - share)
+            remove = self._remove if is_occi else self._remove_from_cloud
             try:
-                for entry, outcome in self._remove(endpoint, entries, until):
+                for entry, outcome in remove(place, entries, until):
                     entry.release()
                     if outcome:
                         left.append((entry, outcome))
-                        stay.append(f"VM {entry.title} could not be removed: {outcome}")
+                        stay.append(f"{entry.thing} {entry.title} could not be removed: {outcome}")
             except Failure:  # ours, and so the same at each of them
-                yield from self._told([(entry, "") for found in by_endpoint.values() for entry in found])
+                yield from self._told([(entry, "") for found in by_place.values() for entry in found])
                 raise
         yield from self._told(left)
         for sentence in stay:
@@ -349,6 +375,32 @@ class Removal(Leftovers):
             except Failure as failure:
                 yield entry, failure.sentence
 
+    def _remove_from_cloud(self, keystone: str, entries: list[Entry], until: Deadline) -> Iterator[tuple[Entry, str]]:
+        """Likewise, through a Keystone."""
+        from libprobe.checks.cloud_leftovers import CloudRemover
+
+        if not keystone:
+            yield from ((entry, UNKNOWN_KEYSTONE) for entry in entries)
+            return
+        access = self._cloud(keystone)
+        try:
+            with access.cloud.http.until(until):
+                access.cloud.log_in()
+        except EndpointFailure as failure:
+            yield from ((entry, failure.sentence) for entry in entries)
+            return
+        remover = CloudRemover(access)
+        for entry in entries:
+            where = whereabouts(entry, time.time())
+            try:
+                was_there = remover.remove(entry, until)
+            except Failure as failure:
+                yield entry, failure.sentence
+                continue
+            if was_there or entry.is_done:
+                self.detail(0, f"{'removed' if was_there else 'was gone already'}: {where}")
+            yield entry, "" if was_there or entry.is_done else NOT_TO_BE_SEEN
+
     def _removed(self, remover: Remover, entry: Entry, owner: str, until: Deadline) -> str:
         where = whereabouts(entry, time.time())
         if not self._instead and owner == entry.identity:
@@ -360,17 +412,22 @@ class Removal(Leftovers):
             return ""
         if self._instead or owner != entry.identity:
             return f"not to be seen as {owner}, who we are today"
-        return "not to be seen; if it was never made, the next runs forget it"
+        return NOT_TO_BE_SEEN
 
 
 class Forgetting(Leftovers):
-    """Forgets a VM without asking anybody: somebody has seen to it."""
+    """Forgets a VM or a container without asking anybody: somebody has seen to it."""
 
     def measure(self) -> Iterator[Metric]:
         for entry in self._chosen():
             self.detail(0, f"forgotten, whatever became of it: {whereabouts(entry, time.time())}")
             entry.done()
         yield from self._told([])
+
+
+def _counted(things: Sequence[str]) -> str:
+    """`2 VMs and 1 container`."""
+    return " and ".join(number_of(things.count(thing), thing) for thing in dict.fromkeys(things))
 
 
 def _looks(entry: Entry, now: float) -> str:

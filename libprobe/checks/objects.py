@@ -11,7 +11,7 @@ import time
 from nagiosplugin import Metric
 
 from libprobe.checks.base import Check, judged
-from libprobe.checks.leftovers import pause_after, see_it_gone, whereabouts
+from libprobe.checks.leftovers import TOLD_BY, pause_after, see_it_gone, whereabouts
 from libprobe.clients.refusals import LoginRefused, Refusal, is_settled
 from libprobe.clients.swift import KIND, NotEmpty, Swift
 from libprobe.deadline import Interrupted, OutOfTime, working_seconds
@@ -161,7 +161,7 @@ class ObjectStore(Check):
         try:
             with work.enforced(), self._cloud.http.until(work):
                 self._remove_leftovers(store, work)
-                entry = self._journal.begin(store.base, self._owner(), self._endpoint.site)
+                entry = self._journal.begin(store.base, self._owner(), self._endpoint.site, self._endpoint.base)
         except Failure as failure:
             self._note_failure(failure)
             return None
@@ -189,7 +189,7 @@ class ObjectStore(Check):
             entry.attended()
             try:
                 with self._cloud.http.until(until):
-                    if _remove(store, entry.title, until):
+                    if remove_container(store, entry.title, until):
                         removed += 1
                         self._forget(entry)
                     else:
@@ -215,7 +215,9 @@ class ObjectStore(Check):
         if lost:
             others = f" and {number_of(len(lost) - 1, 'other')}" if len(lost) > 1 else ""
             where = whereabouts(lost[0], now)
-            self._notes.append(f"this monitor's journal: no run looks any more for the container {where}{others}")
+            self._notes.append(
+                f"this monitor's journal: no run looks any more for the container {where}{others}{TOLD_BY}"
+            )
         for name in dict.fromkeys(self._journal.unreadable):
             self._notes.append(f"this monitor's journal: {name} is damaged and set aside in {self._journal.path}")
 
@@ -321,7 +323,7 @@ class ObjectStore(Check):
             self._clean_refused(life, until)
             return
         began = time.monotonic()
-        if _remove(life.store, life.title, until):
+        if remove_container(life.store, life.title, until):
             if life.is_made:
                 self._note_time("time_to_delete", began)
             self._forget(life.entry)
@@ -335,7 +337,7 @@ class ObjectStore(Check):
     def _clean_refused(self, life: _Life, until: Deadline) -> None:
         """Remove what was made though the store has said that it was not; one that lets us not look is believed."""
         try:
-            if _remove(life.store, life.title, until):
+            if remove_container(life.store, life.title, until):
                 said = f"{life.store.base}: had made the container {life.title} that it refused to make; it was removed"
                 self._metrics.append(judged(WARNING, said))
         except EndpointFailure as failure:
@@ -389,7 +391,7 @@ def _is_still_there(store: Swift, title: str) -> bool:
         return False
 
 
-def _remove(store: Swift, title: str, until: Deadline) -> bool:
+def remove_container(store: Swift, title: str, until: Deadline) -> bool:
     """Remove our object and our container; what may pass is tried again. Returns whether the container was there.
 
     Raises: Failure when it stays, also where its deletion was answered with success.

@@ -62,7 +62,6 @@ class ServerLifeCycle(LifeCycle):
     """
 
     kind = "openstack-vm"
-    told_by = ""
 
     _nova: Nova
     _region: str
@@ -80,6 +79,7 @@ class ServerLifeCycle(LifeCycle):
         seconds: float = 0.0,
     ) -> None:
         super().__init__(endpoint, access, journal, deadline, seconds=seconds)
+        self.keystone = endpoint.base
         self._access = access
         self._cloud = access.cloud
         self._choice = choice

@@ -508,10 +508,11 @@ def occi(parser: argparse.ArgumentParser, *, context: bool = True) -> None:
         group.add_argument("--public-key", metavar="FILE", help="SSH public key to hand over")
 
 
-def credentials(parser: Parser, *, cloud: bool = False) -> None:
+def credentials(parser: Parser, *, cloud: bool = False, occi: bool = False) -> None:
     """Add what says who we are and whom we trust.
 
-    cloud: whether the endpoint is a Keystone itself, which may have given us a token already.
+    cloud: whether the endpoint is a Keystone itself, which may have given us a token already. occi: whether it is, or
+    may be as well, one of another service, which names its Keystone; so it is where it is no Keystone.
     """
     group = parser.add_argument_group("credentials")
     group.add_argument(
@@ -528,7 +529,7 @@ def credentials(parser: Parser, *, cloud: bool = False) -> None:
         secret_file(
             group, "--keystone-token-file", holds="Keystone token", help="file with a token of the Keystone's own"
         )
-    else:
+    if occi or not cloud:
         group.add_argument(
             "--keystone", metavar="URL", type=web_address, help="Keystone to trust if it is outside the domain"
         )

@@ -27,6 +27,9 @@ if TYPE_CHECKING:
 SUFFIX, SERVER_SUFFIX, CONTAINER_SUFFIX = ".vm", ".server", ".container"
 """The names of the files end so, for each kind of thing that has a journal of its own."""
 
+THINGS = {SUFFIX: "VM", SERVER_SUFFIX: "VM", CONTAINER_SUFFIX: "container"}
+"""What the things of each kind are called."""
+
 MONITOR_FILE = "monitor"
 MAX_ENTRY = 64 << 10
 UNSEEN_GRACE_S = 6 * 3600.0
@@ -42,9 +45,11 @@ _TITLE = re.compile(r"egi-sam-[a-z0-9-]{1,40}-[0-9a-f]{12}")
 
 
 class Entry:
-    """One VM of ours, or one that may exist.
+    """One VM or container of ours, or one that may exist.
 
+    kind:     how the names of the files of its kind end; thing: what it is called.
     endpoint: base URL it was asked of, and site: the GOCDB's name of whose that is, empty if unknown.
+    keystone: the Keystone whose catalogue has named that, empty for OCCI, and where an earlier version noted it.
     identity: who asked (DN and project).
     title:    its unique title and host name.
     path:     its path at the endpoint, None while unknown.
@@ -57,7 +62,11 @@ class Entry:
         self._directory = directory
         self._name = name
         self._descriptor = descriptor
+        self.kind = "." + name.rpartition(".")[2]
+        self.thing = THINGS[self.kind]
         self.endpoint = str(values["endpoint"])
+        keystone = values.get("keystone")
+        self.keystone = keystone if isinstance(keystone, str) else ""
         self.identity = str(values["identity"])
         self.site = str(values.get("site", ""))
         self.title = str(values["title"])
@@ -121,7 +130,7 @@ class Entry:
 class Journal:
     """The entries of one state directory, which is one monitor's.
 
-    suffix:     which kind of things, of those that `SUFFIX` and its like name.
+    suffix:     which kind of things, of those that `SUFFIX` and its like name; thing: what they are called.
     lateness:   what earlier runs had of VMs that did not become active.
     at_work:    how many entries of living runs there were when `entries` was last gone through.
     unreadable: names of entries that were found damaged and set aside.
@@ -130,13 +139,14 @@ class Journal:
     def __init__(self, directory: StateDirectory, suffix: str = SUFFIX) -> None:
         self._directory = directory
         self._suffix = suffix
+        self.thing = THINGS[suffix]
         self.path = directory.path
         self.lateness = Lateness(directory)
         self.at_work = 0
         self.unreadable: list[str] = []
         self.monitor = self._own_name()
 
-    def begin(self, endpoint: str, identity: str, site: str = "") -> Entry:
+    def begin(self, endpoint: str, identity: str, site: str = "", keystone: str = "") -> Entry:
         """Write down that a VM is about to be created; returns its entry, with a title of its own."""
         run = os.urandom(6).hex()
         title = f"egi-sam-{self.monitor}-{run}"
@@ -147,6 +157,8 @@ class Journal:
             "site": site,
             "created_at": time.time(),
         }
+        if keystone:
+            values["keystone"] = keystone
         name = f"{title}{self._suffix}"
         descriptor = self._directory.write_locked(name, json.dumps(values).encode() + b"\n")
         return Entry(self._directory, name, descriptor, values)

@@ -67,7 +67,7 @@ def openstack(args: argparse.Namespace, base: str, deadline: Deadline) -> CloudA
     given = ""
     if args.keystone_token_file:
         given = credentials.read_token(args.keystone_token_file, "Keystone token")
-    client, wish, certificate = _login(args, base, deadline)
+    client, wish, certificate = _login(args, base, deadline, has_keystone_token=bool(given))
     identity, words = _names(certificate, "Keystone token" if given else "access token" if wish.token else "nobody")
     return CloudAccess(Cloud(client, base, wish, given), identity, words)
 
@@ -78,7 +78,7 @@ def _names(certificate: credentials.Credential | None, otherwise: str) -> tuple[
 
 
 def _login(
-    args: argparse.Namespace, base: str, deadline: Deadline
+    args: argparse.Namespace, base: str, deadline: Deadline, *, has_keystone_token: bool = False
 ) -> tuple[HttpClient, Wish, credentials.Credential | None]:
     """As whom, to what, and with which client. Raises: OwnCredential."""
     from datetime import UTC, datetime
@@ -86,7 +86,6 @@ def _login(
     from libprobe.clients.keystone import DEFAULT_IDENTITY_PROVIDER, Wish
 
     settings = args.settings
-    has_keystone_token = bool(getattr(args, "keystone_token_file", None))
     certificate = None if has_keystone_token else find_certificate(args)
     token = "" if has_keystone_token else _token(args, datetime.now(UTC))
     vo = args.vo or settings.get("credentials", "vo")

@@ -42,7 +42,7 @@ def several(monitor: Monitor):
 def test_nothing_left_is_ok(monitor):
     assert look(monitor, "ooi").code == 0
     report = monitor.run(PROGRAM)
-    assert (report.code, report.first, report.lines, report.err) == (0, "LEFTOVERS OK - no VM is left", [], "")
+    assert (report.code, report.first, report.lines, report.err) == (0, "LEFTOVERS OK - nothing is left", [], "")
     assert report.performance == {"leftovers": "0;;;0", "oldest_age": "0s;86400;;0"}
 
 
@@ -90,7 +90,7 @@ def test_the_vm_of_a_run_at_work_is_counted_and_let_be(monitor):
     process = monitor.start(PROBE, "-u", site.url)
     until(lambda: site.occi.vms())
     report = monitor.run(PROGRAM, "--remove")
-    assert (report.first, report.lines) == ("LEFTOVERS OK - no VM is left", ["and 1 VM of runs that are at work"])
+    assert (report.first, report.lines) == ("LEFTOVERS OK - nothing is left", ["and 1 VM of runs that are at work"])
     assert len(site.occi.vms()) == 1
     site.faults.clear()
     process.terminate()
@@ -115,7 +115,7 @@ def test_all_are_removed_each_at_its_cloud(monitor):
     (late, young), (early, old) = several(monitor)
     foreign = late.occi.add_foreign("theirs", "ops")
     report = monitor.run(PROGRAM, "--remove")
-    assert (report.code, report.first, report.err) == (0, "LEFTOVERS OK - no VM is left", "")
+    assert (report.code, report.first, report.err) == (0, "LEFTOVERS OK - nothing is left", "")
     assert [line.partition(" at ")[0] for line in report.lines] == [
         f"removed: {vm.title or vm.hostname}" for vm in sorted((young, old), key=lambda vm: vm.title or vm.hostname)
     ]
@@ -128,7 +128,7 @@ def test_what_was_gone_already_is_forgotten(monitor):
     ours = left_over(monitor, site)
     site.occi.reset()
     report = monitor.run(PROGRAM, "--remove")
-    assert (report.code, report.first) == (0, "LEFTOVERS OK - no VM is left")
+    assert (report.code, report.first) == (0, "LEFTOVERS OK - nothing is left")
     assert report.lines[0].startswith(f"was gone already: {ours.title} at {site.base}")
     assert monitor.remembered() == []
 
@@ -215,11 +215,12 @@ def test_one_is_forgotten_by_its_title_alone(monitor):
         (["--cert", "/x"], "usage: --cert does nothing without --remove (see fedcloud-leftovers --help)"),
         (
             ["--title", "egi-sam-x"],
-            "the journal in {state} has no VM egi-sam-x (see what it has without --title or --at)",
+            "the journal in {state} has no VM or container egi-sam-x (see what it has without --title or --at)",
         ),
         (
             ["--at", "https://x.example.org/"],
-            "the journal in {state} has no VM at https://x.example.org (see what it has without --title or --at)",
+            "the journal in {state} has no VM or container at https://x.example.org (see what it has without "
+            "--title or --at)",
         ),
     ],
 )

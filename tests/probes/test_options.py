@@ -118,6 +118,7 @@ SAMPLES = {
     "--interval-factor": "2",
     "--as": "json",
     "--calls": "10",
+    "--at": "https://x.example.org",
 }
 
 

@@ -1,0 +1,82 @@
+"""The removal of what runs have left in an OpenStack cloud: where each is today, and that it is ours, comes first.
+
+A token goes to no address but those of the catalogue that it came with. So what was noted at an address that the
+catalogue no longer has is looked for, by its title alone, in each region that there is.
+"""
+
+from __future__ import annotations
+
+import time
+
+from libprobe.checks.leftovers import Remover
+from libprobe.checks.objects import remove_container
+from libprobe.clients import nova, swift
+from libprobe.clients.nova import Nova
+from libprobe.clients.swift import Swift
+from libprobe.failures import EndpointFailure, Failure
+from libprobe.state.journal import CONTAINER_SUFFIX
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from libprobe.deadline import Deadline
+    from libprobe.state.journal import Entry
+    from libprobe.targets.access import CloudAccess
+
+
+class CloudRemover:
+    """Removes VMs and containers from a cloud that was logged in to, by the journal."""
+
+    def __init__(self, access: CloudAccess) -> None:
+        self._cloud = access.cloud
+        self._project = access.cloud.scope.project
+        self._identity = access.identity
+
+    def remove(self, entry: Entry, until: Deadline) -> bool:
+        """Remove one; returns whether it was there. One that is not there is forgotten once it may be (`is_done`).
+
+        Raises: Failure when it stays, or cannot be seen as whom we are.
+        """
+        is_container = entry.kind == CONTAINER_SUFFIX
+        kind = swift.KIND if is_container else nova.KIND
+        owner = f"project {self._project}" if is_container else f"{self._identity} {self._project}".strip()
+        regions = {each.region: each.url.rstrip("/") for each in self._cloud.scope.offered if each.kind == kind}
+        noted = next((region for region, url in regions.items() if url == entry.endpoint), None)
+        remove = self._container if is_container else self._server
+        if noted is not None and owner == entry.identity:
+            return remove(entry, noted, until, is_owner=True)
+        failure: EndpointFailure | None = None
+        for region in regions:
+            try:
+                if remove(entry, region, until, is_owner=False):
+                    return True
+            except EndpointFailure as found:
+                failure = found
+        if failure:
+            raise failure
+        keystone = self._cloud.keystone.base
+        if noted is None:
+            there = ", ".join(sorted(regions)) or "it has none"
+            raise Failure(
+                f"{entry.endpoint} is not in the catalogue of Keystone {keystone} that project {self._project} has "
+                f"today, nor is a {entry.thing} of that title to be seen in its regions with {kind}: {there}"
+            )
+        raise Failure(f"not to be seen as {owner}, who we are today")
+
+    def _server(self, entry: Entry, region: str, until: Deadline, *, is_owner: bool) -> bool:
+        service = self._cloud.service(nova.KIND, region)
+        remover = Remover(Nova(service), service.base, lambda entry: entry.done())
+        if is_owner:
+            return remover.remove(entry, until)
+        return remover.remove_by_title(entry, until, noted_path=True)
+
+    def _container(self, entry: Entry, region: str, until: Deadline, *, is_owner: bool) -> bool:
+        store = Swift(self._cloud.service(swift.KIND, region))
+        with store.until(until):
+            was_there = remove_container(store, entry.title, until)
+        if was_there:
+            entry.done()
+        elif is_owner:
+            entry.looked_for()
+            if entry.is_forgotten(time.time()):
+                entry.done()
+        return was_there

@@ -1,0 +1,236 @@
+"""fedcloud-leftovers on OpenStack: VMs of Nova and containers of Swift, listed, removed, or named with the reason."""
+
+from __future__ import annotations
+
+import json
+import re
+
+import pytest
+
+from tests.conftest import Monitor
+from tests.pace import seconds
+from tests.probes.test_check_occi_vm_orphans import left_over
+from tests.probes.test_check_openstack_swift import Store
+from tests.probes.test_check_openstack_vm import Site
+
+PROGRAM = "fedcloud-leftovers"
+OWNER = r"/DC=test/.* ops"
+AGO = r"asked for [\d.]+ m?(?:s|in) ago"
+ELSEWHERE = "https://localhost:1"
+
+
+@pytest.fixture
+def site(monitor) -> Site:
+    return Site(monitor)
+
+
+def left_server(site: Site) -> str:
+    """A VM of ours that a run has left; returns its title."""
+    site.nova.faults.on("nova-locked")
+    assert site.look("-t", seconds(8)).code == 1
+    site.nova.faults.clear()
+    [title] = site.ours()
+    return title
+
+
+def left_container(monitor: Monitor) -> str:
+    """Likewise, a container."""
+    store = Store(monitor)
+    store.swift.faults.on("status", code=503, method="DELETE")
+    assert store.look("-t", seconds(8)).code == 1
+    store.swift.faults.clear()
+    [title] = store.swift.containers()
+    return title
+
+
+def change(monitor: Monitor, suffix: str, **values: object) -> None:
+    [file] = monitor.state.glob(f"*.{suffix}")
+    with file.open("a") as journal:
+        journal.write(json.dumps(values) + "\n")
+
+
+def asked(monitor: Monitor) -> list[str]:
+    names = ("stack-keystone", "stack-nova", "stack-swift")
+    return [each.request.path for name in names for each in monitor.federation.service(name).web.requests]
+
+
+def forget_requests(monitor: Monitor) -> None:
+    for name in ("stack-keystone", "stack-nova", "stack-swift"):
+        monitor.federation.service(name).web.requests.clear()
+
+
+# ---- listing
+
+
+def test_vms_and_containers_are_listed_with_their_keystone_and_nobody_is_asked(site):
+    server, container = left_server(site), left_container(site.monitor)
+    forget_requests(site.monitor)
+    report = site.monitor.run(PROGRAM)
+    assert (report.code, report.err, asked(site.monitor)) == (0, "", [])
+    assert re.fullmatch(rf"LEFTOVERS OK - 1 VM and 1 container left, the oldest {AGO}", report.first), report.first
+    through = re.escape(f"through Keystone {site.cloud.url}")
+    [vm, other] = report.lines
+    assert re.fullmatch(
+        rf"{server} at https://localhost:\d+/v2\.1 \(/servers/[0-9a-f-]{{36}}\), {AGO} by {OWNER} {through}", vm
+    ), vm
+    assert re.fullmatch(
+        rf"{container} at https://localhost:\d+/v1/AUTH_[0-9a-f]{{32}}, {AGO} by project ops {through}", other
+    ), other
+    assert report.performance["leftovers"] == "2;;;0"
+    assert len(site.monitor.run(PROGRAM, "--at", site.cloud.url).lines) == 2
+    assert len(site.monitor.run(PROGRAM, "--title", container).lines) == 1
+
+
+# ---- removing
+
+
+def test_all_are_removed_and_nothing_that_others_have_made(site):
+    server, container = left_server(site), left_container(site.monitor)
+    theirs = site.nova.add("cloudmonprobe-servertest", **{"argo-mon-host": "mon.example.org"})
+    Store(site.monitor).swift.containers()["theirs"] = {}
+    site.web.requests.clear()
+    report = site.monitor.run(PROGRAM, "--remove")
+    assert (report.code, report.first, report.err) == (0, "LEFTOVERS OK - nothing is left", "")
+    assert [line.partition(" at ")[0] for line in report.lines] == [f"removed: {server}", f"removed: {container}"]
+    assert [each.id for each in site.nova.servers()] == [theirs.id]
+    assert list(Store(site.monitor).swift.containers()) == ["theirs"]
+    assert len(set(site.asked("DELETE"))) == 1
+    assert journal(site.monitor) == []
+
+
+@pytest.mark.parametrize("login", ["access", "keystone"])
+def test_with_a_token_as_whom_it_is_another_owners_the_title_decides(site, login):
+    left_server(site)
+    left_container(site.monitor)
+    words = site.with_token()
+    if login == "keystone":
+        token = next(each.id for each in site.keystone.tokens.values() if each.project == "ops")
+        words = ("--keystone-token-file", site.file(token), "--at", site.cloud.url)
+    report = site.monitor.run(PROGRAM, "--remove", *words)
+    assert (report.code, report.first) == (0, "LEFTOVERS OK - nothing is left")
+    assert (site.nova.servers(), Store(site.monitor).swift.containers(), journal(site.monitor)) == ([], {}, [])
+
+
+def test_what_another_project_has_is_named_and_stays(site):
+    server, container = left_server(site), left_container(site.monitor)
+    site.keystone.vo_map["devops"] = "devops"
+    try:
+        report = site.monitor.run(PROGRAM, "--remove", "--vo", "devops", *site.with_token("devops"))
+    finally:
+        del site.keystone.vo_map["devops"]
+    assert report.code == 1
+    assert re.fullmatch(
+        rf"LEFTOVERS WARNING - VM {server} could not be removed: not to be seen as access token devops, who we are "
+        rf"today; container {container} could not be removed: https://localhost:\d+/v1/AUTH_[0-9a-f]{{32}} is not in "
+        rf"the catalogue of Keystone {root(site)} that project devops has today, nor is a container of that title to "
+        "be seen in its regions with object-store: RegionOne",
+        report.first,
+    ), report.first
+    assert (site.ours(), len(journal(site.monitor))) == ([server], 2)
+
+
+def test_what_was_gone_already_is_forgotten(site):
+    server = left_server(site)
+    site.nova.reset()
+    report = site.monitor.run(PROGRAM, "--remove")
+    assert (report.code, report.first) == (0, "LEFTOVERS OK - nothing is left")
+    assert report.lines[0].startswith(f"was gone already: {server} at ")
+    assert journal(site.monitor) == []
+
+
+def test_a_vm_whose_nova_has_another_address_today_is_found_by_its_title(site):
+    left_server(site)
+    stranger = site.nova.add("theirs").id
+    change(site.monitor, "server", endpoint=f"{ELSEWHERE}/v2.1", path=f"/servers/{stranger}")
+    report = site.monitor.run(PROGRAM, "--remove")
+    assert (report.code, report.first) == (0, "LEFTOVERS OK - nothing is left")
+    assert [each.id for each in site.nova.servers()] == [stranger]
+
+
+def test_one_that_no_region_has_is_named_with_the_address_that_is_gone(site):
+    server = left_server(site)
+    site.nova.reset()
+    change(site.monitor, "server", endpoint=f"{ELSEWHERE}/v2.1")
+    report = site.monitor.run(PROGRAM, "--remove")
+    assert (report.code, report.first) == (
+        1,
+        f"LEFTOVERS WARNING - VM {server} could not be removed: {ELSEWHERE}/v2.1 is not in the catalogue of Keystone "
+        f"{root(site)} that project ops has today, nor is a VM of that title to be seen in its regions with "
+        "compute: RegionOne",
+    )
+    assert len(journal(site.monitor)) == 1
+
+
+def test_a_vm_in_another_region_is_removed_there(monitor):
+    site = Site(monitor, "regions")
+    nova = site.cloud.novas["RegionTwo"]
+    nova.faults.on("nova-locked")
+    assert site.look("--region", "RegionTwo", "-t", seconds(8)).code == 1
+    nova.faults.clear()
+    assert monitor.run(PROGRAM, "--remove").first == "LEFTOVERS OK - nothing is left"
+    assert (nova.servers(), journal(monitor)) == ([], [])
+
+
+def test_what_an_earlier_version_has_noted_needs_its_keystone_named(site):
+    server = left_server(site)
+    change(site.monitor, "server", keystone="")
+    report = site.monitor.run(PROGRAM, "--remove")
+    assert (report.code, report.first) == (
+        1,
+        f"LEFTOVERS WARNING - VM {server} could not be removed: an earlier version has noted it without its Keystone, "
+        "which is needed to log in; name that with --instead-at",
+    )
+    assert site.monitor.run(PROGRAM, "--remove", "--instead-at", site.cloud.url).code == 0
+    assert (site.nova.servers(), journal(site.monitor)) == ([], [])
+
+
+def test_a_keystone_that_is_down_keeps_no_other_cloud_from_being_cleaned(site):
+    server = left_server(site)
+    occi = site.monitor.federation.site("ooi")
+    left_over(site.monitor, occi)
+    site.keystone.faults.on("status", code=503)
+    report = site.monitor.run(PROGRAM, "--remove")
+    assert report.code == 1
+    assert re.match(rf"LEFTOVERS WARNING - VM {server} could not be removed: \S+ {site.cloud.url}\S*: ", report.first)
+    assert "503" in report.first
+    assert (occi.occi.vms(), site.monitor.remembered(), len(journal(site.monitor))) == ([], [], 1)
+
+
+def test_what_others_have_put_into_a_container_keeps_it(site):
+    container = left_container(site.monitor)
+    swift = Store(site.monitor).swift
+    swift.containers()[container]["theirs"] = swift.containers()[container].pop("probe")
+    report = site.monitor.run(PROGRAM, "--remove", "-t", seconds(8))
+    assert report.code == 1
+    assert report.first.endswith("it has objects that are not ours: theirs")
+    assert list(swift.containers()[container]) == ["theirs"]
+
+
+def test_a_keystones_token_goes_to_no_other_keystone(site):
+    left_server(site)
+    report = site.monitor.run(PROGRAM, "--remove", "--keystone-token-file", site.file("gAAAAA"))
+    assert (report.code, report.first) == (
+        3,
+        "LEFTOVERS UNKNOWN - usage: --keystone-token-file does nothing without --at or --instead-at "
+        "(see fedcloud-leftovers --help)",
+    )
+
+
+def test_a_run_tells_where_more_is_to_be_seen(site):
+    left_server(site)
+    change(site.monitor, "server", identity="/DC=org/CN=old ops")
+    [each] = site.nova.servers()
+    each.project = "devops"
+    report = site.look()
+    assert report.code == 1
+    assert "not to be seen as /DC=test" in report.first
+    assert "(see fedcloud-leftovers)" in report.first
+
+
+def root(site: Site) -> str:
+    """The Keystone as sentences name it."""
+    return site.cloud.url.removesuffix("/v3")
+
+
+def journal(monitor: Monitor) -> list[str]:
+    return sorted(path.name for pattern in ("*.server", "*.container") for path in monitor.state.glob(pattern))
