@@ -34,9 +34,6 @@ if TYPE_CHECKING:
     from libprobe.targets.access import CloudAccess
     from libprobe.targets.topology import Endpoint
 
-MARK = "argo-mon-host"
-"""Metadata by which monitors of the federation know whose a VM is; argo-probe-fedcloud has it too."""
-
 NO_HOST = "No valid host was found"
 MAX_VALUE = 255
 MIB = 1 << 20
@@ -254,7 +251,7 @@ class ServerLifeCycle(LifeCycle):
             "name": entry.title,
             "imageRef": self._image.id,
             "flavorRef": self._size.id,
-            "metadata": {MARK: os.uname().nodename[:MAX_VALUE], "egi-sam": entry.title},
+            "metadata": {servers.MONITOR: os.uname().nodename[:MAX_VALUE], servers.MARK: entry.title},
         }
         if self._network:
             wanted["networks"] = [{"uuid": self._network.id}]

@@ -4,8 +4,11 @@
     GET    <compute>/servers/<id>   BUILD, ACTIVE, ERROR, ...; 404 when it is gone
     DELETE <compute>/servers/<id>   204; the VM is there for a while still, and may be ACTIVE once more
 
-Microversion 2.1, which every site has. A filter that Nova does not know is ignored, and all VMs are listed: each entry
-is looked at before anything is deleted. A create request without an answer may be carried out minutes later.
+    GET    <compute>/servers?name=, /servers/detail     what there is; the second with metadata, and 500 without Neutron
+
+Microversion 2.1, which every site has. A filter that Nova does not know is ignored, and all VMs are listed: by metadata
+no user can ask, so each entry is looked at before anything is deleted. A create request without an answer may be
+carried out minutes later.
 Source: openstack.md sections 4 to 8.
 """
 
@@ -13,13 +16,13 @@ from __future__ import annotations
 
 import json
 import re
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from urllib.parse import urlsplit
 
 from libprobe import redact
 from libprobe.clients.keystone import request_id
 from libprobe.clients.refusals import QuotaRefused, Refusal
-from libprobe.failures import BadData
+from libprobe.failures import BadData, EndpointFailure
 from libprobe.formats import servers
 from libprobe.formats.servers import Server
 
@@ -113,18 +116,34 @@ class Nova:
         return True
 
     def find(self, title: str, *, gone: str = "", at_most: int = 0) -> str | None:
-        """The path of a VM with exactly this name, None if there is none. Raises: Failure.
+        """The path of a VM with exactly this name, or with it in its metadata; None if there is none. Raises: Failure.
 
-        gone, at_most: see `Machines.find`; a list of Nova's has all names, and none of what is gone.
+        gone, at_most: see `Machines.find`; a list of Nova's has all names, and none of what is gone. With `at_most`
+        the metadata are not gone through, nor do they count where Nova cannot show them.
         """
-        with within(self._service, READING_S):
-            answer = self._service.request("GET", f"/servers?name={title}", max_bytes=MAX_DOCUMENT)
-        if answer.status != 200:
-            raise self._refused(answer, "list the VMs")
-        for identifier, name in _read(answer, servers.read_names):
-            if name == title:
-                return self.own_path(f"/servers/{identifier}")
+        found = self._find_listed(f"/servers?name={title}&limit={PAGE}", title)
+        if found or at_most:
+            return found
+        with suppress(EndpointFailure):
+            return self._find_listed(f"/servers/detail?limit={PAGE}", title)
         return None
+
+    def _find_listed(self, path: str, title: str) -> str | None:
+        """The first VM of a list, page by page, that bears a title."""
+        marker = ""
+        for _ in range(MAX_PAGES):
+            with within(self._service, READING_S):
+                answer = self._service.request("GET", path + marker, max_bytes=MAX_DOCUMENT)
+            if answer.status != 200:
+                raise self._refused(answer, "list the VMs")
+            page = _read(answer, servers.read_names)
+            for identifier, *called in page:
+                if title in called:
+                    return self.own_path(f"/servers/{identifier}")
+            if not page or not _read(answer, servers.goes_on):
+                return None
+            marker = f"&marker={page[-1][0]}"
+        raise BadData(f"{self.base}: the list of VMs does not end within {MAX_PAGES} pages")
 
     def is_kept(self, server: Machine) -> bool:
         """Whether a deletion that was accepted has failed: one without Neutron ends in ERROR."""

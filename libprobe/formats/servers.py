@@ -30,6 +30,9 @@ MAX_ATTRIBUTES = 16 << 10
 MAX_ADDRESSES = 20
 GIB = 1 << 30
 APP_ID, IMAGE_REF, ATTRIBUTES = "ad:appid", "eu.egi.cloud.image_ref", "APPLIANCE_ATTRIBUTES"
+MARK, MONITOR = "egi-sam", "argo-mon-host"
+"""Metadata of a server: the title that we gave it; whose monitor's it is, which argo-probe-fedcloud tells as well."""
+
 MONITORING = "1017"
 """The AppDB's number of the image that the federation monitors with."""
 
@@ -41,6 +44,7 @@ class Server(Record):
 
     status: as Nova has it, `BUILD`; task: what is being done to it, `spawning`, empty for nothing.
     fault: Nova's words for what has gone wrong, in ERROR only.
+    hostname: what its metadata say of whose it is (see `read_mark`); empty if nothing.
     """
 
     id: str
@@ -49,11 +53,7 @@ class Server(Record):
     task: str
     addresses: list[str]
     fault: str
-
-    @property
-    def hostname(self) -> str:
-        """None beside its name."""
-        return ""
+    hostname: str = ""
 
     @property
     def state(self) -> str:
@@ -126,12 +126,31 @@ def read_server(document: object) -> Server:
         _text(server.get("OS-EXT-STS:task_state")),
         list(_addresses(server.get("addresses"))),
         said.strip()[:1000] if isinstance(said, str) else "",
+        read_mark(server.get("metadata")),
     )
 
 
-def read_names(document: object) -> list[tuple[str, str]]:
-    """Id and name of each server of a list. Raises: BadData."""
-    return [(each["id"], _text(each.get("name"))) for each in _listed(document, "servers")]
+def read_names(document: object) -> list[tuple[str, str, str]]:
+    """Id, name and mark (see `read_mark`) of each server of a list; one without details has none. Raises: BadData."""
+    return [
+        (each["id"], _text(each.get("name")), read_mark(each.get("metadata"))) for each in _listed(document, "servers")
+    ]
+
+
+def goes_on(document: Any) -> bool:
+    """Whether a list of servers has a page after this one: a site may make them shorter than it was asked to."""
+    links = document.get("servers_links")
+    return isinstance(links, list) and any(isinstance(each, dict) and each.get("rel") == "next" for each in links)
+
+
+def read_mark(metadata: object) -> str:
+    """Whose a server is by its metadata: the title that a run of ours gave it, `egi-sam-mon-1e78b6-19d1c7e3b501`;
+    `VM of monitor mon.example.org` for one of argo-probe-fedcloud, which is never ours; empty for anybody else's.
+    """
+    if not isinstance(metadata, dict):
+        return ""
+    monitor = _text(metadata.get(MONITOR))
+    return _text(metadata.get(MARK)) or (f"VM of monitor {monitor}" if monitor else "")
 
 
 def read_images(document: object) -> list[Image]:

@@ -48,6 +48,28 @@ def region(federation):
     region.http.close()
 
 
+def test_a_list_of_metadata_that_cannot_be_had_says_nothing(region):
+    """Nova without Neutron shows names only; the metadata are not asked for where the name was found."""
+    theirs = region.site.nova.add("renamed", **{"egi-sam": "ours"}).id
+    assert region.nova.find("ours") == f"/servers/{theirs}"
+    assert region.nova.find("ours", at_most=4) is None
+    region.site.nova.faults.on("nova-no-neutron")
+    assert region.nova.find("ours") is None
+    mine = region.site.nova.add("ours").id
+    assert region.nova.find("ours") == f"/servers/{mine}"
+    assert [each.request.path for each in region.web.requests][-1] == "/v2.1/servers"
+
+
+def test_a_list_that_does_not_end_is_refused(region):
+    for number in range(45):
+        region.site.nova.add(f"theirs-{number}")
+    region.site.nova.max_limit = 1
+    assert region.nova.find("egi-sam-x-0123456789ab") is None  # what a name asks for is one page
+    region.site.nova.add("x")
+    with pytest.raises(BadData, match="the list of VMs does not end within 40 pages"):
+        region.nova.find("theirs")
+
+
 def test_a_life(region):
     path = region.nova.create(region.wanted(metadata={"argo-mon-host": "here"}))
     [server] = region.site.nova.servers()

@@ -131,6 +131,7 @@ class Nova(Api):
     """The servers of one region, made of what its Glance and its Neutron have.
 
     build_seconds: how long a server takes to become ACTIVE. base: the URL that its links have.
+    max_limit: how many servers a page of a list has at most.
     created, deleted: (title, id) of each in order.
     """
 
@@ -155,6 +156,7 @@ class Nova(Api):
             self.created.clear()
             self.deleted.clear()
             self.flavors = list(FLAVORS)
+            self.max_limit = 1000
 
     def servers(self) -> list[Server]:
         """Those that are there."""
@@ -170,6 +172,11 @@ class Nova(Api):
         with self._lock:
             self._servers[server.id] = server
         return server
+
+    def take_back(self, server: Server) -> None:
+        """Let a server be there that was."""
+        with self._lock:
+            self._servers[server.id] = server
 
     # -- the interface --
 
@@ -207,6 +214,10 @@ class Nova(Api):
                 return self.json(200, {"limits": {"rate": [], "absolute": self._limits(request, token)}})
             case "GET", "/servers":
                 return self._list(request, token)
+            case "GET", "/servers/detail":
+                if self.fault("nova-no-neutron", request) is not None:
+                    raise Refused(self._error(500, "computeFault", UNEXPECTED.format(CONNECT_FAILURE)))
+                return self._list(request, token, detail=True)
             case "POST", "/servers":
                 return self._create(request, token)
         if found := re.fullmatch(r"/servers/([^/]+)", path):
@@ -227,8 +238,8 @@ class Nova(Api):
             raise Refused(self._error(404, "itemNotFound", f"Instance {identifier} could not be found."))
         return server
 
-    def _list(self, request: Request, token: Token) -> Response:
-        """By name, a regular expression; every other filter is ignored, as an unknown one is."""
+    def _list(self, request: Request, token: Token, *, detail: bool = False) -> Response:
+        """By name, a regular expression; every other filter is ignored, as an unknown one is. Page by page."""
         wanted = request.query.get("name", [""])[-1]
         try:
             pattern = re.compile(wanted)
@@ -240,9 +251,23 @@ class Nova(Api):
         found = [each for each in there if pattern.search(each.name)]
         if self.fault("nova-hidden", request) is not None:
             found = []
-        return self.json(
-            200, {"servers": [{"id": each.id, "name": each.name, "links": self._links(each)} for each in found]}
-        )
+        marker = request.query.get("marker", [""])[-1]
+        if marker:
+            at = next((number for number, each in enumerate(found) if each.id == marker), None)
+            if at is None:
+                return self._error(400, "badRequest", f"marker [{marker}] not found")
+            found = found[at + 1 :]
+        limit = min(int(request.query.get("limit", ["1000"])[-1]), self.max_limit)
+        page = found[:limit]
+        shown = [
+            self._shown(request, each) if detail else {"id": each.id, "name": each.name, "links": self._links(each)}
+            for each in page
+        ]
+        document: dict[str, Any] = {"servers": shown}
+        if page and len(page) == limit:  # also where nothing follows
+            query = f"limit={limit}&marker={page[-1].id}"
+            document["servers_links"] = [{"rel": "next", "href": f"{self._base()}{request.path[5:]}?{query}"}]
+        return self.json(200, document)
 
     def _limits(self, request: Request, token: Token) -> dict[str, int]:
         mine = [each for each in self.servers() if each.project == token.project]
@@ -448,7 +473,7 @@ class Nova(Api):
             "status": status,
             "tenant_id": self.keystone.project_id(server.project),
             "user_id": server.user,
-            "metadata": {} if status == "DELETED" else server.metadata,
+            "metadata": {} if status == "DELETED" or fault else server.metadata,
             "hostId": "" if status in ("BUILD", "ERROR") else HOST_ID,
             "image": {"id": server.image, "links": []},
             "flavor": {"id": server.flavor.id, "links": []},

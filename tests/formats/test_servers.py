@@ -30,6 +30,23 @@ def recorded(name: str) -> Any:
     return json.loads((DATA / f"{name}-zed-2026-11-28.json").read_bytes())
 
 
+@pytest.mark.parametrize(
+    ("metadata", "mark"),
+    [
+        ({"argo-mon-host": "mon.example.org", "egi-sam": "egi-sam-x-0123456789ab"}, "egi-sam-x-0123456789ab"),
+        ({"argo-mon-host": "mon.example.org"}, "VM of monitor mon.example.org"),
+        ({"egi-sam": 1, "argo-mon-host": None}, ""),
+        ({}, ""),
+        ([], ""),
+        (None, ""),
+    ],
+)
+def test_whose_a_server_is_by_its_metadata(metadata, mark):
+    server = {"id": "s", "name": "n", "metadata": metadata}
+    assert servers.read_server({"server": server}).hostname == mark
+    assert servers.read_names({"servers": [server]}) == [("s", "n", mark)]
+
+
 def image(identifier: str = "i", **more: Any) -> Image:
     known = {"name": "", "status": "active", "min_disk": 0, "min_ram": 0, "size": 0, "created": "", "app_id": ""}
     return Image(id=identifier, **{**known, "image_ref": "", **more})

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import signal
 import time
@@ -614,6 +615,46 @@ def test_killed_between_request_and_answer_the_vm_is_found_by_its_name(site):
     assert len(site.journal()) == 1
     expect(site.look(), 0, r"VM active .*; removed 1 VM that an earlier run had left")
     assert (site.nova.servers(), site.journal()) == ([], [])
+
+
+def lost(site: Site) -> str:
+    """A VM of a run that was killed before it had an answer; returns its title."""
+    site.web.faults.on("late-answer", seconds=20, method="POST", times=1)
+    process = site.monitor.start(PROBE, "-H", HOST)
+    until(lambda: len(site.ours()) == 1)
+    process.kill()
+    process.communicate()
+    [title] = site.ours()
+    return title
+
+
+def test_one_that_has_another_name_by_now_is_found_by_its_metadata_on_whatever_page(site):
+    """A metadata filter of a user's is ignored by Nova, and a site may make its pages as short as it likes."""
+    lost(site)
+    [ours] = site.nova.servers()
+    ours.name = "renamed-by-policy"
+    site.nova.reset()
+    theirs = [site.nova.add(f"theirs-{number}", **{"egi-sam": "egi-sam-other-0123456789ab"}).id for number in range(5)]
+    site.nova.take_back(ours)
+    site.nova.max_limit = 2
+    expect(site.look(), 0, r"VM active .*; removed 1 VM that an earlier run had left")
+    assert ([each.id for each in site.nova.servers()], site.journal()) == (theirs, [])
+    assert set(site.asked("DELETE")) == {f"/v2.1/servers/{each}" for each in (ours.id, site.nova.created[-1][1])}
+
+
+def test_a_vm_of_the_peers_is_known_by_its_metadata_and_never_touched(site):
+    """Also where it stands at the address that our journal has, and shows no name at all."""
+    lost(site)
+    site.nova.reset()
+    theirs = site.nova.add("", **{"argo-mon-host": "mon.example.org"}).id
+    other = site.nova.add("cloudmonprobe-servertest", **{"argo-mon-host": "mon.example.org"}).id
+    [entry] = site.monitor.state.glob("*.server")
+    with entry.open("a") as journal:
+        journal.write(json.dumps({"path": f"/servers/{theirs}"}) + "\n")
+    expect(site.look(), 0, r"VM active .*")
+    assert [each.id for each in site.nova.servers()] == [theirs, other]
+    assert set(site.asked("DELETE")) == {f"/v2.1/servers/{site.nova.created[-1][1]}"}
+    assert len(site.journal()) == 1
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
