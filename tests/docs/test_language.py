@@ -1,0 +1,180 @@
+"""Sentences, help texts and pages keep to the rules of docs/style.md."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+
+from scripts import parsers
+from tests.conftest import ROOT
+from tests.docs import language
+from tests.docs.language import RULES, STYLE, Found, Rule, prose, refused, strings
+
+AWAITED: dict[str, set[str]] = {
+    "ARCHITECTURE.md": {"some 2", "some 8", "tell of", "what came of"},
+    "CHANGELOG.md": {"asks nobody", "some 1", "stands at", "told of"},
+    "SECURITY.md": {". supported is the", ": deleted is one", "tells of", "whom we trust"},
+    "docs/adding-a-metric.md": {"stands in"},
+    "docs/availability.md": {"some 1"},
+    "docs/check_apel_pub.md": {"so old", "stands there"},
+    "docs/check_appdb_update.md": {"what is no"},
+    "docs/check_availability.md": {"asks nobody"},
+    "docs/check_cloud_bdii.md": {"that are none", "that is none", "with not ldap but"},
+    "docs/check_cloud_info.md": {"who we were"},
+    "docs/check_credential.md": {"asks nobody", "so old"},
+    "docs/check_occi_context.md": {"held against", "who we were"},
+    "docs/check_occi_vm.md": {
+        "is perhaps",
+        "nobody was asked",
+        "told of",
+        "valid only from",
+        "valid only in",
+        "who we were",
+    },
+    "docs/check_openstack_images.md": {"who we were"},
+    "docs/check_openstack_swift.md": {"who we were"},
+    "docs/check_openstack_vm.md": {"who we were"},
+    "docs/checkmk.md": {"one line a metric"},
+    "docs/dashboards.md": {"as ever", "stands in"},
+    "docs/downtimes.md": {"nobody is asked", "who we are"},
+    "docs/example/docs/check_cdmi.md": {"what is no"},
+    "docs/install.md": {"stands in"},
+    "docs/leftovers.md": {"in vain", "who we are"},
+    "docs/maintaining.md": {"stands in"},
+    "docs/metrics.md": {"announces not", "lets us not"},
+    "docs/ncg.md": {"asks nobody", "so many", "told of"},
+    "docs/operators.md": {"heeded", "that is none", "who we are"},
+    "docs/options.md": {"heeded", "nobody is asked", "stands in", "who we are", "who we were", "whom we trust"},
+    "docs/publish.md": {"has not the", "some 5"},
+    "docs/reliability.md": {
+        "by the clock",
+        "daemon",
+        "has not a",
+        "nobody is asked",
+        "some thousand",
+        "stands at",
+        "stands in",
+        "told of",
+        "without a word",
+    },
+    "docs/selfcheck.md": {"some 0", "some 3"},
+    "docs/site-admins.md": {"held against"},
+    "docs/timers.md": {"by the clock"},
+    "docs/worker.md": {"as ever", "for who", "stands in", "tells of", "without a word"},
+    "etc/ncg/README.md": {"without a word"},
+    "fuzz/README.md": {"tell of"},
+    "libprobe/": {
+        "as ever",
+        "for want of",
+        "for who",
+        "has not exactly",
+        "has not the",
+        "has not two",
+        "has not what",
+        "heeded",
+        "held against",
+        "in vain",
+        "is perhaps",
+        "let us finish",
+        "lets us not",
+        "nobody is asked",
+        "one process a job",
+        "so many",
+        "so much",
+        "some 3",
+        "stand in",
+        "stands at",
+        "stands in",
+        "stands there",
+        "tell of",
+        "tells of",
+        "that are none",
+        "that are ones",
+        "that is none",
+        "told of",
+        "valid only from",
+        "valid only in",
+        "was perhaps",
+        "were perhaps",
+        "what became of",
+        "what becomes of",
+        "what came of",
+        "what is no",
+        "what is none",
+        "who we are",
+        "whom we trust",
+        "without a word",
+    },
+    "probes/": {"announces not", "as ever", "lets us not", "so old", "what came of"},
+}
+"""Wordings that are refused and still there, by the beginning of a path. Mend a sentence and take its entry out; add none."""
+
+
+@pytest.mark.parametrize("rule", RULES, ids=[rule.bad for rule in RULES])
+def test_a_rule_refuses_its_bad_sample_and_takes_the_good_one(rule: Rule):
+    assert rule in [each for _, each in refused(rule.bad)]
+    assert rule not in [each for _, each in refused(rule.good)]
+    assert rule.reason
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        '"""Raises: Misconfigured for what is no DN."""',
+        'raise NoAnswer(f"{url}: did not let us finish within {time}")',
+        'help = "critical when the age is so " "much or more"',
+        'def check():\n    """The check.\n\n    It runs for who\n    asks."""',
+    ],
+)
+def test_a_planted_sentence_is_found_in_python(source: str):
+    assert [match for _, text in strings(source) for match, _ in refused(text)]
+
+
+def test_a_planted_sentence_is_found_in_a_page():
+    page = "# Page\n\nThe address\nstands\nin `probes.ini`.\n\n    lets us not in\n\n`who we are`"
+    assert [match for match, _ in refused(prose(page))] == ["stands in"]
+
+
+def test_what_is_no_sentence_is_left_alone():
+    assert list(strings('x = r"what is no (sentence|word)"; y = rf"what is no {x} sentence"; z = "two words"')) == []
+
+
+def without_awaited(found: list[Found]) -> list[str]:
+    return [
+        f"{each.where}: {each.match!r}: {each.rule.reason}, as in {each.rule.good!r}"
+        for each in found
+        if not any(each.where.startswith(folder) and each.match in words for folder, words in AWAITED.items())
+    ]
+
+
+def test_no_string_of_the_library_or_of_an_executable_is_refused():
+    assert sum(len(list(strings(path.read_text()))) for path in ROOT.glob("libprobe/**/*.py")) > 2000
+    assert without_awaited(list(language.in_python())) == []
+
+
+def test_no_page_is_refused():
+    assert without_awaited(list(language.in_pages())) == []
+
+
+@pytest.mark.parametrize("path", parsers.EXECUTABLES, ids=[path.name for path in parsers.EXECUTABLES])
+def test_help_texts_are_phrases_in_lower_case_without_a_full_stop(path):
+    for option, text in language.help_texts(path):
+        assert not text.rstrip().removesuffix("...").endswith("."), option
+        first = text.split()[0]
+        assert first == first.lower() or first != first.capitalize() or first in NAMES, f"{option}: {text}"
+
+
+NAMES = {"Keystone", "Keystone's", "Nagios", "Nagios'", "Icinga", "Prometheus", "Prometheus'"}
+"""Words that a help text may begin with in upper case, for they are names."""
+
+
+def test_the_glossary_has_each_word_once_and_says_what_it_means():
+    rows = re.findall(
+        r"^\| ([^|]+) \| ([^|]+) \|([^|]*)\|$", STYLE.read_text().partition("\n## Glossary\n")[2], re.MULTILINE
+    )
+    words = [word for word, _, _ in rows if word not in {"word", "---"}]
+    assert len(words) > 20
+    assert sorted(set(words)) == sorted(words)
+    for word in ("site", "endpoint", "metric", "probe", "check", "VO", "FQAN", "proxy", "age", "lifetime", "journal"):
+        assert word in words
