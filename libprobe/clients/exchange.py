@@ -38,10 +38,19 @@ from libprobe.text import duration
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    import ssl
     from collections.abc import Callable
+    from typing import Protocol
 
     from libprobe.clients.routes import Obstacle
     from libprobe.deadline import Deadline
+
+    class OfTls(Protocol):
+        """Tells what a failure of TLS means; `tls` does, and may ask the peer once more for it."""
+
+        def explain(self, error: ssl.SSLError, exchange: Exchange) -> Failure: ...
+        def broken_off(self, how: str, why: str, exchange: Exchange) -> Failure: ...
+
 
 RESOLVE, CONNECT, PROXY, TLS, SENDING, SENT, HEAD, BODY = range(8)
 PHASES = ("resolve", "connect", "proxy", "tls", "send", "wait", "head", "body")
@@ -234,8 +243,11 @@ class Exchange:
             return self.late(f"no answer to the connection attempt within {duration(waited)}")
         return self._of(NoAnswer(f"{where}: no answer to the connection attempt within {duration(waited)}"))
 
-    def lost(self, error: OSError) -> Failure:
-        """An operation on the peer's connection failed: what that means in the phase it came to."""
+    def lost(self, error: OSError, of_tls: OfTls | None = None) -> Failure:
+        """An operation on the peer's connection failed: what that means in the phase it came to.
+
+        of_tls: tells what it means where the connection is secured; without, an error of TLS is raised as it is.
+        """
         local = self.local(error)
         if local:
             return local
@@ -256,10 +268,10 @@ class Exchange:
         if isinstance(error, ssl.SSLError) and not how:
             if what := means.lacking(error):
                 return self._of(no_means(self.asked, what))
-            from libprobe.clients import tls
-
-            return self._of(tls.explain(error, self))
-        return self.broken_off(how or "lost", error)
+            if not of_tls:
+                raise error
+            return self._of(of_tls.explain(error, self))
+        return self.broken_off(how or "lost", error, of_tls)
 
     def local(self, error: BaseException) -> Failure | None:
         """What an error says of this machine, None where it says nothing of it."""
@@ -309,13 +321,11 @@ class Exchange:
             )
         )
 
-    def broken_off(self, how: str, error: OSError | None = None) -> Failure:
+    def broken_off(self, how: str, error: OSError | None = None, of_tls: OfTls | None = None) -> Failure:
         """The peer ended the connection. how: `closed`, `reset`, or `lost` with the error that says more."""
         why = f": {error.strerror or error}" if how == "lost" and error else ""
-        if self.phase == TLS:
-            from libprobe.clients import tls
-
-            return self._of(tls.broken_off(how, why, self))
+        if self.phase == TLS and of_tls:
+            return self._of(of_tls.broken_off(how, why, self))
         when = ""
         if self.awaited not in (ANSWER, READER):
             when = f", and no {self.awaited} came"

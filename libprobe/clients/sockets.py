@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import Any
 
+    from libprobe.clients.exchange import OfTls
     from libprobe.clients.routes import Obstacle
     from libprobe.deadline import Deadline
 
@@ -119,11 +120,12 @@ class DeadlineSocket(socket.socket):
             raise TimeoutError from None
 
 
-def tls_context(judge: Callable[[ssl.SSLSocket], None] | None = None) -> ssl.SSLContext:
+def tls_context(judge: Callable[[ssl.SSLSocket], None] | None = None, of_tls: OfTls | None = None) -> ssl.SSLContext:
     """A client-side context (certificates and host names verified) whose sockets keep a deadline; see `secure`.
 
     judge: looks at each connection when its handshake is done, before anything is said over it; what it
     raises (an OSError) ends the handshake as any other fault does.
+    of_tls: see `Exchange.lost`.
     Flags are set here and not taken from `create_default_context`, which
     differs between Python versions: VERIFY_X509_STRICT refuses many grid CAs.
     """
@@ -153,7 +155,7 @@ def tls_context(judge: Callable[[ssl.SSLSocket], None] | None = None) -> ssl.SSL
             try:
                 return self._done(operation, *args)
             except OSError as error:
-                raise self.exchange.lost(error) from None
+                raise self.exchange.lost(error, of_tls) from None
 
         def _done(self, operation: Callable[..., Any], *args: Any) -> Any:
             """Do it, waiting for the peer as often as it has to be. Raises: Failure when time is up; OSError."""

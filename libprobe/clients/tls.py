@@ -65,7 +65,7 @@ def context(trust: str | None, credential: Credential | None = None) -> ssl.SSLC
     The CRLs of a directory are heeded, where there are some.
     Raises: Misconfigured when there are no such CAs; OwnCredential when ours cannot be used.
     """
-    made = sockets.tls_context(_judge_by_crls(trust) if trust and os.path.isdir(trust) else None)
+    made = sockets.tls_context(_judge_by_crls(trust) if trust and os.path.isdir(trust) else None, Meaning)
     if trust is None:
         made.load_default_certs()
     else:
@@ -224,7 +224,7 @@ def secure(plain: sockets.DeadlineSocket, made: ssl.SSLContext, exchange: Exchan
     try:
         return sockets.secure(plain, made, exchange)  # type: ignore[no-any-return]
     except OSError as error:
-        raise exchange.lost(error) from None
+        raise exchange.lost(error, Meaning) from None
 
 
 def broken_off(how: str, why: str, exchange: Exchange) -> Failure:
@@ -342,6 +342,13 @@ def _when(code: int, seen: PeerCertificate | None) -> str:
         ahead = duration((seen.not_before - now).total_seconds())
         return f"is valid only in {ahead} ({seen.not_before:%Y-%m-%d %H:%M} UTC); is a clock wrong?"
     return "is not yet valid; is a clock wrong?"
+
+
+class Meaning:
+    """What a failure of TLS means, for `Exchange.lost`, which stands below this."""
+
+    explain = staticmethod(explain)
+    broken_off = staticmethod(broken_off)
 
 
 class PeerCertificate:

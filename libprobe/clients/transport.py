@@ -25,16 +25,20 @@ from libprobe.formats.address import DEFAULT_PORTS, Address, host_and_port
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from typing import Any
+    from typing import Any, Protocol
 
-    from libprobe.clients.http import HttpClient
     from libprobe.clients.proxies import Proxy
+
+    class Connections(Protocol):
+        """Who chooses the connection for each request; `http.HttpClient` does."""
+
+        def take_next(self) -> Connection: ...
 
 
 _MAX_INTERIM = 20
 
 
-def session(client: HttpClient) -> requests.Session:
+def session(client: Connections) -> requests.Session:
     """A session whose requests go over the connections that a client gives.
 
     It keeps no cookies, follows no redirects, and takes nothing from the environment.
@@ -206,7 +210,7 @@ class _Session(requests.Session):
 class _Adapter(BaseAdapter):
     """Carries requests over the connection that the client chose for them."""
 
-    def __init__(self, client: HttpClient) -> None:
+    def __init__(self, client: Connections) -> None:
         super().__init__()
         self._client = weakref.ref(client)
 
