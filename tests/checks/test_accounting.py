@@ -19,7 +19,7 @@ from libprobe.judge.summaries import OneLine, RankedResults
 from libprobe.probe.cli import age_limit
 from tests.checks.judging import Registered
 from tests.checks.judging import judge as evaluated
-from tests.test_catalogue import endpoint
+from tests.programs.test_catalogue import endpoint
 
 PAGE = (Path(__file__).parents[1] / "data" / "apel" / "cloudsites2.html").read_bytes()
 THEN = datetime(2015, 12, 1, 7, 30, 8, tzinfo=UTC)

@@ -20,7 +20,7 @@ from libprobe.probe.settings import Settings
 from tests.checks.judging import Registered, judge
 from tests.federation.authority import Authority
 from tests.formats.signing import signed
-from tests.test_catalogue import endpoint
+from tests.programs.test_catalogue import endpoint
 
 NOW = datetime(2026, 11, 25, 12, tzinfo=UTC)
 URL = "https://vmcaster.example.org/image.list"

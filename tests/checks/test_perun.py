@@ -13,7 +13,7 @@ from libprobe.clients.perun import rpc_url
 from libprobe.deadline import Deadline
 from libprobe.failures import CRITICAL, OK, UNKNOWN, BadData, Misconfigured
 from tests.checks.judging import Registered, judge
-from tests.test_catalogue import endpoint
+from tests.programs.test_catalogue import endpoint
 
 URL = "https://perun.example.org/cert/rpc/json/utils/getPerunStatus"
 SUMMARY = "{perun} answered in {time}{lag}{notes}"

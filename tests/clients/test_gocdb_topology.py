@@ -22,7 +22,7 @@ from tests.federation.faults import Faults
 from tests.federation.web import Request, Response, WebServer
 from tests.pace import AMPLE_S
 from tests.programs.ncg import topology
-from tests.test_catalogue import endpoint
+from tests.programs.test_catalogue import endpoint
 
 EVERYTHING = Selection(scopes=())
 

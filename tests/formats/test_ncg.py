@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from libprobe.failures import BadData
 from libprobe.formats import ncg
 from tests.conftest import ROOT
-from tests.test_catalogue import endpoint
+from tests.programs.test_catalogue import endpoint
 
 SHIPPED = json.loads((ROOT / "etc/ncg/fedcloud-probes.conf").read_text())
 SHIPPED_LOCALDB = (ROOT / "etc/ncg/fedcloud-probes.localdb").read_text()

@@ -15,7 +15,7 @@ from libprobe.formats.ncg import IMAGE_LISTS, read_localdb
 from libprobe.programs import catalogue
 from tests.conftest import ROOT
 from tests.programs.ncg import argo, topology
-from tests.test_catalogue import URLS, endpoint
+from tests.programs.test_catalogue import URLS, endpoint
 
 SHIPPED = ROOT / "etc/ncg"
 LOCALDB = SHIPPED / "fedcloud-probes.localdb"

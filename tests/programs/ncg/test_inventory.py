@@ -11,7 +11,7 @@ from libprobe.programs import catalogue
 from libprobe.programs.ncg.inventory import MAX_WARNINGS, Counts, Inventory
 from tests.conftest import ROOT
 from tests.programs.ncg import topology
-from tests.test_catalogue import endpoint
+from tests.programs.test_catalogue import endpoint
 
 METRICS = catalogue.read(str(ROOT / "etc/ncg"))
 
