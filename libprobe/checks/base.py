@@ -43,20 +43,25 @@ class Check(Resource):  # type: ignore[misc]
         try:
             yield from self.measure()
         except Failure as failure:
-            self.tell_times(failure)
             provisos = self.provisos if isinstance(failure, EndpointFailure) else ()
-            yield judged(failure.status, "; ".join((str(failure), *provisos)))
+            yield self.failed(failure, *provisos)
         except OutOfTime:
             status, said = self.out_of_time()
             provisos = self.provisos if status == CRITICAL else ()
             yield judged(status, "; ".join((said, *provisos)))
 
-    def tell_times(self, failure: Failure) -> None:
-        """With -v: what was tried, and where the time of the exchange that failed went."""
-        for said in failure.tried if len(failure.tried) > 1 else ():
-            self.detail(1, f"tried: {said}")
-        if failure.exchange:
-            self.detail(1, f"{failure.exchange.asked}: {failure.exchange.words()}")
+    def failed(self, failure: Failure, *notes: str, status: int | None = None) -> Metric:
+        """A failure as a result: its sentence and the notes, and with -v what was asked.
+
+        status: another than the failure's own.
+        """
+        self.tell(failure)
+        return judged(failure.status if status is None else status, "; ".join((str(failure), *notes)))
+
+    def tell(self, failure: Failure) -> None:
+        """Tell with -v what a failure does not say in the status line: what was asked, and where the time went."""
+        for line in failure.details:
+            self.detail(1, line)
 
     def out_of_time(self) -> tuple[int, str]:
         """The verdict when the timer behind the deadline went off: by whose the larger part of the time was."""

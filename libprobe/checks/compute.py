@@ -279,7 +279,7 @@ class LifeCycle(Check):
                 if entity and entry.path:
                     self._metrics.extend(self.examine(entry.path, entity))
         except Failure as failure:
-            self.tell_times(failure)
+            self.tell(failure)
             self._metrics.append(self._judged(failure))
         except OutOfTime:
             self._metrics.append(judged(*self.out_of_time()))

@@ -346,7 +346,7 @@ class Issuer(Check):
                 raise HelperFailure(f"{answer.asked}: answered {answer.status} {answer.reason}".strip())
             described = answer.json()
         except Failure as failure:
-            self.tell_times(failure)
+            self.tell(failure)
             # it is asked as everybody may, so --cert would not help
             said = failure.sentence if isinstance(failure, CertificateWanted) else str(failure)
             yield judged(UNKNOWN, f"the issuer could not be asked: {said}")

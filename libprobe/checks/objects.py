@@ -300,7 +300,7 @@ class ObjectStore(Check):
         self._slowest[label] = max(self._slowest.get(label, 0.0), time.monotonic() - began)
 
     def _note_failure(self, failure: Failure) -> None:
-        self.tell_times(failure)
+        self.tell(failure)
         provisos = self.provisos if isinstance(failure, EndpointFailure) else ()
         self._metrics.append(judged(failure.status, "; ".join((str(failure), *provisos))))
 

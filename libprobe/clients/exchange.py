@@ -33,6 +33,7 @@ from libprobe.failures import (
     Rejected,
     Unreachable,
 )
+from libprobe.formats.address import host_and_port
 from libprobe.means import NO_MEANS, NO_MEMORY
 from libprobe.text import duration
 
@@ -97,7 +98,9 @@ class NoRoute(OwnMachine):
 class Exchange:
     """One request to one peer and its answer, or a whole conversation of requests.
 
-    asked:    what was asked of whom, the beginning of every sentence: `GET https://host:8787/-/`.
+    asked:    what was asked of whom, shown with -v: `GET https://host:8787/-/`.
+    place:    who was asked, as a sentence names it: `host:8787`, unless it is given.
+    doing:    what the request is to do, as in `failures.Asked`.
     deadline: by which it has to be over.
     has_credential: whether we present a certificate; answered_before: whether the peer has answered us with it.
     is_proxied: whether it goes through a web proxy of ours.
@@ -114,10 +117,12 @@ class Exchange:
         "asked",
         "awaited",
         "deadline",
+        "doing",
         "has_credential",
         "host",
         "is_proxied",
         "phase",
+        "place",
         "port",
         "received",
         "sent",
@@ -131,10 +136,14 @@ class Exchange:
         port: int,
         deadline: Deadline,
         *,
+        place: str = "",
+        doing: str = "",
         has_credential: bool = False,
         answered_before: bool = False,
     ) -> None:
         self.asked = asked
+        self.place = place or host_and_port(host, port)
+        self.doing = doing
         self.host = host
         self.port = port
         self.deadline = deadline
@@ -164,6 +173,10 @@ class Exchange:
         self.received += count
         if self.phase >= SENT:
             self.deadline.waits.reads()
+
+    @property
+    def request(self) -> str:
+        return self.asked
 
     @property
     def may_have_arrived(self) -> bool:

@@ -16,6 +16,8 @@ from libprobe.records import Record
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from typing import Any
+
     from libprobe.clients.machines import Machine
     from libprobe.failures import Failure
 
@@ -27,10 +29,10 @@ They are not proof: a gateway says 413 and 429 of what it had let through, a clo
 
 
 class Refusal(EndpointFailure):
-    """The endpoint answered and refused: with `http_status`, and `said` are its own words."""
+    """The endpoint answered and refused: with `http_status`, and `said` are its own words; else as a Failure."""
 
-    def __init__(self, sentence: str, http_status: int = 0, said: str = "") -> None:
-        super().__init__(sentence)
+    def __init__(self, reason: str, http_status: int = 0, said: str = "", **told: Any) -> None:
+        super().__init__(reason, **told)
         self.http_status = http_status
         self.said = said
 

@@ -183,6 +183,7 @@ class _Run:
             self._build(make).evaluate()
         except Failure as failure:
             self.add(failure.status, str(failure))
+            self.lines += failure.details if self.args.verbose else []
         except Interrupted as end:
             self.add(UNKNOWN, str(end))
         except Exception as error:

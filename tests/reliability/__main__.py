@@ -2,6 +2,7 @@
 
 python -m tests.reliability                     run all, print complaints and figures
 python -m tests.reliability --write FILE        put the table into a page, between its two marks
+python -m tests.reliability --sentences FILE    write what every cell says first into a file, with its length
 python -m tests.reliability check_perun         only the columns, or the faults, that are named so
 """
 
@@ -15,7 +16,7 @@ import time
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from tests.reliability import matrix, troubles
+from tests.reliability import matrix, sentences, troubles
 from tests.reliability.peers import FAULTS, Peers
 from tests.reliability.runs import processors
 
@@ -28,6 +29,9 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="tests.reliability", description=__doc__)
     parser.add_argument("only", nargs="*", help="columns or faults")
     parser.add_argument("--write", type=Path, metavar="FILE", help="page to put the table into")
+    parser.add_argument(
+        "--sentences", type=Path, metavar="FILE", help="list of what every cell says first; no troubles"
+    )
     parser.add_argument("--at-once", type=int, default=2 * processors(), help="runs at a time")
     args = parser.parse_args()
     wanted = [
@@ -45,6 +49,10 @@ def main() -> int:
                 print(result, flush=True)
     figures = _figures(results, time.monotonic() - began) if results else "no fault was chosen"
     print(figures)
+    if args.sentences:
+        said = sentences.all_said(results)
+        args.sentences.write_text("".join(f"{each}\n" for each in said))
+        return 1 if any(each.complaints for each in results) else 0
     own = list(_troubles(args.only, args.at_once))
     if args.write:
         _write(args.write, BEGIN, END, f"{figures}\n\n{_table(results)}")
@@ -83,10 +91,11 @@ def _figures(results: list[matrix.Result], seconds: float) -> str:
     late = max((each.outcome.seconds - deadline_s for each in results if each.cell.waits), default=0.0)
     largest = max(results, key=lambda each: each.outcome.peak_kib)
     at_fault = sum(1 for each in results if each.complaints)
+    said = sentences.figures(sentences.all_said(results))
     return (
         f"{len(results)} runs in {seconds:.0f} s: {at_fault} with a complaint. The latest ended {late:.2f} s after its "
         f"deadline of {deadline_s:g} s; the largest used {largest.outcome.peak_kib / 1024:.0f} MiB "
-        f"({largest.cell.column.name}, {largest.cell.fault})."
+        f"({largest.cell.column.name}, {largest.cell.fault}). {said}"
     )
 
 

@@ -53,7 +53,7 @@ def times(grid: Grid, directory: Path, host: str, port: int) -> str:
     words = ["check_perun", "-u", f"https://{host}:{port}", "-v", "-t", AMPLE_S, "--state-dir", directory / "state"]
     outcome = run(command(*words), directory, **environment)
     assert (outcome.code, outcome.err) == (2, ""), outcome.out
-    [line] = re.findall(rf"^{URL}: (.*)$", outcome.out.partition("\n")[2], re.MULTILINE)
+    [line] = re.findall(rf"^asked: {URL}\ntime: (.*)$", outcome.out.partition("\n")[2], re.MULTILINE)
     return line
 
 
