@@ -28,6 +28,8 @@ if TYPE_CHECKING:
         """What is to be known of a `libprobe.clients.exchange.Exchange` here."""
 
         asked: str
+        place: str
+        doing: str
         waited: float
 
 
@@ -49,7 +51,7 @@ SCHEDULED = "/proc/thread-self/schedstat"
 """Nanoseconds that a thread has run, and has waited for a processor."""
 
 
-OVERLOADED = "is the monitoring host overloaded, or was the process stopped?"
+OVERLOADED = "look whether the monitoring host is overloaded"
 
 
 RESERVE_SHARE, RESERVE_MAX_S = 0.25, 60.0

@@ -149,6 +149,12 @@ class Failure(Exception):
         """Tell one more fact, behind those that are told already."""
         self.also = f"{self.also}; {fact}" if self.also else fact
 
+    def placed(self, of: HasAsked, link: str = "") -> None:
+        """Say whose answer it was, of what a reader raised who does not know that; where it is known, it stays."""
+        if not self.place and not self.request:
+            self.place, self.request, self.doing = of.place, of.request, of.doing
+            self.link = link or ("in the answer of" if self.link == "on" else self.link)
+
     def retold(self, kind: type[Kind], *, whom: str = "", remedy: str | None = None) -> Kind:
         """The same as a failure of another kind, by whose fault it is.
 

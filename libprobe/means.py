@@ -25,6 +25,16 @@ IMPORT_FAILED = {
 }
 """What the dynamic linker says of a library that is there: what it means."""
 
+OUT_OF = {
+    NO_MEMORY: "monitoring host out of memory",
+    os.strerror(errno.ENOMEM): "monitoring host out of memory",
+    os.strerror(errno.ENOBUFS): "monitoring host out of memory for its network",
+    os.strerror(errno.EMFILE): "monitoring host out of file descriptors for this process",
+    os.strerror(errno.ENFILE): "monitoring host out of file descriptors",
+    os.strerror(errno.ENOSPC): "monitoring host out of disk space",
+}
+"""What there is none left of, by the words of the kernel."""
+
 MAX_CAUSES = 20
 
 
@@ -43,9 +53,12 @@ def lacking(error: BaseException | None = None) -> str:
 def sentence(error: BaseException) -> str:
     """What to say of an error that nobody foresaw, if it is this machine that lacks something; empty if not."""
     what = lacking(error)
-    return (
-        f"this machine has not what the check needs: {what} (raise its limits, or run less at a time)" if what else ""
-    )
+    return f"{lack(what)} (raise its limits, or run less at a time)" if what else ""
+
+
+def lack(what: str) -> str:
+    """A sentence of what is missing. what: as in `lacking`."""
+    return OUT_OF.get(what) or f"monitoring host cannot go on: {what}"
 
 
 def expect(error: BaseException) -> None:

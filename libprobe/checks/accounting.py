@@ -13,9 +13,11 @@ from datetime import UTC, datetime
 from nagiosplugin import Metric
 
 from libprobe.checks.base import Check, judged
+from libprobe.clients.accounting import WHOM
 from libprobe.clients.http import without_query
-from libprobe.failures import CRITICAL, WARNING, BadData, Failure, HelperFailure, Misconfigured
+from libprobe.failures import CRITICAL, WARNING, Asked, BadData, Failure, HelperFailure, Misconfigured
 from libprobe.formats import accounting
+from libprobe.formats.address import host_port_of
 from libprobe.records import Record
 from libprobe.text import duration, number_of, similar
 
@@ -110,17 +112,19 @@ class SiteAccounting(Check):
 
     def measure(self) -> Iterator[Metric]:
         fetched = self._portal.page(self._site.name)
-        where = f"accounting page {without_query(fetched.url)}"
+        where = f"{WHOM} {host_port_of(fetched.url)}"
         now = self._now()
-        self.detail(1, where)
+        self.detail(1, f"accounting page {without_query(fetched.url)}")
         if fetched.page.updated:
-            age = self._age(fetched.page.updated, now, f"{where}: was last updated", fetched.clock_skew)
+            age = self._age(fetched.page.updated, now, "page last updated", where, fetched.clock_skew)
             self.detail(1, f"page last updated: {fetched.page.updated:%Y-%m-%d %H:%M:%S} UTC")
             yield Metric("page_age", age, "s", min=0)
             if 0 < self._page_age <= age:
+                limit = f"limit {duration(self._page_age)}"
                 raise HelperFailure(
-                    f"{where}: was last updated {duration(age)} ago (limit {duration(self._page_age)}), "
-                    f"so it cannot tell whether {self.subject} publishes"
+                    f"page last updated {duration(age)} ago ({limit})",
+                    of=Asked(where),
+                    also=f"whether {self.subject} publishes is not known",
                 )
         if fetched.page.publications:
             yield from self._judge_publication(fetched, where, now)
@@ -140,12 +144,12 @@ class SiteAccounting(Check):
             absent: Failure = BadData(self._absent(fetched.page, where))
             if self._site.whose_fault:
                 absent = self._site.whose_fault(absent)
-            yield judged(absent.status, str(absent))
+            yield self.failed(absent)
             return
         if row.site != self.subject:
             self._note(f"listed as {row.site}")
         updated = self._time(row.updated, where)
-        age = self._age(updated, now, f"{where}: {row.site} was last updated", fetched.clock_skew)
+        age = self._age(updated, now, f"{row.site} last updated", where, fetched.clock_skew)
         self.detail(1, f"{row.site}: last updated {row.updated} UTC, {row.kind or 'of no type'}")
         if self._limit and age >= self._limit:
             self._expect_going_on(fetched.page, where, now, row.site)
@@ -171,8 +175,9 @@ class SiteAccounting(Check):
         if youngest >= self._limit:
             others = f"the {number_of(len(newest), 'other site')}" if site else f"its {number_of(len(newest), 'site')}"
             raise HelperFailure(
-                f"{where}: none of {others} was updated for {duration(youngest)}{' either' if site else ''}, so it is "
-                f"stuck and cannot tell whether {self.subject} publishes",
+                f"stuck: none of {others} updated for {duration(youngest)}{' either' if site else ''}",
+                of=Asked(where),
+                also=f"whether {self.subject} publishes is not known",
                 remedy="tell its operators",
             )
 
@@ -182,53 +187,52 @@ class SiteAccounting(Check):
         Raises: HelperFailure when that is ambiguous, or the page broke off before.
         """
         if not page.rows and page.is_complete:
-            raise HelperFailure(f"{where}: lists no site at all")
+            raise HelperFailure("no site listed at all", of=Asked(where), link="by")
         names = [self._site.name, *([self._site.alias] if self._site.alias else [])]
         exact = [[row for row in page.rows if row.site == name] for name in names]
         folded = [[row for row in page.rows if row.site.casefold() == name.casefold()] for name in names]
         rows = next((found for found in (*exact, *folded) if found), None)
         if rows is None:
             if not page.is_complete:
-                raise HelperFailure(
-                    f"{where}: breaks off after {number_of(len(page.rows), 'site')}, without {self.subject}"
-                )
+                said = f"page breaks off after {number_of(len(page.rows), 'site')}, without {self.subject},"
+                raise HelperFailure(said, of=Asked(where), link="from")
             return None
         if len({(row.site, row.updated) for row in rows}) > 1:
             listed = ", ".join(f"{row.site} {row.updated}" for row in rows[:3])
-            raise HelperFailure(f"{where}: has {len(rows)} rows for {self.subject} that differ: {listed}")
+            said = f"{len(rows)} rows for {self.subject} that differ"
+            raise HelperFailure(said, of=Asked(where), also=listed)
         return rows[0]
 
     def _absent(self, page: accounting.Page, where: str) -> str:
         names = {row.site.casefold()[:60]: row.site for row in page.rows[:1000]}
         near = similar(self.subject.casefold()[:60], names, count=3, most=len(names))
-        alike = f"; similar names there: {', '.join(names[each] for each in near)}" if near else ""
-        return (
-            f"{self.subject} is not among the {number_of(len(page.rows), 'site')} of the {where}{alike} "
-            "(its records have to carry the GOCDB site name)"
-        )
+        alike = f"; similar: {', '.join(names[each] for each in near)}" if near else ""
+        self.detail(1, "a site's records have to carry its name in the GOCDB")
+        return f"{self.subject} not among {number_of(len(page.rows), 'site')} on {where}{alike}"
 
     # ---- the page of one site
 
     def _judge_publication(self, fetched: Fetched, where: str, now: datetime) -> Iterator[Metric]:
         found = fetched.page.publications
         if len({(each.word, each.updated) for each in found}) > 1:
-            raise HelperFailure(f"{where}: has {len(found)} publication statuses that differ")
+            raise HelperFailure(f"{len(found)} publication statuses that differ", of=Asked(where))
         [word, updated, text] = found[0]
         self.detail(1, f"status: {text}")
         if not updated:
             if word == "OK":
-                raise HelperFailure(f"{where}: says {text!r} without the date of the last publication")
-            yield judged(CRITICAL, f"{self.subject} has no date of publication; the {where} says {text!r}")
+                raise HelperFailure(f"{text!r} without the date of the last publication", of=Asked(where))
+            yield judged(CRITICAL, f"{self.subject} has no date of publication on {where}, which says {text!r}")
             return
         age = self._age(
             self._time(updated, where),
             now,
-            f"{where}: {self.subject} last published",
+            f"{self.subject} last published",
+            where,
             fetched.clock_skew,
             day=accounting.is_day(updated),
         )
         if word != "OK":
-            yield judged(WARNING, f"{self.subject}: the {where} says {text!r}")
+            yield judged(WARNING, f"{text!r} for {self.subject} on {where}")
         yield self._record_age(age)
 
     # ---- times
@@ -241,19 +245,21 @@ class SiteAccounting(Check):
         try:
             return accounting.read_time(text)
         except BadData as error:
-            raise HelperFailure(f"{where}: last update of {self.subject}: {error.sentence}") from None
+            raise HelperFailure(f"last update of {self.subject}: {error.sentence},", of=Asked(where)) from None
 
-    def _age(self, then: datetime, now: datetime, what: str, skew: float | None, *, day: bool = False) -> float:
+    def _age(
+        self, then: datetime, now: datetime, what: str, where: str, skew: float | None, *, day: bool = False
+    ) -> float:
         """Seconds passed since; a day counts from its end. Raises: HelperFailure for the future."""
         age = (now - then).total_seconds()
         if -age <= FUTURE_S + (86400.0 if day else 0.0):
             return max(0.0, age)
-        said = f"{what} at {then:%Y-%m-%d %H:%M:%S} UTC, {duration(-age)} in the future"
+        said = f"{what} {duration(-age)} in the future ({then:%Y-%m-%d %H:%M:%S} UTC)"
         if skew is None:
-            clock = "one of the portal's and this machine's clocks is wrong"
+            clock = "the portal's clock or this machine's is wrong"
         elif abs(skew) > FUTURE_S:
             ahead = "ahead of" if skew > 0 else "behind"
             clock = f"the portal's clock is {duration(abs(skew))} {ahead} this machine's"
         else:
-            clock = "this machine's clock agrees with that of the portal's web server, so the time itself is wrong"
-        raise HelperFailure(said, remedy=clock)
+            clock = "the clocks agree, so the time itself is wrong"
+        raise HelperFailure(said, of=Asked(where), also=clock)

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from nagiosplugin import Metric, Resource
 
-from libprobe.deadline import Deadline, OutOfTime
+from libprobe.deadline import OVERLOADED, Deadline, OutOfTime
 from libprobe.failures import CRITICAL, UNKNOWN, EndpointFailure, Failure
+from libprobe.formats.address import host_port_of
 from libprobe.judge.contexts import Judgement
 from libprobe.text import duration
 
@@ -32,6 +33,11 @@ class Check(Resource):  # type: ignore[misc]
         self.facts: dict[str, str] = {}
         self.details: list[tuple[int, str]] = []
         self.provisos: tuple[str, ...] = ()
+
+    @property
+    def place(self) -> str:
+        """The subject as sentences name it: of a URL host and port."""
+        return (host_port_of(self.subject) if "://" in self.subject else "") or self.subject
 
     def measure(self) -> Iterator[Metric]:
         raise NotImplementedError
@@ -69,10 +75,10 @@ class Check(Resource):  # type: ignore[misc]
         seconds, ours, theirs = duration(deadline.seconds), duration(deadline.ours()), duration(deadline.theirs())
         if deadline.is_mostly_ours():
             return UNKNOWN, (
-                f"this machine did not get the check done within {seconds}: {ours} of it were its own, {theirs} "
-                f"those of {self.subject}; is it overloaded, or was the process stopped?"
+                f"not finished within {seconds} by this machine, which took {ours} of it, and {self.place} {theirs} "
+                f"({OVERLOADED})"
             )
-        return CRITICAL, f"{self.subject} did not let us finish within {seconds}; raise -t to wait longer"
+        return CRITICAL, f"not finished within {seconds} by {self.place} (raise -t to wait longer)"
 
 
 def judged(status: int, sentence: str) -> Metric:

@@ -13,6 +13,7 @@ from nagiosplugin import Metric
 
 from libprobe.checks.base import Check, judged
 from libprobe.failures import CRITICAL, UNKNOWN, WARNING, Failure, HelperFailure
+from libprobe.formats.address import host_port_of
 from libprobe.formats.cloud_info import keystone_place
 from libprobe.text import duration, number_of, similar
 
@@ -73,7 +74,7 @@ class PublishedSite(Check):
             self.detail(1, f"information system: {self._info.url}, {number_of(len(found.sites), 'site')}")
             self._note(found)
         if refused and lost:
-            yield judged(lost.status, str(lost))
+            yield self.failed(lost)
         if refused or lost:
             raise refused or lost  # type: ignore[misc]
         self.facts["notes"] = "".join(f"; {note}" for note in self._notes)
@@ -91,7 +92,7 @@ class PublishedSite(Check):
 
     def _note(self, found: Found) -> None:
         if found.reason:
-            self._notes.append(f"by what was published {duration(found.age_s)} ago, as now {found.reason}")
+            self._notes.append(f"by what was published {duration(found.age_s)} ago; now {found.reason}")
         if found.unkept:
             self._notes.append(f"what is published could not be kept for other checks: {found.unkept}")
 
@@ -114,18 +115,19 @@ class PublishedSite(Check):
         return at[0]._replace(name=" and ".join(dict.fromkeys(site.name for site in at)), projects=tuple(projects))
 
     def _absent(self, found: Found) -> Metric:
-        where = f"the information system {self._info.url}"
+        where = f"information system {host_port_of(self._info.url)}"
         count = number_of(len(found.sites), "site")
         if not found.sites:
-            return judged(UNKNOWN, f"{where} has no site at all")
+            return judged(UNKNOWN, f"no site at all in {where}")
         if found.reason:
-            return judged(UNKNOWN, f"{self.subject}: not in {where} {duration(found.age_s)} ago; now, {found.reason}")
+            said = f"{self.place} not in {where} {duration(found.age_s)} ago"
+            return judged(UNKNOWN, f"{said}; now {found.reason}")
         named = [site for site in found.sites if self._endpoint.site and site.name == self._endpoint.site]
         if named:
             return judged(
                 CRITICAL,
-                f"{self.subject}: {where} has another endpoint of {named[0].name}, {_shown(named[0].url)} (correct the "
-                "one that is wrong, at the information provider or in the GOCDB)",
+                f"another endpoint of {named[0].name} than {self.place} in {where}: {_shown(named[0].url)} (correct "
+                "the one that is wrong)",
             )
         host = urlsplit(self.subject).hostname or ""
         hosts = {read.host: site.url for site in found.sites if (read := keystone_place(site.url)).scheme}
@@ -133,8 +135,7 @@ class PublishedSite(Check):
         nearest = f", the nearest is {_shown(hosts[near[0]])}" if near else ""
         return judged(
             CRITICAL,
-            f"{self.subject}: not in {where} among its {count}{nearest} (see whether the site's information provider "
-            "runs and may log in: what is not renewed is dropped)",
+            f"{self.place} not among the {count} in {where}{nearest} (see whether its information provider runs)",
         )
 
     def _described(self, site: Site) -> Iterator[Metric]:
@@ -147,7 +148,7 @@ class PublishedSite(Check):
         if not site.projects:
             yield judged(
                 WARNING,
-                f"{self.subject}: published by {self._info.url} as {site.name} without any project, so no VO finds it",
+                f"published as {site.name} without any project, so no VO finds it: {self.place}",
             )
 
     # ---- the Keystone
@@ -180,23 +181,22 @@ class PublishedSite(Check):
         cloud = access.cloud
         vo, scope = cloud.wish.vo, cloud.scope
         of_vo = [project for project in site.projects if project.vo == vo]
-        has = f"Keystone lets us in to {scope.project} ({scope.project_id})"
+        has = f"Keystone lets us into {scope.project}"
+        self.detail(1, f"the project that Keystone lets us into: {scope.project_id}, {scope.project}")
         if not of_vo:
             near = ", ".join(dict.fromkeys(project.vo for project in site.projects[:MAX_NAMED]))
             yield judged(
-                WARNING, f"{self.subject}: no project of VO {vo} is published of {site.name}, but of {near}; {has}"
+                WARNING, f"no project of VO {vo} published for {self.place} ({site.name}), only of {near}; {has}"
             )
         elif not any(project.id in ours for project in of_vo):
             if cloud.proviso or cloud.wish.project:
-                said = (
-                    f"{self.subject}: whether the project published for VO {vo}, {of_vo[0].id}, exists cannot be seen"
-                )
-                yield judged(UNKNOWN, f"{said}: {has}, which is perhaps not one of that VO")
+                said = f"whether project {of_vo[0].id}, published for VO {vo}, exists on {self.place} is not seen"
+                yield judged(UNKNOWN, f"{said}; {has}, which may not be one of that VO")
                 return
             yield judged(
                 CRITICAL,
-                f"{self.subject}: the project that is published for VO {vo} of {site.name}, {of_vo[0].id}, is none of "
-                f"this Keystone's for us; {has} (correct the project's id at the information provider)",
+                f"project {of_vo[0].id}, published for VO {vo}, is none of ours on {self.place}; {has} (correct its id "
+                "at the information provider)",
             )
 
 

@@ -28,12 +28,15 @@ from libprobe.failures import (
     CRITICAL,
     UNKNOWN,
     WARNING,
+    Asked,
     BadData,
     EndpointFailure,
     Failure,
     Misconfigured,
     Rejected,
 )
+from libprobe.formats.address import host_port_of
+from libprobe.formats.error_text import in_short
 from libprobe.text import duration, number_of
 
 TYPE_CHECKING = False
@@ -194,8 +197,9 @@ class LifeCycle(Check):
                     self._note_in_the_way(entry, "was removed only just now")
             except Failure as failure:
                 self._note_in_the_way(entry, "is still there")
-                said = f"VM {entry.title} of an earlier run could not be removed: {failure.sentence}"
-                self._metrics.append(judged(WARNING, f"{said}; the next run tries again"))
+                self.tell(failure)
+                said = f"VM of an earlier run not removed: {failure.sentence}"
+                self._metrics.append(judged(WARNING, f"{said} ({entry.title}; next run retries)"))
             finally:
                 entry.release()
         removed += self._remove_strays(until)
@@ -216,8 +220,12 @@ class LifeCycle(Check):
                 is_here = entry.endpoint == self.subject
                 if is_here and entry.path:
                     self._note_in_the_way(entry, "may still be there")
-                said = f"VM of an earlier run could not be removed: {whereabouts(entry, time.time())}"
-                said = f"{said}: {failure.sentence}{TOLD_BY}"
+                self.tell(failure)
+                self.detail(1, f"left by an earlier run: {whereabouts(entry, time.time())}")
+                host = host_port_of(entry.endpoint) or entry.endpoint
+                age = duration(max(0.0, time.time() - entry.created_at))
+                said = f"VM of an earlier run not removed: {failure.sentence} "
+                said += f"({entry.title} at {host}, {age} old; {TOLD_BY})"
                 if is_here or entry.is_unattended(time.time()):
                     self._metrics.append(judged(WARNING, said))
                 else:  # runs of that URL, if there are any, may still do it
@@ -243,7 +251,7 @@ class LifeCycle(Check):
                 return remover.remove(entry, soon)
             if remover.remove_by_title(entry, soon, noted_path=True):
                 return True
-        raise Failure(f"not to be seen as {owner}, who we are today")
+        raise Failure("not seen by who we are today", more=[f"who we are today: {owner}"])
 
     def _tell_of_others(self) -> None:
         """Of what no run looks after any more, wherever it is; and of what cannot be read."""
@@ -251,8 +259,9 @@ class LifeCycle(Check):
         lost = [entry for entry in self._journal.unattended(now) if entry.title not in self._told]
         if lost:
             others = f" and {number_of(len(lost) - 1, 'other')}" if len(lost) > 1 else ""
-            where = whereabouts(lost[0], now)
-            self._notes.append(f"this monitor's journal: no run looks any more for the VM {where}{others}{TOLD_BY}")
+            self.detail(1, f"no run looks any more for the VM {whereabouts(lost[0], now)}")
+            where = f"{lost[0].title} at {host_port_of(lost[0].endpoint) or lost[0].endpoint}"
+            self._notes.append(f"no run looks any more for VM {where}{others} ({TOLD_BY})")
         for name in dict.fromkeys(self._journal.unreadable):
             self._notes.append(f"this monitor's journal: {name} is damaged and set aside in {self._journal.path}")
 
@@ -265,7 +274,7 @@ class LifeCycle(Check):
         try:
             entry.done()
         except Misconfigured as failure:
-            self._metrics.append(judged(WARNING, f"{failure}; VM {entry.title} is gone all the same"))
+            self._metrics.append(self.failed(failure, f"VM {entry.title} is gone all the same", status=WARNING))
 
     # ---- the life
 
@@ -291,11 +300,13 @@ class LifeCycle(Check):
         """The result that a failure is; a quota that VMs of ours fill is no fault of the site."""
         if not isinstance(failure, QuotaRefused) or not self._in_the_way:
             return judged(failure.status, f"{failure}{self._aftermath}")
-        some = ", ".join(self._in_the_way[:3])
+        for each in self._in_the_way:
+            self.detail(1, f"in the way: {each}")
+        ours = number_of(len(self._in_the_way), "VM")
         return judged(
             UNKNOWN,
-            f"{failure}; that may be because of {number_of(len(self._in_the_way), 'VM')} of this monitor's own from "
-            f"earlier runs, so it is not held against the site: {some}{self._aftermath}",
+            f"{failure}; {ours} of this monitor's own may fill it, so the site is not blamed: "
+            f"{self._in_the_way[0]}{self._aftermath}",
         )
 
     def _request(self, entry: Entry, create: Callable[[], str | None]) -> None:
@@ -315,7 +326,8 @@ class LifeCycle(Check):
         if path is None:
             path = self._client.find(entry.title)
             if path is None:
-                raise BadData(f"{self.subject}: accepted the VM but does not say where it is, nor list it")
+                said = "VM accepted, but it is neither said where it is nor listed"
+                raise BadData(said, of=Asked(self.place, self.subject), link="by")
         self._note_made(entry, path)
 
     def _note_made(self, entry: Entry, path: str) -> None:
@@ -372,33 +384,41 @@ class LifeCycle(Check):
             raise
         except ServerError as error:
             if _FAILED_BUILD.search(error.said):  # snf-occi answers so for a VM that failed to build
-                raise EndpointFailure(f"{self.subject}: VM failed to build: {error.said}") from None
+                raise self._failed_build(error.said) from None
             return None, error
         except EndpointFailure as error:
             return None, error
         if entity is None:
-            return None, EndpointFailure(f"{self.subject}: VM vanished after it had been created (404 on {path})")
+            gone = EndpointFailure("VM vanished after it was created (404)", of=Asked(self.place, f"GET {path}"))
+            return None, gone
         return entity, None
+
+    def _failed_build(self, said: str, *, reason: str = "VM failed to build") -> EndpointFailure:
+        """A VM that will never be active. said: the cloud's words for it, empty where it has none."""
+        why = f': "{in_short(said)}"' if said else ", no reason told,"
+        more = [f"the cloud says: {said}"] if said else []
+        return EndpointFailure(f"{reason}{why}", of=Asked(self.place, self.subject), more=more)
 
     def _expect_ours(self, entity: Machine, entry: Entry) -> None:
         """A wrong address must not make us delete a stranger's VM."""
         called = names(entity)
         if called and entry.title not in called:
-            raise self._another(entry, f", {called[0]}")
+            raise self._another(entry, called[0])
         self._is_seen_to_be_ours = self._is_seen_to_be_ours or bool(called)
 
     def _another(self, entry: Entry, called: str = "") -> BadData:
         """What is said of an address that is a stranger's; ours is looked for by its title from now on."""
         stranger = entry.path
         entry.located("")
-        return BadData(f"{self.subject}: gave {stranger} as our new VM, which is another one{called}")
+        said = f"another VM{f' ({called})' if called else ''} given for our new one"
+        return BadData(said, of=Asked(self.place, self.subject), link="by", more=[f"the other VM: {stranger}"])
 
     def _note_suspended(self, entity: Machine, seconds: float) -> None:
         """The VM was active, and does not wake from what our question did to it: that is no fault of the site's."""
         self._note_active(entity, seconds)
         self._notes[-1] = SUSPENDED + "could not be started again"
         if self.needs_it_running:
-            self._metrics.append(judged(UNKNOWN, f"{self.subject}: {self._notes[-1]}, so no more was asked of it"))
+            self._metrics.append(judged(UNKNOWN, f"{self._notes[-1]}, so no more was asked of it, on {self.place}"))
 
     def _note_active(self, entity: Machine, seconds: float) -> None:
         if self._suspended_after is not None:
@@ -408,7 +428,7 @@ class LifeCycle(Check):
         try:
             self._journal.lateness.clear(self.kind, self.subject)
         except Misconfigured as failure:
-            self._metrics.append(judged(WARNING, f"{failure}; it would say that no VM became active"))
+            self._metrics.append(self.failed(failure, "it would say that no VM became active", status=WARNING))
         self.detail(1, f"address: {', '.join(entity.addresses) or 'none told'}")
 
     def _note_too_slow(self, seconds: float, state: str) -> None:
@@ -418,11 +438,12 @@ class LifeCycle(Check):
 
     def _never_active(self, seconds: float, state: str) -> tuple[int, str]:
         """Once is a WARNING; a cloud on which the run before this one had no active VM either is broken."""
-        said = f"{self.subject}: VM still {state or 'not seen'} after {duration(seconds)}, given up"
+        said = f"VM still {state or 'not seen'} after {duration(seconds)} on {self.place}, given up"
         try:
             late = self._journal.lateness.note(self.kind, self.subject, seconds, time.time())
         except Misconfigured as failure:
-            return WARNING, f"{said}; whether the run before this one ended so too is not known: {failure}"
+            self.tell(failure)
+            return WARNING, f"{said}; whether the run before ended so too is not known: {failure}"
         if late.times == 1:
             return WARNING, said
         if late.times == 2:
@@ -449,7 +470,9 @@ class LifeCycle(Check):
             return
         is_seen = self._is_seen_to_be_ours and entry is not self._trial
         if entry.path and not is_seen and not self._may_be_ours(entry.path, entry.title):
-            self.detail(1, self._another(entry).sentence)
+            another = self._another(entry)
+            self.detail(1, another.sentence)
+            self.tell(another)
         path = entry.path or self._find_late(entry)
         if path is None:
             self.detail(1, f"no VM {entry.title} to be found; later runs go on looking for it")
@@ -478,7 +501,8 @@ class LifeCycle(Check):
         if path:
             self._note_made(entry, path)
             self._remover.delete(path, entry.title, self.deadline)
-            said = f"{self.subject}: had made the VM {path} that it refused to make; it was removed"
+            said = f"VM made that was refused, on {self.place}; it was removed"
+            self.detail(1, f"made though it was refused: {path}")
             self._metrics.append(judged(WARNING, said))
             self._remover.see_none_left(path, entry.title, self.deadline)
         self._forget(entry)
@@ -505,8 +529,13 @@ class LifeCycle(Check):
             self.deadline.sleep(pause)
         return None
 
-    def _note_left(self, entry: Entry, why: str) -> None:
-        where = f" {entry.path}" if entry.path else ""
-        self._metrics.append(
-            judged(WARNING, f"VM{where} ({entry.title}) could not be removed: {why}; the next run tries again")
+    def _note_left(self, entry: Entry, failure: Failure) -> None:
+        self.tell(failure)
+        why = failure.sentence
+        if entry.path:
+            self.detail(1, f"not removed: {entry.path} ({entry.title})")
+        active = self.facts.get("time_to_active", "")
+        said = (
+            f"VM active after {active}, not removed" if active and not active.startswith("more") else "VM not removed"
         )
+        self._metrics.append(judged(WARNING, f"{said}: {why} ({entry.title}; next run retries)"))

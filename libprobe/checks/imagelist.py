@@ -12,7 +12,7 @@ from nagiosplugin import Metric
 
 from libprobe.checks.base import Check, judged
 from libprobe.clients.http import without_query
-from libprobe.failures import CRITICAL, WARNING, BadData
+from libprobe.failures import CRITICAL, WARNING, Asked, BadData
 from libprobe.formats import imagelist, smime
 from libprobe.records import Record
 from libprobe.text import duration, number_of, similar
@@ -220,10 +220,13 @@ class PublishedList(Check):
         yield from self._judge_signer(found, proof)
         yield from self._judge_images(found, now)
         if found.lacks:
-            yield judged(WARNING, f"{self.subject}: the list lacks {', '.join(found.lacks)}, so vmcatcher refuses it")
+            said = f"the list lacks {', '.join(found.lacks)}, so vmcatcher refuses it"
+            yield judged(WARNING, f"{said}, from {self.place}")
 
     def _of_list(self, error: BadData) -> BadData:
-        return BadData(f"{self.subject}: {error.sentence}", remedy=error.remedy)
+        asked = Asked(self.place, f"GET {self.subject}")
+        error.placed(asked, "from")
+        return error
 
     # ---- the signature
 
@@ -245,8 +248,7 @@ class PublishedList(Check):
     def _judge_signer(self, found: imagelist.ImageList, proof: Proof | None) -> Iterator[Metric]:
         fault = fault_of_signer(found, proof, self._rules)
         if fault:
-            said = f"{self.subject}: {fault} (if that is meant, accept it with --ignore-endorser)"
-            yield judged(CRITICAL, said)
+            yield judged(CRITICAL, f"{fault}, from {self.place} (if that is meant, accept it with --ignore-endorser)")
 
     # ---- dates and images
 
@@ -256,20 +258,20 @@ class PublishedList(Check):
             clock = f"; its server's clock is {duration(skew)} ahead of ours" if skew and skew > 60 else ""
             yield judged(
                 CRITICAL,
-                f"{self.subject}: created at {found.created:%Y-%m-%d %H:%M:%S} UTC, "
-                f"{duration(-age)} in the future{clock}",
+                f"list created {duration(-age)} in the future ({found.created:%Y-%m-%d %H:%M:%S} UTC), from "
+                f"{self.place}{clock}",
             )
         else:
             self.facts["age"] = duration(max(0.0, age))
             yield Metric("age", max(0.0, age), "s", min=0)
         if now >= found.expires:
             past = duration((now - found.expires).total_seconds())
-            yield judged(CRITICAL, f"{self.subject}: the list expired {past} ago, so subscribers drop its images")
+            yield judged(CRITICAL, f"list expired {past} ago, so subscribers drop its images, from {self.place}")
 
     def _judge_images(self, found: imagelist.ImageList, now: datetime) -> Iterator[Metric]:
         self.facts["images"] = number_of(len(found.images), "image")
         if not found.images:
-            yield judged(WARNING, f"{self.subject}: the list holds no image")
+            yield judged(WARNING, f"no image in the list from {self.place}")
         if not self._image:
             return
         image = imagelist.find_image(found.images, self._image)
@@ -277,7 +279,7 @@ class PublishedList(Check):
             yield judged(CRITICAL, self._missing(found))
         elif image.expires and now >= image.expires:
             past = duration((now - image.expires).total_seconds())
-            yield judged(CRITICAL, f"{self.subject}: the image {image.mpuri} expired {past} ago")
+            yield judged(CRITICAL, f"image {image.mpuri} expired {past} ago in the list from {self.place}")
 
     def _missing(self, found: imagelist.ImageList) -> str:
         offered = [image.mpuri for image in found.images if image.mpuri]
@@ -285,7 +287,8 @@ class PublishedList(Check):
         near = [each for each in offered if imagelist.without_revision(each) == base]
         near = near or similar(self._image, offered)
         nearest = f"; the nearest is {near[0]}" if near else ""
-        return f"{self.subject}: {self._image} is not among its {number_of(len(found.images), 'image')}{nearest}"
+        among = number_of(len(found.images), "image")
+        return f"{self._image} is not among the {among} of the list from {self.place}{nearest}"
 
     def _describe(self, found: imagelist.ImageList) -> None:
         self.detail(1, f"title: {found.title or 'none'}; version {found.version or 'unknown'}; VO {found.vo or 'none'}")

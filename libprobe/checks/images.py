@@ -20,7 +20,8 @@ from libprobe.clients import documents
 from libprobe.clients.http import without_query
 from libprobe.clients.images import KIND, Images
 from libprobe.deadline import OutOfTime
-from libprobe.failures import WARNING, BadData, EndpointFailure, Failure, HelperFailure, Misconfigured
+from libprobe.failures import WARNING, Asked, BadData, EndpointFailure, Failure, HelperFailure, Misconfigured
+from libprobe.formats.address import host_port_of
 from libprobe.formats.images import of_list
 from libprobe.records import Record
 from libprobe.text import duration, number_of, shortened
@@ -81,6 +82,10 @@ def find_sources(args: argparse.Namespace, http: HttpClient) -> list[Source]:
     return found
 
 
+WHOM = "image list"
+"""What a sentence calls a list that cannot be had, before its host."""
+
+
 class Published(Record):
     """What a list has. claims: whether a cloud's image is one that came from this list, in whatever version."""
 
@@ -114,7 +119,7 @@ class SignedList:
         try:
             fetched = self._source.fetch()
         except BadData as failure:
-            raise BadData(failure.sentence) from None
+            raise failure.retold(BadData, remedy="") from None
         now = self._now()
         try:
             envelope = smime.open_envelope(fetched.body, fetched.media_type)
@@ -129,7 +134,9 @@ class SignedList:
                 past = duration((now - found.expires).total_seconds())
                 raise BadData(f"the list expired {past} ago, so nobody is to keep its images")
         except BadData as error:
-            raise BadData(f"{self.name}: {error.sentence}", remedy=error.remedy) from None
+            asked = Asked(host_port_of(self.name), f"GET {self.name}")
+            error.placed(asked, "from")
+            raise
         # subscribers take what has expired away
         images = [of_list(each) for each in found.images if each.expires is None or each.expires > now]
         names = {name for each in found.images for name in of_list(each).names}
@@ -200,7 +207,7 @@ class ImagesInStep(Check):
             clouds = self._cloud_images()
         except EndpointFailure:
             if failure:
-                yield judged(failure.status, str(failure))
+                yield self.failed(failure)
             raise
         if failure:
             raise failure
@@ -216,12 +223,12 @@ class ImagesInStep(Check):
                 return [source.fetch() for source in self._sources], None
         except OutOfTime:
             names = " and ".join(each.name for each in self._sources)
-            said = f"{names}: not read within {duration(until.seconds)}{until.our_share()}"
-            return [], HelperFailure(f"the image list cannot be had, {said}")
+            said = f"not read within {duration(until.seconds)}{until.our_share()}"
+            return [], HelperFailure(
+                said, of=Asked(f"{WHOM} {host_port_of(names) or names}", f"GET {names}"), link="from"
+            )
         except EndpointFailure as failure:
-            helper = HelperFailure(f"the image list cannot be had, {failure.sentence}", remedy=failure.remedy)
-            helper.tried, helper.exchange = failure.tried, failure.exchange
-            return [], helper
+            return [], failure.retold(HelperFailure, whom=WHOM)
         except Failure as failure:
             return [], failure
         finally:
@@ -233,7 +240,7 @@ class ImagesInStep(Check):
         scope = self._cloud.scope
         self.facts["project"] = scope.project
         if self._cloud.proviso:
-            said = f"{self.subject}: {self._cloud.proviso} (if it is meant, name it with --project)"
+            said = f"{self._cloud.proviso}, on {self.place} (if it is meant, name it with --project)"
             yield judged(WARNING, said)
         self.detail(1, f"endpoint: {self.subject}" + (f" of {self._endpoint.site}" if self._endpoint.site else ""))
         self.detail(1, f"catalogue: {scope.words()}")
@@ -274,11 +281,11 @@ class ImagesInStep(Check):
         said = "; ".join(
             (f"{client.region}: " if len(found) > 1 else "") + _words(out, now) for client, out in found if out
         )
-        self.facts["late"] = f"{self.subject}: {said}"
+        self.facts["late"] = f"{said}, on {self.place}"
         if every:
             self._notes.append(said)
         if not listed:
-            yield judged(WARNING, f"{self.subject}: nothing to compare with, {names} has no image")
+            yield judged(WARNING, f"nothing to compare with: no image in {names}")
         self.facts["notes"] = "".join(f"; {note}" for note in self._notes)
         yield Metric("lag", max((now - each.since for each in every), default=0.0), "s", min=0)
 

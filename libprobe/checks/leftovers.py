@@ -13,7 +13,8 @@ from nagiosplugin import Metric
 from libprobe.checks.base import Check, judged
 from libprobe.clients.refusals import NOTHING, names
 from libprobe.deadline import Interrupted, OutOfTime
-from libprobe.failures import WARNING, BadData, EndpointFailure, Failure, Misconfigured, NoAnswer
+from libprobe.failures import WARNING, Asked, BadData, EndpointFailure, Failure, Misconfigured, NoAnswer
+from libprobe.formats.address import host_port_of
 from libprobe.state.journal import SUFFIX
 from libprobe.text import duration, number_of
 
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from libprobe.clients.http import HttpClient
     from libprobe.clients.machines import Machine, Machines
     from libprobe.deadline import Deadline
+    from libprobe.failures import Kind
     from libprobe.state.journal import Entry, Journal
     from libprobe.targets.access import Access, CloudAccess
 
@@ -37,7 +39,7 @@ of which one has the newest), what it leaves of the time."""
 MAX_TWINS = 8
 """How many VMs of one title are removed by one run."""
 
-TOLD_BY = " (see fedcloud-leftovers)"
+TOLD_BY = "see fedcloud-leftovers"
 """Where more is to be seen of what earlier runs left, as the end of a sentence."""
 
 UNKNOWN_KEYSTONE = (
@@ -67,7 +69,7 @@ def whereabouts(entry: Entry, now: float) -> str:
 
 
 def see_it_gone(
-    remove: Callable[[], None], note_left: Callable[[str], None], until: Deadline, client: Machines | HttpClient
+    remove: Callable[[], None], note_left: Callable[[Failure], None], until: Deadline, client: Machines | HttpClient
 ) -> Interrupted | None:
     """Remove what a run has made; a signal that comes meanwhile does not stop that, and is returned.
 
@@ -82,10 +84,10 @@ def see_it_gone(
         except Interrupted as signal:
             interrupt = signal
         except Failure as failure:
-            note_left(str(failure))
+            note_left(failure)
             break
         except OutOfTime:
-            note_left("no time was left to see it gone")
+            note_left(Failure("no time was left to see it gone"))
             break
     return interrupt
 
@@ -179,7 +181,7 @@ class Remover:
                     if not self._client.delete(path):
                         if self._seen(path) is None:
                             return refusal is not None
-                        raise EndpointFailure(f"{self._subject}: says that {path} is not there (404), and shows it")
+                        raise self._failure(EndpointFailure, "404 for what is shown all the same", path)
                     accepted = True
                 entity = self._seen(path)
                 if entity is None or (names(entity) and title not in names(entity)):
@@ -198,10 +200,12 @@ class Remover:
             until.sleep(pause)
         if refusal and not accepted:
             raise refusal
-        raise NoAnswer(
-            f"{self._subject}: accepted to delete {path}, which is still there after {duration(passed)}"
-            f"{self._client.told}"
-        )
+        failure = self._failure(NoAnswer, f"still there {duration(passed)} after its deletion was accepted", path, "by")
+        failure.more = self._client.told
+        raise failure
+
+    def _failure(self, kind: type[Kind], reason: str, path: str, link: str = "from") -> Kind:
+        return kind(reason, of=Asked(host_port_of(self._subject), f"VM {path} at {self._subject}"), link=link)
 
     def see_none_left(self, gone: str, title: str, until: Deadline) -> None:
         """Look into the listing for one more VM of this title, and remove it: a request may be carried out twice.
@@ -220,14 +224,12 @@ class Remover:
             passed = time.monotonic() - began
             if found != gone:
                 if self.twins >= MAX_TWINS:
-                    raise EndpointFailure(f"{self._subject}: has made more than {MAX_TWINS} VMs called {title}")
+                    raise self._failure(EndpointFailure, f"more than {MAX_TWINS} VMs of one request made", title, "by")
                 self.delete(found, title, until)
                 self.twins += 1
                 gone = found
             elif until.remaining() <= (pause := max(pause_after(passed), 1.0)) + SPARE_S:
-                raise EndpointFailure(
-                    f"{self._subject}: says that {gone} is not there (404), and lists it after {duration(passed)} still"
-                )
+                raise self._failure(EndpointFailure, f"404 for what is listed after {duration(passed)} still", gone)
             else:
                 until.sleep(pause)
 

@@ -15,7 +15,8 @@ from libprobe.checks.leftovers import TOLD_BY, pause_after, see_it_gone, whereab
 from libprobe.clients.refusals import LoginRefused, Refusal, is_settled
 from libprobe.clients.swift import KIND, NotEmpty, Swift
 from libprobe.deadline import Interrupted, OutOfTime, working_seconds
-from libprobe.failures import WARNING, BadData, EndpointFailure, Failure, Misconfigured, OwnMachine
+from libprobe.failures import WARNING, Asked, BadData, EndpointFailure, Failure, Misconfigured, OwnMachine
+from libprobe.formats.address import host_port_of
 from libprobe.text import duration, number_of, size
 
 TYPE_CHECKING = False
@@ -43,7 +44,7 @@ SAYS_NOT_MADE = frozenset({400, 401, 403, 405, 411, 412, 413})
 A 404 is none of them: Swift says so while its disks fail.
 """
 
-DISKS = "; it had just made the container, and says so of what is there while its disks fail"
+DISKS = "it had just made the container, so its disks may fail"
 
 
 class Content:
@@ -145,7 +146,7 @@ class ObjectStore(Check):
         self._metrics.append(Metric("time_to_login", self._cloud.login_s, "s", min=0, context="time"))
         self.facts["project"] = scope.project
         if self._cloud.proviso:
-            said = f"{self.subject}: {self._cloud.proviso} (if it is meant, name it with --project)"
+            said = f"{self._cloud.proviso}, on {self.place} (if it is meant, name it with --project)"
             self._metrics.append(judged(WARNING, said))
         self.detail(1, f"endpoint: {self.subject}" + (f" of {self._endpoint.site}" if self._endpoint.site else ""))
         self.detail(1, f"catalogue: {scope.words()}")
@@ -195,8 +196,9 @@ class ObjectStore(Check):
                     else:
                         self._note_absent(entry)
             except Failure as failure:
-                said = f"{store.base}: container {entry.title} of an earlier run could not be removed: {failure}"
-                self._metrics.append(judged(WARNING, f"{said}; the next run tries again"))
+                self.tell(failure)
+                said = f"container of an earlier run not removed: {failure.sentence}"
+                self._metrics.append(judged(WARNING, f"{said} ({entry.title}; next run retries)"))
             finally:
                 entry.release()
         if removed:
@@ -214,10 +216,9 @@ class ObjectStore(Check):
         lost = [entry for entry in self._journal.unattended(now) if entry.title not in self._told]
         if lost:
             others = f" and {number_of(len(lost) - 1, 'other')}" if len(lost) > 1 else ""
-            where = whereabouts(lost[0], now)
-            self._notes.append(
-                f"this monitor's journal: no run looks any more for the container {where}{others}{TOLD_BY}"
-            )
+            self.detail(1, f"no run looks any more for the container {whereabouts(lost[0], now)}")
+            where = f"{lost[0].title} at {host_port_of(lost[0].endpoint) or lost[0].endpoint}"
+            self._notes.append(f"no run looks any more for container {where}{others} ({TOLD_BY})")
         for name in dict.fromkeys(self._journal.unreadable):
             self._notes.append(f"this monitor's journal: {name} is damaged and set aside in {self._journal.path}")
 
@@ -226,7 +227,7 @@ class ObjectStore(Check):
         try:
             entry.done()
         except Misconfigured as failure:
-            self._metrics.append(judged(WARNING, f"{failure}; container {entry.title} is gone all the same"))
+            self._metrics.append(self.failed(failure, f"container {entry.title} is gone all the same", status=WARNING))
 
     # ---- the life
 
@@ -244,7 +245,7 @@ class ObjectStore(Check):
                 self._note_time("time_to_get", began)
         except Failure as failure:
             if life.is_made and isinstance(failure, Refusal) and failure.http_status == 404:
-                failure.sentence += DISKS
+                failure.add(DISKS)
             self._note_failure(failure)
         except OutOfTime:
             self._metrics.append(judged(*self.out_of_time()))
@@ -264,7 +265,8 @@ class ObjectStore(Check):
         self.detail(1, f"container: {life.title}")
         etag = life.store.put(life.title, OBJECT, content)
         if etag and etag != content.digest:
-            raise BadData(f"{life.where}: stored with the ETag {etag}, but the MD5 of what we sent is {content.digest}")
+            told = f"stored with the ETag {etag}; the MD5 of what was sent is {content.digest}"
+            raise BadData("object stored with another MD5 than was sent", of=life.asked, more=[told])
 
     def _expect_listed(self, life: _Life, content: Content, work: Deadline) -> None:
         """A listing may come later than the object; one that is wrong, or does not come, is told."""
@@ -276,33 +278,35 @@ class ObjectStore(Check):
             passed = time.monotonic() - began
             pause = pause_after(passed)
             if passed >= PATIENCE_S or work.remaining() <= pause:
-                said = f"{life.where}: not in the container's list {duration(passed)} after it was stored"
+                said = (
+                    f"object not in the container's list {duration(passed)} after it was stored on {life.asked.place}"
+                )
                 self._metrics.append(judged(WARNING, said))
                 return
             work.sleep(pause)
         if found.bytes not in (None, len(content)):
-            raise BadData(f"{life.where}: listed with {found.bytes} bytes instead of {len(content)}")
+            raise BadData(f"object listed with {found.bytes} bytes instead of {len(content)}", of=life.asked)
         if found.hash and found.hash != content.digest:
-            raise BadData(f"{life.where}: listed with the hash {found.hash[:40]}, but its MD5 is {content.digest}")
+            told = f"listed with the hash {found.hash[:40]}; the MD5 of what was sent is {content.digest}"
+            raise BadData("object listed with another MD5 than was sent", of=life.asked, more=[told])
 
     def _read_back(self, life: _Life, content: Content) -> None:
         digest = content.digest
         with life.store.read(life.title, OBJECT, len(content)) as answer:
             if answer.etag and answer.etag != digest:
-                raise BadData(f"{answer.asked}: has the ETag {answer.etag}, but the MD5 of what we stored is {digest}")
+                told = f"it has the ETag {answer.etag}; the MD5 of what was stored is {digest}"
+                raise BadData("object with another MD5 than was stored", of=answer.asked, link="from", more=[told])
             at = content.difference(answer.chunks)
         if at is not None:
-            raise BadData(
-                f"{answer.asked}: gives back other bytes than were stored, from byte {at} of {len(content)} on"
-            )
+            said = f"other bytes than were stored, from byte {at} of {len(content)} on,"
+            raise BadData(said, of=answer.asked, link="from")
 
     def _note_time(self, label: str, began: float) -> None:
         self._slowest[label] = max(self._slowest.get(label, 0.0), time.monotonic() - began)
 
     def _note_failure(self, failure: Failure) -> None:
-        self.tell(failure)
         provisos = self.provisos if isinstance(failure, EndpointFailure) else ()
-        self._metrics.append(judged(failure.status, "; ".join((str(failure), *provisos))))
+        self._metrics.append(self.failed(failure, *provisos))
 
     # ---- the end
 
@@ -329,7 +333,7 @@ class ObjectStore(Check):
             self._forget(life.entry)
         elif life.is_made:
             self._note_absent(life.entry)
-            self._note_left(life, "it is said not to be there (404)")
+            self._note_left(life, Failure("it is said not to be there (404)"))
         else:
             self._note_absent(life.entry)
             self.detail(1, f"no container {life.title} to be found; later runs go on looking for it")
@@ -338,7 +342,7 @@ class ObjectStore(Check):
         """Remove what was made though the store has said that it was not; one that lets us not look is believed."""
         try:
             if remove_container(life.store, life.title, until):
-                said = f"{life.store.base}: had made the container {life.title} that it refused to make; it was removed"
+                said = f"container {life.title} made that was refused, on {life.asked.place}; it was removed"
                 self._metrics.append(judged(WARNING, said))
         except EndpointFailure as failure:
             if not is_settled(failure):
@@ -346,9 +350,10 @@ class ObjectStore(Check):
                 return  # the next run looks
         self._forget(life.entry)
 
-    def _note_left(self, life: _Life, why: str) -> None:
-        said = f"{life.store.base}: container {life.title} could not be removed: {why}"
-        self._metrics.append(judged(WARNING, f"{said}; the next run tries again"))
+    def _note_left(self, life: _Life, failure: Failure) -> None:
+        self.tell(failure)
+        said = f"container not removed: {failure.sentence}"
+        self._metrics.append(judged(WARNING, f"{said} ({life.title}; next run retries)"))
 
 
 class _Life:
@@ -362,7 +367,7 @@ class _Life:
         self.store = store
         self.entry = entry
         self.title = entry.title
-        self.where = f"{store.base}/{entry.title}/{OBJECT}"
+        self.asked = Asked(host_port_of(store.base), f"{store.base}/{entry.title}/{OBJECT}")
         self.is_asked_for = False
         self.is_made = False
         self.is_refused = False
@@ -405,15 +410,15 @@ def remove_container(store: Swift, title: str, until: Deadline) -> bool:
             was_there = store.delete(title) or was_there
             if not was_there or not _is_still_there(store, title):
                 return was_there
-            refusal = EndpointFailure(f"{store.base}/{title}: is there after it was deleted")
+            asked = Asked(host_port_of(store.base), f"{store.base}/{title}")
+            refusal = EndpointFailure("container is there after it was deleted", of=asked)
         except LoginRefused:
             raise
         except NotEmpty as failure:
             others = [each.name for each in store.listed(title) if each.name != OBJECT]
             if others:
-                raise NotEmpty(
-                    f"{failure.sentence}: it has objects that are not ours: {', '.join(others[:3])}"
-                ) from None
+                failure.add(f"it has objects that are not ours: {', '.join(others[:3])}")
+                raise
             refusal = failure
         except EndpointFailure as failure:
             refusal = failure

@@ -17,7 +17,7 @@ from libprobe.checks.offer import in_another_project
 from libprobe.clients.credentials import read_small_file
 from libprobe.clients.occi import leaves_keypair
 from libprobe.clients.refusals import Refusal
-from libprobe.failures import WARNING, BadData, EndpointFailure, Failure, Misconfigured
+from libprobe.failures import WARNING, Asked, BadData, EndpointFailure, Failure, Misconfigured
 from libprobe.formats.occi import vocabulary as occi
 from libprobe.formats.occi.entity import Entity
 from libprobe.formats.occi.profile import PUBLIC_KEY, USER_DATA, context_forms
@@ -121,7 +121,8 @@ class ComputeLifeCycle(LifeCycle):
             attributes |= given
         for identifier, _ in categories:
             if not is_sendable(identifier):
-                raise BadData(f"{self.subject}: offers {identifier[:120]!r}, which is no identifier of OCCI")
+                said = f"{identifier[:60]!r} offered, which is no identifier of OCCI,"
+                raise BadData(said, of=Asked(self.place, self.subject), link="by")
         self._tell(image, size)
         self._categories, self._attributes = categories, attributes
 
@@ -131,7 +132,8 @@ class ComputeLifeCycle(LifeCycle):
         offered = model.templates(kind)
         base = self.endpoint.base
         if not offered:
-            raise BadData(f"{base}: offers no {option} template at all ({kind.rpartition('#')[2]})")
+            said = f"no {option} template offered at all ({kind.rpartition('#')[2]})"
+            raise BadData(said, of=Asked(self.place, base), link="by")
         if wanted:
             return registered(base, option, wanted, offered, self.endpoint.who_chose)
         chosen = self._chosen(offered, option)
@@ -139,7 +141,9 @@ class ComputeLifeCycle(LifeCycle):
             return chosen
         some = ", ".join(each.term for each in offered[:3])
         raise Misconfigured(
-            f"{base}: no {option} is registered and {len(offered)} are offered ({some}, ...)",
+            f"no {option} registered and {len(offered)} offered ({some}, ...)",
+            of=Asked(self.place, base),
+            link="by",
             remedy=f"choose with --{option}, or in probes.ini [occi] {option}",
         )
 
@@ -203,7 +207,8 @@ class ComputeLifeCycle(LifeCycle):
             self._remover.delete(path, self._trial.title, self._work)
             self._remover.see_none_left(path, self._trial.title, self._work)
         except EndpointFailure as failure:
-            said = f"{self.subject}: no VM was asked for with the public key, as one without it was not gone in time"
+            said = "no VM asked for with the public key, as one without it was not gone in time"
+            self.tell(failure)
             self._metrics.append(judged(WARNING, f"{said}: {failure}"))
             return False
         self._forget(self._trial)
@@ -212,9 +217,8 @@ class ComputeLifeCycle(LifeCycle):
 
     def _note_keypair(self) -> None:
         """Say that ooi keeps a keypair, and remember it: the next run tries without a key first."""
-        self._aftermath = (
-            "; ooi may keep the keypair that it made for the public key, under a random name; OCCI cannot remove it"
-        )
+        self._aftermath = "; ooi may keep a keypair of it"
+        self.detail(1, "ooi keeps the keypair that it made for the key, under a random name; OCCI cannot remove it")
         try:
             self._journal.lateness.note(KEYPAIR, self.subject, 1.0, time.time())
         except Misconfigured as failure:
@@ -226,10 +230,7 @@ class ComputeLifeCycle(LifeCycle):
         inner = str(entity.attributes.get(occi.OPENSTACK_STATE, "")).lower()
         if entity.state in FAILED_STATES or inner in FAILED_STATES:
             said = str(entity.attributes.get(occi.STATE_MESSAGE, "")).strip()
-            raise EndpointFailure(
-                f"{self.subject}: VM went into state error instead of active"
-                + (f": {said}" if said else "; the cloud gives no reason")
-            )
+            raise self._failed_build(said, reason="VM went into state error instead of active")
 
     def doubt(self, path: str, entity: Machine, seconds: float, left: float) -> None:
         """Of ooi's VM that is inactive, which it is for ever where its build has failed."""
@@ -255,9 +256,8 @@ class ComputeLifeCycle(LifeCycle):
                 1, f"asked after {duration(seconds)} what inactive means: {refusal.said or refusal.http_status}"
             )
             if found and found[1].lower() in FAILED_STATES:
-                raise EndpointFailure(
-                    f"{self.subject}: VM failed to build, which ooi shows as inactive: {refusal.said}"
-                ) from None
+                self.detail(1, "ooi shows a VM that failed to build as inactive")
+                raise self._failed_build(refusal.said) from None
         except EndpointFailure:
             pass  # the next poll tells whether that lasts
         else:

@@ -8,6 +8,7 @@ from nagiosplugin import Metric
 
 from libprobe.checks.base import Check, judged
 from libprobe.failures import CRITICAL, WARNING, BadData, Misconfigured
+from libprobe.formats.address import host_port_of
 from libprobe.formats.occi import profile
 from libprobe.formats.occi.query import Model
 from libprobe.targets.templates import KINDS, registered
@@ -96,7 +97,7 @@ class OcciOffer(Check):
         try:
             chosen = registered(self.subject, option, wanted, offered, self.endpoint.who_chose)
         except (BadData, Misconfigured) as failure:
-            yield judged(failure.status, str(failure))
+            yield self.failed(failure)
         else:
             self._chosen[option] = chosen
             self.detail(1, f"registered {option}: {chosen.id} ({chosen.title})")
@@ -106,7 +107,9 @@ class OcciOffer(Check):
         if not lacks:
             return
         names = [lack.name for lack in lacks]
-        sentence = f"{self.subject}: does not offer {_listed(names)}"
+        sentence = f"not offered: {_listed(names)}, on {self.place}"
+        if len(names) > MAX_NAMED:
+            self.detail(1, f"not offered: {', '.join(names)}")
         if all(lack.is_context for lack in lacks):
             yield judged(WARNING, f"{sentence}, so what users hand over does not reach their VMs")
         elif all(name in profile.TEMPLATE_NAMES.values() for name in names):
@@ -140,7 +143,8 @@ class OcciOffer(Check):
 def in_another_project(endpoint: str, client: OcciClient) -> Iterator[Metric]:
     """A WARNING where we act in a project that seems to be another VO's."""
     if client.proviso:
-        yield judged(WARNING, f"{endpoint}: {client.proviso} (if it is meant, name it with --project)")
+        where = host_port_of(endpoint)
+        yield judged(WARNING, f"{client.proviso}, on {where} (if it is meant, name it with --project)")
 
 
 def _listed(names: list[str]) -> str:

@@ -15,8 +15,9 @@ from libprobe.checks.leftovers import Remover
 from libprobe.clients.nova import IMAGES, KIND, NETWORKS, Glance, Neutron, Nova
 from libprobe.clients.refusals import QuotaRefused
 from libprobe.deadline import Interrupted, working_seconds
-from libprobe.failures import WARNING, BadData, EndpointFailure, Failure, Misconfigured
+from libprobe.failures import WARNING, Asked, BadData, EndpointFailure, Failure, Misconfigured
 from libprobe.formats import servers
+from libprobe.formats.address import host_port_of
 from libprobe.formats.servers import Server
 from libprobe.records import Record
 from libprobe.text import number_of, similar
@@ -106,7 +107,7 @@ class ServerLifeCycle(LifeCycle):
         scope, endpoint = self._cloud.scope, self.endpoint
         self.facts.update(project=scope.project, region=self._region)
         if self._cloud.proviso:
-            said = f"{self.subject}: {self._cloud.proviso} (if it is meant, name it with --project)"
+            said = f"{self._cloud.proviso}, on {self.place} (if it is meant, name it with --project)"
             self._metrics.append(judged(WARNING, said))
         self.detail(1, f"endpoint: {endpoint.base}" + (f" of {endpoint.site}" if endpoint.site else ""))
         self.detail(1, f"catalogue: {scope.words()}")
@@ -120,9 +121,8 @@ class ServerLifeCycle(LifeCycle):
         for each in self._cloud.scope.offered:
             if each.kind == KIND and each.url.rstrip("/") == endpoint:
                 return Nova(self._cloud.service(KIND, each.region))
-        raise Failure(
-            f"{endpoint} is no compute service in the catalogue of Keystone {self._cloud.keystone.base} today"
-        )
+        said = f"{host_port_of(endpoint)} is no compute service today"
+        raise Failure(said, of=self._cloud.keystone.asked, link="in the catalogue of", more=[f"it was: {endpoint}"])
 
     # ---- what it is made of
 
@@ -148,7 +148,8 @@ class ServerLifeCycle(LifeCycle):
         if not wanted:
             usual = servers.usual_image(active)
             if usual is None:
-                raise BadData(f"{glance.base}: project {self._cloud.scope.project} sees no active image at all")
+                said = f"no active image seen at all by project {self._cloud.scope.project}"
+                raise BadData(said, of=Asked(host_port_of(glance.base), f"{glance.base}/v2/images"))
             return usual
         found = servers.find_images(wanted, active)
         if len(found) > 1:
@@ -164,17 +165,19 @@ class ServerLifeCycle(LifeCycle):
         self, glance: Glance, wanted: str, active: Sequence[Image], others: Sequence[Image | None]
     ) -> Failure:
         inactive = next((each for each in others if each), None)
-        near = ", ".join(servers.nearest_images(wanted, active))
+        near = servers.nearest_images(wanted, active)
         what = (
             f"image {wanted} is {inactive.status or 'of no status'} instead of active"
             if inactive
-            else f"project {self._cloud.scope.project} sees no image {wanted} among {len(active)} active ones"
-            + (f"; nearest: {near}" if near else "")
+            else f"no image {wanted} among {len(active)} active ones of project {self._cloud.scope.project}"
         )
+        asked = Asked(host_port_of(glance.base), f"{glance.base}/v2/images")
+        also = f"nearest: {near[0]}" if near and not inactive else ""
+        more = [f"nearest: {', '.join(near)}"] if near else []
         is_of_egi = wanted.isdecimal() or "/" in wanted
         if self._choice.image and not is_of_egi:
-            return Misconfigured(f"{glance.base}: {what}", remedy="correct --image; the site is not to blame")
-        return BadData(f"{glance.base}: {what}", remedy="take the VO's images, and share them with the project")
+            return Misconfigured(what, of=asked, also=also, more=more, remedy="correct --image")
+        return BadData(what, of=asked, also=also, more=more, remedy="share the VO's images with the project")
 
     def _find_size(self, sizes: Sequence[Size]) -> Size:
         """Raises: Failure."""
@@ -184,17 +187,21 @@ class ServerLifeCycle(LifeCycle):
             if found:
                 return found[0]
             near = ", ".join(similar(wanted, [each.name for each in sizes], count=3, cutoff=0.4))
-            said = f"{self.subject}: has no size {wanted} among {len(sizes)}" + (f"; nearest: {near}" if near else "")
+            also, asked = f"nearest: {near}" if near else "", Asked(self.place, self.subject)
+            said = f"no size {wanted} among {len(sizes)}"
             if self._choice.size:
-                raise Misconfigured(said, remedy="correct --size; the site is not to blame")
-            raise BadData(said, remedy="correct the URL in the GOCDB")
+                raise Misconfigured(said, of=asked, also=also, remedy="correct --size")
+            raise BadData(said, of=asked, also=also, remedy="correct the URL in the GOCDB")
         chosen = servers.smallest_size(self._image, sizes)
         if chosen is None:
             image = self._image
+            needs = f"it needs {max(image.min_disk, 1)} GiB of disk and {image.min_ram} MiB of memory"
             raise BadData(
-                f"{self.subject}: none of {number_of(len(sizes), 'size')} can hold image {image.name or image.id}, "
-                f"which needs a disk of {max(image.min_disk, 1)} GiB and {image.min_ram} MiB of memory",
-                remedy="add one with a disk of its own; one with disk 0 boots from a volume only, which is not tried",
+                f"none of {number_of(len(sizes), 'size')} can hold image {image.name or image.id}",
+                of=Asked(self.place, self.subject),
+                also=needs,
+                remedy="add one with a disk of its own",
+                more=["a size with disk 0 boots from a volume only, which is not tried"],
             )
         return chosen
 
@@ -210,7 +217,8 @@ class ServerLifeCycle(LifeCycle):
                 near = ", ".join(each.name for each in networks[:5]) or "none"
                 project = self._cloud.scope.project
                 raise Misconfigured(
-                    f"{self.subject}: project {project} sees no network {wanted}, which --network names",
+                    f"no network {wanted}, which --network names, in project {project}",
+                    of=Asked(self.place, self.subject),
                     remedy=f"choose one that it sees: {near}",
                 )
             return found[0]
@@ -244,9 +252,8 @@ class ServerLifeCycle(LifeCycle):
     def ask_for(self, entry: Entry) -> bool:
         """Not where the quota is full: that is said without trying."""
         if self._lacking:
-            raise QuotaRefused(
-                f"{self.subject}: the quota of project {self._cloud.scope.project} is full: {self._lacking}", 403
-            )
+            said = f"quota of project {self._cloud.scope.project} full"
+            raise QuotaRefused(said, 403, of=Asked(self.place, self.subject), also=self._lacking)
         wanted: dict[str, Any] = {
             "name": entry.title,
             "imageRef": self._image.id,
@@ -261,16 +268,17 @@ class ServerLifeCycle(LifeCycle):
     def expect_alive(self, entity: Machine) -> None:
         """Nova tells in ERROR what has happened, and never whose fault it was."""
         if isinstance(entity, Server) and entity.status == "ERROR":
-            said = entity.fault or "Nova gives no reason"
-            if NO_HOST in said:
-                said = f"{said.rstrip('. ')} (no room, or Placement or the hosts are down: Nova's words are the same)"
-            raise EndpointFailure(f"{self.subject}: VM went into ERROR instead of ACTIVE: {said}{self._nova.made}")
+            failure = self._failed_build(entity.fault, reason="VM went into ERROR instead of ACTIVE")
+            if NO_HOST in entity.fault:
+                failure.more += ("Nova says so where there is no room, and where Placement or the hosts are down",)
+            failure.more += self._nova.made
+            raise failure
 
     def examine(self, path: str, entity: Machine) -> Iterator[Metric]:
         """A VM that nobody can reach is of little use."""
         if not entity.addresses:
-            why = "" if self._network else f": project {self._cloud.scope.project} has no network that it could be on"
-            yield judged(WARNING, f"{self.subject}: VM is ACTIVE without any address{why}")
+            why = "" if self._network else f"; project {self._cloud.scope.project} has no network that it could be on"
+            yield judged(WARNING, f"VM is ACTIVE without any address on {self.place}{why}")
 
 
 class EachRegion(Check):

@@ -7,13 +7,17 @@ from urllib.parse import quote
 from libprobe.clients import documents
 from libprobe.clients.http import HttpClient, without_query
 from libprobe.deadline import OutOfTime
-from libprobe.failures import EndpointFailure, HelperFailure, OwnCredential
+from libprobe.failures import Asked, EndpointFailure, HelperFailure, OwnCredential
 from libprobe.formats import accounting
+from libprobe.formats.address import host_port_of
 from libprobe.records import Record
 from libprobe.text import duration
 
 DEFAULT_URL = "http://goc-accounting.grid-support.ac.uk/cloudtest/cloudsites2.html"
 MAX_PAGE = 2 << 20
+
+WHOM = "accounting portal"
+"""What a sentence calls it, before its host."""
 
 
 class Fetched(Record):
@@ -35,24 +39,21 @@ class AccountingPortal:
         """Fetch and read the page. Raises: HelperFailure; Misconfigured for an address that is none."""
         url = self._url.replace("{site}", quote(site, safe=""))
         documents.expect_url(url)
-        shown = f"accounting page {without_query(url)}"
+        asked = Asked(f"{WHOM} {host_port_of(url)}", f"GET {without_query(url)}")
         try:
             answer = documents.get(self._http, url, max_bytes=MAX_PAGE, headers=[("Accept", "text/html, */*;q=0.1")])
             if answer.status != 200:
-                said = f"answered {answer.status} {answer.reason}".rstrip()
-                raise HelperFailure(f"{shown}: {said}{answer.wanted_pause}")
+                raise answer.failure(EndpointFailure)
             page = accounting.read_page([answer.body])
         except (EndpointFailure, OwnCredential) as failure:
-            asked = f"GET {without_query(url)}"
-            sentence = failure.sentence.removeprefix(asked)
-            between = "" if sentence != failure.sentence else ": it "
-            raise HelperFailure(f"{shown}{between}{sentence}") from None
+            failure.placed(Asked(host_port_of(url), asked.request), "in the page of")
+            raise failure.retold(HelperFailure, whom=WHOM) from None
         except OutOfTime:
             deadline = self._http.current_deadline()
-            raise HelperFailure(
-                f"{shown}: not read within {duration(deadline.seconds)}{deadline.our_share()}"
-            ) from None
+            said = f"page not read within {duration(deadline.seconds)}{deadline.our_share()}"
+            raise HelperFailure(said, of=asked, link="from") from None
         if not page.is_table and not page.publications:
-            what = "is empty" if not answer.body.strip() else "has neither a table of sites nor a publication status"
-            raise HelperFailure(f"{shown}: {what}", remedy="give the page's address with -u")
+            what = "empty page" if not answer.body.strip() else "page without accounting data"
+            title = [f"it is the {answer.page}"] if answer.page else []
+            raise HelperFailure(what, of=asked, link="from", remedy="give its address with -u", more=title)
         return Fetched(page, url, self._http.clock_skew)

@@ -16,6 +16,7 @@ import json
 import re
 
 from libprobe.failures import EndpointFailure, Failure, NoAnswer, ProtocolFailure, Rejected
+from libprobe.formats.error_text import in_short
 from libprobe.formats.excerpt import excerpt
 from libprobe.records import Record
 from libprobe.text import number_of
@@ -90,15 +91,23 @@ class Topic:
     def _post(self, body: bytes, count: int) -> None:
         headers = [("x-api-key", self._token), ("Content-Type", "application/json")]
         answer = self._http.request(
-            "POST", f"{self._url}:publish", headers=headers, body=body, max_bytes=MAX_ANSWER, follow=False
+            "POST",
+            f"{self._url}:publish",
+            headers=headers,
+            body=body,
+            max_bytes=MAX_ANSWER,
+            follow=False,
+            doing=f"take {'a message' if count == 1 else number_of(count, 'message')}",
         )
         if answer.status != 200:
-            raise _refused(answer, count)
+            raise _refused(answer)
         found = answer.json()
         ids = found.get("messageIds") if isinstance(found, dict) else None
         if not isinstance(ids, list) or len(ids) != count:
             said = f"{len(ids)} of {number_of(count, 'message')}" if isinstance(ids, list) else "no messages"
-            raise ProtocolFailure(f"{answer.asked}: answered 200 and confirms {said}: {excerpt(answer.text, 80)}")
+            failure = ProtocolFailure(f"{said} confirmed (200)", of=answer, link="by")
+            failure.more = (f"answered: {excerpt(answer.text, 200)}",)
+            raise failure
 
 
 def _parts(messages: list[Outgoing]) -> Iterator[list[bytes]]:
@@ -116,48 +125,39 @@ def _parts(messages: list[Outgoing]) -> Iterator[list[bytes]]:
         yield part
 
 
-def _refused(answer: Response, count: int) -> Failure:
+def _refused(answer: Response) -> Failure:
     """What an answer means that is no 200, and who gave it."""
-    status, own = answer.status, _own_words(answer)
-    what = "a message" if count == 1 else number_of(count, "message")
+    own = _own_words(answer)
     if own is None:
-        return _not_by_ams(answer, what)
-    how = "failed to" if status >= 500 else "refused to"
-    sentence = f"{answer.asked}: AMS {how} take {what} ({status} {own}){answer.wanted_pause}"
-    if status == 401:
-        return TokenRefused(sentence, remedy="write a valid token into the file of --ams-token-file")
-    if status == 403:
-        return Rejected(sentence, remedy="ask for the right to publish on that topic, for the user of the token")
-    if status == 404:
-        return Rejected(sentence, remedy="look at project and topic in --publish")
-    return _kind(answer, sentence)
+        return _not_by_ams(answer)
+    outcome = f"{answer.status} {own}"
+    if answer.status == 401:
+        remedy = "write a valid token into the file of --ams-token-file"
+        return answer.failure(TokenRefused, outcome=outcome, remedy=remedy)
+    if answer.status == 403:
+        remedy = "ask for the right to publish on that topic, for the user of the token"
+        return answer.failure(Rejected, outcome=outcome, remedy=remedy)
+    if answer.status == 404:
+        return answer.failure(Rejected, outcome=outcome, remedy="look at project and topic in --publish")
+    return answer.failure(_kind(answer.status), outcome=outcome)
 
 
-def _not_by_ams(answer: Response, what: str) -> Failure:
+def _not_by_ams(answer: Response) -> Failure:
     """An answer that is not in AMS' form: of a balancer before it, or of something else altogether."""
     if answer.leads_to:
-        return ProtocolFailure(
-            f"{answer.asked}: redirects to {answer.leads_to} ({answer.status}), where no token of ours goes",
-            remedy="give the address of AMS itself in --publish",
-        )
-    return _kind(answer, f"{answer.asked}: not AMS but what stands before it {answer.outcome(f'take {what}')}")
+        remedy = "give the address of AMS itself in --publish"
+        return answer.failure(ProtocolFailure, also="no token of ours goes there", remedy=remedy)
+    return answer.failure(_kind(answer.status), also="not in the form of AMS")
 
 
-def _kind(answer: Response, sentence: str) -> Failure:
-    status = answer.status
-    failure: Failure
+def _kind(status: int) -> type[EndpointFailure]:
     if 400 <= status < 500 and status not in NOT_OF_A_MESSAGE:
-        failure = MessageRefused(sentence)
-    elif status in (408, 504):
-        failure = NoAnswer(sentence)
-    else:
-        failure = ProtocolFailure(sentence)
-    failure.pause_s = answer.pause_s
-    return failure
+        return MessageRefused
+    return NoAnswer if status in (408, 504) else ProtocolFailure
 
 
 def _own_words(answer: Response) -> str | None:
-    """What AMS says in its own form: `NOT_FOUND: Topic doesn't exist`; None for what is in another."""
+    """What AMS says in its own form: `NOT_FOUND "Topic doesn't exist"`; None for what is in another."""
     try:
         error = json.loads(answer.body)["error"]
         code, status, message = error["code"], error.get("status"), error["message"]
@@ -165,5 +165,5 @@ def _own_words(answer: Response) -> str | None:
         return None
     if code != answer.status or not isinstance(message, str):
         return None
-    word = f"{status}: " if isinstance(status, str) and re.fullmatch("[A-Z_]{1,40}", status) else ""
-    return word + excerpt(message, 200)
+    word = f"{status} " if isinstance(status, str) and re.fullmatch("[A-Z_]{1,40}", status) else ""
+    return f'{word}"{in_short(message)}"'

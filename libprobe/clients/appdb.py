@@ -10,7 +10,7 @@ from libprobe.clients.http import HttpClient
 from libprobe.failures import BadData, OwnCredential, ProtocolFailure
 from libprobe.formats import imagelist
 from libprobe.formats.address import read_http_url
-from libprobe.formats.excerpt import excerpt
+from libprobe.formats.error_text import in_short
 from libprobe.records import Record
 
 TYPE_CHECKING = False
@@ -61,7 +61,7 @@ class AppDb:
         self._token = token
         self._has_token = bool(token)
         self._max_bytes = max_bytes
-        self._wanted = "wants an access token: the list is private"
+        self._wanted = "access token wanted: the list is private"
         self._remedy = f"give one with {option}"
         address = read_http_url(url)
         if token:
@@ -70,7 +70,7 @@ class AppDb:
             withheld = audience.withheld_from(address.host, is_encrypted=address.is_secure)
             if withheld:
                 self._token, self._remedy = "", withheld.remedy
-                self._wanted = f"wants an access token, and ours was not sent: {withheld.why}"
+                self._wanted = f"access token wanted, and ours not sent: {withheld.why}"
                 self.notes.append(f"the access token was not sent: {withheld.why}")
 
     def fetch(self) -> Fetched:
@@ -82,21 +82,21 @@ class AppDb:
         try:
             answer = documents.get(self._http, self.url, max_bytes=self._max_bytes, headers=headers)
         except BadData as failure:
-            raise BadData(failure.sentence, remedy="raise --max-size to read more") from None
+            raise failure.retold(BadData, remedy="raise --max-size to read more") from None
         except OwnCredential as failure:
-            raise OwnCredential(failure.sentence, remedy="open it to everybody: no other list can be checked") from None
+            remedy = "open it to everybody"
+            raise failure.retold(OwnCredential, remedy=remedy) from None
         if answer.status in (401, 403) and not self._is_shut_to_all(answer):
-            what = "did not accept our access token" if self._token else self._wanted
+            what = "our access token not accepted" if self._token else self._wanted
             remedy = "get a new one from AppDB" if self._token else self._remedy
-            raise OwnCredential(f"{answer.asked}: {what} ({answer.status})", remedy=remedy)
+            raise answer.failure(OwnCredential, reason=what, remedy=remedy)
         if answer.status != 200:
-            words = imagelist.appdb_error(answer.body) or excerpt(answer.text if _is_plain(answer.media_type) else "")
-            said = f"answered {answer.status} {answer.reason}".rstrip()
-            said += f": {words}" if words and words != answer.reason else ""
+            words = imagelist.appdb_error(answer.body)
             remedy = "let everybody read it" if answer.status == 403 else ""
-            raise ProtocolFailure(f"{answer.asked}: {said}{answer.wanted_pause}", remedy=remedy)
+            reason = f'{answer.status} "{in_short(words)}"' if words else ""
+            raise answer.failure(ProtocolFailure, remedy=remedy, outcome=reason)
         if not answer.body.strip():
-            raise BadData(f"{answer.asked}: answered with nothing")
+            raise answer.bad("answered with nothing", link="by")
         return Fetched(answer.body, answer.media_type, self._http.clock_skew)
 
     def _is_shut_to_all(self, answer: Response) -> bool:
@@ -105,7 +105,3 @@ class AppDb:
         A private list says 401, or names how to log in (RFC 9110 section 15.5.4).
         """
         return answer.status == 403 and not self._has_token and answer.header("WWW-Authenticate") is None
-
-
-def _is_plain(media_type: str) -> bool:
-    return media_type in ("text/plain", "application/json", "")

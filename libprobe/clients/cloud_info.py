@@ -14,8 +14,9 @@ from urllib.parse import quote
 from libprobe.clients import documents
 from libprobe.clients.http import without_query
 from libprobe.deadline import OutOfTime
-from libprobe.failures import BadData, EndpointFailure, HelperFailure, Misconfigured, OwnCredential
+from libprobe.failures import Asked, BadData, EndpointFailure, HelperFailure, Misconfigured, OwnCredential
 from libprobe.formats import cloud_info
+from libprobe.formats.address import host_port_of
 from libprobe.records import Record
 from libprobe.text import duration
 
@@ -31,6 +32,11 @@ if TYPE_CHECKING:
 DEFAULT_URL = "https://is.cloud.egi.eu"
 MAX_ANSWER = 2 << 20
 MAX_NAME = 150
+WHOM = "information system"
+"""What a sentence calls it, before its host."""
+
+NOT_JUDGED = "the endpoint was not judged"
+
 FRESH_S, MAX_STALE_S = 600.0, 6 * 3600.0
 
 
@@ -86,23 +92,20 @@ class CloudInfo:
                 headers=[("Accept", "application/json")],
             )
             if answer.status != 200:
-                raise BadData(f"{answer.asked}: {answer.outcome('list the sites')}")
+                raise answer.failure(BadData)
             if not answer.body.strip():
-                raise BadData(f"{answer.asked}: answered with nothing")
+                raise answer.bad("answered with nothing", link="by")
             try:
                 return answer.body, cloud_info.read_sites(answer.json())
             except BadData as error:
-                known = error.sentence.startswith(answer.asked)
-                raise BadData(error.sentence if known else f"{answer.asked}: {error.sentence}") from None
+                raise answer.unread(error) from None
         except (EndpointFailure, OwnCredential) as failure:
-            said = f"information system, {failure.sentence}"
-            helper = HelperFailure(said, remedy="the endpoint itself was not judged")
-            helper.exchange = failure.exchange
-            raise helper from None
+            failure.add(NOT_JUDGED)
+            raise failure.retold(HelperFailure, whom=WHOM) from None
         except OutOfTime:
             deadline = self._http.current_deadline()
-            said = f"not read within {duration(deadline.seconds)}{deadline.our_share()}"
-            raise HelperFailure(f"information system, GET {url}: {said}") from None
+            said = f"answer not read within {duration(deadline.seconds)}{deadline.our_share()}"
+            raise HelperFailure(said, of=Asked(f"{WHOM} {host_port_of(url)}", f"GET {url}"), link="from") from None
         finally:
             self._http.close()  # nothing else is asked there; where descriptors are short, the site needs them
 

@@ -7,18 +7,22 @@ from libprobe.clients.http import (
     MAX_REDIRECTS,
     HttpClient,
     Response,
+    endless,
     redirect_target,
     without_query,
 )
-from libprobe.failures import BadData, Misconfigured, ProtocolFailure
-from libprobe.formats.address import read_http_url
+from libprobe.failures import Asked, BadData, Misconfigured, ProtocolFailure
+from libprobe.formats.address import host_port_of, read_http_url
+from libprobe.formats.excerpt import excerpt
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
 
-def get(http: HttpClient, url: str, *, max_bytes: int, headers: Iterable[tuple[str, str]] = ()) -> Response:
+def get(
+    http: HttpClient, url: str, *, max_bytes: int, headers: Iterable[tuple[str, str]] = (), doing: str = ""
+) -> Response:
     """Ask for a document and return the answer, whatever its status.
 
     Redirects are followed within the same origin, and from http to https on the same host, which portals
@@ -28,17 +32,17 @@ def get(http: HttpClient, url: str, *, max_bytes: int, headers: Iterable[tuple[s
     """
     expect_url(url)
     sent = list(headers)
-    asked = f"GET {without_query(url)}"
+    asked = Asked(host_port_of(url), f"GET {without_query(url)}", doing)
     here = url
     for _ in range(MAX_REDIRECTS + 1):
-        with http.stream("GET", here, headers=sent, follow=False) as answer:
+        with http.stream("GET", here, headers=sent, follow=False, doing=doing) as answer:
             target = answer.header("Location") if answer.is_redirect else None
             if not target:
-                answer.asked = asked
+                answer.asked = asked.request
                 data = answer.read(max_bytes if answer.status < 400 else MAX_ERROR_BODY, truncate=answer.status >= 400)
                 return Response(answer, data)
         here = _target(asked, here, target)
-    raise ProtocolFailure(f"{asked}: redirected more than {MAX_REDIRECTS} times, last to {without_query(here)}")
+    raise endless(asked, here)
 
 
 def expect_url(url: str) -> None:
@@ -62,10 +66,16 @@ def is_url(url: str) -> bool:
     return True
 
 
-def _target(asked: str, here: str, target: str) -> str:
+def _target(asked: Asked, here: str, target: str) -> str:
     absolute, new = redirect_target(asked, here, target)
     old = read_http_url(here)
     upgrades = new is not None and (old.scheme, new.scheme, new.host) == ("http", "https", old.host)
     if new != old and not upgrades:
-        raise ProtocolFailure(f"{asked}: redirects to {without_query(absolute)[:120]}, which is not the same host")
+        where = without_query(absolute)
+        raise ProtocolFailure(
+            f"redirect to another host ({excerpt(where, 60)})",
+            of=asked,
+            link="from",
+            more=[f"redirected to: {where[:400]}"],
+        )
     return absolute

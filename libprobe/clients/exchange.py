@@ -63,7 +63,7 @@ FIRST_LOOK_S, LONGEST_LOOK_S = 0.05, 0.5
 """A wait is cut into looks: one that ends much too late shows that this process was not run meanwhile."""
 
 NO_WAY = {
-    errno.ENETUNREACH: "give this monitor a route for addresses of that kind",
+    errno.ENETUNREACH: "give this monitor a route to it",
     errno.ENETDOWN: "bring this monitor's network interface up",
     errno.EADDRNOTAVAIL: "give this monitor an address of that kind",
     errno.EAFNOSUPPORT: "this monitor's kernel has addresses of that kind switched off",
@@ -227,34 +227,42 @@ class Exchange:
 
     # ---- what a failure means
 
-    def late(self, said: str = "") -> Failure:
-        """The time is up. said: what was not there in time, where that is not what is awaited in this phase."""
+    def late(self, said: str = "", link: str = "from") -> Failure:
+        """The time is up. said: what was not there in time, where that is not what is awaited in this phase.
+
+        link: between that and the peer's place.
+        """
         deadline = self.deadline
         elapsed, ours, theirs = deadline.elapsed(), deadline.ours(), deadline.theirs()
         if not said:
             said = "TLS handshake not complete" if self.phase == TLS else f"no {self.awaited}"
             said = f"{said} within {duration(deadline.within())}"
+            link = "with" if self.phase == TLS else link
         if ours > theirs:
-            return self._of(
-                OwnMachine(
-                    f"{self.asked}: {said}, of which this machine took {duration(ours)}"
-                    f" and the peer {duration(theirs)}",
-                    remedy=OVERLOADED,
-                )
-            )
-        share = f", {duration(ours)} of it this machine's own" if ours > elapsed / 4 and ours > 1 else ""
+            shares = f"this machine took {duration(ours)} of it and the peer {duration(theirs)}"
+            return self._of(OwnMachine(said, of=self, link=link, also=shares, remedy=OVERLOADED))
+        failure = NoAnswer(said, of=self, link=link)
+        if ours > elapsed / 4 and ours > 1:
+            failure.add(f"{duration(ours)} of it were this machine's own")
         before = self._before
         if before and before.waited > max(self.waited, elapsed / 2) and before.asked != self.asked:
-            share += f", of which {before.asked} took {duration(before.waited)}"
-        return self._of(NoAnswer(f"{self.asked}: {said}{share}"))
+            if before.place != self.place:
+                failure.add(f"{duration(before.waited)} of it went to {before.place}")
+            elif before.doing:
+                failure.add(f"{duration(before.waited)} of it went to an earlier request, to {before.doing}")
+            else:
+                failure.add(f"{duration(before.waited)} of it went to an earlier request")
+            failure.more = (f"of which took {duration(before.waited)}: {before.asked}",)
+        return self._of(failure)
 
     def late_at(self, where: str, waited: float, obstacle: Obstacle | None = None) -> Failure:
         """One address did not answer the connection attempt in its share of the time. obstacle: as in `unconnected`."""
         if obstacle:
-            return self._of(blocked(where, obstacle))
+            return self._of(self.blocked(where, obstacle))
         if self.deadline.is_mostly_ours():
             return self.late(f"no answer to the connection attempt within {duration(waited)}")
-        return self._of(NoAnswer(f"{where}: no answer to the connection attempt within {duration(waited)}"))
+        said = f"no answer to the connection attempt within {duration(waited)}"
+        return self._of(NoAnswer(said, of=self, place=where, link="from"))
 
     def lost(self, error: OSError, of_tls: OfTls | None = None) -> Failure:
         """An operation on the peer's connection failed: what that means in the phase it came to.
@@ -271,7 +279,9 @@ class Exchange:
                 said = os.strerror(error.errno or 0)
                 return self._of(
                     OwnMachine(
-                        f"{self.asked}: this machine's network failed within the connection: {said}",
+                        f"this machine's network failed within the connection ({said})",
+                        of=self,
+                        link="to",
                         remedy="look at its interfaces, routes and firewall",
                     )
                 )
@@ -280,7 +290,7 @@ class Exchange:
         how = how_ended(error)
         if isinstance(error, ssl.SSLError) and not how:
             if what := means.lacking(error):
-                return self._of(no_means(self.asked, what))
+                return self._of(no_means(self, what))
             if not of_tls:
                 raise error
             return self._of(of_tls.explain(error, self))
@@ -290,75 +300,77 @@ class Exchange:
         """What an error says of this machine, None where it says nothing of it."""
         number = getattr(error, "errno", None)
         if isinstance(error, MemoryError) or number in NO_MEANS:
-            return self._of(no_means(self.asked, os.strerror(number) if number else NO_MEMORY))
+            return self._of(no_means(self, os.strerror(number) if number else NO_MEMORY))
         if isinstance(error, RuntimeError) and "thread" in str(error):
-            return self._of(OwnMachine(f"{self.asked}: this machine cannot look up names: {error}", remedy=LIMITS))
+            return self._of(no_means(self, str(error)))
         return None
 
     def unconnected(self, error: OSError, where: str, obstacle: Obstacle | None = None) -> Failure:
         """The connection attempt to one address failed.
 
-        where: `host port 80 (192.0.2.1)`. obstacle: what of this machine is the reason, as far as it is known.
+        where: `host:80 (192.0.2.1)`. obstacle: what of this machine is the reason, as far as it is known.
         """
         number = error.errno
         if obstacle:
-            return self._of(blocked(where, obstacle))
+            return self._of(self.blocked(where, obstacle))
         if number in NO_MEANS:
-            return self._of(no_means(where, os.strerror(number or 0)))
+            return self._of(no_means(self, os.strerror(number or 0), where))
+        said = error.strerror or str(error)
+
+        def to_there(kind: type[Failure], reason: str, link: str, remedy: str = "") -> Failure:
+            return self._of(kind(reason, of=self, place=where, link=link, remedy=remedy))
+
         if number in NO_WAY:
-            return self._of(
-                NoRoute(
-                    f"{where}: {os.strerror(number or 0)}",
-                    remedy=NO_WAY[number or 0],
-                )
-            )
+            return to_there(NoRoute, os.strerror(number or 0), "at", NO_WAY[number or 0])
         if number in FORBIDDEN:
-            return self._of(
-                OwnMachine(
-                    f"{where}: this machine may not connect: {os.strerror(number or 0)}",
-                    remedy="look at its firewall and its security policy",
-                )
-            )
+            reason = f"this machine may not connect ({os.strerror(number or 0)})"
+            return to_there(OwnMachine, reason, "to", "look at its firewall and its security policy")
         if number == errno.ECONNREFUSED:
-            return self._of(Refused(f"{where}: connection refused; nothing listens there"))
+            return to_there(Refused, "connection refused", "by")
         if number == errno.ECONNRESET:
-            return self._of(
-                Refused(f"{where}: connection reset as soon as it was made", remedy="start the service behind it")
-            )
+            return to_there(Refused, "connection reset as soon as it was made", "by", "start the service behind it")
         if number in OF_THE_PEER:
-            return self._of(Unreachable(f"{where}: {error.strerror or error}"))
-        return self._of(
-            NoRoute(
-                f"{where}: this machine's kernel does not connect: {error.strerror or error}",
-                remedy="look whether the address is one that can be reached from elsewhere",
-            )
+            return to_there(Unreachable, said, "at")
+        return to_there(
+            NoRoute,
+            f"this machine's kernel does not connect ({said})",
+            "to",
+            "check that others can reach that address",
         )
+
+    def blocked(self, where: str, obstacle: Obstacle) -> NoRoute:
+        """Nothing gets as far as the peer: what stands in the way is ours. where: as in `unconnected`."""
+        said = f"this machine's {obstacle.said}"
+        return NoRoute(said, of=self, place=where, link="on the way to", remedy=obstacle.remedy)
 
     def broken_off(self, how: str, error: OSError | None = None, of_tls: OfTls | None = None) -> Failure:
         """The peer ended the connection. how: `closed`, `reset`, or `lost` with the error that says more."""
-        why = f": {error.strerror or error}" if how == "lost" and error else ""
+        why = f" ({error.strerror or error})" if how == "lost" and error else ""
         if self.phase == TLS and of_tls:
             return self._of(of_tls.broken_off(how, why, self))
-        when = ""
+        when, link = "", "by"
         if self.awaited not in (ANSWER, READER):
-            when = f", and no {self.awaited} came"
+            when, link = f" before any {self.awaited}", "from"
         elif how == "closed":
-            when = " within its answer" if self.received else " before an answer"
-        return self.first_lost(f"connection {how}{when}{why}")
+            when, link = " within the answer" if self.received else " before an answer", "from"
+        elif how == "lost":
+            link = "to"
+        return self.first_lost(f"connection {how}{when}{why}", link)
 
-    def first_lost(self, what: str) -> Failure:
-        """The connection ended after the handshake.
+    def first_lost(self, what: str, link: str = "by") -> Failure:
+        """The connection ended after the handshake. link: between what happened and the peer's place.
 
         With TLS 1.3 a refused client certificate looks like a connection that ends at the first read; who has answered
         before has not refused it.
         """
         if self.has_credential and not self.received and not self.answered_before:
-            return self._of(Rejected(f"{self.asked}: {what}; our client certificate was perhaps refused"))
-        return self._of(ProtocolFailure(f"{self.asked}: {what}"))
+            doubt = "our certificate may have been refused"
+            return self._of(Rejected(what, of=self, link=link, also=doubt))
+        return self._of(ProtocolFailure(what, of=self, link=link))
 
     def malformed(self, what: str) -> EndpointFailure:
-        """The peer's bytes are not what its protocol has."""
-        failure = ProtocolFailure(f"{self.asked}: {what}")
+        """The peer's bytes are not what its protocol has. what: that, as it precedes `from host:port`."""
+        failure = ProtocolFailure(what, of=self, link="from")
         failure.exchange = self
         return failure
 
@@ -367,14 +379,9 @@ class Exchange:
         return failure
 
 
-def blocked(where: str, obstacle: Obstacle) -> NoRoute:
-    """Nothing gets as far as the peer: what stands in the way is ours."""
-    return NoRoute(f"{where}: this machine's {obstacle.said}", remedy=obstacle.remedy)
-
-
-def no_means(where: str, what: str) -> OwnMachine:
-    """This machine has not what a connection needs. what: what that is, in the kernel's words."""
-    return OwnMachine(f"{where}: this machine cannot connect: {what}", remedy=LIMITS)
+def no_means(exchange: Exchange, what: str, where: str = "") -> OwnMachine:
+    """This machine lacks what a connection needs. what: what that is, in the kernel's words. where: its place."""
+    return OwnMachine(means.lack(what), of=exchange, place=where, link="to ask", remedy=LIMITS)
 
 
 def how_ended(error: BaseException) -> str:

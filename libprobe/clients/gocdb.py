@@ -15,9 +15,10 @@ import time
 from urllib.parse import urlencode
 
 from libprobe.clients import documents
-from libprobe.failures import BadData, Failure, HelperFailure, Misconfigured, OwnMachine
+from libprobe.clients.http import MAX_ERROR_BODY, Response
+from libprobe.failures import Asked, BadData, Failure, HelperFailure, Misconfigured, OwnMachine
 from libprobe.formats import gocdb
-from libprobe.formats.address import place_of
+from libprobe.formats.address import host_port_of, place_of
 from libprobe.records import Record
 from libprobe.text import number_of
 
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
     from datetime import datetime
     from typing import Protocol, TypeVar
 
-    from libprobe.clients.http import HttpClient
+    from libprobe.clients.http import HttpClient, Stream
     from libprobe.state.files import StateDirectory
 
     One = TypeVar("One")
@@ -161,7 +162,7 @@ class Gocdb:
         except Failure as failure:
             if kept:
                 return Found(kept.endpoints, kept.age_s, failure.sentence)
-            raise _of_helper(failure, "give the endpoint with -u, or another GOCDB with --gocdb") from None
+            raise _of_helper(failure, "give the endpoint with -u") from None
         if self.unreadable:  # asked again next time: it may have been corrected
             return Found(endpoints, unreadable=tuple(self.unreadable))
         return Found(endpoints, unkept=self._keep(name, endpoints))
@@ -169,7 +170,7 @@ class Gocdb:
     def _ask(self, url: str, hostname: str) -> list[gocdb.ServiceEndpoint]:
         with self._http.stream("GET", url, headers=[("Accept", "application/xml")]) as answer:
             if answer.status != 200:
-                raise HelperFailure(f"{answer.asked}: answered {answer.status} {answer.reason}{answer.wanted_pause}")
+                raise _whole(answer).failure(HelperFailure)
             try:
                 read = gocdb.read_service_endpoints(answer.chunks(MAX_ANSWER), None, self.unreadable)
                 found = [each for each in read if each.hostname.lower() == hostname.lower()]
@@ -177,7 +178,7 @@ class Gocdb:
                     raise BadData(self.unreadable[0].sentence)
                 return found
             except BadData as error:
-                raise HelperFailure(f"{answer.asked}: {error.sentence.removeprefix(answer.asked + ': ')}") from None
+                raise _unread(answer, error) from None
 
     def topology(self, wanted: Selection) -> Iterator[gocdb.ServiceEndpoint]:
         """Yield the endpoints that are wanted, each once, in the GOCDB's order, while they arrive.
@@ -197,7 +198,7 @@ class Gocdb:
                 if is_wanted and _is_of(endpoint, sites, self.uncertified):
                     yield endpoint
         if self.unreadable and not count:
-            raise HelperFailure(f"GOCDB {self.url}: {self.unreadable[0].sentence}")
+            raise self._wrong(self.unreadable[0].sentence)
 
     def _certified(self, site: str) -> frozenset[str]:
         """The sites that are certified and in production. Raises: HelperFailure.
@@ -257,15 +258,16 @@ class Gocdb:
                 yield record
             count += len(self.unreadable)
             if page.count is not None and page.count != count and read is gocdb.read_service_endpoints:
-                raise HelperFailure(
-                    f"GOCDB {self.url}: announced {number_of(page.count, 'record')} on a page and sent {count}"
-                )
+                raise self._wrong(f"{number_of(page.count, 'record')} announced on a page and {count} sent")
             if page.is_last:
                 return
             if page.next_cursor is None or page.next_cursor <= cursor:
-                raise HelperFailure(f"GOCDB {self.url}: its pages do not advance beyond {cursor}")
+                raise self._wrong(f"pages that do not advance beyond {cursor}")
             cursor = page.next_cursor
-        raise HelperFailure(f"GOCDB {self.url}: more than {MAX_PAGES} pages")
+        raise self._wrong(f"more than {MAX_PAGES} pages")
+
+    def _wrong(self, reason: str) -> HelperFailure:
+        return HelperFailure(reason, of=Asked(f"GOCDB {host_port_of(self.url)}", f"GET {self.url}"), link="from")
 
     def _records(
         self,
@@ -277,13 +279,11 @@ class Gocdb:
             url = f"{self.url}?{urlencode(query)}"
             with self._http.stream("GET", url, headers=[("Accept", "application/xml")]) as answer:
                 if answer.status != 200:
-                    raise HelperFailure(
-                        f"{answer.asked}: answered {answer.status} {answer.reason}{answer.wanted_pause}"
-                    )
+                    raise _whole(answer).failure(HelperFailure)
                 try:
                     yield from read(answer.chunks(MAX_DOCUMENT), page, self.unreadable)
                 except BadData as error:
-                    raise HelperFailure(f"{answer.asked}: {error.sentence.removeprefix(answer.asked + ': ')}") from None
+                    raise _unread(answer, error) from None
         except Failure as failure:
             raise _of_helper(failure, "try again later, or use a saved copy of its answer") from None
 
@@ -317,10 +317,19 @@ class Gocdb:
         return ""
 
 
+def _whole(answer: Stream) -> Response:
+    return Response(answer, answer.read(MAX_ERROR_BODY, truncate=True))
+
+
+def _unread(answer: Stream, error: BadData) -> HelperFailure:
+    error.placed(answer)
+    return error.retold(HelperFailure)
+
+
 def _of_helper(failure: Failure, remedy: str) -> HelperFailure:
     """What keeps us from the GOCDB; where that is our own trust anchors or machine, the remedy is the one for those."""
     is_ours = isinstance(failure, (Misconfigured, OwnMachine)) and failure.remedy
-    helper = HelperFailure(f"GOCDB {failure.sentence}", remedy=failure.remedy if is_ours else remedy)
+    helper = failure.retold(HelperFailure, whom="GOCDB", remedy=failure.remedy if is_ours else remedy)
     helper.is_ours = isinstance(failure, OwnMachine)
     return helper
 

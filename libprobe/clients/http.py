@@ -3,7 +3,7 @@
 Built on requests, over connections of ours (see `transport`). What it adds: sockets that keep the deadline while a
 peer drips byte by byte; a body that is streamed and capped and never decompressed; redirects followed only within the
 same origin; no cookies, and no proxy, .netrc or CA bundle from the environment; and an `Exchange` for each request,
-from which follows what a failure means: `GET https://host:8787/-/: ...`.
+from which follows what a failure means. Its place is `host:8787`; the request is told with -v.
 
 requests is loaded once a first connection stands: that takes longer than all else that a probe does, and whoever
 finds the endpoint closed, or its own credential expired, does not need it.
@@ -20,9 +20,10 @@ from urllib.parse import urlsplit
 from libprobe import __version__
 from libprobe.clients import sockets, tls
 from libprobe.clients.exchange import Exchange
-from libprobe.failures import BadData, NoAnswer, OwnMachine, ProtocolFailure, Rejected
-from libprobe.formats.address import Address, joined, read_http_url, shown
-from libprobe.formats.excerpt import excerpt
+from libprobe.failures import Asked, BadData, NoAnswer, OwnMachine, ProtocolFailure, Rejected
+from libprobe.formats.address import Address, host_port_of, joined, read_http_url, shown
+from libprobe.formats.error_text import MAX_TITLE_AT, error_text, in_short, own_words, status_words, web_page
+from libprobe.formats.excerpt import begins, excerpt
 from libprobe.text import duration, number_of
 
 TYPE_CHECKING = False
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
     from libprobe.clients.credentials import Credential
     from libprobe.clients.transport import Connection
     from libprobe.deadline import Deadline
+    from libprobe.failures import HasAsked, Kind
 
     class Pieces(Protocol):
         """A body that is sent piece by piece; its length is that of the whole."""
@@ -56,27 +58,29 @@ MAX_LINE = 1 << 20
 MAX_REDIRECTS = 3
 CHUNK = 16 << 10
 
-MAX_TITLE_AT = 8192
-"""How far into a web page its title is looked for."""
-
-_PAGE = re.compile(r"\s{0,400}(?:<\?xml[^>]{0,200}\?>\s{0,100})?<(?:!doctype html|html)", re.IGNORECASE)
-_TITLE = re.compile(r"<(?:title|h1)[^<>]{0,200}>([^<]{0,400})", re.IGNORECASE)
-
 _SECRET_HEADERS = frozenset({"x-auth-token", "x-subject-token", "x-api-key", "authorization", "cookie", "set-cookie"})
 
 
 class Head:
     """What comes before the body of an answer.
 
-    asked:   what was asked of whom, for sentences about it.
+    asked:   the request, `GET https://host:8787/-/`. place, doing: as in `failures.Asked`.
     headers: (name, value) in the order received, one entry per line, names as sent.
     """
 
-    def __init__(self, asked: str, status: int, reason: str, headers: list[tuple[str, str]]) -> None:
+    def __init__(
+        self, asked: str, status: int, reason: str, headers: list[tuple[str, str]], *, place: str = "", doing: str = ""
+    ) -> None:
         self.asked = asked
+        self.place = place
+        self.doing = doing
         self.status = status
         self.reason = reason
         self.headers = headers
+
+    @property
+    def request(self) -> str:
+        return self.asked
 
     def header(self, name: str) -> str | None:
         """The first header of that name in any case, or None."""
@@ -100,8 +104,8 @@ class Head:
 
     @property
     def wanted_pause(self) -> str:
-        """What a Retry-After header asks for, as the end of a sentence: `; asks to wait 120 s`; empty without one."""
-        return f"; asks to wait {duration(self.pause_s)}" if self.pause_s > 0 else ""
+        """What a Retry-After header asks for, as a second fact: `asks to wait 120 s`; empty without one."""
+        return f"asks to wait {duration(self.pause_s)}" if self.pause_s > 0 else ""
 
     @property
     def leads_to(self) -> str:
@@ -123,7 +127,7 @@ class Response(Head):
     """An answer whose body is in memory."""
 
     def __init__(self, head: Head, body: bytes) -> None:
-        super().__init__(head.asked, head.status, head.reason, head.headers)
+        super().__init__(head.asked, head.status, head.reason, head.headers, place=head.place, doing=head.doing)
         self.body = body
 
     @property
@@ -133,29 +137,70 @@ class Response(Head):
 
     @property
     def page(self) -> str:
-        """What to call an answer that is a web page, as of a login: `the page "Sign in"`; empty for any other."""
+        """What to call an answer that is a web page, as of a login: `page "Sign in"`; empty for any other."""
         return web_page(self.media_type, self.text[: MAX_TITLE_AT * 2])
 
     @property
     def said(self) -> str:
-        """The server's own words, on one line; empty where it has none."""
-        from libprobe.formats.error_text import error_text
+        """The server's own words, on one line, without the status that they may begin with; empty where it has none."""
+        said = own_words(self.status, error_text(self.text, self.media_type, self.headers))
+        return said or own_words(self.status, excerpt(f"{self.status} {self.reason}", 200))
 
-        return error_text(self.text, self.media_type, self.headers)
+    @property
+    def outcome(self) -> str:
+        """What came back in place of what was asked for: `503 Service Unavailable`, `403 "you may not create VMs"`.
 
-    def outcome(self, doing: str) -> str:
-        """What became of a request that was not granted: `refused to create a VM (403: you may not)`.
-
-        doing: what it was to do. With the server's own words, and what it asks for in its headers. Only what is
-        refused is called so: a server that is out of order, or sends us elsewhere, refuses nothing.
+        Of the server's own words the first sentence; of a redirect where it leads, of a web page its title.
         """
         if self.status < 300 and self.page:
-            return f"answered {self.status} with {self.page} when asked to {doing}"
-        said = re.sub(rf"^{self.status}\b[\s:.-]*", "", self.said)  # as in the title of an error page
-        how = "did not" if self.status < 400 else "refused to" if self.status < 500 else "failed to"
-        target = f"; redirects to {self.leads_to}" if self.leads_to else ""
-        why = f"{self.status}{': ' + said if said else ''}{target}{self.wanted_pause}"
-        return f"{how} {doing} ({why})"
+            return f"{self.page} ({self.status})"
+        if self.leads_to:
+            return f"redirect to {self.leads_to} ({self.status})"
+        said = in_short(self.said)
+        said = "" if said[:1] in ("{", "[", "<") else said  # a document that could not be read, and no words
+        return f'{self.status} "{said}"' if said else status_words(self.status)
+
+    def failure(
+        self,
+        kind: type[Kind],
+        doing: str = "",
+        *,
+        reason: str = "",
+        outcome: str = "",
+        also: str = "",
+        remedy: str = "",
+    ) -> Kind:
+        """The failure that this answer is: its outcome, from whom, when asked to do what; -v has all its words.
+
+        reason:  says more than the outcome does, as that a quota is used up; then the outcome follows in brackets.
+        outcome: in other words than `outcome` has it.
+        """
+        outcome = outcome or self.outcome
+        told = kind(
+            f"{reason} ({outcome})" if reason else outcome,
+            of=Asked(self.place, self.request, doing or self.doing),
+            link="from",
+            also="; ".join(filter(None, (self.wanted_pause, also))),
+            remedy=remedy,
+            more=self.answered,
+        )
+        told.pause_s = self.pause_s
+        return told
+
+    @property
+    def answered(self) -> list[str]:
+        """For -v: the status and all the words, where a sentence has not the whole."""
+        said = self.said
+        return [f"answered: {status_words(self.status)}: {said}"] if said else []
+
+    def unread(self, error: BadData) -> BadData:
+        """A reader's failure as one of this answer."""
+        error.placed(self)
+        return error
+
+    def bad(self, reason: str, *, link: str = "from", also: str = "", remedy: str = "") -> BadData:
+        """What was answered is not what it should be."""
+        return BadData(reason, of=self, link=link, also=also, remedy=remedy)
 
     def json(self) -> Any:
         """The body as JSON. Raises: BadData."""
@@ -166,8 +211,8 @@ class Response(Head):
         except (ValueError, RecursionError):
             instead = self.page or ("" if self.body.strip() else "nothing")
             if instead:
-                raise BadData(f"{self.asked}: answered {self.status} with {instead} instead of JSON") from None
-            raise BadData(f"{self.asked}: answered {self.status} with what is not JSON: {self.text[:80]!r}") from None
+                raise self.bad(f"{instead} ({self.status}) instead of JSON") from None
+            raise self.bad("answer that is not JSON", also=begins(self.body)) from None
 
 
 class HttpClient:
@@ -203,11 +248,11 @@ class HttpClient:
 
     @property
     def clock_words(self) -> str:
-        """That the last peer's clock is far from ours, as the end of a sentence: so fresh credentials are refused."""
+        """That the last peer's clock is far from ours, as a second fact: so fresh credentials are refused."""
         skew = self.clock_skew
         if skew is None or abs(skew) < 300:
             return ""
-        return f"; its clock is {duration(abs(skew))} {'ahead of' if skew > 0 else 'behind'} ours"
+        return f"its clock is {duration(abs(skew))} {'ahead of' if skew > 0 else 'behind'} ours"
 
     def current_deadline(self) -> Deadline:
         return self._deadline
@@ -242,14 +287,16 @@ class HttpClient:
         max_bytes: int = MAX_BODY,
         secret_body: bool = False,
         follow: bool = True,
+        doing: str = "",
     ) -> Response:
         """Ask and read the whole answer, whatever its status.
 
+        doing:       what it is to do, as in `failures.Asked`.
         secret_body: the answer's body is not shown by -vvv, because it may hold a token.
         follow:      follow redirects of GET and HEAD within the same origin.
         Raises: the failures of this module's docstring; BadData for a body above `max_bytes`.
         """
-        with self.stream(method, url, headers=headers, body=body, follow=follow) as answer:
+        with self.stream(method, url, headers=headers, body=body, follow=follow, doing=doing) as answer:
             limit = max_bytes if answer.status < 400 else MAX_ERROR_BODY
             data = answer.read(limit, truncate=answer.status >= 400)
             response = Response(answer, data)
@@ -273,9 +320,10 @@ class HttpClient:
         headers: Iterable[tuple[str, str]] = (),
         body: bytes | Pieces | None = None,
         follow: bool = True,
+        doing: str = "",
     ) -> Iterator[Stream]:
         """Ask, and give the answer to read piece by piece; what is left unread closes the connection."""
-        answer = self._answer(method, url, list(headers), body, follow=follow)
+        answer = self._answer(method, url, list(headers), body, follow=follow, doing=doing)
         try:
             yield answer
         except BaseException:
@@ -284,9 +332,16 @@ class HttpClient:
         answer.finish()
 
     def _answer(
-        self, method: str, url: str, headers: list[tuple[str, str]], body: bytes | Pieces | None, *, follow: bool
+        self,
+        method: str,
+        url: str,
+        headers: list[tuple[str, str]],
+        body: bytes | Pieces | None,
+        *,
+        follow: bool,
+        doing: str,
     ) -> Stream:
-        asked = f"{method} {without_query(url)}"
+        asked = Asked(host_port_of(url), f"{method} {without_query(url)}", doing)
         for _ in range(MAX_REDIRECTS + 1):
             try:
                 answer = self._exchange(asked, method, url, headers, body)
@@ -299,10 +354,10 @@ class HttpClient:
                 return answer
             answer.abandon()
             url = _redirected(asked, url, target)
-        raise ProtocolFailure(f"{asked}: redirected more than {MAX_REDIRECTS} times, last to {without_query(url)}")
+        raise endless(asked, url)
 
     def _exchange(
-        self, asked: str, method: str, url: str, headers: list[tuple[str, str]], body: bytes | Pieces | None
+        self, asked: Asked, method: str, url: str, headers: list[tuple[str, str]], body: bytes | Pieces | None
     ) -> Stream:
         sent = _joined([("User-Agent", USER_AGENT), ("Accept-Encoding", "identity"), *headers])
         log = _log()
@@ -311,7 +366,7 @@ class HttpClient:
         try:
             address = read_http_url(url)
         except BadData as error:
-            raise ProtocolFailure(f"{asked}: {error.sentence}") from None
+            raise ProtocolFailure(error.sentence, of=Asked("", asked.request)) from None
         connection = self._kept(address)
         if connection:
             exchange = self._new_exchange(asked, address)
@@ -339,12 +394,13 @@ class HttpClient:
             _log_answer(log, answer)
         return answer
 
-    def _new_exchange(self, asked: str, address: Address) -> Exchange:
+    def _new_exchange(self, asked: Asked, address: Address) -> Exchange:
         return Exchange(
-            asked,
+            asked.request,
             address.host,
             address.port_or_default or 0,
             self._deadline,
+            doing=asked.doing,
             has_credential=self.credential is not None and address.is_secure,
             answered_before=address in self._answered,
         )
@@ -436,7 +492,10 @@ class Stream(Head):
         self, client: HttpClient, exchange: Exchange, connection: Connection, url: str, response: requests.Response
     ) -> None:
         raw: Any = response.raw
-        super().__init__(exchange.asked, response.status_code, response.reason or "", raw.getheaders())
+        headers, reason = raw.getheaders(), response.reason or ""
+        super().__init__(
+            exchange.asked, response.status_code, reason, headers, place=exchange.place, doing=exchange.doing
+        )
         self._client = client
         self._connection: Connection | None = connection
         self._exchange = exchange
@@ -451,7 +510,7 @@ class Stream(Head):
         """The body in pieces. Raises: BadData beyond `max_bytes` or for a compressed body."""
         coding = (self.header("Content-Encoding") or "identity").strip().lower()
         if coding not in ("identity", ""):
-            raise BadData(f"{self.asked}: sent a body in the coding {coding!r}, which was not asked for")
+            raise BadData(f"body in the coding {coding!r}, not asked for,", of=self, link="from")
         total = 0
         from libprobe.clients.transport import reading
 
@@ -462,7 +521,7 @@ class Stream(Head):
                 break
             total += len(chunk)
             if total > max_bytes:
-                raise BadData(f"{self.asked}: the answer is larger than {max_bytes // 1024} KiB; gave up reading")
+                raise BadData(f"answer larger than {max_bytes // 1024} KiB", of=self, link="from")
             yield chunk
         if self._raw.length:
             raise self._exchange.broken_off("closed")
@@ -492,7 +551,7 @@ class Stream(Head):
             for line in whole:
                 yield line.decode("utf-8", "replace")
             if len(rest) > max_line:
-                raise BadData(f"{self.asked}: the answer holds a line of more than {max_line // 1024} KiB")
+                raise BadData(f"line of more than {max_line // 1024} KiB", of=self, link="in the answer of")
         if rest:
             yield rest.decode("utf-8", "replace")
 
@@ -512,20 +571,6 @@ class Stream(Head):
         if connection:
             self._exchange.deadline.waits.has_read()
             connection.close()
-
-
-def web_page(media_type: str, text: str) -> str:
-    """What to call a web page: `the page "Sign in"`, or `a page without a title`; empty for what is none.
-
-    text: how it begins. Servers label what they send badly, so what it begins with counts as well.
-    """
-    if not _PAGE.match(text) and not ("html" in media_type and text.lstrip()[:1] == "<"):
-        return ""
-    found = _TITLE.search(text[:MAX_TITLE_AT])
-    from html import unescape
-
-    title = excerpt(unescape(found[1]), 80) if found else ""
-    return f'the page "{title}"' if title else "a page without a title"
 
 
 def _seconds_from_now(date: str) -> float | None:
@@ -549,7 +594,13 @@ def same_origin(first: str, second: str) -> bool:
     return read_http_url(first) == read_http_url(second)
 
 
-def redirect_target(asked: str, here: str, target: str) -> tuple[str, Address | None]:
+def endless(asked: HasAsked, url: str) -> ProtocolFailure:
+    """More redirects than are followed. url: where the last one leads."""
+    last = f"the last to {without_query(url)}"
+    return ProtocolFailure(f"more than {MAX_REDIRECTS} redirects", of=asked, link="from", also=last)
+
+
+def redirect_target(asked: HasAsked, here: str, target: str) -> tuple[str, Address | None]:
     """Where a redirect leads from an http(s) URL, and that as an address, None for another scheme.
 
     Raises: ProtocolFailure for what is no URL.
@@ -561,14 +612,18 @@ def redirect_target(asked: str, here: str, target: str) -> tuple[str, Address | 
     except (ValueError, BadData):
         # it may hold a password or a token of somebody's
         where = shown(re.split(r"[?#]", target, maxsplit=1)[0][:80])
-        raise ProtocolFailure(f"{asked}: redirects to something that is no URL: {where}") from None
+        raise ProtocolFailure(f"redirect to what is no URL, {where},", of=asked, link="from") from None
 
 
-def _redirected(asked: str, url: str, target: str) -> str:
+def _redirected(asked: Asked, url: str, target: str) -> str:
     absolute, leads_to = redirect_target(asked, url, target)
     if leads_to is None or not same_origin(url, absolute):
+        where = _without_login(absolute)
         raise ProtocolFailure(
-            f"{asked}: redirects to {_without_login(absolute)[:120]}, another origin, where no credential of ours goes"
+            f"redirect to another origin ({excerpt(where, 60)})",
+            of=asked,
+            link="from",
+            more=[f"redirected to: {where[:400]}, where no credential of ours goes"],
         )
     return absolute
 

@@ -52,15 +52,15 @@ class Images:
             document = answer.json()
             images = document.get("images") if isinstance(document, dict) else None
             if not isinstance(images, list):
-                raise BadData(f"{answer.asked}: answered 200 with what is no list of images")
+                raise answer.bad("answer that is no list of images")
             found += filter(None, map(read_cloud_image, images))
             marker = _marker(document.get("next")) if images else ""
             if not marker:
                 return found
             if marker in seen:
-                raise BadData(f"{answer.asked}: its pages go round in a circle, by the marker {marker[:60]!r}")
+                raise answer.bad("pages that go round in a circle", also=f"the marker {marker[:60]!r} came twice")
             seen.add(marker)
-        raise BadData(f"{self.base}: has more than {MAX_PAGES * PAGE} images; gave up reading")
+        raise BadData(f"more than {MAX_PAGES * PAGE} images", of=self._service.asked)
 
 
 def _marker(following: object) -> str:

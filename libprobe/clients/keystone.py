@@ -20,6 +20,7 @@ from libprobe import redact
 from libprobe.clients import credentials
 from libprobe.clients.http import MAX_REDIRECTS, redirect_target
 from libprobe.failures import (
+    Asked,
     BadData,
     EndpointFailure,
     Failure,
@@ -29,8 +30,9 @@ from libprobe.failures import (
     Rejected,
 )
 from libprobe.formats.access_token import read_claims
-from libprobe.formats.address import Address, authority_of, read_http_url
+from libprobe.formats.address import Address, authority_of, host_port_of, read_http_url
 from libprobe.formats.challenges import bearer_error
+from libprobe.formats.error_text import in_short
 from libprobe.records import Record
 from libprobe.text import MAX_COMPARED_CHARS, similar
 
@@ -40,6 +42,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from libprobe.clients.http import Head, HttpClient, Response
+    from libprobe.failures import Kind
 
 MAX_PROJECTS_TRIED = 5
 MAX_TOLD = 20
@@ -53,7 +56,7 @@ REFUSALS = (EndpointFailure, OwnCredential, Misconfigured)
 HELPER_SHARE = 0.5
 """Of the time that is left, what a Keystone of others may take: a site that is left a moment only is not to blame."""
 
-NEW_TOKEN = "get a new one of the issuer that the site trusts; if others take this one, the site cannot verify it"
+NEW_TOKEN = "get a new one of the issuer that the site trusts"
 
 DEFAULT_IDENTITY_PROVIDER = "egi.eu"
 
@@ -109,6 +112,7 @@ class Keystone:
         self.base = base[: -len(self._hint) - 1] if version else base
         self._is_shared = not _is_of_site(self.base, endpoint, wish.trusted)
         self._is_secure = read_http_url(self.base).is_secure
+        self.asked = Asked(host_port_of(self.base), self.base)
         self._refusals: list[Failure] = []
         self._tried: list[str] = []
 
@@ -121,11 +125,8 @@ class Keystone:
             with self._http.until(deadline.before(deadline.remaining() * (1 - HELPER_SHARE))):
                 return self._login()
         except EndpointFailure as failure:
-            helper = HelperFailure(
-                f"Keystone outside the site, {failure.sentence}", remedy="the endpoint itself was not judged"
-            )
-            helper.tried = failure.tried
-            raise helper from None
+            failure.add("the endpoint was not judged")
+            raise failure.retold(HelperFailure, whom="outside Keystone") from None
 
     def login_with(self, token: str) -> Login:
         """The same by a token of this Keystone's that we have already, in its own project or another one.
@@ -133,14 +134,12 @@ class Keystone:
         Raises: Failure; OwnCredential where it is not good (any longer).
         """
         if not self._is_secure:
-            raise Misconfigured(f"Keystone {self.base} is not https: our Keystone token is not sent there")
+            raise Misconfigured("no https: our Keystone token is not sent there", of=self.asked, link=", to")
         answer = self.look_at(token)
         if not answer.is_good:
             if answer.status in (401, 404):
-                raise OwnCredential(
-                    f"{answer.asked}: does not know our Keystone token, or it has ended ({answer.status})",
-                    remedy="get a new one of this Keystone",
-                )
+                reason = "our Keystone token is unknown or has ended"
+                raise answer.failure(OwnCredential, reason=reason, remedy="get a new one of this Keystone")
             raise self._refused(answer, "look at our Keystone token")
         document = answer.json()
         held = document.get("token") if isinstance(document, dict) else None
@@ -156,13 +155,17 @@ class Keystone:
 
     def _login(self) -> Login:
         if not self._wish.token and self._http.credential is None:
-            raise OwnCredential(
-                f"Keystone {self.base} wants a VOMS proxy or an access token and we have none",
+            raise self._failure(
+                OwnCredential,
+                "VOMS proxy or access token wanted and we have none",
+                link="by",
                 remedy="give --cert or $X509_USER_PROXY, or --token-file",
             )
         if not self._wish.token and not self._is_secure:
-            raise EndpointFailure(
-                f"Keystone {self.base} is not https, so nobody can show it a certificate",
+            raise self._failure(
+                EndpointFailure,
+                "no https, so nobody can show a certificate",
+                link="to",
                 remedy="name its https address in the header WWW-Authenticate",
             )
         for version in self._versions():
@@ -175,9 +178,9 @@ class Keystone:
                     return login
         failure = first_of_us(self._refusals)
         if isinstance(failure, _NoProvider) and self._wish.is_provider_given:
-            failure = Misconfigured(
-                f"Keystone {self.base} offers no login by identity provider {self._wish.identity_provider}, which "
-                "--identity-provider names",
+            failure = self._failure(
+                Misconfigured,
+                f"no federated login for {self._wish.identity_provider}, which --identity-provider names,",
                 remedy=f"leave it out for {DEFAULT_IDENTITY_PROVIDER}, or ask the site for its name",
             )
         failure.tried = tuple(self._tried)
@@ -217,7 +220,7 @@ class Keystone:
             target = answer.header("Location")
             if answer.status not in (301, 302, 307, 308) or not target:
                 return answer
-            url, leads_to = redirect_target(answer.asked, url, target)
+            url, leads_to = redirect_target(answer, url, target)
             if leads_to != read_http_url(self.base):
                 break
         return answer
@@ -274,15 +277,16 @@ class Keystone:
                     off += 1
                     break
         if not is_there and off == len(protocols):
-            raise _NotOffered(
-                f"Keystone {self.base} has no login method switched on by which we could log in: "
-                + ", ".join(protocols),
+            raise self._failure(
+                _NotOffered,
+                f"no login method switched on that we could use ({', '.join(protocols)})",
                 remedy="switch one on in keystone.conf, [auth] methods",
             )
         if not is_there:
-            raise _NoProvider(
-                f"Keystone {self.base} offers no federated login for identity provider {self._wish.identity_provider}",
-                remedy="give --identity-provider if the site uses another name",
+            raise self._failure(
+                _NoProvider,
+                f"no federated login for identity provider {self._wish.identity_provider}",
+                remedy="give --identity-provider if it has another name",
             )
 
     def _scope_v3(self, unscoped: str, project: str) -> tuple[str, Response]:
@@ -302,11 +306,10 @@ class Keystone:
 
     def _login_v2(self) -> Login:
         if self._wish.token:
-            raise _NotOffered(f"Keystone {self.base} offers only v2.0, which takes no access token")
+            raise self._failure(_NotOffered, "only v2.0 offered, which takes no access token", link="by")
         credential = self._http.credential
         if credential and not credential.vos:
-            unasked = Rejected(f"Keystone {self.base}/v2.0 takes VOMS attributes only, so it was not asked for a token")
-            raise self._doubted(unasked)
+            raise self._doubted(self._failure(Rejected, "VOMS attributes wanted", link="by v2.0 of"))
         answer = self._ask("POST", "/v2.0/tokens", "log in with VOMS", body={"auth": {"voms": True}})
         unscoped = _token_v2(answer)
         listing = self._ask("GET", "/v2.0/tenants", "list our tenants", token=unscoped)
@@ -339,13 +342,13 @@ class Keystone:
         wanted = f"project {self._wish.project}" if self._wish.project else f"a project for VO {self._wish.vo}"
         if self._wish.project and projects:
             near = _nearest(self._wish.project, [project["name"] for project in projects])
-            raise Misconfigured(
-                f"Keystone {self.base} has no {wanted} for us, which --project names",
+            raise self._failure(
+                Misconfigured,
+                f"no {wanted} for us, which --project names,",
                 remedy=f"choose one that it offers: {near}",
             )
-        raise self._doubted(
-            Rejected(f"Keystone {self.base} lets us in but has not {wanted} for us (it offers: {_some(projects)})")
-        )
+        also = f"logged in, and offered {_some(projects)}"
+        raise self._doubted(self._failure(Rejected, f"no {wanted.removeprefix('a ')} for us", also=also))
 
     def _ordered(self, projects: list[dict[str, str]]) -> list[dict[str, str]]:
         """The projects to try: the one that was named; else those whose names are the VO's, tell of it, the others."""
@@ -379,15 +382,21 @@ class Keystone:
     def _of_others(self, projects: list[dict[str, str]]) -> Failure:
         """That no project is of the VO that was named: nothing is made in another VO's."""
         vo = self._wish.vo
-        sentence = f"Keystone {self.base} offers us no project of VO {vo}, which --vo names, but {_some(projects)}"
+        reason, offered = f"no project of VO {vo}, which --vo names,", f"offered are {_some(projects)}"
         if self._first_vo:
-            return OwnCredential(sentence + self._first_vo, remedy=f"make one with voms-proxy-init --rfc --voms {vo}")
-        whose = "; the access token's user is perhaps not in it" if self._wish.token else ""
-        return Misconfigured(sentence + whose, remedy="if one of them is meant, name it with --project")
+            remedy = f"make one with voms-proxy-init --rfc --voms {vo}"
+            return self._failure(OwnCredential, reason, also=offered + self._first_vo, remedy=remedy)
+        whose = "; the access token's user may not be in it" if self._wish.token else ""
+        remedy = "if one of them is meant, name it with --project"
+        return self._failure(Misconfigured, reason, also=offered + whose, remedy=remedy)
+
+    def _failure(self, kind: type[Kind], reason: str, *, link: str = "on", also: str = "", remedy: str = "") -> Kind:
+        """A failure of this Keystone as a whole."""
+        return kind(reason, of=self.asked, link=link, also=also, remedy=remedy)
 
     def _bearer(self) -> str:
         if not self._is_secure:
-            raise Misconfigured(f"Keystone {self.base} is not https: the access token is not sent there")
+            raise self._failure(Misconfigured, "no https, so the access token is not sent", link="to")
         return self._wish.token
 
     def _ask(self, method: str, path: str, doing: str, *, token: str | None = None, body: object = None) -> Response:
@@ -406,33 +415,30 @@ class Keystone:
         """What an answer that is not what was asked for means; of a cloud's own Keystone with the request's name."""
         failure = self._refusal(answer, doing)
         if self._only:
-            failure.sentence += request_id(answer)
+            failure.more += request_id(answer)
         return failure
 
     def _refusal(self, answer: Response, doing: str) -> Failure:
         if answer.is_good:
             if answer.page:
-                return EndpointFailure(f"{answer.asked}: {answer.outcome(doing)}")
-            return BadData(f"{answer.asked}: answered {answer.status} without an X-Subject-Token")
+                return answer.failure(EndpointFailure, doing)
+            return answer.failure(BadData, doing, reason="no X-Subject-Token")
         if answer.leads_to:
-            return EndpointFailure(
-                f"{answer.asked}: redirects to {answer.leads_to} instead of answering ({answer.status})"
-            )
-        sentence = f"{answer.asked}: {answer.outcome(doing)}"
+            return answer.failure(EndpointFailure, doing)
         if _is_of_no_method(answer):
-            return _NotOffered(sentence)
+            return answer.failure(_NotOffered, doing)
         if answer.status == 400:  # of keystone-voms, for a proxy without attributes, or without its chain
-            doubted = self._doubted(Rejected(sentence))
-            return doubted if isinstance(doubted, OwnCredential) else EndpointFailure(sentence)
+            doubted = self._doubted(answer.failure(Rejected, doing))
+            return doubted if isinstance(doubted, OwnCredential) else answer.failure(EndpointFailure, doing)
         if answer.status in (401, 403):
             told = bearer_error(answer.headers)
             if self._wish.token and told and told[0] == "invalid_request":
-                return Rejected(f"{sentence}; the access token did not get through to what checks it")
+                return answer.failure(Rejected, doing, also="the access token did not get through to what checks it")
             who = f"VO {self._wish.vo}" if not self._wish.token else "the access token's user"
-            return self._doubted(Rejected(f"{sentence}; {who} is perhaps not mapped there"))
+            return self._doubted(answer.failure(Rejected, doing, also=f"{who} may not be mapped there"))
         if answer.status in (404, 405, 501):
-            return _NotOffered(sentence)
-        return EndpointFailure(sentence)
+            return answer.failure(_NotOffered, doing)
+        return answer.failure(EndpointFailure, doing)
 
     def _doubted(self, refusal: Rejected) -> Failure:
         """A refusal of the certificate that we showed: ours, where it is not such as servers want it."""
@@ -452,33 +458,33 @@ class Keystone:
             return None
         told = bearer_error(answer.headers)
         if told and told[0] in ("invalid_token", "insufficient_scope"):
-            said = f": {told[1]}" if told[1] else f": {told[0]}"
-            return RefusedToken(
-                f"{answer.asked}: refused our access token{_words_of(token)} ({answer.status}{said})"
-                + self._http.clock_words,
+            refused = answer.failure(
+                RefusedToken,
+                reason="our access token refused",
+                outcome=f'{answer.status} "{in_short(told[1] or told[0])}"',
+                also=self._http.clock_words,
                 remedy=NEW_TOKEN,
             )
+            words = _words_of(token)
+            refused.more += (f"our access token:{words}",) if words else ()
+            return refused
         fault = credentials.fault_of_token(token, datetime.now(UTC), tolerance=0.0)
         if not fault and not told:
             fault = fault_of_issuer(token, self._wish.identity_provider)
-        return (
-            OwnCredential(f"{answer.asked}: refused ({answer.status}), for {fault}", remedy=NEW_TOKEN)
-            if fault
-            else None
-        )
+        return answer.failure(OwnCredential, "log in", also=fault, remedy=NEW_TOKEN) if fault else None
 
 
 REQUEST_IDS = ("X-Openstack-Request-Id", "X-Compute-Request-Id", "X-Trans-Id")
 """What a site's administrators search their logs for, the likeliest first."""
 
 
-def request_id(answer: Head) -> str:
-    """The name of a request for whoever reads the site's logs, as the end of a sentence; empty where there is none."""
+def request_id(answer: Head) -> tuple[str, ...]:
+    """The name of a request for whoever reads the site's logs, as a line for -v; none where there is none."""
     for name in REQUEST_IDS:
         value = (answer.header(name) or "").strip()
         if value.isascii() and value.isprintable() and 0 < len(value) <= 120:
-            return f"; {name} {value}"
-    return ""
+            return (f"in the site's logs: {name} {value}",)
+    return ()
 
 
 def _is_of_no_method(answer: Response) -> bool:
@@ -566,18 +572,24 @@ def _is_of_site(base: str, endpoint: str, trusted: str) -> bool:
     try:
         keystone, home = read_http_url(base), read_http_url(endpoint).host
     except BadData:
-        raise BadData(f"{endpoint}: names a Keystone that is no http(s) URL: {base[:80]!r}") from None
+        raise BadData(f"Keystone that is no URL ({base[:60]!r})", of=_asked(endpoint), link="from") from None
     host = keystone.host
     if host == home or (_domain(host) and _domain(host) == _domain(home)):
         return True
     if trusted and _trusted(trusted)[1:] == keystone[1:]:
         return False
     named = f"{keystone.scheme}://{authority_of(base.partition('://')[2])}"
-    other = f", and not to {trusted}, which --keystone or probes.ini names" if trusted else ""
+    other = f" (not {trusted}, which --keystone or probes.ini names)" if trusted else ""
     raise Misconfigured(
-        f"{endpoint}: sends us for our login to {named}, outside its own domain{other}",
-        remedy=f"if that Keystone is to be trusted, allow it with --keystone {named}",
+        f"Keystone outside its own domain named{other}",
+        of=_asked(endpoint),
+        link="by",
+        remedy=f"if it is to be trusted, allow it with --keystone {named}",
     )
+
+
+def _asked(endpoint: str) -> Asked:
+    return Asked(host_port_of(endpoint), endpoint)
 
 
 def _trusted(trusted: str) -> Address:
@@ -598,7 +610,7 @@ def _projects(answer: Response, key: str) -> list[dict[str, str]]:
     document = answer.json()
     listed = document.get(key) if isinstance(document, dict) else None
     if not isinstance(listed, list):
-        raise BadData(f"{answer.asked}: answered without a list of {key}")
+        raise answer.bad(f"no list of {key}", link="in the answer of")
     return _listed(listed)
 
 
@@ -621,5 +633,5 @@ def _token_v2(answer: Response) -> str:
     except (KeyError, TypeError, IndexError):
         token = None
     if not isinstance(token, str) or not token:
-        raise BadData(f"{answer.asked}: answered {answer.status} without access.token.id")
+        raise answer.bad("no access.token.id", link="in the answer of")
     return redact.register(token)

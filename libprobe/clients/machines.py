@@ -29,12 +29,12 @@ class Machines(Protocol):
     """The VMs of one user at one endpoint, each by a path that is the cloud's own.
 
     project, proviso: where the login has led, as in `keystone.Login`.
-    told: by which name the site finds our last deletion in its logs, as the end of a sentence.
+    told: by which name the site finds our last deletion in its logs, as lines for -v.
     """
 
     project: str
     proviso: str
-    told: str
+    told: tuple[str, ...]
 
     def show(self, path: str) -> Machine | None:
         """The VM at a path, None if there is none. Raises: Failure."""

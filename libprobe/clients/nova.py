@@ -61,8 +61,7 @@ class Nova:
     """The VMs of a project in a region. A path is what follows the base: `/servers/<id>`.
 
     project, proviso: as of the cloud's login.
-    made, told: by which name the site finds our last creation, and our last deletion, in its logs, as the end of a
-    sentence.
+    made, told: by which name the site finds our last creation, and our last deletion, in its logs; for -v.
     """
 
     server = ""
@@ -74,7 +73,8 @@ class Nova:
         self.region = service.region
         self.project = service.cloud.scope.project
         self.proviso = service.cloud.proviso
-        self.made = self.told = ""
+        self.made: tuple[str, ...] = ()
+        self.told: tuple[str, ...] = ()
 
     def create(self, wanted: Mapping[str, Any]) -> str | None:
         """Create a VM; returns its path, or None when the answer does not say where it is. Raises: Failure."""
@@ -165,7 +165,7 @@ class Nova:
             path = ""
         identifier = path.rpartition("/servers/")[2] if "/servers/" in path else ""
         if not servers.is_identifier(identifier):
-            raise BadData(f"{self.base}: gave {location[:120]!r} as a VM's address")
+            raise BadData(f"{location[:60]!r} for a VM's address", of=self._service.asked, link="from")
         return f"/servers/{identifier}"
 
     @property
@@ -191,17 +191,16 @@ class Nova:
     def _refused(self, answer: Response, doing: str) -> Failure:
         """A refusal in Nova's words, with what they mean."""
         said = answer.said
-        plain = f"{answer.asked}: {answer.outcome(doing)}{request_id(answer)}"
-        if answer.status in (403, 413, 429) and _QUOTA.search(said):
-            refusal: Failure = QuotaRefused(plain, answer.status, said)
-            refusal.pause_s = answer.pause_s
+        kind = QuotaRefused if answer.status in (403, 413, 429) and _QUOTA.search(said) else Refusal
+        if kind is QuotaRefused or (answer.status == 403 and said and not _POLICY.search(said)):
+            refusal = answer.failure(kind, doing)
+            refusal.http_status, refusal.said = answer.status, said
+            refusal.more += request_id(answer)
             return refusal
-        if answer.status == 403 and said and not _POLICY.search(said):
-            return Refusal(plain, answer.status, said)
         failure = self._service.refused(answer, doing)
         unreached = next((service for name, service in _UNREACHED if name in said), "")
         if answer.status >= 500 and unreached:
-            failure.sentence += f"; Nova could not reach {unreached}"
+            failure.add(f"Nova could not reach {unreached}")
         if answer.status == 409 and "Multiple possible networks" in said:
             failure.remedy = "name one with --network"
         return failure
@@ -227,7 +226,7 @@ class Glance:
             path = _read(answer, servers.next_page)
             if not path or not page:  # a page that is full names one after it, which may be empty
                 return found
-        raise BadData(f"{self.base}: the list of images does not end within {MAX_PAGES} pages")
+        raise BadData(f"list of images without an end within {MAX_PAGES} pages", of=self._service.asked, link="from")
 
     def image(self, identifier: str) -> Image | None:
         """The image of an id, also one that no list has, as a hidden one; None where there is none. Raises: Failure."""
@@ -283,4 +282,4 @@ def _read(answer: Response, reader: Callable[[Any], T]) -> T:
     try:
         return reader(document)
     except BadData as error:
-        raise BadData(f"{answer.asked}: answered {answer.status}, but {error.sentence}") from None
+        raise answer.unread(error) from None

@@ -22,6 +22,7 @@ from libprobe.clients.refusals import (
     names,
 )
 from libprobe.failures import (
+    Asked,
     BadData,
     Failure,
     HelperFailure,
@@ -29,9 +30,9 @@ from libprobe.failures import (
     OwnCredential,
     ProtocolFailure,
 )
-from libprobe.formats.address import read_http_url
+from libprobe.formats.address import host_port_of, read_http_url
 from libprobe.formats.challenges import keystones
-from libprobe.formats.error_text import error_text, is_quota
+from libprobe.formats.error_text import is_quota, web_page
 from libprobe.formats.occi import vocabulary as occi
 from libprobe.formats.occi.entity import Entity, read_entity
 from libprobe.formats.occi.location import Listed, created_location, path_of, read_listing
@@ -53,6 +54,9 @@ MAX_KEYSTONES = 4
 MAX_NOTED_LINES, MAX_NOTED_CHARS = 40, 400
 """Of an answer that turns out to be a web page."""
 
+QUERY = "say what it offers"
+"""What the query interface is asked to do."""
+
 CREATED = (200, 201, 202, 204)
 EVERY = 1 << 30
 """How many VMs of a listing without titles are asked for theirs, where nothing else bounds it."""
@@ -65,7 +69,7 @@ class OcciClient:
     project, proviso: where the login at a Keystone has led, as in `keystone.Login`; empty without one.
     """
 
-    told = ""
+    told: tuple[str, ...] = ()
 
     def __init__(self, http: HttpClient, base: str, wish: Wish) -> None:
         parts = urlsplit(base)
@@ -91,7 +95,8 @@ class OcciClient:
             except _NotAcceptable:
                 self._rendering = occi.TEXT_OCCI
         else:
-            raise ProtocolFailure(f"GET {self.base}/-/: offers neither {occi.TEXT_PLAIN} nor {occi.OCCI_JSON}")
+            said = f"neither {occi.TEXT_PLAIN} nor {occi.OCCI_JSON} offered"
+            raise ProtocolFailure(said, of=self._asked(f"GET {self.base}/-/"), link="by")
         kind = model.find(occi.COMPUTE)
         if kind and kind.location:
             try:
@@ -114,7 +119,9 @@ class OcciClient:
                 body = render_request(categories, attributes, rendering)
             except ValueError as error:  # what was offered is looked at before; this is what we hand over
                 raise Misconfigured(
-                    f"{self.base}: what the VM is given cannot be sent as {rendering}: {error}",
+                    f"what the VM is given cannot be sent as {rendering} ({error})",
+                    of=self._asked(f"POST {self.base}"),
+                    link="to",
                     remedy="take a public key with a plain comment",
                 ) from None
             return self._ask("POST", self._compute, rendering, body=body)
@@ -135,7 +142,7 @@ class OcciClient:
         try:
             return read_entity(answer.text, headers=answer.headers, media_type=answer.media_type)
         except BadData as error:
-            raise BadData(f"{answer.asked}: {error.sentence}") from None
+            raise answer.unread(error) from None
 
     def delete(self, path: str) -> bool:
         """Ask to delete one VM; True if it was there, False if it was gone already. Raises: Failure.
@@ -201,7 +208,8 @@ class OcciClient:
         """
         path = path_of(location, self._compute)
         if not path.startswith(self._compute):
-            raise BadData(f"{self.base}: gave {location[:120]!r} as a VM's address, outside of {self._compute}")
+            said = f"{location[:60]!r}, outside of {self._compute}, for a VM's address"
+            raise BadData(said, of=self._asked(f"VMs below {self.base}"), link="from")
         return path
 
     def is_kept(self, machine: Machine) -> bool:
@@ -235,7 +243,11 @@ class OcciClient:
             if answer.status != 200:
                 raise self._refused(answer, "list the VMs")
             return read_listing(answer.text, headers=answer.headers, media_type=answer.media_type)
-        raise ProtocolFailure(f"GET {self._origin}{self._compute}: offers no rendering that we read")
+        asked = self._asked(f"GET {self._origin}{self._compute}")
+        raise ProtocolFailure("no rendering offered that we read", of=asked, link="by")
+
+    def _asked(self, request: str) -> Asked:
+        return Asked(host_port_of(self.base), request)
 
     def _query(self, rendering: str) -> Model:
         url = f"{self.base}/-/"
@@ -249,9 +261,7 @@ class OcciClient:
                 if answer.status == 200:
                     return self._read_model(answer)
                 named = self._keystones(answer)
-                refusal = self._refused(
-                    _whole(answer), "let us in" if answer.status == 401 else "answer the query interface"
-                )
+                refusal = self._refused(_whole(answer), QUERY)
             others = [each for each in named if each not in asked][: MAX_KEYSTONES - len(asked)]
             if not others:
                 raise first or refusal
@@ -271,16 +281,12 @@ class OcciClient:
                 return read_model_headers(answer.headers)
             return read_model(_noted(answer.lines(MAX_MODEL), beginning))
         except BadData as error:
-            from libprobe.clients.http import web_page
-
             page = web_page(answer.media_type, "\n".join(beginning))
             if page:
-                raise ProtocolFailure(
-                    f"{answer.asked}: answered {answer.status} with {page} when asked to tell what it offers"
-                ) from None
-            if error.sentence.startswith(answer.asked):
-                raise
-            raise BadData(f"{answer.asked}: {error.sentence}") from None
+                asked = Asked(answer.place, answer.request, QUERY)
+                raise ProtocolFailure(f"{page} ({answer.status})", of=asked, link="from") from None
+            error.placed(answer)
+            raise
 
     def _with_rendering(self, ask: Callable[[str], Response]) -> Response:
         """Ask in the rendering that worked last, else in the others; the one that works stays."""
@@ -296,19 +302,18 @@ class OcciClient:
         self, method: str, path: str, rendering: str, *, body: tuple[list[tuple[str, str]], bytes] | None = None
     ) -> Response:
         """One exchange, with one more login if the token has expired meanwhile."""
+        doing = {"POST": "create a VM", "DELETE": "delete the VM"}.get(method, "tell of VMs")
         for attempt in (1, 2):
             extra, data = body or ([], None)
-            answer = self._http.request(
-                method, self._origin + path, headers=[*self._headers(rendering), *extra], body=data
-            )
+            headers = [*self._headers(rendering), *extra]
+            answer = self._http.request(method, self._origin + path, headers=headers, body=data, doing=doing)
             self.server = answer.header("Server") or self.server
             named = self._keystones(answer)
             if not named or attempt == 2:
                 break
             self._login(named[:MAX_KEYSTONES])
         if answer.status < 300 and answer.page:
-            doing = {"POST": "create a VM", "DELETE": "delete the VM"}.get(method, "tell of VMs")
-            raise ProtocolFailure(f"{answer.asked}: {answer.outcome(doing)}")
+            raise answer.failure(ProtocolFailure)
         return answer
 
     def _keystones(self, answer: Head) -> list[str]:
@@ -347,13 +352,14 @@ class OcciClient:
         try:
             keystone = Keystone(self._http, uri, self.base, self._wish)
         except Misconfigured as failure:
-            raise _Withheld(failure.sentence, remedy=failure.remedy) from None
+            raise failure.retold(_Withheld) from None
         address = read_http_url(self.base)
         if not address.is_secure and address.host not in self._wish.plain_hosts:
             raise _Withheld(
-                f"{self.base}: wants a token of Keystone {keystone.base}, which was not asked for one: nothing would "
-                "encrypt it on its way to the endpoint",
+                "no https, so nothing would encrypt the Keystone token that it wants,",
+                of=self._asked(self.base),
                 remedy="use an https URL; --plain-token sends it all the same",
+                more=[f"the Keystone that was not asked for a token: {keystone.base}"],
             )
         deadline = self._http.current_deadline()
         with self._http.until(deadline if is_last else deadline.before(deadline.remaining() / 2)):
@@ -366,25 +372,28 @@ class OcciClient:
         return failure
 
     def _refusal(self, answer: Response, doing: str) -> Failure:
-        said = error_text(answer.text, answer.media_type, answer.headers)
-        sentence = f"{answer.asked}: {answer.outcome(doing)}"
+        said = answer.said
         if answer.status == 401 and not self._token and self._http.credential is None:
-            return OwnCredential(
-                f"{answer.asked}: wants a login and we have none ({answer.status})",
-                remedy="give a proxy with --cert or $X509_USER_PROXY",
-            )
+            remedy = "give a proxy with --cert"
+            return OwnCredential("login wanted and we have none (401)", of=answer, link="by", remedy=remedy)
+
+        def refused(kind: type[Refusal], **told: str) -> Refusal:
+            refusal = answer.failure(kind, doing, **told)
+            refusal.http_status, refusal.said = answer.status, said
+            return refusal
+
         if is_quota(said) and answer.status < 500:
-            sentence = f"{answer.asked}: refused to {doing} for lack of quota or capacity: {said}"
-            return QuotaRefused(sentence, answer.status, said)
+            return refused(QuotaRefused, reason="no quota or capacity left")
         if answer.status in (401, 403):
-            refusal = LoginRefused(sentence + self._http.clock_words, answer.status, said)
+            not_in = answer.failure(LoginRefused, doing, also=self._http.clock_words)
+            not_in.http_status, not_in.said = answer.status, said
             credential = self._http.credential
-            return credential.doubted(refusal, self._wish.vo) if credential and not self._token else refusal
+            return credential.doubted(not_in, self._wish.vo) if credential and not self._token else not_in
         if answer.status >= 500:
-            return ServerError(sentence, answer.status, said)
+            return refused(ServerError)
         if answer.status == 404:
-            return Refusal(f"{answer.asked}: not found (404); is {self.base} the OCCI endpoint?", answer.status)
-        return Refusal(sentence, answer.status, said)
+            return refused(Refusal, remedy="check that the URL is that of the OCCI endpoint")
+        return refused(Refusal)
 
 
 class _Withheld(Misconfigured):

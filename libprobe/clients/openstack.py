@@ -18,6 +18,7 @@ from libprobe.clients import credentials
 from libprobe.clients.keystone import Keystone, RefusedToken, fault_of_issuer, request_id
 from libprobe.clients.refusals import LoginRefused, Refusal, ServerError
 from libprobe.failures import (
+    Asked,
     BadData,
     EndpointFailure,
     Failure,
@@ -26,7 +27,7 @@ from libprobe.failures import (
     Rejected,
 )
 from libprobe.formats.access_token import read_claims
-from libprobe.formats.address import read_http_url
+from libprobe.formats.address import host_port_of, read_http_url
 from libprobe.formats.openstack import read_scope
 from libprobe.text import similar
 
@@ -82,27 +83,28 @@ class Cloud:
         try:
             self.scope = read_scope(answer.json())
         except BadData as error:
-            known = error.sentence.startswith(answer.asked)
-            raise BadData(error.sentence if known else f"{answer.asked}: {error.sentence}") from None
+            raise answer.unread(error) from None
 
     def regions(self, *kinds: str, chosen: str) -> list[str]:
         """The regions that have services of all the kinds, or the one that was chosen.
 
         Raises: Misconfigured for a chosen one that is not there; BadData where no region has them all.
         """
-        there, base = self.scope.regions(*kinds), self.keystone.base
+        there, keystone = self.scope.regions(*kinds), self.keystone.asked
         needed = " and ".join(kinds)
         if not chosen and not there:
-            raise BadData(f"Keystone {base} names no region with a public endpoint of {needed}: {self.scope.words()}")
+            reason = f"no region with a public endpoint of {needed}"
+            raise BadData(reason, of=keystone, link="in the catalogue of", also=self.scope.words())
         if chosen and chosen not in there:
             if any(each.region == chosen for each in self.scope.offered):
-                raise BadData(
-                    f"Keystone {base} names no public endpoint of {needed} in region {chosen}: {self.scope.words()}"
-                )
+                reason = f"no public endpoint of {needed} in region {chosen}"
+                raise BadData(reason, of=keystone, link="in the catalogue of", also=self.scope.words())
             names = sorted({each.region for each in self.scope.offered})
             near = ", ".join(similar(chosen, names, count=5, cutoff=0.5) or names[:5]) or "none"
             raise Misconfigured(
-                f"Keystone {base} has no region {chosen}, which --region names",
+                f"no region {chosen}, which --region names,",
+                of=keystone,
+                link="in the catalogue of",
                 remedy=f"choose one that it has, with its capitals: {near}",
             )
         return [chosen] if chosen else there
@@ -112,13 +114,15 @@ class Cloud:
         try:
             base = self.scope.url(kind, region)
         except BadData as error:
-            raise BadData(f"Keystone {self.keystone.base}: {error.sentence}") from None
+            raise BadData(error.sentence, of=self.keystone.asked, link="in") from None
         address = read_http_url(base)
         if not address.is_secure and credentials.host_name(address.host) not in self.wish.plain_hosts:
             raise Misconfigured(
-                f"Keystone {self.keystone.base}: its catalogue names {base} for {kind}, which was not asked: nothing "
-                "would encrypt our token on its way there",
-                remedy="name the https address there; [credentials] plain_token_to in probes.ini sends it all the same",
+                f"{kind} not asked: the catalogue has it at {base}, where nothing would encrypt our token,",
+                of=self.keystone.asked,
+                link="says",
+                remedy="name the https address there",
+                more=["[credentials] plain_token_to in probes.ini sends the token all the same"],
             )
         return Service(self, kind, region, base)
 
@@ -141,11 +145,10 @@ class Cloud:
         )
         if not is_good or self.http.clock_words:
             return failure
-        refused = Rejected(
-            f"{failure.sentence}, though it is of that issuer and has not ended",
-            remedy="see whether the issuer is reached from there and its keys are known; mod_auth_openidc's log tells",
-        )
-        refused.tried = failure.tried
+        remedy = "see whether the issuer is reached from there and its keys are known"
+        refused = failure.retold(Rejected, remedy=remedy)
+        refused.add("it is of that issuer and has not ended")
+        refused.more += ("mod_auth_openidc's log tells whether the issuer was reached",)
         return refused
 
 
@@ -161,6 +164,7 @@ class Service:
         self.region = region
         self.base = base
         self.name = SERVICES.get(kind, kind)
+        self.asked = Asked(host_port_of(base), base)
 
     def below(self, version: str) -> Service:
         """The service at its root, whether or not the catalogue's URL ends with a version, as `/v2`."""
@@ -178,40 +182,43 @@ class Service:
 
     def refused(self, answer: Response, doing: str) -> Failure:
         """A refusal in the service's own words, with the name by which its administrators find it in their logs."""
-        failure = self._refusal(answer, f"{answer.asked}: {answer.outcome(doing)}", request_id(answer))
-        failure.pause_s = answer.pause_s
+        failure = self._refusal(answer, doing)
+        failure.more += request_id(answer)
         if isinstance(failure, Refusal):
             failure.http_status, failure.said = answer.status, answer.said
         return failure
 
-    def _refusal(self, answer: Response, sentence: str, at: str) -> Failure:
+    def _refusal(self, answer: Response, doing: str) -> Failure:
         if answer.status == 401:
-            return LoginRefused(f"{sentence}; {self._words_on_token()}{at}")
+            said, more = self._words_on_token()
+            failure = answer.failure(LoginRefused, doing, also=said)
+            failure.more += more
+            return failure
         if answer.status == 403:
             login = self.cloud.scope
             roles = ", ".join(login.roles) or "none"
-            return LoginRefused(f"{sentence}; our roles in project {login.project}: {roles}{at}")
+            return answer.failure(LoginRefused, doing, also=f"our roles in project {login.project}: {roles}")
         if answer.status >= 500:
-            return ServerError(sentence + at)
+            return answer.failure(ServerError, doing)
         if 300 <= answer.status < 400:
-            return ProtocolFailure(f"{sentence}, and our token does not follow{at}")
-        return Refusal(sentence + at)
+            return answer.failure(ProtocolFailure, doing, also="our token does not follow")
+        return answer.failure(Refusal, doing)
 
-    def _words_on_token(self) -> str:
-        """What Keystone says of the token that a service does not take.
+    def _words_on_token(self) -> tuple[str, tuple[str, ...]]:
+        """What Keystone says of the token that a service does not take, and what more of it with -v.
 
         Glance and Swift refuse any where they cannot ask Keystone, which is no fault of the token.
         """
         try:
             answer = self.cloud.keystone.look_at(self.cloud.login.token)
         except EndpointFailure as failure:
-            return f"Keystone, which {self.name} has to ask, is out of order: {failure.sentence}"
+            return f"Keystone is out of order: {failure.sentence}", tuple(failure.details)
         if answer.is_good:
-            return f"Keystone takes this token, so {self.name} cannot ask it, or is set up for another one"
+            return f"Keystone takes this token, so {self.name} cannot ask it, or asks another one", ()
         if answer.status in (401, 404):
-            return f"nor does Keystone take the token any more that it has just given ({answer.status})"
-        said = answer.outcome("tell of our token")
-        return f"Keystone, which {self.name} has to ask, is out of order: {answer.asked}: {said}"
+            return f"nor does Keystone take it any more ({answer.status})", ()
+        refusal = answer.failure(EndpointFailure)
+        return f"Keystone is out of order: {refusal.sentence}", tuple(refusal.details)
 
     def _headers(self, more: Any) -> Iterator[tuple[str, str]]:
         yield "X-Auth-Token", self.cloud.login.token

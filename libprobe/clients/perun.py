@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 
 from libprobe.failures import BadData, EndpointFailure, OwnCredential, ProtocolFailure, Rejected
-from libprobe.formats.excerpt import excerpt
+from libprobe.formats.error_text import in_short, status_words
 from libprobe.formats.perun import PerunError, Status, read_answer
 
 TYPE_CHECKING = False
@@ -49,36 +49,36 @@ def read_status(http: HttpClient, url: str, identity: str) -> Status:
     # a redirect leads to a login: there is nothing for us behind it
     answer = http.request("GET", url, headers=[("Accept", "application/json")], max_bytes=MAX_ANSWER, follow=False)
     if 300 <= answer.status < 400:
-        target = re.split(r"[?#]", answer.header("Location") or "nowhere", maxsplit=1)[0]
-        raise Rejected(f"{answer.asked}: not logged in: redirects to {excerpt(target, 120)} ({answer.status})")
+        raise answer.failure(Rejected, reason="" if answer.leads_to else "not logged in", also="not logged in")
     if answer.page:
         if answer.status >= 400:
-            raise _refused(answer, answer.page)
-        raise Rejected(f"{answer.asked}: not logged in: answered {answer.status} with {answer.page} instead of JSON")
+            raise _refused(answer)
+        raise answer.failure(Rejected, also="not logged in")
     try:
         read = read_answer(answer.body)
     except BadData as error:
         if answer.status >= 400:
-            raise _refused(answer, excerpt(answer.body, 80)) from None
-        raise BadData(f"{answer.asked}: {error.sentence}") from None
+            raise _refused(answer) from None
+        raise answer.unread(error) from None
     if isinstance(read, PerunError):
         raise _explained_error(answer, read, identity)
     if answer.status != 200:
-        raise ProtocolFailure(f"{answer.asked}: answered {answer.status} {answer.reason}, though with a good status")
+        raise answer.failure(ProtocolFailure, reason=f"{status_words(answer.status)}, though with a status of Perun's")
     return read
 
 
-def _refused(answer: Response, said: str) -> EndpointFailure:
-    words = f"{answer.status}: {said}" if said else f"{answer.status} {answer.reason}"
+def _refused(answer: Response) -> EndpointFailure:
     if answer.status in (401, 403):
-        return Rejected(f"{answer.asked}: refused our certificate ({words})")
+        return answer.failure(Rejected, reason="our certificate refused")
     if answer.status == 404:
-        return EndpointFailure(f"{answer.asked}: not found ({words}); is that the base of a Perun?")
-    return ProtocolFailure(f"{answer.asked}: failed ({words}{answer.wanted_pause})")
+        return answer.failure(EndpointFailure, remedy="check that this is the base of a Perun")
+    return answer.failure(ProtocolFailure)
 
 
 def _explained_error(answer: Response, error: PerunError, identity: str) -> EndpointFailure | OwnCredential:
-    said = f"{error.name} {error.error_id}" + (f": {error.message}" if error.message else "")
+    said = f"{error.name} {error.error_id}" + (f': "{in_short(error.message)}"' if error.message else "")
+    more = [f"Perun's error {error.error_id}: {error.name}: {error.message}"]
     if _OF_OURS.search(error.name):
-        return OwnCredential(f"{answer.asked}: {said}", remedy=f"register {identity} as a user of Perun")
-    return EndpointFailure(f"{answer.asked}: answered with its error {said}")
+        remedy = f"register {identity} as a user of Perun"
+        return OwnCredential(said, of=answer, link="from", remedy=remedy, more=more)
+    return EndpointFailure(said, of=answer, link="from", more=more)

@@ -10,8 +10,9 @@ from http import HTTPStatus
 
 from libprobe.clients import sockets
 from libprobe.clients.exchange import PROXY, SENDING, Exchange
-from libprobe.failures import BadData, EndpointFailure, Misconfigured, OwnMachine
+from libprobe.failures import BadData, EndpointFailure, Misconfigured, OwnMachine, ProtocolFailure
 from libprobe.formats.address import SCHEME, Address, authority_of, host_and_port, read_authority, shown
+from libprobe.formats.error_text import status_words
 from libprobe.records import Record
 
 TYPE_CHECKING = False
@@ -37,18 +38,18 @@ class Proxy(Record):
         """Connect to the proxy and, for TLS, through it. Raises: OwnMachine for whatever fails there."""
         exchange.is_proxied = True
         name = f"web proxy {host_and_port(self.host, self.port)}"
-        to_proxy = Exchange(name, self.host, self.port, exchange.deadline)
+        to_proxy = Exchange(name, self.host, self.port, exchange.deadline, place=name)
         try:
             plain = sockets.connect(to_proxy)
         except EndpointFailure as failure:
-            raise self._failed(exchange, failure.sentence) from None
+            raise self._failed(exchange, failure) from None
         try:
             exchange.enter(PROXY)
             if self.target:
-                self._tunnel(exchange, plain, name)
+                self._tunnel(exchange, plain, to_proxy)
         except EndpointFailure as failure:
             plain.close()
-            raise self._failed(exchange, failure.sentence) from None
+            raise self._failed(exchange, failure) from None
         except BaseException:
             plain.close()
             raise
@@ -56,7 +57,7 @@ class Proxy(Record):
         exchange.enter(SENDING)
         return plain
 
-    def _tunnel(self, exchange: Exchange, plain: sockets.DeadlineSocket, name: str) -> None:
+    def _tunnel(self, exchange: Exchange, plain: sockets.DeadlineSocket, to_proxy: Exchange) -> None:
         lines = [f"CONNECT {self.target} HTTP/1.1", f"Host: {self.target}"]
         lines += [f"{key}: {value}" for key, value in self.headers.items()]
         plain.sendall("\r\n".join([*lines, "", ""]).encode("ascii"))
@@ -65,12 +66,13 @@ class Proxy(Record):
             # byte by byte: what follows the head is the endpoint's already
             more = plain.recv(1)
             if not more or len(head) > MAX_HEAD:
-                raise self._failed(exchange, f"{name}: answered CONNECT with what is no HTTP answer")
+                said = "CONNECT answered with what is not HTTP"
+                raise self._failed(exchange, ProtocolFailure(said, of=to_proxy, link="by"))
             head += more
         status = head.split(b"\r\n", 1)[0].decode("ascii", "replace").split(" ", 2)
         if len(status) < 2 or not status[0].startswith("HTTP/1.") or not status[1].startswith("2"):
             said = " ".join(status[1:])[:60]
-            raise self._failed(exchange, f"{name}: does not connect us to {self.target}: {said!r}")
+            raise self._failed(exchange, ProtocolFailure(f"no tunnel ({said})", of=to_proxy, link="through"))
 
     def expect_passed_on(self, exchange: Exchange, answer: HTTPResponse) -> None:
         """Raise OwnMachine for an answer of its own in the endpoint's place, or for what can be one.
@@ -80,16 +82,15 @@ class Proxy(Record):
         """
         name = f"web proxy {host_and_port(self.host, self.port)}"
         if answer.status == HTTPStatus.PROXY_AUTHENTICATION_REQUIRED:
-            raise self._failed(exchange, f"{name}: wants a login (407)")
+            raise self._failed(exchange, ProtocolFailure("login wanted (407)", place=name, link="by"))
         if answer.status in OF_A_GATEWAY or any(answer.getheader(each) for each in MARKS):
-            raise self._failed(exchange, f"{name}: answered {answer.status}, for itself or for who is behind it", "")
+            said = f"{status_words(answer.status)}, its own or of who is behind it,"
+            raise self._failed(exchange, ProtocolFailure(said, place=name, link="from"), "")
 
-    def _failed(self, exchange: Exchange, sentence: str, outcome: str = "not asked: ") -> OwnMachine:
-        failure = OwnMachine(
-            f"{exchange.asked}: {outcome}{sentence}",
-            remedy="see http_proxy, https_proxy and no_proxy in the environment of the probe",
-        )
-        failure.exchange = exchange
+    def _failed(self, exchange: Exchange, of_proxy: EndpointFailure, outcome: str = " not asked") -> OwnMachine:
+        failure = of_proxy.retold(OwnMachine, remedy="see http_proxy, https_proxy and no_proxy of the probe")
+        failure.request, failure.exchange = exchange.request, exchange
+        failure.add(f"{exchange.place}{outcome}" if outcome else f"asked for {exchange.place}")
         return failure
 
 

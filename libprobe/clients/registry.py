@@ -17,7 +17,7 @@ from urllib.parse import quote, urlencode
 
 from libprobe import redact
 from libprobe.clients.http import HttpClient, same_origin, without_query
-from libprobe.failures import BadData, Misconfigured, OwnCredential, ProtocolFailure
+from libprobe.failures import Asked, BadData, Misconfigured, OwnCredential, ProtocolFailure
 from libprobe.formats.address import path_of
 from libprobe.formats.challenges import read_challenges
 from libprobe.formats.imagelist import read_time
@@ -84,7 +84,9 @@ class Registry:
             for artefact in self._pages(f"{self.url}/repositories/{inner}/artifacts", with_tag="true"):
                 count += 1
                 if count > MAX_ARTEFACTS:
-                    raise BadData(f"{self.url}: has more than {MAX_ARTEFACTS} artefacts; gave up reading")
+                    raise BadData(
+                        f"more than {MAX_ARTEFACTS} artefacts", of=Asked(self.name, f"GET {self.url}"), link="in"
+                    )
                 digest, tags = artefact.get("digest"), _tags(artefact.get("tags"))
                 if not _is_for_sites(tags) or not isinstance(digest, str) or not _DIGEST.fullmatch(digest):
                     continue
@@ -97,11 +99,11 @@ class Registry:
             answer = self._get(f"{url}?{urlencode({'page': page, 'page_size': PAGE, **query})}", "application/json")
             listed = answer.json()
             if not isinstance(listed, list):
-                raise BadData(f"{answer.asked}: answered 200 with what is no list")
+                raise answer.bad("answer that is no list")
             yield from (each for each in listed if isinstance(each, dict))
             if len(listed) < PAGE:
                 return
-        raise BadData(f"{url}: has more than {MAX_PAGES} pages; gave up reading")
+        raise BadData(f"more than {MAX_PAGES} pages", of=Asked(self.name, f"GET {url}"), link="in")
 
     def _version(self, repository: str, digest: str) -> str:
         """The value of the annotation that makes an artefact an image for clouds; empty where it has none."""
@@ -124,16 +126,16 @@ class Registry:
             if token:
                 answer = self._ask(url, kind, f"Bearer {token}")
         if answer.status in (401, 403):
-            what = "does not take our login" if self._has_login else "wants a login: not everybody may read it"
+            what = "our login not taken" if self._has_login else "login wanted: not everybody may read it"
             remedy = "" if self._has_login else "give one with --list-login-file"
-            raise OwnCredential(f"{answer.asked}: {what} ({answer.status})", remedy=remedy)
+            raise answer.failure(OwnCredential, reason=what, remedy=remedy)
         if answer.status != 200:
-            raise ProtocolFailure(f"{answer.asked}: {answer.outcome('list images')}")
+            raise answer.failure(ProtocolFailure, "list images")
         return answer
 
     def _ask(self, url: str, kind: str, login: str) -> Response:
         headers = [("Accept", kind)] + ([("Authorization", login)] if login else [])
-        return self._http.request("GET", url, headers=headers, follow=False)
+        return self._http.request("GET", url, headers=headers, follow=False, doing="list images")
 
     def _token(self, refusal: Response) -> str:
         """What the registry gives to whoever it lets read, by the place that a refusal names; empty for none."""

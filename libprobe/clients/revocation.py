@@ -50,7 +50,7 @@ def _judge(directory: str, certificate: bytes, issuer: bytes, *, is_servers: boo
     revoked = _revoked_on(certificate, issuer, path, listed)
     if revoked:
         whose = "certificate" if is_servers else "certificate of its CA"
-        raise Revoked(f"{whose} is revoked, since {revoked:%Y-%m-%d}")
+        raise Revoked(f"{whose} revoked on {revoked:%Y-%m-%d}")
 
 
 def _revoked_on(certificate: bytes, issuer: bytes, path: str, listed: crl.RevocationList) -> datetime | None:

@@ -18,7 +18,7 @@ from itertools import zip_longest
 
 from libprobe import means
 from libprobe.clients.exchange import CONNECT, RESOLVE, SENDING, TLS, Exchange, NoRoute, no_means
-from libprobe.failures import Failure, NameUnknown, OwnMachine, Unreachable
+from libprobe.failures import Asked, Failure, NameUnknown, OwnMachine, Unreachable
 from libprobe.means import NO_MEANS
 from libprobe.text import duration
 
@@ -223,10 +223,11 @@ def resolve(exchange: Exchange, *, family: int = 0) -> list[Address]:
         if of_control and of_name.is_unanswered:
             of_control.await_answer(CONTROL_AFTER_S)
         if of_name.answer is None and not (of_control and of_control.is_unanswered):
-            raise exchange.late(f"its name could not be resolved within {duration(deadline.seconds)}")
+            raise exchange.late(f"name not resolved within {duration(deadline.seconds)}", "for")
         if of_control and of_name.is_unanswered and of_control.is_unanswered:
             raise OwnMachine(
-                f"{exchange.asked}: this machine's resolver does not answer, neither for {host} nor for {CONTROL_NAME}",
+                f"this machine's resolver does not answer, neither for {host} nor for {CONTROL_NAME}",
+                of=_nameless(exchange),
                 remedy="look at its /etc/resolv.conf and its name servers",
             )
         found = of_name.answer or []
@@ -234,10 +235,7 @@ def resolve(exchange: Exchange, *, family: int = 0) -> list[Address]:
         _expect_means(found, exchange)
         kinds: dict[int, str] = {socket.AF_INET: " to an IPv4 address", socket.AF_INET6: " to an IPv6 address"}
         of_kind = kinds.get(family, "")
-        of_connection = exchange.asked == f"{host} port {exchange.port}"
-        failure = NameUnknown(
-            f"{host if of_connection else exchange.asked}: its name does not resolve{of_kind}: {_reason(found)}"
-        )
+        failure = NameUnknown(f"name {host} does not resolve{of_kind} ({_reason(found)})", of=_nameless(exchange))
         failure.exchange = exchange
         raise failure
     addresses = list(dict.fromkeys((entry[0], entry[4]) for entry in found))
@@ -302,10 +300,12 @@ def _looked_up(host: str, port: int, family: int, flags: int) -> list[Any] | Exc
 def _expect_means(error: Exception, exchange: Exchange) -> None:
     """Raise OwnMachine if it is this machine that cannot look anything up: that is no site's fault."""
     if isinstance(error, (MemoryError, ImportError)):
-        raise no_means(f"{exchange.host} port {exchange.port}", str(error))
+        raise no_means(exchange, str(error))
     if isinstance(error, OSError) and not isinstance(error, socket.gaierror):  # of the kernel, not of a name server
         raise OwnMachine(
-            f"{exchange.asked}: this machine's resolver failed: {error.strerror or error}",
+            f"this machine's resolver failed ({error.strerror or error})",
+            of=exchange,
+            link="for",
             remedy="look at its /etc/nsswitch.conf, /etc/hosts and /etc/resolv.conf",
         )
 
@@ -315,6 +315,11 @@ def _obstacle(connection: DeadlineSocket, number: int = 0) -> Obstacle | None:
     from libprobe.clients import routes
 
     return routes.obstacle(connection.family, connection.target[:2], connection.getsockname()[:2], number)
+
+
+def _nameless(exchange: Exchange) -> Asked:
+    """Who was asked, for a sentence that names the host itself."""
+    return Asked("", exchange.request)
 
 
 def _reason(error: Exception) -> str:
@@ -339,7 +344,7 @@ def connect(exchange: Exchange, *, family: int = 0) -> DeadlineSocket:
     made = _race(exchange, _in_turn(addresses, _answered_before(exchange)), failures)
     if made is None:
         tried = [each for each in failures if not isinstance(each, NoRoute)] or failures
-        raise tried[-1] if tried else exchange.late("no time left to connect")
+        raise tried[-1] if tried else exchange.late("no time left to connect", "to")
     return made
 
 
@@ -473,13 +478,13 @@ class _Attempt:
         self._exchange = exchange
         self.numeric = str(address[0])
         self._is_of_name = self.numeric != exchange.host
-        self._where = f"{exchange.asked} ({self.numeric})" if self._is_of_name else exchange.asked
+        self._where = f"{exchange.place} ({self.numeric})" if self._is_of_name else exchange.place
         self.began = time.monotonic()
         try:
             self.connection = DeadlineSocket(kind, socket.SOCK_STREAM)
             self.connection.target = address
         except OSError as error:  # this machine knows no IPv6, or has no descriptor left
-            where = f"{exchange.host} port {exchange.port}" if error.errno in NO_MEANS else self._where
+            where = exchange.place if error.errno in NO_MEANS else self._where
             raise exchange.unconnected(error, where) from None
         try:
             self.connection.setblocking(False)
@@ -520,7 +525,7 @@ class _Attempt:
         obstacle = _obstacle(self.connection, error.errno) if error.errno in EXPLAINED else None
         self.connection.close()
         if error.errno == errno.EINVAL and not obstacle and _LINK_LOCAL.match(self.numeric) and self._is_of_name:
-            failure = Unreachable(f"{self._where}: its name leads to an address that counts in one local network only")
+            failure = Unreachable("only a link-local address", of=self._exchange, place=self._where, link="for")
             failure.exchange = self._exchange
             return failure
         return self._exchange.unconnected(error, self._where, obstacle)

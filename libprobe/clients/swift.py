@@ -14,7 +14,7 @@ import re
 from contextlib import contextmanager
 
 from libprobe.clients.http import MAX_ERROR_BODY, Response
-from libprobe.failures import BadData, EndpointFailure
+from libprobe.failures import EndpointFailure
 from libprobe.records import Record
 from libprobe.text import size
 
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from libprobe.clients.http import Head, Pieces
     from libprobe.clients.openstack import Service
     from libprobe.deadline import Deadline
+    from libprobe.failures import HasAsked
 
 KIND = "object-store"
 MAX_LISTED = 100
@@ -78,7 +79,7 @@ class Swift:
             raise self._service.refused(answer, "list a container")
         listed = answer.json()
         if not isinstance(listed, list):
-            raise BadData(f"{answer.asked}: answered 200 with what is no list of objects")
+            raise answer.bad("answer that is no list of objects")
         return [
             Listed(each["name"], _number(each.get("bytes")), _text(each.get("hash")))
             for each in listed[:MAX_LISTED]
@@ -92,7 +93,7 @@ class Swift:
             if answer.status != 200:
                 whole = Response(answer, answer.read(MAX_ERROR_BODY, truncate=True))
                 raise self._service.refused(whole, "give the object back")
-            yield Reading(answer.asked, _etag(answer), answer.chunks(most))
+            yield Reading(answer, _etag(answer), answer.chunks(most))
 
     def has(self, container: str) -> bool:
         """Whether there is a container. Raises: Failure."""
@@ -110,14 +111,14 @@ class Swift:
             return False
         if not answer.is_good or answer.page:
             failure = self._service.refused(answer, "delete an object" if name else "delete a container")
-            raise NotEmpty(failure.sentence) if answer.status == 409 and not name else failure
+            raise failure.retold(NotEmpty) if answer.status == 409 and not name else failure
         return True
 
 
 class Reading(Record):
-    """An object that is being read. asked: as it begins sentences."""
+    """An object that is being read. asked: who gives it, for the words of a failure."""
 
-    asked: str
+    asked: HasAsked
     etag: str
     chunks: Iterator[bytes]
 

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import os
+import re
 import time
 from _thread import allocate_lock
 
+from libprobe import means
 from libprobe.clients import sockets
 from libprobe.clients.exchange import Exchange
 from libprobe.failures import (
@@ -39,7 +41,7 @@ _SELF_SIGNED = (18, 19)
 _NO_ISSUER = (2, 20, 21)
 _REVOKED = 23
 _NAME_MISMATCH = (62, 64)
-_WEAK = {66: "its key", 67: "the key of a CA above it", 68: "its signature, or that of a CA above it,"}
+_WEAK = {66: "its key", 67: "the key of a CA above it", 68: "its signature, or that of a CA above it"}
 
 _OURS = frozenset(
     {"no protocols available", "no ciphers available", "no cipher match", "no suitable groups", "internal error"}
@@ -235,59 +237,66 @@ def broken_off(how: str, why: str, exchange: Exchange) -> Failure:
     """
     what = f"connection {how} within the TLS handshake{why}"
     if how == "lost":
-        return ProtocolFailure(f"{exchange.asked}: {what}")
+        return ProtocolFailure(what, of=exchange, link="with")
     if exchange.has_credential and peer_certificate(exchange) is not None:
-        return Rejected(f"{exchange.asked}: {what}, but not without our client certificate, which it probably refused")
-    return TlsFailure(f"{exchange.asked}: {what}", remedy="enable TLS on this port, or correct its address")
+        doubt = "not without our client certificate, which it probably refused"
+        return Rejected(what, of=exchange, link="with", also=doubt)
+    return TlsFailure(what, of=exchange, link="with", remedy="enable TLS on this port")
 
 
 def explain(error: ssl.SSLError, exchange: Exchange) -> Failure:
     """What a TLS error means and whose fault it is, within the handshake or after it."""
     import ssl
 
-    asked = exchange.asked
     if isinstance(error, ssl.SSLCertVerificationError):
         return _explain_certificate(error, exchange)
     reason = (error.reason or "").replace("_", " ").lower()
     if "malloc" in reason:
-        return OwnMachine(f"{asked}: this machine cannot do TLS: no memory left", remedy="raise its limits")
+        return OwnMachine(means.lack(means.NO_MEMORY), of=exchange, link="to ask", remedy="raise its limits")
     if reason in _OURS:
         return OwnMachine(
-            f"{asked}: this machine cannot do TLS: {reason}", remedy="look at its openssl.cnf and its crypto policy"
+            f"this machine cannot do TLS ({reason})",
+            of=exchange,
+            link="with",
+            remedy="look at its openssl.cnf and its crypto policy",
         )
     if "alert" in reason:
         return _explain_alert(reason, exchange)
     if "wrong version number" in reason or "http request" in reason or "record layer" in reason:
-        return ProtocolFailure(f"{asked}: does not speak TLS on this port")
+        return ProtocolFailure("no TLS spoken", of=exchange)
     if "unsupported protocol" in reason:
-        return _too_old(asked)
-    return TlsFailure(f"{asked}: TLS failed: {reason or 'the TLS library names no reason'}")
+        return _too_old(exchange)
+    return TlsFailure(f"TLS failed ({reason or 'the TLS library names no reason'})", of=exchange, link="with")
 
 
-def _too_old(asked: str) -> TlsFailure:
-    return TlsFailure(f"{asked}: offers no TLS version that is considered safe today (1.2 or later)")
+def _too_old(exchange: Exchange) -> TlsFailure:
+    return TlsFailure("no TLS version offered that is safe today (1.2 or later)", of=exchange)
 
 
 def _explain_alert(reason: str, exchange: Exchange) -> Failure:
-    asked = exchange.asked
     alert = reason.partition("alert ")[2] or reason
     if alert == "protocol version":
-        return _too_old(asked)
+        return _too_old(exchange)
     if alert == "handshake failure" and not _shows_its_certificate(exchange):
         return TlsFailure(
-            f"{asked}: has no TLS cipher, group or kind of key in common with us (TLS alert: {alert})",
+            f"no TLS cipher, group or kind of key in common (TLS alert: {alert})",
+            of=exchange,
+            link="with",
             remedy="enable what is considered safe today",
         )
     about_client = ("certificate", "unknown ca", "access denied", "bad cert", "handshake failure", "decrypt error")
     if any(word in alert for word in about_client):
         if exchange.has_credential:
-            return Rejected(f"{asked}: refused our client certificate (TLS alert: {alert})")
+            return Rejected(f"our client certificate refused (TLS alert: {alert})", of=exchange, link="by")
         if "required" in alert or "handshake failure" in alert or "bad certificate" in alert:
             return CertificateWanted(
-                f"{asked}: wants a client certificate and we have none (TLS alert: {alert})",
-                remedy="give a proxy with --cert or $X509_USER_PROXY",
+                "client certificate wanted and we have none",
+                of=exchange,
+                link="by",
+                remedy="give a proxy with --cert",
+                more=[f"TLS alert: {alert}; $X509_USER_PROXY names a proxy as well"],
             )
-    return TlsFailure(f"{asked}: TLS handshake refused (alert: {alert})")
+    return TlsFailure(f"TLS handshake refused (alert: {alert})", of=exchange, link="by")
 
 
 def _shows_its_certificate(exchange: Exchange) -> bool:
@@ -301,29 +310,38 @@ def _shows_its_certificate(exchange: Exchange) -> bool:
 
 
 def _explain_certificate(error: ssl.SSLCertVerificationError, exchange: Exchange) -> Failure:
-    asked, code = exchange.asked, error.verify_code
+    code = error.verify_code
+
+    def bad(reason: str, remedy: str = "", more: str = "") -> TlsFailure:
+        return TlsFailure(f"certificate {reason}", of=exchange, remedy=remedy, more=[more] if more else [])
+
     if code == _REVOKED:
         reason = error.__cause__
         if isinstance(reason, Misconfigured):
-            return Misconfigured(f"{asked}: certificate cannot be judged: {reason.sentence}", remedy=reason.remedy)
-        return TlsFailure(f"{asked}: {error.verify_message}")
+            return Misconfigured(f"certificate cannot be judged: {reason.sentence}", of=exchange, remedy=reason.remedy)
+        return TlsFailure(error.verify_message, of=exchange)
     if code in _SELF_SIGNED:
-        return TlsFailure(f"{asked}: certificate is self-signed, or its root CA is not trusted here")
+        return bad("self-signed or of an unknown root CA")
     seen = peer_certificate(exchange) if code not in _NO_ISSUER or exchange.deadline.remaining() > 1 else None
     if code in (_EXPIRED, _NOT_YET_VALID):
-        return TlsFailure(f"{asked}: certificate {_when(code, seen)}")
+        return bad(_when(code, seen))
     if code in _NAME_MISMATCH:
-        names = f"; it is for {', '.join(seen.names[:5]) or 'no name at all'}" if seen else ""
-        return TlsFailure(f"{asked}: certificate is not for {exchange.host}{names}")
+        if not seen:
+            return bad(f"not for {exchange.host}")
+        from libprobe.text import number_of
+
+        names = ", ".join(seen.names[:3]) or "no name at all"
+        others = f" and {number_of(len(seen.names) - 3, 'other name')}" if len(seen.names) > 3 else ""
+        every = f"the names in the certificate: {', '.join(seen.names)}" if others else ""
+        return bad(f"for {names}{others} instead of {exchange.host}", more=every)
     if code in _NO_ISSUER:
-        issuer = f": {seen.issuer}" if seen else ""
-        return TlsFailure(f"{asked}: certificate is of a CA that is not trusted here{issuer}")
+        if not seen:
+            return bad("of an untrusted CA")
+        name = re.split(r"(?<!\\),", seen.issuer, maxsplit=1)[0].removeprefix("CN=")
+        return bad(f"of an untrusted CA ({name})", more=f"its CA: {seen.issuer}")
     if code in _WEAK:
-        return TlsFailure(
-            f"{asked}: certificate not accepted: {_WEAK[code]} is too weak for TLS today",
-            remedy="request a new one",
-        )
-    return TlsFailure(f"{asked}: certificate not accepted: {error.verify_message}")
+        return bad(f"too weak for TLS today ({_WEAK[code]})", "request a new one")
+    return bad(f"not accepted ({error.verify_message})")
 
 
 def _when(code: int, seen: PeerCertificate | None) -> str:
@@ -340,8 +358,8 @@ def _when(code: int, seen: PeerCertificate | None) -> str:
         return "expired, or one of its chain"
     if seen and seen.not_before > now:
         ahead = duration((seen.not_before - now).total_seconds())
-        return f"is valid only in {ahead} ({seen.not_before:%Y-%m-%d %H:%M} UTC); is a clock wrong?"
-    return "is not yet valid; is a clock wrong?"
+        return f"not valid before {seen.not_before:%Y-%m-%d %H:%M} UTC (in {ahead})"
+    return "not yet valid"
 
 
 class Meaning:

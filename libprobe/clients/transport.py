@@ -21,6 +21,7 @@ from requests.structures import CaseInsensitiveDict
 from libprobe.clients.exchange import BODY, SENDING, SENT, Exchange
 from libprobe.failures import EndpointFailure, ProtocolFailure, Rejected
 from libprobe.formats.address import DEFAULT_PORTS, Address, host_and_port
+from libprobe.formats.excerpt import begins
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -141,11 +142,17 @@ def reading(exchange: Exchange) -> Iterator[None]:
     except http.client.IncompleteRead:
         raise exchange.broken_off("closed") from None
     except (http.client.BadStatusLine, http.client.UnknownProtocol) as error:
-        raise exchange.malformed(f"answered with what is not HTTP: {str(error)[:60]!r}") from None
+        raise _not_http(exchange, str(error)) from None
     except http.client.HTTPException as error:
         if exchange.phase < SENT or isinstance(error, http.client.ImproperConnectionState):
             raise  # that is about what we do
-        raise exchange.malformed(f"malformed HTTP answer: {error}") from None
+        raise exchange.malformed(f"malformed HTTP ({error})") from None
+
+
+def _not_http(exchange: Exchange, said: str) -> EndpointFailure:
+    failure = exchange.malformed("answer that is not HTTP")
+    failure.add(begins(said))
+    return failure
 
 
 class _HeadReader(io.BufferedReader):

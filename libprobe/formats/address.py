@@ -164,6 +164,16 @@ def host_and_port(host: str, port: int | str) -> str:
     return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
 
 
+def host_port_of(url: str) -> str:
+    """Host and port of a URL, as a sentence names who was asked; empty for what is no URL."""
+    try:
+        address = read_address(url)
+    except BadData:
+        return ""
+    port = address.port_or_default
+    return host_and_port(address.host, port) if port else address.host
+
+
 def read_authority(authority: str, url: str) -> tuple[str, int | None]:
     """Return host and port of what stands between scheme and path; the port is None if none is written.
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from libprobe.failures import BadData
-from libprobe.formats.excerpt import excerpt
+from libprobe.formats.excerpt import begins, excerpt
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -23,7 +23,9 @@ def load_json(data: str | bytes, what: str) -> Any:
     try:
         return json.loads(data, parse_constant=_refuse_constant)
     except (ValueError, RecursionError) as error:
-        raise BadData(f"{what} is not JSON but {quoted(data)}") from error
+        if not data.strip():
+            raise BadData("empty answer instead of JSON", link="from") from error
+        raise BadData(f"{what} is not JSON", also=begins(data)) from error
 
 
 def _refuse_constant(name: str) -> float:

@@ -46,9 +46,9 @@ def keystone_place(url: str) -> Place:
 def read_sites(document: object) -> list[Site]:
     """The sites that are published; entries of another shape are passed over. Raises: BadData."""
     if not isinstance(document, list):
-        raise BadData("answered with what is no list of sites")
+        raise BadData("no list of sites")
     if len(document) > MAX_SITES:
-        raise BadData(f"has {len(document)} sites, more than {MAX_SITES}")
+        raise BadData(f"{len(document)} sites, more than {MAX_SITES}")
     return [
         Site(_text(each.get("name")), _text(each.get("url")), tuple(_projects(each.get("projects"))))
         for each in document

@@ -1,50 +1,123 @@
-"""What a server says of an error, in whatever form it says it; and whether it says that there is no room."""
+"""What a server says in words where it does not do what it was asked: of error pages, login pages, JSON and plain text.
+
+One reader for all probes: the title or the first sentence, without markup, and without the status, which the sentence
+of a failure has already. And whether it says that there is no room.
+"""
 
 from __future__ import annotations
 
 import re
 
-from libprobe.failures import BadData
-from libprobe.formats.answers import bare_type, is_json, load_json, text_of
 from libprobe.formats.excerpt import excerpt
-from libprobe.formats.occi.vocabulary import Headers
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    Headers = Iterable[tuple[str, str]]
+
+MAX_READ = 64 << 10
+MAX_TITLE_AT = 8192
+"""How far into a web page its title is looked for."""
+
+MAX_SHORT = 70
+"""Characters of a server's own words in a status line; -v has them all."""
+
+MAX_DEPTH = 3
+
+_PAGE = re.compile(r"\s{0,400}(?:<\?xml[^>]{0,200}\?>\s{0,100})?<(?:!doctype html|html)", re.IGNORECASE)
+_TITLE = re.compile(r"<(?:title|h1)[^<>]{0,200}>([^<]{0,400})", re.IGNORECASE)
+_UNSEEN = re.compile(r"<(script|style)\b[^<>]*>.{0,20000}?</\1\s*>", re.IGNORECASE | re.DOTALL)
+_SENTENCE_END = re.compile(r"(?<=[.!?])\s+(?=[A-Z<\"'(])")
+
+
+def phrase(status: int) -> str:
+    """What a status is called: `Service Unavailable`; empty for one that nobody has defined."""
+    from http import HTTPStatus
+
+    try:
+        return HTTPStatus(status).phrase
+    except ValueError:
+        return ""
+
+
+def status_words(status: int) -> str:
+    """A status as a sentence names it: `503 Service Unavailable`."""
+    return f"{status} {phrase(status)}".rstrip()
+
+
+def own_words(status: int, said: str) -> str:
+    """The words of a server without the status and its name, which they often begin with; empty if nothing is left."""
+    rest = re.sub(
+        rf"^(?:(?:http|error)\b[\s/:.0-9-]{{0,20}}?)?{status}\b[\s:.,-]*", "", said.strip(), flags=re.IGNORECASE
+    )
+    named = phrase(status)
+    if named and rest.lower().startswith(named.lower()):
+        after = rest[len(named) :]
+        rest = after.lstrip(" :.,-!") if not after[:1].isalnum() else rest
+    return rest.strip()
+
+
+def in_short(said: str) -> str:
+    """The first sentence of what a server says, of MAX_SHORT characters at most."""
+    return excerpt(_SENTENCE_END.split(said, maxsplit=1)[0].rstrip("."), MAX_SHORT)
 
 
 def error_text(body: str, media_type: str, headers: Headers = ()) -> str:
-    """Return the cloud's own words from an error, on one line of at most 300 characters.
+    """Return the server's own words from an error, on one line of at most 300 characters.
 
     Read are plain text, JSON (`{"code", "message"}`, OpenStack's `{"error": {"message"}}` and
-    `{"badRequest": {"message"}}`) and HTML (title and first heading); before these the header X-OCCI-Error, by
-    which rOCCI-server gives its reason in text/occi. Empty if nothing is said.
+    `{"badRequest": {"message"}}`) and HTML (title and first heading, else the first sentence); before these the header
+    X-OCCI-Error, by which rOCCI-server gives its reason in text/occi. Empty if nothing is said.
     """
     for name, value in headers:
         if name.lower() == "x-occi-error" and value.strip():
-            return excerpt(value[: 64 << 10], 300)
-    body = body[: 64 << 10].strip()
+            return excerpt(value[:MAX_READ], 300)
+    body = body[:MAX_READ].strip()
     beginning = body[:64].lower()
     # Servers label their errors badly: what it begins with counts more than the media type.
-    if "html" in bare_type(media_type) or beginning.startswith(("<!doctype html", "<html")):
+    if "html" in media_type.lower() or beginning.startswith(("<!doctype html", "<html")):
         return excerpt(_html_text(body), 300)
-    if is_json(media_type) or beginning.startswith("{"):
+    if "json" in media_type.lower() or beginning.startswith("{"):
+        import json
+
         try:
-            said = _json_text(load_json(body, "the error"))
-            return excerpt(re.sub(r"(?:\s*<br ?/>)+", " ", said[: 64 << 10]), 300)  # webob puts some after its messages
-        except BadData:
+            said = _json_text(json.loads(body))
+            return excerpt(re.sub(r"(?:\s*<br ?/>)+", " ", said[:MAX_READ]), 300)  # webob puts some after its messages
+        except (ValueError, RecursionError):
             pass
     return excerpt(body, 300)
 
 
+def web_page(media_type: str, text: str) -> str:
+    """What to call a web page: `page "Sign in"`, or `page without a title`; empty for what is none.
+
+    text: how it begins. Servers label what they send badly, so what it begins with counts as well.
+    """
+    if not _PAGE.match(text) and not ("html" in media_type and text.lstrip()[:1] == "<"):
+        return ""
+    found = _TITLE.search(text[:MAX_TITLE_AT])
+    from html import unescape
+
+    title = excerpt(unescape(found[1]), 60) if found else ""
+    return f'page "{title}"' if title else "page without a title"
+
+
 def _json_text(document: object, depth: int = 0) -> str:
     if isinstance(document, str):
-        return text_of(document)
-    if not isinstance(document, dict) or depth > 3:
+        return document
+    if not isinstance(document, dict) or depth > MAX_DEPTH:
         return ""
     for name in ("message", "error_description", "detail", "description"):
         if isinstance(document.get(name), str) and document[name].strip():
-            return text_of(document[name])
+            return str(document[name])
     texts = (_json_text(value, depth + 1) for value in document.values() if isinstance(value, dict))
     found = next(filter(None, texts), "")
-    return found or next((text_of(document[name]) for name in ("error", "title", "reason") if name in document), "")
+    return found or next((_text(document[name]) for name in ("error", "title", "reason") if name in document), "")
+
+
+def _text(value: object) -> str:
+    return value if isinstance(value, str) else ""
 
 
 def _html_text(page: str) -> str:
@@ -52,7 +125,7 @@ def _html_text(page: str) -> str:
 
     title, heading = (unescape(_tagged(page, tag)).strip() for tag in ("title", "h1"))
     if not title and not heading:
-        return unescape(re.sub(r"<[^<>]*>", " ", page))
+        return unescape(re.sub(r"<[^<>]*>", " ", _UNSEEN.sub(" ", page)))
     if heading in title:
         return title
     return heading if title in heading else f"{title}: {heading}"

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+BEGINNING = 30
+"""Characters of what came instead of what was expected, in a status line."""
+
 
 def excerpt(text: str | bytes, limit: int = 80) -> str:
     """Return at most LIMIT characters of TEXT on one line.
@@ -14,3 +17,8 @@ def excerpt(text: str | bytes, limit: int = 80) -> str:
         beginning = beginning.decode("utf-8", "replace")
     line = " ".join("".join(char if char.isprintable() else " " for char in beginning).split())
     return line if len(line) <= limit else line[: limit - 3].rstrip() + "..."
+
+
+def begins(text: str | bytes) -> str:
+    """What something from outside begins with, as a second fact of a failure: `it begins "<html>..."`."""
+    return f'it begins "{excerpt(text, BEGINNING)}"'

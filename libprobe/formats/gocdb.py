@@ -17,7 +17,7 @@ from collections.abc import Iterable, Iterator
 
 from libprobe.failures import BadData
 from libprobe.formats.address import SCHEME, expect_visible, read_authority, shown
-from libprobe.formats.excerpt import excerpt
+from libprobe.formats.excerpt import begins, excerpt
 from libprobe.records import Record
 from libprobe.text import number_of
 
@@ -500,22 +500,22 @@ class _Reader:
 
     def close(self) -> None:
         if self._skipped is not None:
-            raise BadData(f"the GOCDB's document breaks off after {number_of(self._count, 'record')}")
+            raise BadData(f"the document breaks off after {number_of(self._count, 'record')}")
         self._parser.Parse(b"", True)
 
     def what_is_wrong(self, error: Exception) -> str:
         """Return a sentence for a document that is not well-formed."""
         beginning = excerpt(self._head)
         if not beginning:
-            return "the GOCDB's answer is empty"
+            return "empty document"
         if not beginning.startswith("<"):
-            return f'the GOCDB answered "{beginning}" instead of a document'
+            return f"no document but {excerpt(beginning, 30)!r}"
         from pyexpat import errors
 
         code = getattr(error, "code", None)
         if self._open and code in (errors.codes[errors.XML_ERROR_NO_ELEMENTS], *self._broken_off()):
-            return f"the GOCDB's document breaks off after {number_of(self._count, 'complete record')}"
-        return f"the GOCDB's document is not well-formed: {error}"
+            return f"the document breaks off after {number_of(self._count, 'complete record')}"
+        return f"the document is not well-formed: {error}"
 
     @staticmethod
     def _broken_off() -> tuple[int, ...]:
@@ -530,9 +530,9 @@ class _Reader:
 
     def _start(self, tag: str, attributes: dict[str, str]) -> None:
         if not self._open and tag not in ("results", "error"):
-            raise BadData(f'the GOCDB answered "{excerpt(self._head)}" instead of results')
+            raise BadData("no results", also=begins(self._head))
         if len(self._open) >= MAX_DEPTH:
-            raise BadData(f"the GOCDB's document is nested more than {MAX_DEPTH} deep")
+            raise BadData(f"the document is nested more than {MAX_DEPTH} deep")
         if len(self._open) <= 1:
             self._nodes = self._record_chars = 0
         if attributes:
@@ -576,7 +576,7 @@ class _Reader:
 
     def _refuse_doctype(self, *_: object) -> None:
         what = "an HTML page" if b"html" in self._head.lower() else "a document with a DTD"
-        raise BadData(f'the GOCDB answered {what} instead of results: "{excerpt(self._head)}"')
+        raise BadData(f"{what} instead of results", link="from", also=begins(self._head))
 
 
 def _fill(page: Page, meta: _Node) -> None:

@@ -12,7 +12,8 @@ import re
 from datetime import UTC, datetime
 
 from libprobe.failures import BadData
-from libprobe.formats.excerpt import excerpt
+from libprobe.formats.error_text import MAX_TITLE_AT, in_short, web_page
+from libprobe.formats.excerpt import begins, excerpt
 from libprobe.records import Record
 
 TYPE_CHECKING = False
@@ -93,13 +94,14 @@ def read_image_list(content: bytes) -> ImageList:
     """Read the JSON of an image list. Raises: BadData, with AppDB's own words if it answered with an error."""
     document = _document(content)
     if not isinstance(document, dict):
-        raise BadData(f"it is JSON, but no image list: {excerpt(content)!r}")
+        raise BadData("JSON, but no image list", also=begins(content))
     is_wrapped = "hv:imagelist" in document
     if not is_wrapped and "egiappdb" in document:
-        raise BadData(f"AppDB answered with an error instead of an image list: {_appdb_words(document['egiappdb'])}")
+        said = _appdb_words(document["egiappdb"])
+        raise BadData(f'error "{in_short(said)}" instead of an image list', more=[f"AppDB says: {said}"])
     found = document["hv:imagelist"] if is_wrapped else document
     if not isinstance(found, dict) or not (is_wrapped or "hv:images" in found or "dc:date:created" in found):
-        raise BadData(f"it is JSON without an hv:imagelist: {excerpt(content)!r}")
+        raise BadData("JSON without an hv:imagelist", also=begins(content))
     created = _text(found.get("dc:date:created"))
     endorser = _endorser(found.get("hv:endorser"))
     return ImageList(
@@ -182,7 +184,9 @@ def _document(content: bytes) -> Any:
         return json.loads(content, parse_constant=refuse)
     except (ValueError, RecursionError) as error:
         why = "too deep" if isinstance(error, RecursionError) else str(error)[:80]
-        raise BadData(f"it is neither an image list nor JSON at all ({why}): {excerpt(content)!r}") from None
+        page = web_page("", content[:MAX_TITLE_AT].decode("utf-8", "replace"))
+        what = f"{page} instead of an image list" if page else "no image list, nor JSON at all"
+        raise BadData(what, also="" if page else begins(content), more=[f"as JSON it cannot be read: {why}"]) from None
 
 
 def _text(value: object) -> str:

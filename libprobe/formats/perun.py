@@ -14,7 +14,7 @@ import json
 import re
 
 from libprobe.failures import BadData
-from libprobe.formats.excerpt import excerpt
+from libprobe.formats.excerpt import begins, excerpt
 from libprobe.records import Record
 
 MAX_LINES = 2_000
@@ -63,23 +63,25 @@ def read_answer(body: bytes) -> Status | PerunError:
     try:
         document = json.loads(body)
     except (ValueError, RecursionError):
-        raise BadData(f'answered "{excerpt(body, 80)}", which is not JSON' if body else "answered nothing") from None
+        if not body:
+            raise BadData("empty answer", link="from") from None
+        raise BadData("answer that is not JSON", link="from", also=begins(body)) from None
     if isinstance(document, dict) and isinstance(document.get("errorId"), (str, int)):
         name, message = (excerpt(str(document.get(key) or ""), MAX_CHARS) for key in ("name", "message"))
         return PerunError(excerpt(str(document["errorId"]), 40), name or "unnamed error", message)
     if not isinstance(document, list):
-        raise BadData(f'answered "{excerpt(body, 80)}", neither a status nor an error of Perun')
+        raise BadData("neither a status nor an error of Perun", also=begins(body))
     if len(document) > MAX_LINES or not all(isinstance(line, str) for line in document):
-        raise BadData(f'answered "{excerpt(body, 80)}", not a list of at most {MAX_LINES} lines')
+        raise BadData(f"no list of at most {MAX_LINES} lines", also=begins(body))
     return _status([excerpt(line, MAX_CHARS) for line in document])
 
 
 def _status(lines: list[str]) -> Status:
     database = _text_after(lines, "Version of PerunDB: ")
     if database is None:
-        raise BadData("its status has no line `Version of PerunDB`")
+        raise BadData("no line `Version of PerunDB`")
     if not _VERSION.fullmatch(database):
-        raise BadData(f'its status has "{excerpt(database, 40)}" as the version of PerunDB, not three numbers')
+        raise BadData(f'version of PerunDB "{excerpt(database, 30)}", not three numbers,')
     consumers = {found[1]: int(found[2]) for line in lines if (found := _CONSUMER.fullmatch(line))}
     newest = [int(found[1]) for line in lines if (found := _LAST_MESSAGE.fullmatch(line))]
     version = _text_after(lines, "Version of Perun: ") or ""

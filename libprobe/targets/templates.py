@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from libprobe.failures import BadData, Misconfigured
+from libprobe.failures import Asked, BadData, Misconfigured
+from libprobe.formats.address import host_port_of
 from libprobe.formats.occi import vocabulary as occi
 from libprobe.formats.occi.query import Category, nearest, resolve
 from libprobe.text import number_of
@@ -31,15 +32,16 @@ def registered(
     found = resolve(wanted, offered)
     if found:
         return found
-    near = ", ".join(nearest(wanted, offered))
+    near = nearest(wanted, offered)
+    if len(offered) == 1:
+        instead, also = f"not offered; the only template is {offered[0].term}", ""
+    else:
+        instead = f"not among {number_of(len(offered), 'template')} offered"
+        also = f"nearest: {near[0]}" if near else ""
+    more = [f"nearest: {', '.join(near)}"] if near else []
+    asked = Asked(host_port_of(base), f"{base}/-/")
     if who_chose and (by := who_chose(option, wanted)):
-        raise Misconfigured(
-            f"{base}: has no {option} {wanted}, which {by} names, among the "
-            f"{number_of(len(offered), 'template')} it offers" + (f"; nearest: {near}" if near else ""),
-            remedy=f"correct {by}; the site is not to blame",
-        )
-    raise BadData(
-        f"{base}: registered {option} {wanted} is not among the {number_of(len(offered), 'template')} offered"
-        + (f"; nearest: {near}" if near else ""),
-        remedy="correct the URL in the GOCDB",
-    )
+        reason = f"{option} {wanted}, which {by} names, {instead},"
+        raise Misconfigured(reason, of=asked, link="by", also=also, more=more, remedy=f"correct {by}")
+    reason = f"registered {option} {wanted} {instead},"
+    raise BadData(reason, of=asked, link="by", also=also, more=more, remedy="correct the URL in the GOCDB")

@@ -9,8 +9,9 @@ from __future__ import annotations
 
 from urllib.parse import urlsplit
 
-from libprobe.failures import BadData, Failure, HelperFailure, Misconfigured
+from libprobe.failures import Asked, BadData, Failure, HelperFailure, Misconfigured
 from libprobe.formats import gocdb as format_gocdb
+from libprobe.formats.address import host_port_of
 from libprobe.records import Record
 from libprobe.text import duration
 
@@ -161,7 +162,7 @@ def _registered(
 def unusable(registered: format_gocdb.ServiceEndpoint, why: str) -> BadData:
     """The site's registration is wrong: what to say of it."""
     return BadData(
-        f"{registered.hostname} ({registered.site}): unusable endpoint URL in the GOCDB: {why}",
+        f"unusable URL in the GOCDB for {registered.hostname} ({registered.site}): {why}",
         remedy=f"correct it at {registered.portal_url}" if registered.portal_url else "correct it in the GOCDB",
     )
 
@@ -204,7 +205,7 @@ def knows_site(args: argparse.Namespace, deadline: Deadline, name: str) -> bool:
         wanted = Selection(frozenset(), name, (), monitored_only=False)
         return next(iter(Gocdb(http, url, None, cache_s=0).topology(wanted)), None) is not None
     except OutOfTime:
-        raise HelperFailure(f"GOCDB {url}: no answer in time") from None
+        raise HelperFailure("no answer in time", of=_gocdb(url), link="from") from None
     finally:
         http.close()
 
@@ -218,13 +219,17 @@ def absent_site(args: argparse.Namespace, deadline: Deadline, failure: Failure) 
         if knows_site(args, deadline, args.site):
             return failure
     except HelperFailure as helper:
-        return HelperFailure(
-            f"{failure.sentence}; whether there is such a site at all could not be found out: {helper.sentence}"
-        )
-    return Misconfigured(
-        f"{failure.sentence}; nor does the GOCDB know a site {args.site}, which --site names",
-        remedy="give --site as the GOCDB spells it",
-    )
+        helper.more += tuple(failure.details)
+        told = helper.retold(HelperFailure, remedy="")
+        told.sentence = f"{failure.sentence}; whether there is such a site is not known: {helper.sentence}"
+        return told
+    unknown = failure.retold(Misconfigured, remedy="give --site as the GOCDB spells it")
+    unknown.add(f"nor does the GOCDB know a site {args.site}")
+    return unknown
+
+
+def _gocdb(url: str) -> Asked:
+    return Asked(f"GOCDB {host_port_of(url)}", f"GET {url}")
 
 
 def _chosen(endpoints: list[format_gocdb.ServiceEndpoint], port: int | None) -> format_gocdb.ServiceEndpoint:
@@ -234,8 +239,9 @@ def _chosen(endpoints: list[format_gocdb.ServiceEndpoint], port: int | None) -> 
     if len({each.url for each in endpoints}) > 1:
         listed = ", ".join(sorted({each.url for each in endpoints})[:3])
         raise Misconfigured(
-            f"the GOCDB has several endpoints of {endpoints[0].hostname}: {listed}",
+            f"several endpoints of {endpoints[0].hostname} in the GOCDB",
             remedy="choose one with -p or -u",
+            more=[f"the GOCDB has: {listed}"],
         )
     return endpoints[0]
 
@@ -253,7 +259,9 @@ def _look_up(args: argparse.Namespace, deadline: Deadline, cache: StateDirectory
     try:
         return Gocdb(http, url, cache, cache_s=hours * 3600).endpoints_of(args.hostname, service_type)
     except OutOfTime:
-        raise HelperFailure(f"GOCDB {url}: no answer in time", remedy="give the endpoint with -u") from None
+        raise HelperFailure(
+            "no answer in time", of=_gocdb(url), link="from", remedy="give the endpoint with -u"
+        ) from None
     finally:
         http.close()
 

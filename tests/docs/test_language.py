@@ -108,7 +108,7 @@ AWAITED: dict[str, set[str]] = {
     },
     "probes/": {"announces not", "as ever", "lets us not", "so old", "what came of"},
 }
-"""Wordings that are refused and still there, by the beginning of a path. Mend a sentence and take its entry out; add none."""
+"""Wordings that are refused and still there, by the beginning of a path. Mend one and take its entry out; add none."""
 
 
 @pytest.mark.parametrize("rule", RULES, ids=[rule.bad for rule in RULES])

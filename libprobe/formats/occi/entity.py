@@ -8,7 +8,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 
 from libprobe.failures import BadData
-from libprobe.formats.answers import bare_type, bounded, is_json, list_of, load_json, quoted, text_of
+from libprobe.formats.answers import bare_type, bounded, is_json, list_of, load_json, text_of
+from libprobe.formats.excerpt import begins
 from libprobe.formats.occi import grammar
 from libprobe.formats.occi.attributes import AttributeValue, identifiers, json_attributes, set_value
 from libprobe.formats.occi.vocabulary import (
@@ -92,8 +93,7 @@ def read_entity(body: str, *, headers: Headers = (), media_type: str = TEXT_PLAI
     is_occi = bare_type(media_type) == TEXT_OCCI
     entity = _text_entity(grammar.fields("" if is_occi else bounded(body), headers if is_occi else ()))
     if not entity.kind and not entity.attributes:
-        what = "the headers" if is_occi else quoted(body)
-        raise BadData(f"no resource in the answer but {what}")
+        raise BadData("no resource", also="" if is_occi or not body.strip() else begins(body))
     return entity
 
 
@@ -160,7 +160,7 @@ def _json_entity(document: object) -> Entity:
         attributes.setdefault(ID, identifier)
     kind = next(identifiers(given.get("kind")), "")
     if not kind and not attributes:
-        raise BadData(f"no resource in the answer but {quoted(str(document)[:400])}")
+        raise BadData("no resource", also=begins(str(document)[:400]))
     return Entity(
         location=text_of(given.get("location")),
         kind=kind,

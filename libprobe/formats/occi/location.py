@@ -10,6 +10,7 @@ from collections.abc import Iterator
 
 from libprobe.failures import BadData
 from libprobe.formats.answers import MAX_BODY_CHARS, bare_type, bounded, is_json, list_of, load_json, quoted, text_of
+from libprobe.formats.excerpt import begins
 from libprobe.formats.occi import grammar
 from libprobe.formats.occi.attributes import json_attributes
 from libprobe.formats.occi.vocabulary import HOSTNAME, ID, MAX_ENTRIES, TEXT_OCCI, TEXT_PLAIN, TITLE, URI_LIST, Headers
@@ -82,7 +83,7 @@ def _body_locations(body: str, media_type: str) -> Iterator[str]:
             yield line
         # pyssf begins a uri-list with a comment, and answers OK where it has nothing to say.
         elif not line.startswith("#") and (is_uri_list or line != "OK"):
-            raise BadData(f"no list of addresses in the answer but {quoted(line)}")
+            raise BadData("no list of addresses", also=begins(line))
 
 
 def _json_resources(body: str) -> list[Any]:
@@ -93,7 +94,7 @@ def _json_resources(body: str) -> list[Any]:
     entries = document if isinstance(document, list) else list_of(document, "resources")
     is_empty = not document or (isinstance(document, dict) and "resources" in document)
     if not entries and not is_empty:
-        raise BadData(f"no resources in the answer but {quoted(body)}")
+        raise BadData("no resources", also=begins(body))
     if len(entries) > MAX_ENTRIES:
         raise BadData(f"a collection of more than {MAX_ENTRIES} members")
     return entries

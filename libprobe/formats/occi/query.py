@@ -9,8 +9,8 @@ import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from libprobe.failures import BadData
-from libprobe.formats.answers import MAX_VALUE_CHARS, list_of, load_json, quoted, text_of
-from libprobe.formats.excerpt import excerpt
+from libprobe.formats.answers import MAX_VALUE_CHARS, list_of, load_json, text_of
+from libprobe.formats.excerpt import begins, excerpt
 from libprobe.formats.occi import grammar
 from libprobe.formats.occi.attributes import identifiers
 from libprobe.formats.occi.vocabulary import (
@@ -165,7 +165,7 @@ def read_model(lines: Iterable[str]) -> Model:
     last = ""
     for line in lines:
         if len(line) > MAX_LINE_CHARS:
-            raise BadData(f"the query interface sent a line of more than {MAX_LINE_CHARS} characters")
+            raise BadData(f"a line of more than {MAX_LINE_CHARS} characters")
         line = line.strip()
         if not line:
             continue
@@ -178,9 +178,11 @@ def read_model(lines: Iterable[str]) -> Model:
         for value in grammar.categories(last):
             builder.add_text(value)
     if not last or not len(builder.model):
-        raise BadData(f"no category in the answer of the query interface but {quoted(came)}")
+        if not came:
+            raise BadData("empty answer", link="from")
+        raise BadData("no category", also=begins(came))
     if last.count('"') % 2 and not last.endswith(('"', '";')):
-        raise BadData(f"the answer of the query interface breaks off in the middle of a category: {quoted(last)}")
+        raise BadData("breaks off within a category", also=begins(last))
     return builder.model
 
 
@@ -195,11 +197,11 @@ def read_model_headers(headers: Headers) -> Model:
         if name != "category":
             continue
         if len(value) > MAX_LINE_CHARS:
-            raise BadData(f"the query interface sent a header of more than {MAX_LINE_CHARS} characters")
+            raise BadData(f"a header of more than {MAX_LINE_CHARS} characters")
         for category in grammar.categories(value):
             builder.add_text(category)
     if not len(builder.model) and not builder.model.skipped:
-        raise BadData("no Category header in the answer of the query interface")
+        raise BadData("no Category header")
     return builder.model
 
 
@@ -217,7 +219,7 @@ def read_model_json(data: bytes) -> Model:
         ACTION: list_of(document, "actions"),
     }
     if not lists[KIND] and not lists[MIXIN]:
-        raise BadData(f"no kinds and no mixins in the answer of the query interface but {quoted(data)}")
+        raise BadData("no kinds and no mixins", also=begins(data))
     builder = _Builder()
     for what, entries in lists.items():
         for entry in entries:
