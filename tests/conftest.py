@@ -37,6 +37,11 @@ class _Report(NamedTuple):
     err: str
 
 
+def at(url: str) -> str:
+    """Host and port of a URL with a port, as a status line names who was asked."""
+    return url.partition("://")[2].partition("/")[0].partition("?")[0]
+
+
 class Report(_Report):
     """What a probe said: exit code, whole standard output and standard error; neither has a secret in it."""
 

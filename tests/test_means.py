@@ -21,6 +21,14 @@ def caused(error: BaseException, by: BaseException) -> BaseException:
     return error
 
 
+OUT_OF = {
+    "no memory left": "monitoring host out of memory",
+    "Cannot allocate memory": "monitoring host out of memory",
+    "Too many open files": "monitoring host out of file descriptors for this process",
+    "No space left on device": "monitoring host out of disk space",
+}
+
+
 @pytest.mark.parametrize(
     ("error", "what"),
     [
@@ -37,8 +45,8 @@ def caused(error: BaseException, by: BaseException) -> BaseException:
 )
 def test_what_this_machine_lacks_is_seen_in_what_was_raised(error, what):
     assert means.lacking(error) == what
-    said = means.sentence(error)
-    assert said == f"this machine has not what the check needs: {what} (raise its limits, or run less at a time)"
+    said = OUT_OF.get(what, f"monitoring host cannot go on: {what}")
+    assert means.sentence(error) == f"{said} (raise its limits, or run less at a time)"
     with pytest.raises(MemoryError, match=what):
         means.expect(error)
 

@@ -130,9 +130,14 @@ def test_one_of_a_thing_is_one_whatever_its_plural():
     assert [number_of(count, "message") for count in ("0", "1", "1.5")] == ["0 messages", "1 message", "1.5 messages"]
 
 
-AT_LEAST_TWO = {"rows for", "publication statuses", "signatures; one", "private keys", "certificates in"} | {
-    f"bytes {word}" for word in ("is", "long", "of")
-}
+AT_LEAST_TWO = {
+    "consumers is",
+    "rows for",
+    "publication statuses",
+    "signatures; one",
+    "private keys",
+    "certificates in",
+} | {f"bytes {word}" for word in ("is", "long", "of")}
 """Counted only where there cannot be one: where several are the fault, or more than a limit."""
 
 

@@ -112,7 +112,7 @@ class PerunStatus(Check):
             slowest = max(lags, key=lambda name: lags[name])
             self.facts["slowest"] = slowest
             self.facts["lag"] = (
-                f", its {'consumer is' if len(lags) == 1 else f'{len(lags)} consumers are at most'} "
+                f", {'its consumer' if len(lags) == 1 else f'the slowest of {len(lags)} consumers'} is "
                 f"{number_of(lags[slowest], 'message')} behind"
             )
             yield Metric("consumer_lag", lags[slowest], min=0)

@@ -63,7 +63,8 @@ def read_status(http: HttpClient, url: str, identity: str) -> Status:
     if isinstance(read, PerunError):
         raise _explained_error(answer, read, identity)
     if answer.status != 200:
-        raise answer.failure(ProtocolFailure, reason=f"{status_words(answer.status)}, though with a status of Perun's")
+        outcome = f"{status_words(answer.status)}, though with a status of Perun's"
+        raise answer.failure(ProtocolFailure, outcome=outcome)
     return read
 
 

@@ -28,6 +28,15 @@ MAX_DEPTH = 3
 _PAGE = re.compile(r"\s{0,400}(?:<\?xml[^>]{0,200}\?>\s{0,100})?<(?:!doctype html|html)", re.IGNORECASE)
 _TITLE = re.compile(r"<(?:title|h1)[^<>]{0,200}>([^<]{0,400})", re.IGNORECASE)
 _UNSEEN = re.compile(r"<(script|style)\b[^<>]*>.{0,20000}?</\1\s*>", re.IGNORECASE | re.DOTALL)
+_SAYS_NOTHING = re.compile(
+    r"(?:The server is currently unavailable\. Please try again at a later time\."
+    r"|The server has either erred or is incapable of performing the requested operation\."
+    r"|The server could not comply with the request since it is either malformed or otherwise incorrect\."
+    r"|The request you have made requires authentication\.|Access was denied to this resource\."
+    r"|The resource could not be found\.|There was a conflict when trying to complete your request\.)\s*"
+)
+"""What webob and Keystone write before the reason, or instead of one, and which the status says already."""
+
 _SENTENCE_END = re.compile(r"(?<=[.!?])\s+(?=[A-Z<\"'(])")
 
 
@@ -55,7 +64,7 @@ def own_words(status: int, said: str) -> str:
     if named and rest.lower().startswith(named.lower()):
         after = rest[len(named) :]
         rest = after.lstrip(" :.,-!") if not after[:1].isalnum() else rest
-    return rest.strip()
+    return _SAYS_NOTHING.sub("", rest).strip()
 
 
 def in_short(said: str) -> str:

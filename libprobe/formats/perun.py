@@ -81,7 +81,7 @@ def _status(lines: list[str]) -> Status:
     if database is None:
         raise BadData("no line `Version of PerunDB`")
     if not _VERSION.fullmatch(database):
-        raise BadData(f'version of PerunDB "{excerpt(database, 30)}", not three numbers,')
+        raise BadData(f'PerunDB version "{excerpt(database, 30)}" (not three numbers)')
     consumers = {found[1]: int(found[2]) for line in lines if (found := _CONSUMER.fullmatch(line))}
     newest = [int(found[1]) for line in lines if (found := _LAST_MESSAGE.fullmatch(line))]
     version = _text_after(lines, "Version of Perun: ") or ""

@@ -37,11 +37,10 @@ def registered(
         instead, also = f"not offered; the only template is {offered[0].term}", ""
     else:
         instead = f"not among {number_of(len(offered), 'template')} offered"
-        also = f"nearest: {near[0]}" if near else ""
-    more = [f"nearest: {', '.join(near)}"] if near else []
+        also = f"nearest: {', '.join(near)}" if near else ""
     asked = Asked(host_port_of(base), f"{base}/-/")
     if who_chose and (by := who_chose(option, wanted)):
         reason = f"{option} {wanted}, which {by} names, {instead},"
-        raise Misconfigured(reason, of=asked, link="by", also=also, more=more, remedy=f"correct {by}")
+        raise Misconfigured(reason, of=asked, link="by", also=also, remedy=f"correct {by}")
     reason = f"registered {option} {wanted} {instead},"
-    raise BadData(reason, of=asked, link="by", also=also, more=more, remedy="correct the URL in the GOCDB")
+    raise BadData(reason, of=asked, link="by", also=also, remedy="correct the URL in the GOCDB")

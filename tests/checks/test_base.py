@@ -44,13 +44,13 @@ def test_time_that_is_up_is_the_doing_of_whoever_took_the_larger_part():
     now = 0.0
     subject.deadline = Deadline(90, clock=lambda: now)
     now = 90.0
-    said = "this machine did not get the check done within 90 s: "
+    said = "not finished within 90 s by this machine, which took "
     assert outcome(*subject.probe())[2] == UNKNOWN
     assert outcome(*subject.probe())[3].startswith(said)
     subject.deadline.waits.add(80.0, 80.0)
     assert outcome(*subject.probe()) == (
         *("outcome", "outcome", CRITICAL),
-        "the endpoint did not let us finish within 90 s; raise -t to wait longer",
+        "not finished within 90 s by the endpoint (raise -t to wait longer)",
     )
     subject.subject = "https://cloud.example.org"
     assert outcome(*subject.probe())[3].startswith("https://cloud.example.org did not let us finish")

@@ -24,6 +24,7 @@ from libprobe.state.files import StateDirectory
 from libprobe.state.journal import UNSEEN_GRACE_S, UNSEEN_LOOKS, Journal
 from libprobe.targets import access
 from libprobe.targets.topology import find_occi
+from tests.conftest import at
 from tests.federation.occi import DIALECTS
 from tests.federation.occi.renderings import Style, Writer
 
@@ -146,7 +147,10 @@ def test_what_inactive_means_is_asked_after_twenty_seconds_and_before_the_end(li
     entry = life._journal.begin("e", "i")
     entry.located("/compute/1")
     cloud = Inactive(life, monkeypatch, "building", "error")
-    with pytest.raises(EndpointFailure, match=r"VM failed to build, which ooi .*vm_state error"):
+    with pytest.raises(
+        EndpointFailure,
+        match=r"""VM failed to build: "Cannot 'suspend' instance 1 while it is in vm_state error" on localhost:\d+$""",
+    ):
         life._await_active(entry)
     (first, at), (last, later) = cloud.asked
     assert (first, last) == ("suspend", "suspend")
@@ -179,8 +183,8 @@ def test_a_vm_that_breaks_as_it_is_woken_from_what_our_question_did_is_no_fault_
     [said] = [metric.value for metric in life._metrics if metric.name == "outcome"]
     assert (said.status, said.sentence) == (
         3,
-        f"{life.subject}: the VM became active as its state was asked for, was suspended by that and could not be "
-        "started again, so no more was asked of it",
+        "the VM became active as its state was asked for, was suspended by that and could not be started again, so no "
+        f"more was asked of it, on {at(life.subject)}",
     )
 
 
@@ -273,22 +277,21 @@ CLOUD = "http://cloud.example.org:8787"
         ("login-v2", "OK - fine", "time_to_active time_to_create time_to_delete time_total"),
         (
             "failed",
-            f"CRITICAL - {CLOUD}/occi1.1: VM went into state error instead of active; the cloud gives no reason",
+            f"CRITICAL - VM went into state error instead of active, no reason told, on {at(CLOUD)}",
             "time_to_create time_to_delete time_total",
         ),
         (
             "refused",
-            f"CRITICAL - POST {CLOUD}/occi1.1/compute/: refused to create a VM for lack of quota or capacity: "
-            "Quota exceeded",
+            f'CRITICAL - no quota or capacity left (403 "Quota exceeded") from {at(CLOUD)} when asked to create a VM',
             "time_total",
         ),
         (
             "unlocated",
-            f"CRITICAL - GET {CLOUD}{VM}: connection refused; nothing listens there",
+            f"CRITICAL - connection refused by {at(CLOUD)}",
             "time_to_create time_total",
         ),
         ("context", "CRITICAL - the endpoint offers no mixin to hand over user_data", ""),
-        ("redirect", f'CRITICAL - GET {CLOUD}/occi1.1/-/: redirects to something that is no URL: "http://["', ""),
+        ("redirect", f'CRITICAL - redirect to what is no URL, "http://[", from {at(CLOUD)}', ""),
     ],
 )
 def test_a_scripted_cloud_is_judged(session, line, values):
@@ -316,7 +319,7 @@ def test_a_template_whose_identifier_cannot_be_sent_is_the_sites_fault(scheme):
     data = occi_session.seeds()["life"].replace(b"http://x/res", scheme)
     said = occi_session.read(data).split("\n")[0]
     identifier = f"{scheme.decode('utf-8', 'replace')}#small"
-    assert said == f"FUZZ CRITICAL - {CLOUD}/occi1.1: offers {identifier!r}, which is no identifier of OCCI"
+    assert said == f"FUZZ CRITICAL - {identifier!r} offered, which is no identifier of OCCI, by {at(CLOUD)}"
 
 
 def test_a_key_that_the_only_rendering_cannot_carry_is_our_own(monkeypatch):
@@ -332,5 +335,7 @@ def test_a_key_that_the_only_rendering_cannot_carry_is_our_own(monkeypatch):
     monkeypatch.setattr(occi_session, "Wanted", lambda *_: Wanted(b"", "ssh-ed25519 AAAA work, home"))
     refused = b"HTTP/1.1 415 No\r\nContent-Length: 0\r\n\r\n"
     said = occi_session.read(b"\x16" + occi_session.SEPARATOR.join([model, refused, refused, created, *rest]))
-    assert said.startswith(f"FUZZ UNKNOWN - {CLOUD}/occi1.1: what the VM is given cannot be sent as text/occi: ")
-    assert "has characters that would break the request (take a public key with a plain comment)" in said
+    assert said.startswith("FUZZ UNKNOWN - what the VM is given cannot be sent as text/occi (")
+    assert (
+        f"has characters that would break the request) to {at(CLOUD)} (take a public key with a plain comment)" in said
+    )

@@ -14,6 +14,7 @@ from libprobe.formats.occi import vocabulary as occi
 from libprobe.formats.occi.query import Category, Model
 from libprobe.targets.topology import Endpoint
 from tests.checks.judging import judge
+from tests.conftest import at
 
 BASE = "https://cloud.example.org:8787"
 
@@ -76,29 +77,36 @@ def test_of_the_templates_only_the_registered_ones_are_kept():
 @pytest.mark.parametrize(
     ("gone", "status", "said"),
     [
-        ((occi.COMPUTE,), CRITICAL, "does not offer compute"),
-        ((occi.USER_DATA,), WARNING, "does not offer user_data, so what users hand over does not reach their VMs"),
+        ((occi.COMPUTE,), CRITICAL, "not offered: compute, on cloud.example.org:8787"),
+        (
+            (occi.USER_DATA,),
+            WARNING,
+            "not offered: user_data, on cloud.example.org:8787, so what users hand over does not reach their VMs",
+        ),
         (
             (occi.USER_DATA, occi.PUBLIC_KEY),
             WARNING,
-            "does not offer user_data or public_key, so what users hand over does not reach their VMs",
+            (
+                "not offered: user_data or public_key, on cloud.example.org:8787, so what "
+                "users hand over does not reach their VMs"
+            ),
         ),
-        ((occi.STORAGE, occi.USER_DATA), CRITICAL, "does not offer storage or user_data"),
+        ((occi.STORAGE, occi.USER_DATA), CRITICAL, "not offered: storage or user_data, on cloud.example.org:8787"),
     ],
 )
 def test_what_is_missing_decides(gone, status, said):
     check = offer(whole(without=gone))
     found = judged(check)
-    assert (found.status, found.sentence) == (status, f"{BASE}: {said}")
+    assert (found.status, found.sentence) == (status, said)
     assert not check.is_usable
 
 
-@pytest.mark.parametrize(("project", "where"), [("", "to us"), ("ops", "to project ops")])
+@pytest.mark.parametrize(("project", "where"), [("", " to us"), ("ops", " to project ops")])
 def test_templates_that_are_not_shared_with_us_are_said_to_be(project, where):
     model = whole()
     model.mixins = [each for each in model.mixins if occi.OS_TPL not in each.rel]
     found = judged(offer(model, project=project))
-    expected = f"{BASE}: does not offer image template {where} (share some with the monitoring VO)"
+    expected = f"not offered: image template, on {at(BASE)}{where} (share some with the monitoring VO)"
     assert (found.status, found.sentence) == (CRITICAL, expected)
 
 
@@ -106,14 +114,14 @@ def test_templates_that_are_not_shared_with_us_are_said_to_be(project, where):
 def test_a_registered_template_that_is_not_offered_is_critical(option):
     found = judged(offer(whole(), **{option: "absent"}))
     assert found.status == CRITICAL
-    assert found.sentence.startswith(f"{BASE}: registered {option} absent is not among the 1 template offered")
+    assert found.sentence.startswith(f"registered {option} absent not offered; the only template is ")
 
 
 def test_more_than_can_be_named_is_counted():
     needs = [profile.Need(f"n{number}", (f"http://x#n{number}",)) for number in range(MAX_NAMED + 3)]
     named = ", ".join(f"n{number}" for number in range(MAX_NAMED))
-    assert judged(offer(whole(), needs=needs)).sentence == f"{BASE}: does not offer {named} or 3 more"
-    assert judged(offer(whole(), needs=needs[:MAX_NAMED])).sentence.endswith("n10 or n11")
+    assert judged(offer(whole(), needs=needs)).sentence == f"not offered: {named} or 3 more, on {at(BASE)}"
+    assert judged(offer(whole(), needs=needs[:MAX_NAMED])).sentence.endswith(f"n10 or n11, on {at(BASE)}")
 
 
 def test_what_is_optional_is_told_and_not_judged():

@@ -40,7 +40,7 @@ def test_a_status_is_ok_and_names_versions_and_the_slowest_consumer():
     found = judged(STATUS, notes=("found so",))
     assert found.status == OK
     assert found.sentence.startswith("https://perun.example.org runs Perun 3.2.1, PerunDB 3.1.27 answered in ")
-    assert found.sentence.endswith(", 2 consumers at most 4 messages behind; found so")
+    assert found.sentence.endswith(", the slowest of 2 consumers is 4 messages behind; found so")
     assert found.values["consumer_lag"] == "4;;;0"
     assert found.values["response_time"].endswith("s;;;0")
     assert (1, "LastMessageId: 1204") in found.details
@@ -58,26 +58,26 @@ def test_a_status_of_old_has_no_version_of_perun_and_no_consumers():
     ("body", "status", "kind", "code", "said"),
     [
         (b'{"errorId": "1", "name": "PrivilegeException", "message": "no"}', 200, "application/json", UNKNOWN,
-         "PrivilegeException 1: no (register /O=Grid/CN=monitor as a user of Perun)"),
+         'PrivilegeException 1: "no" (register /O=Grid/CN=monitor as a user of Perun)'),
         (b'{"errorId": "2", "name": "InternalErrorException"}', 500, "application/json", CRITICAL,
-         "answered with its error InternalErrorException 2"),
+         "InternalErrorException 2"),
         (b"<html><title>Log in</title>", 200, "text/html", CRITICAL,
-         'not logged in: answered 200 with the page "Log in" instead of JSON'),
-        (b"no", 403, "text/plain", CRITICAL, "refused our certificate (403: no)"),
-        (b"", 404, "text/plain", CRITICAL, "not found (404 Reason); is that the base of a Perun?"),
-        (b"oops", 502, "text/plain", CRITICAL, "failed (502: oops)"),
-        (STATUS, 503, "application/json", CRITICAL, "answered 503 Reason, though with a good status"),
-        (b"[]", 200, "application/json", CRITICAL, "its status has no line `Version of PerunDB`"),
+         'page "Log in" (200); not logged in'),
+        (b"no", 403, "text/plain", CRITICAL, 'our certificate refused (403 "no")'),
+        (b"", 404, "text/plain", CRITICAL, '404 "Reason" (check that this is the base of a Perun)'),
+        (b"oops", 502, "text/plain", CRITICAL, '502 "oops"'),
+        (STATUS, 503, "application/json", CRITICAL, "503 Service Unavailable, though with a status of Perun's"),
+        (b"[]", 200, "application/json", CRITICAL, "no line `Version of PerunDB`"),
     ],
 )  # fmt: skip
 def test_anything_else_is_judged_by_its_shape(body, status, kind, code, said):
     found = judged(body, status, kind)
-    assert (found.status, found.sentence) == (code, f"GET {URL}: {said}")
+    assert (found.status, found.sentence) == (code, said)
 
 
 def test_a_redirect_is_a_login():
     found = judged(b"", 302, location="https://login.example.org/?secret=x")
-    assert found.sentence == f"GET {URL}: not logged in: redirects to https://login.example.org/ (302)"
+    assert found.sentence == "redirect to https://login.example.org/ (302); not logged in"
     assert found.status == CRITICAL
 
 
@@ -160,6 +160,11 @@ def test_an_unregistered_host_is_tried_by_its_name(registered):
 def test_a_registered_url_that_cannot_be_used_is_the_sites_fault(registered):
     registered(endpoint(service_type=SERVICE_TYPE, url="http://perun.example.org"))
     with pytest.raises(
-        BadData, match=r"unusable endpoint URL in the GOCDB: http://perun\.example\.org is not an https"
+        BadData,
+        match=(
+            r"unusable URL in the GOCDB for cloud\.example\.org \(EXAMPLE-CLOUD\): "
+            r"http://perun\.example\.org is not an https:// URL, and a certificate logs in over nothing "
+            r"else \(correct it in the GOCDB\)"
+        ),
     ):
         find_perun(options(hostname="perun.example.org"), Deadline(1))

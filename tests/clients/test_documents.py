@@ -65,27 +65,39 @@ def test_another_host_or_port_gets_nothing(serve, client, tls):
     other = serve(hello, tls=tls)
     for target in (other.url.replace("localhost", "127.0.0.1"), *([other.url] if not tls else [])):
         web = serve(to(f"{target}/x?secret=1"))
-        with pytest.raises(ProtocolFailure, match=r"redirects to http.*/x, which is not the same host"):
+        with pytest.raises(
+            ProtocolFailure, match=r"^redirect to another host \(https?://127\.0\.0\.1:\d+/x\) from localhost:\d+$"
+        ):
             documents.get(client, web.url, max_bytes=10, headers=[("Authorization", "x")])
     assert other.requests == []
 
 
 def test_https_does_not_lead_back_to_http(serve, client):
     plain = serve(hello)
-    with pytest.raises(ProtocolFailure, match="not the same host"):
+    with pytest.raises(
+        ProtocolFailure, match=r"^redirect to another host \(http://localhost:\d+\) from localhost:\d+$"
+    ):
         documents.get(client, serve(to(plain.url), tls=True).url, max_bytes=10)
     assert plain.requests == []
 
 
 @pytest.mark.parametrize("target", ["http://[", "mailto:x", "http://a:b@localhost/"])
 def test_what_is_no_address_is_not_followed(serve, client, target):
-    with pytest.raises(ProtocolFailure, match="redirects to"):
+    with pytest.raises(
+        ProtocolFailure,
+        match=(
+            r"^redirect to (what is no URL|another host) .*from localhost:\d+$|^redirect to "
+            r"what is no URL, .*, from localhost:\d+$"
+        ),
+    ):
         documents.get(client, serve(to(target)).url, max_bytes=10)
 
 
 def test_a_circle_ends(serve, client):
     web = serve(to("/again"))
-    with pytest.raises(ProtocolFailure, match="redirected more than 3 times"):
+    with pytest.raises(
+        ProtocolFailure, match=r"^more than 3 redirects from localhost:\d+; the last to http://localhost:\d+/again$"
+    ):
         documents.get(client, web.url, max_bytes=10)
     assert len(web.requests) == 4
 

@@ -29,6 +29,7 @@ from libprobe.failures import (
     Rejected,
     TlsFailure,
 )
+from tests.conftest import at
 from tests.federation.faults import Faults
 from tests.federation.ldap_peer import LdapPeer
 from tests.federation.web import Response, WebServer
@@ -116,7 +117,7 @@ def test_cookies_are_not_carried_on_to_another_port(client, server):
 
 def test_a_body_is_limited(client, server):
     assert len(client.request("GET", f"{server.url}/big").body) == 100_000
-    with pytest.raises(BadData, match=r"GET http://localhost:\d+/big: the answer is larger than 9 KiB"):
+    with pytest.raises(BadData, match=r"^answer larger than 9 KiB from localhost:\d+$"):
         client.request("GET", f"{server.url}/big", max_bytes=10_000)
 
 
@@ -130,7 +131,7 @@ def test_lines_are_streamed(client, server):
 def test_json_and_media_type(client, server):
     response = client.request("GET", f"{server.url}/json")
     assert (response.media_type, response.json()) == ("application/json", {"a": 1})
-    with pytest.raises(BadData, match="what is not JSON"):
+    with pytest.raises(BadData, match=r'^answer that is not JSON from localhost:\d+; it begins "one two last"$'):
         client.request("GET", f"{server.url}/lines").json()
 
 
@@ -145,7 +146,9 @@ def test_redirects_stay_within_the_origin(client, server):
         "//evil.example.org/",
         "http://[bad",
     ):
-        with pytest.raises(ProtocolFailure, match="redirects to"):
+        with pytest.raises(
+            ProtocolFailure, match=r"^redirect to another origin \(http://127\.0\.0\.1:1/\) from localhost:\d+$"
+        ):
             client.request("GET", f"{server.url}/to?url={target}")
     with pytest.raises(ProtocolFailure, match="more than 3 times"):
         client.request("GET", f"{server.url}/to?url=/loop")
@@ -189,7 +192,7 @@ def test_the_environments_proxy_is_used_only_if_asked_for(server, monkeypatch):
     url = server.url.replace("localhost", "127.0.0.2")
     with pytest.raises(Refused):  # the server listens on 127.0.0.1 only: nobody but a proxy could have answered
         HttpClient(Deadline(AMPLE_S)).request("GET", url)
-    says = r"^GET http://localhost:\d+: not asked: web proxy 127\.0\.0\.1:1: connection refused; nothing listens there$"
+    says = r"^connection refused by web proxy 127\.0\.0\.1:1; localhost:\d+ not asked$"
     with pytest.raises(OwnMachine) as caught:
         HttpClient(Deadline(AMPLE_S), proxy_from_environment=True).request("GET", server.url)
     assert re.search(says, caught.value.sentence)
@@ -239,8 +242,8 @@ def test_a_time_out_tells_of_the_exchange_in_which_the_time_went(server):
         with pytest.raises(NoAnswer) as caught:
             client.request("GET", f"{other.url}/x")
     assert re.fullmatch(
-        rf"GET {other.url}/x: no complete answer within [\d.]+ s(, [\d.]+ m?s of it this machine's own)?, "
-        rf"of which GET {server.url} took [\d.]+ s",
+        rf"^no complete answer within [\d.]+ s from {at(other.url)}(; [\d.]+ m?s of it were this machine's own)?"
+        rf"; [\d.]+ s of it went to {at(server.url)}$",
         caught.value.sentence,
     )
 
@@ -280,7 +283,7 @@ def test_a_server_that_wants_a_certificate_we_have_not(federation):
 
 
 def test_only_the_given_cas_are_trusted(federation):
-    with pytest.raises(TlsFailure, match="not trusted here"):
+    with pytest.raises(TlsFailure, match=r"^certificate of an untrusted CA \(FedCloud Test CA\) on localhost:\d+$"):
         HttpClient(Deadline(AMPLE_S)).request("GET", f"{federation.site('ooi').base}/-/")
 
 
@@ -313,8 +316,9 @@ def test_the_first_connection_is_made_before_requests_is_loaded_and_carries_the_
 
 @pytest.mark.parametrize("url", ["http://localhost:99999/", "http://localhost:x/", "http://", "http://é.invalid/"])
 def test_an_address_that_is_none_is_a_failure_with_what_was_asked(url):
-    with pytest.raises((ProtocolFailure, NameUnknown), match=r"^GET http"):
+    with pytest.raises((ProtocolFailure, NameUnknown), match=r"\bURL\b|^name .* does not resolve") as caught:
         HttpClient(Deadline(AMPLE_S)).request("GET", url)
+    assert caught.value.details[0] == f"asked: GET {url}"
 
 
 # ---- interim answers
@@ -337,7 +341,9 @@ def test_the_answer_is_the_one_that_follows_the_interim_ones(client, server, cod
 
 def test_interim_answers_without_end_are_told(client, server):
     server.faults.on("interim", code=103, heads=1000)
-    with pytest.raises(ProtocolFailure, match=r"/json: malformed HTTP answer: got more than 20 interim answers$"):
+    with pytest.raises(
+        ProtocolFailure, match=r"^malformed HTTP \(got more than 20 interim answers\) from localhost:\d+$"
+    ):
         client.request("GET", f"{server.url}/json")
 
 
@@ -348,7 +354,7 @@ def test_interim_answers_without_end_are_told(client, server):
 def test_half_of_a_head_is_no_answer(client, cut):
     with (
         LdapPeer(lambda peer: (peer.sock.recv(4096), peer.send(cut))) as peer,
-        pytest.raises(ProtocolFailure, match=r"/x: connection closed within its answer$"),
+        pytest.raises(ProtocolFailure, match=r"^connection closed within the answer from localhost:\d+$"),
     ):
         client.request("DELETE", f"http://localhost:{peer.port}/x")
 
@@ -366,18 +372,30 @@ def test_a_chunk_of_a_size_below_0_is_not_read_into_memory_without_end(client, s
 
     with LdapPeer(flood) as peer, pytest.raises(ProtocolFailure) as caught:
         client.request("GET", f"http://localhost:{peer.port}/x", max_bytes=1024)
-    assert caught.value.sentence.endswith("/x: malformed HTTP answer: a chunk of a size below 0")
+    assert caught.value.sentence.startswith("malformed HTTP (a chunk of a size below 0) from localhost:")
 
 
 @pytest.mark.parametrize(
     ("number", "kind", "said"),
     [
-        (errno.ENETDOWN, OwnMachine, "this machine's network failed within the connection: Network is down"),
-        (errno.ENETUNREACH, OwnMachine, "this machine's network failed within the connection: Network is unreachable"),
-        (errno.EPERM, OwnMachine, "this machine's network failed within the connection: Operation not permitted"),
-        (errno.ENOMEM, OwnMachine, "this machine cannot connect: Cannot allocate memory"),
+        (
+            errno.ENETDOWN,
+            OwnMachine,
+            r"^this machine\'s network failed within the connection \(Network is down\) to h:80 ",
+        ),
+        (
+            errno.ENETUNREACH,
+            OwnMachine,
+            r"^this machine\'s network failed within the connection \(Network is unreachable\) to h:80 ",
+        ),
+        (
+            errno.EPERM,
+            OwnMachine,
+            r"^this machine\'s network failed within the connection \(Operation not permitted\) to h:80 ",
+        ),
+        (errno.ENOMEM, OwnMachine, r"^monitoring host out of memory to ask h:80 \(raise its limits\)$"),
         (errno.ECONNRESET, ProtocolFailure, "connection reset"),
-        (errno.ETIMEDOUT, ProtocolFailure, "connection lost: Connection timed out"),
+        (errno.ETIMEDOUT, ProtocolFailure, r"^connection lost \(Connection timed out\) to h:80$"),
         (errno.EBADF, OSError, "Bad file descriptor"),
         (errno.EINVAL, OSError, "Invalid argument"),
     ],
@@ -418,7 +436,9 @@ def test_who_answered_before_did_not_refuse_our_certificate(proxied):
     with LdapPeer(once, context) as peer:
         url = f"https://localhost:{peer.port}/"
         assert client.request("GET", url).status == 204
-        with pytest.raises(ProtocolFailure, match=r": connection (reset|closed before an answer)$"):
+        with pytest.raises(
+            ProtocolFailure, match=r"^connection (reset by|closed before an answer from) localhost:\d+$"
+        ):
             client.request("GET", url)
 
 
@@ -429,7 +449,7 @@ def test_who_breaks_off_before_any_answer_perhaps_refused_it(proxied):
         peer.sock.recv(4096)
         reset(peer)
 
-    with LdapPeer(never, context) as peer, pytest.raises(Rejected, match="our client certificate was perhaps refused"):
+    with LdapPeer(never, context) as peer, pytest.raises(Rejected, match=r"; our certificate may have been refused$"):
         client.request("GET", f"https://localhost:{peer.port}/")
 
 
@@ -443,7 +463,7 @@ def test_a_handshake_that_breaks_off_for_everybody_is_not_about_our_certificate(
 
     with LdapPeer(break_off) as peer, pytest.raises(TlsFailure) as caught:
         client.request("GET", f"https://localhost:{peer.port}/")
-    assert re.search(r"connection (closed|reset) within the TLS handshake$", caught.value.sentence)
+    assert re.search(r"^connection (closed|reset) within the TLS handshake with localhost:\d+$", caught.value.sentence)
 
 
 def test_a_handshake_that_breaks_off_for_us_alone_is(proxied):
@@ -456,20 +476,23 @@ def test_a_handshake_that_breaks_off_for_us_alone_is(proxied):
             context.wrap_socket(peer.sock, server_side=True).close()
         seen.append(1)
 
-    with LdapPeer(pick) as peer, pytest.raises(Rejected, match="but not without our client certificate"):
+    with (
+        LdapPeer(pick) as peer,
+        pytest.raises(Rejected, match=r"; not without our client certificate, which it probably refused$"),
+    ):
         client.request("GET", f"https://localhost:{peer.port}/")
 
 
 @pytest.mark.parametrize(
     ("header", "says"),
     [
-        ("120", "; asks to wait 120 s"),
-        ("99999999999999", "; asks to wait "),
+        ("120", "asks to wait 120 s"),
+        ("99999999999999", "asks to wait "),
         ("0", ""),
         ("-5", ""),
         ("soon", ""),
         ("Wed, 21 Oct 2015 07:28:00 GMT", ""),
-        ("Fri, 31 Dec 2100 23:59:59 GMT", "; asks to wait "),
+        ("Fri, 31 Dec 2100 23:59:59 GMT", "asks to wait "),
     ],
 )
 def test_retry_after_is_told_where_it_asks_for_a_pause(header, says):

@@ -10,6 +10,7 @@ import sys
 
 import pytest
 
+from libprobe.formats.address import host_and_port
 from tests.conftest import Report, alone
 from tests.executables import clean_environment, command
 from tests.pace import AMPLE_S, seconds
@@ -72,7 +73,7 @@ def test_a_route_of_ours_that_leads_nowhere_is_ours(kind, address):
     report = tried(f"ip route add {kind} {address}", address)
     assert (report.code, report.first) == (
         3,
-        f"Endpoint-TCP UNKNOWN - {address} port 443: this machine's own routes say {kind} "
+        f"Endpoint-TCP UNKNOWN - this machine's own routes say {kind} on the way to {host_and_port(address, 443)} "
         f"(look at `ip route get {address}`, `ip route` and `ip rule`)",
     )
 
@@ -85,7 +86,10 @@ def test_a_rule_of_ours_is_found_by_the_port_that_it_is_about():
     """
     report = tried(ALIVE + setting, "198.51.100.7")
     assert report.code == 3
-    assert "port 443: this machine's gateway 192.0.2.3 does not answer (look at the gateway" in report.first
+    assert (
+        "this machine's gateway 192.0.2.3 does not answer on the way to 198.51.100.7:443 (look at the gateway"
+        in report.first
+    )
 
 
 @pytest.mark.parametrize(
@@ -110,7 +114,7 @@ def test_a_dead_gateway_among_several_is_told(net, gateway):
 def test_a_gateway_of_the_other_family_is_asked_as_such():
     report = tried("ip route add 198.51.100.0/24 via inet6 2001:db8::9 dev inside", "198.51.100.7")
     assert report.code == 3
-    assert "port 443: this machine's gateway 2001:db8::9 does not answer" in report.first
+    assert "this machine's gateway 2001:db8::9 does not answer on the way to 198.51.100.7:443" in report.first
 
 
 def test_no_address_to_connect_from_is_told_as_such():
@@ -121,8 +125,8 @@ def test_no_address_to_connect_from_is_told_as_such():
     )
     assert (report.code, report.first) == (
         3,
-        "Endpoint-TCP UNKNOWN - 2001:db8:9::7 port 443: this machine's interfaces have no IPv6 address to connect "
-        "from (give it one, or take its route away)",
+        "Endpoint-TCP UNKNOWN - this machine's interfaces have no IPv6 address to connect from on the way to "
+        "[2001:db8:9::7]:443 (give it one, or take its route away)",
     )
 
 
@@ -130,7 +134,7 @@ def test_local_ports_that_are_used_up_are_told_as_such():
     report = tried("", "127.0.0.1", sys.executable, "-c", PORTS)
     assert (report.code, report.first) == (
         3,
-        "Endpoint-TCP UNKNOWN - 127.0.0.1 port 443: this machine's local ports to there are all in use "
+        "Endpoint-TCP UNKNOWN - this machine's local ports to there are all in use on the way to 127.0.0.1:443 "
         "(look at `ss -tan`; net.ipv4.ip_local_port_range says how many there are)",
     )
 
@@ -146,6 +150,5 @@ def test_a_name_that_leads_to_a_link_local_address_is_whose_it_is(tmp_path):
     report = tried("", "cloud.example.org", "unshare", "--mount", "sh", "-ec", mount, "sh")
     assert (report.code, report.first) == (
         2,
-        "Endpoint-TCP CRITICAL - cloud.example.org port 443 (fe80::7): its name leads to an address that counts in one "
-        "local network only",
+        "Endpoint-TCP CRITICAL - only a link-local address for cloud.example.org:443 (fe80::7)",
     )

@@ -143,7 +143,10 @@ def test_where_no_address_answers_all_had_the_whole_time_and_nothing_stays_open(
     before = len(os.listdir("/proc/self/fd"))
     limit = seconds(1)
     watch = Watch()
-    with pytest.raises(NoAnswer, match=r"^it \(127\.0\.0\.11\): no answer to the connection attempt within"):
+    with pytest.raises(
+        NoAnswer,
+        match=r"^no answer to the connection attempt within [\d.]+ m?s from two\.example\.org:\d+ \(127\.0\.0\.11\)$",
+    ):
         race("127.0.0.10", "127.0.0.11", deadline=Deadline(limit))
     watch.ended_within(limit + 1, not_before=limit)
     assert len(os.listdir("/proc/self/fd")) == before
@@ -174,7 +177,7 @@ def test_the_kinds_of_address_take_turns():
 
 def test_the_address_that_failed_is_named():
     port = free_port()
-    with pytest.raises(Refused, match=rf"^localhost port {port} \(127.0.0.1\): connection refused"):
+    with pytest.raises(Refused, match=rf"^connection refused by localhost:{port} \(127\.0\.0\.1\)$"):
         sockets.connect(to("localhost", port, AMPLE_S), family=socket.AF_INET)
     with pytest.raises(Refused, match=rf"^127.0.0.1 port {port}: connection refused"):
         sockets.connect(to("127.0.0.1", port, AMPLE_S))
@@ -182,7 +185,7 @@ def test_the_address_that_failed_is_named():
 
 @pytest.mark.parametrize("name", ["nowhere.invalid", "a" * 300, "x..y", "-", "ünïcode.invalid"])
 def test_a_name_that_does_not_resolve(name):
-    with pytest.raises(NameUnknown, match="its name does not resolve"):
+    with pytest.raises(NameUnknown, match=r"^name \S+ does not resolve \(.+\)$"):
         sockets.resolve(to(name, 80, AMPLE_S))
 
 
@@ -204,7 +207,10 @@ def test_a_resolver_that_hangs_is_left_behind(monkeypatch):
 @pytest.mark.parametrize(
     ("error", "sentence"),
     [
-        (OSError(errno.EACCES, "Permission denied"), "this machine's resolver failed: Permission denied"),
+        (
+            OSError(errno.EACCES, "Permission denied"),
+            r"^this machine's resolver failed \(Permission denied\) for cloud\.example\.org:80 ",
+        ),
         (socket.gaierror(socket.EAI_FAIL, "Non-recoverable failure in name resolution"), "resolver does not answer"),
     ],
 )
@@ -218,7 +224,9 @@ def test_a_resolver_that_fails_is_this_machines(monkeypatch, error, sentence):
 
 
 def test_no_time_left_before_anybody_was_asked_is_this_machines_fault(listener):
-    with pytest.raises(OwnMachine, match="no time left to connect, of which this machine took"):
+    with pytest.raises(
+        OwnMachine, match=r"^no time left to connect to 127\.0\.0\.1:\d+; this machine took .* of it and the peer "
+    ):
         sockets.connect(to("127.0.0.1", listener.getsockname()[1], 0))
 
 
@@ -255,7 +263,10 @@ def test_a_machine_without_descriptors_is_no_sites_fault(host):
             env=clean_environment(),
             timeout=AMPLE_S,
         )
-    assert done.stdout == f"{host} port {port}: this machine cannot connect: Too many open files (raise its limits)\n"
+    assert (
+        done.stdout
+        == f"monitoring host out of file descriptors for this process to ask {host}:{port} (raise its limits)\n"
+    )
     assert done.stderr == ""
 
 
@@ -266,5 +277,7 @@ def test_a_connection_that_is_reset_at_once_is_refused(listener, monkeypatch):
         raise ConnectionResetError(104, "Connection reset by peer")
 
     monkeypatch.setattr(sockets.DeadlineSocket, "connect", reset)
-    with pytest.raises(Refused, match=r"127\.0\.0\.1 port \d+: connection reset as soon as it was made"):
+    with pytest.raises(
+        Refused, match=r"^connection reset as soon as it was made by 127\.0\.0\.1:\d+ \(start the service behind it\)$"
+    ):
         sockets.connect(to("127.0.0.1", listener.getsockname()[1], 5))

@@ -98,15 +98,18 @@ def test_a_list_without_what_counts_is_bad_data(changes, why):
 @pytest.mark.parametrize(
     ("text", "why"),
     [
-        ("", "neither an image list nor JSON"),
-        ("<html>", "neither an image list nor JSON at all .*: '<html>'"),
-        ("[]", "it is JSON, but no image list"),
-        ("{}", "it is JSON without an hv:imagelist"),
+        ("", 'no image list, nor JSON at all; it begins ""'),
+        ("<html>", "page without a title instead of an image list"),
+        ("[]", r'JSON, but no image list; it begins "\[\]"'),
+        ("{}", r'JSON without an hv:imagelist; it begins "\{\}"'),
         ('{"hv:imagelist": 3}', "without an hv:imagelist"),
-        ('{"hv:imagelist": {"dc:date:created": NaN}}', "NaN is no number of JSON"),
-        ("[" * 60_000, "too deep"),
+        (
+            '{"hv:imagelist": {"dc:date:created": NaN}}',
+            r'no image list, nor JSON at all; it begins "\{"hv:imagelist": \{"dc:date:\.\.\."',
+        ),
+        ("[" * 60_000, r'no image list, nor JSON at all; it begins "\[{27}\.\.\."'),
         ("[" + "[]," * MAX_PARTS + "1]", "values or more"),
-        ('{"a": ' + "9" * 10_000 + "}", "neither an image list nor JSON"),
+        ('{"a": ' + "9" * 10_000 + "}", r'no image list, nor JSON at all; it begins "\{"a": 9+\.\.\."'),
     ],
 )
 def test_what_is_no_list_is_bad_data(text, why):
@@ -131,7 +134,7 @@ def test_an_error_of_appdb_is_told_in_its_own_words(error, words):
     assert appdb_error(body) == words
     with pytest.raises(BadData) as caught:
         read_image_list(body)
-    assert str(caught.value) == f"AppDB answered with an error instead of an image list: {words}"
+    assert str(caught.value) == f'error "{words}" instead of an image list'
 
 
 def test_a_list_beside_an_error_is_a_list():

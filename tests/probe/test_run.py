@@ -138,7 +138,7 @@ def test_a_fraction_of_a_second_is_a_timeout_and_not_none_at_all(script):
     report = script("deadline.waits.add(1000, 1000)\ntime.sleep(200)\nyield Metric('value', 7)", "-t", limit)
     watch.ended_within(limit + 2.5)
     assert report == Report(
-        2, f"DEMO CRITICAL - the endpoint did not let us finish within {limit:g} s; raise -t to wait longer\n", ""
+        2, f"DEMO CRITICAL - not finished within {limit:g} s by the endpoint (raise -t to wait longer)\n", ""
     )
 
 
@@ -205,13 +205,16 @@ def test_a_bug_is_unknown_on_one_line_and_the_traceback_comes_with_v(script):
 @pytest.mark.parametrize(
     ("body", "said"),
     [
-        ("raise OSError(24, 'Too many open files', 'x.py')", "Too many open files"),
-        ("raise MemoryError", "no memory left"),
+        (
+            "raise OSError(24, 'Too many open files', 'x.py')",
+            "monitoring host out of file descriptors for this process",
+        ),
+        ("raise MemoryError", "monitoring host out of memory"),
         (
             "import resource; resource.setrlimit(resource.RLIMIT_NOFILE, (3, 3)); import wave",
-            "Too many open files",
+            "monitoring host out of file descriptors for this process",
         ),
-        ("import sys; sys.modules['traceback'] = None; raise MemoryError", "no memory left"),
+        ("import sys; sys.modules['traceback'] = None; raise MemoryError", "monitoring host out of memory"),
     ],
 )
 def test_a_machine_that_has_not_what_a_check_needs_is_no_bug(script, body, said):

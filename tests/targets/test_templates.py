@@ -8,6 +8,7 @@ from libprobe.failures import BadData
 from libprobe.formats.occi import vocabulary as occi
 from libprobe.formats.occi.query import Category, nearest
 from libprobe.targets.templates import KINDS, registered
+from tests.conftest import at
 
 BASE = "https://cloud.example.org:8787"
 
@@ -30,9 +31,9 @@ def test_a_template_is_meant_by_term_identifier_or_title(wanted):
         (
             "uuid_sl7",
             OFFERED,
-            f"{BASE}: registered image uuid_sl7 is not among the 2 templates offered; nearest: ",
+            f"registered image uuid_sl7 not among 2 templates offered, by {at(BASE)}; nearest: ",
         ),
-        ("zzz", OFFERED[:1], f"{BASE}: registered image zzz is not among the 1 template offered"),
+        ("zzz", OFFERED[:1], f"registered image zzz not offered; the only template is uuid_sl6, by {at(BASE)}"),
     ],
 )
 def test_one_that_is_not_offered_is_the_sites_and_the_nearest_are_named(wanted, offered, sentence):

@@ -11,24 +11,27 @@ import re
 _CAUSES = (
     # certificates and TLS
     (r"certificate expired", "renew the host certificate, and restart the service so that it serves the new one"),
-    (r"certificate is (?:valid only in|not yet valid)", "set the clocks by NTP, there and here, and ask again"),
-    (r"certificate is self-signed", "install a host certificate of a CA that the grid trusts (IGTF)"),
-    (r"certificate is of a CA that is not trusted", "install a host certificate of a CA of the IGTF, or that CA here"),
-    (r"certificate is not for ", "request a certificate with the name that the GOCDB has, or correct that name"),
+    (r"certificate (?:is )?not (?:valid before|yet valid)", "set the clocks by NTP, there and here, and ask again"),
+    (r"certificate self-signed", "install a host certificate of a CA that the grid trusts (IGTF)"),
+    (r"certificate of an untrusted CA", "install a host certificate of a CA of the IGTF, or that CA here"),
     (
-        r"certificate.* (?:was|is) revoked|is revoked",
+        r"certificate (?:not for|for \S.* instead of) ",
+        "request a certificate with the name that the GOCDB has, or correct that name",
+    ),
+    (
+        r"certificate.* revoked",
         "request a new host certificate, and ask its CA why it revoked this one",
     ),
-    (r"offers no TLS version", "enable TLS 1.2 or later"),
-    (r"does not speak TLS on this port", "enable TLS on this port, or correct the URL in the GOCDB"),
+    (r"no TLS version offered", "enable TLS 1.2 or later"),
+    (r"no TLS spoken|does not speak TLS on this port", "enable TLS on this port, or correct the URL in the GOCDB"),
     (
-        r"client certificate|refused our certificate",
+        r"client certificate|our certificate refused",
         "make the endpoint trust our CA and VO (trust anchors, CRLs, .lsc files), and read its log of this time",
     ),
     (r"TLS handshake not complete within", "see what the service waits for, and how loaded its machine is"),
     (r"TLS|certificate", "check the TLS settings of the service, and read its log of this time"),
     (
-        r"other bytes than were stored|but (?:the|its) MD5|not in the container's list",
+        r"other bytes than were stored|another MD5 than|not in its container's list",
         "look for what damages or withholds data: disks, and proxies or caches before the object store",
     ),
     (
@@ -36,12 +39,12 @@ _CAUSES = (
         "look at the log of what brings images to this site, and at the quota of its image store",
     ),
     (
-        r"is published (?:for|of)|not in the information system|has another endpoint|without any project",
+        r"published for|in information system|another endpoint of|without any project",
         "correct the site's entry where its information provider has it: endpoint, VOs and the ids of their projects",
     ),
     # the network
     (
-        r"name does not resolve|name could not be resolved",
+        r"name \S+ does not resolve|name not resolved",
         "correct the host name in the GOCDB, or its entry in the DNS",
     ),
     (r"connection refused", "start the service, or correct its address in the GOCDB"),
@@ -57,20 +60,25 @@ _CAUSES = (
         r"connection (?:closed|reset|lost)|closed the connection|disconnected us",
         "read the log of the service of this time: it broke off",
     ),
-    (r"is larger than|gave up reading", "see why the answer is so large, and that this is the service that is meant"),
+    (r"larger than|gave up reading", "see why the answer is so large, and that this is the service that is meant"),
     (
-        r" within [\d.]+ m?(?:s|in)\b|not finished|given up",
+        r"[^ ] within [\d.]+ m?(?:s|in)\b|not finished|given up",
         "see what the service waits for, and how loaded its machine is",
     ),
     # what it answered
     (r"[Qq]uota|capacity", "remove what is not used, or raise the quota of the VO"),
     (r"VM is ACTIVE without any address", "give the project a network with a subnet, or share one with it"),
-    (r"\b(?:401|403)\b|lets us in but|refused (?:our|the) ", "let the monitoring in: map its DN and its VO there"),
+    (
+        r"\b(?:401|403)\b|logged in, and offered|refused (?:our|the) ",
+        "let the monitoring in: map its DN and its VO there",
+    ),
     (r"\b(?:404|410)\b|redirect", "correct the URL in the GOCDB"),
     (r"\b429\b", "raise the limit of requests for the monitoring"),
-    (r"[ (](?:409|50\d)\b|answered with an error|failed[ :(]|ERROR", "read the log of the service of this time"),
+    (r"(?:^|[ (])(?:409|50\d)\b|answered with an error|failed[ :(]|ERROR", "read the log of the service of this time"),
     (
-        r"answer|malformed|broken|breaks off|sent |announces |offers |JSON|no CMS|cannot be read|holds ",
+        r"answer|malformed|broken|breaks off|sent |announces |offer|JSON|no "
+        r"CMS|cannot be read|holds |body|page |document"
+        r"|results|X-Subject-Token|no category|without accounting|boundary",
         "check that this is the service that is meant, and its version, and read its log of this time",
     ),
     # this monitor
@@ -91,8 +99,8 @@ _CAUSES = (
 _LIMIT = re.compile(r" \(limit [^()]+\)$")
 
 
-_HELPER = re.compile(r"GOCDB |accounting page |Keystone |the GOCDB ")
-"""How a sentence begins that blames neither the endpoint nor us."""
+_HELPER = re.compile(r"\b(?:GOCDB|accounting portal|information system|image list|outside Keystone) [\w.:-]+")
+"""How a sentence names whom it blames, where that is neither the endpoint nor we."""
 
 
 def advice(sentence: str, remedy: str, *, critical: bool, page: str) -> str:
@@ -108,7 +116,7 @@ def advice(sentence: str, remedy: str, *, critical: bool, page: str) -> str:
         for pattern, what in _CAUSES:
             if re.search(pattern, sentence):
                 # a third party's trouble is told to the third party
-                return what if critical or not _HELPER.match(sentence) else f"ask whoever runs it to {what}"
+                return what if critical or not _HELPER.search(sentence) else f"ask whoever runs it to {what}"
     elsewhere = f"at {page}" if page else "on the page of the metric"
     if critical:
         return f"look up this message {elsewhere}, and read the log of the service of this time"
