@@ -157,7 +157,7 @@ class Response(Head):
         if self.leads_to:
             return f"redirect to {self.leads_to} ({self.status})"
         said = in_short(self.said)
-        said = "" if said[:1] in ("{", "[", "<") else said  # a document that could not be read, and no words
+        said = "" if said.startswith(("{", "[{", "[[", "<")) else said  # a document that cannot be read, and no words
         return f'{self.status} "{said}"' if said else status_words(self.status)
 
     def failure(

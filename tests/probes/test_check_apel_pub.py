@@ -235,7 +235,7 @@ def test_a_page_cut_off_before_the_site_blames_it_not(look, portal, page):
         (b"<table><tr><th>Site<th>LastUpdated<tr><td>OOI-CLOUD<td>2199-01-01 00:00:00</table>",
          "OOI-CLOUD was last updated at 2199-01-01 00:00:00 UTC, "),
         (b"<!--" * 50_000, "it holds markup of more than 64 KiB that does not end"),
-        (b"x" * (3 << 20), "the answer is larger than 2048 KiB; gave up reading"),
+        (b"x" * (3 << 20), "answer larger than 2048 KiB from"),
     ],
     ids=["empty", "html", "garbage", "no-rows", "bad-date", "two-rows", "future", "comment", "large"],
 )  # fmt: skip
@@ -258,7 +258,7 @@ def test_a_page_that_cannot_be_used_blames_no_site(look, portal, page, body, sai
         ("garbage", {}, "answered with what is not HTTP"),
         ("redirect", {"to": "http://elsewhere.test/x"}, "redirects to http://elsewhere.test/x, which is not the same"),
         ("gzip-bomb", {"size_bytes": 1 << 24}, "sent a body in the coding 'gzip', which was not asked for"),
-        ("endless-body", {}, "the answer is larger than 2048 KiB; gave up reading"),
+        ("endless-body", {}, "answer larger than 2048 KiB from"),
         ("endless-headers", {}, ""),
         ("html", {}, "has neither a table of sites nor a publication status"),
     ],

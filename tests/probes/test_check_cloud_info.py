@@ -196,7 +196,7 @@ def test_without_a_login_only_what_is_published_is_looked_at(site):
         ({"name": "status", "code": 503}, r"failed to list the sites \(503: Service Unavailable\)"),
         ({"name": "html"}, r"answered 200 with the page \"Sign in\" instead of JSON"),
         ({"name": "status", "code": 200, "body": "{}"}, "answered with what is no list of sites"),
-        ({"name": "endless-body"}, r"the answer is larger than 2048 KiB; gave up reading"),
+        ({"name": "endless-body"}, r"answer larger than 2048 KiB from"),
         ({"name": "redirect", "to": "https://localhost:1/"}, r"redirects to https://localhost:1/, which is not .*"),
         ({"name": "close-request"}, ".*"),
     ],

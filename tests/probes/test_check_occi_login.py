@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from tests import planted
-from tests.conftest import Monitor, Report
+from tests.conftest import Monitor, Report, at
 from tests.federation.federation import Site
 from tests.federation.keystone import ISSUER, Keystone
 from tests.federation.web import Request, Response
@@ -85,7 +85,7 @@ def test_a_token_that_has_just_ended_by_our_clock_is_tried_and_is_ours_all_the_s
     login.jwt(expires=-20)
     report = login.look()
     assert report.code == 3
-    assert "refused our access token of" in report.first
+    assert 'our access token refused (401 "JWT token could not be validated") from localhost:' in report.first
     login.keystone.faults.on("ks-bearer-unsaid")
     report = login.look()
     assert report.code == 3
@@ -98,9 +98,9 @@ def test_a_token_that_is_refused_by_what_stands_before_keystone_is_ours(login, p
     report = login.look(probe=probe)
     assert (report.code, report.err) == (3, "")
     assert re.fullmatch(
-        r"OCCI-\w+ UNKNOWN - POST https://localhost:\d+/v3/OS-FEDERATION/identity_providers/egi\.eu/protocols/openid/auth"
-        rf": refused our access token of {ISSUER} until \d{{4}}-\d\d-\d\d \d\d:\d\d UTC "
-        r"\(401: JWT token could not be validated\) \(get a new one .*\)",
+        r"OCCI-\w+ UNKNOWN - our access token refused "
+        r'\(401 "JWT token could not be validated"\) from localhost:\d+ '
+        r"\(get a new one .*\)",
         report.first,
     ), report.first
 
@@ -113,7 +113,7 @@ def test_an_opaque_token_is_taken_and_one_that_is_refused_is_ours(login):
     login.keystone.faults.on("ks-introspection-down")
     report = login.look()
     assert report.code == 3
-    assert "refused our access token (401: Reference token could not be introspected) (" in report.first
+    assert 'our access token refused (401 "Reference token could not be introspected") from localhost:' in report.first
 
 
 def test_a_token_of_another_issuer_is_ours_where_keystone_refuses_it(login):
@@ -121,8 +121,8 @@ def test_a_token_of_another_issuer_is_ours_where_keystone_refuses_it(login):
     report = login.look()
     assert report.code == 3
     assert re.search(
-        r": refused \(403\), for our access token is of https://idp\.example\.org/realms/x for elsewhere, which is not "
-        r"egi\.eu \(",
+        r' - 403 "You are not authorized to perform the requested action" from localhost:\d+ when asked to log in; our '
+        r"access token is of https://idp\.example\.org/realms/x for elsewhere, which is not egi\.eu \(",
         report.first,
     ), report.first
 
@@ -130,8 +130,8 @@ def test_a_token_of_another_issuer_is_ours_where_keystone_refuses_it(login):
 @pytest.mark.parametrize(
     ("fault", "said"),
     [
-        ("ks-vo-unmapped", "the access token's user is perhaps not mapped there"),
-        ("ks-provider-off", "the access token's user is perhaps not mapped there"),
+        ("ks-vo-unmapped", "the access token's user may not be mapped there"),
+        ("ks-provider-off", "the access token's user may not be mapped there"),
         ("ks-bearer-stripped", "the access token did not get through to what checks it"),
     ],
 )
@@ -309,7 +309,7 @@ def test_a_proxy_whose_first_vo_is_another_is_not_used_in_that_ones_project(moni
     report = with_proxy(monitor, cloud, proxy, "--vo", "ops", probe=probe)
     assert (report.code, report.err) == (3, "")
     assert re.fullmatch(
-        r"OCCI-\w+ UNKNOWN - Keystone https://localhost:\d+ offers us no project of VO ops, which --vo names, but "
+        r"OCCI-\w+ UNKNOWN - no project of VO ops, which --vo names, on localhost:\d+; offered are "
         r"fedcloud\.egi\.eu; the first VO of our proxy is fedcloud\.egi\.eu "
         r"\(make one with voms-proxy-init --rfc --voms ops\)",
         report.first,
@@ -326,8 +326,8 @@ def test_a_vm_in_another_vos_project_is_a_warning_where_the_vo_is_a_default(logi
         report = login.look("--auth", "token", probe=probe)
         assert (report.code, report.err) == (1, "")
         assert re.fullmatch(
-            r"OCCI-\w+ WARNING - https://localhost:\d+/occi1\.1: acts in project fedcloud\.egi\.eu, which is not "
-            r"one of VO ops by its name \(if it is meant, name it with --project\)",
+            r"OCCI-\w+ WARNING - acts in project fedcloud\.egi\.eu, which is not one of VO ops by its name, on "
+            r"localhost:\d+ \(if it is meant, name it with --project\)",
             report.first,
         ), report.first
         assert login.look("--project", "fedcloud.egi.eu", probe=probe).code == 0
@@ -447,8 +447,7 @@ def test_the_first_refusal_of_us_is_told_and_v_lists_what_was_tried(monitor, key
     url = r"https://localhost:\d+"
     path = "/v3/OS-FEDERATION/identity_providers/egi.eu/protocols"
     assert re.fullmatch(
-        rf"OCCI-VM CRITICAL - POST {url}{path}/mapped/auth: refused to log in \(401: .*\); "
-        "VO ops is perhaps not mapped there",
+        rf"OCCI-VM CRITICAL - 401 Unauthorized from {at(url)} when asked to log in; VO ops may not be mapped there",
         report.first,
     ), report.first
     tried = [re.sub(url, "", line) for line in report.lines if line.startswith("tried: ")]
@@ -465,7 +464,7 @@ def test_where_no_login_method_of_ours_is_on_that_is_the_sites_fault(monitor, ke
     keystones["ooi"].methods = ("openid",)
     report = with_proxy(monitor, "ooi", monitor.federation.proxy)
     assert report.code == 2
-    assert "has no login method switched on by which we could log in: mapped, voms" in report.first
+    assert "no login method switched on that we could use (mapped, voms) on localhost:" in report.first
 
 
 def test_a_keystone_behind_which_nobody_is_is_not_asked_for_everything(monitor, keystones):
@@ -554,7 +553,7 @@ def test_of_several_keystones_that_refuse_us_the_first_is_told(monitor, keystone
     keystones["ooi"].faults.on("ks-vo-unmapped")
     report = with_proxy(monitor, "ooi", monitor.federation.proxy, "-v")
     assert report.code == 2
-    assert f"POST {keystones['ooi'].url}/v3/OS-FEDERATION" in report.first
+    assert f"from {at(keystones['ooi'].url)} when asked to log in" in report.first
     assert "VO ops is perhaps not mapped there" in report.first
     tried = [line for line in report.lines if line.startswith("tried: ")]
     assert any("keystone.example.org:5000, outside its own domain" in line for line in tried)

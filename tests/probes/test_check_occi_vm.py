@@ -15,7 +15,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from libprobe.checks.leftovers import LOOK_AT
 from tests import planted
-from tests.conftest import HANGS, Monitor
+from tests.conftest import HANGS, Monitor, at
 from tests.federation.occi.dialects import KeyPairs
 from tests.pace import AMPLE_S, Watch, judge, seconds, timer_was_first, until
 
@@ -146,7 +146,7 @@ def test_ooi_is_left_one_keypair_by_an_outage_and_not_one_by_each_run(monitor, p
     report = look(monitor, "ooi", "--public-key", public_key)
     assert report.code == 2
     assert report.first.endswith(
-        "; ooi may keep the keypair that it made for the public key, under a random name; OCCI cannot remove it"
+        "; ooi may keep a keypair of it"
     )
     for _ in range(3):
         report = look(monitor, "ooi", "--public-key", public_key, "-v")
@@ -173,7 +173,9 @@ def test_a_create_that_ooi_refuses_before_it_makes_a_keypair_leaves_none(monitor
     monkeypatch.setattr(KeyPairs, "LIMIT", 0)
     report = look(monitor, "ooi", "--public-key", public_key)
     assert report.code == 2
-    assert report.first.endswith("Quota exceeded, too many key pairs.")
+    assert report.first.endswith(
+        f'no quota or capacity left (403 "Quota exceeded, too many key pairs") from {at(site.base)} when asked to create a VM'
+    )
     assert "asked without" not in look(monitor, "ooi", "--public-key", public_key, "-v").out
 
 
@@ -204,7 +206,7 @@ def test_slower_than_the_warning_limit_is_a_warning(monitor):
     monitor.federation.site("ooi").faults.on("build-seconds", seconds=0.6)
     report = look(monitor, "ooi", "-w", "500ms")
     assert re.fullmatch(
-        r"OCCI-VM WARNING - VM active only after 0\.\d+ s on https://localhost:\d+/occi1\.1 \(limit 500ms\)",
+        r"OCCI-VM WARNING - VM active only after 0\.\d+ s on localhost:\d+ \(limit 500ms\)",
         report.first,
     )
     assert report.code == 1
@@ -227,7 +229,7 @@ def test_a_vm_that_never_becomes_active_is_given_up_in_time_and_removed(monitor,
     judge(float(report.performance["time_total"].partition("s")[0]), limit + 0.5, late_s=0)
     if code == 1:
         assert re.fullmatch(
-            rf"OCCI-VM WARNING - {re.escape(site.base)}: VM still (in)?[a-z]+ after [\d.]+ m?s, given up",
+            rf"OCCI-VM WARNING - VM still (in)?[a-z]+ after [\d.]+ m?s on {at(site.base)}, given up",
             report.first,
         )
     assert "time_to_active" not in report.performance
@@ -361,7 +363,7 @@ def test_a_refused_create_is_critical_with_its_status(monitor, cloud, status):
         ("not-yet-valid", r"certificate is valid only in [\d.]+ \w+ \([^)]*\); is a clock wrong\?"),
         ("wrong-host", r"certificate is not for localhost; it is for .+"),
         ("self-signed", r"certificate is self-signed, or its root CA is not trusted here"),
-        ("unknown-ca", r"certificate is of a CA that is not trusted here: CN=.+"),
+        ("unknown-ca", r"certificate of an untrusted CA \(.+\)"),
     ],
 )
 def test_a_bad_host_certificate_is_critical_and_described(monitor, variant, said):
@@ -380,39 +382,39 @@ WIRE = [
         r"connection (closed|reset) within the TLS handshake \(enable TLS on this port, or correct its address\)",
     ),
     ("drip-handshake", {}, r"TLS handshake not complete within [\d.]+ s"),
-    ("mute", {}, r"no complete answer within [\d.]+ s"),
-    ("drip-headers", {}, r"no complete answer within [\d.]+ s"),
-    ("drip-body", {}, r"no complete answer within [\d.]+ s"),
+    ("mute", {}, r"no complete answer within [\d.]+ s from"),
+    ("drip-headers", {}, r"no complete answer within [\d.]+ s from"),
+    ("drip-body", {}, r"no complete answer within [\d.]+ s from"),
     ("close-request", {}, r"connection (?:closed before an answer|reset); our client certificate was perhaps refused"),
     # Python's ssl tells a reset as it tells an end
     ("reset", {}, r"connection (?:closed before an answer|reset); our client certificate was perhaps refused"),
-    ("garbage", {}, r"answered with what is not HTTP: .*"),
-    ("close-headers", {}, r"connection closed within its answer"),
-    ("close-body", {}, r"connection closed within its answer"),
+    ("garbage", {}, r"answer that is not HTTP from .*"),
+    ("close-headers", {}, r"connection closed within the answer from"),
+    ("close-body", {}, r"connection closed within the answer from"),
     ("endless-headers", {}, r"malformed HTTP answer: got more than 100 headers"),
     (
         "endless-body",
         {},
         r"the answer is larger than \d+ KiB; gave up reading|the answer holds a line of more than 1024 KiB",
     ),
-    ("gzip-bomb", {"size_bytes": 1 << 24}, r"sent a body in the coding 'gzip', which was not asked for"),
+    ("gzip-bomb", {"size_bytes": 1 << 24}, r"body in the coding 'gzip', not asked for, from"),
     ("html", {}, r".*"),
     (
         "redirect",
         {"to": "http://127.0.0.1:1/x"},
-        r"redirects to http://127.0.0.1:1/x, another origin, where no credential of ours goes",
+        r"redirect to another origin \(http://127.0.0.1:1/x\) from",
     ),
-    ("redirect", {"to": "file:///etc/passwd"}, r"redirects to file:///etc/passwd, another origin.*"),
-    ("redirect", {"to": "/-/"}, r"redirected more than 3 times, last to .*"),
-    ("status", {"code": 404}, r"not found \(404\); is .* the OCCI endpoint\?"),
-    ("status", {"code": 500}, r"failed to answer the query interface \(500.*\)"),
+    ("redirect", {"to": "file:///etc/passwd"}, r"redirect to another origin \(file:///etc/passwd\) from"),
+    ("redirect", {"to": "/-/"}, r"more than 3 redirects from .*; the last to .*"),
+    ("status", {"code": 404}, r"404 .* from .* when asked to say what it offers \(check that the URL is that of the OCCI endpoint\)"),
+    ("status", {"code": 500}, r"500 .*from .* when asked to say what it offers"),
     (
         "status",
         {"code": 503, "body": "under maintenance"},
-        r"failed to answer the query interface \(503: under maintenance\)",
+        r'503 "under maintenance" from .* when asked to say what it offers',
     ),
-    ("status", {"code": 403}, r"refused to answer the query interface \(403.*\)"),
-    ("status", {"code": 401}, r"refused to let us in \(401.*\)"),
+    ("status", {"code": 403}, r"403 .*from .* when asked to say what it offers"),
+    ("status", {"code": 401}, r"401 .*from .* when asked to say what it offers"),
 ]
 
 
@@ -430,7 +432,7 @@ def test_a_misbehaving_endpoint_is_critical_within_the_deadline_with_its_reason(
     report = look(monitor, cloud, "-t", limit)
     watch.ended_within(limit + 1.5)
     assert (report.code, report.err) == (2, "")
-    assert re.fullmatch(rf"OCCI-VM CRITICAL - GET {site.base}/-/: (?:{said})", report.first) or timer_was_first(
+    assert re.fullmatch(rf"OCCI-VM CRITICAL - (?:{said})( {at(site.base)}.*)?", report.first) or timer_was_first(
         report.first
     ), report.first
     assert site.occi.vms() == []
@@ -452,7 +454,7 @@ def test_a_fault_in_the_middle_of_the_life_is_critical_and_the_vm_is_removed(mon
 def test_a_name_that_does_not_resolve_and_a_port_nobody_listens_on(monitor):
     report = monitor.run(PROBE, "-u", "https://cloud.invalid:8787/?image=a&resource=b")
     assert report.code == 2
-    assert report.first.startswith("OCCI-VM CRITICAL - GET https://cloud.invalid:8787/-/: its name does not resolve: ")
+    assert report.first.startswith("OCCI-VM CRITICAL - name cloud.invalid does not resolve (")
     report = monitor.run(PROBE, "-u", "https://127.0.0.1:1/?image=a&resource=b")
     assert report.first == "OCCI-VM CRITICAL - GET https://127.0.0.1:1/-/: connection refused; nothing listens there"
 
@@ -468,7 +470,7 @@ def test_plain_http_on_a_tls_port_is_named(monitor):
         threading.Thread(target=serve, daemon=True).start()
         base = f"https://127.0.0.1:{listener.getsockname()[1]}"
         report = monitor.run(PROBE, "-u", f"{base}/?image=a&resource=b")
-    assert report.first == f"OCCI-VM CRITICAL - GET {base}/-/: does not speak TLS on this port"
+    assert report.first == "@
 
 
 # ---- templates
@@ -486,8 +488,8 @@ def test_a_host_that_is_not_in_the_gocdb_is_told_with_the_failure(monitor):
     report = monitor.run("check_occi_vm", "-H", "oooi.fedcloud.test")
     assert report.code == 2
     assert re.fullmatch(
-        r"OCCI-VM CRITICAL - GET https://oooi\.fedcloud\.test:8787/-/: its name does not resolve: .*; "
-        r"oooi\.fedcloud\.test is not in the GOCDB, tried on port 8787",
+        r"OCCI-VM CRITICAL - name oooi\.fedcloud\.test does not resolve \(Name or service not "
+r"known\); oooi\.fedcloud\.test is not in the GOCDB, tried on port 8787",
         report.first,
     ), report.first
 
@@ -505,8 +507,8 @@ def test_a_template_of_u_that_is_not_offered_is_the_operators_and_the_nearest_is
     report = monitor.run(PROBE, "-u", f"{site.base}/?image=uuid_monitoring_19&resource=small")
     assert report.code == 3
     assert re.fullmatch(
-        rf"OCCI-VM UNKNOWN - {site.base}: has no image uuid_monitoring_19, which -u names, among the \d+ templates it "
-        r"offers; nearest: uuid_monitoring_20 \(correct -u; the site is not to blame\)",
+        rf"OCCI-VM UNKNOWN - image uuid_monitoring_19, which -u names, not among \d+ templates offered, by "
+        rf"{at(site.base)}; nearest: uuid_monitoring_20 \(correct -u\)",
         report.first,
     ), report.first
     assert site.occi.created == []
@@ -517,14 +519,14 @@ def test_a_template_that_goes_away_is_critical(monitor):
     site.faults.on("template-gone", term=site.image)
     report = monitor.run(PROBE, "-H", site.hostname)
     assert report.code == 2
-    assert f"registered image {site.image} is not among the" in report.first
+    assert f"registered image {site.image} not among " in report.first
 
 
 def test_without_a_registered_image_several_offered_cannot_be_chosen_from(monitor):
     site = monitor.federation.site("ooi")
     report = monitor.run(PROBE, "-u", site.base)
     assert report.code == 3
-    assert "no image is registered and" in report.first
+    assert "no image registered and " in report.first
     assert "--image" in report.first
 
 
@@ -565,7 +567,7 @@ def test_the_id_that_we_gave_is_no_address(monitor, cloud):
     site.faults.on("lost-answer", method="POST", path="/compute")
     report = look(monitor, cloud, "-t", seconds(20))
     assert report.code == 2
-    assert "POST" in report.first
+    assert "when asked to create a VM" in report.first
     assert len(site.occi.created) == 1
     assert site.occi.vms() == []
     assert monitor.remembered() == []
@@ -589,7 +591,7 @@ def test_a_location_that_is_a_strangers_vm_is_never_deleted(monitor, federation)
     )
     report = look(monitor, "ooi", "-t", seconds(10))
     assert report.code == 2
-    assert "as our new VM, which is another one, precious" in report.first
+    assert f"another VM (precious) given for our new one by {at(site.base)}" in report.first
     assert [vm.title for vm in site.occi.vms()] == ["precious"]
 
 
@@ -605,7 +607,7 @@ def test_a_location_that_is_a_strangers_vm_is_never_deleted_when_asked_without_t
     )
     report = look(monitor, "ooi", "--public-key", public_key, "-t", seconds(10))
     assert report.code in (1, 2), report.out
-    assert "as our new VM, which is another one" in report.out
+    assert f"another VM given for our new one by {at(site.base)}" in report.out
     assert [vm.title for vm in site.occi.vms()] == ["precious"]
 
 
@@ -632,7 +634,7 @@ def test_a_lost_answer_to_create_leaves_no_vm(monitor):
     site.faults.on("lost-answer", method="POST", path="/compute")
     report = look(monitor, "ooi", "-t", seconds(20))
     assert report.code == 2
-    assert "POST" in report.first
+    assert "when asked to create a VM" in report.first
     assert len(site.occi.created) == 1
     assert site.occi.vms() == []
     assert monitor.remembered() == []
@@ -653,7 +655,8 @@ def test_a_delete_that_is_refused_is_a_warning_and_the_next_run_removes_the_vm(m
     site.faults.on("delete-refused")
     report = look(monitor, "rocci", "-t", seconds(8))
     assert report.code == 1
-    assert re.search(r"VM /compute/\d+ \(egi-sam-[a-z0-9-]+\) could not be removed: DELETE .* \(304", report.first), (
+    assert re.search(r"VM active after [\d.]+ m?s, not removed: 304 Not Modified from localhost:\d+ when asked to delete the VM "
+        r"\(egi-sam-[a-z0-9-]+; next run retries\)", report.first), (
         report.first
     )
     assert "the next run tries again" in report.first
@@ -671,7 +674,7 @@ def test_a_delete_that_has_no_effect_is_a_warning(monitor):
     site.faults.on("delete-ignored")
     report = look(monitor, "ooi", "-t", seconds(8))
     assert report.code == 1
-    assert "which is still there after" in report.first
+    assert re.search(r"VM active after .*, not removed: still there .* after its deletion was accepted by localhost:", report.first)
     assert len(monitor.remembered()) == 1
 
 
@@ -700,7 +703,7 @@ def test_leftovers_that_cannot_be_removed_do_not_stop_the_check_and_are_a_warnin
     site.faults.on("delete-refused", path=left.id)
     report = look(monitor, "ooi", "-t", seconds(12))
     assert report.code == 1
-    assert f"VM {left.title} of an earlier run could not be removed" in report.first
+    assert "VM of an earlier run not removed: " in report.first and f"({left.title}; next run retries)" in report.first
     assert [vm.id for vm in site.occi.vms()] == [left.id]
     assert "time_to_active" in report.performance
 
@@ -840,7 +843,7 @@ def test_a_keystone_that_does_not_know_our_vo_is_the_sites_fault(monitor):
         site.keystone.faults.on("ks-vo-unmapped")
         report = look(monitor, cloud)
         assert report.code == 2
-        assert "VO ops is perhaps not mapped there" in report.first
+        assert "VO ops may not be mapped there" in report.first
 
 
 def test_a_keystone_outside_the_endpoints_domain_gets_no_login(monitor):
@@ -849,7 +852,10 @@ def test_a_keystone_outside_the_endpoints_domain_gets_no_login(monitor):
     site.faults.on("status", code=401, headers=header)
     report = look(monitor, "ooi")
     assert report.code == 3
-    assert "sends us for our login to https://evil.example.org:5000, outside its own domain" in report.first
+    assert report.first == (
+        f"OCCI-VM UNKNOWN - Keystone outside its own domain named by {at(site.base)} (if it is to be trusted, allow it "
+        "with --keystone https://evil.example.org:5000)"
+    )
 
 
 @pytest.mark.parametrize("fault", ["ks-no-projects", "ks-no-token-header", "mute", "close-request", "garbage", "html"])
@@ -886,7 +892,7 @@ def test_a_gocdb_that_fails_is_unknown_and_no_sites_fault(monitor):
     report = monitor.run(PROBE, "-H", site.hostname)
     assert report.code == 3
     assert re.fullmatch(
-        r"OCCI-VM UNKNOWN - GOCDB GET https://localhost:\d+/gocdbpi/public/: answered 503 .*\(give .* with -u.*\)",
+        r"OCCI-VM UNKNOWN - 503 Service Unavailable from GOCDB localhost:\d+ \(give the endpoint with -u\)",
         report.first,
     ), report.first
 
@@ -909,7 +915,7 @@ def test_a_stale_copy_is_used_and_said_to_be_stale(monitor, fault):
 def test_a_host_that_the_gocdb_does_not_know_is_tried_on_the_usual_port(monitor):
     report = monitor.run_alone(PROBE, "-H", "127.0.0.1")
     assert report.code == 2
-    assert report.first.startswith("OCCI-VM CRITICAL - GET https://127.0.0.1:8787/-/: connection refused")
+    assert report.first.startswith("OCCI-VM CRITICAL - connection refused by 127.0.0.1:8787")
 
 
 def test_wildcards_of_the_gocdb_match_nothing(monitor):
@@ -928,7 +934,7 @@ def test_an_unusable_url_in_the_gocdb_is_the_sites_fault_and_says_where_to_corre
     report = monitor.run(PROBE, "-H", "broken.fedcloud.test")
     monitor.federation.gocdb.remove_service(added)
     assert report.code == 2
-    assert "broken.fedcloud.test (BROKEN): unusable endpoint URL in the GOCDB: " in report.first
+    assert "unusable URL in the GOCDB for broken.fedcloud.test (BROKEN): " in report.first
     assert "correct it at https://" in report.first
 
 
@@ -954,7 +960,7 @@ def test_a_valid_certificate_that_is_refused_is_the_sites_fault(monitor, version
     site.web.use_context(strict_context(site, version))
     report = look(monitor, "rocci")
     assert report.code == 2
-    assert re.search(r"(refused our client certificate|our client certificate was perhaps refused)", report.first)
+    assert re.search(r"(our client certificate refused|our certificate may have been refused)", report.first)
 
 
 @pytest.mark.parametrize("version", VERSIONS)
@@ -963,7 +969,7 @@ def test_no_certificate_where_one_is_required_is_ours_to_repair(monitor, version
     site.web.use_context(strict_context(site, version))
     report = without_proxy(monitor, "rocci")
     assert report.code == 3
-    assert "wants a client certificate and we have none" in report.first
+    assert "client certificate wanted and we have none by " in report.first
     assert "(give a proxy with --cert or $X509_USER_PROXY)" in report.first
 
 
@@ -1045,4 +1051,6 @@ def test_a_refusal_by_a_cloud_whose_clock_is_wrong_says_so(monitor):
     site.faults.on("status", code=403, method="POST", path="/compute")
     report = look(monitor, "ooi")
     assert report.code == 2
-    assert report.first.endswith("refused to create a VM (403: Forbidden); its clock is 2 h behind ours")
+    assert report.first.endswith(
+        f"403 Forbidden from {at(site.base)} when asked to create a VM; its clock is 2 h behind ours"
+    )

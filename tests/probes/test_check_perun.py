@@ -7,7 +7,7 @@ from datetime import timedelta
 
 import pytest
 
-from tests.conftest import HANGS, Report
+from tests.conftest import HANGS, Report, at
 from tests.federation import gocdb as pi
 from tests.pace import Watch, seconds, timer_was_first
 
@@ -39,7 +39,7 @@ def test_by_host_name_alone_perun_says_its_versions(monitor, perun):
     report = monitor.run(PROBE, "-H", HOST)
     assert re.fullmatch(
         rf"Perun-Check OK - {perun.web.url} runs Perun 3\.7\.0, PerunDB 3\.1\.27, answered after {SECONDS}, "
-        r"2 consumers at most 1 message behind",
+        r"the slowest of 2 consumers is 1 message behind",
         report.first,
     ), report.out
     assert (report.code, report.err, report.lines) == (0, "", [])
@@ -95,7 +95,7 @@ def test_one_message_is_one(monitor, perun):
     report = look(monitor, perun, "-c", "0")
     assert (report.code, report.first.rpartition(": ")[2]) == (
         2,
-        "consumer ldapcConsumer is 1 message behind (limit 0)",
+        f"consumer ldapcConsumer is 1 message behind on {at(perun.web.url)} (limit 0)",
     )
 
 
@@ -112,7 +112,7 @@ def test_a_consumer_that_lags_behind_alerts_by_name(monitor, perun, arguments, c
     report = look(monitor, perun, *arguments)
     assert report.code == code
     assert report.first == (
-        f"Perun-Check {word} - {perun.web.url}{METHOD}: consumer ldapcConsumer is 500 messages behind (limit {limit})"
+        f"Perun-Check {word} - consumer ldapcConsumer is 500 messages behind on {at(perun.web.url)} (limit {limit})"
     )
     assert report.performance["consumer_lag"].startswith("500;100;")
 
@@ -126,8 +126,7 @@ def test_an_error_of_perun_is_critical_in_its_own_words_whatever_the_status(moni
     report = look(monitor, perun)
     assert (report.code, report.err) == (2, "")
     assert report.first == (
-        f"Perun-Check CRITICAL - GET {perun.web.url}{METHOD}: answered with its error InternalErrorException 1506a4: "
-        "The database does not answer"
+        f'Perun-Check CRITICAL - InternalErrorException 1506a4: "The database does not answer" from {at(perun.web.url)}'
     )
 
 
@@ -137,7 +136,7 @@ def test_a_certificate_that_perun_does_not_know_is_our_own_fault(monitor, perun,
     report = look(monitor, perun)
     assert report.code == 3
     assert report.first == (
-        f"Perun-Check UNKNOWN - GET {perun.web.url}{METHOD}: {name} 1506a4: nobody "
+        f'Perun-Check UNKNOWN - {name} 1506a4: "nobody" from {at(perun.web.url)} '
         "(register /DC=test/DC=fedcloud/O=People/CN=Robot - cloudmon as a user of Perun)"
     )
 
@@ -168,20 +167,20 @@ def test_a_certificate_that_perun_does_not_know_is_our_own_fault(monitor, perun,
         ("status", {"code": 404}, r"not found \(404: Not Found\); is that the base of a Perun\?"),
         ("status", {"code": 503, "body": "under maintenance"}, r"failed \(503: under maintenance\)"),
         ("mute-accept", {}, rf"TLS handshake not complete within {SECONDS}"),
-        ("close-headers", {}, r"connection closed within its answer"),
-        ("mute", {}, rf"no complete answer within {SECONDS}"),
-        ("drip-headers", {}, rf"no complete answer within {SECONDS}"),
-        ("drip-body", {}, rf"no complete answer within {SECONDS}"),
+        ("close-headers", {}, r"connection closed within the answer from"),
+        ("mute", {}, rf"no complete answer within {SECONDS} from"),
+        ("drip-headers", {}, rf"no complete answer within {SECONDS} from"),
+        ("drip-body", {}, rf"no complete answer within {SECONDS} from"),
         (
             "close-request",
             {},
-            r"connection (closed before an answer|reset); our client certificate was perhaps refused",
+            r"connection (closed before an answer from|reset by) .*; our certificate may have been refused",
         ),
-        ("close-body", {}, r"connection closed within its answer"),
-        ("garbage", {}, r"answered with what is not HTTP: .*"),
-        ("endless-body", {}, r"the answer is larger than 256 KiB; gave up reading"),
+        ("close-body", {}, r"connection closed within the answer from"),
+        ("garbage", {}, r"answer that is not HTTP from .*"),
+        ("endless-body", {}, r"answer larger than 256 KiB from"),
         ("endless-headers", {}, r".+"),
-        ("gzip-bomb", {"size_bytes": 1 << 20}, r"sent a body in the coding 'gzip', which was not asked for"),
+        ("gzip-bomb", {"size_bytes": 1 << 20}, r"body in the coding 'gzip', not asked for, from"),
     ],
 )
 def test_a_perun_that_misbehaves_is_critical_within_the_deadline_with_its_reason(
@@ -193,29 +192,25 @@ def test_a_perun_that_misbehaves_is_critical_within_the_deadline_with_its_reason
     report = look(monitor, perun, "-t", limit)
     watch.ended_within(limit + 1.5)
     assert (report.code, report.err) == (2, "")
-    assert re.fullmatch(
-        rf"Perun-Check CRITICAL - GET {perun.web.url}{METHOD}: (?:{said})", report.first
-    ) or timer_was_first(report.first), report.first
+    assert re.fullmatch(rf"Perun-Check CRITICAL - (?:{said}).*", report.first) or timer_was_first(report.first), (
+        report.first
+    )
 
 
 def test_a_perun_that_cannot_be_reached_is_critical(monitor):
     report = monitor.run(PROBE, "-u", "https://127.0.0.1:1")
-    assert report.first == (
-        f"Perun-Check CRITICAL - GET https://127.0.0.1:1{METHOD}: connection refused; nothing listens there"
-    )
+    assert report.first == ("Perun-Check CRITICAL - connection refused by 127.0.0.1:1")
     report = monitor.run(PROBE, "-H", "perun.invalid")
     assert report.code == 2
-    assert report.first.startswith(
-        f"Perun-Check CRITICAL - GET https://perun.invalid{METHOD}: its name does not resolve: "
-    )
+    assert report.first.startswith("Perun-Check CRITICAL - name perun.invalid does not resolve (")
 
 
 @pytest.mark.parametrize(
     ("variant", "said"),
     [
         ("expired", r"certificate expired 3 d ago \(.*\)"),
-        ("wrong-host", r"certificate is not for localhost; it is for elsewhere\.fedcloud\.test"),
-        ("unknown-ca", r"certificate is of a CA that is not trusted here: CN=.+"),
+        ("wrong-host", r"certificate for elsewhere\.fedcloud\.test instead of localhost"),
+        ("unknown-ca", r"certificate of an untrusted CA \(.+\)"),
     ],
 )
 def test_a_bad_host_certificate_is_critical_and_described(monitor, perun, federation, variant, said):
@@ -228,7 +223,7 @@ def test_a_bad_host_certificate_is_critical_and_described(monitor, perun, federa
     finally:
         perun.web.use_context(good)
     assert report.code == 2
-    assert re.fullmatch(rf"Perun-Check CRITICAL - GET {perun.web.url}{METHOD}: {said}", report.first), report.first
+    assert re.fullmatch(rf"Perun-Check CRITICAL - {said} on {at(perun.web.url)}", report.first), report.first
 
 
 def test_a_url_in_the_gocdb_that_cannot_be_used_is_the_sites_fault(monitor, federation):
@@ -237,7 +232,7 @@ def test_a_url_in_the_gocdb_that_cannot_be_used_is_the_sites_fault(monitor, fede
         report = monitor.run(PROBE, "-H", "p2.fedcloud.test")
         assert report.code == 2
         assert report.first.startswith(
-            "Perun-Check CRITICAL - p2.fedcloud.test (P2): unusable endpoint URL in the GOCDB: "
+            "Perun-Check CRITICAL - unusable URL in the GOCDB for p2.fedcloud.test (P2): "
             f"http://perun.test/ {NOT_HTTPS} (correct it at https://"
         )
     finally:
@@ -275,7 +270,7 @@ def test_a_gocdb_that_fails_is_unknown(monitor, federation):
     federation.gocdb.faults.on("empty")
     report = monitor.run(PROBE, "-H", HOST)
     assert report.code == 3
-    assert report.first.startswith("Perun-Check UNKNOWN - GOCDB GET https://")
+    assert re.search(r"^Perun-Check UNKNOWN - .* GOCDB localhost:\d+ \(give the endpoint with -u\)$", report.first)
 
 
 @pytest.mark.parametrize(

@@ -264,7 +264,7 @@ def test_what_a_balancer_says_is_told_to_be_its_and_kept(host, code, says):
         ("unconfirmed", {}, r"answered 200 and confirms 1 of 2 messages: .*"),
         ("status", {"code": 200, "body": "{}"}, r"answered 200 and confirms no messages: \{\}"),
         ("lost-answer", {}, "connection closed before an answer"),
-        ("endless-body", {}, "the answer is larger than 256 KiB; gave up reading"),
+        ("endless-body", {}, "answer larger than 256 KiB from"),
         (
             "status",
             {"code": 404, "body": "404 page not found"},
