@@ -262,7 +262,7 @@ class OwnCertificate(Check):
             try:
                 made = datetime.strptime(listed.this_update, "%Y%m%d%H%M%SZ").replace(tzinfo=UTC)
             except ValueError:
-                self.detail(1, f"CRL {name} cannot be read: made at {listed.this_update!r}, which is no date")
+                self.detail(1, f"CRL {name} cannot be read: made at {listed.this_update!r}, which is not a date")
                 continue
             count += 1
             if listed.next_update and listed.next_update < moment:
@@ -314,7 +314,7 @@ class OwnToken(Check):
         if claims.unread:
             yield judged(
                 WARNING,
-                f"{self.subject}: {words} has {' and '.join(claims.unread)} in a form that is no date (RFC 7519: "
+                f"{self.subject}: {words} has {' and '.join(claims.unread)} in a form that is not a date (RFC 7519: "
                 "a number of seconds), so servers may refuse it or never let it end",
             )
         if claims.expires is None:
@@ -361,7 +361,7 @@ class Issuer(Check):
             yield Metric("clock_offset", offset, "s")
 
 
-NOTHING = "no certificate or proxy is to be found"
+NOTHING = "no certificate or proxy found"
 MAKE_ONE = "make one with voms-proxy-init --rfc, or name it with --cert"
 
 

@@ -81,7 +81,7 @@ def read_http_url(url: str) -> Address:
     expect_one_reading(url)
     address = read_address(url)
     if address.scheme not in ("http", "https"):
-        raise BadData(f"the URL {shown(url)} begins with neither https:// nor http://")
+        raise BadData(f"the URL {shown(url)} does not begin with https:// or http://")
     return address._replace(port=address.port_or_default)
 
 
@@ -195,7 +195,7 @@ def _read_authority(authority: str, url: str) -> tuple[str, int | None]:
             raise BadData(f"the IPv6 address in {shown(url)} is not in brackets")
         return _read_ipv6(host), _read_port(rest[1:])
     if authority.count(":") > 1:
-        raise BadData(f"{shown(authority)} is neither host:port nor an IPv6 address in brackets")
+        raise BadData(f"{shown(authority)} is not host:port or an IPv6 address in brackets")
     host, _, port = authority.partition(":")
     if not host:
         raise BadData(f"the URL {shown(url)} names no host")

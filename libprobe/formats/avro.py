@@ -31,7 +31,7 @@ def read_records(read: Reads) -> Iterator[dict[str, Any]]:
     """Yield the records of a file. read: as of a binary file. Raises: BadData where it is none, or breaks off."""
     try:
         if read(len(MAGIC)) != MAGIC:
-            raise BadData("this is no Avro file")
+            raise BadData("not an Avro file")
         metadata: dict[str, bytes] = {}
         budget = MAX_HEADER_BYTES
         while count := _long(read):
@@ -133,12 +133,12 @@ def _long(read: Reads, first: bytes = b"") -> int:
             return (value >> 1) ^ -(value & 1)
         shift += 7
         if shift > 63:
-            raise BadData("the Avro file has a number that is none")
+            raise BadData("the Avro file has a number that cannot be read")
 
 
 def _bounded(value: int, most: int) -> int:
     if not 0 <= value <= most:
-        raise BadData("the Avro file has a length that cannot be")
+        raise BadData("the Avro file has an impossible length")
     return value
 
 

@@ -179,9 +179,9 @@ def _expect_issuer(issuer: x509.Certificate, *, below: int, ours: bool) -> None:
     except ExtensionNotFound:
         if ours and issuer.version == Version.v1:
             return  # roots older than version 3 have no extensions
-        raise BadData(f"the certificate {_words(issuer)} is no CA's") from None
+        raise BadData(f"the certificate {_words(issuer)} is not a CA's") from None
     if not constraints.ca:
-        raise BadData(f"the certificate {_words(issuer)} is no CA's")
+        raise BadData(f"the certificate {_words(issuer)} is not a CA's")
     if constraints.path_length is not None and below > constraints.path_length:
         raise BadData(f"the CA {_words(issuer)} may have {constraints.path_length} CAs below it, and has {below}")
     try:

@@ -192,7 +192,7 @@ def _only(attributes: Any, name: str) -> Any:
     """The one value of the one attribute of that name (RFC 5652 section 11)."""
     found = [each["values"] for each in attributes if each["type"].native == name]
     if len(found) != 1 or len(found[0]) != 1:
-        raise BadData(f"the signature has not exactly one signed attribute {name}")
+        raise BadData(f"the signature does not have exactly one signed attribute {name}")
     return found[0][0].native
 
 

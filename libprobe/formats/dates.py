@@ -42,7 +42,7 @@ def read(text: str) -> Read:
     try:
         return _agreed(text.strip())
     except (ValueError, OverflowError, TypeError, ArithmeticError, IndexError):
-        raise BadData(f"{excerpt(text)!r} is no time that can be read in one way only") from None
+        raise BadData(f"{excerpt(text)!r} is not a time that can be read in one way only") from None
 
 
 def _agreed(text: str) -> Read:

@@ -47,7 +47,7 @@ def _messages(data: bytes) -> tuple[bytes, bool]:
         if kind == _ALERT:
             return b"".join(parts), True
         if kind != _HANDSHAKE or data[at + 1] != 3:
-            raise BadData("what is no handshake of TLS")
+            raise BadData("bytes that are not a TLS handshake")
         if len(data) - at - 5 < length:
             break
         parts.append(data[at + 5 : at + 5 + length])
@@ -57,7 +57,7 @@ def _messages(data: bytes) -> tuple[bytes, bool]:
 
 def _certificates(message: bytes) -> list[bytes]:
     if int.from_bytes(message[:3], "big") != len(message) - 3:
-        raise BadData("a list of certificates that has not the length it says")
+        raise BadData("a list of certificates whose length is wrong")
     found: list[bytes] = []
     at = 3
     while at < len(message):

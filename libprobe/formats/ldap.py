@@ -110,7 +110,7 @@ def _entry(data: bytes, at: int, end: int) -> Entry:
     start, stop = _enter(data, at, end, SEQUENCE)
     for tag, first, last in _elements(data, start, stop):
         if tag != SEQUENCE:
-            raise BadData("an attribute that is no sequence")
+            raise BadData("an attribute that is not a sequence")
         name_at, name_end = _enter(data, first, last, OCTET_STRING)
         values_at, values_end = _enter(data, name_end, last, SET)
         values = [_text(data, low, high) for _, low, high in _elements(data, values_at, values_end)]

@@ -136,7 +136,7 @@ def read_metric_result(body: str) -> dict[str, str]:
             break
         name, colon, value = line.partition(": ")
         if not colon or not re.fullmatch(r"[A-Za-z]{1,40}", name):
-            raise BadData(f"the metric result has a line that is no field: {safe(line)[:80]!r}")
+            raise BadData(f"the metric result has a line that is not a field: {safe(line)[:80]!r}")
         if name in fields:
             raise BadData(f"the metric result has two fields {name}")
         if name == "detailsData":

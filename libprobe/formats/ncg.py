@@ -236,7 +236,7 @@ def _mapping(name: str, definition: dict[str, object], key: str) -> dict[str, st
         raise BadData(f"{name}: {key} is not an object")
     for inner, value in found.items():
         if isinstance(value, bool) or not isinstance(value, (str, int)):
-            raise BadData(f"{name}: {key} {_shown(inner)} is neither a text nor a whole number")
+            raise BadData(f"{name}: {key} {_shown(inner)} is not a text or a whole number")
     return {inner: str(value) for inner, value in found.items()}
 
 

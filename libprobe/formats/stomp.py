@@ -122,7 +122,7 @@ class FrameReader:
         for line in lines:
             name, colon, value = line.removesuffix("\r").partition(":")
             if not colon:
-                raise BadData(f'sent a {command} frame with the line "{excerpt(line, 60)}", which is no header')
+                raise BadData(f'sent a {command} frame with the line "{excerpt(line, 60)}", which is not a header')
             if escaped:
                 name, value = unescaped(name), unescaped(value)
             # STOMP 1.0 allowed blanks around values, and ActiveMQ of that time sent some

@@ -284,7 +284,7 @@ def _fields(certificate: Element) -> list[Element]:
     if fields and fields[0].tag == _VERSION:
         fields = fields[1:]
     if len(fields) < 6:
-        raise BadData("it has not the parts of a certificate")
+        raise BadData("it lacks parts of a certificate")
     return fields
 
 
@@ -292,7 +292,7 @@ def _times(validity: Element) -> list[Element]:
     """From when and until when it is valid."""
     times = validity.expect(der.SEQUENCE).children()
     if len(times) != 2:
-        raise BadData("it has not two validity times")
+        raise BadData("it lacks a validity time")
     return times
 
 

@@ -165,9 +165,9 @@ class Parser(argparse.ArgumentParser):
                 continue
             there = [other for other in others if self._is_given(args, other)]
             if is_needed and not there:
-                self.error(f"{option} does nothing without {' or '.join(others)}")
+                self.error(f"{option} has no effect without {' or '.join(others)}")
             if there and not is_needed:
-                self.error(f"{option} does nothing beside {there[0]}; leave out one of them")
+                self.error(f"{option} has no effect together with {there[0]}; leave one of them out")
         for warning, critical in self.pairs_of_limits:
             limits = [getattr(args, self._option_string_actions[option].dest) for option in (warning, critical)]
             if self._is_given(args, warning) and is_hidden(*limits):
@@ -423,7 +423,7 @@ def worker(parser: Parser) -> None:
 
 def _door(text: str) -> str:
     if text not in door.OFF and not text.startswith("/"):
-        raise argparse.ArgumentTypeError(f"{text!r} is neither `no` nor the absolute path of a socket")
+        raise argparse.ArgumentTypeError(f"{text!r} is not `no` or the absolute path of a socket")
     return text
 
 
@@ -705,9 +705,7 @@ def lifetime_ranges(text: str) -> tuple[Range, Range]:
         meant = ",".join(_from(part.strip()) for part in parts)
         for part in parts:
             duration_range(part)
-        raise argparse.ArgumentTypeError(
-            f"{text!r} would alert above, when there is much time left; did you mean {meant}?"
-        )
+        raise argparse.ArgumentTypeError(f"{text!r} would alert when much time is left; did you mean {meant}?")
     warning, critical = (duration_range(part) for part in (*parts, "")[:2])
     if is_hidden(warning, critical):
         raise argparse.ArgumentTypeError(

@@ -65,7 +65,7 @@ class Settings:
         """A yes/no value; absent is no. Raises: Misconfigured for any other word."""
         word = self.get(section, key, "no").lower()
         if word not in ("yes", "no", "true", "false", "on", "off", "1", "0"):
-            raise Misconfigured(f"{self.path}: [{section}] {key} is {word!r}, neither yes nor no")
+            raise Misconfigured(f"{self.path}: [{section}] {key} is {word!r}, not yes or no")
         return word in ("yes", "true", "on", "1")
 
     def number(self, section: str, key: str, default: float) -> float:
@@ -129,7 +129,7 @@ def _parse(data: bytes, path: str) -> Settings:
             redact.notice(value)
     where = values.get("worker", {}).get("socket", "")
     if where and where not in door.OFF and not where.startswith("/"):
-        raise Misconfigured(f"settings file {path}: [worker] socket is neither `no` nor the absolute path of a socket")
+        raise Misconfigured(f"settings file {path}: [worker] socket is not `no` or the absolute path of a socket")
     return Settings(values, path)
 
 
@@ -147,7 +147,7 @@ def what_is_wrong(error: configparser.Error) -> str:
     if isinstance(error, configparser.DuplicateOptionError):
         return f": line {error.lineno} sets a key for the second time"
     if isinstance(error, configparser.ParsingError) and error.errors:
-        return f": line {error.errors[0][0]} is neither a [section] nor key = value"
+        return f": line {error.errors[0][0]} is not a [section] or key = value"
     return " cannot be understood"
 
 

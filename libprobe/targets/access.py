@@ -187,7 +187,7 @@ def find_certificate(args: argparse.Namespace) -> credentials.Credential | None:
     found = credentials.find_certificate(named, key)
     if not found and args.auth == "x509":
         raise OwnCredential(
-            "no certificate or proxy is to be found",
+            "no certificate or proxy found",
             remedy="make one with voms-proxy-init --rfc, or name it with --cert",
         )
     return found
@@ -204,5 +204,5 @@ def _token(args: argparse.Namespace, now: datetime) -> str:
     if path:
         return credentials.read_access_token(path, now=now)
     if args.auth == "token":
-        raise OwnCredential("no access token is to be found", remedy="name its file with --token-file")
+        raise OwnCredential("no access token found", remedy="name its file with --token-file")
     return ""

@@ -75,7 +75,7 @@ def _read(path: str, make: Any) -> Any:
     except OSError as error:
         raise Misconfigured(f"{path} cannot be read: {error.strerror}") from None
     if len(data) > MAX_BYTES:
-        raise Misconfigured(f"{path} has more than {MAX_BYTES >> 20} MiB, so it is no profile")
+        raise Misconfigured(f"{path} has more than {MAX_BYTES >> 20} MiB, too many for a profile")
     try:
         document = json.loads(data)
         if "data" in document:
@@ -89,7 +89,7 @@ def _read(path: str, make: Any) -> Any:
     except KeyError as error:
         raise Misconfigured(f"{path} is not the profile that is needed here: it has no {error}") from None
     except (ValueError, TypeError, AttributeError, RecursionError):
-        raise Misconfigured(f"{path} is no profile as ARGO's web API has them") from None
+        raise Misconfigured(f"{path} is not a profile in the form of ARGO's web API") from None
 
 
 def _operations(document: Mapping[str, Any]) -> dict[str, Operation]:

@@ -144,8 +144,8 @@ def test_only_cas_issue_and_only_as_deep_as_they_may():
     )
     low = issued("low", shallow, ca=True)
     cases += [
-        (issued("x", host), "/CN=host is no CA's", [host]),
-        (issued("x", no_constraints), "/CN=none is no CA's", [no_constraints]),
+        (issued("x", host), "/CN=host is not a CA's", [host]),
+        (issued("x", no_constraints), "/CN=none is not a CA's", [no_constraints]),
         (issued("x", no_sign), r"the CA /CN=nosign may not issue certificates \(key usage\)", [no_sign]),
         (issued("x", low), "the CA /CN=shallow may have 0 CAs below it, and has 1", [low]),
         (issued("x", root, ca=True), r"/CN=x is not for signing \(key usage\)", []),

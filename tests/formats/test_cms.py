@@ -72,7 +72,7 @@ def test_the_rendering_that_was_signed_is_the_one_returned(elliptic):
         ({"signers": 2}, "the document has 2 signatures; one is expected"),
         ({"signers": 0}, "the document has 0 signatures; one is expected"),
         ({"certificates": []}, "does not carry the certificate of its signer"),
-        ({"repeat_digest": True}, "not exactly one signed attribute message_digest"),
+        ({"repeat_digest": True}, "does not have exactly one signed attribute message_digest"),
         ({"digest": "md5", "scheme": "rsassa_pkcs1v15"}, "signed with the hash 'md5', which is not accepted"),
         ({"digest": "sha1"}, "signed with SHA1, which can be forged"),
         ({"named_digest": "sha512", "scheme": "sha256_rsa", "attributes": False}, "two hashes, sha512 and sha256"),

@@ -51,7 +51,7 @@ def test_numbers_of_which_one_alone_can_be_the_month_are_unambiguous():
     ],
 )  # fmt: skip
 def test_what_can_mean_several_or_none_is_refused(text):
-    with pytest.raises(BadData, match="is no time that can be read in one way only"):
+    with pytest.raises(BadData, match="is not a time that can be read in one way only"):
         dates.read(text)
 
 

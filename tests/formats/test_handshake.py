@@ -61,11 +61,11 @@ def test_a_message_may_be_spread_over_records_of_any_size(size):
 @pytest.mark.parametrize(
     ("data", "said"),
     [
-        (b"HTTP/1.1 400 Bad Request\r\n", "what is no handshake of TLS"),
-        (b"\x17\x03\x03\x00\x01x", "what is no handshake of TLS"),
+        (b"HTTP/1.1 400 Bad Request\r\n", "bytes that are not a TLS handshake"),
+        (b"\x17\x03\x03\x00\x01x", "bytes that are not a TLS handshake"),
         (b"\x15\x03\x03\x00\x02\x02\x28", "ends before its certificates"),
         (records(message(14, b""), 99), "without certificates"),
-        (records(message(11, b"\x00\x00\x09x"), 99), "not the length it says"),
+        (records(message(11, b"\x00\x00\x09x"), 99), "whose length is wrong"),
         (records(message(11, b"\x00\x00\x04\x00\x00\x09x"), 99), "cut off, or too long"),
         (records(message(11, b"\x00\x00\x03\x00\x00\x00"), 99), "cut off, or too long"),
         (records(message(11, listed(*[b"x"] * 17)), 99), "cut off, or too long"),

@@ -58,7 +58,7 @@ def test_what_is_no_projects_token_is_refused(document, said):
 @pytest.mark.parametrize(
     ("url", "said"),
     [
-        ("ftp://h/", "begins with neither https"),
+        ("ftp://h/", "does not begin with https"),
         ("https://user:word@h/", "a user name or password"),
         ("https://a\\@b/", "a backslash"),
         ("https://h/v1?a=b", "has a query"),

@@ -81,7 +81,7 @@ def test_1_0_allows_blanks_around_a_value():
         (b"SEND\ndestination:/queue/a\n\n\0", 'sent "SEND destination:/queue/a", which is not STOMP'),
         (b"MESSAGES\n\n\0", 'sent "MESSAGES", which is not STOMP'),
         (b"\xff\xfe", 'sent "\ufffd\ufffd", which is not STOMP'),
-        (b"MESSAGE\nno colon here\n\n\0", 'sent a MESSAGE frame with the line "no colon here", which is no header'),
+        (b"MESSAGE\nno colon here\n\n\0", 'sent a MESSAGE frame with the line "no colon here", which is not a header'),
         (b"MESSAGE\ncontent-length:x\n\n\0", 'sent a frame with the content-length "x"'),
         (b"MESSAGE\ncontent-length:-1\n\n\0", 'sent a frame with the content-length "-1"'),
         (

@@ -128,7 +128,8 @@ def test_two_ranges_of_a_lifetime_stand_beside_a_comma():
     [("30d", "30d:"), ("30", "30d:"), ("30,14", "30d:,14d:"), ("30d:,7d", "30d:,7d:"), (",7d", ",7d:")],
 )
 def test_a_lifetime_as_other_plugins_take_it_is_refused_with_what_was_meant(text, meant):
-    with pytest.raises(argparse.ArgumentTypeError, match=f"'{text}' would alert above, .*; did you mean {meant}[?]$"):
+    said = f"'{text}' would alert when much time is left; did you mean {meant}[?]$"
+    with pytest.raises(argparse.ArgumentTypeError, match=said):
         cli.lifetime_ranges(text)
 
 

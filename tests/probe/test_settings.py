@@ -73,7 +73,7 @@ def test_a_named_file_must_exist(tmp_path):
 @pytest.mark.parametrize("text", ["maybe", "2"])
 def test_a_flag_is_yes_or_no(tmp_path, text):
     settings = read_settings(written(tmp_path, f"[http]\nproxy_from_environment = {text}\n"))
-    with pytest.raises(Misconfigured, match="neither yes nor no"):
+    with pytest.raises(Misconfigured, match="not yes or no"):
         settings.flag("http", "proxy_from_environment")
 
 

@@ -59,7 +59,8 @@ def test_a_time_in_another_form_is_read_if_it_can_mean_one_instant_only(look, po
     report = look("--site", SITE)
     assert (report.code, report.first) == (
         3,
-        f"APEL-Pub UNKNOWN - {page}: last update of {SITE}: '01/12/2015' is no time that can be read in one way only",
+        f"APEL-Pub UNKNOWN - {page}: last update of {SITE}: "
+        "'01/12/2015' is not a time that can be read in one way only",
     )
 
 

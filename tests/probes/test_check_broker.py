@@ -503,7 +503,7 @@ def test_an_unusable_password_file_is_unknown(against, tmp_path, text, mode, sai
         ((), "no broker is named (give -H HOST, -u URL or --bdii URL)"),
         (
             ("-u", "stomp://h", "--login", "me"),
-            "usage: --login does nothing without --password-file (see check_broker --help)",
+            "usage: --login has no effect without --password-file (see check_broker --help)",
         ),
         (("-u", "stomp://h:0"), '-u: the port "0" in the URL is not a number from 1 to 65535'),
         (("--bdii", "http://h"), "--bdii: http://h is not of the form ldap://host:2170"),

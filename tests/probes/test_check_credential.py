@@ -342,7 +342,7 @@ def test_an_end_that_is_no_date_is_not_taken_for_none(look, token, exp):
     report = look("--token-file", write(token, planted.jwt(iss=ISSUER, exp=exp)))
     assert report.code == 1, report.out
     assert report.first == (
-        f"Credential WARNING - {token}: access token of {ISSUER} has exp in a form that is no date (RFC 7519: "
+        f"Credential WARNING - {token}: access token of {ISSUER} has exp in a form that is not a date (RFC 7519: "
         "a number of seconds), so servers may refuse it or never let it end"
     )
 
@@ -448,7 +448,7 @@ def test_an_issuer_that_does_not_answer_says_nothing_of_the_token(look, token, i
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (["-w", "7200"], "would alert above, when there is much time left; did you mean 7200d:?"),
+        (["-w", "7200"], "would alert when much time is left; did you mean 7200d:?"),
         (["-w", "2h:,1h:"], "is not one range"),
         (["--key", "/x"], "--key"),
         (["-w", "30m:", "-c", "2h:"], "-w"),

@@ -282,7 +282,7 @@ def test_limits_of_a_certificate_that_nobody_looks_at_are_refused(probe):
     report = probe(PROBE, "-H", "127.0.0.1", "-p", "1", "--certificate", "30d:,7d:")
     assert report == Report(
         3,
-        "Endpoint-TCP UNKNOWN - usage: --certificate does nothing without --tls or --tls-by-scheme "
+        "Endpoint-TCP UNKNOWN - usage: --certificate has no effect without --tls or --tls-by-scheme "
         "(see check_endpoint_tcp --help)\n",
         "",
     )
@@ -548,7 +548,7 @@ def test_a_certificate_without_a_handshake_is_refused(probe):
     report = probe(PROBE, "-H", "127.0.0.1", "-p", 1, "--cert", "x")
     assert (report.code, report.first) == (
         3,
-        "Endpoint-TCP UNKNOWN - usage: --cert does nothing without --tls or --tls-by-scheme "
+        "Endpoint-TCP UNKNOWN - usage: --cert has no effect without --tls or --tls-by-scheme "
         "(see check_endpoint_tcp --help)",
     )
 

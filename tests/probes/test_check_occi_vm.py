@@ -498,7 +498,7 @@ def test_a_key_without_its_certificate_is_our_own_fault(monitor, tmp_path):
     report = monitor.run("check_occi_vm", "-H", "ooi.fedcloud.test", "--key", tmp_path / "key")
     assert (report.code, report.first) == (
         3,
-        "OCCI-VM UNKNOWN - usage: --key does nothing without --cert (see check_occi_vm --help)",
+        "OCCI-VM UNKNOWN - usage: --key has no effect without --cert (see check_occi_vm --help)",
     )
 
 

@@ -455,7 +455,7 @@ def test_messages_that_are_none_are_told_and_the_others_count(place):
     path = place.directory / "messages.txt"
     path.write_text(f"{good}{good.replace('metricStatus: OK', 'metricStatus: FINE')}{good[:-4]}")
     assert not_taken(place, path) == [
-        f"1 messages that are no metric result, the first: {path}:12: the metric result has the status 'FINE'",
+        f"1 messages that are not metric results, the first: {path}:12: the metric result has the status 'FINE'",
         f"1 messages that are cut off at the end of a file, the first: {path}:23",
     ]
     assert place.figures("--by", "day")[0]["availability"] == "100"
@@ -487,10 +487,10 @@ def test_metric_data_that_cannot_be_read_is_told_and_the_rest_counts(place):
     path = place.directory / "day.avro"
     path.write_bytes(test_avro.written([*made[:2], {**made[2], "status": "FINE"}, {**made[3], "timestamp": "2026"}]))
     (said,) = not_taken(place, path)
-    assert said == f"2 records that are no metric result, the first: {path}, record 3: no 'FINE'"
+    assert said == f"2 records that are not metric results, the first: {path}, record 3: no 'FINE'"
     path.write_bytes(test_avro.written(made)[:-9])
     (said,) = not_taken(place, path)
-    assert said.startswith("1 files that cannot be read to their end, the first: ") and "breaks off" in said
+    assert said.startswith("1 files that cannot be read to the end, the first: ") and "breaks off" in said
 
 
 # ---- bad input
@@ -514,7 +514,7 @@ def test_lines_of_something_else_are_told_with_their_place(place):
     text = log.read_text()
     log.write_text(text + "not a line\n[17" + "\n" + text.splitlines()[3][:60] + "\nanother\n")
     assert not_taken(place, log) == [
-        f"3 lines that are none of Nagios' log, the first: {log}:5",
+        f"3 lines that are not of a Nagios log, the first: {log}:5",
         f"1 lines of a state that cannot be read, the first: {log}:7",
     ]
 
@@ -523,7 +523,7 @@ def test_a_clock_that_went_back_is_told(place):
     log = place.log(*MONTH[:5], (5 * DAY + HOUR, bdii("CRITICAL")), (6 * DAY, bdii("OK")))
     (said,) = not_taken(place, log)
     assert said == (
-        f"1 times at which the clock went back: a result counts by the time it bears, the first: {log}:6, by 18000 s"
+        f"1 times at which the clock went back: each result counts at its own time, the first: {log}:6, by 18000 s"
     )
 
 
@@ -531,15 +531,15 @@ def test_results_of_the_future_and_of_a_clock_that_was_not_set_are_told_and_left
     ahead = int(time.time()) + DAY - OCTOBER
     log = place.log((-OCTOBER + 60, swift("OK")), *MONTH[:3], (ahead, swift("CRITICAL")))
     assert not_taken(place, log) == [
-        f"1 results from before the year 2000, of a clock that was not set, the first: {log}:1",
-        f"1 results of the future, by this machine's clock, the first: {log}:5",
+        f"1 results from before the year 2000, by a clock that was not set, the first: {log}:1",
+        f"1 results from the future, by this machine's clock, the first: {log}:5",
     ]
 
 
 def test_services_that_are_not_in_the_list_are_told(place):
     log = place.log(*MONTH, (31 * DAY + 6, state("new.example.org", "x", "OK")))
     (said,) = not_taken(place, log)
-    assert said == f"1 services that the list of services does not have, the first: x on new.example.org, {log}:9"
+    assert said == f"1 services missing from the list of services, the first: x on new.example.org, {log}:9"
 
 
 def test_hostile_output_of_a_plugin_stays_text(place):
@@ -575,13 +575,13 @@ def test_the_page_shows_days_and_outages_and_runs_nothing(place, tmp_path):
 @pytest.mark.parametrize(
     "words, says",
     [
-        (["import", "services.jsonl"], "services.jsonl is neither a log of Nagios, its status.dat or"),
+        (["import", "services.jsonl"], "services.jsonl is not a log, status.dat or retention.dat of"),
         (["import", "nowhere.log"], "nowhere.log cannot be read: No such file or directory"),
         (["figures", "--from", "2026-10-06"], "--from and --to belong together"),
         (["figures", "--month", "2099-01"], "2099-01 has not begun"),
         (["figures", "--from", "2026-10-06", "--to", "2026-10-05"], "--to is before --from"),
         (["figures", "EXAMPEL-SITE", "--month", "2026-10"], "did you mean EXAMPLE-SITE?"),
-        (["figures", "--metric-profile", "services.jsonl"], "services.jsonl is no profile"),
+        (["figures", "--metric-profile", "services.jsonl"], "services.jsonl is not a profile"),
         (["status", "--at", "2099-01-01T00:00:00Z"], "2099-01-01T00:00:00Z is in the future"),
         (["exclude", "--take-back", "5"], "there is no exclusion 5"),
     ],
@@ -599,12 +599,12 @@ def test_what_cannot_be_done_is_a_sentence(place, words, says):
     [
         (["why"], "why takes the name of one site"),
         (["prune"], "prune needs --keep, as --keep 400d"),
-        (["figures", "--reason", "x"], "--reason does nothing with figures"),
+        (["figures", "--reason", "x"], "--reason has no effect with figures"),
         (["status", "--at", "2026-10-06", "--month", "2026-10"], "--at is one instant"),
         (["figures", "--prometheus", "--by", "day"], "leave out --by"),
         (["figures", "--html", "--by", "day"], "leave out --by"),
         (["import"], "import takes files, or --services, --topology or --downtimes"),
-        (["invent"], "the first word is none of the commands import, figures, why"),
+        (["invent"], "the first word must be a command: one of import, figures, why"),
     ],
 )
 def test_wrong_usage_is_a_sentence(place, words, says):

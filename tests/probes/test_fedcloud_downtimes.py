@@ -383,7 +383,7 @@ def test_two_runs_are_not_at_work_at_once(nagios: FilesOfNagios, generated: Path
     with open(generated / "services.jsonl") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         assert run().out == (
-            "fedcloud-downtimes: not done: another fedcloud-downtimes is at work (wait for it to end)\n"
+            "fedcloud-downtimes: not done: another fedcloud-downtimes is running (wait for it to end)\n"
         )
 
 

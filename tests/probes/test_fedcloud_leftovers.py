@@ -211,8 +211,8 @@ def test_one_is_forgotten_by_its_title_alone(monitor):
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        (["--forget"], "usage: --forget does nothing without --title (see fedcloud-leftovers --help)"),
-        (["--cert", "/x"], "usage: --cert does nothing without --remove (see fedcloud-leftovers --help)"),
+        (["--forget"], "usage: --forget has no effect without --title (see fedcloud-leftovers --help)"),
+        (["--cert", "/x"], "usage: --cert has no effect without --remove (see fedcloud-leftovers --help)"),
         (
             ["--title", "egi-sam-x"],
             "the journal in {state} has no VM or container egi-sam-x (see what it has without --title or --at)",

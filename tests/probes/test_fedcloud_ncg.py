@@ -847,7 +847,7 @@ def test_a_mute_gocdb_is_given_up_at_the_deadline(ncg: Ncg, federation) -> None:
             "--satellite and --master must all have names of their own",
         ),
         (["--probes-path", "/a b"], "--probes-path '/a b' is not an absolute path of plain characters"),
-        (["--contact", "a;b@c"], "--contact 'a;b@c' is not an e-mail address of plain characters"),
+        (["--contact", "a;b@c"], "--contact 'a;b@c' is not a plain e-mail address"),
         (["--vo", "$x$"], "--vo '$x$' is not the name of a VO"),
         (["--nrpe-at", "a:0"], "--nrpe-at 'a:0' is not HOST or HOST:PORT"),
         (["--nrpe-at", "a", "--plugins-path", "b"], "--plugins-path 'b' is not an absolute path of plain characters"),
@@ -1554,10 +1554,7 @@ def test_saved_contacts_are_told_the_sites_own_before_its_ngis(ncg: Ncg, tmp_pat
     assert "accepted by Nagios" in report.out and "accepted by Icinga" in report.out
     assert report.out.splitlines()[-3:] == [
         "2 warnings:",
-        *(
-            f'  EXAMPLE: "{word}" is not told, as it is no e-mail address of plain characters'
-            for word in ("$(touch", "x)@example.org")
-        ),
+        *(f'  EXAMPLE: "{word}" is not notified: not a plain e-mail address' for word in ("$(touch", "x)@example.org")),
     ]
     own = ["grid@example.org", "second@example.org"]
     assert told_of(tmp_path / "out", "EXAMPLE") == {"nagios": own, "icinga2": own}

@@ -602,7 +602,7 @@ def test_the_password_goes_to_the_broker_and_nowhere_else(host):
     secret.chmod(0o644)
     report = host.drain("--login", "sam", "--password-file", secret)
     assert re.fullmatch(r"PUBLISH UNKNOWN - .*password is open to others \(mode 0644\) \(chmod 600 \S+\)", report.first)
-    says = "PUBLISH UNKNOWN - usage: --login does nothing without --password-file (see fedcloud-publish --help)"
+    says = "PUBLISH UNKNOWN - usage: --login has no effect without --password-file (see fedcloud-publish --help)"
     assert host.drain("--login", "sam").first == says
 
 

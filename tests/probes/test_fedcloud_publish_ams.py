@@ -436,9 +436,9 @@ def test_a_token_that_others_can_read_or_that_is_not_there_is_told_and_all_is_ke
         ),
         (["--to", "ams", "--publish", "https://x/v1/projects/EGI/topics/t?key=abc"], None),
         (["--publish", "stomp://x/q", "--ams-token-file", "./f"],
-         "usage: --ams-token-file does nothing without --to=ams (see fedcloud-publish --help)"),
+         "usage: --ams-token-file has no effect without --to=ams (see fedcloud-publish --help)"),
         (["--to", "ams", "--publish", "https://x/v1/projects/EGI/topics/t", "--login", "n", "--password-file", "./f"],
-         "usage: --login does nothing beside --to=ams; leave out one of them (see fedcloud-publish --help)"),
+         "usage: --login has no effect together with --to=ams; leave one of them out (see fedcloud-publish --help)"),
     ],
 )  # fmt: skip
 def test_wrong_use_is_one_line_and_exit_code_3(probe, tmp_path, arguments, sentence):

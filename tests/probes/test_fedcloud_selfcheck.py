@@ -347,7 +347,7 @@ def test_a_choice_of_metrics_by_full_or_short_name(site):
     assert len(site.json("--metric", "Stub")["results"]) == 1
     assert len(site.json("--metric", METRIC, "--metric", "Stub")["results"]) == 1
     assert site.check("--metric", "Nope") == Report(
-        3, "SELFCHECK UNKNOWN - no metric is called Nope (there are Stub)\n", ""
+        3, "SELFCHECK UNKNOWN - there is no metric Nope (there are Stub)\n", ""
     )
 
 
@@ -367,7 +367,7 @@ def test_endpoints_without_a_metric_are_noted_and_nothing_at_all_is_unknown(site
     assert document["state"] == "UNKNOWN"
     assert document["notes"] == [
         "no metric for 1 endpoint of the type org.openstack.nova",
-        "there is nothing to run: no metric fits",
+        "nothing to run: no metric matches",
     ]
 
 
@@ -482,7 +482,7 @@ def test_downtimes_that_cannot_be_read_are_noted_and_silence_nothing(site):
     finally:
         site.gocdb._document = original
     assert document["state"] == "CRITICAL"
-    assert document["notes"][0].startswith("downtimes are not known: GOCDB GET https://")
+    assert document["notes"][0].startswith("downtimes unknown: GOCDB GET https://")
 
 
 # ---- time, signals and what probes leave
@@ -504,7 +504,7 @@ def test_a_probe_that_does_not_end_is_told_to_and_what_it_says_then_is_kept(site
     [result] = site.json()["results"]
     assert (result["state"], result["reason"]) == (
         "UNKNOWN",
-        "it did not end by its own time-out and was ended; a VM is left",
+        "it exceeded its own time-out and was killed; a VM is left",
     )
     assert site.log() == ["started", "cleaned"]
 
@@ -514,7 +514,7 @@ def test_a_probe_that_floods_is_read_on_and_costs_no_memory(site):
     site.has("flood")
     [result] = site.json()["results"]
     assert result["state"] == "UNKNOWN"
-    assert result["reason"].startswith("it did not end by its own time-out and was ended; 000")
+    assert result["reason"].startswith("it exceeded its own time-out and was killed; 000")
 
 
 def test_what_a_probe_left_running_is_ended_and_not_waited_for(site):
@@ -635,8 +635,8 @@ def test_a_file_that_cannot_be_written_is_said_before_anything_is_run(site, opti
 @pytest.mark.parametrize(
     ("option", "sentence"),
     [
-        ("--probes", "is no directory (name the one that has the check_*)"),
-        ("--cert", "is no file (make a proxy with voms-proxy-init --rfc, or name it)"),
+        ("--probes", "is not a directory (name the one that has the check_*)"),
+        ("--cert", "is not a file (make a proxy with voms-proxy-init --rfc, or name it)"),
     ],
 )
 def test_what_every_probe_would_miss_is_said_before_the_gocdb_is_asked(probe, option, sentence):

@@ -150,11 +150,11 @@ def test_an_option_that_would_do_nothing_is_refused(path, option, others, is_nee
         if path.name == "fedcloud-downtimes":
             monitor = "--icinga" if others == ("--nagios",) else "--nagios"
             words = [*given(parser, monitor), *given(parser, option)]
-        assert f"{option} does nothing without {' or '.join(others)} (see" in refused(parser, *words)
+        assert f"{option} has no effect without {' or '.join(others)} (see" in refused(parser, *words)
         return
     for other in others:
         said = refused(parser, *words, *given(parser, other))
-        assert f"{option} does nothing beside {other}; leave out one of them" in said
+        assert f"{option} has no effect together with {other}; leave one of them out" in said
 
 
 KNOWN_TO_DO_NOTHING = {

@@ -37,8 +37,8 @@ def refused(**files):
 @pytest.mark.parametrize(
     "document, says",
     [
-        ("{", "is no profile as ARGO's web API has them"),
-        ("[]", "is no profile as ARGO's web API has them"),
+        ("{", "is not a profile in the form of ARGO's web API"),
+        ("[]", "is not a profile in the form of ARGO's web API"),
         ({"name": "x"}, "is not the profile that is needed here: it has no 'groups'"),
         ({"data": []}, "holds 0 profiles, and not one"),
         ({**packaged("aggregation"), "profile_operation": "XOR"}, "it joins by XOR, which the operations profile does"),

@@ -28,7 +28,7 @@ def read(file: BinaryIO, path: str, taken: Intake) -> None:
         for number, record in enumerate(avro.read_records(file.read), 1):
             _take(record, f"{path}, record {number}", taken)
     except BadData as error:
-        taken.troubles.note("files that cannot be read to their end", f"{path}, after record {number}: {error}")
+        taken.troubles.note("files that cannot be read to the end", f"{path}, after record {number}: {error}")
     taken.lines += number
 
 
@@ -41,7 +41,7 @@ def _take(record: dict[str, object], where: str, taken: Intake) -> None:
             raise ValueError
     except (KeyError, ValueError) as error:
         what = f"no {error}" if isinstance(error, KeyError) else "a time without a zone, or an empty name"
-        taken.troubles.note("records that are no metric result", f"{where}: {shortened(what, 60)}")
+        taken.troubles.note("records that are not metric results", f"{where}: {shortened(what, 60)}")
         return
     seconds = int(at.astimezone(UTC).timestamp())
     if taken.is_plausible(seconds, where):

@@ -215,7 +215,7 @@ def _read_files(paths: Sequence[str], taken: Intake) -> None:
             others.append((messages.read, path))
         else:
             raise Misconfigured(
-                f"{path} is neither a log of Nagios, its status.dat or retention.dat, nor metric results",
+                f"{path} is not a log, status.dat or retention.dat of Nagios, nor a file of metric results",
                 remedy="leave it out",
             )
     log = nagios.Log(taken)
@@ -264,7 +264,7 @@ def _period(args: argparse.Namespace) -> Period:
             raise Misconfigured("--from and --to belong together")
         start, end = args.since[0], args.until[1]
         if start % DAY_S or end % DAY_S:
-            raise Misconfigured("figures are those of whole days", remedy="give --from and --to as days, as 2026-10-07")
+            raise Misconfigured("figures are for whole days", remedy="give --from and --to as days, as 2026-10-07")
         name = f"{_day(start)} to {_day(end - 1)}" if end - start > DAY_S else _day(start)
     else:
         start = args.month if args.month is not None else month_of(now)
@@ -335,7 +335,7 @@ def _weights(path: str) -> dict[str, float]:
     except OSError as error:
         raise Misconfigured(f"{path} cannot be read: {error.strerror}") from None
     except (ValueError, KeyError, TypeError, IndexError, RecursionError):
-        raise Misconfigured(f"{path} has no weights of sites as ARGO's web API has them") from None
+        raise Misconfigured(f"{path} has no weights of sites in the form of ARGO's web API") from None
     return weights
 
 
@@ -445,11 +445,11 @@ def _prune(args: argparse.Namespace, store: Store) -> tuple[int, str]:
 def _check(parser: cli.Parser, args: argparse.Namespace) -> None:
     """Refuse an option that the command does not have, and names that it does not take."""
     if args.command not in OF_COMMAND:  # which is not repeated: it could be a secret in the wrong place
-        parser.error(f"the first word is none of the commands {', '.join(OF_COMMAND)}")
+        parser.error(f"the first word must be a command: one of {', '.join(OF_COMMAND)}")
     allowed = OF_COMMAND[args.command] | ALL_HAVE
     for action in parser.arguments:
         if action.option_strings and action.dest in args.given and action.dest not in allowed:
-            parser.error(f"{action.option_strings[-1]} does nothing with {args.command}")
+            parser.error(f"{action.option_strings[-1]} has no effect with {args.command}")
     if args.command == "why" and len(args.names) != 1:
         parser.error("why takes the name of one site")
     if args.command == "exclude" and len(args.names) > 1:

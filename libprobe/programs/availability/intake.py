@@ -89,9 +89,9 @@ class Intake:
         if EARLIEST <= at <= self.now + FUTURE_S:
             return True
         if at < EARLIEST:
-            self.troubles.note("results from before the year 2000, of a clock that was not set", where)
+            self.troubles.note("results from before the year 2000, by a clock that was not set", where)
         else:
-            self.troubles.note("results of the future, by this machine's clock", where)
+            self.troubles.note("results from the future, by this machine's clock", where)
         return False
 
     def add(self, series: int, at: int, status: int, sentence: str, where: str) -> None:
@@ -99,7 +99,7 @@ class Intake:
         if not self.is_plausible(at, where):
             return
         if not self.writer.add(series, at, status, sentence):
-            self.troubles.note("results for a time that is settled already, and that say otherwise", where)
+            self.troubles.note("results that contradict ones settled already", where)
 
     def summary(self) -> str:
         added, known, _ = self.writer.counts
@@ -133,7 +133,7 @@ def chunks(file: BinaryIO, path: str) -> Iterator[bytes]:
         try:
             data = file.read(CHUNK)
         except (OSError, EOFError, ValueError) as error:
-            raise Misconfigured(f"{path} cannot be read to its end: {error}") from None
+            raise Misconfigured(f"{path} cannot be read to the end: {error}") from None
         if not data:
             break
         data = rest + data

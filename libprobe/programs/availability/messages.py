@@ -45,8 +45,8 @@ def read(file: BinaryIO, path: str, taken: Intake) -> None:
             fields = read_metric_result(body)
             at = int(datetime.strptime(fields["timestamp"], "%Y-%m-%dT%H:%M:%SZ").replace(tzinfo=UTC).timestamp())
         except (BadData, ValueError) as error:
-            said = error.sentence if isinstance(error, BadData) else "its time is none"
-            taken.troubles.note("messages that are no metric result", f"{where}: {said}")
+            said = error.sentence if isinstance(error, BadData) else "its time cannot be read"
+            taken.troubles.note("messages that are not metric results", f"{where}: {said}")
             continue
         if taken.is_plausible(at, where):
             series = taken.writer.series(fields["hostName"], fields["serviceType"], fields["metricName"])
@@ -65,7 +65,7 @@ def _bodies(file: BinaryIO, path: str, taken: Intake) -> Iterator[tuple[str, str
             try:
                 yield str(json.loads(data)["body"]), f"{path}:{number}"
             except (ValueError, KeyError, TypeError, RecursionError):
-                taken.troubles.note("messages that are no metric result", f"{path}:{number}: no message of the spool")
+                taken.troubles.note("messages that are not metric results", f"{path}:{number}: no message of the spool")
             continue
         line = data.decode("utf-8", "replace").rstrip("\n")
         if not kept and not line:

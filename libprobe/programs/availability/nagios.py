@@ -101,7 +101,7 @@ class Log:
             return
         for at, line in enumerate(data.split(b"\n")[:count], before + 1):
             if line and not _STAMPED.match(line):
-                self._intake.troubles.note("lines that are none of Nagios' log", f"{path}:{at}")
+                self._intake.troubles.note("lines that are not of a Nagios log", f"{path}:{at}")
             elif _OF_STATES.match(line) and not _STATE.match(line):
                 self._intake.troubles.note("lines of a state that cannot be read", f"{path}:{at}")
 
@@ -113,7 +113,7 @@ class Log:
             at = int(stamp)
             if at < last - BACK_S:
                 self._intake.troubles.note(
-                    "times at which the clock went back: a result counts by the time it bears",
+                    "times at which the clock went back: each result counts at its own time",
                     f"{path}:{self._line_of(each.start(), data, before)}, by {last - at} s",
                 )
             if not intake.EARLIEST <= at <= now:
@@ -176,7 +176,7 @@ class Log:
 
     def _unknown(self, service: bytes, where: str) -> None:
         host, _, name = service.decode("utf-8", "replace").partition(";")
-        self._intake.troubles.note("services that the list of services does not have", f"{name} on {host}, {where}")
+        self._intake.troubles.note("services missing from the list of services", f"{name} on {host}, {where}")
 
     def _happened(self, event: bytes, at: int, last: int) -> None:
         if event.startswith(b"Auto-save"):
@@ -249,7 +249,7 @@ def _take_block(block: dict[str, str], where: str, taken: Intake) -> None:
         return
     service_type = taken.services.type_of(host, service)
     if not service_type:
-        taken.troubles.note("services that the list of services does not have", f"{service} on {host}, {where}")
+        taken.troubles.note("services missing from the list of services", f"{service} on {host}, {where}")
         return
     series = taken.writer.series(host, service_type, service)
     since = changed if intake.EARLIEST <= changed <= checked else checked

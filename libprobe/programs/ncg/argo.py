@@ -91,7 +91,7 @@ class _Check:
     def carry_out(self) -> Findings:
         for name in _PARENTS:
             if len(self._conf.blocks(f"NCG::{name}")) > 1:
-                self._skip_all(f"NCG ends with an error, as there are two blocks NCG::{name} (make them one)")
+                self._skip_all(f"NCG ends with an error, because there are two blocks NCG::{name} (make them one)")
         for name in ("MetricConfig", "LocalMetrics", "LocalMetricsAttrs"):
             self._strays(name)
         self._generator()
@@ -117,12 +117,12 @@ class _Check:
     def _generator(self) -> None:
         nagios = self._block("ConfigGen").blocks("Nagios")
         if not nagios:
-            self._skip_all("nothing is written, as NCG::ConfigGen has no block Nagios")
+            self._skip_all("nothing is written, because NCG::ConfigGen has no block Nagios")
         kinds = [each for each in (self._conf.text("PROBES_TYPE") or "all").split(",") if each]
         for own in nagios:
             kinds = own.text("PROBES_TYPE", ",".join(kinds)).split(",")
         if unknown := [each for each in kinds if each not in ("all", "local", "native", "remote")]:
-            self._skip_all(f"NCG ends with an error, as PROBES_TYPE is {unknown[0]} (make it all)")
+            self._skip_all(f"NCG ends with an error, because PROBES_TYPE is {unknown[0]} (make it all)")
         elif not {"all", "local", "native"} & set(kinds):
             self._skip_all("PROBES_TYPE is remote, so NCG generates no check that is run here (make it all)")
 
@@ -363,5 +363,5 @@ def _text(path: str) -> str:
     except OSError as error:
         raise Misconfigured(f"{path} cannot be read: {error.strerror}") from None
     if data is None or len(data) > MAX_FILE_BYTES:
-        raise Misconfigured(f"{path} is no configuration: it is larger than {MAX_FILE_BYTES} bytes, or no file")
+        raise Misconfigured(f"{path} is not a configuration: it is larger than {MAX_FILE_BYTES} bytes, or no file")
     return data.decode("latin-1")

@@ -321,7 +321,7 @@ def _gate(value: Any) -> Any:
     """What every expression of a template passes before it is printed."""
     if isinstance(value, (Checked, int)) or (isinstance(value, str) and is_harmless(value)):
         return value
-    raise Unsafe(f"{value!r} is not to be printed")
+    raise Unsafe(f"{value!r} cannot be printed")
 
 
 def _environment(writer: Writer) -> Environment:
@@ -368,5 +368,5 @@ def _environment(writer: Writer) -> Environment:
 def check_contact(address: str) -> str:
     """An e-mail address that can stand on a command line. Raises: BadData."""
     if not is_mail_address(address):
-        raise BadData(f"--contact {address!r} is not an e-mail address of plain characters")
+        raise BadData(f"--contact {address!r} is not a plain e-mail address")
     return address

@@ -292,7 +292,7 @@ def _locked(path: str) -> int:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError:
         os.close(descriptor)
-        raise Misconfigured("another fedcloud-downtimes is at work", remedy="wait for it to end") from None
+        raise Misconfigured("another fedcloud-downtimes is running", remedy="wait for it to end") from None
     return descriptor
 
 

@@ -130,4 +130,4 @@ class Icinga:
                 raise HelperFailure(f"{answer.asked}: Icinga answered {str(failed[0].get('status'))[:200]}")
             return list(results)
         except (KeyError, TypeError, ValueError, AttributeError):
-            raise BadData(f"{answer.asked}: Icinga answered with what is no list of results") from None
+            raise BadData(f"{answer.asked}: Icinga's answer is not a list of results") from None

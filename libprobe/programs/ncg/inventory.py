@@ -230,7 +230,7 @@ class Inventory:
                 values = (kind, contacts.name, address)
                 self._database.execute("INSERT OR IGNORE INTO contact VALUES (?, ?, ?)", values)
             elif self._is_used(kind, contacts.name):
-                self._warn(f"{what}: {_shown(address)} is not told, as it is no e-mail address of plain characters")
+                self._warn(f"{what}: {_shown(address)} is not notified: not a plain e-mail address")
 
     def _is_used(self, kind: str, name: str) -> bool:
         assert kind in ("site", "roc")

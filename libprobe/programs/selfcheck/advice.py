@@ -86,7 +86,7 @@ _CAUSES = (
     (r"^not run: ", "run the self-check again, with a longer -t or more --jobs"),
     (r"^interrupted by ", "run the self-check again"),
     (
-        r"did not end by its own time-out|exit code \d+|printed nothing|killed by|bug",
+        r"exceeded its own time-out|exit code \d+|printed nothing|killed by|bug",
         "run the probe by itself with -v, and report it",
     ),
     (

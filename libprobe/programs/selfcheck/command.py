@@ -169,10 +169,10 @@ def _check_files(args: argparse.Namespace) -> None:
 
         publishing.read_broker(args)
     if args.probes and not os.path.isdir(args.probes):
-        raise Misconfigured(f"--probes {args.probes} is no directory", remedy="name the one that has the check_*")
+        raise Misconfigured(f"--probes {args.probes} is not a directory", remedy="name the one that has the check_*")
     if args.cert and not os.path.isfile(args.cert):
         raise Misconfigured(
-            f"--cert {args.cert} is no file", remedy="make a proxy with voms-proxy-init --rfc, or name it"
+            f"--cert {args.cert} is not a file", remedy="make a proxy with voms-proxy-init --rfc, or name it"
         )
     for path in _files(args):
         if path and path != "-":
@@ -212,7 +212,7 @@ def _checked(args: argparse.Namespace, scope: Scope, deadline: Deadline) -> tupl
         before = history.read(access.state_directory(args), _history_file(args, scope, url))
     results, cut_short = _run(args, jobs, before, deadline)
     if not jobs:
-        notes.append("there is nothing to run: no metric fits")
+        notes.append("nothing to run: no metric matches")
     there = {each.key for each in jobs}
     gone = [key.split("\t") for key in before.runs if key not in there]
     return Run(

@@ -31,7 +31,7 @@ def chosen(metrics: Sequence[Metric], names: Sequence[str]) -> list[Metric]:
         matching = [each for each in metrics if name in (each.name, each.name.rpartition(".")[2])]
         if not matching:
             known = ", ".join(each.name.rpartition(".")[2] for each in metrics)
-            raise Misconfigured(f"no metric is called {name}", remedy=f"there are {known}")
+            raise Misconfigured(f"there is no metric {name}", remedy=f"there are {known}")
         found += [each for each in matching if each not in found]
     return found
 

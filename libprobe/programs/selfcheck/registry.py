@@ -68,7 +68,7 @@ def outages(gocdb: Gocdb, scope: Scope) -> tuple[Outages, list[str]]:
     try:
         return Outages(gocdb.downtimes(site=scope.site)), _unreadable(gocdb)
     except Failure as failure:
-        return Outages(()), [f"downtimes are not known: {failure.sentence}"]
+        return Outages(()), [f"downtimes unknown: {failure.sentence}"]
 
 
 def _unreadable(gocdb: Gocdb) -> list[str]:

@@ -239,7 +239,7 @@ class Runner:
         now = time.monotonic()
         for running in self._running.values():
             if now >= running.end:
-                running.hurry("it did not end by its own time-out and was ended")
+                running.hurry("it exceeded its own time-out and was killed")
 
 
 class _Signals:

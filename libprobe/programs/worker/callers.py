@@ -68,7 +68,7 @@ class Call:
             self.identity, path, self.stamp, self.directory, mask, count = fields[:6]
             self.mask, words = int(mask), int(count)
         except ValueError:
-            raise NoRequest("what was sent is no request") from None
+            raise NoRequest("what was sent is not a request") from None
         self.path = os.fsdecode(path)
         self.words = [os.fsdecode(each) for each in fields[6 : 6 + words]]
         self.environment = fields[6 + words :]
@@ -248,7 +248,7 @@ class Listener:
             self.socket = socket.socket(fileno=FIRST_DESCRIPTOR)
             os.set_inheritable(FIRST_DESCRIPTOR, False)
             if self.socket.family != socket.AF_UNIX or self.socket.type != socket.SOCK_STREAM:
-                raise CannotOpen("the socket that systemd hands over is none of type ListenStream= with a path")
+                raise CannotOpen("the socket from systemd is not a ListenStream= with a path")
             self.path = str(self.socket.getsockname())
             _expect_directory(self.path)
         # for a socket of systemd's it is this that says whose it is: a caller goes to nobody else's, not root's either

@@ -82,7 +82,7 @@ def main(doc: str | None) -> NoReturn:
     try:
         args = parser.parse_args(sys.argv[1:])
         if args.door and not args.door.startswith("/"):
-            parser.error(f"--door {args.door} is no absolute path")
+            parser.error(f"--door {args.door} is not an absolute path")
         if args.status:
             _tell(args.door or door.where_of([]), args.form)
         query_socket = args.socket or next((each for each in QUERY_SOCKETS if os.path.exists(each)), "")
@@ -127,20 +127,20 @@ def _tell(path: str, form: str) -> NoReturn:
 def _expect_choices(parser: cli.Parser, args: argparse.Namespace, directories: list[str], paths: list[str]) -> None:
     """Refuse what was chosen and does not exist. Raises: cli.Stop."""
     if args.local and (idle := args.given & {"runners", "max_runners"}):
-        parser.error(f"--{min(idle).replace('_', '-')} does nothing beside --local: runners are for Nagios")
+        parser.error(f"--{min(idle).replace('_', '-')} has no effect with --local: runners are for Nagios")
     if "max_runners" in args.given and args.max_runners < args.runners:
-        parser.error(f"--max-runners {args.max_runners} does nothing: --runners {args.runners} is more")
+        parser.error(f"--max-runners {args.max_runners} has no effect: --runners {args.runners} is more")
     if absent := [each for each in args.directory or () if not os.path.isdir(each)]:
-        parser.error(f"--directory {absent[0]} is no directory")
+        parser.error(f"--directory {absent[0]} is not a directory")
     there = [os.path.basename(path) for path in paths]
     if missing := [each for each in args.probe or () if each not in there]:
         import difflib
 
         known = [os.path.basename(path) for path in find(directories, None)]
         near = ", ".join(difflib.get_close_matches(missing[0], known, n=3) or known)
-        parser.error(f"--probe {missing[0]} is none that can be run; there are {near or 'none'}")
+        parser.error(f"--probe {missing[0]} cannot be run; choose from {near or 'none'}")
     if not paths:
-        parser.error("no probes are to be found; name their directory with --directory")
+        parser.error("no probes found; name their directory with --directory")
 
 
 def _expect_library(name: str) -> None:

@@ -104,7 +104,7 @@ def ask(path: str) -> dict[str, Any]:
     except (OSError, ValueError) as error:
         raise NoStatus(f"the worker at {path} does not tell: {error}") from None
     if not isinstance(told, dict):
-        raise NoStatus(f"what listens at {path} is no worker of this version")
+        raise NoStatus(f"what listens at {path} is not a worker of this version")
     return told
 
 

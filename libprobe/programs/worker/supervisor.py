@@ -363,7 +363,7 @@ class Supervisor:
         asked = sum(1 for each in self._callers if each.call is not None)
         if not self._ready or self._stopping_at or path not in self._registered or asked > self._limits.calls:
             self._figures.refused["full"] += 1
-            raise ConnectionError("there is no room")
+            raise ConnectionError("no room left")
         if call.identity != self._identity or call.stamp != stamp:
             self._figures.refused["different"] += 1
             raise ConnectionError("another version asks, or from elsewhere")

@@ -180,7 +180,7 @@ LAST_LINES = {
     "two blocks of a name": (
         lambda text: text + "<NCG::MetricConfig>\n</NCG::MetricConfig>\n",
         0,
-        [f"skips {ALL}: NCG ends with an error, as there are two blocks NCG::MetricConfig (make them one)"],
+        [f"skips {ALL}: NCG ends with an error, because there are two blocks NCG::MetricConfig (make them one)"],
     ),
     "remote checks": (
         lambda text: "PROBES_TYPE = remote\n" + text,
@@ -190,7 +190,7 @@ LAST_LINES = {
     "nothing to generate": (
         replace("<Nagios/>", "# <Nagios/>"),
         0,
-        [f"skips {ALL}: nothing is written, as NCG::ConfigGen has no block Nagios"],
+        [f"skips {ALL}: nothing is written, because NCG::ConfigGen has no block Nagios"],
     ),
     "a site's own block": (
         replace("<NCG::LocalMetrics>", "<NCG::LocalMetrics>\n<EXAMPLE>\n</EXAMPLE>"),

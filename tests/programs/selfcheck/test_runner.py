@@ -44,7 +44,7 @@ def test_what_is_deaf_to_sigterm_is_killed_with_all_its_children(monkeypatch, tm
     script = f"trap '' TERM; sleep 500 & echo $! >{tmp_path}/child; while :; do sleep 0.05; done"
     [ended] = run(script, timeout_s=limit)
     assert ended.code == -signal.SIGKILL
-    assert ended.trouble == "it did not end by its own time-out and was ended"
+    assert ended.trouble == "it exceeded its own time-out and was killed"
     until(lambda: is_over(int((tmp_path / "child").read_text())))
 
 

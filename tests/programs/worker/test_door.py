@@ -398,13 +398,11 @@ def test_option_environment_and_settings_say_where_the_worker_is_in_this_order(p
 
 def test_a_place_that_cannot_be_meant_is_refused(place, tmp_path):
     report, _ = place.run(READS, "", "--worker", "door")
-    assert report.first.startswith(
-        "DEMO UNKNOWN - usage: argument --worker: 'door' is neither `no` nor the absolute path"
-    )
+    assert report.first.startswith("DEMO UNKNOWN - usage: argument --worker: 'door' is not `no` or the absolute path")
     settings = tmp_path / "probes.ini"
     settings.write_text("[worker]\nsocket = door\n")
     report, _ = place.run(READS, "", "--config", settings)
-    assert report.first.endswith("[worker] socket is neither `no` nor the absolute path of a socket")
+    assert report.first.endswith("[worker] socket is not `no` or the absolute path of a socket")
 
 
 def test_a_link_of_another_name_runs_by_itself(place, tmp_path):

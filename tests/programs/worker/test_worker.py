@@ -510,11 +510,14 @@ def test_when_the_supervisor_is_killed_nothing_of_it_stays(place):
     ("arguments", "sentence"),
     [
         (["--threads", "0"], "argument --threads: '0' is not a number from 1 to 1000000"),
-        (["--socket", "/nowhere", "--directory", "/proc/nonexistent"], "--directory /proc/nonexistent is no directory"),
+        (
+            ["--socket", "/nowhere", "--directory", "/proc/nonexistent"],
+            "--directory /proc/nonexistent is not a directory",
+        ),
         (["--sokcet", "x"], "unknown argument --sokcet; did you mean --socket?"),
         (
             ["--socket", "/nowhere", "--directory", "/usr"],
-            "no probes are to be found; name their directory with --directory",
+            "no probes found; name their directory with --directory",
         ),
     ],
 )
