@@ -7,11 +7,11 @@ from datetime import UTC, datetime
 
 from nagiosplugin import Metric
 
-from libprobe.checks.base import Check, judged
+from libprobe.checks.base import Check
 from libprobe.clients.ldap import LdapClient, NoSuchBase
-from libprobe.failures import WARNING, BadData, EndpointFailure, Failure, HelperFailure, Misconfigured
+from libprobe.failures import WARNING, Asked, BadData, EndpointFailure, Failure, HelperFailure, Misconfigured
 from libprobe.formats import glue2
-from libprobe.formats.address import read_address
+from libprobe.formats.address import host_and_port, read_address
 from libprobe.formats.excerpt import excerpt
 from libprobe.records import Record
 from libprobe.targets.bdii import DEFAULT_BASE
@@ -253,7 +253,8 @@ class CloudInformation(Check):
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
         super().__init__(deadline)
-        self.subject = f"{bdii.address}/{bdii.base}"
+        self.subject = host_and_port(bdii.address.host, bdii.address.port)
+        self._asked = Asked(self.subject, f"search at {bdii.address} below {bdii.base}")
         self.bdii = bdii
         self._wanted = wanted
         self._access = access
@@ -284,7 +285,8 @@ class CloudInformation(Check):
         self._expect_endpoint(cloud)
         concerns = [*self._misplaced(cloud), *self._concerns(picture, cloud)]
         if concerns:
-            yield judged(WARNING, f"{self.subject}: {'; '.join(concerns)}")
+            first, *others = concerns
+            yield self.failed(self._fault(first, "; ".join(others)), status=WARNING)
         self.facts["notes"] = "".join(f"; {note}" for note in self._notes)
 
     def _read(self, picture: Picture) -> float:
@@ -295,10 +297,9 @@ class CloudInformation(Check):
                 client.connect()
             except EndpointFailure as failure:
                 if self.bdii.doubt:
-                    raise HelperFailure(
-                        f"{self.bdii.doubt.sentence}; and on the usual port {failure.sentence}",
-                        remedy="give the address with -u or -p",
-                    ) from None
+                    helper = failure.retold(HelperFailure, remedy="give the address with -u or -p")
+                    helper.add(f"that port is a guess: {self.bdii.doubt.sentence}")
+                    raise helper from None
                 raise
             client.bind()
             try:
@@ -307,10 +308,8 @@ class CloudInformation(Check):
             except NoSuchBase as failure:
                 if not self.bdii.is_base_given or self.bdii.base == DEFAULT_BASE:
                     raise
-                raise Misconfigured(
-                    f"{failure.sentence.partition(',')[0]} as --base names",
-                    remedy=f"leave it out for {DEFAULT_BASE}",
-                ) from None
+                failure.reason, failure.also = f"base {self.bdii.base} of --base does not exist", ""
+                raise failure.retold(Misconfigured, remedy=f"leave it out for {DEFAULT_BASE}") from None
             for url in client.references[:10]:
                 self.detail(1, f"reference, not followed: {url}")
             return client.loading_s
@@ -324,8 +323,8 @@ class CloudInformation(Check):
         now = self._clock()
         ahead = (newest.earliest - now).total_seconds()
         if ahead > CLOCK_TOLERANCE_S:
-            said = f"{self.subject}: newest cloud entry{self._of} was created {duration(ahead)} in the future"
-            yield judged(WARNING, f"{said}; is a clock wrong?")
+            said = f"newest cloud entry{self._of} created {duration(ahead)} in the future"
+            yield self.failed(self._fault(said, remedy="set the clocks by NTP, there and here"), status=WARNING)
             return
         age = max(0.0, (now - newest.latest).total_seconds())
         if newest.is_exact:
@@ -339,15 +338,16 @@ class CloudInformation(Check):
         if cloud.services:
             return
         if not picture.entries:
-            raise BadData(f"{self.subject}: holds no entries at all", remedy="see why its update publishes nothing")
-        only = f", only of {', '.join(cloud.others[:3])}" if cloud.others else ""
-        only += ", ..." if len(cloud.others) > 3 else ""
-        among = "entry" if picture.entries == 1 else "entries"
-        absent = BadData(
-            f"{self.subject}: publishes no cloud service{self._of}{only} ({picture.entries} {among})",
-            remedy="check the site name" if cloud.others else "see whether cloud-info-provider runs and what it prints",
-        )
-        raise self._whose_fault(absent)
+            raise self._fault("no entries at all", "", "see why its update publishes nothing")
+        only = f", only of {', '.join(cloud.others[:2])}" if cloud.others else ""
+        only += ", ..." if len(cloud.others) > 2 else ""
+        remedy = "check the site name" if cloud.others else "see what cloud-info-provider prints"
+        entries = number_of(picture.entries, "entry", "entries")
+        raise self._whose_fault(self._fault(f"no cloud service{self._of}", f"it has {entries}{only}", remedy))
+
+    def _fault(self, what: str, also: str = "", remedy: str = "") -> BadData:
+        """What is published is not as it should be."""
+        return BadData(what, of=self._asked, link="in", also=also, remedy=remedy)
 
     def _concerns(self, picture: Picture, cloud: Cloud) -> Iterator[str]:
         """What is not as it should be while the cloud can still be found."""
@@ -355,13 +355,13 @@ class CloudInformation(Check):
         is_below = "glue2domainid" in self.bdii.base.lower()
         has_domains = any(each.domain for each in cloud.services)
         if site and has_domains and not is_below and site.casefold() not in picture.domains:
-            yield f"has no GLUE2AdminDomain entry{self._of}"
+            yield f"no GLUE2AdminDomain entry{self._of}"
         missing = [noun for count, noun in ((cloud.image_count, "images"), (cloud.size_count, "sizes")) if not count]
         if missing:
-            yield f"publishes no {' and no '.join(missing)}{self._of}"
+            yield f"no {' and no '.join(missing)}{self._of}"
         until, now = cloud.valid_until(), self._clock().timestamp()
         if until is not None and until < now:
-            yield f"the validity of all cloud entries{self._of} ended {duration(now - until)} ago"
+            yield f"validity of all cloud entries{self._of} ended {duration(now - until)} ago"
         if cloud.fault_count:
             more = cloud.fault_count - 1
             first = cloud.faults[0] if cloud.faults else "a value is faulty"
@@ -374,9 +374,10 @@ class CloudInformation(Check):
         urls = cloud.urls_of(interface)
         if not urls:
             others = ", ".join(cloud.interfaces()[:5])
-            raise BadData(
-                f"{self.subject}: publishes no {interface} endpoint{self._of}" + (f", only {others}" if others else ""),
-                remedy="see what cloud-info-provider prints of it",
+            raise self._fault(
+                f"no {interface} endpoint{self._of}",
+                f"it has {others} only" if others else "",
+                "see what cloud-info-provider prints",
             )
         self.facts["url"] = urls[0]
 
@@ -390,7 +391,8 @@ class CloudInformation(Check):
         self.detail(1, f"registered: {expected}")
         if expected not in {glue2.normal_url(url) for url in urls}:
             told = "--occi-url is" if self._wanted.url else "the GOCDB has"
-            yield f"publishes {interface} at {urls[0] or 'no URL'}, but {told} {expected}"
+            self.detail(1, f"published: {urls[0] or 'no URL'}; {told} {expected}")
+            yield f"{interface} URL is {urls[0] or 'empty'}, but {told} {expected}"
 
     def _expected(self, urls: list[str]) -> str:
         """Where the endpoint should be: as told, else as registered for our host, else for the published URL's."""
@@ -416,7 +418,7 @@ class CloudInformation(Check):
 
     def _tell(self, picture: Picture, cloud: Cloud, taken: float) -> None:
         self.facts.update(
-            where=self.subject,
+            where=f"{self.bdii.address}/{self.bdii.base}",
             what=f"{number_of(len(cloud.services), 'cloud service')}{self._of}",
             images=number_of(cloud.image_count, "image"),
             sizes=number_of(cloud.size_count, "size"),

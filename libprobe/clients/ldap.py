@@ -14,10 +14,10 @@ import time
 
 from libprobe.clients import sockets, tls
 from libprobe.clients.exchange import BODY, SENT, Exchange
-from libprobe.failures import BadData, EndpointFailure, Failure, OwnCredential, ProtocolFailure, Rejected
+from libprobe.failures import Asked, BadData, EndpointFailure, Failure, OwnCredential, ProtocolFailure, Rejected
 from libprobe.formats import ldap
 from libprobe.records import Record
-from libprobe.text import number_of
+from libprobe.text import number_of, size
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -36,6 +36,9 @@ MAX_ENTRIES = 500_000
 MAX_REFERENCES = 1_000
 GOODBYE_S = 0.01
 START_TLS = "1.3.6.1.4.1.1466.20037"
+
+TO_ALL = "allow anonymous reads, as a BDII has to"
+"""What to do about a server that wants to know who reads it."""
 
 _PROTOCOL_ERROR, _TIME_LIMIT, _SIZE_LIMIT, _REFERRAL, _ADMIN_LIMIT = 2, 3, 4, 10, 11
 _LIMIT_NAMES = {_TIME_LIMIT: "timelimit", _SIZE_LIMIT: "sizelimit"}
@@ -120,7 +123,7 @@ class LdapClient:
         Raises: NameUnknown, Refused, Unreachable, NoAnswer, TlsFailure, ProtocolFailure.
         """
         host, port = self.address.host, self.address.port
-        self._exchange = Exchange(f"{host} port {port}", host, port, self._deadline)
+        self._exchange = Exchange(f"connection to {self.address}", host, port, self._deadline)
         self._socket = sockets.connect(self._exchange, family=self._access.family)
         began = time.monotonic()
         from libprobe.clients import ldap_requests
@@ -128,17 +131,16 @@ class LdapClient:
         self._requests = ldap_requests
         self.loading_s = time.monotonic() - began + self._socket.raced_s
         if self.address.scheme == "ldaps":
-            self._secure(str(self.address))
+            self._secure(f"TLS handshake with {self.address}")
         elif self._access.start_tls:
             self._start_tls()
 
     def bind(self) -> None:
         """Log in as nobody, in version 3. Raises: Rejected where a login is wanted; ProtocolFailure, NoAnswer."""
-        asked = f"bind to {self.address}"
-        number = self._send(asked, self._requests.bind(self._next()))
-        result = self._result(asked, number, ldap.BIND_RESPONSE)
+        number = self._send(f"bind to {self.address}", self._requests.bind(self._next()))
+        result = self._result(number, ldap.BIND_RESPONSE)
         if result.code:
-            raise _bind_refused(asked, result)
+            raise self._bind_refused(result)
 
     def search(
         self, base: str, attributes: Iterable[str], filter_text: str = "(objectClass=*)"
@@ -148,17 +150,20 @@ class LdapClient:
         Raises, possibly after some entries: BadData when there is no such base; ProtocolFailure for an answer
         that was cut short or is none; Rejected, NoAnswer.
         """
-        asked = f"search at {self.address} below {base}"
-        number = self._send(asked, self._requests.search(self._next(), base, filter_text, list(attributes)))
+        request = self._requests.search(self._next(), base, filter_text, list(attributes))
+        number = self._send(f"search at {self.address} below {base}", request)
+        self._exchange.doing = f"search {base}"
         until = self.received + MAX_ANSWER
         count = 0
         while True:
-            answer = self._receive(asked, number)
+            answer = self._receive(number)
             if isinstance(answer, ldap.Entry):
                 count += 1
                 if count > MAX_ENTRIES or self.received > until:
                     raise ProtocolFailure(
-                        f"{asked}: no end after {number_of(count, 'entry', 'entries')} and {self.received >> 20} MiB",
+                        f"no end after {number_of(count, 'entry', 'entries')} and {self.received >> 20} MiB",
+                        of=self._exchange,
+                        link="from",
                         remedy="ask for less of it with --base",
                     )
                 yield answer
@@ -166,11 +171,11 @@ class LdapClient:
                 if len(self.references) < MAX_REFERENCES:
                     self.references += [url[:500] for url in answer.urls[:4]]
                 elif self.received > until:
-                    raise ProtocolFailure(f"{asked}: answers with references without end")
+                    raise self._wrong("references without end")
             elif answer.kind != ldap.SEARCH_DONE:
-                raise ProtocolFailure(f"{asked}: answered with the end of something else")
+                raise self._wrong("answer to another kind of request")
             elif answer.code:
-                raise _search_failed(asked, answer, count)
+                raise self._search_failed(answer, base, count)
             else:
                 return
 
@@ -190,20 +195,20 @@ class LdapClient:
     # ---- TLS
 
     def _start_tls(self) -> None:
-        asked = f"StartTLS with {self.address}"
-        number = self._send(asked, self._requests.extended(self._next(), START_TLS))
-        result = self._result(asked, number, ldap.EXTENDED_RESPONSE)
+        request = f"StartTLS with {self.address}"
+        number = self._send(request, self._requests.extended(self._next(), START_TLS))
+        result = self._result(number, ldap.EXTENDED_RESPONSE)
         if result.code:
-            raise ProtocolFailure(
-                f"{asked}: refused{_because(result)}", remedy="ask without --starttls, or enable TLS in the server"
+            raise self._refused(
+                ProtocolFailure, "StartTLS refused", result, "leave --starttls out, or enable TLS there"
             )
         if self._at < len(self._buffer):
-            raise ProtocolFailure(f"{asked}: sent more than its answer before TLS began")
-        self._secure(asked)
+            raise self._wrong("data before TLS began")
+        self._secure(request)
 
-    def _secure(self, asked: str) -> None:
+    def _secure(self, request: str) -> None:
         assert self._socket is not None and self._access.context is not None
-        self._exchange.asked = asked
+        self._exchange.asked = request
         try:
             self._socket = tls.secure(self._socket, self._access.context, self._exchange)
         except OwnCredential as failure:
@@ -216,54 +221,59 @@ class LdapClient:
         self._number += 1
         return self._number
 
-    def _send(self, asked: str, message: bytes) -> int:
-        """Send a request; returns the number that it bears, the last one given out."""
-        _log.debug("asked: %s", asked)
+    def _send(self, request: str, message: bytes) -> int:
+        """Send a request, in words for -v and as bytes; returns the number that it bears, the last one given out."""
+        _log.debug("asked: %s", request)
         assert self._socket is not None
-        self._exchange.asked = asked
+        self._exchange.asked = request
         self._socket.sendall(message)
         self._exchange.enter(SENT)
         return self._number
 
-    def _result(self, asked: str, number: int, kind: int) -> ldap.Result:
-        answer = self._receive(asked, number)
+    def _result(self, number: int, kind: int) -> ldap.Result:
+        answer = self._receive(number)
         if not isinstance(answer, ldap.Result) or answer.kind != kind:
-            raise ProtocolFailure(f"{asked}: answered something else")
+            raise self._wrong("answer to another kind of request")
         return answer
 
-    def _receive(self, asked: str, number: int) -> ldap.Entry | ldap.Reference | ldap.Result:
+    def _receive(self, number: int) -> ldap.Entry | ldap.Reference | ldap.Result:
         """The next message that answers request NUMBER."""
         while True:
-            data = self._message(asked)
+            data = self._message()
             try:
                 seen, answer = ldap.read_message(data)
             except BadData as error:
-                raise ProtocolFailure(f"{asked}: answered with broken LDAP: {error.sentence}") from None
+                raise self._wrong(f"broken LDAP ({error.sentence})") from None
             if isinstance(answer, ldap.Result):
                 _log.debug("answer: %s", answer)
             if seen == 0 and isinstance(answer, ldap.Result):
-                raise ProtocolFailure(f"{asked}: disconnected us{_because(answer)}")
+                raise self._refused(ProtocolFailure, "disconnected", answer)
             if seen != number:
-                raise ProtocolFailure(f"{asked}: answered request {seen}, which nobody sent")
+                raise self._wrong(f"answer to a request {seen} that was not sent")
             if answer is not None:
                 return answer
 
-    def _message(self, asked: str) -> bytes:
+    def _message(self) -> bytes:
         """The next whole message, however it was cut into pieces."""
         while True:
             try:
-                size = ldap.message_size(self._buffer, self._at)
+                length = ldap.message_size(self._buffer, self._at)
             except BadData as error:
-                raise self._not_ldap(asked, error) from None
-            if size is not None and size > MAX_MESSAGE:
-                raise ProtocolFailure(f"{asked}: announces a message of {size} bytes, more than {MAX_MESSAGE}")
-            if size is not None and len(self._buffer) - self._at >= size:
-                data = bytes(memoryview(self._buffer)[self._at : self._at + size])
-                self._at += size
+                raise self._not_ldap(error) from None
+            if length is not None and length > MAX_MESSAGE:
+                raise ProtocolFailure(
+                    f"message of {size(length)} announced",
+                    of=self._exchange,
+                    link="by",
+                    also=f"more than {size(MAX_MESSAGE)} is refused",
+                )
+            if length is not None and len(self._buffer) - self._at >= length:
+                data = bytes(memoryview(self._buffer)[self._at : self._at + length])
+                self._at += length
                 return data
-            self._fill(asked)
+            self._fill()
 
-    def _fill(self, asked: str) -> None:
+    def _fill(self) -> None:
         assert self._socket is not None
         try:
             data = self._socket.recv(CHUNK)
@@ -281,53 +291,65 @@ class LdapClient:
 
     # ---- failures
 
-    def _not_ldap(self, asked: str, error: BadData) -> Failure:
-        if bytes(self._buffer[self._at : self._at + 2]) in (b"\x15\x03", b"\x16\x03"):
-            return ProtocolFailure(f"{asked}: speaks TLS on this port", remedy="register it as ldaps://")
-        return ProtocolFailure(f"{asked}: answered with {error.sentence}")
+    def _not_ldap(self, error: BadData) -> Failure:
+        first = bytes(self._buffer[self._at : self._at + 5])
+        if first[:2] in (b"\x15\x03", b"\x16\x03"):
+            return ProtocolFailure(
+                "speaks TLS instead of plain LDAP", of=self._exchange, remedy="register it as ldaps://"
+            )
+        if first == b"HTTP/":
+            said = f"answer: {error.sentence}"
+            return ProtocolFailure("answered in HTTP instead of LDAP", of=self._exchange, more=[said])
+        return self._wrong(error.sentence)
 
+    def _wrong(self, what: str) -> Failure:
+        """The server's bytes are not what LDAP has there."""
+        return ProtocolFailure(what, of=self._exchange, link="from")
 
-def _for_everybody(failure: Failure) -> Failure:
-    """A server that wants a client certificate shuts out everybody who reads it, not just us."""
-    if isinstance(failure, OwnCredential):
-        return Rejected(failure.sentence, remedy="open it to everybody, as a BDII is")
-    return failure
+    def _refused(
+        self, kind: type[EndpointFailure], what: str, result: ldap.Result, remedy: str = ""
+    ) -> EndpointFailure:
+        """What the server did not do, with the name and number of its result, and its own words."""
+        name = _NAMES.get(result.code, "LDAP error")
+        said = result.text if result.text.strip().casefold() != name.casefold() else ""
+        return kind(f"{what} ({name}, {result.code})", of=self._exchange, link="by", also=said, remedy=remedy)
 
+    def _bind_refused(self, result: ldap.Result) -> Failure:
+        if result.code in _LOGIN:
+            return self._refused(Rejected, "login required", result, TO_ALL)
+        if result.code == _PROTOCOL_ERROR:
+            return self._refused(ProtocolFailure, "LDAP version 3 refused", result, "update its LDAP server")
+        return self._refused(EndpointFailure, "bind refused", result)
 
-def _because(result: ldap.Result) -> str:
-    """Code and text of a result, for the end of a sentence."""
-    name = _NAMES.get(result.code, "LDAP error")
-    return f": {name} ({result.code})" + (f", {result.text}" if result.text else "")
-
-
-def _bind_refused(asked: str, result: ldap.Result) -> Failure:
-    if result.code in _LOGIN:
-        return Rejected(f"{asked}: wants a login{_because(result)}", remedy="open it to everybody, as a BDII is")
-    if result.code == _PROTOCOL_ERROR:
-        return ProtocolFailure(f"{asked}: refuses LDAP version 3{_because(result)}", remedy="update its LDAP server")
-    return EndpointFailure(f"{asked}: refused{_because(result)}")
+    def _search_failed(self, result: ldap.Result, base: str, count: int) -> Failure:
+        if result.code == _NO_SUCH_OBJECT:
+            return NoSuchBase(
+                f"base {base} does not exist",
+                of=Asked(self._exchange.place, self._exchange.request),
+                also="it runs but holds no data",
+                remedy="see why its update publishes nothing",
+            )
+        if result.code in (_SIZE_LIMIT, _TIME_LIMIT, _ADMIN_LIMIT):
+            limits = _LIMIT_NAMES.get(result.code, "limits")
+            cut = f"cut short after {number_of(count, 'answer')}"
+            return self._refused(EndpointFailure, cut, result, f"set its {limits} to unlimited: a BDII answers in full")
+        if result.code == _REFERRAL or result.referrals:
+            to = ", ".join(result.referrals[:2]) or "nowhere"
+            return ProtocolFailure(
+                f"referral to {to}",
+                of=self._exchange,
+                link="from",
+                remedy="register the server that has the data",
+            )
+        if result.code in _LOGIN:
+            return self._refused(Rejected, "refused", result, TO_ALL)
+        return self._refused(EndpointFailure, "refused", result)
 
 
 class NoSuchBase(BadData):
     """The base of the search is not there."""
 
 
-def _search_failed(asked: str, result: ldap.Result, count: int) -> Failure:
-    if result.code == _NO_SUCH_OBJECT:
-        return NoSuchBase(
-            f"{asked}: there is no such base, so it runs but holds no data",
-            remedy="see why its update finds nothing to publish",
-        )
-    if result.code in (_SIZE_LIMIT, _TIME_LIMIT, _ADMIN_LIMIT):
-        return EndpointFailure(
-            f"{asked}: cut short after {number_of(count, 'answer')}{_because(result)}",
-            remedy=f"set its {_LIMIT_NAMES.get(result.code, 'limits')} to unlimited: a BDII answers in full",
-        )
-    if result.code == _REFERRAL or result.referrals:
-        to = ", ".join(result.referrals[:2]) or "nowhere"
-        return ProtocolFailure(
-            f"{asked}: refers us to {to}, which is not followed", remedy="register what has the data"
-        )
-    if result.code in _LOGIN:
-        return Rejected(f"{asked}: not allowed{_because(result)}", remedy="open it to everybody, as a BDII is")
-    return EndpointFailure(f"{asked}: failed{_because(result)}")
+def _for_everybody(failure: OwnCredential) -> Failure:
+    """A server that wants a client certificate shuts out everybody who reads it, not just us."""
+    return failure.retold(Rejected, remedy=TO_ALL)

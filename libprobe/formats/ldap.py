@@ -67,7 +67,7 @@ def message_size(data: bytes | bytearray, at: int = 0) -> int | None:
     if len(data) <= at:
         return None
     if data[at] != SEQUENCE:
-        raise BadData(f"not LDAP but {excerpt(bytes(data[at : at + 400]), 60)!r}")
+        raise BadData(f'"{excerpt(bytes(data[at : at + 400]), 40)}" instead of LDAP')
     if len(data) <= at + 1:
         return None
     first = data[at + 1]
@@ -75,7 +75,7 @@ def message_size(data: bytes | bytearray, at: int = 0) -> int | None:
         return 2 + first
     count = first & 0x7F
     if not 1 <= count <= MAX_HEADER - 2:
-        raise BadData("a message of indefinite or oversized length")
+        raise BadData("message of indefinite or oversized length")
     if len(data) < at + 2 + count:
         return None
     return 2 + count + int.from_bytes(data[at + 2 : at + 2 + count], "big")
@@ -88,7 +88,7 @@ def read_message(data: bytes) -> tuple[int, Entry | Reference | Result | None]:
     """
     start, end = _enter(data, 0, len(data), SEQUENCE)
     if end != len(data):
-        raise BadData("a message whose length is not its own")
+        raise BadData("message with a wrong length")
     at, stop = _enter(data, start, end, INTEGER)
     number = _integer(data, at, stop)
     kind, at, stop = _element(data, stop, end)
@@ -100,7 +100,7 @@ def read_message(data: bytes) -> tuple[int, Entry | Reference | Result | None]:
         return number, _result(kind, data, at, stop)
     if kind == INTERMEDIATE_RESPONSE:
         return number, None
-    raise BadData(f"a message of a kind (0x{kind:02x}) that no server sends in answer to a search")
+    raise BadData(f"message of kind 0x{kind:02x}, which answers no search")
 
 
 def _entry(data: bytes, at: int, end: int) -> Entry:
@@ -110,7 +110,7 @@ def _entry(data: bytes, at: int, end: int) -> Entry:
     start, stop = _enter(data, at, end, SEQUENCE)
     for tag, first, last in _elements(data, start, stop):
         if tag != SEQUENCE:
-            raise BadData("an attribute that is not a sequence")
+            raise BadData("attribute that is not a sequence")
         name_at, name_end = _enter(data, first, last, OCTET_STRING)
         values_at, values_end = _enter(data, name_end, last, SET)
         values = [_text(data, low, high) for _, low, high in _elements(data, values_at, values_end)]
@@ -138,24 +138,24 @@ def _result(kind: int, data: bytes, at: int, end: int) -> Result:
 def _element(data: bytes, at: int, end: int) -> tuple[int, int, int]:
     """Tag, and where the content of the element at AT begins and ends."""
     if end - at < 2:
-        raise BadData("a message that breaks off")
+        raise BadData("message that breaks off")
     tag, length = data[at], data[at + 1]
     at += 2
     if length >= 0x80:
         count = length & 0x7F
         if not 1 <= count <= MAX_HEADER - 2 or end - at < count:
-            raise BadData("an element of indefinite, oversized or cut-off length")
+            raise BadData("element of indefinite, oversized or cut-off length")
         length = int.from_bytes(data[at : at + count], "big")
         at += count
     if length > end - at:
-        raise BadData(f"an element of {length} bytes where {end - at} are left")
+        raise BadData(f"element of {length} bytes where {end - at} are left")
     return tag, at, at + length
 
 
 def _enter(data: bytes, at: int, end: int, wanted: int) -> tuple[int, int]:
     tag, first, last = _element(data, at, end)
     if tag != wanted:
-        raise BadData(f"a message with 0x{tag:02x} where 0x{wanted:02x} is expected")
+        raise BadData(f"message with 0x{tag:02x} where 0x{wanted:02x} is expected")
     return first, last
 
 
@@ -164,14 +164,14 @@ def _elements(data: bytes, at: int, end: int) -> Iterator[tuple[int, int, int]]:
     while at < end:
         count += 1
         if count > MAX_VALUES:
-            raise BadData(f"a message with more than {MAX_VALUES} values in one place")
+            raise BadData(f"message with more than {MAX_VALUES} values in one place")
         tag, first, at = _element(data, at, end)
         yield tag, first, at
 
 
 def _integer(data: bytes, at: int, end: int) -> int:
     if not 1 <= end - at <= 8:
-        raise BadData(f"a number of {end - at} bytes")
+        raise BadData(f"number of {end - at} bytes")
     return int.from_bytes(data[at:end], "big", signed=True)
 
 

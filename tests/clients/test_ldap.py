@@ -90,49 +90,57 @@ def test_references_are_told_and_not_followed():
         assert other.connections == 0
 
 
-BIND, SEARCH = "bind to ldap://localhost:PORT: ", "search at ldap://localhost:PORT below o=glue: "
+BIND, SEARCH = " localhost:PORT", " localhost:PORT when asked to search o=glue"
 
 
 @pytest.mark.parametrize(
     ("behaviour", "kind", "sentence"),
     [
-        (ldap_peer.close_at_once, ProtocolFailure, BIND + "connection (closed before an answer|reset)"),
-        (ldap_peer.close_on_bind, ProtocolFailure, BIND + "connection closed before an answer"),
-        (ldap_peer.close_on_search, ProtocolFailure, SEARCH + "connection closed within its answer"),
-        (ldap_peer.close_inside_an_entry, ProtocolFailure, SEARCH + "connection closed within its answer"),
-        (ldap_peer.reset, ProtocolFailure, BIND + "connection reset"),
-        (ldap_peer.http, ProtocolFailure, BIND + "answered with not LDAP but 'HTTP/1.1 400 Bad Request Content-.*'"),
-        (ldap_peer.tls_alert, ProtocolFailure, BIND + r"speaks TLS on this port \(register it as ldaps://\)"),
+        (ldap_peer.close_at_once, ProtocolFailure, "connection (closed before an answer from|reset by)" + BIND),
+        (ldap_peer.close_on_bind, ProtocolFailure, "connection closed before an answer from" + BIND),
+        (ldap_peer.close_on_search, ProtocolFailure, "connection closed within the answer from" + SEARCH),
+        (ldap_peer.close_inside_an_entry, ProtocolFailure, "connection closed within the answer from" + SEARCH),
+        (ldap_peer.reset, ProtocolFailure, "connection reset by" + BIND),
+        (ldap_peer.http, ProtocolFailure, "answered in HTTP instead of LDAP on" + BIND),
+        (ldap_peer.tls_alert, ProtocolFailure,
+         "speaks TLS instead of plain LDAP on" + BIND + r" \(register it as ldaps://\)"),
         (ldap_peer.huge_length, ProtocolFailure,
-         SEARCH + "announces a message of 2147483653 bytes, more than 1048576"),
-        (ldap_peer.indefinite_length, ProtocolFailure,
-         SEARCH + "answered with a message of indefinite or oversized length"),
-        (ldap_peer.deep_nesting, ProtocolFailure, SEARCH + "answered with broken LDAP: .* 0x30 where 0x04 .*"),
-        (ldap_peer.huge_number, ProtocolFailure, SEARCH + "answered with broken LDAP: a number of 500000 bytes"),
-        (ldap_peer.other_number, ProtocolFailure, SEARCH + "answered request 99, which nobody sent"),
-        (ldap_peer.other_end, ProtocolFailure, SEARCH + "answered with the end of something else"),
-        (ldap_peer.entry_for_bind, ProtocolFailure, BIND + "answered something else"),
-        (ldap_peer.disconnect, ProtocolFailure, SEARCH + r"disconnected us: unavailable \(52\), shutting down"),
+         "message of 2 GiB announced by" + SEARCH + "; more than 1 MiB is refused"),
+        (ldap_peer.indefinite_length, ProtocolFailure, "message of indefinite or oversized length from" + SEARCH),
+        (ldap_peer.deep_nesting, ProtocolFailure, r"broken LDAP \(.* 0x30 where 0x04 .*\) from" + SEARCH),
+        (ldap_peer.huge_number, ProtocolFailure, r"broken LDAP \(number of 500000 bytes\) from" + SEARCH),
+        (ldap_peer.other_number, ProtocolFailure, "answer to a request 99 that was not sent from" + SEARCH),
+        (ldap_peer.other_end, ProtocolFailure, "answer to another kind of request from" + SEARCH),
+        (ldap_peer.entry_for_bind, ProtocolFailure, "answer to another kind of request from" + BIND),
+        (ldap_peer.disconnect, ProtocolFailure, r"disconnected \(unavailable, 52\) by" + SEARCH + "; shutting down"),
         (ldap_peer.bind_fails(2, "historical protocol version requested"), ProtocolFailure,
-         BIND + r"refuses LDAP version 3: protocolError \(2\), historical .* requested \(update its LDAP server\)"),
+         r"LDAP version 3 refused \(protocolError, 2\) by" + BIND
+         + r"; historical protocol version requested \(update its LDAP server\)"),
         (ldap_peer.bind_fails(8), Rejected,
-         BIND + r"wants a login: strongerAuthRequired \(8\) \(open it to everybody, as a BDII is\)"),
+         r"login required \(strongerAuthRequired, 8\) by" + BIND + r" \(allow anonymous reads, as a BDII has to\)"),
         (ldap_peer.bind_fails(48, "anonymous bind disallowed"), Rejected,
-         BIND + r"wants a login: inappropriateAuthentication \(48\), anonymous bind disallowed \(.*\)"),
-        (ldap_peer.bind_fails(51), EndpointFailure, BIND + r"refused: busy \(51\)"),
-        (ldap_peer.bind_fails(52, "later"), EndpointFailure, BIND + r"refused: unavailable \(52\), later"),
-        (ldap_peer.bind_fails(123), EndpointFailure, BIND + r"refused: LDAP error \(123\)"),
-        (ldap_peer.search_fails(1, "oops"), EndpointFailure, SEARCH + r"failed: operationsError \(1\), oops"),
+         r"login required \(inappropriateAuthentication, 48\) by" + BIND
+         + r"; anonymous bind disallowed \(allow anonymous reads, as a BDII has to\)"),
+        (ldap_peer.bind_fails(51), EndpointFailure, r"bind refused \(busy, 51\) by" + BIND),
+        (ldap_peer.bind_fails(51, "Busy"), EndpointFailure, r"bind refused \(busy, 51\) by" + BIND),
+        (ldap_peer.bind_fails(52, "later"), EndpointFailure, r"bind refused \(unavailable, 52\) by" + BIND + "; later"),
+        (ldap_peer.bind_fails(123), EndpointFailure, r"bind refused \(LDAP error, 123\) by" + BIND),
+        (ldap_peer.search_fails(1, "oops"), EndpointFailure, r"refused \(operationsError, 1\) by" + SEARCH + "; oops"),
         (ldap_peer.search_fails(32), ldap.NoSuchBase,
-         SEARCH + r"there is no such base, so it runs but holds no data \(see why its update finds nothing .*\)"),
+         "base o=glue does not exist on" + BIND
+         + r"; it runs but holds no data \(see why its update publishes nothing\)"),
         (ldap_peer.search_fails(4, after=3), EndpointFailure,
-         SEARCH + r"cut short after 3 answers: sizeLimitExceeded \(4\) \(set its sizelimit to unlimited: .*\)"),
+         r"cut short after 3 answers \(sizeLimitExceeded, 4\) by" + SEARCH
+         + r" \(set its sizelimit to unlimited: a BDII answers in full\)"),
         (ldap_peer.search_fails(3), EndpointFailure,
-         SEARCH + r"cut short after 0 answers: timeLimitExceeded \(3\) \(set its timelimit to unlimited: .*\)"),
+         r"cut short after 0 answers \(timeLimitExceeded, 3\) by" + SEARCH
+         + r" \(set its timelimit to unlimited: a BDII answers in full\)"),
         (ldap_peer.search_fails(10, referrals=("ldap://up.test/",)), ProtocolFailure,
-         SEARCH + r"refers us to ldap://up.test/, which is not followed \(register what has the data\)"),
-        (ldap_peer.search_fails(50), Rejected, SEARCH + r"not allowed: insufficientAccessRights \(50\) .*"),
-        (ldap_peer.search_fails(53, "no"), EndpointFailure, SEARCH + r"failed: unwillingToPerform \(53\), no"),
+         "referral to ldap://up.test/ from" + SEARCH + r" \(register the server that has the data\)"),
+        (ldap_peer.search_fails(50), Rejected,
+         r"refused \(insufficientAccessRights, 50\) by" + SEARCH + r" \(allow anonymous reads, as a BDII has to\)"),
+        (ldap_peer.search_fails(53, "no"), EndpointFailure,
+         r"refused \(unwillingToPerform, 53\) by" + SEARCH + "; no"),
     ],
 )  # fmt: skip
 def test_every_way_to_misbehave_has_its_sentence(behaviour, kind, sentence):
@@ -147,7 +155,7 @@ def test_a_peer_that_is_mute_or_drips_is_left_at_the_deadline(behaviour):
     limit = seconds(0.3)
     kind, said = explained(behaviour, limit=limit)
     assert kind is NoAnswer
-    assert re.fullmatch(r"(bind to|search at) ldap://localhost:PORT.*: no complete answer within [\d.]+ s", said)
+    assert re.fullmatch(f"no complete answer within [\\d.]+ s from({BIND}|{SEARCH})", said), said
     watch.ended_within(limit + 1.2)
 
 
@@ -155,9 +163,10 @@ def test_more_entries_or_bytes_than_anybody_has_are_given_up(monkeypatch):
     monkeypatch.setattr(ldap, "MAX_ENTRIES", 5000)
     kind, said = explained(ldap_peer.endless_entries)
     assert kind is ProtocolFailure
-    assert re.fullmatch(SEARCH + r"no end after 5001 entries and 0 MiB \(ask for less of it with --base\)", said)
+    gave_up = "no end after 5001 entries and 0 MiB from" + SEARCH
+    assert said == f"{gave_up} (ask for less of it with --base)"
     monkeypatch.setattr(ldap, "MAX_ANSWER", 2 << 20)
-    assert "answers with references without end" in explained(ldap_peer.endless_references)[1]
+    assert "references without end from localhost" in explained(ldap_peer.endless_references)[1]
 
 
 def test_a_closed_port_is_refused():
@@ -165,7 +174,7 @@ def test_a_closed_port_is_refused():
         port = peer.port
     with (
         ldap.LdapClient(ldap.Address("ldap", "127.0.0.1", port), Deadline(AMPLE_S)) as client,
-        pytest.raises(Refused, match=f"127.0.0.1 port {port}: connection refused; nothing listens there"),
+        pytest.raises(Refused, match=f"connection refused by 127.0.0.1:{port}"),
     ):
         client.connect()
 
@@ -197,10 +206,10 @@ def test_a_good_certificate_is_taken_and_the_deadline_holds_inside_tls(federatio
 @pytest.mark.parametrize(
     ("variant", "says"),
     [
-        ("expired", r"certificate expired .* ago"),
-        ("wrong-host", r"certificate is not for localhost; it is for .*"),
-        ("self-signed", r"certificate is self-signed, or its root CA is not trusted here"),
-        ("unknown-ca", r"certificate is of a CA that is not trusted here.*|certificate is self-signed, or its root.*"),
+        ("expired", r"certificate expired 3 d ago \(\d{4}-\d\d-\d\d \d\d:\d\d UTC\)"),
+        ("wrong-host", r"certificate for elsewhere\.fedcloud\.test instead of localhost"),
+        ("self-signed", r"certificate self-signed or of an unknown root CA"),
+        ("unknown-ca", r"certificate of an untrusted CA \(CN=Unknown Test CA,DC=elsewhere,DC=test\)"),
     ],
 )
 def test_a_bad_certificate_is_told_as_everywhere(federation, variant, says):
@@ -209,25 +218,26 @@ def test_a_bad_certificate_is_told_as_everywhere(federation, variant, says):
         pytest.raises(TlsFailure) as caught,
     ):
         ask(peer, access=trusting(federation))
-    assert re.fullmatch(rf"ldaps://localhost:{peer.port}: {says}", str(caught.value).partition(" (20")[0])
+    assert re.fullmatch(f"{says} on localhost:{peer.port}", str(caught.value)), caught.value
 
 
 @pytest.mark.parametrize(
     ("behaviour", "says"),
     [
         (ldap_peer.starttls_refused,
-         r"refused: protocolError \(2\), unsupported extended operation \(ask without --starttls, .*\)"),
-        (ldap_peer.more_than_the_answer_to_starttls, "sent more than its answer before TLS began"),
-        (ldap_peer.starttls_then_plain, "does not speak TLS on this port"),
-        (ldap_peer.http, "answered with not LDAP but .*"),
-        (ldap_peer.close_on_bind, "connection closed before an answer"),
+         r"StartTLS refused \(protocolError, 2\) by localhost:PORT; unsupported extended operation "
+         r"\(leave --starttls out, or enable TLS there\)"),
+        (ldap_peer.more_than_the_answer_to_starttls, "data before TLS began from localhost:PORT"),
+        (ldap_peer.starttls_then_plain, ".*TLS.* localhost:PORT"),
+        (ldap_peer.http, "answered in HTTP instead of LDAP on localhost:PORT"),
+        (ldap_peer.close_on_bind, "connection closed before an answer from localhost:PORT"),
     ],
 )  # fmt: skip
 def test_starttls_is_all_or_nothing(federation, behaviour, says):
     access = trusting(federation)._replace(start_tls=True)
     kind, said = explained(behaviour, access=access)
     assert kind is ProtocolFailure
-    assert re.fullmatch(f"StartTLS with ldap://localhost:PORT: {says}", said), said
+    assert re.fullmatch(says, said), said
 
 
 def test_a_mute_handshake_ends_at_the_deadline(federation):

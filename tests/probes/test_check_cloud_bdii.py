@@ -30,8 +30,13 @@ print(os.wait4(child.pid, 0)[2].ru_maxrss, starved)
 """
 """Runs a command, then prints the KiB it used and the seconds that it waited for a processor."""
 
-IN_TIME = re.compile(r"(no complete answer|not finished|did not let us finish) within [\d.]+ s")
+IN_TIME = re.compile(r"(no complete answer|not finished|did not finish) within [\d.]+ s")
 """The usual sentence; the others are the timer's behind it, on a machine too busy to get that far."""
+
+
+def place(bdii) -> str:
+    """Host and port of a BDII, as sentences name it."""
+    return f"localhost:{bdii.port}"
 
 
 @pytest.fixture
@@ -126,13 +131,13 @@ def test_an_old_entry_is_a_warning_and_beyond_c_critical(monitor, bdii):
     bdii.faults.on("bdii-stale", seconds=3 * 86400, site="OOI-CLOUD")
     report = ooi(monitor)
     assert report.first == (
-        f"CloudBDII-Check WARNING - {bdii.url}: newest cloud entry is 3 d old (limit 1h); "
-        "the validity of all cloud entries of OOI-CLOUD ended 3 d ago"
+        f"CloudBDII-Check WARNING - newest cloud entry is 3 d old in {place(bdii)} (limit 1h); "
+        f"validity of all cloud entries of OOI-CLOUD ended 3 d ago in {place(bdii)}"
     )
     assert re.fullmatch(r"2592\d\d(\.\d+)?s;3600;;0", report.performance["age"])
     assert report.code == 1
     critical = ooi(monitor, "-c", "2d")
-    assert critical.first == f"CloudBDII-Check CRITICAL - {bdii.url}: newest cloud entry is 3 d old (limit 2d)"
+    assert critical.first == f"CloudBDII-Check CRITICAL - newest cloud entry is 3 d old in {place(bdii)} (limit 2d)"
     assert critical.code == 2
     assert monitor.run(PROBE, "-H", "rocci.fedcloud.test").code == 0
 
@@ -141,7 +146,7 @@ def test_a_validity_that_ended_is_a_warning_whatever_w_says(monitor, bdii):
     bdii.faults.on("bdii-stale", seconds=7200)
     report = ooi(monitor, "-w", "1d")
     assert report.first == (
-        f"CloudBDII-Check WARNING - {bdii.url}: the validity of all cloud entries of OOI-CLOUD ended 60 min ago"
+        f"CloudBDII-Check WARNING - validity of all cloud entries of OOI-CLOUD ended 60 min ago in {place(bdii)}"
     )
     assert report.code == 1
 
@@ -150,8 +155,8 @@ def test_a_creation_time_in_the_future_is_a_warning(monitor, bdii):
     bdii.faults.on("bdii-stale", seconds=-86400 * 3)
     report = ooi(monitor)
     assert report.first == (
-        f"CloudBDII-Check WARNING - {bdii.url}: newest cloud entry of OOI-CLOUD was created 3 d in the future; "
-        "is a clock wrong?"
+        f"CloudBDII-Check WARNING - newest cloud entry of OOI-CLOUD created 3 d in the future in {place(bdii)} "
+        "(set the clocks by NTP, there and here)"
     )
     assert report.code == 1
     assert "age" not in report.performance
@@ -166,7 +171,7 @@ def test_a_time_without_a_zone_is_judged_by_the_latest_it_can_mean(monitor, bdii
     assert "age" not in report.performance
     assert "creation time: published without its zone, so judged by the latest instant it can mean" in report.lines
     if code:
-        assert "newest cloud entry is 8 h old (limit 1h)" in report.first
+        assert f"newest cloud entry is 8 h old in {place(bdii)} (limit 1h)" in report.first
 
 
 # ---- what is missing
@@ -176,8 +181,8 @@ def test_no_endpoint_of_the_interface_is_critical(monitor, bdii):
     bdii.faults.on("bdii-no-endpoint", site="OOI-CLOUD")
     report = ooi(monitor)
     assert report.first == (
-        f"CloudBDII-Check CRITICAL - {bdii.url}: publishes no OCCI endpoint of OOI-CLOUD "
-        "(see what cloud-info-provider prints of it)"
+        f"CloudBDII-Check CRITICAL - no OCCI endpoint of OOI-CLOUD in {place(bdii)} "
+        "(see what cloud-info-provider prints)"
     )
     assert (report.code, report.performance["endpoints"]) == (2, "0;;;0")
 
@@ -187,24 +192,25 @@ def test_another_interface_can_be_asked_for_and_what_there_is_is_told(monitor, b
     there = ("-u", bdii.url, "--site", "NEW-CLOUD")
     assert monitor.run(PROBE, *there, "--interface", "org.openstack.nova").code == 0
     report = monitor.run(PROBE, *there)
-    assert "publishes no OCCI endpoint of NEW-CLOUD, only org.openstack.nova (see" in report.first
+    assert f"- no OCCI endpoint of NEW-CLOUD in {place(bdii)}; it has org.openstack.nova only (see" in report.first
     assert report.code == 2
 
 
 @pytest.mark.parametrize(
     ("fault", "says"),
     [
-        ("bdii-no-cloud", r"publishes no cloud service of OOI-CLOUD, only of OCCI-OS-CLOUD, ROCCI-CLOUD, ROCCI2-CLOUD, "
-         r"\.\.\. \(\d+ entries\) \(check the site name\)"),
-        ("bdii-no-templates", "publishes no images and no sizes of OOI-CLOUD"),
-        ("bdii-no-domain", "has no GLUE2AdminDomain entry of OOI-CLOUD"),
+        ("bdii-no-cloud", r"no cloud service of OOI-CLOUD in PLACE; it has \d+ entries, only of OCCI-OS-CLOUD, "
+         r"ROCCI-CLOUD, \.\.\. \(check the site name\)"),
+        ("bdii-no-templates", "no images and no sizes of OOI-CLOUD in PLACE"),
+        ("bdii-no-domain", "no GLUE2AdminDomain entry of OOI-CLOUD in PLACE"),
     ],
 )  # fmt: skip
 def test_what_is_missing_of_the_site_is_told(monitor, bdii, fault, says):
     bdii.faults.on(fault, site="OOI-CLOUD")
     report = ooi(monitor)
     status, code = ("CRITICAL", 2) if "no-cloud" in fault else ("WARNING", 1)
-    assert re.fullmatch(rf"CloudBDII-Check {status} - {re.escape(bdii.url)}: {says}", report.first), report.out
+    says = says.replace("PLACE", place(bdii))
+    assert re.fullmatch(f"CloudBDII-Check {status} - {says}", report.first), report.out
     assert (report.code, report.err) == (code, "")
 
 
@@ -212,22 +218,23 @@ def test_no_cloud_at_all_is_critical(monitor, bdii):
     bdii.faults.on("bdii-no-cloud")
     report = ooi(monitor)
     assert report.first == (
-        f"CloudBDII-Check CRITICAL - {bdii.url}: publishes no cloud service of OOI-CLOUD (6 entries) "
-        "(see whether cloud-info-provider runs and what it prints)"
+        f"CloudBDII-Check CRITICAL - no cloud service of OOI-CLOUD in {place(bdii)}; it has 6 entries "
+        "(see what cloud-info-provider prints)"
     )
     bdii.faults.clear()
     bdii.faults.on("bdii-empty")
-    assert "publishes no cloud service of OOI-CLOUD (1 entry) (see" in ooi(monitor).first
+    assert f"no cloud service of OOI-CLOUD in {place(bdii)}; it has 1 entry (see" in ooi(monitor).first
     assert ooi(monitor).performance["entries"] == "1;;;0"
 
 
 def test_a_base_that_does_not_exist_is_critical(monitor, bdii):
     bdii.faults.on("bdii-gone")
-    report = ooi(monitor)
+    report = ooi(monitor, "-v")
     assert report.first == (
-        f"CloudBDII-Check CRITICAL - search at {bdii.url.removesuffix('/o=glue')} below o=glue: there is no such base, "
-        "so it runs but holds no data (see why its update finds nothing to publish)"
+        f"CloudBDII-Check CRITICAL - base o=glue does not exist on {place(bdii)}; it runs but holds no data "
+        "(see why its update publishes nothing)"
     )
+    assert f"asked: search at ldap://{place(bdii)} below o=glue" in report.lines
     assert (report.code, report.performance) == (2, {})
 
 
@@ -237,7 +244,7 @@ def test_the_number_of_entries_has_limits_of_its_own(monitor, bdii, limits, code
     assert report.code == code
     assert re.fullmatch(rf"60;;{re.escape(limits)};0", report.performance["entries"])
     if code:
-        assert report.first == f"CloudBDII-Check CRITICAL - {bdii.url}: number of entries is 60 (limit {limits})"
+        assert report.first == f"CloudBDII-Check CRITICAL - 60 entries in {place(bdii)} (limit {limits})"
 
 
 # ---- what is wrong
@@ -248,11 +255,12 @@ def test_an_endpoint_elsewhere_than_registered_is_a_warning(monitor, bdii):
     report = ooi(monitor)
     base = monitor.federation.site("ooi").base
     assert report.first == (
-        f"CloudBDII-Check WARNING - {bdii.url}: publishes OCCI at https://old.invalid:8787, but the GOCDB has {base}"
+        f"CloudBDII-Check WARNING - OCCI URL is https://old.invalid:8787, but the GOCDB has {base} in {place(bdii)}"
     )
     assert report.code == 1
     told = ooi(monitor, "--occi-url", "https://third.test/")
-    assert told.first.endswith("publishes OCCI at https://old.invalid:8787, but --occi-url is https://third.test")
+    said = "OCCI URL is https://old.invalid:8787, but --occi-url is https://third.test"
+    assert told.first.endswith(f"- {said} in {place(bdii)}")
     assert ooi(monitor, "--occi-url", "HTTPS://OLD.invalid:8787/?image=x").code == 0
 
 
@@ -264,7 +272,7 @@ def test_the_published_host_is_looked_up_where_the_bdii_is_another_host(monitor,
     register(monitor, "localhost", "https://localhost:1/", "eu.egi.cloud.vm-management.occi")
     monitor.state = monitor.state / "fresh"  # where no answer of the GOCDB is kept
     report = monitor.run(PROBE, "-H", "bdii.ooi.test")
-    assert report.first.endswith(", but the GOCDB has https://localhost:1")
+    assert report.first.endswith(f", but the GOCDB has https://localhost:1 in {place(bdii)}")
     assert report.code == 1
 
 
@@ -283,7 +291,7 @@ def test_strict_tells_values_that_are_none(monitor, bdii):
         ]
     )
     assert re.fullmatch(
-        rf"CloudBDII-Check WARNING - {re.escape(bdii.url)}: GLUE2Service\w+ of .*, and 1 fault more \(see -v\)",
+        rf"CloudBDII-Check WARNING - GLUE2Service\w+ of .*, and 1 fault more \(see -v\) in {place(bdii)}",
         report.first,
     )
     assert report.code == 1
@@ -296,7 +304,7 @@ def test_strict_tells_values_that_are_none(monitor, bdii):
 def test_a_host_that_the_gocdb_does_not_know_is_asked_on_port_2170(monitor, bdii):
     report = monitor.run_alone(PROBE, "-H", "127.0.0.1")
     assert report.first == (
-        "CloudBDII-Check CRITICAL - 127.0.0.1 port 2170: connection refused; nothing listens there; "
+        "CloudBDII-Check CRITICAL - connection refused by 127.0.0.1:2170; "
         "127.0.0.1 is not in the GOCDB as eu.egi.cloud.information.bdii"
     )
     report = monitor.run(PROBE, "-H", "127.0.0.1", "-p", bdii.port)
@@ -307,7 +315,7 @@ def test_a_host_that_the_gocdb_does_not_know_is_asked_on_port_2170(monitor, bdii
 @pytest.mark.parametrize("url", ["", "https://localhost:8787/"])
 def test_a_registered_url_that_is_not_ldap_leaves_the_usual_port(monitor, bdii, url):
     register(monitor, "127.0.0.2", url)
-    assert "127.0.0.2 port 2170: connection refused" in monitor.run_alone(PROBE, "-H", "127.0.0.2").first
+    assert "connection refused by 127.0.0.2:2170" in monitor.run_alone(PROBE, "-H", "127.0.0.2").first
 
 
 def test_a_registered_base_of_glue_1_is_not_used(monitor, bdii):
@@ -346,14 +354,13 @@ def test_without_the_gocdb_only_a_silent_guess_is_unknown(monitor, bdii):
     monitor.federation.gocdb.faults.on("status", code=503)
     guessed = monitor.run_alone(PROBE, "-H", "127.0.0.3")
     assert re.fullmatch(
-        r"CloudBDII-Check UNKNOWN - GOCDB GET https://.*: connection refused; nothing listens there; "
-        r"and on the usual port "
-        r"127\.0\.0\.3 port 2170: connection refused; nothing listens there \(give the address with -u or -p\)",
+        r"CloudBDII-Check UNKNOWN - connection refused by 127\.0\.0\.3:2170; that port is a guess: "
+        r"[^;]*GOCDB[^;]* \(give the address with -u or -p\)",
         guessed.first,
     ), guessed.out
     assert guessed.code == 3
     told = monitor.run(PROBE, "-H", "localhost", "-p", bdii.port)
-    assert re.search(r"has 5 cloud services .*; not compared with the GOCDB: GOCDB GET .* answered 503 .*", told.first)
+    assert re.search(r"has 5 cloud services .*; not compared with the GOCDB: .*\b503\b.*", told.first)
     assert told.code == 0
 
 
@@ -367,7 +374,7 @@ def test_as_ncg_calls_it_the_gocdb_is_asked_for_the_occi_endpoint_only(monitor, 
     gocdb.faults.on("status", code=503)
     monitor.state = monitor.state / "fresh"
     report = ooi(monitor, *arguments)
-    assert re.search(r"; not compared with the GOCDB: GOCDB GET .* answered 503 .*", report.first)
+    assert re.search(r"; not compared with the GOCDB: .*\b503\b.*", report.first)
     assert report.code == 0
 
 
@@ -438,7 +445,7 @@ def test_a_peer_that_misbehaves_is_critical_in_one_clean_line(probe, behaviour):
         report = probe(PROBE, "-u", peer.url, "-t", seconds(10))
     assert (report.code, report.err) == (2, "")
     assert re.fullmatch(
-        rf"CloudBDII-Check CRITICAL - (bind to|search at) ldap://localhost:{peer.port}[^|<>\n\x1b]+\n", report.out
+        rf"CloudBDII-Check CRITICAL - [^|<>\n\x1b:]+ localhost:{peer.port}[^|<>\n\x1b]*\n", report.out
     ), report.out
 
 
@@ -481,7 +488,7 @@ def test_a_bad_certificate_is_critical(monitor):
     with LdapPeer(ldap_peer.answers(), context) as peer:
         report = monitor.run(PROBE, "-u", peer.url)
     assert re.fullmatch(
-        rf"CloudBDII-Check CRITICAL - ldaps://localhost:{peer.port}: certificate expired 3 d ago \(.* UTC\)",
+        rf"CloudBDII-Check CRITICAL - certificate expired 3 d ago \(.* UTC\) on localhost:{peer.port}",
         report.first,
     )
 
@@ -499,7 +506,7 @@ def test_text_from_outside_is_printed_clean_and_short(probe):
     with LdapPeer(answer) as peer:
         report = probe(PROBE, "-u", peer.url, "-v")
     assert report.code == 2
-    assert "publishes no OCCI endpoint, only OCCI /x=1;2 [script]AAA" in report.first
+    assert f"no OCCI endpoint in localhost:{peer.port}; it has OCCI /x=1;2 [script]AAA" in report.first
     assert report.out.count("|") == 1
     assert "\x1b" not in report.out
     assert len(report.out) <= 20_000
@@ -510,5 +517,5 @@ def test_an_entry_whose_dn_is_nonsense_is_told_and_not_counted(probe):
     answer = ldap_peer.answers(ber.entry(2, "nonsense", service))
     with LdapPeer(answer) as peer:
         report = probe(PROBE, "-u", peer.url, "-v")
-    assert "publishes no cloud service (1 entry)" in report.first
+    assert f"no cloud service in localhost:{peer.port}; it has 1 entry (see" in report.first
     assert "entries not counted, by their DN or for their number: 1" in report.lines
