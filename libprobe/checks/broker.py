@@ -22,6 +22,7 @@ from libprobe.clients.stomp import BrokerError, Login, Session, is_receipt
 from libprobe.failures import (
     CRITICAL,
     WARNING,
+    Asked,
     BadData,
     EndpointFailure,
     Failure,
@@ -52,6 +53,9 @@ ID_HEADER = "fedcloud_probe"
 
 EXPIRES_S = 3600.0
 """How long a message that got lost may stay; an hour, because the broker's clock may be off."""
+
+MAX_SAID = 80
+"""Characters of what a broker says that the status line has; -v has the whole."""
 
 MAX_OTHERS = 500
 """Messages of others that are passed over before we give a queue up."""
@@ -115,7 +119,7 @@ def find_brokers(args: argparse.Namespace, deadline: Deadline) -> list[Broker]:
             raise Misconfigured(f"-u: {error.sentence}") from None
         if not _is_of_broker(args.url) and not _is_as_registered(args, deadline):
             raise Misconfigured(
-                f"-u: {args.url} is no address of a STOMP broker",
+                f"-u: {args.url} is not the address of a STOMP broker",
                 remedy="give stomp://HOST:PORT or stomp+ssl://HOST:PORT",
             )
         return [broker]
@@ -193,12 +197,17 @@ def _brokers_of_bdii(args: argparse.Namespace, deadline: Deadline) -> list[Broke
                 if args.hostname in (None, broker.host) and len(found) < MAX_BROKERS:
                     found[broker.host, broker.port] = broker
     except EndpointFailure as failure:
-        raise HelperFailure(f"BDII {failure.sentence}", remedy="give the broker with -u") from None
+        raise failure.retold(HelperFailure, whom="BDII", remedy="give the broker with -u") from None
     except OwnMachine as failure:
-        raise OwnMachine(f"BDII {failure.sentence}", remedy=failure.remedy) from None
+        raise failure.retold(OwnMachine, whom="BDII") from None
     if not found:
         of = f" on {args.hostname}" if args.hostname else ""
-        raise HelperFailure(f"BDII {address}: publishes no STOMP broker{of}", remedy="give the broker with -u")
+        raise HelperFailure(
+            f"no STOMP broker{of} published",
+            of=Asked(f"BDII {host_and_port(address.host, address.port)}", f"search at {address} below {BDII_BASE}"),
+            link="by",
+            remedy="give the broker with -u",
+        )
     return sorted(found.values())
 
 
@@ -230,7 +239,8 @@ def _login(args: argparse.Namespace) -> Login | None:
     data = credentials.read_private(args.password_file, "password file")
     lines = data.decode("utf-8", "replace").splitlines()
     if len(lines) != 1 or not lines[0].isprintable() or not lines[0]:
-        raise OwnCredential(f"{args.password_file}: does not hold a password (one line of printable characters)")
+        said = "no password (one line of printable characters)"
+        raise OwnCredential(said, place=args.password_file, link="in")
     hosts = access.named_hosts(args) | {credentials.host_name(each) for each in args.login_at}
     allowed = credentials.Audience(
         hosts, args.plain_login, "--login-at", "--plain-login", "use stomp+ssl://, or --tls with its port"
@@ -253,7 +263,14 @@ class RoundTrip(Check):
         self.subject = broker.url
         self._broker = broker
         self._how = how
-        self.facts.update(notes="".join(f"; {note}" for note in broker.notes), did="lets us in")
+        self._asked = Asked(host_and_port(broker.host, broker.port), broker.url)
+        notes = "".join(f"; {note}" for note in broker.notes)
+        self.facts.update(
+            notes=notes,
+            did="accepts our login" if how.login else "accepts CONNECT",
+            whom=self._asked.place,
+            late="answer to CONNECT",
+        )
         self.provisos = broker.notes
 
     def measure(self) -> Iterator[Metric]:
@@ -273,9 +290,8 @@ class RoundTrip(Check):
                     or not re.search(r"v(?:irtual )?host", error.said, re.IGNORECASE)
                 ):
                     raise
-                raise Misconfigured(
-                    f"{self.subject}: has no virtual host {how.vhost} for us, which --vhost names: {error.said}",
-                    remedy="leave it out for /",
+                raise self._not_there(
+                    f"virtual host {how.vhost} of --vhost refused", error, "leave it out for /"
                 ) from None
             software = excerpt(session.server, 60)
             version = f"STOMP {session.version}" + (f", {software}" if software else "")
@@ -290,12 +306,16 @@ class RoundTrip(Check):
                 except BrokerError as error:
                     if not _ABOUT_DESTINATION.search(error.said):
                         raise
-                    raise Misconfigured(
-                        f"{self.subject}: has no {how.destination} for us, which --destination names: {error.said}",
-                        remedy="name a queue or topic that there is, and that we may use",
-                    ) from None
+                    refused = f"{how.destination} of --destination refused"
+                    raise self._not_there(refused, error, "name a queue or topic that we may use") from None
             if not session.disconnect():
                 self.detail(1, "the broker did not confirm our DISCONNECT")
+
+    def _not_there(self, refused: str, error: BrokerError, remedy: str) -> Misconfigured:
+        """What an operator chose and the broker does not have for us. error: what it said of it."""
+        more = [f"ERROR: {error.said}"]
+        said = excerpt(error.said, MAX_SAID)
+        return Misconfigured(refused, of=self._asked, link="by", also=said, remedy=remedy, more=more)
 
     def _send_and_receive(self, session: Session) -> Iterator[Metric]:
         run = f"egi-sam-{os.urandom(8).hex()}"
@@ -306,7 +326,7 @@ class RoundTrip(Check):
         expires = {"expires": str(int((time.time() + EXPIRES_S) * 1000)), "expiration": str(int(EXPIRES_S * 1000))}
         headers = {**sending, **expires, "destination": destination, "content-type": "text/plain", ID_HEADER: run}
         began = time.monotonic()
-        exchange = _Exchange(session.ask("SEND", headers, body), run, body, self.subject, destination)
+        exchange = _Exchange(session.ask("SEND", headers, body), run, body, self._asked, destination)
         while not exchange.is_complete:
             exchange.take(session.receive(exchange.awaited), time.monotonic() - began)
         assert exchange.message
@@ -315,7 +335,9 @@ class RoundTrip(Check):
         if exchange.others:
             self.detail(1, f"{number_of(exchange.others, 'message')} of others left in the queue")
         self.facts.update(
-            did=f"carries a message through {self._how.destination}", time=duration(exchange.times["round_trip_time"])
+            did=f"carries a message through {self._how.destination}",
+            late=f"message back through {self._how.destination}",
+            time=duration(exchange.times["round_trip_time"]),
         )
         for name, seconds in exchange.times.items():
             yield Metric(name, seconds, "s", min=0)
@@ -324,14 +346,14 @@ class RoundTrip(Check):
 class _Exchange:
     """What has come back so far of one message that was sent. times: seconds since then, by metric."""
 
-    def __init__(self, receipt: str, run: str, body: str, subject: str, destination: str) -> None:
+    def __init__(self, receipt: str, run: str, body: str, asked: Asked, destination: str) -> None:
         self.message: Frame | None = None
         self.times: dict[str, float] = {}
         self.others = 0
         self._receipt = receipt
         self._run = run
         self._body = body.encode()
-        self._subject = subject
+        self._asked = asked
         self._destination = destination
 
     @property
@@ -348,19 +370,22 @@ class _Exchange:
         elif frame.command == "MESSAGE":
             self._take_message(frame, seconds)
         elif frame.command != "RECEIPT":
-            raise ProtocolFailure(f"{self._subject}: sent {frame.command} instead of the {self.awaited}")
+            raise ProtocolFailure(f"{frame.command} instead of the {self.awaited}", of=self._asked, link="from")
 
     def _take_message(self, frame: Frame, seconds: float) -> None:
         if frame.headers.get(ID_HEADER) == self._run and frame.body == self._body:
             self.message = frame
             self.times.setdefault("round_trip_time", seconds)
         elif frame.headers.get(ID_HEADER) == self._run or frame.body == self._body:
-            raise BadData(f'{self._subject}: gave our message back changed: "{excerpt(frame.body, 60)}"')
+            raise BadData(
+                "message came back changed", of=self._asked, link="from", also=f'it is "{excerpt(frame.body, 60)}"'
+            )
         else:
             self.others += 1
             if self.others > MAX_OTHERS:
                 raise Misconfigured(
-                    f"{self._subject}: more than {MAX_OTHERS} messages of others came from {self._destination}",
+                    f"more than {MAX_OTHERS} messages of others in {self._destination}",
+                    of=self._asked,
                     remedy="give a --destination that nobody else uses",
                 )
 
@@ -400,11 +425,14 @@ class Brokers(Check):
                 elif metric.name not in slowest or slowest[metric.name].value < metric.value:
                     slowest[metric.name] = metric
             self.detail(1, f"{trip.subject}: {trip.facts.get('time', 'failed')}")
+            self.details += trip.details
         count = len(self._trips)
         main = "round_trip_time" if "round_trip_time" in slowest else "connect_time"
         self.facts.update(
             broker=f"each of {number_of(count, 'broker')} of {self.subject}",
             did=next((trip.facts["did"] for trip in self._trips if "time" in trip.facts), ""),
+            late=next((trip.facts["late"] for trip in self._trips if "time" in trip.facts), ""),
+            whom=f"the slowest of {number_of(count, 'broker')} of {self.subject}",
             time=duration(slowest[main].value) if main in slowest else "",
         )
         yield from slowest.values()

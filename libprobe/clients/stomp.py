@@ -16,7 +16,7 @@ from collections import deque
 
 from libprobe.clients import sockets, tls
 from libprobe.clients.exchange import BODY, READER, SENT, Exchange
-from libprobe.failures import BadData, Failure, Misconfigured, OwnCredential, ProtocolFailure, Rejected
+from libprobe.failures import Asked, BadData, Failure, Misconfigured, OwnCredential, ProtocolFailure, Rejected
 from libprobe.formats.address import host_and_port
 from libprobe.formats.excerpt import excerpt
 from libprobe.formats.stomp import Frame, FrameReader
@@ -37,7 +37,9 @@ MAX_RECEIVED = 16 << 20
 MAX_FRAMES = 5_000
 """Frames of a whole conversation: the smallest take forty times their size in memory."""
 
-MAX_ERROR_CHARS = 300
+MAX_ERROR_CHARS, MAX_SHOWN = 300, 80
+"""Characters of an ERROR that are kept, and of it that the status line has."""
+
 GOODBYE_S = 2.0
 """How long the broker's answer to our DISCONNECT is waited for."""
 
@@ -125,13 +127,16 @@ class Session:
         except BrokerError as error:
             raise self._refused(error, login) from None
         if frame.command != "CONNECTED":
-            raise ProtocolFailure(f"{self.name}: answered CONNECT with {frame.command}")
+            raise ProtocolFailure(f"{frame.command} instead of CONNECTED", of=self._exchange, link="from")
         self.connect_time = opened + time.monotonic() - began
         self.version = frame.headers.get("version", "1.0").strip()
         self.server = frame.headers.get("server", "")
         if self.version not in versions:
             raise ProtocolFailure(
-                f"{self.name}: chose STOMP {excerpt(self.version, 20)}, which we did not offer ({', '.join(versions)})"
+                f"STOMP {excerpt(self.version, 20)} chosen",
+                of=self._exchange,
+                link="by",
+                also=f"offered were {', '.join(versions)}",
             )
         self._reader.version = self.version
         self._protocol = self._protocol_of(self.version)
@@ -143,8 +148,9 @@ class Session:
         found = login.audience.withheld_from(self.host, is_encrypted=self._context is not None)
         if found is None:
             return None
+        place = Asked(host_and_port(self.host, self.port), f"login as {login.name} at {self.name}")
         return Misconfigured(
-            f"{self.name}: the password of {login.name} was not sent: {found.why}", remedy=found.remedy
+            f"password of {login.name} not sent", of=place, link="to", also=found.why, remedy=found.remedy
         )
 
     def subscribe(self, destination: str, subscription: str, headers: dict[str, str]) -> None:
@@ -208,7 +214,7 @@ class Session:
         if _log.isEnabledFor(logging.DEBUG):
             _log.debug("received: %s %s %s", frame.command, frame.headers, excerpt(frame.body, 200))
         if frame.command == "ERROR":
-            raise BrokerError(self.name, frame, awaited)
+            raise BrokerError(self._exchange, frame, awaited)
         return frame
 
     def close(self) -> None:
@@ -220,11 +226,10 @@ class Session:
 
     def _open(self) -> float:
         """Connect; returns the seconds for which addresses of the host were waited for that did not answer."""
-        where = f"{self.host} port {self.port}"
-        self._exchange = Exchange(where, self.host, self.port, self._deadline, has_credential=self._with_credential)
+        asked = f"connection to {self.name}"
+        self._exchange = Exchange(asked, self.host, self.port, self._deadline, has_credential=self._with_credential)
         plain = sockets.connect(self._exchange)
         self._socket = plain
-        self._exchange.asked = self.name
         if self._context:
             self._socket = tls.secure(plain, self._context, self._exchange)
         return plain.raced_s
@@ -249,6 +254,7 @@ class Session:
             _log.debug("sent: %s %s %s", command, shown, body)
         if body:
             headers["content-length"] = str(len(body.encode()))
+        self._exchange.asked = f"{command} at {self.name}"
         self._protocol.send_frame(command, headers, body)
 
     def _write(self, data: bytes) -> None:
@@ -267,38 +273,51 @@ class Session:
         if not self._received:
             self._exchange.enter(BODY)
         if not self._received and data[:2] in (b"\x15\x03", b"\x16\x03"):
-            raise ProtocolFailure(f"{self.name}: speaks TLS on this port", remedy="register it as stomp+ssl://")
+            raise ProtocolFailure(
+                "speaks TLS instead of plain STOMP", of=self._exchange, remedy="register it as stomp+ssl://"
+            )
+        if not self._received and data[:5] == b"HTTP/":
+            said = f"answer: {excerpt(data, MAX_ERROR_CHARS)}"
+            raise ProtocolFailure("answered in HTTP instead of STOMP", of=self._exchange, more=[said])
         self._received += len(data)
         if self._received > MAX_RECEIVED:
-            raise ProtocolFailure(f"{self.name}: sent more than {MAX_RECEIVED >> 20} MiB, and no {awaited}")
+            raise self._flood(f"{MAX_RECEIVED >> 20} MiB", awaited)
         try:
             for frame in self._reader.feed(data):
                 self._count += 1
                 if self._count > MAX_FRAMES:
-                    raise ProtocolFailure(f"{self.name}: sent more than {MAX_FRAMES} frames, and no {awaited}")
+                    raise self._flood(f"{MAX_FRAMES} frames", awaited)
                 self._frames.append(frame)
         except BadData as error:
-            raise BadData(f"{self.name}: {error.sentence} ({awaited} awaited)") from None
+            raise BadData(error.sentence, of=self._exchange, link="from", more=[f"awaited: {awaited}"]) from None
+
+    def _flood(self, what: str, awaited: str) -> Failure:
+        return ProtocolFailure(f"more than {what} and no {awaited}", of=self._exchange, link="from")
 
     def _refused(self, error: BrokerError, login: Login | None) -> Failure:
         if not _ABOUT_LOGIN.search(error.said):
             return error
         if login is None:
             return OwnCredential(
-                f"{self.name}: lets nobody in without a login: {error.said}",
+                "login required",
+                of=self._exchange,
+                link="by",
+                also=error.said,
                 remedy="give --login and --password-file",
             )
-        return Rejected(f"{self.name}: refused the login {login.name}: {error.said}")
+        return Rejected(f"login {login.name} refused", of=self._exchange, link="by", also=error.said)
 
 
 class BrokerError(Rejected):
     """The broker answered with an ERROR frame. said: its text."""
 
-    def __init__(self, name: str, frame: Frame, awaited: str) -> None:
+    def __init__(self, exchange: Exchange, frame: Frame, awaited: str) -> None:
         message = excerpt(frame.headers.get("message", ""), MAX_ERROR_CHARS)
         body = excerpt(frame.body, MAX_ERROR_CHARS)
         self.said = f"{message}: {body}" if message and body and body not in message else message or body or "no reason"
-        super().__init__(f"{name}: ERROR instead of {awaited}: {self.said}")
+        shown = excerpt(self.said, MAX_SHOWN)
+        more = [f"ERROR: {self.said}"] if shown != self.said else []
+        super().__init__(f'ERROR "{shown}"', of=exchange, link="from", also=f"no {awaited}", more=more)
 
 
 class _Transport:

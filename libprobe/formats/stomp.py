@@ -84,14 +84,14 @@ class FrameReader:
         word = word.removesuffix(b"\r")
         known = [command.encode() for command in COMMANDS]
         if not any(word == each if is_whole or len(self._buffer) >= 16 else each.startswith(word) for each in known):
-            raise BadData(f'sent "{excerpt(bytes(self._buffer[:400]), 60)}", which is not STOMP')
+            raise BadData(f'"{excerpt(bytes(self._buffer[:400]), 40)}" instead of STOMP')
 
     def _next(self) -> Frame | None:
         end = _END_OF_HEAD.search(self._buffer, max(0, self._searched - 3), MAX_HEAD_BYTES + 3)
         if end is None:
             self._searched = len(self._buffer)
             if len(self._buffer) > MAX_HEAD_BYTES:
-                raise BadData(f"sent a frame whose headers are larger than {MAX_HEAD_BYTES // 1024} KiB")
+                raise BadData(f"frame with headers of more than {MAX_HEAD_BYTES // 1024} KiB")
             return None
         command, headers = self._head(bytes(self._buffer[: end.start()]))
         length = headers.get("content-length")
@@ -102,12 +102,12 @@ class FrameReader:
             size = _length(length)
             stop = end.end() + size
         if size > MAX_BODY_BYTES:
-            raise BadData(f"sent a frame whose body is larger than {MAX_BODY_BYTES // 1024} KiB")
+            raise BadData(f"frame with a body of more than {MAX_BODY_BYTES // 1024} KiB")
         if stop < 0 or stop >= len(self._buffer):
             self._searched = end.start()
             return None
         if self._buffer[stop]:
-            raise BadData(f"sent a {command} frame that is longer than the content-length that it names")
+            raise BadData(f"{command} frame longer than its content-length")
         body = bytes(self._buffer[end.end() : stop])
         del self._buffer[: stop + 1]
         return Frame(command, headers, body)
@@ -116,13 +116,13 @@ class FrameReader:
         command, *lines = head.decode("utf-8", "replace").split("\n")
         command = command.removesuffix("\r")
         if len(lines) > MAX_HEADERS:
-            raise BadData(f"sent a {command} frame with more than {MAX_HEADERS} headers")
+            raise BadData(f"{command} frame with more than {MAX_HEADERS} headers")
         escaped = self.version != "1.0" and command != "CONNECTED"
         headers: dict[str, str] = {}
         for line in lines:
             name, colon, value = line.removesuffix("\r").partition(":")
             if not colon:
-                raise BadData(f'sent a {command} frame with the line "{excerpt(line, 60)}", which is not a header')
+                raise BadData(f'{command} frame with the line "{excerpt(line, 60)}", which is not a header')
             if escaped:
                 name, value = unescaped(name), unescaped(value)
             # STOMP 1.0 allowed blanks around values, and ActiveMQ of that time sent some
@@ -137,5 +137,5 @@ def unescaped(text: str) -> str:
 
 def _length(text: str) -> int:
     if not re.fullmatch(r"[0-9]{1,12}", text.strip()):
-        raise BadData(f'sent a frame with the content-length "{excerpt(text, 30)}"')
+        raise BadData(f'frame with the content-length "{excerpt(text, 30)}"')
     return int(text)

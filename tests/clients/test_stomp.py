@@ -86,7 +86,10 @@ def test_the_best_of_all_versions_is_chosen(rabbit):
 
 @needs_broker
 def test_a_wrong_password_is_a_refusal_in_the_brokers_words(rabbit):
-    with session(rabbit.plain) as talk, pytest.raises(Rejected, match=r"refused the login guest: .*Access refused"):
+    with (
+        session(rabbit.plain) as talk,
+        pytest.raises(Rejected, match=r"^login guest refused by [^;]+; .*Access refused"),
+    ):
         talk.connect(Login("guest", "not this one", audience("127.0.0.1", in_clear=True)))
 
 
@@ -97,7 +100,7 @@ def audience(*hosts: str, in_clear: bool = False) -> Audience:
 @pytest.mark.parametrize("allowed", [audience("127.0.0.1"), audience("mq.example.org", in_clear=True)])
 def test_a_login_that_may_not_be_sent_there_is_refused_before_anything_is_sent(allowed):
     with Responder() as responder, session(responder.port) as talk:
-        with pytest.raises(Misconfigured, match="the password of sam was not sent: "):
+        with pytest.raises(Misconfigured, match=r"^password of sam not sent to "):
             talk.connect(Login("sam", "a password", allowed))
         assert responder.frames == []
 
@@ -143,7 +146,7 @@ def test_a_broker_that_wants_a_login_and_gets_none_is_our_own_fault():
     ):
         talk.connect()
     assert str(raised.value) == (
-        f"stomp://127.0.0.1:{responder.port}: lets nobody in without a login: Authentication failed: "
+        f"login required by 127.0.0.1:{responder.port}; Authentication failed: "
         "User name [null] or password is invalid. (give --login and --password-file)"
     )
 
@@ -155,15 +158,16 @@ def test_an_error_frame_is_bounded_and_in_one_line():
         pytest.raises(Rejected) as raised,
     ):
         talk.connect()
-    assert len(raised.value.sentence) < 500
+    assert len(raised.value.sentence) < 170
     assert raised.value.sentence.isprintable()
+    assert [len(line) < 350 and line.isprintable() for line in raised.value.more] == [True]
 
 
 def test_a_version_we_did_not_offer_is_refused():
     with (
         Responder(Manner(version="3.0")) as responder,
         session(responder.port) as talk,
-        pytest.raises(ProtocolFailure, match=r"chose STOMP 3\.0, which we did not offer"),
+        pytest.raises(ProtocolFailure, match=r"^STOMP 3\.0 chosen by 127\.0\.0\.1:\d+; offered were 1\.0, 1\.1, 1\.2$"),
     ):
         talk.connect()
 
@@ -227,23 +231,31 @@ def heartbeats(connection: socket.socket) -> None:
 @pytest.mark.parametrize(
     ("behave", "kind", "said"),
     [
-        (mute, NoAnswer, r"no answer to CONNECT within [\d.]+ m?s"),
-        (drip, NoAnswer, r"no answer to CONNECT within [\d.]+ m?s"),
-        (heartbeats, NoAnswer, r"no answer to CONNECT within [\d.]+ m?s"),
-        (lambda c: None, ProtocolFailure, r"connection (closed|reset), and no answer to CONNECT came"),
+        (mute, NoAnswer, r"no answer to CONNECT within [\d.]+ m?s from PLACE"),
+        (drip, NoAnswer, r"no answer to CONNECT within [\d.]+ m?s from PLACE"),
+        (heartbeats, NoAnswer, r"no answer to CONNECT within [\d.]+ m?s from PLACE"),
+        (lambda c: None, ProtocolFailure, r"connection (closed|reset) before any answer to CONNECT from PLACE"),
         (
             lambda c: c.sendall(b"CONNECTED\nver"),
             ProtocolFailure,
-            r"connection (closed|reset), and no answer to CONNECT came",
+            r"connection (closed|reset) before any answer to CONNECT from PLACE",
         ),
         (
             lambda c: c.sendall(b"HTTP/1.1 400 Bad Request\r\n\r\n"),
-            BadData,
-            r'sent "HTTP/1\.1 400 Bad Request", which is not STOMP \(answer to CONNECT awaited\)',
+            ProtocolFailure,
+            "answered in HTTP instead of STOMP on PLACE",
         ),
-        (lambda c: c.sendall(b"\x15\x03\x03\x00\x02\x02\x46"), ProtocolFailure, r"speaks TLS on this port"),
-        (lambda c: c.sendall(b"RECEIPT\nreceipt-id:1\n\n\0"), ProtocolFailure, r"answered CONNECT with RECEIPT"),
-        (endless(b"x" * 65536), BadData, r'sent "x+\.\.\.", which is not STOMP \(answer to CONNECT awaited\)'),
+        (
+            lambda c: c.sendall(b"\x15\x03\x03\x00\x02\x02\x46"),
+            ProtocolFailure,
+            "speaks TLS instead of plain STOMP on PLACE",
+        ),
+        (
+            lambda c: c.sendall(b"RECEIPT\nreceipt-id:1\n\n\0"),
+            ProtocolFailure,
+            "RECEIPT instead of CONNECTED from PLACE",
+        ),
+        (endless(b"x" * 65536), BadData, r'"x+\.\.\." instead of STOMP from PLACE'),
     ],
     ids=["mute", "drip", "heartbeats", "close", "half", "http", "tls", "receipt", "endless"],
 )
@@ -255,7 +267,10 @@ def test_a_broker_that_misbehaves_fails_within_the_deadline_with_its_reason(beha
     with peer(behave) as port, session(port, limit) as talk:
         with pytest.raises(kind) as raised:
             talk.connect()
-        assert re.fullmatch(rf"stomp://127\.0\.0\.1:{port}: {said}", raised.value.sentence), raised.value.sentence
+        place = rf"127\.0\.0\.1:{port}"
+        assert re.fullmatch(said.replace("PLACE", place), raised.value.sentence), raised.value.sentence
+        asked = raised.value.details[0]
+        assert asked.startswith("asked: ") and asked.endswith(f" stomp://127.0.0.1:{port}"), asked
     watch.ended_within(limit + 1.4)
 
 
@@ -267,7 +282,7 @@ def test_a_broker_that_does_not_read_cannot_hold_us_up():
     released = threading.Event()
     with peer(sleep) as port, session(port, seconds(1)) as talk:
         talk.connect()
-        with pytest.raises(NoAnswer, match=r"no reader of what we send within"):
+        with pytest.raises(NoAnswer, match=r"^no reader of what we send within [\d.]+ s from 127"):
             talk.ask("SEND", {"destination": "/queue/a"}, "x" * (32 << 20))
         released.set()
 
@@ -290,10 +305,10 @@ print(next(line.split()[1] for line in open("/proc/self/status") if line.startsw
 @pytest.mark.parametrize(
     ("block", "said"),
     [
-        (b"MESSAGE\n\n\0" * 5000, "sent more than 5000 frames, and no receipt for SEND"),
+        (b"MESSAGE\n\n\0" * 5000, "more than 5000 frames and no receipt for SEND"),
         (
             b"MESSAGE\n\n" + b"x" * 60_000 + b"\0",
-            f"sent more than {MAX_RECEIVED >> 20} MiB, and no receipt for SEND",
+            f"more than {MAX_RECEIVED >> 20} MiB and no receipt for SEND",
         ),
     ],
     ids=["small", "large"],
@@ -306,7 +321,7 @@ def test_a_broker_that_floods_does_not_eat_memory(block, said):
     with peer(flood) as port:
         done = subprocess.run([sys.executable, "-c", FLOOD, str(port)], cwd=ROOT, capture_output=True, text=True)
     failure, peak = done.stdout.splitlines()
-    assert failure == f"stomp://127.0.0.1:{port}: {said}"
+    assert failure == f"{said} from 127.0.0.1:{port}"
     assert int(peak) * 1024 < 64 << 20
 
 
