@@ -10,6 +10,7 @@ from libprobe.checks.base import Check, judged
 from libprobe.clients import sockets
 from libprobe.clients.exchange import Exchange
 from libprobe.failures import WARNING, BadData, Failure, Misconfigured, OwnCredential, Rejected
+from libprobe.formats.address import host_and_port
 from libprobe.records import Record
 from libprobe.text import duration
 
@@ -183,7 +184,7 @@ class TcpConnect(Check):
     ) -> None:
         super().__init__(deadline)
         self.target = target
-        self.subject = f"{target.host} port {target.port}"
+        self.subject = host_and_port(target.host, target.port)
         self._family = family
         self._manner = manner
         self._is_plain = is_by_scheme and not manner
@@ -194,17 +195,18 @@ class TcpConnect(Check):
         host, port = self.target.host, self.target.port
         began = time.monotonic()
         presents = bool(self._manner and self._manner.presents)
-        exchange = Exchange(self.subject, host, port, self.deadline, has_credential=presents)
+        request = f"TCP connection to {self.subject}" + (" and TLS handshake" if self._manner else "")
+        exchange = Exchange(request, host, port, self.deadline, has_credential=presents)
         addresses = sockets.resolve(exchange, family=self._family)
         resolve_time = time.monotonic() - began
         failures: list[Failure] = []
         connection = sockets.connect_first(exchange, addresses, failures)
         if connection is None:
-            raise _of_all(failures) or exchange.late("no time left to connect")
+            raise _of_all(failures) or exchange.late("no time left to connect", "to")
         with connection:
             if connection.address != host:
                 self.subject += f" ({connection.address})"
-                exchange.asked = self.subject
+                exchange.place = self.subject
             tls = f"; its URL says {self.target.scheme}, so it has no certificate" if self._is_plain else ""
             self.facts.update(endpoint=self.subject, connect_time=duration(connection.connect_time), tls=tls)
             yield Metric("connect_time", connection.connect_time, "s", min=0)
@@ -220,7 +222,8 @@ class TcpConnect(Check):
             if isinstance(failure, sockets.NoRoute):
                 self.detail(1, f"no route from here: {failure.sentence}")
             else:
-                yield judged(WARNING, f"{failure.sentence}; {self.subject} accepts connections")
+                failure.add(f"{self.subject} accepts connections")
+                yield self.failed(failure, status=WARNING)
 
     def _handshake(self, connection: sockets.DeadlineSocket, manner: Manner, exchange: Exchange) -> Iterator[Metric]:
         from ssl import cert_time_to_seconds
@@ -257,7 +260,7 @@ class TcpConnect(Check):
         """
         from libprobe.clients import tls
 
-        wants = "refuses ours" if isinstance(refusal, Rejected) else "wants one of ours"
+        wants = "refuses ours" if isinstance(refusal, Rejected) else "wants a client certificate"
         self.detail(1, refusal.sentence)
         if manner.lacks:
             self.detail(1, f"no certificate of ours was presented: {manner.lacks}")
@@ -288,7 +291,7 @@ class TcpConnect(Check):
         if not shown.has_dns_name and not _is_address(host):
             yield judged(
                 WARNING,
-                f"{self.subject}: certificate names the host in its CN only, which many clients refuse "
+                f"certificate has the host name in its CN only on {self.subject}; many clients refuse that "
                 "(request one with subjectAltName)",
             )
 
@@ -310,7 +313,7 @@ class TcpConnect(Check):
                 ends.append((link.not_after.timestamp() - now, f"certificate of its CA {link.subject_words}"))
                 self.detail(1, f"chain: {link.subject_words} valid until {link.not_after:%Y-%m-%d %H:%M} UTC")
         if not shown.chain.is_complete:
-            self.detail(1, "chain: not seen to its end: with TLS 1.3 alone only Python 3.13 and later show it")
+            self.detail(1, "chain: not shown to its end; with TLS 1.3 alone only Python 3.13 and later have it")
         return min(ends)
 
 
@@ -333,5 +336,6 @@ def _of_all(failures: list[Failure]) -> Failure | None:
     if not tried:
         return None
     last = tried[-1]
-    last.sentence = "; ".join(each.sentence for each in tried[:4])
+    for other in tried[:-1][:3]:
+        last.add(other.sentence)
     return last

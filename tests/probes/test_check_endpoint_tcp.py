@@ -47,9 +47,7 @@ def closed_port() -> int:
 
 def test_a_port_that_accepts_is_ok(probe, port):
     report = probe(PROBE, "-H", "127.0.0.1", "-p", port)
-    assert re.fullmatch(
-        rf"Endpoint-TCP OK - 127\.0\.0\.1 port {port} accepts connections after {SECONDS}", report.first
-    )
+    assert re.fullmatch(rf"Endpoint-TCP OK - 127\.0\.0\.1:{port} accepts connections after {SECONDS}", report.first)
     assert (report.code, report.err, report.lines) == (0, "", [])
     assert list(report.performance) == ["connect_time", "resolve_time"]
     assert re.fullmatch(r"0\.\d+s;;;0", report.performance["connect_time"])
@@ -58,14 +56,14 @@ def test_a_port_that_accepts_is_ok(probe, port):
 def test_a_name_is_told_with_the_address_that_answered(probe, port):
     report = probe(PROBE, "-H", "localhost", "-p", port)
     assert re.fullmatch(
-        rf"Endpoint-TCP OK - localhost port {port} \(127\.0\.0\.1\) accepts connections after {SECONDS}", report.first
+        rf"Endpoint-TCP OK - localhost:{port} \(127\.0\.0\.1\) accepts connections after {SECONDS}", report.first
     )
 
 
 def test_a_port_that_refuses_is_critical_with_the_address(probe, closed_port):
     assert probe(PROBE, "-H", "127.0.0.1", "-p", closed_port) == Report(
         2,
-        f"Endpoint-TCP CRITICAL - 127.0.0.1 port {closed_port}: connection refused; nothing listens there\n",
+        f"Endpoint-TCP CRITICAL - connection refused by 127.0.0.1:{closed_port}\n",
         "",
     )
 
@@ -73,7 +71,7 @@ def test_a_port_that_refuses_is_critical_with_the_address(probe, closed_port):
 def test_a_name_that_does_not_resolve_is_critical(probe):
     report = probe(PROBE, "-H", "cloud.invalid", "-p", 80)
     assert report.code == 2
-    assert report.first.startswith("Endpoint-TCP CRITICAL - cloud.invalid: its name does not resolve: ")
+    assert report.first.startswith("Endpoint-TCP CRITICAL - name cloud.invalid does not resolve (")
 
 
 def test_a_host_that_does_not_answer_is_critical_within_the_deadline(probe):
@@ -84,8 +82,7 @@ def test_a_host_that_does_not_answer_is_critical_within_the_deadline(probe):
     watch.ended_within(limit + 1.5)
     assert (report.code, report.err) == (2, "")
     assert re.fullmatch(
-        rf"Endpoint-TCP CRITICAL - 127\.0\.0\.1 port {port}: "
-        rf"no answer to the connection attempt within {SECONDS}",
+        rf"Endpoint-TCP CRITICAL - no answer to the connection attempt within {SECONDS} from 127\.0\.0\.1:{port}",
         report.first,
     ) or timer_was_first(report.first), report.first
 
@@ -109,9 +106,7 @@ def test_a_url_of_any_scheme_says_where(probe, port, url):
 )
 def test_without_a_port_the_schemes_is_meant(monitor, url, expected):
     report = monitor.run_alone(PROBE, "-u", url)
-    assert report.out == (
-        f"Endpoint-TCP CRITICAL - 127.0.0.1 port {expected}: connection refused; nothing listens there\n"
-    )
+    assert report.out == (f"Endpoint-TCP CRITICAL - connection refused by 127.0.0.1:{expected}\n")
 
 
 @pytest.mark.parametrize(
@@ -151,7 +146,7 @@ def test_a_connection_slower_than_a_limit_alerts(probe, port, option, code, word
     report = probe(PROBE, "-H", "127.0.0.1", "-p", port, option, "0.001ms")
     assert report.code == code
     assert re.fullmatch(
-        rf"Endpoint-TCP {word} - 127\.0\.0\.1 port {port} accepts connections only after {SECONDS} \(limit 0\.001ms\)",
+        rf"Endpoint-TCP {word} - connected only after {SECONDS} to 127\.0\.0\.1:{port} \(limit 0\.001ms\)",
         report.first,
     )
     assert re.fullmatch(
@@ -167,8 +162,8 @@ def test_an_address_that_refuses_before_one_that_accepts_is_a_warning_that_names
     report = probe(PROBE, "-H", "cloud", "-p", port, **environment)
     assert report.code == 1
     assert report.first == (
-        f"Endpoint-TCP WARNING - cloud port {port} (127.0.0.2): connection refused; nothing listens there; "
-        f"cloud port {port} (127.0.0.1) accepts connections"
+        f"Endpoint-TCP WARNING - connection refused by cloud:{port} (127.0.0.2); "
+        f"cloud:{port} (127.0.0.1) accepts connections"
     )
 
 
@@ -181,7 +176,7 @@ def test_an_address_that_this_machine_has_no_route_to_is_no_fault_of_the_sites(p
     environment = names(cloud=["2001:db8::7", "127.0.0.1"], unrouted="2001:db8::7")
     report = probe(PROBE, "-H", "cloud", "-p", port, "-v", **environment)
     assert report.code == 0
-    assert report.lines == [f"no route from here: cloud port {port} (2001:db8::7): Network is unreachable"]
+    assert report.lines == [f"no route from here: Network is unreachable at cloud:{port} (2001:db8::7)"]
 
 
 def test_a_host_to_which_this_machine_has_no_route_at_all_is_not_the_sites_fault(probe, names):
@@ -189,7 +184,7 @@ def test_a_host_to_which_this_machine_has_no_route_at_all_is_not_the_sites_fault
     report = probe(PROBE, "-H", "cloud", "-p", 80, **environment)
     assert report.code == 3
     assert report.first == (
-        "Endpoint-TCP UNKNOWN - cloud port 80 (2001:db8::7): Network is unreachable "
+        "Endpoint-TCP UNKNOWN - Network is unreachable at cloud:80 (2001:db8::7) "
         "(give this monitor a route for addresses of that kind)"
     )
 
@@ -197,8 +192,8 @@ def test_a_host_to_which_this_machine_has_no_route_at_all_is_not_the_sites_fault
 def test_when_no_address_accepts_all_are_named(probe, closed_port, names):
     report = probe(PROBE, "-H", "cloud", "-p", closed_port, **names(cloud=["127.0.0.1", "127.0.0.2"]))
     assert report.first == (
-        f"Endpoint-TCP CRITICAL - cloud port {closed_port} (127.0.0.1): connection refused; nothing listens there; "
-        f"cloud port {closed_port} (127.0.0.2): connection refused; nothing listens there"
+        f"Endpoint-TCP CRITICAL - connection refused by cloud:{closed_port} (127.0.0.2); "
+        f"connection refused by cloud:{closed_port} (127.0.0.1)"
     )
 
 
@@ -208,9 +203,9 @@ def test_a_mute_address_leaves_time_for_the_others(probe, names):
         report = probe(PROBE, "-H", "cloud", "-p", port, "-t", seconds(5), **environment)
     assert report.code == 1
     assert re.fullmatch(
-        rf"Endpoint-TCP WARNING - cloud port {port} \(127\.0\.0\.2\): "
-        rf"no answer to the connection attempt within {SECONDS}; "
-        rf"cloud port {port} \(127\.0\.0\.1\) accepts connections",
+        rf"Endpoint-TCP WARNING - no answer to the connection attempt within {SECONDS} "
+        rf"from cloud:{port} \(127\.0\.0\.2\); "
+        rf"cloud:{port} \(127\.0\.0\.1\) accepts connections",
         report.first,
     ), report.first
 
@@ -220,9 +215,9 @@ def test_4_and_6_choose_the_kind_of_address(probe, port, names):
     assert probe(PROBE, "-H", "cloud", "-p", port, "-4", **environment).code == 0
     report = probe(PROBE, "-H", "cloud", "-p", port, "-6", **environment)
     assert report.code == 2
-    assert report.first.startswith(f"Endpoint-TCP CRITICAL - cloud port {port} (::1): ")
+    assert report.first.endswith(f" cloud:{port} (::1)")
     report = probe(PROBE, "-H", "127.0.0.1", "-p", port, "-6", **environment)
-    assert report.first.startswith("Endpoint-TCP CRITICAL - 127.0.0.1: its name does not resolve to an IPv6 address: ")
+    assert report.first.startswith("Endpoint-TCP CRITICAL - name 127.0.0.1 does not resolve to an IPv6 address (")
 
 
 # ---- the GOCDB
@@ -233,7 +228,7 @@ def test_by_host_name_alone_the_gocdb_says_where(monitor):
     report = monitor.run(PROBE, "-H", site.hostname)
     assert (report.code, report.err) == (0, "")
     assert re.fullmatch(
-        rf"Endpoint-TCP OK - localhost port {site.web.port} \(127\.0\.0\.1\) accepts connections after {SECONDS}",
+        rf"Endpoint-TCP OK - localhost:{site.web.port} \(127\.0\.0\.1\) accepts connections after {SECONDS}",
         report.first,
     )
 
@@ -246,7 +241,7 @@ def test_the_service_type_chooses_among_a_hosts_services(monitor, port, kind):
     try:
         report = monitor.run(PROBE, "-H", "two.fedcloud.test", "--service-type", kind)
         assert report.code == 0, report.out
-        assert f"127.0.0.1 port {port} accepts" in report.first
+        assert f"127.0.0.1:{port} accepts" in report.first
     finally:
         gocdb.remove_service(service)
 
@@ -268,7 +263,7 @@ def test_a_registration_without_a_port_is_the_sites_fault(monitor):
 def test_a_host_that_the_gocdb_does_not_know_is_tried_on_the_usual_port(monitor):
     report = monitor.run_alone(PROBE, "-H", "127.0.0.1")
     assert report.first == (
-        "Endpoint-TCP CRITICAL - 127.0.0.1 port 8787: connection refused; nothing listens there; "
+        "Endpoint-TCP CRITICAL - connection refused by 127.0.0.1:8787; "
         "127.0.0.1 is not in the GOCDB as eu.egi.cloud.vm-management.occi, tried on port 8787"
     )
     report = monitor.run(PROBE, "-H", "127.0.0.1", "--service-type", CDMI)
@@ -305,7 +300,7 @@ def tls(monitor, site: str, *arguments: object) -> Report:
 def test_with_tls_the_certificate_is_judged_too(monitor):
     report = tls(monitor, "ooi", "-v")
     assert re.fullmatch(
-        rf"Endpoint-TCP OK - localhost port \d+ \(127\.0\.0\.1\) accepts connections after {SECONDS}, "
+        rf"Endpoint-TCP OK - localhost:\d+ \(127\.0\.0\.1\) accepts connections after {SECONDS}, "
         r"certificate valid for 36\d d",
         report.first,
     ), report.out
@@ -367,7 +362,7 @@ def test_a_certificate_that_ends_soon_alerts(monitor, ranges, code, word, limit)
     report = tls(monitor, "ooi", "--certificate", ranges)
     assert report.code == code
     assert re.fullmatch(
-        rf"Endpoint-TCP {word} - localhost port \d+ \(127\.0\.0\.1\): certificate ends in 36\d d \(limit {limit}\)",
+        rf"Endpoint-TCP {word} - certificate ends in 36\d d on localhost:\d+ \(127\.0\.0\.1\) \(limit {limit}\)",
         report.first,
     ), report.first
 
@@ -419,8 +414,8 @@ def test_a_server_with_no_cipher_that_we_offer_never_showed_a_certificate_and_is
     report = greeted(monitor.federation.authority.host(["localhost"]), settings=with_old_ciphers)
     assert report.code == 2
     assert report.first == (
-        f"Endpoint-TCP CRITICAL - localhost port {port} (127.0.0.1): has no TLS cipher, group or kind of key in common "
-        "with us (TLS alert: handshake failure) (enable what is considered safe today)"
+        "Endpoint-TCP CRITICAL - no TLS cipher, group or kind of key in common (TLS alert: handshake failure) with "
+        f"localhost:{port} (127.0.0.1) (enable what is considered safe today)"
     )
 
 
@@ -453,13 +448,13 @@ def test_the_monitor_s_own_proxy_is_presented_where_one_is_wanted(monitor, greet
     soon = authority.host(["localhost"], not_after=authority.now + timedelta(days=5))
     report = greeted(soon, settings=wanting(authority, tls_1_2=tls_1_2))
     assert (report.code, report.err) == (1, "")
-    assert re.search(r": certificate ends in (5|4\.\d+) d \(limit 14d:\)$", report.first), report.out
+    assert re.search(r" - certificate ends in (5|4\.\d+) d on \S+ \(\S+\) \(limit 14d:\)$", report.first), report.out
     assert list(report.performance) == ["certificate_lifetime", "connect_time", "handshake_time", "resolve_time"]
 
 
 @pytest.mark.parametrize(
     ("takes_proxies", "has_one", "wants"),
-    [(True, False, "wants one of ours"), (False, True, "refuses ours")],
+    [(True, False, "wants a client certificate"), (False, True, "refuses ours")],
 )
 def test_who_refuses_us_in_the_handshake_has_its_certificate_judged_all_the_same(
     monitor, greeted, anonymous, takes_proxies, has_one, wants
@@ -479,7 +474,7 @@ def test_its_certificate_and_those_above_it_that_end_soon_are_told(monitor, gree
     soon = authority.host(["localhost"], not_after=authority.now + timedelta(days=5))
     report = greeted(soon, settings=wanting(authority), **anonymous)
     assert (report.code, report.err) == (1, "")
-    assert re.search(r": certificate ends in (5|4\.\d+) d \(limit 14d:\)$", report.first), report.out
+    assert re.search(r" - certificate ends in (5|4\.\d+) d on \S+ \(\S+\) \(limit 14d:\)$", report.first), report.out
 
 
 def test_a_ca_above_it_that_ends_soon_is_told(monitor, greeted, anonymous):
@@ -487,7 +482,7 @@ def test_a_ca_above_it_that_ends_soon_is_told(monitor, greeted, anonymous):
     middle = authority.intermediate("Issuing CA", lifetime=timedelta(hours=30))
     report = greeted(authority.host(["localhost"], issuer=middle), settings=wanting(authority), **anonymous)
     assert report.code == 1
-    assert re.search(r": certificate of its CA /DC=test/DC=fedcloud/CN=Issuing CA ends in ", report.first), report.out
+    assert re.search(r" - certificate of its CA /DC=test/DC=fedcloud/CN=Issuing CA ends in ", report.first), report.out
 
 
 @pytest.mark.parametrize("alternative_names", [False, "addresses"])
@@ -496,7 +491,7 @@ def test_its_name_in_the_cn_only_is_told(monitor, greeted, anonymous, alternativ
     credential = authority.host(["localhost"], alternative_names=alternative_names)
     report = greeted(credential, settings=wanting(authority), **anonymous)
     assert report.code == 1
-    assert "certificate names the host in its CN only" in report.first
+    assert "certificate has the host name in its CN only" in report.first
 
 
 @pytest.mark.parametrize("has_one", [True, False])
@@ -510,11 +505,13 @@ def test_its_revoked_certificate_is_critical_and_a_crl_of_no_use_unknown(
     listed = authority.directory_with(tmp_path / "listed", authority.crl([authority.entry(host.certificate)]))
     report = greeted(host, "--ca-path", listed, settings=settings, **environment)
     assert (report.code, report.err) == (2, "")
-    assert re.search(r": certificate is revoked, since \d{4}-\d\d-\d\d$", report.first), report.out
+    assert re.search(
+        r" - certificate revoked since \d{4}-\d\d-\d\d on localhost:\d+ \(127\.0\.0\.1\)$", report.first
+    ), report.out
     expired = authority.directory_with(tmp_path / "old", authority.crl(next_update=timedelta(days=-3)))
     unjudged = greeted(host, "--ca-path", expired, settings=settings, **environment)
     assert (unjudged.code, unjudged.err) == (3, "")
-    assert unjudged.first.endswith(".r0 expired 3 d ago (run fetch-crl)")
+    assert re.search(r"\.r0 expired 3 d ago on localhost:\d+ \(127\.0\.0\.1\) \(run fetch-crl\)$", unjudged.first)
 
 
 @pytest.mark.parametrize("takes_proxies", [True, False])
@@ -526,7 +523,9 @@ def test_a_certificate_that_is_named_has_to_be_accepted(monitor, greeted, takes_
     assert (report.code, report.err) == (0 if takes_proxies else 2, "")
     assert "certificate_lifetime" in report.performance
     if not takes_proxies:
-        assert re.search(r": refused our client certificate \(TLS alert: [\w ]+\)$", report.first), report.out
+        assert re.search(
+            r" - our client certificate refused \(TLS alert: [\w ]+\) by localhost:\d+ \(\S+\)$", report.first
+        ), report.out
 
 
 def test_an_expired_proxy_of_ours_hinders_only_where_it_is_named(monitor, greeted):
@@ -534,14 +533,14 @@ def test_an_expired_proxy_of_ours_hinders_only_where_it_is_named(monitor, greete
     expired = authority.proxy(lifetime=timedelta(hours=-2))
     report = greeted(authority.host(["localhost"]), "-v", settings=wanting(authority), X509_USER_PROXY=expired)
     assert (report.code, report.err) == (0, "")
-    assert report.first.endswith(", and wants one of ours")
+    assert report.first.endswith(", and wants a client certificate")
     assert any(
-        line.startswith(f"no certificate of ours was presented: {expired}: the proxy expired 2")
+        line.startswith(f"no certificate of ours was presented: proxy expired 2 h ago in {expired}")
         for line in report.lines
     ), report.out
     named = greeted(authority.host(["localhost"]), "--cert", expired)
     assert (named.code, named.err) == (3, "")
-    assert re.match(rf"Endpoint-TCP UNKNOWN - {expired}: the proxy expired 2 h ago", named.first), named.out
+    assert re.match(rf"Endpoint-TCP UNKNOWN - proxy expired 2 h ago in {expired} \(", named.first), named.out
 
 
 def test_a_certificate_without_a_handshake_is_refused(probe):
@@ -569,7 +568,7 @@ def test_an_openssl_of_ours_that_may_offer_nothing_is_no_sites_fault(monitor, gr
     report = greeted(monitor.federation.authority.host(["localhost"]), OPENSSL_CONF=settings)
     assert report.code == 3
     assert report.first == (
-        f"Endpoint-TCP UNKNOWN - localhost port {port} (127.0.0.1): this machine cannot do TLS: no protocols available "
+        f"Endpoint-TCP UNKNOWN - this machine cannot do TLS (no protocols available) with localhost:{port} (127.0.0.1) "
         "(look at its openssl.cnf and its crypto policy)"
     )
 
@@ -579,14 +578,14 @@ def test_an_intermediate_certificate_that_ends_tomorrow_is_told(monitor, greeted
     middle = authority.intermediate("Issuing CA", lifetime=timedelta(hours=30))
     report = greeted(authority.host(["localhost"], issuer=middle), "-v")
     assert re.fullmatch(
-        r"Endpoint-TCP WARNING - localhost port \d+ \(127\.0\.0\.1\): certificate of its CA "
-        r"/DC=test/DC=fedcloud/CN=Issuing CA ends in (30|29\.\d+) h \(limit 14d:\)",
+        r"Endpoint-TCP WARNING - certificate of its CA /DC=test/DC=fedcloud/CN=Issuing CA ends in (30|29\.\d+) h "
+        r"on localhost:\d+ \(127\.0\.0\.1\) \(limit 14d:\)",
         report.first,
     ), report.out
     assert (report.code, report.err) == (1, "")
     assert re.fullmatch(r"10\d{4}s;1209600:;;0", report.performance["certificate_lifetime"])
     assert any(line.startswith("chain: /DC=test/DC=fedcloud/CN=Issuing CA valid until ") for line in report.lines)
-    assert not any("not seen to its end" in line for line in report.lines)
+    assert not any("not shown to its end" in line for line in report.lines)
 
 
 def test_who_wants_it_critical_gets_it_of_an_intermediate_too(monitor, greeted):
@@ -616,7 +615,7 @@ def test_a_chain_that_cannot_be_seen_is_said_to_be_so(monitor, greeted):
     middle = authority.intermediate("Issuing CA", lifetime=timedelta(hours=30))
     report = greeted(authority.host(["localhost"], issuer=middle), "-v", tls_1_3_alone=True)
     assert report.code == 0
-    assert "chain: not seen to its end: with TLS 1.3 alone only Python 3.13 and later show it" in report.lines
+    assert "chain: not shown to its end; with TLS 1.3 alone only Python 3.13 and later have it" in report.lines
 
 
 def test_a_certificate_with_the_hosts_name_in_its_cn_only_is_told(monitor, greeted):
@@ -624,8 +623,8 @@ def test_a_certificate_with_the_hosts_name_in_its_cn_only_is_told(monitor, greet
     report = greeted(authority.host(["localhost"], alternative_names=False))
     assert (report.code, report.err) == (1, "")
     assert re.fullmatch(
-        r"Endpoint-TCP WARNING - localhost port \d+ \(127\.0\.0\.1\): certificate names the host in its CN only, which "
-        r"many clients refuse \(request one with subjectAltName\)",
+        r"Endpoint-TCP WARNING - certificate has the host name in its CN only on localhost:\d+ \(127\.0\.0\.1\); "
+        r"many clients refuse that \(request one with subjectAltName\)",
         report.first,
     ), report.first
     assert "certificate_lifetime" in report.performance
@@ -640,17 +639,17 @@ def test_a_certificate_for_an_address_alone_has_no_need_of_a_name(monitor, greet
     ("variant", "said"),
     [
         ("expired", r"certificate expired 3 d ago \(\d{4}-\d\d-\d\d \d\d:\d\d UTC\)"),
-        ("not-yet-valid", r"certificate is valid only in [\d.]+ \w+ \(.*\); is a clock wrong\?"),
-        ("wrong-host", r"certificate is not for localhost; it is for elsewhere\.fedcloud\.test"),
-        ("self-signed", r"certificate is self-signed, or its root CA is not trusted here"),
-        ("unknown-ca", r"certificate is of a CA that is not trusted here: CN=.+"),
+        ("not-yet-valid", r"certificate not valid before \d{4}-\d\d-\d\d \d\d:\d\d UTC \(in [\d.]+ \w+\)"),
+        ("wrong-host", r"certificate for elsewhere\.fedcloud\.test instead of localhost"),
+        ("self-signed", "certificate self-signed or of an unknown root CA"),
+        ("unknown-ca", r"certificate of an untrusted CA \(CN=.+\)"),
     ],
 )
 def test_a_bad_certificate_is_critical_only_when_tls_is_asked_for(monitor, variant, said):
     monitor.federation.site("ooi").certificate(variant)
     report = tls(monitor, "ooi")
     assert report.code == 2
-    assert re.fullmatch(rf"Endpoint-TCP CRITICAL - localhost port \d+ \(127\.0\.0\.1\): {said}", report.first), (
+    assert re.fullmatch(rf"Endpoint-TCP CRITICAL - {said} on localhost:\d+ \(127\.0\.0\.1\)", report.first), (
         report.first
     )
     assert "connect_time" in report.performance
@@ -662,7 +661,7 @@ def test_a_bad_certificate_is_critical_only_when_tls_is_asked_for(monitor, varia
     [
         ("mute-accept", rf"TLS handshake not complete within {SECONDS}"),
         ("drip-handshake", rf"TLS handshake not complete within {SECONDS}"),
-        ("close-accept", r"connection (closed|reset) within the TLS handshake.*"),
+        ("close-accept", r"connection (closed|reset) within the TLS handshake"),
     ],
 )
 def test_a_handshake_that_does_not_come_about_is_critical_within_the_deadline(monitor, fault, said):
@@ -673,7 +672,8 @@ def test_a_handshake_that_does_not_come_about_is_critical_within_the_deadline(mo
     watch.ended_within(limit + 1.5)
     assert (report.code, report.err) == (2, "")
     assert re.fullmatch(
-        rf"Endpoint-TCP CRITICAL - localhost port \d+ \(127\.0\.0\.1\): {said}", report.first
+        rf"Endpoint-TCP CRITICAL - {said} with localhost:\d+ \(127\.0\.0\.1\)( \(enable TLS on this port.*\))?",
+        report.first,
     ) or timer_was_first(report.first), report.first
 
 
@@ -686,7 +686,7 @@ def test_a_port_that_does_not_speak_tls_is_named(probe, listener, port):
 
     threading.Thread(target=answer, daemon=True).start()
     report = probe(PROBE, "-H", "127.0.0.1", "-p", port, "--tls")
-    assert report.first == f"Endpoint-TCP CRITICAL - 127.0.0.1 port {port}: does not speak TLS on this port"
+    assert report.first == f"Endpoint-TCP CRITICAL - no TLS spoken on 127.0.0.1:{port}"
 
 
 def test_a_ca_path_without_cas_is_our_own_fault(probe, port, tmp_path):
