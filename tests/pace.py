@@ -104,7 +104,7 @@ def timer_was_first(sentence: str) -> bool:
 
     Both go off within a quarter of a second; a process that waits that long for its turn finds both at once.
     """
-    is_so = bool(re.search(r"did not let us finish within [\d.]+ m?s|not (?:finished|read) within [\d.]+ s", sentence))
+    is_so = bool(re.search(r"not (?:finished|read) within [\d.]+ m?s", sentence))
     return is_so and excused(repr(sentence))
 
 

@@ -10,7 +10,8 @@ from nagiosplugin import Metric
 
 from libprobe.checks.occi_vm import ComputeLifeCycle, Wanted
 from libprobe.clients import ssh
-from libprobe.failures import WARNING, EndpointFailure, Failure, Misconfigured, NoAnswer, Unreachable
+from libprobe.failures import WARNING, Asked, EndpointFailure, Failure, Misconfigured, NoAnswer, Unreachable
+from libprobe.formats.address import host_and_port
 from libprobe.formats.occi import profile
 from libprobe.records import Record
 from libprobe.text import duration
@@ -118,10 +119,9 @@ class ContextLifeCycle(ComputeLifeCycle):
         except EndpointFailure as failure:
             if left >= (self._talk.seconds * LOGIN_SHARE if patience is None else patience):
                 raise
-            raise Unproven(
-                f"{failure.sentence}; the VM became active so late that only {duration(left)} were left for this",
-                remedy="raise -t to wait longer",
-            ) from None
+            unproven = failure.retold(Unproven, remedy="raise -t to wait longer")
+            unproven.add(f"VM active so late that {duration(left)} were left for this")
+            raise unproven from None
 
     def _log_in(self, addresses: list[str]) -> Iterator[Metric]:
         """Raises: EndpointFailure, Unproven."""
@@ -153,7 +153,7 @@ class ContextLifeCycle(ComputeLifeCycle):
         with ssh.login(address, port, self._login.user, self._key, self._attempt(), self._talk) as session:
             if not self._let_in_by:
                 self._let_in_by, self._in_since = address, time.monotonic()
-                self.detail(1, f"SSH: {address} port {port}, {session.software}")
+                self.detail(1, f"SSH: {host_and_port(address, port)}, {session.software}")
                 yield self._so_far("time_to_login")
             self._await_marker(session)
         yield self._so_far("time_to_context")
@@ -179,10 +179,8 @@ class ContextLifeCycle(ComputeLifeCycle):
             passed = time.monotonic() - began
             if passed > ADDRESS_PATIENCE_S or self._talk.remaining() <= 1.0:
                 told = ", ".join(entity.addresses[:3])
-                raise EndpointFailure(
-                    f"{self.subject}: VM is active, and the cloud tells "
-                    + (f"no address that can be one ({told})" if told else "no address to log in at")
-                )
+                reason = f"VM active without a usable address ({told})" if told else "VM active without an address"
+                raise EndpointFailure(reason, of=self._cloud)
             self._talk.sleep(1.0)
             seen, _ = self._look(path)
             entity = seen or entity
@@ -211,12 +209,10 @@ class ContextLifeCycle(ComputeLifeCycle):
     def _without_marker(self, failure: Failure, waited: float) -> Failure:
         """We were in, and did not see the marker."""
         if isinstance(failure, _NoMarker):
-            return EndpointFailure(
-                f"{self.subject}: user_data did not reach the VM: {failure.sentence}{self._form('user_data')}"
-            )
-        return EndpointFailure(
-            f"{self.subject}: user_data could not be seen in the VM: {failure.sentence} (tried for {duration(waited)})"
-        )
+            said = f"{failure.sentence}{self._form('user_data')}"
+            return EndpointFailure("user_data did not reach the VM", of=self._cloud, also=said)
+        said = f"{failure.sentence}, tried for {duration(waited)}"
+        return EndpointFailure("user_data could not be seen in the VM", of=self._cloud, also=said)
 
     def _without_login(self, failures: dict[str, Failure], waited: float) -> Failure:
         """Nobody let us in: whose fault that is."""
@@ -225,25 +221,33 @@ class ContextLifeCycle(ComputeLifeCycle):
         for failure in blamed.values():
             if isinstance(failure, ssh.KeyRefused):
                 user = self._login.user
+                said = f"{failure.sentence}, {tried}"
                 if self._login.is_user_given:
                     return Misconfigured(
-                        f"{self.subject}: VM lets nobody in as {user}, whom --ssh-user names: {failure.sentence} "
-                        f"({tried})",
+                        f"user {user} of --ssh-user refused by the VM",
+                        of=self._cloud,
+                        also=said,
                         remedy="name a user that its image has",
                     )
                 return EndpointFailure(
-                    f"{self.subject}: public_key did not reach the VM: {failure.sentence}, {tried}"
-                    f"{self._form('public_key')}",
+                    "public_key did not reach the VM",
+                    of=self._cloud,
+                    also=f"{said}{self._form('public_key')}",
                     remedy=f"if its image has no user {user}, name another with --ssh-user",
                 )
+        reasons = "; ".join(failure.sentence for failure in (blamed or failures).values())
         if blamed:
-            reasons = "; ".join(failure.sentence for failure in blamed.values())
-            return EndpointFailure(f"{self.subject}: VM is active and lets nobody in: {reasons} ({tried})")
-        reasons = "; ".join(failure.sentence for failure in failures.values())
+            return EndpointFailure("no login to the active VM", of=self._cloud, also=f"{reasons}, {tried}")
         return Unproven(
-            f"{self.subject}: contextualisation not seen, as the VM has no public address that we can reach: "
-            f"{reasons} ({tried})"
+            "contextualisation not seen: VM without a public address that we reach",
+            of=self._cloud,
+            also=f"{reasons}, {tried}",
         )
+
+    @property
+    def _cloud(self) -> Asked:
+        """Whose VM it is."""
+        return Asked(self.place, self.subject)
 
     def _form(self, name: str) -> str:
         """The mixin that it was handed over by, where that may be the reason."""

@@ -15,6 +15,7 @@ from libprobe import means
 from libprobe.clients import sockets
 from libprobe.clients.exchange import BODY, Exchange
 from libprobe.failures import Failure, Misconfigured, Rejected
+from libprobe.formats.address import host_and_port
 from libprobe.formats.excerpt import excerpt
 
 TYPE_CHECKING = False
@@ -58,17 +59,17 @@ def fresh_key(comment: str) -> KeyPair:
 class Session:
     """One login. software: what the peer calls itself."""
 
-    def __init__(self, transport: Any, wire: _Wire, where: str) -> None:
+    def __init__(self, transport: Any, wire: _Wire) -> None:
         self.software = str(transport.remote_version)
         self._transport = transport
         self._wire = wire
-        self._where = where
 
     def read(self, path: str, max_bytes: int) -> bytes:
         """What a file holds, at most so many bytes; empty if there is none. Raises: Failure."""
         import shlex
 
-        self._wire.exchange.asked = f"{self._where}: reading {path} after the login"
+        self._wire.exchange.asked = f"SSH to {self._wire.exchange.place}, cat {path}"
+        self._wire.exchange.doing = f"read {path}"
         try:
             channel = self._transport.open_session(timeout=self._wire.remaining())
             channel.settimeout(self._wire.remaining())
@@ -97,10 +98,8 @@ def login(host: str, port: int, user: str, key: KeyPair, attempt: Deadline, whol
     Raises: KeyRefused; Refused, Unreachable, NoAnswer, ProtocolFailure.
     """
     paramiko = _paramiko()
-    where = f"SSH to {host} port {port}"
-    exchange = Exchange(f"{host} port {port}", host, port, attempt)
+    exchange = Exchange(f"SSH to {host_and_port(host, port)} as {user}", host, port, attempt)
     wire = _Wire(sockets.connect(exchange), exchange)
-    exchange.asked = where
     transport: Any = None
     try:
         try:
@@ -114,20 +113,22 @@ def login(host: str, port: int, user: str, key: KeyPair, attempt: Deadline, whol
             missing = transport.auth_publickey(user, key.private)
         except paramiko.BadAuthenticationType as error:
             allowed = ", ".join(error.allowed_types)
-            raise KeyRefused(f"{where}: takes no key of user {user}, only {excerpt(allowed)}") from None
+            only = f"it takes {excerpt(allowed)} only"
+            raise KeyRefused(f"login by key refused for user {user}", of=exchange, link="by", also=only) from None
         except paramiko.AuthenticationException as error:
             if attempt.passed() or not transport.is_active():
                 raise wire.ended(None) from None
-            raise KeyRefused(f"{where}: does not accept our key for user {user}") from error
+            raise KeyRefused(f"our key refused for user {user}", of=exchange, link="by") from error
         except ImportError:
             raise  # a library is missing: that is no answer of anybody's
         except Exception as error:
             means.expect(error)
             raise wire.ended(error) from None
         if missing:
-            raise KeyRefused(f"{where}: wants more than a key of user {user}: {excerpt(', '.join(missing))}")
+            more = f"it wants {excerpt(', '.join(missing))} too"
+            raise KeyRefused(f"our key does not suffice for user {user}", of=exchange, also=more)
         exchange.deadline = whole
-        yield Session(transport, wire, where)
+        yield Session(transport, wire)
     finally:
         if transport is not None:
             transport.close()
@@ -190,7 +191,7 @@ class _Wire:
         """Why there is no more to be had, after an error of paramiko's, or none. Raises: what is none of the peer's."""
         exchange = self.exchange
         if self.is_too_much:
-            return exchange.malformed(f"sent more than {MAX_RECEIVED // 1024} KiB; gave up reading")
+            return exchange.malformed(f"more than {MAX_RECEIVED // 1024} KiB")
         if self.failure:
             return self.failure
         if exchange.deadline.passed() or isinstance(error, TimeoutError):
@@ -203,10 +204,10 @@ class _Wire:
         if "banner" in text or "protocol version" in text or "UTF" in text:
             if not exchange.received:
                 return exchange.broken_off("closed")
-            return exchange.malformed("answered with what is not SSH")
+            return exchange.malformed("answer that is not SSH")
         if text in ("", "Negotiation failed."):
             return exchange.broken_off("closed")
-        return exchange.malformed(f"{type(error).__name__}: {excerpt(text)}")
+        return exchange.malformed(f"broken SSH ({excerpt(text)})")
 
 
 def _paramiko() -> Any:
@@ -216,7 +217,7 @@ def _paramiko() -> Any:
     try:
         import paramiko
     except ImportError:
-        raise Misconfigured("--boot needs the Python library paramiko, which is absent", remedy=INSTALL) from None
+        raise Misconfigured("no Python library paramiko, which --boot needs", remedy=INSTALL) from None
     logger = logging.getLogger("paramiko")
     if not logger.handlers:
         # without a handler, Python prints errors of its thread to standard error

@@ -69,10 +69,12 @@ def test_the_session_outlasts_the_attempt(guests):
 
 
 def test_another_key_and_another_user_are_refused_and_nothing_else_is_tried(guests):
-    where = rf"SSH to 127.1.2.3 port {guests.port}: does not accept our key for user "
-    with pytest.raises(ssh.KeyRefused, match=where + "cloudadm"):
+    where = rf" by 127\.1\.2\.3:{guests.port}$"
+    with pytest.raises(ssh.KeyRefused) as refused:
         read(guests, key=ssh.fresh_key("another"))
-    with pytest.raises(ssh.KeyRefused, match=where + "root"):
+    assert str(refused.value) == f"our key refused for user cloudadm by 127.1.2.3:{guests.port}"
+    assert refused.value.details[0] == f"asked: SSH to 127.1.2.3:{guests.port} as cloudadm"
+    with pytest.raises(ssh.KeyRefused, match="^our key refused for user root" + where):
         read(guests, user="root")
     assert guests.methods == {"publickey"}
 
@@ -80,24 +82,28 @@ def test_another_key_and_another_user_are_refused_and_nothing_else_is_tried(gues
 @pytest.mark.parametrize(
     ("fault", "kind", "said"),
     [
-        ("mute-accept", NoAnswer, r"no complete answer within [\d.]+ (m?s)"),
-        ("ssh-drip", NoAnswer, r"no complete answer within [\d.]+ (m?s)"),
-        ("close-accept", ProtocolFailure, "connection closed before an answer|connection reset"),
-        ("garbage", ProtocolFailure, "answered with what is not SSH"),
-        ("ssh-endless", ProtocolFailure, "sent more than 1024 KiB; gave up reading"),
+        ("mute-accept", NoAnswer, r"no complete answer within [\d.]+ (m?s) from PLACE"),
+        ("ssh-drip", NoAnswer, r"no complete answer within [\d.]+ (m?s) from PLACE"),
+        ("close-accept", ProtocolFailure, "(connection closed before an answer from|connection reset by) PLACE"),
+        ("garbage", ProtocolFailure, "answer that is not SSH from PLACE"),
+        ("ssh-endless", ProtocolFailure, "more than 1024 KiB from PLACE"),
         (
             "command-mute",
             NoAnswer,
-            r"reading /var/tmp/marker after the login: no complete answer within [\d.]+ (m?s)",
+            r"no complete answer within [\d.]+ (m?s) from PLACE when asked to read /var/tmp/marker",
         ),
-        ("session-lost", ProtocolFailure, "reading /var/tmp/marker after the login: connection closed within .*"),
+        (
+            "session-lost",
+            ProtocolFailure,
+            "connection closed within the answer from PLACE when asked to read /var/tmp/marker",
+        ),
     ],
 )
 def test_a_misbehaving_vm_is_a_failure_within_the_deadline(guests, fault, kind, said):
     limit = seconds(1.0) if kind is NoAnswer else AMPLE_S
     guests.faults.on(fault, **({"interval": limit / 2} if fault == "ssh-drip" else {}))
     watch = Watch()
-    with pytest.raises(kind, match=rf"^SSH to 127.1.2.3 port {guests.port}: (?:{said})$"):
+    with pytest.raises(kind, match=f"^{said.replace('PLACE', rf'127[.]1[.]2[.]3:{guests.port}')}$"):
         read(guests, limit=limit)
     watch.ended_within(limit + 1.0)
 
@@ -110,7 +116,7 @@ def test_an_endless_file_is_cut(guests):
 def test_a_port_nobody_listens_on():
     deadline = Deadline(AMPLE_S)
     with (
-        pytest.raises(Refused, match=r"127\.1\.2\.3 port 1: connection refused"),
+        pytest.raises(Refused, match=r"^connection refused by 127\.1\.2\.3:1$"),
         ssh.login("127.1.2.3", 1, "cloudadm", KEY, deadline, deadline),
     ):
         pass
@@ -161,7 +167,7 @@ def test_a_peer_that_speaks_something_else_is_a_failure_and_no_exception(said, c
         deadline = Deadline(limit := seconds(3))
         watch = Watch()
         with (
-            pytest.raises(Failure, match=f"^SSH to 127.0.0.1 port {port}: "),
+            pytest.raises(Failure, match=f" 127.0.0.1:{port}$"),
             ssh.login("127.0.0.1", port, "cloudadm", KEY, deadline, deadline),
         ):
             pass
@@ -181,7 +187,7 @@ def test_without_the_library_the_way_to_get_it_is_named(monkeypatch):
     import sys
 
     monkeypatch.setitem(sys.modules, "paramiko", None)
-    with pytest.raises(Misconfigured, match=r"needs the Python library paramiko") as caught:
+    with pytest.raises(Misconfigured, match=r"no Python library paramiko, which --boot needs") as caught:
         ssh.fresh_key("egi-sam")
     assert caught.value.remedy == "pip install 'paramiko~=5.0'"
     assert '"boot": ["paramiko~=5.0"]' in (ROOT / "setup.py").read_text()

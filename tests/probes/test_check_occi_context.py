@@ -419,7 +419,7 @@ def test_v_tells_how_the_vm_was_reached(monitor, guests):
     report = boot(monitor, "ooi", "-v")
     text = "\n".join(report.lines)
     assert re.search(
-        rf"^VM: /occi1.1/compute/\S+ \(egi-sam-\S+\)\naddress: (127\S+)\nSSH: \1 port {guests.port}, ", text, re.M
+        rf"^VM: /occi1.1/compute/\S+ \(egi-sam-\S+\)\naddress: (127\S+)\nSSH: \1:{guests.port}, ", text, re.M
     )
     assert text.count("server software: ") == 1
 
@@ -451,20 +451,23 @@ def test_a_session_that_is_lost_is_begun_again(monitor, guests):
 VM_FAULTS = [
     (
         "key-refused",
-        r"public_key did not reach the VM: SSH to WHERE: does not accept our key for user cloudadm, tried for "
+        r"public_key did not reach the VM on CLOUD; our key refused for user cloudadm by VM, tried for "
         r"[\d.]+ m?s \(if its image has no user cloudadm, name another with --ssh-user\)",
     ),
     (
         "user-data-ignored",
-        r"user_data did not reach the VM: /var/tmp/egi-sam-context is not there [\d.]+ m?s after the login",
+        r"user_data did not reach the VM on CLOUD; /var/tmp/egi-sam-context is not there [\d.]+ m?s after the login",
     ),
     (
         "command-mute",
-        r"user_data could not be seen in the VM: SSH to WHERE: reading /var/tmp/egi-sam-context after the login: no "
-        r"complete answer within [\d.]+ m?s \(tried for [\d.]+ m?s\)",
+        r"user_data could not be seen in the VM on CLOUD; no complete answer within [\d.]+ m?s from VM "
+        r"when asked to read /var/tmp/egi-sam-context, tried for [\d.]+ m?s",
     ),
-    ("mute-accept", r"VM is active and lets nobody in: SSH to WHERE: no complete answer within .* \(tried for .*\)"),
-    ("garbage", r"VM is active and lets nobody in: SSH to WHERE: answered with what is not SSH \(tried for .*\)"),
+    (
+        "mute-accept",
+        r"no login to the active VM on CLOUD; no complete answer within [\d.]+ m?s from VM, tried for [\d.]+ m?s",
+    ),
+    ("garbage", r"no login to the active VM on CLOUD; answer that is not SSH from VM, tried for [\d.]+ m?s"),
 ]
 
 
@@ -477,8 +480,11 @@ def test_a_vm_that_did_not_get_what_was_handed_over_is_critical_and_removed(moni
     report = boot(monitor, "rocci", "--wait", wait)
     watch.ended_within(wait + 10)
     assert (report.code, report.err) == (2, "")
-    said = said.replace("WHERE", rf"127\.[\d.]+ port {guests.port}")
-    assert re.fullmatch(rf"OCCI-Context CRITICAL - {site.base}: (?:{said})", report.first), report.first
+    said = said.replace("from VM", rf"from 127\.[\d.]+:{guests.port}").replace(
+        "by VM", rf"by 127\.[\d.]+:{guests.port}"
+    )
+    said = said.replace("CLOUD", f"localhost:{site.web.port}")
+    assert re.fullmatch(f"OCCI-Context CRITICAL - {said}", report.first), report.first
     assert "time_to_active" in report.performance
     assert site.occi.vms() == []
     assert monitor.remembered() == []
@@ -487,15 +493,15 @@ def test_a_vm_that_did_not_get_what_was_handed_over_is_critical_and_removed(moni
 def test_a_user_of_ours_that_the_image_does_not_have_is_no_fault_of_the_sites(monitor):
     report = boot(monitor, "rocci", "--wait", seconds(1), "--ssh-user", "centos")
     assert report.code == 3
-    assert "VM lets nobody in as centos, whom --ssh-user names" in report.first
+    assert "- user centos of --ssh-user refused by the VM on localhost:" in report.first
 
 
 def test_a_closed_port_is_critical(monitor):
     site = monitor.federation.site("rocci")
     report = boot(monitor, "rocci", "--wait", seconds(1), "--ssh-port", "1")
     assert re.fullmatch(
-        rf"OCCI-Context CRITICAL - {site.base}: VM is active and lets nobody in: connection refused by "
-        r"127\.[\d.]+:1 \(tried for [\d.]+ m?s\)",
+        rf"OCCI-Context CRITICAL - no login to the active VM on localhost:{site.web.port}; connection refused "
+        r"by 127\.[\d.]+:1, tried for [\d.]+ m?s",
         report.first,
     ), report.first
 
@@ -522,8 +528,8 @@ def test_a_vm_without_a_usable_address_is_critical(monitor, address):
     site.faults.on("vm-address", address=address)
     report = boot(monitor, "ooi", "--wait", seconds(1.2))
     assert report.code == 2
-    told = f"no address that can be one ({address})" if address else "no address to log in at"
-    assert report.first == f"OCCI-Context CRITICAL - {site.base}: VM is active, and the cloud tells {told}"
+    told = f"VM active without a usable address ({address})" if address else "VM active without an address"
+    assert report.first == f"OCCI-Context CRITICAL - {told} on localhost:{site.web.port}"
     assert site.occi.vms() == []
 
 
@@ -534,7 +540,7 @@ def test_a_vm_that_is_active_too_late_to_be_judged_is_a_warning(monitor, guests)
     report = boot(monitor, "rocci", "-t", limit, "--wait", limit - 1)
     assert (report.code, report.err) == (1, "")
     assert re.search(
-        r"; the VM became active so late that only [\d.]+ m?s were left for this \(raise -t to wait longer\)$",
+        r"; VM active so late that [\d.]+ m?s were left for this \(raise -t to wait longer\)$",
         report.first,
     ), report.first
     assert site.occi.vms() == []
@@ -546,8 +552,8 @@ def test_a_vm_with_private_addresses_only_is_a_warning(monitor):
     report = boot(monitor, "ooi", "--wait", seconds(1))
     assert (report.code, report.err) == (1, "")
     assert re.fullmatch(
-        rf"OCCI-Context WARNING - {site.base}: contextualisation not seen, as the VM has no public address that we can "
-        r"reach: .*192\.0\.2\.1 .*\(tried for [\d.]+ m?s\)",
+        r"OCCI-Context WARNING - contextualisation not seen: VM without a public address that we reach on "
+        rf"localhost:{site.web.port}; .*192\.0\.2\.1.*, tried for [\d.]+ m?s",
         report.first,
     ), report.first
     assert site.occi.vms() == []
@@ -602,7 +608,7 @@ def test_without_paramiko_boot_is_unknown_before_anything_is_created_and_the_res
     path = f"{tmp_path}:{ROOT}"
     report = boot(monitor, "rocci", PYTHONPATH=path)
     assert report.first == (
-        "OCCI-Context UNKNOWN - --boot needs the Python library paramiko, which is absent (pip install 'paramiko~=5.0')"
+        "OCCI-Context UNKNOWN - no Python library paramiko, which --boot needs (pip install 'paramiko~=5.0')"
     )
     assert (report.code, report.err) == (3, "")
     assert site.occi.created == []
