@@ -2,7 +2,13 @@
 
 from __future__ import annotations
 
+import re
+
 from nagiosplugin import Ok, Results, Summary
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
 
 SIGNIFICANCE = (0, 1, 3, 2)
 """Exit codes from the least to the most significant: a failing helper cannot hide a site's fault."""
@@ -26,10 +32,21 @@ class RankedResults(Results):  # type: ignore[misc]
             yield from self.by_state[state]
 
 
+_PLACE = re.compile(
+    r" (?:at|by|from|in|on|to|with) ((?:[\w.-]+|\[[0-9A-Fa-f:.%]+\]):[0-9]+(?: \([0-9A-Fa-f:.]+\))?|/\S+?)(?=$|[ ;,])"
+)
+"""A place as `libprobe.failures` puts it behind a reason: host and port, with an address in brackets; or a path."""
+
+
+def _new(found: re.Match[str], named: set[str | Any]) -> str:
+    """A place with the word before it, empty where it was named before."""
+    return "" if found[1] in named else found[0]
+
+
 class OneLine(Summary):  # type: ignore[misc]
     """A sentence made of what the check found out when all is well, else the worst results' reasons.
 
-    What was asked of whom begins the reasons (`https://host:8787: ...`); it is said once.
+    Where several reasons name the same host and port, or the same file, the first one does.
 
     sentence: a format string over the resource's `facts`.
     """
@@ -48,8 +65,10 @@ class OneLine(Summary):  # type: ignore[misc]
         for result in results.most_significant:
             if result.hint and result.hint not in reasons:
                 reasons.append(result.hint)
-        subject = reasons[0].partition(": ")[0] + ": " if reasons else ""
-        return "; ".join([*reasons[:1], *(reason.removeprefix(subject) for reason in reasons[1:])])
+        named = {found[1] for found in _PLACE.finditer(reasons[0])} if reasons else set()
+        return "; ".join(
+            [*reasons[:1], *(_PLACE.sub(lambda each: _new(each, named), reason) for reason in reasons[1:])]
+        )
 
     def verbose(self, results: Results) -> list[str]:
         """The reasons of the results that are not OK and did not make it to the status line."""

@@ -45,13 +45,25 @@ def test_results_of_one_state_keep_their_order():
     assert [each.hint for each in results((Warn, "a"), (Critical, "b"), (Warn, "c"))] == ["b", "a", "c"]
 
 
-def test_the_worst_reasons_are_said_once_and_their_subject_once():
-    summary = OneLine("x")
-    found = results((Warn, "late"), (Critical, "host: down"), (Critical, "host: gone"), (Critical, "host: down"))
-    assert summary.problem(found) == "host: down; gone"
-    assert summary.problem(results((Critical, "a: x"), (Critical, "b: y"), (Critical, None))) == "a: x; b: y"
+def test_the_worst_reasons_are_said_once_and_their_place_once():
+    summary = OneLine("")
+    found = results(
+        (Critical, "down on h:1"), (Critical, "gone from h:1 (limit 2); y"), (Critical, "down on h:1"), (Ok, None)
+    )
+    assert summary.problem(found) == "down on h:1; gone (limit 2); y"
     assert summary.problem(results((Critical, None))) == ""
-    assert summary.problem(results((Warn, "a: b: x"), (Warn, "a: b: y"), (Warn, "c"))) == "a: b: x; b: y; c"
+    for first, second in (
+        ("x on a.example:1", "y on b.example:1"),
+        ("x on a.example:1", "y on a.example:12"),
+        ("x on a.example:1 (::1)", "y on a.example:1 (127.0.0.1)"),
+        ("x in /tmp/a", "y in /tmp/a/b"),
+        ("x", "y on a.example:1"),
+    ):
+        assert summary.problem(results((Warn, first), (Warn, second))) == f"{first}; {second}"
+    both = results((Warn, "x in /tmp/a (do this)"), (Warn, "y in /tmp/a (limit 3d)"))
+    assert summary.problem(both) == "x in /tmp/a (do this); y (limit 3d)"
+    both = results((Warn, "x on [::1]:2"), (Warn, "y from [::1]:2 when asked to do it"))
+    assert summary.problem(both) == "x on [::1]:2; y when asked to do it"
 
 
 def test_the_other_reasons_come_with_v():
