@@ -30,6 +30,7 @@ from libprobe.failures import (
     OwnMachine,
 )
 from libprobe.formats import access_token
+from libprobe.formats.excerpt import excerpt
 from libprobe.text import duration, number_of
 
 TYPE_CHECKING = False
@@ -49,14 +50,14 @@ MAX_SKEW_S = 60.0
 
 MAX_CRLS = 5_000
 
-ACCREDITED = "is it still accredited, and are the trust anchors up to date?"
+ACCREDITED = "update the trust anchors, or ask whether it is still accredited"
 
 
 class OwnCertificate(Check):
     """A certificate or proxy, as the other probes would find and present it.
 
     vo, fqan: whose VOMS attributes it has to have, and which of them; empty for none.
-    ca_path:  where our trust anchors and CRLs are, None for the system's.
+    ca_path:  where our trust anchors and CRLs are, None for the system's; it is `directory` afterwards.
     Yields: proxy_lifetime, attributes_lifetime, certificate_lifetime (s), as far as there are such; a judgement for
     each thing that makes it unusable; crl_age (s), where there are CRLs.
     """
@@ -65,7 +66,7 @@ class OwnCertificate(Check):
         super().__init__(deadline)
         self.subject = "certificate"
         self._args = args
-        self._ca_path = ca_path
+        self._ca_path = self.directory = ca_path
         self.facts["crls"] = ""
         self._now = datetime.now(UTC)
 
@@ -75,7 +76,7 @@ class OwnCertificate(Check):
         try:
             found = access.find_certificate(self._args)
         except OwnCredential as failure:
-            yield judged(CRITICAL, str(failure))
+            yield self.failed(failure, status=CRITICAL)
             return
         if found is None:
             yield judged(CRITICAL, f"{NOTHING} ({MAKE_ONE})")
@@ -92,10 +93,9 @@ class OwnCertificate(Check):
         if found.bits:
             self.detail(1, f"private key of {found.bits} bits")
         if why := credentials.DOUBTFUL_PROXIES.get(facts.proxy or ""):
-            yield judged(WARNING, f"{self.subject}: {why}")
+            yield judged(WARNING, f"{self.subject} {why}")
         if facts.not_before > self._now:
-            ahead = duration((facts.not_before - self._now).total_seconds())
-            yield judged(CRITICAL, f"{self.subject}: not valid before {_instant(facts.not_before)}, in {ahead}")
+            yield judged(CRITICAL, f"not valid before {_instant(facts.not_before)}: {self.subject}")
         words = [f"{facts.proxy} proxy" if facts.proxy else "certificate", f"of {found.identity}"]
         if facts.proxy:
             left = self._left(min(each.not_after for each in facts.certificates if each.proxy))
@@ -106,7 +106,7 @@ class OwnCertificate(Check):
             words.append(f"certificate valid for {duration(left)}" if facts.proxy else f"valid for {duration(left)}")
             yield Metric("certificate_lifetime", left, "s", min=None)
         else:
-            yield judged(WARNING, f"{self.subject}: holds no end entity certificate, which Keystone needs")
+            yield judged(WARNING, f"no end entity certificate, which Keystone needs, in {self.subject}")
         yield from self._judge_attributes(facts, words)
         self.facts["certificate"] = f"{self.subject}: {' '.join(words[:2])}, {', '.join(words[2:])}"
 
@@ -126,14 +126,17 @@ class OwnCertificate(Check):
                     if makers and not any(signatures.is_by(each, maker) for maker in makers):
                         yield judged(
                             CRITICAL,
-                            f"{self.subject}: the proxy {dn.slash_form(each.subject)} was not made with the key of the "
-                            f"certificate that it holds of {dn.slash_form(each.issuer)} (make a new one)",
+                            f"proxy not made with the key of the certificate beside it in {self.subject} "
+                            "(make a new one)",
+                        )
+                        self.detail(
+                            1, f"proxy: {dn.slash_form(each.subject)}; certificate: {dn.slash_form(each.issuer)}"
                         )
         except ImportError:
             raise  # a library is missing
         except Exception as error:  # the library raises on access what it did not look at before
             means.expect(error)
-            yield judged(UNKNOWN, f"{self.subject}: its signatures cannot be judged: {error}")
+            yield judged(UNKNOWN, f"signatures cannot be judged in {self.subject}: {error}")
 
     def _judge_attributes(self, facts: x509.Credential, words: list[str]) -> Iterator[Metric]:
         vo, fqan = self._args.vo or "", self._args.fqan or ""
@@ -143,16 +146,16 @@ class OwnCertificate(Check):
         wanted = [each for each in facts.attribute_certificates if vo in ("", each.vo)]
         if vo and not wanted:
             others = ", ".join(each.vo for each in facts.attribute_certificates)
-            has = f"VOMS attributes of {others} and none of {vo}" if others else "no VOMS attributes"
-            yield judged(CRITICAL, f"{self.subject}: has {has} ({credentials.RENEW.format(vo=vo)})")
+            has = f"no VOMS attributes of {vo}, only of {others}," if others else "no VOMS attributes"
+            yield judged(CRITICAL, f"{has} in {self.subject} ({credentials.RENEW.format(vo=vo)})")
         if fqan and not any(fqan in each.plain_fqans for each in wanted):
-            yield judged(CRITICAL, f"{self.subject}: lacks the VOMS attribute {fqan}")
+            yield judged(CRITICAL, f"no VOMS attribute {fqan} in {self.subject}")
         late = next((each for each in wanted if each.not_before > self._now), None)
         if late:
             yield judged(
                 CRITICAL,
-                f"{self.subject}: VOMS attributes of {late.vo} not valid before {_instant(late.not_before)} "
-                "(compare the clocks of this machine and the VOMS server)",
+                f"VOMS attributes of {late.vo} not valid before {_instant(late.not_before)} in {self.subject} "
+                "(set the clock of this machine, or of the VOMS server)",
             )
         if wanted:
             soonest = min(wanted, key=lambda each: each.not_after)
@@ -167,7 +170,7 @@ class OwnCertificate(Check):
 
         directory = self._ca_path
         if directory and not os.path.exists(directory):
-            yield judged(UNKNOWN, f"{directory}: there are no trust anchors (name them with --ca-path)")
+            yield judged(UNKNOWN, f"no trust anchors in {directory} (name them with --ca-path)")
             return
         if not directory:
             return
@@ -198,20 +201,20 @@ class OwnCertificate(Check):
             Anchors(directory)
             chain = [owner]
             for fault in self._climb(chain, directory):
-                yield judged(WARNING, f"{self.subject}: its CA {fault} ({ACCREDITED})")
+                yield judged(WARNING, f"{fault}; it issued {self.subject} ({ACCREDITED})")
             expect_not_revoked(chain, directory)
         except Revoked as revoked:
-            yield judged(CRITICAL, f"{self.subject}: {revoked} (request a new certificate)")
+            yield judged(CRITICAL, f"{revoked} in {self.subject} (request a new one)")
         except BadData as error:
-            yield judged(UNKNOWN, f"{self.subject}: its issuer cannot be looked up in {directory}: {error.sentence}")
+            yield judged(UNKNOWN, f"issuer of {self.subject} cannot be looked up in {directory}: {error.sentence}")
         except Failure as failure:
             yield judged(failure.status, str(failure))
         except ImportError:
             raise  # a library is missing
         except Exception as error:  # the library raises on access what it did not look at before
             means.expect(error)
-            said = f"its issuer cannot be looked up in {directory}: {type(error).__name__}: {error}"
-            yield judged(UNKNOWN, f"{self.subject}: {said}")
+            said = f"issuer of {self.subject} cannot be looked up in {directory}"
+            yield judged(UNKNOWN, f"{said}: {type(error).__name__}: {error}")
 
     def _climb(self, chain: list[bytes], directory: str) -> Iterator[str]:
         """Add the CAs above a certificate to a chain, as our directory has them; yields what is wrong with them."""
@@ -229,14 +232,13 @@ class OwnCertificate(Check):
                 named = [(each, load_der_x509_certificate(each)) for each in known(link.issuer)]
                 made_it = [pair for pair in named if signatures.is_by(below, pair[1])]
                 if not made_it:
-                    other = f"has another key in {directory} than it was made with"
-                    yield f"{name} {other if named else f'is not in {directory}'}"
+                    yield f"CA {name} {'has another key' if named else 'is missing'} in {directory}"
                     return
                 encoded, issuer = max(made_it, key=lambda pair: pair[1].not_valid_after_utc)
                 if issuer.not_valid_after_utc < self._now:
-                    yield f"{name} expired {duration(-self._left(issuer.not_valid_after_utc))} ago in {directory}"
+                    yield f"CA {name} expired {duration(-self._left(issuer.not_valid_after_utc))} ago in {directory}"
                 elif issuer.not_valid_before_utc > self._now:
-                    yield f"{name} is not valid before {_instant(issuer.not_valid_before_utc)} in {directory}"
+                    yield f"CA {name} is not valid before {_instant(issuer.not_valid_before_utc)} in {directory}"
                 chain.append(encoded)
 
     def _lists(self, directory: str) -> tuple[float, list[str], int]:
@@ -253,7 +255,7 @@ class OwnCertificate(Check):
             return newest, expired, count
         for name in files[:MAX_CRLS]:
             if self.deadline.passed():
-                raise OwnMachine(f"{directory}: its CRLs could not be read within {duration(self.deadline.seconds)}")
+                raise OwnMachine(f"CRLs of {directory} not read within {duration(self.deadline.seconds)}")
             try:
                 listed = crl.read_list(credentials.read_small_file(os.path.join(directory, name), "CRL", crl.MAX_CRL))
             except Failure as failure:
@@ -294,7 +296,7 @@ class OwnToken(Check):
         try:
             claims = access_token.read_claims(credentials.read_token(self.subject, self._name))
         except OwnCredential as failure:
-            yield judged(CRITICAL, str(failure))
+            yield self.failed(failure, status=CRITICAL)
             return
         fact = self._name.replace(" ", "_")
         if claims is None:
@@ -303,20 +305,21 @@ class OwnToken(Check):
             return
         words = " ".join((self._name, claims.words())).strip()
         if claims.not_before and (claims.not_before - now).total_seconds() > credentials.CLOCK_TOLERANCE_S:
-            yield judged(CRITICAL, f"{self.subject}: {words} not valid before {_instant(claims.not_before)}")
+            yield judged(CRITICAL, f"{words} not valid before {_instant(claims.not_before)} in {self.subject}")
         if self._issuer and claims.issuer.rstrip("/") != self._issuer.rstrip("/"):
             yield judged(
-                CRITICAL, f"{self.subject}: {self._name} is of {claims.issuer or 'nobody'} and not of {self._issuer}"
+                CRITICAL, f"{self._name} of {claims.issuer or 'no issuer'}, not of {self._issuer}, in {self.subject}"
             )
         if claims.kind == "ID":
-            said = f"{words} is an ID token: it says who somebody is, and most services refuse it as a login"
-            yield judged(WARNING, f"{self.subject}: {said}")
+            said = "ID token instead of an access token"
+            yield judged(WARNING, f"{said} in {self.subject}; most services refuse it as a login")
         if claims.unread:
             yield judged(
                 WARNING,
-                f"{self.subject}: {words} has {' and '.join(claims.unread)} in a form that is not a date (RFC 7519: "
-                "a number of seconds), so servers may refuse it or never let it end",
+                f"{self._name} has {' and '.join(claims.unread)} in a form that is not a date in {self.subject}; "
+                "servers may refuse it or never let it end",
             )
+            self.detail(1, f"{words}: RFC 7519 wants {' and '.join(claims.unread)} as a number of seconds")
         if claims.expires is None:
             self.facts[fact] = f"{self.subject}: {words}, does not say when it ends"
             yield judged(OK, "")
@@ -343,17 +346,16 @@ class Issuer(Check):
         try:
             answer = self._http.request("GET", self.subject.rstrip("/") + DISCOVERY, max_bytes=MAX_DISCOVERY)
             if answer.status != 200:
-                raise HelperFailure(f"{answer.asked}: answered {answer.status} {answer.reason}".strip())
+                raise HelperFailure(f"{answer.status} {answer.reason}".strip(), of=answer, link="from")
             described = answer.json()
         except Failure as failure:
-            self.tell(failure)
             # it is asked as everybody may, so --cert would not help
-            said = failure.sentence if isinstance(failure, CertificateWanted) else str(failure)
-            yield judged(UNKNOWN, f"the issuer could not be asked: {said}")
+            remedy = "" if isinstance(failure, CertificateWanted) else None
+            yield self.failed(failure.retold(HelperFailure, whom="issuer", remedy=remedy))
             return
         named = described.get("issuer") if isinstance(described, dict) else None
         if not isinstance(named, str) or named.rstrip("/") != self.subject.rstrip("/"):
-            yield judged(UNKNOWN, f"{answer.asked}: describes another issuer than {self.subject}")
+            yield judged(UNKNOWN, f"issuer {self.subject} calls itself {excerpt(str(named), 80)}")
         offset = self._http.clock_skew
         if offset is not None:
             host = urlsplit(self.subject).hostname

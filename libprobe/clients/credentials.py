@@ -23,14 +23,14 @@ if TYPE_CHECKING:
     from libprobe.formats import x509
 
 MAX_FILE = 1 << 20
-RENEW = "make a new one with voms-proxy-init --rfc --voms {vo}"
+RENEW = "run voms-proxy-init --rfc --voms {vo}"
 DOUBTFUL_PROXIES = {
     "legacy": "is a legacy (GT2) proxy, which servers on today's OpenSSL refuse",
     "draft": "is a draft (GT3) proxy, which servers on today's OpenSSL refuse",
     "limited": "is a limited proxy, which many services refuse",
     "independent": "is an independent proxy, which has none of its owner's rights",
 }
-RENEW_TOKEN = "write a new one to that file, before each that ends"
+RENEW_TOKEN = "write a new one there in time"
 CLOCK_TOLERANCE_S = 60.0
 """By how much our clock may differ from that of who gave an access token: within it, its audience is asked."""
 
@@ -79,40 +79,40 @@ class Credential:
         renew = self._renew(vo)
         facts = self.facts
         if facts.not_before > now:
-            ahead = duration((facts.not_before - now).total_seconds())
-            raise OwnCredential(f"{self.cert_path}: valid only in {ahead}", remedy="set this machine's clock")
-        self._require_lasting("the proxy" if facts.proxy else "the certificate", facts.not_after, now, seconds, renew)
+            what = "proxy" if facts.proxy else "certificate"
+            raise self._fault(
+                f"{what} not valid before {_instant(facts.not_before)}", remedy="set this machine's clock"
+            )
+        self._require_lasting("proxy" if facts.proxy else "certificate", facts.not_after, now, seconds, renew)
         wanted = [each for each in facts.attribute_certificates if vo in (None, "", each.vo)]
         if vo and facts.proxy and not facts.attribute_certificates:
-            raise OwnCredential(
-                f"{self.cert_path}: the proxy has no VOMS attributes, and those of {vo} are wanted", remedy=renew
-            )
+            raise self._fault("proxy has no VOMS attributes", also=f"those of {vo} are wanted", remedy=renew)
         if not wanted:
             if vo and self.vos:
-                raise OwnCredential(
-                    f"{self.cert_path}: has VOMS attributes of {', '.join(self.vos)} and none of {vo}", remedy=renew
-                )
+                raise self._fault(f"no VOMS attributes of {vo}", also=f"it has {', '.join(self.vos)}", remedy=renew)
             return vo or ""
         for each in wanted:
             if each.not_before <= now and (each.not_after - now).total_seconds() >= seconds:
                 return each.vo
         best = max(wanted, key=lambda each: each.not_after)
-        self._require_lasting("its VOMS attribute certificate", best.not_after, now, seconds, renew)
-        ahead = duration((best.not_before - now).total_seconds())
-        raise OwnCredential(
-            f"{self.cert_path}: its VOMS attribute certificate is valid only in {ahead}",
-            remedy="set this machine's clock; if it is right, that of the VOMS server is not",
+        self._require_lasting("VOMS attributes", best.not_after, now, seconds, renew)
+        raise self._fault(
+            f"VOMS attributes not valid before {_instant(best.not_before)}",
+            remedy="set the clock of this machine, or of the VOMS server",
         )
 
     def _require_lasting(self, what: str, end: datetime, now: datetime, seconds: float, renew: str) -> None:
         left = (end - now).total_seconds()
         if left <= 0:
-            raise OwnCredential(f"{self.cert_path}: {what} expired {duration(-left)} ago", remedy=renew)
+            raise self._fault(f"{what} expired {duration(-left)} ago", remedy=renew)
         if left < seconds:
-            raise OwnCredential(
-                f"{self.cert_path}: {what} expires in {duration(left)}; this run may take {duration(seconds)}",
-                remedy=renew,
+            ends = "end" if what.endswith("s") else "ends"
+            raise self._fault(
+                f"{what} {ends} in {duration(left)}", also=f"this run may take {duration(seconds)}", remedy=renew
             )
+
+    def _fault(self, reason: str, *, also: str = "", remedy: str = "") -> OwnCredential:
+        return OwnCredential(reason, place=self.cert_path, link="in", also=also, remedy=remedy)
 
     def doubted(self, refusal: Rejected, vo: str = "", *, by_voms: bool = True) -> Failure:
         """What a refusal is: ours, where our credential is such that the likely reason is it, else what it was.
@@ -122,11 +122,8 @@ class Credential:
         why = self._doubt(by_voms=by_voms)
         if not why:
             return refusal
-        own = OwnCredential(
-            f"{refusal.sentence}; probably because of our own credential: {self.cert_path} {why}",
-            remedy=self._renew(vo),
-        )
-        own.exchange = refusal.exchange
+        own = refusal.retold(OwnCredential, remedy=self._renew(vo))
+        own.add(f"probably because our {self.cert_path} {why}")
         return own
 
     def _doubt(self, *, by_voms: bool) -> str:
@@ -177,6 +174,10 @@ class Audience(Record):
         return None
 
 
+def _instant(moment: datetime) -> str:
+    return f"{moment:%Y-%m-%d %H:%M} UTC"
+
+
 def host_name(text: str) -> str:
     """A host's name or address as it is compared: in lower case, IPv6 without brackets."""
     return text.lower().removeprefix("[").removesuffix("]").removesuffix(".")
@@ -219,10 +220,10 @@ def read_token(path: str, what: str = "access token") -> str:
         instead = other_than_a_token(data)
         if instead:
             raise OwnCredential(
-                f"{path}: holds {instead} instead of an access token", remedy="write the token alone there, on one line"
+                f"{instead} instead of an access token", place=path, link="in", remedy="write the token alone there"
             )
     elif not token or not token.isascii() or not token.isprintable() or " " in token or "\ufffd" in token:
-        raise OwnCredential(f"{path}: does not hold a {what} (one line of printable characters)")
+        raise OwnCredential(f"no {what} (one line of printable characters)", place=path, link="in")
     return redact.register(token)
 
 
@@ -231,7 +232,7 @@ def read_access_token(path: str, *, now: datetime) -> str:
     token = read_token(path)
     fault = fault_of_token(token, now)
     if fault:
-        raise OwnCredential(f"{path}: {fault}", remedy=RENEW_TOKEN)
+        raise OwnCredential(fault, place=path, link="in", remedy=RENEW_TOKEN)
     return token
 
 
@@ -245,10 +246,9 @@ def fault_of_token(token: str, now: datetime, *, tolerance: float = CLOCK_TOLERA
     which = " ".join(("our access token", claims.words())).strip()
     if claims.expires and (now - claims.expires).total_seconds() > tolerance:
         ago = duration((now - claims.expires).total_seconds())
-        return f"{which} expired at {claims.expires:%Y-%m-%d %H:%M} UTC, {ago} ago"
+        return f"{which} expired {ago} ago ({_instant(claims.expires)})"
     if claims.not_before and (claims.not_before - now).total_seconds() > tolerance:
-        ahead = duration((claims.not_before - now).total_seconds())
-        return f"{which} is valid only from {claims.not_before:%Y-%m-%d %H:%M} UTC on, in {ahead}"
+        return f"{which} is not valid before {_instant(claims.not_before)}"
     return ""
 
 
@@ -279,12 +279,15 @@ def _read(cert: str, key: str | None) -> Credential:
     try:
         facts = x509.read_credential(data)
     except BadData as error:
-        raise OwnCredential(f"{cert}: {error.sentence}", remedy=RENEW.format(vo="ops")) from None
+        raise OwnCredential(error.sentence, place=cert, link="in", remedy=RENEW.format(vo="ops")) from None
     if not facts.has_key:
-        raise OwnCredential(f"{cert}: holds no private key", remedy="name its file with --key")
+        raise OwnCredential("no private key", place=cert, link="in", remedy="name its file with --key")
     if facts.key_encrypted:
         raise OwnCredential(
-            f"{key or cert}: the private key is encrypted, and a probe cannot ask for its passphrase",
+            "encrypted private key",
+            place=key or cert,
+            link="in",
+            also="a probe cannot ask for its passphrase",
             remedy=RENEW.format(vo="ops"),
         )
     return Credential(cert, key, facts)

@@ -227,18 +227,18 @@ def _blocks(pem: bytes) -> tuple[list[bytes], list[bytes]]:
         ending = b"-----END " + label + b"-----"
         end = pem.find(ending, begin.end())
         if end < 0:
-            raise BadData(f"it breaks off inside its {label.decode('ascii').lower()}")
+            raise BadData(f"breaks off inside its {label.decode('ascii').lower()}")
         at = end + len(ending)
         if label in (b"CERTIFICATE", b"X509 CERTIFICATE", b"TRUSTED CERTIFICATE"):
             certificates.append(pem[begin.start() : at])
         elif label.endswith(b"PRIVATE KEY"):
             keys.append(pem[begin.start() : at])
     if not certificates:
-        raise BadData("there is no certificate in it")
+        raise BadData("no certificate")
     if len(certificates) > MAX_CERTIFICATES:
-        raise BadData(f"there are {len(certificates)} certificates in it, more than {MAX_CERTIFICATES}")
+        raise BadData(f"{len(certificates)} certificates, more than {MAX_CERTIFICATES}")
     if len(keys) > 1:
-        raise BadData(f"there are {len(keys)} private keys in it")
+        raise BadData(f"{len(keys)} private keys")
     return certificates, keys
 
 
@@ -248,7 +248,7 @@ def _decoded(block: bytes) -> bytes:
     try:
         return binascii.a2b_base64(b"".join(body.split()), strict_mode=True)
     except ValueError as error:
-        raise BadData(f"it is not base64: {error}") from None
+        raise BadData(f"not base64 ({error})") from None
 
 
 # ---- certificates
@@ -284,7 +284,7 @@ def _fields(certificate: Element) -> list[Element]:
     if fields and fields[0].tag == _VERSION:
         fields = fields[1:]
     if len(fields) < 6:
-        raise BadData("it lacks parts of a certificate")
+        raise BadData("lacks parts of a certificate")
     return fields
 
 
@@ -292,7 +292,7 @@ def _times(validity: Element) -> list[Element]:
     """From when and until when it is valid."""
     times = validity.expect(der.SEQUENCE).children()
     if len(times) != 2:
-        raise BadData("it lacks a validity time")
+        raise BadData("lacks a validity time")
     return times
 
 
@@ -303,7 +303,7 @@ def _name(name: Element) -> tuple[tuple[str, str | bytes], ...]:
         for attribute in rdn.expect(der.SET).children():
             parts = attribute.expect(der.SEQUENCE).children()
             if len(parts) != 2:
-                raise BadData("it has a malformed name")
+                raise BadData("malformed name")
             try:
                 found.append((parts[0].oid(), parts[1].text()))
             except BadData:
@@ -316,12 +316,12 @@ def _key(public_key: Element) -> tuple[int | None, tuple[bytes, bytes] | None]:
     parts = public_key.expect(der.SEQUENCE).children()
     algorithm = parts[0].expect(der.SEQUENCE).children() if len(parts) == 2 else []
     if not algorithm:
-        raise BadData("it has a malformed public key")
+        raise BadData("malformed public key")
     kind = algorithm[0].oid()
     if kind in _RSA:
         numbers = der.read(parts[1].expect(der.BIT_STRING).value[1:]).expect(der.SEQUENCE).children()
         if len(numbers) != 2:
-            raise BadData("it has a malformed RSA key")
+            raise BadData("malformed RSA key")
         modulus, exponent = (number.expect(der.INTEGER).value for number in numbers)
         return int.from_bytes(modulus, "big").bit_length(), (modulus, exponent)
     if kind == _ELLIPTIC and len(algorithm) == 2 and algorithm[1].tag == der.OBJECT_IDENTIFIER:
@@ -336,7 +336,7 @@ def _extensions(wrapped: Element) -> dict[str, bytes]:
     for extension in lists[0].expect(der.SEQUENCE).children() if len(lists) == 1 else []:
         parts = extension.expect(der.SEQUENCE).children()
         if len(parts) not in (2, 3):
-            raise BadData("it has a malformed extension")
+            raise BadData("malformed extension")
         found[parts[0].oid()] = parts[-1].expect(der.OCTET_STRING).value
     return found
 

@@ -86,7 +86,7 @@ def test_a_certificate_without_its_key_is_refused(nobody, authority):
     cert = nobody / "cert.pem"
     shutil.copy(authority.robot.usercert, cert)
     cert.chmod(0o600)
-    with pytest.raises(OwnCredential, match=r"holds no private key \(name its file with --key\)"):
+    with pytest.raises(OwnCredential, match=r"^no private key in \S+ \(name its file with --key\)$"):
         credentials.find_certificate(str(cert))
 
 
@@ -99,7 +99,7 @@ def test_an_encrypted_key_is_refused_and_nobody_is_asked_for_a_passphrase(nobody
     )
     key.write_bytes(encrypted)
     key.chmod(0o600)
-    with pytest.raises(OwnCredential, match="the private key is encrypted"):
+    with pytest.raises(OwnCredential, match=r"^encrypted private key in "):
         credentials.find_certificate(str(authority.robot.usercert), str(key))
 
 
@@ -130,15 +130,20 @@ def test_a_file_that_somebody_else_planted_is_refused(nobody, authority):
     [
         ({"lifetime": timedelta(hours=1)}, 300, None, None),
         ({"lifetime": timedelta(hours=1)}, 300, "ops", None),
-        ({"lifetime": timedelta(hours=-2)}, 300, None, r"the proxy expired 2 h ago \(make a new one"),
+        (
+            {"lifetime": timedelta(hours=-2)},
+            300,
+            None,
+            r"^proxy expired 2 h ago in \S+ \(run voms-proxy-init --rfc --voms \S+\)$",
+        ),
         (
             {"lifetime": timedelta(seconds=200)},
             300,
             None,
-            r"the proxy expires in \d+(\.\d)? \w+; this run may take 5 min",
+            r"^proxy ends in \d+(\.\d)? \w+ in \S+; this run may take 5 min \(",
         ),
-        ({"ac_lifetime": timedelta(seconds=-10)}, 300, None, "its VOMS attribute certificate expired"),
-        ({"vos": ("fedcloud.egi.eu",)}, 300, "ops", "has VOMS attributes of fedcloud.egi.eu and none of ops"),
+        ({"ac_lifetime": timedelta(seconds=-10)}, 300, None, r"^VOMS attributes expired [\d.]+ \w+ ago in "),
+        ({"vos": ("fedcloud.egi.eu",)}, 300, "ops", r"^no VOMS attributes of ops in \S+; it has fedcloud.egi.eu \("),
         ({"vos": ("ops", "dteam")}, 300, "dteam", None),
     ],
 )
@@ -153,7 +158,10 @@ def test_it_must_last_for_the_run_and_be_of_the_vo(nobody, authority, made, seco
 
 def test_a_clock_that_is_behind_is_said(nobody, authority):
     found = credentials.find_certificate(str(authority.proxy(path=nobody / "proxy")))
-    with pytest.raises(OwnCredential, match=r"valid only in .* \(set this machine's clock\)"):
+    with pytest.raises(
+        OwnCredential,
+        match=r"^(proxy|certificate) not valid before [-0-9]+ [0-9:]+ UTC in \S+ \(set this machine's clock\)$",
+    ):
         found.require(now=NOW - timedelta(days=4000), seconds=1)
 
 
@@ -172,10 +180,8 @@ def test_what_is_no_token_is_refused_and_not_quoted(tmp_path):
     path.chmod(0o600)
     with pytest.raises(OwnCredential) as caught:
         credentials.read_token(str(path))
-    assert str(caught.value) == (
-        f"{path}: holds several words instead of an access token (write the token alone there, on one line)"
-    )
-    with pytest.raises(OwnCredential, match=r"does not hold a password \(one line"):
+    assert str(caught.value) == (f"several words instead of an access token in {path} (write the token alone there)")
+    with pytest.raises(OwnCredential, match=r"^no password \(one line of printable characters\) in "):
         credentials.read_token(str(path), "password")
 
 
@@ -185,9 +191,9 @@ def test_what_is_no_token_is_refused_and_not_quoted(tmp_path):
         ({}, ""),
         ({"exp": 3600, "nbf": -60}, ""),
         ({"exp": -30}, ""),
-        ({"exp": -7200}, r"our access token of https://aai\.egi\.eu for cloud expired at \S+ \S+ UTC, 2 h ago"),
+        ({"exp": -7200}, r"our access token of https://aai\.egi\.eu for cloud expired 2 h ago \(\S+ \S+ UTC\)"),
         ({"exp": 7200, "nbf": 30}, ""),
-        ({"exp": 7200, "nbf": 3600}, r"our access token .* is valid only from \S+ \S+ UTC on, in 60 min"),
+        ({"exp": 7200, "nbf": 3600}, r"our access token .* is not valid before \S+ \S+ UTC"),
     ],
 )
 def test_a_token_says_itself_when_it_is_valid_and_clocks_may_differ_by_a_minute(claims, said):
