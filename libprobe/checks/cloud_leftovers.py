@@ -60,7 +60,7 @@ class CloudRemover:
                 f"{entry.endpoint} is not in the catalogue of Keystone {keystone} that project {self._project} has "
                 f"today, nor is a {entry.thing} of that title to be seen in its regions with {kind}: {there}"
             )
-        raise Failure(f"not to be seen as {owner}, who we are today")
+        raise Failure(f"not visible to {owner}, as whom we log in now")
 
     def _server(self, entry: Entry, region: str, until: Deadline, *, is_owner: bool) -> bool:
         service = self._cloud.service(nova.KIND, region)

@@ -45,7 +45,7 @@ TOLD_BY = "see fedcloud-leftovers"
 UNKNOWN_KEYSTONE = (
     "an earlier version has noted it without its Keystone, which is needed to log in; name that with --instead-at"
 )
-NOT_TO_BE_SEEN = "not to be seen; if it was never made, the next runs forget it"
+NOT_VISIBLE = "not visible; if it was never made, the next runs forget it"
 
 
 def pause_after(seconds: float) -> float:
@@ -282,7 +282,7 @@ class Leftovers(Check):
         if not found and (self._title or self._endpoint):
             which = " ".join(filter(None, (self._title, self._endpoint and f"at {self._endpoint}")))
             raise Misconfigured(
-                f"{self.subject} has no VM or container {which}", remedy="see what it has without --title or --at"
+                f"no VM or container {which} in {self.subject}", remedy="see what it has without --title or --at"
             )
 
     def _is_meant(self, entry: Entry) -> bool:
@@ -297,10 +297,10 @@ class Leftovers(Check):
             self.detail(0, f"{whereabouts(entry, now)}{_looks(entry, now)}{f': {outcome}' if outcome else ''}")
         at_work = [journal.thing for journal in self._journals for _ in range(journal.at_work)]
         if at_work:
-            self.detail(0, f"and {_counted(at_work)} of runs that are at work")
+            self.detail(0, f"and {_counted(at_work)} of checks that are running")
         for journal in self._journals:
             for name in journal.set_aside():
-                self.detail(0, f"damaged, so nothing is known of its {journal.thing}: {journal.path}/{name}")
+                self.detail(0, f"damaged, so its {journal.thing} is unknown: {journal.path}/{name}")
         oldest = max(0.0, now - left[0][0].created_at) if left else 0.0
         self.facts["left"] = (
             f"{_counted([entry.thing for entry, _ in left])} left, the oldest asked for {duration(oldest)} ago"
@@ -352,7 +352,7 @@ class Removal(Leftovers):
                     entry.release()
                     if outcome:
                         left.append((entry, outcome))
-                        stay.append(f"{entry.thing} {entry.title} could not be removed: {outcome}")
+                        stay.append(f"{entry.thing} not removed: {outcome} ({entry.title})")
             except Failure:  # ours, and so the same at each of them
                 yield from self._told([(entry, "") for found in by_place.values() for entry in found])
                 raise
@@ -401,7 +401,7 @@ class Removal(Leftovers):
                 continue
             if was_there or entry.is_done:
                 self.detail(0, f"{'removed' if was_there else 'was gone already'}: {where}")
-            yield entry, "" if was_there or entry.is_done else NOT_TO_BE_SEEN
+            yield entry, "" if was_there or entry.is_done else NOT_VISIBLE
 
     def _removed(self, remover: Remover, entry: Entry, owner: str, until: Deadline) -> str:
         where = whereabouts(entry, time.time())
@@ -413,8 +413,8 @@ class Removal(Leftovers):
             self.detail(0, f"{'removed' if was_there else 'was gone already'}: {where}")
             return ""
         if self._instead or owner != entry.identity:
-            return f"not to be seen as {owner}, who we are today"
-        return NOT_TO_BE_SEEN
+            return f"not visible to {owner}, as whom we log in now"
+        return NOT_VISIBLE
 
 
 class Forgetting(Leftovers):
@@ -422,7 +422,7 @@ class Forgetting(Leftovers):
 
     def measure(self) -> Iterator[Metric]:
         for entry in self._chosen():
-            self.detail(0, f"forgotten, whatever became of it: {whereabouts(entry, time.time())}")
+            self.detail(0, f"forgotten: {whereabouts(entry, time.time())}")
             entry.done()
         yield from self._told([])
 
@@ -433,7 +433,7 @@ def _counted(things: Sequence[str]) -> str:
 
 
 def _looks(entry: Entry, now: float) -> str:
-    looks = f", looked for in vain by {number_of(entry.looks, 'run')}" if entry.looks else ""
+    looks = f", not found by {number_of(entry.looks, 'run')}" if entry.looks else ""
     if entry.is_unattended(now):
-        return f"{looks}; no run has come by for {duration(abs(now - entry.attended_at))}"
+        return f"{looks}; no run has looked after it for {duration(abs(now - entry.attended_at))}"
     return looks

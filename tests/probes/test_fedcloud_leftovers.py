@@ -72,11 +72,11 @@ def test_an_old_one_is_a_warning_or_critical_and_tells_that_nobody_comes_by(moni
     report = monitor.run(PROGRAM)
     assert (report.code, report.first) == (
         1,
-        f"LEFTOVERS WARNING - the journal in {monitor.state}: 1 VM left, the oldest asked for 3 d ago (limit 1d)",
+        f"LEFTOVERS WARNING - 1 VM left, the oldest asked for 3 d ago in the journal in {monitor.state} (limit 1d)",
     )
     [line] = report.lines
     assert re.fullmatch(
-        rf"egi-sam-\S+ at https://\S+, asked for 3 d ago by {OWNER}, looked for in vain by 4 runs; no run has come by "
+        rf"egi-sam-\S+ at https://\S+, asked for 3 d ago by {OWNER}, not found by 4 runs; no run has looked after it "
         r"for (25 h|1\.04 d)",
         line,
     ), line
@@ -90,7 +90,7 @@ def test_the_vm_of_a_run_at_work_is_counted_and_let_be(monitor):
     process = monitor.start(PROBE, "-u", site.url)
     until(lambda: site.occi.vms())
     report = monitor.run(PROGRAM, "--remove")
-    assert (report.first, report.lines) == ("LEFTOVERS OK - nothing is left", ["and 1 VM of runs that are at work"])
+    assert (report.first, report.lines) == ("LEFTOVERS OK - nothing is left", ["and 1 VM of checks that are running"])
     assert len(site.occi.vms()) == 1
     site.faults.clear()
     process.terminate()
@@ -104,7 +104,7 @@ def test_a_damaged_entry_is_told_of(monitor):
         report = monitor.run(PROGRAM)
         assert (report.code, report.lines) == (
             0,
-            [f"damaged, so nothing is known of its VM: {monitor.state}/egi-sam-x-0123456789ab.vm.unreadable"],
+            [f"damaged, so its VM is unknown: {monitor.state}/egi-sam-x-0123456789ab.vm.unreadable"],
         )
 
 
@@ -140,11 +140,11 @@ def test_one_that_stays_is_a_warning_with_the_clouds_answer(monitor):
     report = monitor.run(PROGRAM, "--remove", "-t", seconds(6))
     assert report.code == 1
     assert re.fullmatch(
-        rf"LEFTOVERS WARNING - VM {ours.title} could not be removed: DELETE {re.escape(site.base)}/compute/{ours.id}: "
-        r"refused to delete the VM \(409.*\)",
+        rf"LEFTOVERS WARNING - VM not removed: 409 .* from localhost:{site.web.port} when asked to delete the VM.* "
+        rf"\({ours.title}\)",
         report.first,
     ), report.first
-    assert ": refused to delete the VM" in report.lines[0]
+    assert " when asked to delete the VM" in report.lines[0]
     assert len(monitor.remembered()) == 1
 
 
@@ -153,7 +153,7 @@ def test_an_endpoint_that_is_down_keeps_no_other_from_being_cleaned(monitor):
     late.faults.on("status", code=503)
     report = monitor.run(PROGRAM, "--remove")
     assert report.code == 1
-    assert re.search(rf"VM {young.title} could not be removed: GET \S+/-/: failed", report.first), report.first
+    assert re.search(rf"VM not removed: 503 .* \({young.title}\)", report.first), report.first
     assert (early.occi.vms(), monitor.remembered()) == ([], [f"{young.title}.vm"])
 
 
@@ -165,7 +165,7 @@ def test_a_vm_of_another_owner_is_removed_by_its_title_or_named(monitor):
     report = monitor.run(PROGRAM, "--remove")
     assert report.code == 1
     assert re.fullmatch(
-        rf"LEFTOVERS WARNING - VM {ours.title} could not be removed: not to be seen as {OWNER}, who we are today",
+        rf"LEFTOVERS WARNING - VM not removed: not visible to {OWNER}, as whom we log in now \({ours.title}\)",
         report.first,
     ), report.first
     site.occi.give(ours.id, "ops")
@@ -204,7 +204,7 @@ def test_one_is_forgotten_by_its_title_alone(monitor):
     (_, young), (_, old) = several(monitor)
     report = monitor.run(PROGRAM, "--forget", "--title", young.title)
     assert report.code == 0
-    assert report.lines[0].startswith(f"forgotten, whatever became of it: {young.title} at ")
+    assert report.lines[0].startswith(f"forgotten: {young.title} at ")
     assert monitor.remembered() == [f"{old.title or old.hostname}.vm"]
 
 
@@ -215,11 +215,11 @@ def test_one_is_forgotten_by_its_title_alone(monitor):
         (["--cert", "/x"], "usage: --cert has no effect without --remove (see fedcloud-leftovers --help)"),
         (
             ["--title", "egi-sam-x"],
-            "the journal in {state} has no VM or container egi-sam-x (see what it has without --title or --at)",
+            "no VM or container egi-sam-x in the journal in {state} (see what it has without --title or --at)",
         ),
         (
             ["--at", "https://x.example.org/"],
-            "the journal in {state} has no VM or container at https://x.example.org (see what it has without "
+            "no VM or container at https://x.example.org in the journal in {state} (see what it has without "
             "--title or --at)",
         ),
     ],
