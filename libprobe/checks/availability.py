@@ -59,13 +59,15 @@ class SiteAvailability(Check):
             last = store.last_day()
             if last is None or self._now - (last + DAY_S) > self._stale_s:
                 since = "ever" if last is None else f"since {datetime.fromtimestamp(last, UTC):%Y-%m-%d}"
-                yield judged(UNKNOWN, f"{self.subject}: no result {since} was imported (is fedcloud-availability run?)")
+                yield judged(
+                    UNKNOWN, f"no result {since} imported for {self.subject} (run fedcloud-availability import)"
+                )
                 return
             found = Calculation(store, self._profile, Period(month, start, self._now))
             found.chosen([self.subject])
             figures, held = found.figures(self.subject), found.seconds(self.subject)
         if figures.availability == NO_DATA:
-            yield judged(UNKNOWN, f"{self.subject}: nothing is known of {month} (are its metrics run?)")
+            yield judged(UNKNOWN, f"no data of {month} for {self.subject} (run its metrics)")
             return
         left = self._left(held, end)
         self.facts["site"], self.facts["month"] = self.subject, month
