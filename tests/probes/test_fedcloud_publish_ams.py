@@ -453,8 +453,7 @@ def test_without_a_token_file_results_are_kept_and_drain_says_what_is_missing(ho
     state = host.directory / "state"
     report = probe(PROBE, "--to", "ams", "--publish", host.url, "--drain", "--state-dir", state, "--ca-path", host.ca)
     assert report.first == (
-        f"PUBLISH UNKNOWN - {host.url}: there is no token for it (name its file with --ams-token-file); "
-        "1 result waiting"
+        f"PUBLISH UNKNOWN - no token for {host.url} (name its file with --ams-token-file); 1 result waiting"
     )
 
 

@@ -9,6 +9,7 @@ from nagiosplugin import Metric
 from libprobe.checks.base import Check, judged
 from libprobe.deadline import OutOfTime
 from libprobe.failures import OK, UNKNOWN, WARNING, Failure
+from libprobe.formats.address import host_and_port
 from libprobe.programs.publish import publishing
 from libprobe.text import number_of
 
@@ -69,8 +70,10 @@ class Delivery(Check):
                 self._spool.resume()
             except Failure as failure:
                 publishing.put_off(self._spool, failure)
+                self.tell(failure)
                 return UNKNOWN, str(publishing.as_helper(failure))
             except OutOfTime:
                 share = self.deadline.our_share()
-                return UNKNOWN, f"{self.subject}: not everything was sent within {self.deadline.seconds:g} s{share}"
+                place = host_and_port(self._broker.host, self._broker.port)
+                return UNKNOWN, f"not all sent within {self.deadline.seconds:g} s to {place}{share}"
         return None

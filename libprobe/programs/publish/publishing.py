@@ -405,7 +405,7 @@ def _to_ams(args: argparse.Namespace, broker: Broker, deadline: Deadline) -> Cal
 
     def token() -> str:
         if not args.ams_token_file:
-            raise OwnCredential(f"{broker.url}: there is no token for it", remedy="name its file with --ams-token-file")
+            raise OwnCredential(f"no token for {broker.url}", remedy="name its file with --ams-token-file")
         return credentials.read_token(args.ams_token_file, "token")
 
     return lambda: _Ams(ams.Topic(access.http(args, deadline), broker.url, token))
@@ -505,7 +505,7 @@ def put_off(spool: Spool, end: BaseException) -> None:
 def as_helper(failure: Failure) -> Failure:
     """The broker that takes our results is no endpoint under test: its failures are nobody's CRITICAL."""
     if isinstance(failure, CertificateWanted):
-        return OwnCredential(failure.sentence, remedy="name one with --broker-cert")
+        return failure.retold(OwnCredential, remedy="name one with --broker-cert")
     if isinstance(failure, (Misconfigured, OwnCredential, HelperFailure)):
         return failure
-    return HelperFailure(failure.sentence, remedy=failure.remedy)
+    return failure.retold(HelperFailure)
