@@ -15,6 +15,7 @@ import sys
 from libprobe import redact
 from libprobe.deadline import (
     ENFORCE_AFTER_S,
+    OVERLOADED,
     Deadline,
     Interrupted,
     OutOfTime,
@@ -121,7 +122,8 @@ def execute(
         with deadline.enforced():
             run.carry_out(check)
     except OutOfTime:  # outside of any check's own handling: not yet, or no longer, asking the endpoint
-        run.add(UNKNOWN, f"this machine did not get the check done within {deadline.seconds:g} s; is it overloaded?")
+        said = f"not finished within {deadline.seconds:g} s by this machine ({OVERLOADED})"
+        run.add(UNKNOWN, said)
     try:
         return run.report()
     finally:

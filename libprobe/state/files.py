@@ -175,7 +175,7 @@ class StateDirectory:
         except FileNotFoundError:
             return False
         except OSError as error:
-            raise self._failure(f"does not let us rename {name}", error) from None
+            raise self._failure(f"does not allow to rename {name}", error) from None
         return True
 
     def forget(self, name: str) -> None:
@@ -193,7 +193,7 @@ class StateDirectory:
         except FileNotFoundError:
             pass
         except OSError as error:
-            raise self._failure(f"does not let us remove {name}", error) from None
+            raise self._failure(f"does not allow to remove {name}", error) from None
 
     def sweep(self, now: float) -> None:
         """Remove half-written files that killed processes left; now: seconds since the epoch."""

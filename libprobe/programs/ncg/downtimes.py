@@ -72,7 +72,7 @@ def execute(argv: Sequence[str], *, doc: str | None = None) -> tuple[int, list[s
         with deadline.enforced():
             return _carry_out(args, deadline)
     except OutOfTime:
-        return NOT_DONE, [_not_done(f"not finished within {deadline.seconds:g} s; {deadline.remedy()}")]
+        return NOT_DONE, [_not_done(f"not finished within {deadline.seconds:g} s ({deadline.remedy()})")]
     except Failure as failure:
         return NOT_DONE, [_not_done(str(failure))]
     except Exception as error:

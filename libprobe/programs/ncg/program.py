@@ -83,7 +83,7 @@ def execute(
                 return _check_ncg(args)
             return _Run(args, plan, deadline, commit).carry_out()
     except OutOfTime:
-        return NOT_WRITTEN, [not_written(f"not finished within {deadline.seconds:g} s; {deadline.remedy()}")]
+        return NOT_WRITTEN, [not_written(f"not finished within {deadline.seconds:g} s ({deadline.remedy()})")]
     except Failure as failure:
         return NOT_WRITTEN, [not_written(str(failure))]
     except OSError as error:
