@@ -177,7 +177,8 @@ def test_what_software_on_pyssf_does_not_announce_is_held_against_no_site(monito
     assert report.code == 0, report.out
     assert f"not announced, as software on pyssf may leave it: entity, resource, link{left_out}" in report.lines
     report = look(monitor, cloud, "--require", "resource")
-    assert (report.code, report.first.rpartition(": ")[2]) == (2, f"not offered: resource, on {at(site.base)}")
+    where = at(monitor.federation.site(cloud).base)
+    assert (report.code, report.first) == (2, f"OCCI-Context CRITICAL - not offered: resource, on {where}")
 
 
 def test_what_is_required_by_an_option_is_critical(monitor):

@@ -145,9 +145,7 @@ def test_ooi_is_left_one_keypair_by_an_outage_and_not_one_by_each_run(monitor, p
     site.faults.on("quota")
     report = look(monitor, "ooi", "--public-key", public_key)
     assert report.code == 2
-    assert report.first.endswith(
-        "; ooi may keep a keypair of it"
-    )
+    assert report.first.endswith("; ooi may keep a keypair of it")
     for _ in range(3):
         report = look(monitor, "ooi", "--public-key", public_key, "-v")
         assert report.code == 2
@@ -174,7 +172,10 @@ def test_a_create_that_ooi_refuses_before_it_makes_a_keypair_leaves_none(monitor
     report = look(monitor, "ooi", "--public-key", public_key)
     assert report.code == 2
     assert report.first.endswith(
-        f'no quota or capacity left (403 "Quota exceeded, too many key pairs") from {at(site.base)} when asked to create a VM'
+
+            'no quota or capacity left (403 "Quota exceeded, too many key pairs") from '
+            f"{at(monitor.federation.site('ooi').base)} when asked to create a VM"
+
     )
     assert "asked without" not in look(monitor, "ooi", "--public-key", public_key, "-v").out
 
@@ -375,27 +376,31 @@ def test_a_bad_host_certificate_is_critical_and_described(monitor, variant, said
 
 
 WIRE = [
-    ("mute-accept", {}, r"TLS handshake not complete within [\d.]+ s"),
+    ("mute-accept", {}, r"TLS handshake not complete within [\d.]+ s with"),
     (
         "close-accept",
         {},
-        r"connection (closed|reset) within the TLS handshake \(enable TLS on this port, or correct its address\)",
+        r"connection (closed|reset) within the TLS handshake with .* \(enable TLS on this port\)",
     ),
-    ("drip-handshake", {}, r"TLS handshake not complete within [\d.]+ s"),
+    ("drip-handshake", {}, r"TLS handshake not complete within [\d.]+ s with"),
     ("mute", {}, r"no complete answer within [\d.]+ s from"),
     ("drip-headers", {}, r"no complete answer within [\d.]+ s from"),
     ("drip-body", {}, r"no complete answer within [\d.]+ s from"),
-    ("close-request", {}, r"connection (?:closed before an answer|reset); our client certificate was perhaps refused"),
+    (
+        "close-request",
+        {},
+        r"connection (?:closed before an answer from|reset by) .*; our certificate may have been refused",
+    ),
     # Python's ssl tells a reset as it tells an end
-    ("reset", {}, r"connection (?:closed before an answer|reset); our client certificate was perhaps refused"),
+    ("reset", {}, r"connection (?:closed before an answer from|reset by) .*; our certificate may have been refused"),
     ("garbage", {}, r"answer that is not HTTP from .*"),
     ("close-headers", {}, r"connection closed within the answer from"),
     ("close-body", {}, r"connection closed within the answer from"),
-    ("endless-headers", {}, r"malformed HTTP answer: got more than 100 headers"),
+    ("endless-headers", {}, r"malformed HTTP \(got more than 100 headers\) from"),
     (
         "endless-body",
         {},
-        r"the answer is larger than \d+ KiB; gave up reading|the answer holds a line of more than 1024 KiB",
+        r"answer larger than \d+ KiB from|line of more than 1024 KiB in the answer of",
     ),
     ("gzip-bomb", {"size_bytes": 1 << 24}, r"body in the coding 'gzip', not asked for, from"),
     ("html", {}, r".*"),
@@ -406,7 +411,11 @@ WIRE = [
     ),
     ("redirect", {"to": "file:///etc/passwd"}, r"redirect to another origin \(file:///etc/passwd\) from"),
     ("redirect", {"to": "/-/"}, r"more than 3 redirects from .*; the last to .*"),
-    ("status", {"code": 404}, r"404 .* from .* when asked to say what it offers \(check that the URL is that of the OCCI endpoint\)"),
+    (
+        "status",
+        {"code": 404},
+        r"404 .* from .* when asked to say what it offers \(check that the URL is that of the OCCI endpoint\)",
+    ),
     ("status", {"code": 500}, r"500 .*from .* when asked to say what it offers"),
     (
         "status",
@@ -470,7 +479,7 @@ def test_plain_http_on_a_tls_port_is_named(monitor):
         threading.Thread(target=serve, daemon=True).start()
         base = f"https://127.0.0.1:{listener.getsockname()[1]}"
         report = monitor.run(PROBE, "-u", f"{base}/?image=a&resource=b")
-    assert report.first == "@
+    assert report.first == f"OCCI-VM CRITICAL - no TLS spoken on {at(base)}"
 
 
 # ---- templates
@@ -489,7 +498,7 @@ def test_a_host_that_is_not_in_the_gocdb_is_told_with_the_failure(monitor):
     assert report.code == 2
     assert re.fullmatch(
         r"OCCI-VM CRITICAL - name oooi\.fedcloud\.test does not resolve \(Name or service not "
-r"known\); oooi\.fedcloud\.test is not in the GOCDB, tried on port 8787",
+        r"known\); oooi\.fedcloud\.test is not in the GOCDB, tried on port 8787",
         report.first,
     ), report.first
 
@@ -655,10 +664,11 @@ def test_a_delete_that_is_refused_is_a_warning_and_the_next_run_removes_the_vm(m
     site.faults.on("delete-refused")
     report = look(monitor, "rocci", "-t", seconds(8))
     assert report.code == 1
-    assert re.search(r"VM active after [\d.]+ m?s, not removed: 304 Not Modified from localhost:\d+ when asked to delete the VM "
-        r"\(egi-sam-[a-z0-9-]+; next run retries\)", report.first), (
-        report.first
-    )
+    assert re.search(
+        r"VM active after [\d.]+ m?s, not removed: 304 Not Modified from localhost:\d+ when asked to delete the VM "
+        r"\(egi-sam-[a-z0-9-]+; next run retries\)",
+        report.first,
+    ), report.first
     assert "the next run tries again" in report.first
     assert len(monitor.remembered()) == 1
     site.faults.clear()
@@ -674,7 +684,9 @@ def test_a_delete_that_has_no_effect_is_a_warning(monitor):
     site.faults.on("delete-ignored")
     report = look(monitor, "ooi", "-t", seconds(8))
     assert report.code == 1
-    assert re.search(r"VM active after .*, not removed: still there .* after its deletion was accepted by localhost:", report.first)
+    assert re.search(
+        r"VM active after .*, not removed: still there .* after its deletion was accepted by localhost:", report.first
+    )
     assert len(monitor.remembered()) == 1
 
 

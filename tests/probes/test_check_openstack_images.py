@@ -21,7 +21,6 @@ REGISTRY = r"localhost:\d+/egi_vm_images"
 AT = r"localhost:\d+"
 ID = "[0-9a-f]{8}-[0-9a-f-]{27}"
 REQUEST = rf"; X-Openstack-Request-Id req-{ID}"
-NO_LIST = "the image list cannot be had, "
 
 
 class Site:
@@ -253,16 +252,16 @@ def test_what_the_list_no_longer_has_is_surplus_where_it_is_of_its_vo(site):
 @pytest.mark.parametrize(
     ("fault", "pattern"),
     [
-        ("expired-list", r"the list expired 24 h ago, so nobody is to keep its images"),
+        ("expired-list", r"the list expired 24 h ago, so nobody is to keep its images from"),
         ("broken-signature", r"the document was changed after it was signed: .*"),
         ("unknown-signer", r".*"),
         ("wrong-signer", r"hv:dn is .* \(if that is meant, accept it with --ignore-endorser\)"),
-        ("appdb-error", r"AppDB answered with an error instead of an image list: Image list does not exist"),
+        ("appdb-error", r'error "Image list does not exist" instead of an image list from'),
     ],
 )
 def test_a_list_that_is_not_to_be_trusted_is_no_fault_of_the_site(site, fault, pattern):
     site.appdb.faults.on(fault)
-    expect(site.look(*site.signed), 3, rf"{NO_LIST}https://localhost:\d+/store/\S+: {pattern}")
+    expect(site.look(*site.signed), 3, rf"{pattern} image list {AT}.*")
 
 
 def test_an_unsigned_list_is_taken_where_that_is_allowed(site):
@@ -284,19 +283,25 @@ def test_two_lists_are_compared_together(site):
 @pytest.mark.parametrize(
     ("fault", "pattern"),
     [
-        ({"name": "status", "code": 503}, r"GET \S+/repositories: failed to list images \(503: Service Unavailable\)"),
-        ({"name": "html"}, r"GET \S+/repositories: answered 200 with the page \"Sign in\" instead of JSON"),
-        ({"name": "close-request"}, r"GET \S+/repositories: .*"),
-        ({"name": "endless-body"}, r"GET \S+/repositories: answer larger than 4096 KiB from"),
-        ({"name": "registry-no-end"}, r".* has more than 500 artefacts; gave up reading"),
-        ({"name": "redirect", "to": "https://localhost:1/"}, r"GET \S+/repositories: did not list images \(302.*\)"),
-        ({"name": "status", "code": 200, "body": "{}"}, r"GET \S+/repositories: answered 200 with what is no list"),
+        (
+            {"name": "status", "code": 503},
+            r"503 Service Unavailable from image list localhost:\d+ when asked to list images",
+        ),
+        ({"name": "html"}, r"page \"Sign in\" \(200\) instead of JSON from image list localhost:\d+"),
+        ({"name": "close-request"}, r"connection (closed before an answer from|reset by) image list localhost:\d+"),
+        ({"name": "endless-body"}, r"answer larger than 4096 KiB from image list localhost:\d+"),
+        ({"name": "registry-no-end"}, r"more than 500 artefacts in image list localhost:\d+"),
+        (
+            {"name": "redirect", "to": "https://localhost:1/"},
+            r"redirect to https://localhost:1/ \(302\) from image list localhost:\d+ when asked to list images",
+        ),
+        ({"name": "status", "code": 200, "body": "{}"}, r"answer that is no list from image list localhost:\d+"),
     ],
     ids=["503", "login page", "closed", "endless", "no end", "redirect", "no list"],
 )
 def test_a_registry_out_of_order_is_unknown_and_hides_no_fault_of_the_site(site, fault, pattern):
     site.registry.faults.on(**fault)
-    expect(site.look(), 3, NO_LIST + pattern)
+    expect(site.look(), 3, rf"{pattern}.*")
     site.web.faults.on("status", code=500)
     expect(site.look(), 2, rf"500 Internal Server Error from {AT} when asked to list images")
 
@@ -304,7 +309,7 @@ def test_a_registry_out_of_order_is_unknown_and_hides_no_fault_of_the_site(site,
 def test_a_mute_registry_leaves_time_for_the_site(site):
     site.registry.faults.on("mute")
     report = site.look("-t", seconds(6))
-    expect(report, 3, rf"{NO_LIST}GET \S+/repositories: .*")
+    expect(report, 3, rf"no complete answer within .* from image list {AT} when asked to list images")
     assert [each.request.path for each in site.web.requests] == ["/v2/images"]
 
 
@@ -353,7 +358,10 @@ def login_file(site: Site, text: str) -> tuple[str, object]:
 def test_a_registry_that_wants_a_login_gets_it(site):
     login = f"robot$sam:{planted.plain_secret()}"
     site.registry.faults.on("registry-private", login=login)
-    wants = rf"login wanted: not everybody may read it \(401 .*\) from {AT} when asked to list images \(give one with --list-login-file\)"
+    wants = (
+        rf"login wanted: not everybody may read it \(401 .*\) from {AT} when asked to list images "
+        r"\(give one with --list-login-file\)"
+    )
     expect(site.look(), 3, wants)
     named = ("--list", site.federation.registry_url)
     assert site.look(*named, *login_file(site, login)).code == 0

@@ -264,7 +264,8 @@ def test_a_site_that_does_not_take_a_good_token_is_at_fault(store):
     expect(
         store.look(*token),
         2,
-        rf'our access token refused \(401 "Reference token could not be introspected"\) from {AT}; it is of that issuer '
+        r'our access token refused \(401 "Reference token could not be '
+        rf'introspected"\) from {AT}; it is of that issuer '
         r"and has not ended \(.*\)",
     )
 

@@ -168,7 +168,10 @@ def test_of_several_images_the_newest_is_taken_and_that_is_said(site):
         (
             "1016",
             2,
-            r"no image 1016 among 6 active ones of project ops on {AT}; nearest: .* \(share the VO's images with the project\)",
+            (
+                r"no image 1016 among 6 active ones of project ops on {AT}; nearest: .* "
+                r"\(share the VO's images with the project\)"
+            ),
         ),
         (
             "cirros",
@@ -465,7 +468,10 @@ def test_a_quota_that_our_own_left_overs_fill_is_not_held_against_the_site(site)
     expect(
         report,
         3,
-        rf"quota of project ops full on {AT}; .*; 1 VM of this monitor's own may fill it, so the site is not blamed: .*",
+        (
+            rf"quota of project ops full on {AT}; .*; 1 VM of this monitor's own may "
+            r"fill it, so the site is not blamed: .*"
+        ),
     )
 
 

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from tests.pace import judge, seconds
-from tests.reliability import matrix
+from tests.reliability import matrix, sentences
 from tests.reliability.peers import FAULTS, Peers
 
 AT_ONCE = 4
@@ -32,6 +32,8 @@ def test_every_fault_ends_in_time_in_a_sentence_that_says_why_and_whose(column, 
     results = list(matrix.carry_out_all(wanted, peers, tmp_path, limits, at_once=AT_ONCE))
     assert results
     assert not [str(each) for each in results if each.complaints]
+    too_long = [str(each) for each in sentences.all_said(results) if len(each.sentence) > sentences.NONE_ABOVE]
+    assert not too_long
     for each in results:
         judge(each.outcome.seconds, limits.deadline_s * (1 if each.cell.waits else 10), late_s=20.0)
 
