@@ -204,11 +204,12 @@ _LATE = r"within [\d.]+ s"
 _NO_ANSWER = rf"(no complete answer|no answer to CONNECT|TLS handshake not complete) {_LATE}"
 _CUT_HANDSHAKE = r"connection (closed|reset) within the TLS handshake with .*{at}"
 _BROKEN_OFF = (
-    r"connection (closed (before an answer|within the answer|before any answer to CONNECT) from|reset by) .*{at}"
+    r"connection ((closed|reset) (before an answer|within the answer|before any answer to CONNECT) from"
+    r"|reset by) .*{at}"
 )
 _TOO_MUCH = (
-    r"(answer larger than \d+ KiB from|a frame whose (headers|body) (is|are) larger than \d+ KiB"
-    r"|announces a message of \d+ bytes, more than \d+|no document but"
+    r"(answer larger than \d+ KiB from|frame with (headers|a body) of more than \d+ KiB from"
+    r"|message of 2 GiB announced by {at}.*; more than 1 MiB is refused|no document but"
     rf"|no end after \d+ entries|no complete answer {_LATE})"
 )
 _NO_DOCUMENT = (
@@ -224,7 +225,7 @@ SAYS: dict[str, str] = {
     "mute after accept": _NO_ANSWER,
     "close after accept": rf"({_CUT_HANDSHAKE}|{_BROKEN_OFF})",
     "reset after accept": rf"({_CUT_HANDSHAKE}|{_BROKEN_OFF})",
-    "garbage after accept": r"(no TLS spoken on|with not LDAP but|which is not STOMP)",
+    "garbage after accept": r"(no TLS spoken on|\" instead of (LDAP|STOMP) from)",
     "drip in the handshake": rf"TLS handshake not complete {_LATE}",
     "close in the handshake": _CUT_HANDSHAKE,
     "reset in the handshake": _CUT_HANDSHAKE,
@@ -250,8 +251,8 @@ SAYS: dict[str, str] = {
         r"answer|before any answer to CONNECT)"
     ),
     "reset after the request": _BROKEN_OFF,
-    "garbage for an answer": r"(answer that is not HTTP from|with not LDAP but|which is not STOMP)",
-    "endless headers": r"(malformed HTTP \(got more than 100 headers\) from|a frame whose headers are larger than)",
+    "garbage for an answer": r"(answer that is not HTTP from|\" instead of (LDAP|STOMP) from)",
+    "endless headers": r"(malformed HTTP \(got more than 100 headers\) from|frame with headers of more than)",
     "endless body": _TOO_MUCH,
     "200 MB body": _TOO_MUCH,
     "compression bomb": r"body in the coding 'gzip', not asked for, from",
@@ -349,7 +350,7 @@ EXCEPTIONS: dict[tuple[str, str], tuple[int, str]] = {
     ("check_endpoint_tcp", "garbage after accept"): (OK, _ACCEPTS),
     ("check_endpoint_tcp --tls", "client certificate refused, TLS 1.2"): (
         OK,
-        r"certificate valid for 36\d d, and (?:wants one of|refuses) ours",
+        r"certificate valid for 36\d d, and (?:wants a client certificate|refuses ours)",
     ),
     ("check_endpoint_tcp --tls", "client certificate refused, TLS 1.3"): (OK, r"certificate valid for 36\d d"),
     # a private list, or one behind a client certificate, is for others: ours to know
@@ -373,11 +374,14 @@ EXCEPTIONS: dict[tuple[str, str], tuple[int, str]] = {
         )
     },
     # codes of LDAP and STOMP stand in for those of HTTP
-    ("check_cloud_bdii", "403"): (CRITICAL, r"wants a login: insufficientAccessRights \(50\), not for you"),
-    ("check_cloud_bdii", "404"): (CRITICAL, r"there is no such base, so it runs but holds no data"),
-    ("check_cloud_bdii", "503"): (CRITICAL, r"failed: busy \(51\), busy"),
-    ("check_broker", "500"): (CRITICAL, r"ERROR instead of answer to CONNECT: internal error: the disk is full"),
-    ("fedcloud-publish --drain", "500"): (UNKNOWN, r"ERROR instead of answer to CONNECT: internal error: the disk"),
+    ("check_cloud_bdii", "403"): (CRITICAL, r"login required \(insufficientAccessRights, 50\) by {at}; not for you"),
+    ("check_cloud_bdii", "404"): (CRITICAL, r"base o=glue does not exist on {at}; it runs but holds no data"),
+    ("check_cloud_bdii", "503"): (CRITICAL, r"refused \(busy, 51\) by {at} when asked to search o=glue"),
+    ("check_broker", "500"): (CRITICAL, r"ERROR \"internal error: the disk is full\" from {at}; no answer to CONNECT"),
+    ("fedcloud-publish --drain", "500"): (
+        UNKNOWN,
+        r"ERROR \"internal error: the disk is full\" from {at}; no answer to CONNECT",
+    ),
 }
 """What differs from SAYS, by column and fault: exit code and sentence."""
 

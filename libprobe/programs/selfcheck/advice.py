@@ -57,7 +57,7 @@ _CAUSES = (
         "repair the route to the endpoint, or start the machine",
     ),
     (
-        r"connection (?:closed|reset|lost)|closed the connection|disconnected us",
+        r"connection (?:closed|reset|lost)|closed the connection|disconnected",
         "read the log of the service of this time: it broke off",
     ),
     (r"larger than|gave up reading", "see why the answer is so large, and that this is the service that is meant"),
@@ -69,16 +69,19 @@ _CAUSES = (
     (r"[Qq]uota|capacity", "remove what is not used, or raise the quota of the VO"),
     (r"VM is ACTIVE without any address", "give the project a network with a subnet, or share one with it"),
     (
-        r"\b(?:401|403)\b|logged in, and offered|refused (?:our|the) ",
+        r"\b(?:401|403)\b|logged in, and offered|refused (?:our|the) |our key refused|login \S+ refused",
         "let the monitoring in: map its DN and its VO there",
     ),
     (r"\b(?:404|410)\b|redirect", "correct the URL in the GOCDB"),
     (r"\b429\b", "raise the limit of requests for the monitoring"),
-    (r"(?:^|[ (])(?:409|50\d)\b|answered with an error|failed[ :(]|ERROR", "read the log of the service of this time"),
+    (
+        r"(?:^|[ (])(?:409|50\d)\b|answered with an error|failed[ :(]|ERROR|refused \(",
+        "read the log of the service of this time",
+    ),
     (
         r"answer|malformed|broken|breaks off|sent |announces |offer|JSON|no "
         r"CMS|cannot be read|holds |body|page |document"
-        r"|results|X-Subject-Token|no category|without accounting|boundary",
+        r"|results|X-Subject-Token|no category|without accounting|boundary|instead of|announced|frame |references",
         "check that this is the service that is meant, and its version, and read its log of this time",
     ),
     # this monitor
