@@ -37,7 +37,7 @@ MAX_REFERENCES = 1_000
 GOODBYE_S = 0.01
 START_TLS = "1.3.6.1.4.1.1466.20037"
 
-TO_ALL = "allow anonymous reads, as a BDII has to"
+TO_ALL = "allow anonymous reads"
 """What to do about a server that wants to know who reads it."""
 
 _PROTOCOL_ERROR, _TIME_LIMIT, _SIZE_LIMIT, _REFERRAL, _ADMIN_LIMIT = 2, 3, 4, 10, 11
@@ -152,7 +152,7 @@ class LdapClient:
         """
         request = self._requests.search(self._next(), base, filter_text, list(attributes))
         number = self._send(f"search at {self.address} below {base}", request)
-        self._exchange.doing = f"search {base}"
+        self._exchange.doing = "search"
         until = self.received + MAX_ANSWER
         count = 0
         while True:

@@ -67,7 +67,7 @@ def message_size(data: bytes | bytearray, at: int = 0) -> int | None:
     if len(data) <= at:
         return None
     if data[at] != SEQUENCE:
-        raise BadData(f'"{excerpt(bytes(data[at : at + 400]), 40)}" instead of LDAP')
+        raise BadData(f'"{excerpt(bytes(data[at : at + 400]), 30)}" instead of LDAP')
     if len(data) <= at + 1:
         return None
     first = data[at + 1]

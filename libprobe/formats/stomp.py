@@ -84,7 +84,7 @@ class FrameReader:
         word = word.removesuffix(b"\r")
         known = [command.encode() for command in COMMANDS]
         if not any(word == each if is_whole or len(self._buffer) >= 16 else each.startswith(word) for each in known):
-            raise BadData(f'"{excerpt(bytes(self._buffer[:400]), 40)}" instead of STOMP')
+            raise BadData(f'"{excerpt(bytes(self._buffer[:400]), 30)}" instead of STOMP')
 
     def _next(self) -> Frame | None:
         end = _END_OF_HEAD.search(self._buffer, max(0, self._searched - 3), MAX_HEAD_BYTES + 3)

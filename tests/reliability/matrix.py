@@ -376,7 +376,7 @@ EXCEPTIONS: dict[tuple[str, str], tuple[int, str]] = {
     # codes of LDAP and STOMP stand in for those of HTTP
     ("check_cloud_bdii", "403"): (CRITICAL, r"login required \(insufficientAccessRights, 50\) by {at}; not for you"),
     ("check_cloud_bdii", "404"): (CRITICAL, r"base o=glue does not exist on {at}; it runs but holds no data"),
-    ("check_cloud_bdii", "503"): (CRITICAL, r"refused \(busy, 51\) by {at} when asked to search o=glue"),
+    ("check_cloud_bdii", "503"): (CRITICAL, r"refused \(busy, 51\) by {at} when asked to search"),
     ("check_broker", "500"): (CRITICAL, r"ERROR \"internal error: the disk is full\" from {at}; no answer to CONNECT"),
     ("fedcloud-publish --drain", "500"): (
         UNKNOWN,
