@@ -164,7 +164,7 @@ def _peer(answers: Iterator[bytes]) -> Iterator[_Clock]:
     def connect(exchange: Exchange, **_: Any) -> sockets.DeadlineSocket:
         answer = next(answers, None)
         if answer is None:
-            raise Refused(f"{exchange.asked}: connection refused; nothing listens there")
+            raise Refused("connection refused", of=exchange, link="by")
         ours, theirs = socket.socketpair()
         with theirs:
             theirs.setblocking(False)

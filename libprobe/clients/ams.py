@@ -97,10 +97,9 @@ class Topic:
             body=body,
             max_bytes=MAX_ANSWER,
             follow=False,
-            doing=f"take {'a message' if count == 1 else number_of(count, 'message')}",
         )
         if answer.status != 200:
-            raise _refused(answer)
+            raise _refused(answer, f"take {'a message' if count == 1 else number_of(count, 'message')}")
         found = answer.json()
         ids = found.get("messageIds") if isinstance(found, dict) else None
         if not isinstance(ids, list) or len(ids) != count:
@@ -125,29 +124,32 @@ def _parts(messages: list[Outgoing]) -> Iterator[list[bytes]]:
         yield part
 
 
-def _refused(answer: Response) -> Failure:
+def _refused(answer: Response, doing: str) -> Failure:
     """What an answer means that is no 200, and who gave it."""
     own = _own_words(answer)
     if own is None:
-        return _not_by_ams(answer)
+        return _not_by_ams(answer, doing)
     outcome = f"{answer.status} {own}"
     if answer.status == 401:
         remedy = "write a valid token into the file of --ams-token-file"
-        return answer.failure(TokenRefused, outcome=outcome, remedy=remedy)
+        return answer.failure(TokenRefused, doing, outcome=outcome, remedy=remedy)
     if answer.status == 403:
         remedy = "ask for the right to publish on that topic, for the user of the token"
-        return answer.failure(Rejected, outcome=outcome, remedy=remedy)
+        return answer.failure(Rejected, doing, outcome=outcome, remedy=remedy)
     if answer.status == 404:
-        return answer.failure(Rejected, outcome=outcome, remedy="look at project and topic in --publish")
-    return answer.failure(_kind(answer.status), outcome=outcome)
+        return answer.failure(Rejected, doing, outcome=outcome, remedy="look at project and topic in --publish")
+    return answer.failure(_kind(answer.status), doing, outcome=outcome)
 
 
-def _not_by_ams(answer: Response) -> Failure:
+def _not_by_ams(answer: Response, doing: str) -> Failure:
     """An answer that is not in AMS' form: of a balancer before it, or of something else altogether."""
     if answer.leads_to:
-        remedy = "give the address of AMS itself in --publish"
-        return answer.failure(ProtocolFailure, also="no token of ours goes there", remedy=remedy)
-    return answer.failure(_kind(answer.status), also="not in the form of AMS")
+        failure = answer.failure(ProtocolFailure, remedy="give the address of AMS itself in --publish")
+        failure.more += ("no token of ours goes where a redirect leads",)
+        return failure
+    unlike = answer.failure(_kind(answer.status), doing)
+    unlike.more += ("the answer is not in the form of AMS: it is of what stands before it",)
+    return unlike
 
 
 def _kind(status: int) -> type[EndpointFailure]:

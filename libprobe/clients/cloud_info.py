@@ -100,7 +100,7 @@ class CloudInfo:
             except BadData as error:
                 raise answer.unread(error) from None
         except (EndpointFailure, OwnCredential) as failure:
-            failure.add(NOT_JUDGED)
+            failure.more = (*failure.more, NOT_JUDGED)
             raise failure.retold(HelperFailure, whom=WHOM) from None
         except OutOfTime:
             deadline = self._http.current_deadline()

@@ -285,7 +285,7 @@ class Gocdb:
                 except BadData as error:
                     raise _unread(answer, error) from None
         except Failure as failure:
-            raise _of_helper(failure, "try again later, or use a saved copy of its answer") from None
+            raise _of_helper(failure, "try again later") from None
 
     def _kept(self, name: str) -> Found | None:
         try:

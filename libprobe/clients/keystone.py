@@ -125,7 +125,7 @@ class Keystone:
             with self._http.until(deadline.before(deadline.remaining() * (1 - HELPER_SHARE))):
                 return self._login()
         except EndpointFailure as failure:
-            failure.add("the endpoint was not judged")
+            failure.more = (*failure.more, "the endpoint was not judged")
             raise failure.retold(HelperFailure, whom="outside Keystone") from None
 
     def login_with(self, token: str) -> Login:

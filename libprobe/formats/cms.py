@@ -85,7 +85,8 @@ def _why(error: Exception) -> str:
     said = " ".join(str(error).split())
     if said.startswith("Insufficient data"):
         return "it breaks off"
-    return f"it is no CMS structure, or a broken one ({said.partition(' while parsing')[0][:80]})"
+    found = said.removeprefix("Error parsing ").partition(" while parsing")[0]
+    return f"it is no CMS structure, or a broken one ({found[:40]})"
 
 
 def _signed_data(encoded: bytes) -> Any:

@@ -576,7 +576,7 @@ class _Reader:
 
     def _refuse_doctype(self, *_: object) -> None:
         what = "an HTML page" if b"html" in self._head.lower() else "a document with a DTD"
-        raise BadData(f"{what} instead of results", link="from", also=begins(self._head))
+        raise BadData(f"{what} instead of results", link="from", more=[begins(self._head)])
 
 
 def _fill(page: Page, meta: _Node) -> None:

@@ -147,10 +147,10 @@ def test_redirects_stay_within_the_origin(client, server):
         "http://[bad",
     ):
         with pytest.raises(
-            ProtocolFailure, match=r"^redirect to another origin \(http://127\.0\.0\.1:1/\) from localhost:\d+$"
+            ProtocolFailure, match=r"^redirect to (another origin \(.*\)|what is no URL, .*,) from localhost:\d+$"
         ):
             client.request("GET", f"{server.url}/to?url={target}")
-    with pytest.raises(ProtocolFailure, match="more than 3 times"):
+    with pytest.raises(ProtocolFailure, match="^more than 3 redirects from localhost:"):
         client.request("GET", f"{server.url}/to?url=/loop")
 
 

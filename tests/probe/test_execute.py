@@ -199,9 +199,9 @@ def test_a_missing_library_is_no_bug(error, missing):
 @pytest.mark.parametrize(
     ("error", "what"),
     [
-        (MemoryError(), "no memory left"),
-        (OSError(errno.EMFILE, "Too many open files"), "Too many open files"),
-        (OSError(errno.ENOSPC, "No space left on device"), "No space left on device"),
+        (MemoryError(), "memory"),
+        (OSError(errno.EMFILE, "Too many open files"), "file descriptors for this process"),
+        (OSError(errno.ENOSPC, "No space left on device"), "disk space"),
     ],
 )
 def test_a_machine_that_has_not_what_a_check_needs_is_no_bug(error, what):
@@ -209,7 +209,7 @@ def test_a_machine_that_has_not_what_a_check_needs_is_no_bug(error, what):
         raise error
         yield
 
-    said = f"this machine has not what the check needs: {what} (raise its limits, or run less at a time)"
+    said = f"monitoring host out of {what} (raise its limits, or run less at a time)"
     assert execute(made(body)) == (UNKNOWN, f"DEMO UNKNOWN - {said}\n")
 
 
@@ -253,10 +253,10 @@ def test_time_that_is_up_while_the_endpoint_was_waited_for_is_its_doing_and_else
 
     watch = Watch()
     within = seconds(0.05)
-    limit = f"the endpoint did not let us finish within {duration(within)}; raise -t to wait longer"
+    limit = f"not finished within {duration(within)} by the endpoint (raise -t to wait longer)"
     assert execute(made(slow), "-t", f"{within:g}") == (CRITICAL, f"DEMO CRITICAL - {limit}\n")
     code, said = execute(made(slow_by_itself), "-t", f"{within:g}")
-    limit = f"DEMO UNKNOWN - this machine did not get the check done within {duration(within)}: "
+    limit = f"DEMO UNKNOWN - not finished within {duration(within)} by this machine, which took "
     assert (code, said[: len(limit)]) == (UNKNOWN, limit)
     limit = f"not finished within {within:g} s by this machine (look whether the monitoring host is overloaded)"
     assert execute(never, "-t", f"{within:g}") == (UNKNOWN, f"DEMO UNKNOWN - {limit}\n")

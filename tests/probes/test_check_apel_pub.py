@@ -93,9 +93,7 @@ def test_the_page_may_come_from_the_settings(look, portal, federation, tmp_path)
     settings = tmp_path / "probes.ini"
     settings.write_text("[accounting]\nurl = http://localhost:1/\n")
     report = look("--site", SITE, "--config", settings)
-    assert report.first == (
-        "APEL-Pub UNKNOWN - accounting page http://localhost:1/ (127.0.0.1): connection refused; nothing listens there"
-    )
+    assert report.first == ("APEL-Pub UNKNOWN - connection refused by accounting portal localhost:1 (127.0.0.1)")
     assert look("--site", SITE, "--config", settings, "-u", federation.accounting_url).code == 0
 
 

@@ -480,7 +480,7 @@ def test_limits_that_cannot_be_had_do_not_stop_a_run(site):
     report = site.look("-v")
     assert report.code == 0
     assert QUOTA.isdisjoint(report.performance)
-    assert "the project's quota is not known: GET " in "\n".join(report.lines)
+    assert "the project's quota is not known: 500 " in "\n".join(report.lines)
 
 
 # ---- a life that goes wrong

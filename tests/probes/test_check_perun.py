@@ -93,9 +93,9 @@ def test_a_status_without_consumers_has_no_lag(monitor, perun):
 def test_one_message_is_one(monitor, perun):
     perun.faults.on("perun-lag", messages=1)
     report = look(monitor, perun, "-c", "0")
-    assert (report.code, report.first.rpartition(": ")[2]) == (
+    assert (report.code, report.first) == (
         2,
-        f"consumer ldapcConsumer is 1 message behind on {at(perun.web.url)} (limit 0)",
+        f"Perun-Check CRITICAL - consumer ldapcConsumer is 1 message behind on {at(perun.web.url)} (limit 0)",
     )
 
 

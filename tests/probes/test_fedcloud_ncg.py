@@ -760,7 +760,7 @@ def test_a_faulty_gocdb_leaves_the_old_configuration(
     url = federation.gocdb.url
     assert re.fullmatch(
         rf"fedcloud-ncg: not written: GOCDB GET {url}: {sentence} "
-        r"\(try again later, or use a saved copy of its answer\); the old configuration stays\n",
+        r"\(try again later\); the old configuration stays\n",
         report.out,
     ), report.out
     assert (report.code, report.err) == (2, "")

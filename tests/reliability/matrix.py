@@ -267,7 +267,7 @@ SAYS: dict[str, str] = {
     "empty document": r"(answered with nothing|empty (answer|page|document)|but nothing)",
     "truncated document": r"(no image template offered at all|page without accounting data"
     r"|its second boundary is missing|breaks off|that is not JSON)",
-    "deeply nested document": r"(is not JSON|not JSON|too deep|\d+ deep|broken LDAP|holds \d+ values)",
+    "deeply nested document": r"(is not JSON|not JSON|nor JSON at all|too deep|\d+ deep|broken LDAP|holds \d+ values)",
     "truncated CMS": r"the signature cannot be read: it breaks off",
     "deeply nested CMS": r"the signature cannot be read: it is no CMS",
     "entity bomb": _NO_DOCUMENT,
@@ -331,7 +331,7 @@ EXCEPTIONS: dict[tuple[str, str], tuple[int, str]] = {
     ("fedcloud-publish --to ams --drain", "wrong charset"): (OK, r"1 result sent to https://{at}/"),
     ("fedcloud-publish --to ams --drain", "redirect loop"): (
         UNKNOWN,
-        r"redirect to https://{at}/again \(302\) from {at}.*; no token of ours goes there",
+        r"redirect to https://{at}/again \(302\) from {at} \(give the address of AMS itself",
     ),
     ("fedcloud-publish --to ams --drain", "login page"): (
         UNKNOWN,

@@ -60,9 +60,9 @@ def let_age(monitor: Monitor, seconds: float) -> None:
 @pytest.mark.parametrize(
     ("probe", "says"),
     [
-        ("check_occi_vm", r"GET https://\S+/-/ \(127\.0\.0\.1\): connection refused; nothing listens there"),
-        ("check_occi_context", r"GET https://\S+/-/ \(127\.0\.0\.1\): connection refused; nothing listens there"),
-        ("check_endpoint_tcp", r"localhost port \d+ \(127\.0\.0\.1\): connection refused; nothing listens there"),
+        ("check_occi_vm", r"connection refused by localhost:\d+ \(127\.0\.0\.1\)"),
+        ("check_occi_context", r"connection refused by localhost:\d+ \(127\.0\.0\.1\)"),
+        ("check_endpoint_tcp", r"connection refused by localhost:\d+ \(127\.0\.0\.1\)"),
     ],
 )
 def test_a_bad_site_is_critical_by_an_old_copy_of_the_gocdb_and_that_is_said(monitor, probe, says):
@@ -91,7 +91,9 @@ def test_a_copy_beyond_a_month_is_no_ground_to_judge_a_site(monitor):
 def test_a_host_that_nobody_registered_is_not_judged_without_a_word_of_that(monitor):
     report = monitor.run_alone("check_occi_vm", "-H", "127.0.0.3")
     assert report.code == 2
-    assert report.first.endswith("nothing listens there; 127.0.0.3 is not in the GOCDB, tried on port 8787")
+    assert report.first.endswith(
+        "connection refused by 127.0.0.3:8787; 127.0.0.3 is not in the GOCDB, tried on port 8787"
+    )
 
 
 # ---- the accounting portal
