@@ -25,6 +25,14 @@ MAX_SHORT = 70
 
 MAX_DEPTH = 3
 
+RENAMED = {
+    413: "Content Too Large",
+    414: "URI Too Long",
+    416: "Range Not Satisfiable",
+    422: "Unprocessable Content",
+}
+"""Statuses with the names of RFC 9110, which Python has from 3.13 on."""
+
 _PAGE = re.compile(r"\s{0,400}(?:<\?xml[^>]{0,200}\?>\s{0,100})?<(?:!doctype html|html)", re.IGNORECASE)
 _TITLE = re.compile(r"<(?:title|h1)[^<>]{0,200}>([^<]{0,400})", re.IGNORECASE)
 _UNSEEN = re.compile(r"<(script|style)\b[^<>]*>.{0,20000}?</\1\s*>", re.IGNORECASE | re.DOTALL)
@@ -45,7 +53,7 @@ def phrase(status: int) -> str:
     from http import HTTPStatus
 
     try:
-        return HTTPStatus(status).phrase
+        return RENAMED.get(status) or HTTPStatus(status).phrase
     except ValueError:
         return ""
 
@@ -64,7 +72,13 @@ def own_words(status: int, said: str) -> str:
     if named and rest.lower().startswith(named.lower()):
         after = rest[len(named) :]
         rest = after.lstrip(" :.,-!") if not after[:1].isalnum() else rest
-    return _SAYS_NOTHING.sub("", rest).strip()
+    rest = _SAYS_NOTHING.sub("", rest).strip()
+    return "" if _letters(rest) == _letters(named) else rest
+
+
+def _letters(words: str) -> str:
+    """Words to compare by: a web server writes `Gateway Time-out`."""
+    return "".join(filter(str.isalpha, words)).lower()
 
 
 def in_short(said: str) -> str:

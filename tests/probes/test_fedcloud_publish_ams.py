@@ -28,7 +28,7 @@ from tests.probes.test_fedcloud_publish import RESULT
 PROBE = "fedcloud-publish"
 SCHEMA = fastavro.parse_schema(METRIC_DATA)
 TOPIC = "/v1/projects/EGI/topics/metric_data"
-AT = r"POST https://localhost:\d+/v1/projects/EGI/topics/metric_data:publish"
+AT = r"localhost:\d+"
 
 
 class Host:
@@ -221,60 +221,63 @@ def failing(host: Host, name: str, **parameters: object) -> Report:
 @pytest.mark.parametrize(
     ("code", "says"),
     [
-        (401, "AMS refused to take 2 messages (401 UNAUTHORIZED: Unauthorized) (write a valid token into the file of "
-         "--ams-token-file)"),
-        (403, "AMS refused to take 2 messages (403 FORBIDDEN: Access to this resource is forbidden) (ask for the right "
-         "to publish on that topic, for the user of the token)"),
-        (404, "AMS refused to take 2 messages (404 NOT_FOUND: Topic doesn't exist) (look at project and topic in "
-         "--publish)"),
-        (408, "AMS refused to take 2 messages (408 TIMEOUT: ack timeout)"),
-        (500, "AMS failed to take 2 messages (500 INTERNAL_SERVER_ERROR: Backend Error)"),
-        (400, "AMS refused to take a message (400 INVALID_ARGUMENT: Invalid Message Arguments)"),
-        (413, "AMS refused to take a message (413 INVALID_ARGUMENT: Message size is too large)"),
+        (401, '401 UNAUTHORIZED "Unauthorized" from {AT} when asked to take 2 messages (write a valid token into the '
+         "file of --ams-token-file)"),
+        (403, '403 FORBIDDEN "Access to this resource is forbidden" from {AT} when asked to take 2 messages (ask for '
+         "the right to publish on that topic, for the user of the token)"),
+        (404, '404 NOT_FOUND "Topic doesn\'t exist" from {AT} when asked to take 2 messages (look at project and topic '
+         "in --publish)"),
+        (408, '408 TIMEOUT "ack timeout" from {AT} when asked to take 2 messages'),
+        (500, '500 INTERNAL_SERVER_ERROR "Backend Error" from {AT} when asked to take 2 messages'),
+        (400, '400 INVALID_ARGUMENT "Invalid Message Arguments" from {AT} when asked to take a message'),
+        (413, '413 INVALID_ARGUMENT "Message size is too large" from {AT} when asked to take a message'),
     ],
 )  # fmt: skip
 def test_what_ams_refuses_or_fails_at_is_told_in_its_words_and_kept(host, code, says):
     report = failing(host, "ams-error", code=code)
-    assert re.fullmatch(rf"PUBLISH UNKNOWN - {AT}: {re.escape(says)}; 2 results waiting", report.first), report.out
+    told = re.escape(says).replace(re.escape("{AT}"), AT)
+    assert re.fullmatch(f"PUBLISH UNKNOWN - {told}; 2 results waiting", report.first), report.out
 
 
 @pytest.mark.parametrize(
     ("code", "says"),
     [
-        (400, "refused to take a message (400: Bad request)"),
-        (403, "refused to take a message (403: Forbidden)"),
-        (408, "refused to take 2 messages (408: Request Time-out)"),
-        (413, "refused to take a message (413: Payload Too Large)"),
-        (429, "refused to take 2 messages (429: Too Many Requests)"),
-        (502, "failed to take 2 messages (502: Bad Gateway)"),
-        (503, "failed to take 2 messages (503: Service Unavailable)"),
-        (504, "failed to take 2 messages (504: Gateway Time-out)"),
+        (400, "400 Bad Request from {AT} when asked to take a message"),
+        (403, "403 Forbidden from {AT} when asked to take a message"),
+        (408, "408 Request Timeout from {AT} when asked to take 2 messages"),
+        (413, '413 "Payload Too Large" from {AT} when asked to take a message'),
+        (429, "429 Too Many Requests from {AT} when asked to take 2 messages"),
+        (502, "502 Bad Gateway from {AT} when asked to take 2 messages"),
+        (503, "503 Service Unavailable from {AT} when asked to take 2 messages"),
+        (504, "504 Gateway Timeout from {AT} when asked to take 2 messages"),
     ],
 )
 def test_what_a_balancer_says_is_told_to_be_its_and_kept(host, code, says):
     report = failing(host, "balancer", code=code)
-    told = rf"{AT}: not AMS but what stands before it {re.escape(says)}"
+    told = re.escape(says).replace(re.escape("{AT}"), AT)
     assert re.fullmatch(rf"PUBLISH UNKNOWN - {told}; 2 results waiting", report.first), report.out
 
 
 @pytest.mark.parametrize(
     ("fault", "parameters", "says"),
     [
-        ("html", {}, 'answered 200 with the page "Sign in" instead of JSON'),
-        ("unconfirmed", {}, r"answered 200 and confirms 1 of 2 messages: .*"),
-        ("status", {"code": 200, "body": "{}"}, r"answered 200 and confirms no messages: \{\}"),
-        ("lost-answer", {}, "connection closed before an answer"),
+        ("html", {}, r'page "Sign in" \(200\) instead of JSON from'),
+        ("unconfirmed", {}, r"1 of 2 messages confirmed \(200\) by"),
+        ("status", {"code": 200, "body": "{}"}, r"no messages confirmed \(200\) by"),
+        ("lost-answer", {}, "connection closed before an answer from"),
         ("endless-body", {}, "answer larger than 256 KiB from"),
         (
             "status",
             {"code": 404, "body": "404 page not found"},
-            "not AMS but what stands before it refused to take 2 .*",
+            r'404 "page not found" from',
         ),
     ],
 )
 def test_an_answer_that_confirms_nothing_confirms_nothing(host, fault, parameters, says):
     report = failing(host, fault, **parameters)
-    assert re.fullmatch(rf"PUBLISH UNKNOWN - {AT}: {says}; 2 results waiting", report.first), report.out
+    assert re.fullmatch(
+        rf"PUBLISH UNKNOWN - {says} {AT}( when asked to take 2 messages)?; 2 results waiting", report.first
+    ), report.out
 
 
 def test_the_token_follows_no_redirect(host, federation):
@@ -290,7 +293,7 @@ def test_the_token_follows_no_redirect(host, federation):
         report = failing(host, "redirect", to=f"{elsewhere.url}/?x-api-key=here", code=307)
     assert asked == []
     assert re.fullmatch(
-        rf"PUBLISH UNKNOWN - {AT}: redirects to https://localhost:\d+/ \(307\), where no token of ours goes \(give the "
+        rf"PUBLISH UNKNOWN - redirect to https://localhost:\d+/ \(307\) from {AT} \(give the "
         r"address of AMS itself in --publish\); 2 results waiting",
         report.first,
     ), report.out
@@ -304,7 +307,7 @@ def test_a_message_that_is_refused_for_good_is_set_aside_and_stops_nothing(host,
     assert (report.code, report.err) == (1, "")
     assert re.fullmatch(
         r"PUBLISH WARNING - 1 result that the broker refused is set aside in \S+, the last with: "
-        rf"{AT}: AMS refused to take a message \({code} INVALID_ARGUMENT: .+\)",
+        rf"{code} INVALID_ARGUMENT .+ from {AT} when asked to take a message",
         report.first,
     ), report.out
     assert (report.performance["sent"], report.performance["refused"]) == ("7;;;0", "1;;;0")
