@@ -302,7 +302,7 @@ class OcciClient:
         self, method: str, path: str, rendering: str, *, body: tuple[list[tuple[str, str]], bytes] | None = None
     ) -> Response:
         """One exchange, with one more login if the token has expired meanwhile."""
-        doing = {"POST": "create a VM", "DELETE": "delete the VM"}.get(method, "tell of VMs")
+        doing = {"POST": "create a VM", "DELETE": "delete the VM"}.get(method, "show VMs")
         for attempt in (1, 2):
             extra, data = body or ([], None)
             headers = [*self._headers(rendering), *extra]

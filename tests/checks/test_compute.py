@@ -287,7 +287,7 @@ CLOUD = "http://cloud.example.org:8787"
         ),
         (
             "unlocated",
-            f"CRITICAL - connection refused by {at(CLOUD)}",
+            f"CRITICAL - connection refused by {at(CLOUD)} when asked to show VMs",
             "time_to_create time_total",
         ),
         ("context", "CRITICAL - the endpoint offers no mixin to hand over user_data", ""),

@@ -169,7 +169,9 @@ def test_services_are_of_one_region(site):
         ),
     ):
         cloud.regions("compute", "image", chosen="RegionOne")
-    with pytest.raises(BadData, match="names no region with a public endpoint of volumev3: RegionOne"):
+    with pytest.raises(
+        BadData, match=r"^no region with a public endpoint of volumev3 in the catalogue of localhost:\d+; RegionOne "
+    ):
         cloud.regions("volumev3", chosen="")
     with pytest.raises(Misconfigured, match=r"has no region regionone, which --region names .*: RegionOne, RegionTwo"):
         cloud.regions("compute", chosen="regionone")
@@ -223,10 +225,13 @@ def test_a_refusal_has_the_services_words_and_the_requests_name(nova):
     assert failure.details[-1] == "in the site's logs: X-Openstack-Request-Id req-2"
     failure = refusal(nova, 409, b"", ("X-Trans-Id", "tx1"))
     assert isinstance(failure, Refusal)
-    assert failure.sentence.endswith("/limits: refused to tell its limits (409); X-Trans-Id tx1")
+    assert re.fullmatch(r"409 Conflict from localhost:\d+ when asked to tell its limits", failure.sentence)
+    assert failure.details[-1] == "in the site's logs: X-Trans-Id tx1"
     failure = refusal(nova, 503, b"", ("X-Trans-Id", "tx\x001"), ("Retry-After", "7"))
     assert isinstance(failure, ServerError)
-    assert failure.sentence.endswith("/limits: failed to tell its limits (503; asks to wait 7 s)")
+    assert re.fullmatch(
+        r"503 Service Unavailable from localhost:\d+ when asked to tell its limits; asks to wait 7 s", failure.sentence
+    )
     assert failure.pause_s == 7.0
 
 
@@ -249,8 +254,8 @@ def test_a_401_is_told_with_what_keystone_says_of_the_token(site, nova):
     site.keystone.faults.on("status", code=503, method="GET", path="/v3/auth/tokens")
     said = refusal(nova, 401).sentence
     assert re.search(
-        r"\(401\); Keystone, which Nova has to ask, is out of order: GET https://localhost:\d+/v3/auth/tokens: failed "
-        r"to tell of our token \(503: Service Unavailable\)$",
+        r"^401 Unauthorized from localhost:\d+ when asked to tell its limits; Keystone is out of order: "
+        r"503 Service Unavailable from localhost:\d+$",
         said,
     ), said
     site.keystone.faults.clear()

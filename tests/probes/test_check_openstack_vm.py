@@ -322,7 +322,8 @@ def test_a_region_that_lacks_a_service_is_passed_over(monitor):
     expect(
         site.look(),
         2,
-        r"Keystone \S+ names no region with a public endpoint of compute and image and network: RegionOne \(compute, "
+        r"no region with a public endpoint of compute and image and network in the catalogue of "
+        r"localhost:\d+; RegionOne \(compute, "
         r"network\), RegionTwo \(compute, network\)",
     )
 
@@ -344,7 +345,7 @@ def test_a_project_is_the_vos_by_its_whole_name(site):
 def test_a_token_of_no_project_is_never_used(site):
     """It reads everywhere, 200: flavours, public images, networks."""
     site.keystone.faults.on("ks-unscoped")
-    expect(site.look(), 2, r"POST \S+/v3/auth/tokens: the token is of no project")
+    expect(site.look(), 2, rf"the token is of no project in the answer of {AT}")
     assert site.web.requests == []
 
 
@@ -454,7 +455,7 @@ def test_a_quota_that_only_the_create_knows_of(site):
     expect(
         site.look(),
         2,
-        r'403 "Quota exceeded for instances: Requested 1, but already used 0 of 0 .*" from '
+        r'403 "Quota exceeded for instances: Requested 1, but already used 0 of 0\.\.\." from '
         rf"{AT} when asked to create a VM",
     )
     assert site.journal() == []
