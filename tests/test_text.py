@@ -131,7 +131,7 @@ def test_one_of_a_thing_is_one_whatever_its_plural():
 
 
 AT_LEAST_TWO = {
-    "consumers is",
+    "consumers",
     "rows for",
     "publication statuses",
     "signatures; one",

@@ -162,7 +162,7 @@ class Gocdb:
         except Failure as failure:
             if kept:
                 return Found(kept.endpoints, kept.age_s, failure.sentence)
-            raise _of_helper(failure, "give the endpoint with -u") from None
+            raise _of_helper(failure, "give -u URL") from None
         if self.unreadable:  # asked again next time: it may have been corrected
             return Found(endpoints, unreadable=tuple(self.unreadable))
         return Found(endpoints, unkept=self._keep(name, endpoints))

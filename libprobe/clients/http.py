@@ -209,7 +209,7 @@ class Response(Head):
         try:
             return json.loads(self.body)
         except (ValueError, RecursionError):
-            instead = self.page or ("" if self.body.strip() else "nothing")
+            instead = self.page or ("" if self.body.strip() else "empty answer")
             if instead:
                 raise self.bad(f"{instead} ({self.status}) instead of JSON") from None
             raise self.bad("answer that is not JSON", also=begins(self.body)) from None

@@ -241,7 +241,7 @@ def broken_off(how: str, why: str, exchange: Exchange) -> Failure:
     if exchange.has_credential and peer_certificate(exchange) is not None:
         doubt = "not without our client certificate, which it probably refused"
         return Rejected(what, of=exchange, link="with", also=doubt)
-    return TlsFailure(what, of=exchange, link="with", remedy="enable TLS on this port")
+    return TlsFailure(what, of=exchange, link="with", remedy="enable TLS there")
 
 
 def explain(error: ssl.SSLError, exchange: Exchange) -> Failure:

@@ -259,9 +259,7 @@ def _look_up(args: argparse.Namespace, deadline: Deadline, cache: StateDirectory
     try:
         return Gocdb(http, url, cache, cache_s=hours * 3600).endpoints_of(args.hostname, service_type)
     except OutOfTime:
-        raise HelperFailure(
-            "no answer in time", of=_gocdb(url), link="from", remedy="give the endpoint with -u"
-        ) from None
+        raise HelperFailure("no answer in time", of=_gocdb(url), link="from", remedy="give -u URL") from None
     finally:
         http.close()
 

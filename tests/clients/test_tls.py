@@ -165,7 +165,7 @@ def test_an_early_end_is_the_same_sentence_whatever_python_says_of_it(federation
     with make(federation.authority) as peer, pytest.raises(TlsFailure) as caught:
         ask(peer.port)
     assert re.fullmatch(rf"connection {how} within the TLS handshake with localhost:\d+", caught.value.sentence)
-    assert caught.value.remedy == "enable TLS on this port, or correct its address"
+    assert caught.value.remedy == "enable TLS there"
 
 
 def test_an_alert_without_a_name_leaves_no_trace_of_the_library(federation):

@@ -378,7 +378,7 @@ WIRE = [
     (
         "close-accept",
         {},
-        r"connection (closed|reset) within the TLS handshake with .* \(enable TLS on this port\)",
+        r"connection (closed|reset) within the TLS handshake with .* \(enable TLS there\)",
     ),
     ("drip-handshake", {}, r"TLS handshake not complete within [\d.]+ s with"),
     ("mute", {}, r"no complete answer within [\d.]+ s from"),
@@ -902,7 +902,7 @@ def test_a_gocdb_that_fails_is_unknown_and_no_sites_fault(monitor):
     report = monitor.run(PROBE, "-H", site.hostname)
     assert report.code == 3
     assert re.fullmatch(
-        r"OCCI-VM UNKNOWN - 503 Service Unavailable from GOCDB localhost:\d+ \(give the endpoint with -u\)",
+        r"OCCI-VM UNKNOWN - 503 Service Unavailable from GOCDB localhost:\d+ \(give -u URL\)",
         report.first,
     ), report.first
 

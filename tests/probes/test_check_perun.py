@@ -270,7 +270,7 @@ def test_a_gocdb_that_fails_is_unknown(monitor, federation):
     federation.gocdb.faults.on("empty")
     report = monitor.run(PROBE, "-H", HOST)
     assert report.code == 3
-    assert re.search(r"^Perun-Check UNKNOWN - .* GOCDB localhost:\d+ \(give the endpoint with -u\)$", report.first)
+    assert re.search(r"^Perun-Check UNKNOWN - .* GOCDB localhost:\d+ \(give -u URL\)$", report.first)
 
 
 @pytest.mark.parametrize(
