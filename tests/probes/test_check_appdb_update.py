@@ -112,7 +112,10 @@ def test_a_registered_address_that_is_none_is_the_sites_fault(look, federation, 
     finally:
         service.url = url
     assert report.code == 2
-    assert f"unusable endpoint URL in the GOCDB: '{registered}' is not an http or https URL (correct it" in report.first
+    assert (
+        f"unusable URL in the GOCDB for {HOST} (APPDB): '{registered}' is not an http or https URL (correct it"
+        in report.first
+    )
 
 
 def test_a_vmcatcher_host_is_known_by_its_own_type(look, federation, url):
@@ -187,7 +190,7 @@ def test_a_list_from_the_future_is_critical_and_a_little_of_it_is_not(look, appd
         ({"dc:date:created": None}, 2, "the list has no dc:date:created"),
         ({"dc:date:created": "2021-10-06"}, 2, "dc:date:created: '2021-10-06' is not a time of the form YYYY-MM-DDT"),
         ({"dc:date:expires": "x"}, 2, "dc:date:expires: 'x' is not a time of the form"),
-        ({"hv:images": []}, 1, "the list holds no image"),
+        ({"hv:images": []}, 1, "no image in the list from localhost:"),
         ({"hv:images": None}, 2, "the list has no hv:images"),
         ({"hv:version": None, "hv:uri": None}, 1, "the list lacks hv:version, hv:uri, so vmcatcher refuses it"),
     ],
@@ -218,7 +221,9 @@ def test_a_signature_that_is_not_the_endorsers_is_critical(look, appdb, url, kin
     appdb.faults.on(fault)
     report = look()
     assert (report.code, report.err) == (2, "")
-    assert report.first == f"AppDB-Update CRITICAL - {said} from {at(url)}"
+    said, bracket, remedy = said.partition(" (if that")
+    comma = "," if bracket else ""
+    assert report.first == f"AppDB-Update CRITICAL - {said}{comma} from {at(url)}{bracket}{remedy}"
     assert look("--ignore-endorser").code == (0 if fault == "wrong-signer" else 2)
     assert look("--signature", "ignore").code == 0
 
@@ -282,7 +287,8 @@ def test_a_certificate_of_a_ca_that_signs_with_sha1_is_told_from_a_forged_one(
     appdb.body = images.clear_signed(content, images.sign(content, signer, detached=True))[1]
     report = look()
     assert (report.code, report.err) == (2, "")
-    assert report.first == f"AppDB-Update CRITICAL - {refused}"
+    refused, bracket, remedy = refused.partition(" (accept")
+    assert report.first == f"AppDB-Update CRITICAL - {refused} from {at(url)}{bracket}{remedy}"
     accepting = look("--allow-sha1")
     assert accepting.code == code_if_allowed, accepting.out
     if code_if_allowed:
