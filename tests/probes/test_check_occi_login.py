@@ -89,7 +89,10 @@ def test_a_token_that_has_just_ended_by_our_clock_is_tried_and_is_ours_all_the_s
     login.keystone.faults.on("ks-bearer-unsaid")
     report = login.look()
     assert report.code == 3
-    assert re.search(r"refused \(401\), for our access token .* expired at .* ago \(", report.first), report.first
+    assert re.search(
+        r" - 401 Unauthorized from localhost:\d+ when asked to log in; our access token .* expired at .* ago \(",
+        report.first,
+    ), report.first
 
 
 @pytest.mark.parametrize("probe", PROBES)
@@ -335,8 +338,8 @@ def test_a_vm_in_another_vos_project_is_a_warning_where_the_vo_is_a_default(logi
     report = login.look("--vo", "ops")
     assert report.code == 3
     assert re.search(
-        r"offers us no project of VO ops, which --vo names, but fedcloud\.egi\.eu; the access token's user is perhaps "
-        r"not in it \(if one of them is meant, name it with --project\)",
+        r"no project of VO ops, which --vo names, on localhost:\d+; offered are fedcloud\.egi\.eu; the access token's "
+        r"user may not be in it \(if one of them is meant, name it with --project\)",
         report.first,
     ), report.first
     assert len(login.site.occi.created) == created
@@ -554,7 +557,7 @@ def test_of_several_keystones_that_refuse_us_the_first_is_told(monitor, keystone
     report = with_proxy(monitor, "ooi", monitor.federation.proxy, "-v")
     assert report.code == 2
     assert f"from {at(keystones['ooi'].url)} when asked to log in" in report.first
-    assert "VO ops is perhaps not mapped there" in report.first
+    assert "VO ops may not be mapped there" in report.first
     tried = [line for line in report.lines if line.startswith("tried: ")]
     assert any("keystone.example.org:5000, outside its own domain" in line for line in tried)
     assert any(keystones["rocci2"].url in line and "503" in line for line in tried)
