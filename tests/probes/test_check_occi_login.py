@@ -90,7 +90,7 @@ def test_a_token_that_has_just_ended_by_our_clock_is_tried_and_is_ours_all_the_s
     report = login.look()
     assert report.code == 3
     assert re.search(
-        r" - 401 Unauthorized from localhost:\d+ when asked to log in; our access token .* expired at .* ago \(",
+        r" from localhost:\d+ when asked to log in; our access token .* expired at .* ago \(",
         report.first,
     ), report.first
 

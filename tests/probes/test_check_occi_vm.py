@@ -338,7 +338,7 @@ def test_a_quota_refusal_is_critical_and_says_so(monitor, cloud):
     site.faults.on("quota")
     report = look(monitor, cloud)
     assert report.code == 2
-    assert f"POST {site.base}/compute/: refused to create a VM for lack of quota or capacity: " in report.first
+    assert "no quota or capacity left (" in report.first and "when asked to create a VM" in report.first
     assert monitor.remembered() == []
 
 
@@ -1039,8 +1039,9 @@ def test_a_reason_that_is_given_in_a_header_is_told(monitor):
     report = look(monitor, "rocci2")
     assert (report.code, report.first) == (
         2,
-        f"OCCI-VM CRITICAL - POST {site.base}/compute/: refused to create a VM for lack of quota or capacity: "
-        f"{site.occi.dialect.quota[1]}",
+        "OCCI-VM CRITICAL - no quota or capacity left (409 "
+        '"[one.template.instantiate] User [5] : limit of 10 reached for '
+        f'VMS quota in...") from {at(site.base)} when asked to create a VM',
     )
 
 

@@ -361,9 +361,8 @@ def test_a_quota_that_our_own_left_over_fills_is_not_held_against_the_site(monit
     report = look(monitor, "ooi", "-t", seconds(12))
     assert report.code == 3, report.out
     assert re.fullmatch(
-        rf"OCCI-VM UNKNOWN - POST {re.escape(site.base)}/compute/: refused to create a VM for lack of quota or "
-        r"capacity: .*; that may be because of 1 VM of this monitor's own from earlier runs, so it is not held against "
-        rf"the site: {ours.title} is still there",
+        rf"OCCI-VM UNKNOWN - no quota or capacity left \(.*\) from {at(site.base)} when asked to create a VM; "
+        rf"1 VM of this monitor's own may fill it, so the site is not blamed: {ours.title} is still there",
         report.first,
     ), report.first
     site.faults.off("delete-refused")

@@ -237,4 +237,4 @@ def test_an_unusable_registration_is_the_sites_though_the_gocdb_hands_it_out(mon
     finally:
         federation.gocdb.services.remove(service)
     assert report.code == 2
-    assert "unusable endpoint URL in the GOCDB" in report.first
+    assert "unusable URL in the GOCDB for " in report.first

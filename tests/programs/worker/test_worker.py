@@ -364,7 +364,7 @@ def test_a_check_without_memory_is_unknown_and_no_other_is(place):
     answers = connection.answers(2)
     run_by(answers[1])
     assert answers[2]["wait_status"] == "768"
-    assert answers[2]["outstd"].startswith("DEMO UNKNOWN - this machine has not what the check needs: no memory left")
+    assert answers[2]["outstd"].startswith("DEMO UNKNOWN - monitoring host out of memory")
 
 
 def test_a_check_that_eats_up_the_memory_of_its_runner_spoils_no_other(place):
@@ -378,7 +378,7 @@ def test_a_check_that_eats_up_the_memory_of_its_runner_spoils_no_other(place):
     for key in range(60):
         run_by(answers[key])
     assert answers[99]["wait_status"] == "768"
-    assert answers[99]["outstd"].startswith("DEMO UNKNOWN - this machine has not what the check needs: no memory left")
+    assert answers[99]["outstd"].startswith("DEMO UNKNOWN - monitoring host out of memory")
 
 
 def test_a_runner_that_has_grown_is_replaced(place):
