@@ -1041,7 +1041,7 @@ def test_a_reason_that_is_given_in_a_header_is_told(monitor):
         2,
         "OCCI-VM CRITICAL - no quota or capacity left (409 "
         '"[one.template.instantiate] User [5] : limit of 10 reached for '
-        f'VMS quota in...") from {at(site.base)} when asked to create a VM',
+        f'VMS q...") from {at(site.base)} when asked to create a VM',
     )
 
 
