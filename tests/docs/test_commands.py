@@ -119,6 +119,8 @@ NOT_RUN = {
     "runuser -u nagios -- fedcloud-leftovers --remove": "likewise",
     "fedcloud-leftovers --remove --title egi-sam-mon-1e78b6-7b83323fcd52 --instead-at https://new.example.org:8787": ""
     "needs a VM of that title; tests/probes/test_fedcloud_leftovers.py has one",
+    "fedcloud-leftovers --remove --at https://keystone.example.org:5000/v3 --token-file /etc/fedcloud-probes/token": ""
+    "needs what was left there; tests/probes/test_fedcloud_leftovers_openstack.py leaves it",
     "icinga2 pki save-cert --host mon.example.org --trustedcert /tmp/master.crt": "needs a running master",
     "icinga2 node setup --cn asia.example.org --zone asia.example.org --parent_zone mon.example.org --parent_host "
     "mon.example.org --endpoint mon.example.org,mon.example.org --trustedcert /tmp/master.crt --ticket TICKET "
