@@ -9,7 +9,7 @@ from nagiosplugin import Metric
 from libprobe.checks.base import Check, judged
 from libprobe.clients import sockets
 from libprobe.clients.exchange import Exchange
-from libprobe.failures import WARNING, BadData, Failure, Misconfigured, OwnCredential, Rejected
+from libprobe.failures import UNKNOWN, WARNING, BadData, Failure, Misconfigured, OwnCredential, Rejected
 from libprobe.formats.address import host_and_port
 from libprobe.records import Record
 from libprobe.text import duration
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from libprobe.clients.chain import Chain
+    from libprobe.clients.igtf import Authorities
     from libprobe.deadline import Deadline
     from libprobe.formats.gocdb import ServiceEndpoint
 
@@ -114,6 +115,7 @@ class Manner(Record):
     trust:    the CA directory or bundle of the context, None for the system's.
     presents: what we present, in words; empty for nothing. is_named: whether an option says so.
     lacks:    why the monitor's own certificate is not presented, where there is one.
+    igtf:     what is known of the IGTF's authorities, where the certificate has to be of one.
     """
 
     context: SSLContext
@@ -121,6 +123,7 @@ class Manner(Record):
     presents: str = ""
     is_named: bool = False
     lacks: str = ""
+    igtf: Authorities | None = None
 
 
 def tls_manner(args: argparse.Namespace, deadline: Deadline, scheme: str = "") -> Manner | None:
@@ -139,16 +142,21 @@ def tls_manner(args: argparse.Namespace, deadline: Deadline, scheme: str = "") -
     from libprobe.targets import access
 
     path = tls.ca_path(args.ca_path, args.settings.get("tls", "ca_path"))
+    authorities = None
+    if args.igtf:
+        from libprobe.clients.igtf import Authorities
+
+        authorities = Authorities(path)
     try:
         own = access.find_certificate(args)
         if own:
             own.require(now=datetime.now(UTC), seconds=deadline.remaining())
-            return Manner(tls.context(path, own), path, own.words(), bool(args.cert))
+            return Manner(tls.context(path, own), path, own.words(), bool(args.cert), igtf=authorities)
     except OwnCredential as failure:
         if args.cert:
             raise
-        return Manner(tls.context(path), path, lacks=str(failure))
-    return Manner(tls.context(path), path)
+        return Manner(tls.context(path), path, lacks=str(failure), igtf=authorities)
+    return Manner(tls.context(path), path, igtf=authorities)
 
 
 class Shown(Record):
@@ -250,7 +258,7 @@ class TcpConnect(Check):
             accepted,
         )
         yield Metric("handshake_time", seconds, "s", min=0, context="time")
-        yield from self._judge_certificate(shown, exchange.host)
+        yield from self._judge_certificate(shown, exchange.host, manner)
 
     def _judge_refused(self, refusal: Failure, manner: Manner, exchange: Exchange) -> Iterator[Metric]:
         """The server has refused us within the handshake: with TLS 1.2 it had shown its certificate before.
@@ -270,24 +278,55 @@ class TcpConnect(Check):
         self.facts["tls"] = f", with a good certificate, and {wants}"
         if accepted is None:
             self.detail(1, "the server did not show its certificate once more: no lifetime to be read")
+            yield from self._unknown_authority(manner)
             return
         try:
             own = tls.read_certificate(accepted.certificates[0])
         except ValueError as error:  # OpenSSL has read it
             self.detail(1, f"the server's certificate cannot be described: {error}")
+            yield from self._unknown_authority(manner)
             return
         shown = Shown(own.names, own.has_dns_name, own.not_after.timestamp(), accepted)
-        yield from self._judge_certificate(shown, exchange.host)
+        yield from self._judge_certificate(shown, exchange.host, manner)
         self.facts["tls"] += f", and {wants}"
         if manner.is_named:
             raise refusal
 
-    def _judge_certificate(self, shown: Shown, host: str) -> Iterator[Metric]:
+    def _unknown_authority(self, manner: Manner) -> Iterator[Metric]:
+        """What was asked for with --igtf has to be told, also where it is not to be seen."""
+        if manner.igtf:
+            said = (
+                f"certificate not shown before our login was refused on {self.subject}; whether it is of the IGTF is "
+            )
+            yield judged(UNKNOWN, f"{said}unknown (name a certificate that it takes with --cert)")
+
+    def _judge_authority(self, shown: Shown, authorities: Authorities) -> Iterator[Metric]:
+        from libprobe.checks import igtf
+
+        try:
+            accredited = igtf.judge(shown.chain, authorities, self.subject)
+        except Failure as failure:
+            yield self.failed(failure)
+            return
+        info = accredited.info
+        self.facts["tls"] += f", of {info.alias} (IGTF {info.profile})"
+        for step in accredited.steps:
+            self.detail(1, f"IGTF: {step}")
+        if info.profile == igtf.IDENTIFIER_ONLY:
+            yield judged(
+                WARNING,
+                f"certificate of {info.alias} on {self.subject}, which the IGTF accredits for identifiers only "
+                f"({info.status}); many services refuse it (get one of a classic CA)",
+            )
+
+    def _judge_certificate(self, shown: Shown, host: str, manner: Manner) -> Iterator[Metric]:
         self.detail(1, f"certificate: for {', '.join(shown.names[:10]) or 'no alternative names'}")
         self.detail(1, f"certificate: valid until {time.strftime('%Y-%m-%d %H:%M', time.gmtime(shown.not_after))} UTC")
         left, whose = self._soonest_end(shown)
         self.facts.update(whose=whose, tls=f", {whose} valid for {duration(left)}")
         yield Metric("certificate_lifetime", left, "s", min=0)
+        if manner.igtf:
+            yield from self._judge_authority(shown, manner.igtf)
         if not shown.has_dns_name and not _is_address(host):
             yield judged(
                 WARNING,

@@ -84,7 +84,7 @@ class Anchors:
     def _read_bundle(self) -> list[x509.Certificate]:
         from cryptography.x509 import load_pem_x509_certificates
 
-        data = _read(self.path, MAX_BUNDLE)
+        data = read_file(self.path, MAX_BUNDLE)
         if data is None:
             raise Misconfigured(f"CA path {self.path} does not exist", remedy=INSTALL)
         try:
@@ -103,7 +103,7 @@ def hashed(directory: str, name: bytes, kind: str, limit: int) -> list[tuple[str
     found = []
     for number in range(MAX_SAME_HASH):
         path = f"{stem}.{kind}{number}"
-        data = _read(path, limit)
+        data = read_file(path, limit)
         if data is None:
             break
         found.append((path, data))
@@ -120,7 +120,8 @@ def quiet() -> Iterator[None]:
         yield
 
 
-def _read(path: str, limit: int) -> bytes | None:
+def read_file(path: str, limit: int) -> bytes | None:
+    """The content of a file of ours, None where there is none. Raises: Misconfigured."""
     try:
         # a pipe that nobody writes to would hold us for ever
         with open(os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK), "rb") as file:

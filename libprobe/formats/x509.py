@@ -127,12 +127,13 @@ class Credential(Record):
 
 
 class Link(Record):
-    """What joins a certificate to the next in its chain: names in DER; subject_words: in slash form."""
+    """What joins a certificate to the next in its chain: names in DER; subject_words, issuer_words: in slash form."""
 
     issuer: bytes
     subject: bytes
     subject_words: str
     not_after: datetime
+    issuer_words: str
 
     @property
     def is_self_issued(self) -> bool:
@@ -147,6 +148,7 @@ def read_link(encoded: bytes) -> Link:
         der.encoded(subject.tag, subject.value),
         dn.joined(_name(subject)),
         _times(validity)[1].time(),
+        dn.joined(_name(issuer)),
     )
 
 

@@ -158,6 +158,7 @@ INSTEAD = [
         "--endpoint {site.base} --image {site.image} --resource {site.resource}",
     ),
     (r"-u https://cloud\.example\.org:8787(?= --tls)", "-u {site.base}"),
+    (r"-u https://keystone\.example\.org:5000/v3(?= --tls)", "-u {extra[federation].clouds[stack].url}"),
     (r"-H cloud\.example\.org -p 8787", "-H localhost -p {site.web.port}"),
     (r"cloud\.example\.org", "{site.hostname}"),
     (r"EXAMPLE-SITE|KR-KISTI-CLOUD", "{site.gocdb_name}"),

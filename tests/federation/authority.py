@@ -251,7 +251,7 @@ class Authority:
             ),
             "namespaces": f'TO Issuer "{subject}" \\\n  PERMIT Subject "/DC=test/DC=fedcloud/.*"\n',
             "info": (
-                "alias = FedCloudTestCA\nversion = 1.0\nstatus = experimental\n"
+                "alias = FedCloudTestCA\nversion = 1.0\nstatus = accredited:classic\n"
                 f"sha1fp.0 = {self.ca_certificate.fingerprint(hashes.SHA1()).hex(':').upper()}\n"
                 f'subjectdn = "{subject}"\n'
             ),
@@ -262,7 +262,7 @@ class Authority:
         for hashed in (subject_hash(name), subject_hash_old(name)):
             _link(self.ca_directory / f"{hashed}.0", "FedCloudTestCA.pem")
             _link(self.ca_directory / f"{hashed}.r0", "FedCloudTestCA.crl.pem")
-            for suffix in ("signing_policy", "namespaces", "info"):
+            for suffix in ("signing_policy", "namespaces"):
                 _link(self.ca_directory / f"{hashed}.{suffix}", f"FedCloudTestCA.{suffix}")
         self.write_crl()
 

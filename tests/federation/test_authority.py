@@ -107,8 +107,9 @@ def test_the_hashed_names_are_those_of_openssl(tmp_path: Path, parts: list[Any])
 def test_the_directory_holds_every_igtf_file_under_both_hashes(authority: Authority) -> None:
     name = authority.ca_certificate.subject
     for hashed in (subject_hash(name), subject_hash_old(name)):
-        for suffix in ("0", "r0", "signing_policy", "namespaces", "info"):
+        for suffix in ("0", "r0", "signing_policy", "namespaces"):
             assert (authority.ca_directory / f"{hashed}.{suffix}").read_bytes(), suffix
+    assert (authority.ca_directory / "FedCloudTestCA.info").read_bytes()  # known by its alias alone
 
 
 def test_the_crl_is_signed_by_the_ca(own_authority: Authority) -> None:

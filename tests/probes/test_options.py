@@ -159,7 +159,7 @@ def test_an_option_that_would_do_nothing_is_refused(path, option, others, is_nee
 
 KNOWN_TO_DO_NOTHING = {
     "check_occi_context": {"--wait", "--ssh-user", "--ssh-port", "--key", "--cert", "--token-file"},
-    "check_endpoint_tcp": {"--certificate", "--service-type"},
+    "check_endpoint_tcp": {"--certificate", "--igtf", "--service-type"},
     "check_broker": {"--login", "--password-file", "--login-at", "--plain-login", "--key", "--service-type"},
     "check_apel_pub": {"-H"},
     "check_credential": {"--key"},

@@ -25,6 +25,7 @@ OCCI = "eu.egi.cloud.vm-management.occi"
 HOUR, DAY = 3600.0, 86400.0
 
 TABLE = {
+    "eu.egi.Keystone-IGTF": 4 * HOUR,
     "eu.egi.cloud.APEL-Pub": 12 * HOUR,
     "eu.egi.cloud.AppDB-Update": HOUR / 4,
     "eu.egi.cloud.Broker-Check": HOUR / 4,
@@ -39,6 +40,7 @@ TABLE = {
     "org.nagios.Broker-TCP": HOUR / 4,
     "org.nagios.CDMI-TCP": HOUR / 4,
     "org.nagios.CloudBDII-Check": HOUR / 4,
+    "org.nagios.Keystone-TCP": HOUR / 4,
     "org.nagios.OCCI-TCP": HOUR / 4,
 }
 """EGI's table of cloud metrics, with the deeper one for brokers."""

@@ -294,18 +294,19 @@ class Inventory:
             f"SELECT rowid, site, type, key, options, url FROM service WHERE host = ? AND name = ? ORDER BY {_BY_AGE}",
             (host, name),
         ).fetchall()
-        seen: dict[str, str] = {}
+        seen: dict[str, tuple[str, str]] = {}
         taken: set[str] = set()
         for rowid, site, service_type, key, options, url in rows:
             where = f"{site}, {host}, {service_type}"
             new = name if not taken else f"{name}_{key}"
             if options in seen:
                 self._database.execute("DELETE FROM service WHERE rowid = ?", (rowid,))
-                why = (
-                    "the same is registered twice"
-                    if seen[options] == url
-                    else "another endpoint is asked in the same way"
-                )
+                if seen[options] == (service_type, url):
+                    why = "the same is registered twice"
+                elif seen[options][0] != service_type and seen[options][1] == url:
+                    continue  # as Nova and Swift behind one Keystone: that is one question, and nobody's mistake
+                else:
+                    why = "another endpoint is asked in the same way"
                 self._warn(f"{where}: left out {name} of {key or 'an endpoint'}: {why}")
             elif new in taken or (taken and not key):
                 self._database.execute("DELETE FROM service WHERE rowid = ?", (rowid,))
@@ -315,7 +316,7 @@ class Inventory:
             else:
                 self._database.execute("UPDATE service SET name = ? WHERE rowid = ?", (new, rowid))
                 taken.add(new)
-                seen[options] = url
+                seen[options] = (service_type, url)
 
     # ---- reading
 
