@@ -821,7 +821,7 @@ def test_a_mute_gocdb_is_given_up_at_the_deadline(ncg: Ncg, federation) -> None:
         (["--formt", "nagios"], "unknown argument --formt; did you mean --format?"),
         (
             ["--format", "zabbix"],
-            "argument --format: invalid choice: 'zabbix' (choose from 'nagios', 'icinga2', 'nrpe')",
+            "argument --format: invalid choice: 'zabbix' (choose from 'nagios', 'icinga2', 'nrpe', 'sensu', 'poem')",
         ),
         (["--interval-factor", "-1"], "argument --interval-factor: '-1' is not a number above 0 and at most 1000"),
         (["--shrink-limit", "101"], "argument --shrink-limit: '101' is not a number from 0 to 100"),

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from libprobe.programs.ncg.inventory import Host, Inventory, Service
 
 TEMPLATES = os.path.join(os.path.dirname(os.path.abspath(__file__)), "templates")
-FORMATS = ("nagios", "icinga2", "nrpe")
+FORMATS = ("nagios", "icinga2", "nrpe", "sensu", "poem")
 MAX_NRPE_COMMAND = 2_000
 """NRPE 4 reads lines of its configuration into 2048 bytes."""
 
@@ -120,7 +120,13 @@ class Writer:
 
     def write(self, kind: str) -> None:
         """Write the configuration of one kind of monitor, one of FORMATS. Raises: OSError."""
-        {"nagios": self._nagios, "icinga2": self._icinga2, "nrpe": self._nrpe}[kind]()
+        {
+            "nagios": self._nagios,
+            "icinga2": self._icinga2,
+            "nrpe": self._nrpe,
+            "sensu": self._sensu,
+            "poem": self._poem,
+        }[kind]()
 
     def write_index(self, kinds: Iterable[str] = ()) -> None:
         """Write the list of all services, whatever the monitor. Raises: OSError.
@@ -166,14 +172,28 @@ class Writer:
         for site in self.inventory.sites():
             self._render("nrpe/site.cfg", f"nrpe/{self.inventory.object_of(site)}.cfg", site=site)
 
+    def _sensu(self) -> None:
+        from libprobe.programs.ncg import sensu
+
+        sensu.write(self)
+
+    def _poem(self) -> None:
+        from libprobe.programs.ncg import poem
+
+        poem.write(self)
+
     def _render(self, template: str, name: str, **values: object) -> None:
         """Write one file piece by piece, so that a large site is not in memory as a whole."""
-        path = os.path.join(self.directory, name)
-        os.makedirs(os.path.dirname(path), mode=0o755, exist_ok=True)
         stream = self._environment.get_template(template).stream(**values)
         stream.enable_buffering(64)
+        self.write_text(name, stream)
+
+    def write_text(self, name: str, pieces: Iterable[str]) -> None:
+        """Write one file. Raises: OSError."""
+        path = os.path.join(self.directory, name)
+        os.makedirs(os.path.dirname(path), mode=0o755, exist_ok=True)
         with open(path, "x", encoding="utf-8") as file:
-            file.writelines(stream)
+            file.writelines(pieces)
             file.flush()
             os.fsync(file.fileno())
         self.files += 1
@@ -212,7 +232,7 @@ class Writer:
                     f"{site}, {service.host}: left out {service.name} for NRPE: its command is too long"
                 )
                 continue
-            yield nrpe_name(service), Checked(line)
+            yield check_name(service), Checked(line)
 
     def icinga_arguments(self, probe: str) -> list[tuple[str, str, bool, str]]:
         """(option, variable, whether it takes a value, description) of all that the catalogue passes to a probe."""
@@ -245,8 +265,8 @@ def _icinga_states(notify: tuple[str, ...]) -> str:
     return Checked(", ".join("OK" if each == "recovery" else each.capitalize() for each in notify))
 
 
-def nrpe_name(service: Service) -> str:
-    """What a service's command is called where NRPE runs it."""
+def check_name(service: Service) -> str:
+    """What a service is called where names are not by host: NRPE's command, Sensu's check."""
     return f"{service.host}_{service.name}"
 
 
@@ -357,7 +377,7 @@ def _environment(writer: Writer) -> Environment:
         writer=writer,
         arguments=arguments,
         variable=variable,
-        nrpe_name=nrpe_name,
+        nrpe_name=check_name,
         nrpe_port=NRPE_PORT,
         nagios_states=_nagios_states,
         icinga_states=_icinga_states,

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from itertools import chain, count
+from itertools import chain, count, groupby
 from typing import NamedTuple
 
 from libprobe.failures import BadData
@@ -96,6 +96,17 @@ class Host(NamedTuple):
     roc: str
 
 
+class Endpoint(NamedTuple):
+    """An endpoint that has services. url: as they are given it, empty where none is."""
+
+    host: str
+    site: str
+    service_type: str
+    key: str
+    roc: str
+    url: str
+
+
 class Counts(NamedTuple):
     sites: int
     hosts: int
@@ -131,7 +142,7 @@ class Inventory:
         self.endpoints = 0
         self.warnings: list[str] = []
         self.warnings_dropped = 0
-        self._cert = cert
+        self.cert = cert
         self._objects: dict[tuple[str, str], str] = {}
         self._by_type: dict[str, list[Metric]] = {}
         for metric in metrics:
@@ -189,7 +200,7 @@ class Inventory:
         without_url: dict[str, list[str]] = {}
         for metric in metrics:
             try:
-                options = catalogue.options(metric, endpoint, vo=self.vo, cert=self._cert, looks_up=True)
+                options = catalogue.options(metric, endpoint, vo=self.vo, cert=self.cert, looks_up=True)
             except BadData as error:
                 left_out.setdefault(error.sentence, []).append(metric.name)
                 continue
@@ -374,6 +385,22 @@ class Inventory:
             for value in of[kind]
             if value
         ]
+
+    def topology(self) -> Iterator[Endpoint]:
+        """The endpoints that have services, the older one of a type on a host first."""
+        rows = self._database.execute(
+            "SELECT host, site, type, key, roc, metric, options FROM service "
+            "ORDER BY site, host, type, length(key), key, metric"
+        )
+        for (host, site, service_type, key, roc), found in groupby(rows, key=lambda row: row[:5]):
+            urls = (self._url(metric, json.loads(options)) for *_, metric, options in found)
+            yield Endpoint(host, site, service_type, key, roc, next(filter(None, urls), ""))
+
+    def _url(self, metric: str, options: Iterable[tuple[str, str]]) -> str:
+        """The URL of the endpoint that a service was given."""
+        names = [option for name, option in self.metrics[metric].attributes if name.endswith("_URL")]
+        given = dict(options)
+        return next((str(given[option]) for option in names if option in given), "")
 
     def compare(self, old: Iterable[index.Entry], listed: int) -> Difference:
         """What goes and what comes; listed: of how many of each the names are wanted. Raises: what `old` raises."""

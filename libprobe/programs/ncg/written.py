@@ -27,6 +27,17 @@ def read(directory: str, kind: str) -> Iterator[Entry]:
     directory: as fedcloud-ncg writes it
     Raises: OSError.
     """
+    if kind == "poem":
+        from libprobe.programs.ncg import poem
+
+        yield from poem.read(directory)
+        return
+    if kind == "sensu":
+        from libprobe.programs.ncg import sensu
+
+        for path in _files(os.path.join(directory, kind), ".json"):
+            yield from sensu.read(path)
+        return
     reader = {"nagios": nagios_services, "icinga2": _icinga_services, "nrpe": _nrpe_services}[kind]
     for path in _files(os.path.join(directory, kind), ".conf" if kind == "icinga2" else ".cfg"):
         # what is the monitor's own, such as a host that is pinged, has no service type; in NRPE's files nothing has

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from libprobe import __version__
 from tests.conftest import ROOT, clean_environment, command
 from tests.federation import gocdb as pi
 from tests.programs.ncg import topology
@@ -17,6 +18,7 @@ from tests.programs.ncg import topology
 GOLDEN = ROOT / "tests/data/ncg/federation"
 RUNS = {
     "one-machine": ("--format", "nagios", "--format", "icinga2", "--format", "nrpe"),
+    "argo": ("--format", "sensu", "--format", "poem"),
     "satellites": ("--format", "icinga2", "--satellite", "asia=asia.fedcloud.test", "--satellite", "europe=10.0.0.7"),
 }
 
@@ -35,7 +37,8 @@ def normal(text: str) -> str:
     """Ports are the system's choice, and ids depend on what else is registered."""
     text = re.sub(r"localhost:\d+", "localhost:PORT", text)
     text = re.sub(r'-p \d+|(?<=tcp_port = ")\d+', lambda found: "-p PORT" if "-p" in found[0] else "PORT", text)
-    text = re.sub(r'("(?:primary_key|monitored_id)": ")\d+(?=(?:G0)?")', r"\1ID", text)
+    text = re.sub(r'("(?:primary_key|monitored_id|info_ID)": ")\d+(?=(?:G0)?")', r"\1ID", text)
+    text = text.replace(__version__, "VERSION")
     text = re.sub(r'(?<=\[")\d+(?=", ")', "ID", text)
     return re.sub(r"&id=\d+", "&id=ID", text)
 

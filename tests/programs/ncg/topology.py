@@ -12,6 +12,8 @@ ACCOUNTING = "eu.egi.cloud.accounting"
 BDII = "eu.egi.cloud.information.bdii"
 BROKER = "egi.MSGBroker"
 PERUN = "egi.Perun"
+NOVA = "org.openstack.nova"
+SWIFT = "org.openstack.swift"
 
 HOSTILE = [
     "$USER1$",
@@ -98,3 +100,20 @@ def save(gocdb: pi.Gocdb, directory: Path) -> Path:
     path = directory / "topology.xml"
     path.write_bytes(document(gocdb))
     return path
+
+
+KEYSTONE = "https://keystone.example.org:5000/v3"
+
+
+def clouds(gocdb: pi.Gocdb | None = None) -> pi.Gocdb:
+    """What `good` has, and the services of a cloud of today; two Keystones on one host, and one without a URL."""
+    gocdb = good(gocdb)
+    for hostname, service_type, site, url in (
+        ("keystone.example.org", NOVA, "EXAMPLE", KEYSTONE),
+        ("keystone.example.org", SWIFT, "EXAMPLE", KEYSTONE),
+        ("keystone.example.org", NOVA, "EXAMPLE", "https://keystone.example.org:5001/v3"),
+        ("bare.example.org", NOVA, "OTHER.SITE_1", ""),
+        ("list.example.org", "eu.egi.cloud.vm-metadata.marketplace", "OTHER.SITE_1", ""),
+    ):
+        gocdb.add_service(pi.Service(hostname, service_type, site, url))
+    return gocdb
