@@ -22,6 +22,7 @@ from tests.conftest import Monitor, Report, command
 from tests.federation.gocdb import Endpoint, Service
 from tests.federation.stomp_responder import Responder
 from tests.pace import AMPLE_S, Watch, is_over, seconds, until
+from tests.probes.test_check_openstack_vm import Site as OpenStackSite
 from tests.probes.test_fedcloud_publish_ams import Host as Messaging
 
 PROBE = "fedcloud-selfcheck"
@@ -826,3 +827,58 @@ def test_a_wrong_address_for_messages_is_said_before_anything_is_run(site):
     report = site.check("--publish", "stomp://127.0.0.1:1/")
     assert report.first.startswith("SELFCHECK UNKNOWN - --publish: stomp://127.0.0.1:1/ names no destination")
     assert (report.code, site.log()) == (3, [])
+
+
+# ---- clouds of today and of before
+
+
+OPENSTACK = {
+    ("org.openstack.nova", "eu.egi.Keystone-IGTF"),
+    ("org.openstack.nova", "eu.egi.cloud.Certificate"),
+    ("org.openstack.nova", "eu.egi.cloud.InfoProvider"),
+    ("org.openstack.nova", "eu.egi.cloud.OpenStack-Images"),
+    ("org.openstack.nova", "eu.egi.cloud.OpenStack-VM"),
+    ("org.openstack.nova", "org.nagios.Keystone-TCP"),
+    ("org.openstack.swift", "eu.egi.Keystone-IGTF"),
+    ("org.openstack.swift", "eu.egi.cloud.Certificate"),
+    ("org.openstack.swift", "eu.egi.cloud.OpenStack-Swift"),
+    ("org.openstack.swift", "org.nagios.Keystone-TCP"),
+}
+
+
+def of_a_cloud(
+    monitor: Monitor, site: str, *words: object, **environment: object
+) -> tuple[Report, list[dict[str, str]]]:
+    report = monitor.run(PROBE, site, "--json", *words, **environment)
+    return report, json.loads(report.out)["results"]
+
+
+def test_all_metrics_of_an_openstack_site_are_asked(monitor):
+    report, results = of_a_cloud(monitor, "STACK-CLOUD")
+    assert (report.code, {each["state"] for each in results}) == (0, {"OK"}), report.out
+    assert {(each["service_type"], each["metric"]) for each in results} == OPENSTACK
+
+
+@pytest.mark.parametrize("login", ["--cert", "--token-file"])
+def test_a_login_that_is_named_holds_for_every_cloud(monitor, tmp_path, login):
+    """Where the environment has none."""
+    nowhere = {"X509_USER_PROXY": "", "HOME": tmp_path}
+    cloud = OpenStackSite(monitor)
+    file = cloud.with_token()[1] if login == "--token-file" else monitor.federation.proxy
+    metrics = [word for name in ("OpenStack-VM", "OpenStack-Swift", "InfoProvider") for word in ("--metric", name)]
+    report, results = of_a_cloud(monitor, "STACK-CLOUD", *metrics, login, file, **nowhere)
+    assert (report.code, len(results)) == (0, 3), report.out
+    asked = [each.request.path for each in monitor.federation.service("stack-keystone").web.requests]
+    logins = {path.split("/")[-2] for path in asked if path.endswith("/auth") and "OS-FEDERATION" in path}
+    assert logins == {"openid" if login == "--token-file" else "mapped"}
+    if login == "--cert":
+        report, [result] = of_a_cloud(monitor, "OOI-CLOUD", "--metric", "OCCI-VM", login, file, **nowhere)
+        assert (report.code, result["state"]) == (0, "OK"), report.out
+
+
+def test_a_token_file_that_is_none_is_told_before_anything_is_run(monitor, tmp_path):
+    report = monitor.run(PROBE, "STACK-CLOUD", "--token-file", tmp_path / "none")
+    assert (report.code, report.first) == (
+        3,
+        "SELFCHECK UNKNOWN - --token-file names no file (get an access token, or name its file)",
+    )

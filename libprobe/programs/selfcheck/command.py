@@ -97,6 +97,7 @@ def options(parser: cli.Parser) -> None:
     )
     how.add_argument("--vo", type=cli.word, help="virtual organisation to act for (default ops)")
     how.add_argument("--cert", metavar="FILE", default="", help="proxy for the probes (default: as each finds it)")
+    cli.secret_file(how, "--token-file", holds="access token", help="file with an access token for the probes")
     how.add_argument("--definitions", metavar="DIR", help="metric definitions (default /etc/fedcloud-probes/ncg)")
     how.add_argument("--probes", metavar="DIR", default="", help="where the probes are (default: beside this program)")
     cli.tls(parser)
@@ -174,6 +175,8 @@ def _check_files(args: argparse.Namespace) -> None:
         raise Misconfigured(
             f"--cert {args.cert} is not a file", remedy="make a proxy with voms-proxy-init --rfc, or name it"
         )
+    if args.token_file and not os.path.isfile(args.token_file):
+        raise Misconfigured("--token-file names no file", remedy="get an access token, or name its file")
     for path in _files(args):
         if path and path != "-":
             directory = os.path.dirname(os.path.abspath(path))
@@ -270,13 +273,18 @@ def _run(args: argparse.Namespace, jobs: list[Job], before: History, deadline: D
 
 
 class _environment:
-    """The probes' environment: ours, and what --gocdb, --state-dir and --ca-path say, as a settings file of theirs."""
+    """The probes' environment: ours, and what --gocdb, --state-dir, --ca-path and the like say, as settings of theirs.
+
+    So all of them have it, whatever options a metric passes.
+    """
 
     def __init__(self, args: argparse.Namespace) -> None:
         self._changed = {
             ("gocdb", "url"): args.gocdb,
             ("state", "directory"): args.state_dir,
             ("tls", "ca_path"): args.ca_path,
+            ("credentials", "cert"): args.cert and os.path.abspath(args.cert),
+            ("credentials", "token_file"): args.token_file and os.path.abspath(args.token_file),
             ("http", "proxy_from_environment"): "yes" if args.proxy_from_environment else "",
         }
         self._settings: Settings = args.settings
