@@ -191,8 +191,10 @@ def test_a_keystone_that_is_down_keeps_no_other_cloud_from_being_cleaned(site):
     site.keystone.faults.on("status", code=503)
     report = site.monitor.run(PROGRAM, "--remove")
     assert report.code == 1
-    assert re.match(rf"LEFTOVERS WARNING - VM {server} could not be removed: \S+ {site.cloud.url}\S*: ", report.first)
-    assert "503" in report.first
+    assert re.match(
+        rf"LEFTOVERS WARNING - VM {server} could not be removed: 503 Service Unavailable from \S+ when asked to log in",
+        report.first,
+    ), report.first
     assert (occi.occi.vms(), site.monitor.remembered(), len(journal(site.monitor))) == ([], [], 1)
 
 
@@ -202,7 +204,7 @@ def test_what_others_have_put_into_a_container_keeps_it(site):
     swift.containers()[container]["theirs"] = swift.containers()[container].pop("probe")
     report = site.monitor.run(PROGRAM, "--remove", "-t", seconds(8))
     assert report.code == 1
-    assert report.first.endswith("it has objects that are not ours: theirs")
+    assert "objects that are not ours: theirs" in report.first
     assert list(swift.containers()[container]) == ["theirs"]
 
 
