@@ -26,8 +26,8 @@ def test_a_redirected_post_is_told_with_where_it_leads_and_without_what_may_be_s
     site.faults.on("redirect", to=target, method="POST")
     report = monitor.run(PROBE, "-u", site.url)
     assert re.fullmatch(
-        r"OCCI-VM CRITICAL - POST https://localhost:\d+/compute/: did not create a VM "
-        r"\(302; redirects to https://login\.example\.org/oidc\)",
+        r"OCCI-VM CRITICAL - redirect to https://login\.example\.org/oidc \(302\) from localhost:\d+ when asked to "
+        "create a VM",
         report.first,
     ), report.first
     assert "4f2a9c" not in report.out and "someone" not in report.out
