@@ -258,8 +258,8 @@ def test_a_record_that_cannot_be_read_costs_itself(
     report = run()
     assert (report.code, report.err) == (1, "")
     assert re.fullmatch(
-        r"fedcloud-downtimes: 2 downtimes for 4 services, from .*\n"
-        r"  Nagios: 4 scheduled, 1 ended early, 0 unchanged\n"
+        r"fedcloud-downtimes: 2 downtimes for 5 services, from .*\n"
+        r"  Nagios: 5 scheduled, 1 ended early, 0 unchanged\n"
         rf"  downtime {spoilt.id}G0 cannot be read: {why}; what was scheduled for it stays\n",
         report.out,
     ), report.out
@@ -325,7 +325,7 @@ def test_a_downtime_that_names_the_endpoints_of_a_service_is_scheduled(
     gocdb.add_downtime(service, start=START, end=END, endpoints=[service.endpoints[each] for each in named])
     report = run(method=method)
     assert (report.code, report.err) == (0, "")
-    assert report.out.endswith("\n  Nagios: 3 scheduled, 0 ended early, 0 unchanged\n"), report.out
+    assert report.out.endswith("\n  Nagios: 4 scheduled, 0 ended early, 0 unchanged\n"), report.out
     assert {line.split(";")[1] for line in nagios.told} == {service.hostname}
 
 
