@@ -91,7 +91,8 @@ def context(stage: Stage, *words: object, site: str = "ooi") -> Report:
 
 def boot(stage: Stage, *words: object, port: int = 0) -> Report:
     port = port or stage.federation.guests.port
-    return context(stage, "--boot", "--ssh-port", port, "-t", seconds(12), "--wait", seconds(1), *words)
+    limit = seconds(12)  # however far it is stretched, the wait fits into it
+    return context(stage, "--boot", "--ssh-port", port, "-t", limit, "--wait", limit / 12, *words)
 
 
 def answers(stage: Stage, without: str) -> Stage:
