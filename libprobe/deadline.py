@@ -24,6 +24,17 @@ if TYPE_CHECKING:
     from types import FrameType
     from typing import Protocol
 
+    class Ways(Protocol):
+        """What connections need of a `libprobe.clients.ways.Ways`."""
+
+        sources: dict[int, str]
+
+        @property
+        def family(self) -> int: ...
+        def lead(self, host: str, port: int) -> tuple[str, int]: ...
+        def add_endpoint(self, url: str, hostname: str = "", port: int | None = None) -> None: ...
+        def notes(self, *, is_known: bool = True) -> list[str]: ...
+
     class Asked(Protocol):
         """What is to be known of a `libprobe.clients.exchange.Exchange` here."""
 
@@ -216,6 +227,7 @@ class Deadline:
     kept:       seconds of them that are kept at the end: every wait ends so much before, and so does the run.
     answered:   by host and port the address that answered in this run, with which the next connection begins.
     unanswered: by host and address those that others overtook: the attempt that still waits, None for one that failed.
+    ways:       where connections lead in place of their hosts, and where they come from; None for as ever.
     """
 
     def __init__(
@@ -235,6 +247,7 @@ class Deadline:
         self.waits = waits or Waits()
         self.answered: dict[tuple[str, int], str] = {}
         self.unanswered: dict[tuple[str, str], socket.socket | None] = {}
+        self.ways: Ways | None = None
 
     def remaining(self) -> float:
         """Seconds left, never below 0."""
@@ -344,7 +357,7 @@ class _Earlier(Deadline):
         self._whole = whole
         self._reserve = reserve
         self._start = whole._start  # noqa: SLF001 - of our own class
-        self.answered, self.unanswered = whole.answered, whole.unanswered
+        self.answered, self.unanswered, self.ways = whole.answered, whole.unanswered, whole.ways
 
     def _left(self) -> float:
         return self._whole._left() - self._reserve  # noqa: SLF001 - of our own class

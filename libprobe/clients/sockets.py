@@ -18,7 +18,7 @@ from itertools import zip_longest
 
 from libprobe import means
 from libprobe.clients.exchange import CONNECT, RESOLVE, SENDING, TLS, Exchange, NoRoute, no_means
-from libprobe.failures import Asked, Failure, NameUnknown, OwnMachine, Unreachable
+from libprobe.failures import Asked, Failure, Misconfigured, NameUnknown, OwnMachine, Unreachable
 from libprobe.means import NO_MEANS
 from libprobe.text import duration
 
@@ -45,6 +45,9 @@ SILENT = frozenset({errno.EHOSTUNREACH, errno.EHOSTDOWN, errno.ETIMEDOUT})
 
 EXPLAINED = frozenset({errno.EHOSTUNREACH, errno.EINVAL, errno.EACCES, errno.EADDRNOTAVAIL})
 """What it says of an address for reasons of this machine's own, too: see `routes.obstacle`."""
+
+IP_BIND_ADDRESS_NO_PORT = 24
+"""Of linux/in.h, for both kinds of address; Python 3.11 has no name for it."""
 
 _LINK_LOCAL = re.compile(r"fe[89ab][0-9a-f]:", re.IGNORECASE)
 
@@ -206,14 +209,18 @@ def secure(
 def resolve(exchange: Exchange, *, family: int = 0) -> list[Address]:
     """Return the addresses of a host name in the resolver's order, at most MAX_ADDRESSES, of each kind as many.
 
-    Raises: NameUnknown; OwnMachine when our resolver does not answer, or this machine has no descriptors left for it.
+    Raises: NameUnknown; OwnMachine when our resolver does not answer, or this machine has no descriptors left for it;
+            Misconfigured for a name of --connect-to that is unknown.
     The look-up runs in a thread of its own, because nothing can end a `getaddrinfo` that hangs.
     """
     exchange.enter(RESOLVE)
-    host, deadline = exchange.host, exchange.deadline
-    found = _looked_up(host, exchange.port, family, socket.AI_NUMERICHOST)
+    host, port, deadline = exchange.host, exchange.port, exchange.deadline
+    if deadline.ways:
+        host, port = deadline.ways.lead(host, port)
+        family = family or deadline.ways.family
+    found = _looked_up(host, port, family, socket.AI_NUMERICHOST)
     if isinstance(found, Exception):
-        of_name = _LookUp(exchange, host, exchange.port, family)
+        of_name = _LookUp(exchange, host, port, family)
         of_name.await_answer(CONTROL_AFTER_S)
         of_control = None
         if of_name.is_unanswered:
@@ -233,6 +240,8 @@ def resolve(exchange: Exchange, *, family: int = 0) -> list[Address]:
         found = of_name.answer or []
     if isinstance(found, Exception):
         _expect_means(found, exchange)
+        if host != exchange.host:
+            raise Misconfigured(f"--connect-to: {host} does not resolve: {_reason(found)}")
         kinds: dict[int, str] = {socket.AF_INET: " to an IPv4 address", socket.AF_INET6: " to an IPv6 address"}
         of_kind = kinds.get(family, "")
         failure = NameUnknown(f"name {host} does not resolve{of_kind} ({_reason(found)})", of=_nameless(exchange))
@@ -451,7 +460,7 @@ def _race(
 
 
 def _add_failure(failure: Failure, failures: list[Failure]) -> None:
-    if isinstance(failure, OwnMachine) and not isinstance(failure, NoRoute):
+    if isinstance(failure, (OwnMachine, Misconfigured)) and not isinstance(failure, NoRoute):
         raise failure
     failures.append(failure)
 
@@ -471,7 +480,7 @@ def _keep_winner(exchange: Exchange, running: dict[int, _Attempt], descriptor: i
 class _Attempt:
     """A connection attempt to one address that is on its way. began: as time.monotonic() has it.
 
-    Raises: Refused, Unreachable, NoRoute, OwnMachine for one that ends as soon as it begins.
+    Raises: Refused, Unreachable, NoRoute, OwnMachine, Misconfigured for one that ends as soon as it begins.
     """
 
     def __init__(self, exchange: Exchange, kind: int, address: tuple[Any, ...]) -> None:
@@ -488,6 +497,7 @@ class _Attempt:
             raise exchange.unconnected(error, where) from None
         try:
             self.connection.setblocking(False)
+            self._come_from(kind)
             self.connection.connect(address)
         except BlockingIOError:
             pass
@@ -496,6 +506,21 @@ class _Attempt:
         except BaseException:
             self.connection.close()
             raise
+
+    def _come_from(self, kind: int) -> None:
+        """Take the address of ours that --source-address names. Raises: Misconfigured."""
+        ways = self._exchange.deadline.ways
+        source = ways.sources.get(kind) if ways else None
+        if not source:
+            return
+        try:
+            # the port is chosen by `connect`, who can use one for several peers
+            self.connection.setsockopt(socket.IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, 1)
+            self.connection.bind((source, 0))
+        except OSError as error:
+            raise Misconfigured(
+                f"--source-address {source}: {error.strerror or error}", remedy="name an address that this machine has"
+            ) from None
 
     def made(self) -> DeadlineSocket:
         """The connection, once the kernel has come to an end with it. Raises: as the class."""

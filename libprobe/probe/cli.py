@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from typing import Any, NoReturn, Protocol, TypeVar
 
+    from libprobe.clients.ways import Way
+
     T = TypeVar("T")
 
     class Group(Protocol):
@@ -428,12 +430,50 @@ def _door(text: str) -> str:
 
 
 def endpoint(parser: Parser, *, url: str = "URL as registered in the GOCDB", port: bool = True) -> None:
-    """Add -H, -p and -u: which endpoint is meant. port: whether -p can make a difference."""
+    """Add -H, -p and -u: which endpoint is meant; --connect-to and --source-address: on which way it is reached.
+
+    port: whether -p can make a difference.
+    """
     group = parser.group("endpoint")
     group.add_argument("-H", "--hostname", metavar="HOST", type=_host, help="host name, looked up in the GOCDB")
     if port:
         group.add_argument("-p", "--port", type=_port, help="port, where it differs from the registered one")
     group.add_argument("-u", "--url", type=_word, help=url)
+    group.add_argument(
+        "--connect-to",
+        metavar="HOST:PORT",
+        type=_way,
+        action="append",
+        help="connect there instead, and verify the endpoint's own name; HOST1:PORT1:HOST2:PORT2 as curl has it",
+    )
+    group.add_argument(
+        "--source-address",
+        metavar="ADDRESS",
+        type=_source,
+        action="append",
+        help="address of this machine that connections come from; one of each kind, IPv4 and IPv6",
+    )
+
+
+def _way(text: str) -> Way:
+    from libprobe.clients.ways import read_way
+
+    return _readable(read_way, text)
+
+
+def _source(text: str) -> tuple[int, str]:
+    from libprobe.clients.ways import read_source
+
+    return _readable(read_source, text)
+
+
+def _readable(read: Callable[[str], T], text: str) -> T:
+    from libprobe.failures import BadData
+
+    try:
+        return read(text)
+    except BadData as error:
+        raise argparse.ArgumentTypeError(error.sentence) from None
 
 
 def service_type(parser: Parser, *, default: str) -> None:

@@ -206,6 +206,10 @@ class _Run:
         from libprobe.probe.settings import read_settings
 
         self.args.settings = read_settings(self.args.config)
+        if getattr(self.args, "connect_to", None) or getattr(self.args, "source_address", None):
+            from libprobe.clients import ways
+
+            self.deadline.ways = ways.of_options(self.args)
         from libprobe.judge import nagios
 
         nagios.load_model()
@@ -226,7 +230,10 @@ class _Run:
     def report(self) -> tuple[int, str]:
         """Exit code and report of all results, the most significant first."""
         status, sentence, performance = self._verdict()
-        sentence = "; ".join([sentence, *self._silent_addresses()])
+        ways = self.deadline.ways
+        sentence = "; ".join(
+            [sentence, *self._silent_addresses(), *(ways.notes(is_known=status != UNKNOWN) if ways else ())]
+        )
         lines = [_explained(self.page)] if self.args.verbose and status != OK else []
         lines += self.lines
         for resource in self.check.resources if self.check else ():

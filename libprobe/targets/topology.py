@@ -176,7 +176,13 @@ def find_registered(
     Raises: HelperFailure when the GOCDB fails and no copy is kept; Misconfigured when several endpoints
             are registered and nothing decides.
     """
-    found = _look_up(args, deadline, cache, service_type)
+    ways, port = deadline.ways, getattr(args, "port", None)
+    try:
+        found = _look_up(args, deadline, cache, service_type)
+    except HelperFailure:
+        if ways:  # some do without
+            ways.add_endpoint("", args.hostname, port)
+        raise
     notes = []
     if found.reason:
         notes.append(f"GOCDB copy of {duration(found.age_s)} ago, as the GOCDB failed: {found.reason}")
@@ -186,10 +192,13 @@ def find_registered(
         notes.append(f"the GOCDB's {found.unreadable[0].sentence}")
     monitored = [each for each in found.endpoints if each.monitored] or found.endpoints
     if not monitored:
+        if ways:
+            ways.add_endpoint("", args.hostname, port)
         return None, notes
-    if not service_type:
-        return monitored[0], notes
-    return _chosen(monitored, getattr(args, "port", None)), notes
+    chosen = _chosen(monitored, port) if service_type else monitored[0]
+    if ways:
+        ways.add_endpoint(chosen.url, args.hostname, port)
+    return chosen, notes
 
 
 def knows_site(args: argparse.Namespace, deadline: Deadline, name: str) -> bool:

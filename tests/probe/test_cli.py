@@ -202,22 +202,26 @@ def test_help_is_as_wide_as_the_terminal_says(monkeypatch):
 
 HELP = """\
 options:
-  --colour {green,blue}   of the light
+  --colour {green,blue}     of the light
 
 endpoint:
-  -H, --hostname HOST     host name, looked up in the GOCDB
-  -p, --port PORT         port, where it differs from the registered one
-  -u, --url URL           URL as registered in the GOCDB
-  -4                      IPv4 addresses only
-  -6                      IPv6 addresses only
+  -H, --hostname HOST       host name, looked up in the GOCDB
+  -p, --port PORT           port, where it differs from the registered one
+  -u, --url URL             URL as registered in the GOCDB
+  --connect-to HOST:PORT    connect there instead, and verify the endpoint's own name;
+                            HOST1:PORT1:HOST2:PORT2 as curl has it
+  --source-address ADDRESS  address of this machine that connections come from; one of each kind,
+                            IPv4 and IPv6
+  -4                        IPv4 addresses only
+  -6                        IPv6 addresses only
 
 standard options:
-  -t, --timeout DURATION  end the whole run, cleaning included, within so many seconds (or 5m, 1h;
-                          default 60)
-  -v, --verbose           say more; -vv and -vvv still more
-  --config FILE           settings file (default /etc/fedcloud-probes/probes.ini)
-  -V, --version           print the version and exit with 3
-  -h, --help              print this text and exit with 3
+  -t, --timeout DURATION    end the whole run, cleaning included, within so many seconds (or 5m, 1h;
+                            default 60)
+  -v, --verbose             say more; -vv and -vvv still more
+  --config FILE             settings file (default /etc/fedcloud-probes/probes.ini)
+  -V, --version             print the version and exit with 3
+  -h, --help                print this text and exit with 3
 """
 
 

@@ -99,6 +99,8 @@ SAMPLES = {
     "-w": "1",
     "-c": "2",
     "--certificate": "30d:",
+    "--connect-to": "192.0.2.7:8443",
+    "--source-address": "192.0.2.8",
     "--keystone": "https://keystone.example.org/",
     "--icinga": "https://mon.example.org/",
     "--publish": "stomp://h/q",

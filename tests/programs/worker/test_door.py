@@ -141,6 +141,10 @@ SAME = [
     ("check_endpoint_tcp", "-H localhost -p {ooi}"),
     ("check_endpoint_tcp", "-u https://localhost:{ooi}/ --tls -vvv"),
     ("check_endpoint_tcp", "-H localhost -p 1 -v"),
+    (
+        "check_endpoint_tcp",
+        "-u https://ooi.fedcloud.test --tls --connect-to 127.0.0.1:{ooi} --source-address 127.0.0.5",
+    ),
     ("check_endpoint_tcp", "-H localhost -p 1 --nonsense -v"),
     ("check_endpoint_tcp", "--help"),
     ("check_endpoint_tcp", "-V"),

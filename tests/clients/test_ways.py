@@ -1,0 +1,128 @@
+"""--connect-to and --source-address: what is read, and whose connections are led elsewhere."""
+
+from __future__ import annotations
+
+import pytest
+
+from libprobe.clients.ways import Way, Ways, read_source, read_way
+from libprobe.failures import BadData
+
+HOST = "cloud.example.org"
+
+
+@pytest.mark.parametrize(
+    ("text", "way"),
+    [
+        ("192.0.2.7", ("", None, "192.0.2.7", None, True)),
+        ("192.0.2.7:8443", ("", None, "192.0.2.7", 8443, True)),
+        ("Node1.example.org:443", ("", None, "node1.example.org", 443, True)),
+        ("[2001:db8::7]", ("", None, "2001:db8::7", None, True)),
+        ("[2001:db8::7]:443", ("", None, "2001:db8::7", 443, True)),
+        ("a.example.org:443:192.0.2.7:8443", ("a.example.org", 443, "192.0.2.7", 8443, False)),
+        ("a.example.org:443:[::1]:", ("a.example.org", 443, "::1", None, False)),
+        ("[::1]:443:b:8443", ("::1", 443, "b", 8443, False)),
+        ("::b:8443", ("", None, "b", 8443, False)),
+        ("a:::8443", ("a", None, "", 8443, False)),
+    ],
+)
+def test_both_forms_are_read(text, way):
+    assert read_way(text) == Way(*way)
+
+
+FORMS = "is not HOST:PORT, nor HOST1:PORT1:HOST2:PORT2 (an IPv6 address is written in brackets, [::1]:443)"
+NO_HOST = "is not the name of a host, nor an address"
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("", f"'' {FORMS}"),
+        (":443", f"':443' {FORMS}"),
+        ("2001:db8::7", f"'2001:db8::7' {FORMS}"),
+        ("a:1:b", f"'a:1:b' {FORMS}"),
+        ("a:1:b:2:c", f"'a:1:b:2:c' {FORMS}"),
+        ("https://a/", f"'https://a/' {FORMS}"),
+        ("a:b", f"'a:b' {FORMS}"),
+        ("::1:443", f"'1' {NO_HOST}"),
+        ("[192.0.2.7]", f"'[192.0.2.7]' {NO_HOST}"),
+        ("[::1", f"'[::1' {FORMS}"),
+        ("a b", f"'a b' {NO_HOST}"),
+        ("a:99999", "'99999' is not a port between 1 and 65535"),
+        ("a:0", "'0' is not a port between 1 and 65535"),
+        ("a:1:b:999999", "'999999' is not a port between 1 and 65535"),
+    ],
+)
+def test_what_is_neither_is_refused(text, said):
+    with pytest.raises(BadData) as refused:
+        read_way(text)
+    assert refused.value.sentence == said
+
+
+def test_a_source_is_a_numeric_address():
+    assert (read_source("192.0.2.7"), read_source("2001:db8::7")) == ((2, "192.0.2.7"), (10, "2001:db8::7"))
+    for text in ("eth0", "", "cloud.example.org", "[::1]", "192.0.2.7:80", "1\0"):
+        with pytest.raises(BadData, match="is not an IPv4 or IPv6 address"):
+            read_source(text)
+
+
+def led(ways: Ways, *places: tuple[str, int]) -> list[tuple[str, int]]:
+    return [ways.lead(*each) for each in places]
+
+
+def test_the_short_form_is_for_the_endpoints_own_port_alone():
+    """In an OpenStack cloud Keystone and Nova are on one host, behind two ports."""
+    ways = Ways([read_way("192.0.2.7:9")], {})
+    ways.add_endpoint(f"https://{HOST}:5000/v3")
+    assert led(ways, (HOST.upper(), 5000), (HOST, 8774), ("goc.egi.eu", 443)) == [
+        ("192.0.2.7", 9),
+        (HOST, 8774),
+        ("goc.egi.eu", 443),
+    ]
+    assert ways.notes() == ["asked at 192.0.2.7:9 by --connect-to"]
+
+
+@pytest.mark.parametrize(
+    ("url", "port", "its"),
+    [
+        (f"https://{HOST}/", None, 443),
+        (f"http://{HOST}/", None, 80),
+        (f"https://{HOST}:1/", 2, 2),
+        (f"{HOST}:3", None, 3),
+        (f"ldap://{HOST}/o=glue", None, 2170),  # whose port is the probe's choice
+        ("", None, 4),
+        ("", 5, 5),
+    ],
+)
+def test_its_port_is_that_of_the_option_or_the_url(url, port, its):
+    ways = Ways([read_way("192.0.2.7:9")], {})
+    ways.add_endpoint(url, HOST, port)
+    assert ways.lead(HOST, its) == ("192.0.2.7", 9)
+    if its not in (2170, 4):
+        assert ways.lead(HOST, its + 1) == (HOST, its + 1)
+
+
+def test_the_first_way_that_fits_counts_and_what_is_empty_stays_as_it_is():
+    ways = Ways([read_way(f"{HOST}:443:b:"), read_way(f"{HOST}:::8443"), read_way("::[::1]:1")], {})
+    assert led(ways, (HOST, 443), (HOST, 80), ("c", 5), ("d", 5)) == [("b", 443), (HOST, 8443), ("::1", 1), ("::1", 1)]
+    assert ways.notes() == [f"asked at b:443, {HOST}:8443, [::1]:1 by --connect-to"]
+
+
+def test_a_way_that_nobody_took_is_told():
+    assert Ways([], {}).notes() == []
+    ways = Ways([read_way("192.0.2.7")], {})
+    assert ways.lead(HOST, 1) == (HOST, 1)
+    assert ways.notes() == ["--connect-to changed nothing: no connection was meant for what it is for"]
+    assert ways.notes(is_known=False) == [], "a run that came to no endpoint has other things to say"
+
+
+def test_many_ways_are_not_all_told():
+    ways = Ways([read_way("::192.0.2.7:")], {})
+    for port in range(1, 6):
+        ways.lead(HOST, port)
+    assert ways.notes() == ["asked at 192.0.2.7:1, 192.0.2.7:2, 192.0.2.7:3 and 2 more by --connect-to"]
+
+
+def test_the_kind_of_address_is_that_of_the_only_source():
+    assert [
+        Ways([], sources).family for sources in ({}, {2: "192.0.2.7"}, {10: "::1"}, {2: "192.0.2.7", 10: "::1"})
+    ] == [*(0, 2, 10, 0)]
