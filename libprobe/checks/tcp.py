@@ -9,7 +9,7 @@ from nagiosplugin import Metric
 from libprobe.checks.base import Check, judged
 from libprobe.clients import sockets
 from libprobe.clients.exchange import Exchange
-from libprobe.failures import UNKNOWN, WARNING, BadData, Failure, Misconfigured, OwnCredential, Rejected
+from libprobe.failures import UNKNOWN, WARNING, BadData, EndpointFailure, Failure, Misconfigured, OwnCredential, Rejected
 from libprobe.formats.address import host_and_port
 from libprobe.records import Record
 from libprobe.text import duration
@@ -172,10 +172,11 @@ class Shown(Record):
 
 
 class TcpConnect(Check):
-    """Connects to the first address of a name that answers, closes the connection again.
+    """Connects to the first address of a name that answers, or to all, and closes the connections again.
 
     family:  socket.AF_INET or AF_INET6 to try those addresses only.
     manner:  in which a handshake is done, None to do none; is_by_scheme: whether the endpoint's URL decided that.
+    all_addresses: whether each address has to do what is asked; see `_judge_all`.
     Yields: connect_time (s) of the address that answered, resolve_time (s); with TLS handshake_time (s) and
     certificate_lifetime (s), which is that of whichever certificate of the chain ends first; a WARNING for each address
     of the name before it that did not answer, and for a certificate that names the host in its CN only.
@@ -189,6 +190,7 @@ class TcpConnect(Check):
         family: int = 0,
         manner: Manner | None = None,
         is_by_scheme: bool = False,
+        all_addresses: bool = False,
     ) -> None:
         super().__init__(deadline)
         self.target = target
@@ -196,6 +198,7 @@ class TcpConnect(Check):
         self._family = family
         self._manner = manner
         self._is_plain = is_by_scheme and not manner
+        self._all_addresses = all_addresses
         self.facts["notes"] = "".join(f"; {note}" for note in target.notes)
         self.provisos = target.notes
 
@@ -205,8 +208,13 @@ class TcpConnect(Check):
         presents = bool(self._manner and self._manner.presents)
         request = f"TCP connection to {self.subject}" + (" and TLS handshake" if self._manner else "")
         exchange = Exchange(request, host, port, self.deadline, has_credential=presents)
-        addresses = sockets.resolve(exchange, family=self._family)
+        most = sockets.MAX_OF_ALL if self._all_addresses else sockets.MAX_ADDRESSES
+        addresses = sockets.resolve(exchange, family=self._family, most=most)
         resolve_time = time.monotonic() - began
+        if self._all_addresses:
+            yield Metric("resolve_time", resolve_time, "s", min=0, context="time")
+            yield from self._judge_all(addresses, presents)
+            return
         failures: list[Failure] = []
         connection = sockets.connect_first(exchange, addresses, failures)
         if connection is None:
@@ -215,13 +223,93 @@ class TcpConnect(Check):
             if connection.address != host:
                 self.subject += f" ({connection.address})"
                 exchange.place = self.subject
-            tls = f"; its URL says {self.target.scheme}, so it has no certificate" if self._is_plain else ""
-            self.facts.update(endpoint=self.subject, connect_time=duration(connection.connect_time), tls=tls)
+            self.facts.update(
+                endpoint=f"{self.subject} accepts",
+                connect_time=duration(connection.connect_time),
+                slowest=self.subject,
+                ending=self.subject,
+                tls=self._without_tls,
+            )
             yield Metric("connect_time", connection.connect_time, "s", min=0)
             yield Metric("resolve_time", resolve_time, "s", min=0, context="time")
             yield from self._judge_others(failures)
             if self._manner:
                 yield from self._handshake(connection, self._manner, exchange)
+
+    @property
+    def _without_tls(self) -> str:
+        return f"; its URL says {self.target.scheme}, so it has no certificate" if self._is_plain else ""
+
+    def _judge_all(self, addresses: list[sockets.Address], presents: bool) -> Iterator[Metric]:
+        """Each address has to accept a connection, and with TLS to show a certificate that is good.
+
+        Some that fail are a WARNING, for users who meet them have to try again; all that fail are the failure itself.
+        An address to which we have no route is not judged. Of times the longest counts, of lifetimes the shortest.
+        Yields: addresses, addresses_failed; connect_time (s), with TLS handshake_time (s), certificate_lifetime (s).
+        """
+        name = self.subject
+        failures: list[Failure] = []
+        worst: dict[str, tuple[float, Metric, dict[str, str]]] = {}
+        told: list[Metric] = []
+        for index, address in enumerate(addresses):
+            exchange = Exchange(name, self.target.host, self.target.port, self.deadline, has_credential=presents)
+            for metric in self._of_one(exchange, address, failures, len(addresses) - index):
+                if metric.name == "outcome":
+                    told.append(metric)
+                    continue
+                rank = -metric.value if metric.name == "certificate_lifetime" else metric.value
+                if metric.name not in worst or rank > worst[metric.name][0]:
+                    worst[metric.name] = rank, metric, dict(self.facts)
+        self.subject = name
+        judged_ones = len(addresses) - sum(isinstance(each, sockets.NoRoute) for each in failures)
+        failed = [each for each in failures if not isinstance(each, sockets.NoRoute)]
+        for failure in failures:
+            if failure not in failed:
+                self.detail(1, f"no route from here: {failure.sentence}")
+        yield Metric("addresses", judged_ones, min=0, context="addresses")
+        yield Metric("addresses_failed", len(failed), min=0, context="addresses")
+        if len(failed) == judged_ones:
+            last = _of_all(failures)
+            assert last is not None  # a name without addresses is unknown
+            raise last
+        slow, ending = worst["connect_time"], worst.get("certificate_lifetime", worst["connect_time"])
+        self.facts.update(ending[2], slowest=slow[2]["ending"], ending=ending[2]["ending"])
+        self.facts["endpoint"] = (
+            f"{name} accepts" if judged_ones == 1 else f"all {judged_ones} addresses of {name} accept"
+        )
+        self.facts["connect_time"] = duration(slow[1].value) + (" at most" if judged_ones > 1 else "")
+        if failed:
+            fail = "fails" if len(failed) == 1 else "fail"
+            sentences = "; ".join(each.sentence for each in failed[:4])
+            yield judged(WARNING, f"{len(failed)} of {judged_ones} addresses of {name} {fail}: {sentences}")
+        yield from told
+        yield from (metric for _, metric, _ in worst.values())
+
+    def _of_one(
+        self, exchange: Exchange, address: sockets.Address, failures: list[Failure], share: int
+    ) -> Iterator[Metric]:
+        """What one address of several does. failures: gets why it fails. Raises: OwnMachine, OwnCredential."""
+        connection = sockets.connect_one(exchange, address, failures, share=share)
+        if connection is None:
+            return
+        with connection:
+            where = (
+                f"{exchange.asked} ({connection.address})" if connection.address != exchange.host else exchange.asked
+            )
+            if connection.address != exchange.host:
+                exchange.place += f" ({connection.address})"
+            self.subject = exchange.asked = where
+            self.facts.update(ending=where, tls=self._without_tls)
+            found = [Metric("connect_time", connection.connect_time, "s", min=0)]
+            try:
+                if self._manner:
+                    found += self._handshake(connection, self._manner, exchange)
+            except EndpointFailure as failure:
+                failures.append(failure)
+                self.tell(failure)
+                return
+            self.detail(1, f"{where}: accepts connections after {duration(connection.connect_time)}{self.facts['tls']}")
+        yield from found
 
     def _judge_others(self, failures: list[Failure]) -> Iterator[Metric]:
         """An address that the name publishes and nobody answers at costs users time; one that we have no route

@@ -37,6 +37,9 @@ if TYPE_CHECKING:
 __all__ = ["DeadlineSocket", "NoRoute", "connect", "connect_first", "resolve", "secure", "tls_context", "unanswered"]
 
 MAX_ADDRESSES = 8
+MAX_OF_ALL = 64
+"""Addresses of a name that are tried where all are to be."""
+
 ATTEMPT_DELAY_S = 0.25
 """How long an address has for itself before the next one is tried as well (RFC 8305 section 5)."""
 
@@ -206,8 +209,8 @@ def secure(
 # ---- names
 
 
-def resolve(exchange: Exchange, *, family: int = 0) -> list[Address]:
-    """Return the addresses of a host name in the resolver's order, at most MAX_ADDRESSES, of each kind as many.
+def resolve(exchange: Exchange, *, family: int = 0, most: int = MAX_ADDRESSES) -> list[Address]:
+    """Return the addresses of a host name in the resolver's order, so many at most, of each kind as many.
 
     Raises: NameUnknown; OwnMachine when our resolver does not answer, or this machine has no descriptors left for it;
             Misconfigured for a name of --connect-to that is unknown.
@@ -248,7 +251,7 @@ def resolve(exchange: Exchange, *, family: int = 0) -> list[Address]:
         failure.exchange = exchange
         raise failure
     addresses = list(dict.fromkeys((entry[0], entry[4]) for entry in found))
-    kept = _in_turn(addresses, "")[:MAX_ADDRESSES]
+    kept = _in_turn(addresses, "")[:most]
     return [each for each in addresses if each in kept]
 
 
@@ -366,10 +369,14 @@ def connect_first(exchange: Exchange, addresses: list[Address], failures: list[F
     """
     exchange.enter(CONNECT)
     for index, each in enumerate(addresses):
-        until = time.monotonic() + exchange.deadline.remaining() / (len(addresses) - index)
-        if made := _race(exchange, [each], failures, until):
+        if made := connect_one(exchange, each, failures, share=len(addresses) - index):
             return made
     return None
+
+
+def connect_one(exchange: Exchange, address: Address, failures: list[Failure], *, share: int) -> DeadlineSocket | None:
+    """Connect to one address, as `connect_first`. share: between how many the time that is left is divided."""
+    return _race(exchange, [address], failures, time.monotonic() + exchange.deadline.remaining() / share)
 
 
 def unanswered(deadline: Deadline) -> list[str]:

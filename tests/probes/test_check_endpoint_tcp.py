@@ -11,7 +11,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable, Iterator
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
@@ -210,6 +210,82 @@ def test_a_mute_address_leaves_time_for_the_others(probe, names):
     ), report.first
 
 
+ALL = "--all-addresses"
+
+
+def test_all_addresses_that_accept_are_ok_and_counted(probe, names):
+    with socket.create_server(("0.0.0.0", 0)) as listener:
+        port = listener.getsockname()[1]
+        environment = names(cloud=["127.0.0.1", "127.0.0.2", "127.0.0.3"])
+        report = probe(PROBE, "-H", "cloud", "-p", port, ALL, "-v", **environment)
+        callers = sorted(listener.accept()[0].getsockname()[0] for _ in range(3))
+    assert callers == ["127.0.0.1", "127.0.0.2", "127.0.0.3"]
+    assert re.fullmatch(
+        rf"Endpoint-TCP OK - all 3 addresses of cloud port {port} accept connections after {SECONDS} at most",
+        report.first,
+    ), report.first
+    assert (report.code, report.err) == (0, "")
+    assert list(report.performance) == ["addresses", "addresses_failed", "connect_time", "resolve_time"]
+    assert (report.performance["addresses"], report.performance["addresses_failed"]) == ("3;;;0", "0;;;0")
+    assert [line.partition(": ")[0] for line in report.lines] == [
+        f"cloud port {port} (127.0.0.{last})" for last in (1, 2, 3)
+    ]
+
+
+@pytest.mark.parametrize("order", [("127.0.0.1", "127.0.0.2"), ("127.0.0.2", "127.0.0.1")])
+def test_one_of_all_addresses_that_fails_is_a_warning_wherever_it_stands(probe, port, names, order):
+    report = probe(PROBE, "-H", "cloud", "-p", port, ALL, **names(cloud=list(order)))
+    assert (report.code, report.err) == (1, "")
+    assert report.first == (
+        f"Endpoint-TCP WARNING - 1 of 2 addresses of cloud port {port} fails: "
+        f"connection refused by cloud:{port} (127.0.0.2)"
+    )
+    assert report.performance["addresses_failed"] == "1;;;0"
+
+
+def test_all_addresses_that_fail_are_critical(probe, closed_port, names):
+    report = probe(PROBE, "-H", "cloud", "-p", closed_port, ALL, **names(cloud=["127.0.0.1", "127.0.0.2"]))
+    assert (report.code, report.first) == (
+        2,
+        f"Endpoint-TCP CRITICAL - connection refused by cloud:{closed_port} (127.0.0.1); "
+        f"connection refused by cloud:{closed_port} (127.0.0.2)",
+    )
+    assert dict(report.performance)["addresses_failed"] == "2;;;0"
+
+
+def test_of_all_addresses_one_without_a_route_is_not_judged(probe, port, names):
+    environment = names(cloud=["2001:db8::7", "127.0.0.1"], unrouted="2001:db8::7")
+    report = probe(PROBE, "-H", "cloud", "-p", port, ALL, "-v", **environment)
+    assert (report.code, report.performance["addresses"]) == (0, "1;;;0")
+    assert [line for line in report.lines if line.startswith("no route from here: ") and "2001:db8::7" in line]
+    assert report.first.startswith(f"Endpoint-TCP OK - cloud port {port} accepts connections after ")
+
+
+def test_of_all_addresses_a_mute_one_leaves_time_for_those_after_it(probe, names):
+    with unanswered("127.0.0.1") as port, socket.create_server(("127.0.0.2", port)):
+        environment = names(cloud=["127.0.0.1", "127.0.0.2"])
+        report = probe(PROBE, "-H", "cloud", "-p", port, ALL, "-t", seconds(5), **environment)
+    assert report.code == 1
+    assert re.fullmatch(
+        rf"Endpoint-TCP WARNING - 1 of 2 addresses of cloud port {port} fails: .*within {SECONDS} "
+        rf".*cloud:{port} \(127\.0\.0\.1\)",
+        report.first,
+    ), report.first
+
+
+def test_the_slowest_of_all_addresses_is_the_one_that_is_told(probe, names):
+    with socket.create_server(("0.0.0.0", 0)) as listener:
+        port = listener.getsockname()[1]
+        words = ("-H", "cloud", "-p", port, ALL, "-w", "0.001ms")
+        report = probe(PROBE, *words, **names(cloud=["127.0.0.1", "127.0.0.2"]))
+    assert report.code == 1
+    assert re.fullmatch(
+        rf"Endpoint-TCP WARNING - cloud port {port} \(127\.0\.0\.[12]\) accepts connections only after {SECONDS} "
+        r"\(limit 0\.001ms\)",
+        report.first,
+    ), report.first
+
+
 def test_4_and_6_choose_the_kind_of_address(probe, port, names):
     environment = names(cloud=["::1", "127.0.0.1"])
     assert probe(PROBE, "-H", "cloud", "-p", port, "-4", **environment).code == 0
@@ -346,7 +422,7 @@ def test_what_has_no_scheme_is_greeted(probe, listener, port):
     threading.Thread(target=lambda: listener.accept()[0].sendall(b"SSH-2.0-x\r\n"), daemon=True).start()
     report = probe(PROBE, "-H", "127.0.0.1", "-p", port, "--tls-by-scheme")
     assert report.code == 2
-    assert "does not speak TLS on this port" in report.first
+    assert report.first == f"Endpoint-TCP CRITICAL - no TLS spoken on 127.0.0.1:{port}"
 
 
 @pytest.mark.parametrize(
@@ -398,6 +474,66 @@ def greeted(monitor, listener, port) -> Callable[..., Report]:
         return monitor.run(PROBE, "-H", host, "-p", port, "--tls", *arguments, **environment)
 
     return look
+
+
+@pytest.fixture
+def nodes(monitor, names) -> Iterator[Callable[..., Report]]:
+    """Look at two nodes of one name, whose certificates end in so many days."""
+    authority = monitor.federation.authority
+    listeners: list[socket.socket] = []
+
+    def look(days: tuple[int, int], *arguments: object) -> Report:
+        for last, left in enumerate(days, 1):
+            end = datetime.now(UTC) + timedelta(days=left, minutes=1)
+            credential = authority.host(["cloud"], not_before=end - timedelta(days=99), not_after=end)
+            port = listeners[0].getsockname()[1] if listeners else 0
+            listeners.append(socket.create_server((f"127.0.0.{last}", port)))
+            threading.Thread(
+                target=serve, args=(listeners[-1], authority.server_context(credential)), daemon=True
+            ).start()
+        words = ("-H", "cloud", "-p", port, "--tls", ALL, *arguments)
+        return monitor.run(PROBE, *words, **names(cloud=["127.0.0.1", "127.0.0.2"]))
+
+    def serve(listener: socket.socket, context: ssl.SSLContext) -> None:
+        while True:
+            try:
+                with context.wrap_socket(listener.accept()[0], server_side=True) as secured:
+                    secured.recv(1)
+            except ssl.SSLError:
+                continue
+            except OSError:
+                if listener.fileno() < 0:
+                    return
+
+    yield look
+    for each in listeners:
+        each.close()
+
+
+@pytest.mark.parametrize("days", [(-3, 90), (90, -3)])
+def test_of_all_addresses_one_whose_certificate_has_expired_fails(nodes, days):
+    report = nodes(days)
+    bad = 1 + days.index(-3)
+    assert re.fullmatch(
+        rf"Endpoint-TCP WARNING - 1 of 2 addresses of cloud port \d+ fails: certificate expired "
+        rf".* on cloud:\d+ \(127\.0\.0\.{bad}\)",
+        report.first,
+    ), report.first
+    assert (report.code, report.performance["addresses_failed"]) == (1, "1;;;0")
+
+
+@pytest.mark.parametrize("days", [(90, 10), (10, 90)])
+def test_of_all_addresses_the_certificate_that_ends_first_counts(nodes, days):
+    report = nodes(days)
+    soon = 1 + days.index(10)
+    assert re.fullmatch(
+        rf"Endpoint-TCP WARNING - cloud port \d+ \(127\.0\.0\.{soon}\): certificate ends in 10 d \(limit 14d:\)",
+        report.first,
+    ), report.first
+    assert (report.code, report.performance["addresses_failed"]) == (1, "0;;;0")
+    assert list(report.performance) == [
+        *("addresses", "addresses_failed", "certificate_lifetime", "connect_time", "handshake_time", "resolve_time")
+    ]
 
 
 def with_tls_1_2(context: ssl.SSLContext) -> None:
