@@ -24,7 +24,7 @@ _SHORT, _LONG = re.compile(_PLACE), re.compile(rf"{_PLACE}:{_PLACE}")
 _NAME = re.compile(r"[A-Za-z0-9_](?:[A-Za-z0-9_.-]{0,251}[A-Za-z0-9_])?\.?")
 
 IPV4, IPV6 = 2, 10
-"""AF_INET and AF_INET6 of the module socket, which takes long to load."""
+"""AF_INET and AF_INET6."""
 
 USUAL_PORTS = {"http": 80, "https": 443}
 MAX_NOTES = 3
@@ -79,11 +79,11 @@ def _port(text: str | None) -> int | None:
 
 def _family(text: str) -> int:
     """The family of a numeric address, 0 for what is none."""
-    import _socket
+    import socket
 
     for family in (IPV4, IPV6):
         try:
-            _socket.inet_pton(family, text)
+            socket.inet_pton(family, text)
             return family
         except (OSError, ValueError):
             continue

@@ -423,6 +423,16 @@ def worker(parser: Parser) -> None:
     )
 
 
+def severity(parser: Parser) -> None:
+    """Add --severity: how bad a result may be that is reported; see `run`."""
+    parser.group("standard options").add_argument(
+        "--severity",
+        choices=("warn", "crit"),
+        default="crit",
+        help="the worst state to report: with warn, CRITICAL is reported as WARNING, which is said (default crit)",
+    )
+
+
 def _door(text: str) -> str:
     if text not in door.OFF and not text.startswith("/"):
         raise argparse.ArgumentTypeError(f"{text!r} is not `no` or the absolute path of a socket")

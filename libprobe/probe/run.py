@@ -24,7 +24,7 @@ from libprobe.deadline import (
     kept_seconds,
     since_start,
 )
-from libprobe.failures import OK, UNKNOWN, Failure
+from libprobe.failures import CRITICAL, OK, UNKNOWN, WARNING, Failure
 from libprobe.probe import cli, door, output
 from libprobe.text import number_of
 
@@ -136,6 +136,7 @@ def make_parser(program: str, options: Options, *, doc: str | None, timeout: flo
     options(parser)
     cli.standard(parser, timeout=timeout or DEFAULT_TIMEOUT_S)
     if parser.prog.startswith("check_"):  # fedcloud-worker runs no others
+        cli.severity(parser)
         cli.worker(parser)
     return parser
 
@@ -235,6 +236,11 @@ class _Run:
             [sentence, *self._silent_addresses(), *(ways.notes(is_known=status != UNKNOWN) if ways else ())]
         )
         lines = [_explained(self.page)] if self.args.verbose and status != OK else []
+        if status == CRITICAL and getattr(self.args, "severity", "") == "warn":
+            status = WARNING
+            sentence += "; CRITICAL without --severity warn"
+            if self.args.verbose:
+                lines.append("the verdict is CRITICAL, and --severity warn has it reported as WARNING")
         lines += self.lines
         for resource in self.check.resources if self.check else ():
             lines += [text for level, text in getattr(resource, "details", ()) if level <= self.args.verbose]

@@ -93,6 +93,36 @@ def test_the_time_of_a_run_begins_with_its_process_and_ends_before_what_is_kept(
     assert report == Report(0, f"DEMO OK - all is True {AMPLE_S - 0.3:.2f} | value=7;10;20\n", "")
 
 
+@pytest.mark.parametrize(
+    ("value", "code", "line"),
+    [
+        ("7", 0, "DEMO OK - all is fine | value=7;10;20"),
+        ("11", 1, "DEMO WARNING - value is 11 (limit 10) | value=11;10;20"),
+        ("21", 1, "DEMO WARNING - value is 21 (limit 20); CRITICAL without --severity warn | value=21;10;20"),
+        ("float('nan')", 3, "DEMO UNKNOWN - value is nan, not a number that can be judged"),
+    ],
+)
+def test_a_severity_makes_of_what_is_critical_a_warning_that_says_so_and_of_nothing_else(script, value, code, line):
+    assert script(f"yield Metric('value', {value})", "--severity", "warn") == Report(code, line + "\n", "")
+
+
+def test_the_severity_is_critical_by_default_and_v_tells_the_verdict(script):
+    line = "DEMO CRITICAL - value is 21 (limit 20) | value=21;10;20\n"
+    assert script("yield Metric('value', 21)", "--severity", "crit") == Report(2, line, "")
+    report = script("yield Metric('value', 21)", "--severity", "warn", "-v")
+    assert report.code == 1
+    assert report.lines[1:] == ["the verdict is CRITICAL, and --severity warn has it reported as WARNING"]
+
+
+def test_a_failure_is_reported_by_the_severity_too_and_a_helpers_stays_unknown(script):
+    for raised, code, said in (
+        ("EndpointFailure", 1, "WARNING - it fell over; CRITICAL without --severity warn"),
+        ("HelperFailure", 3, "UNKNOWN - it fell over"),
+    ):
+        report = script(f"raise {raised}('it fell over')\nyield", "--severity", "warn")
+        assert report == Report(code, f"DEMO {said}\n", "")
+
+
 FORMS = "a range is END (from 0), START:, ~:END, START:END, or @START:END for its inside"
 
 
@@ -101,6 +131,7 @@ FORMS = "a range is END (from 0), START:, ~:END, START:END, or @START:END for it
     [
         (["--warnin", "3"], "unknown argument --warnin; did you mean --warning?"),
         (["--verb"], "unknown argument --verb; did you mean --verbose?"),
+        (["--severity", "ok"], "argument --severity: invalid choice: 'ok' (choose from 'warn', 'crit')"),
         (["surplus"], "unknown argument surplus; did you mean -H surplus?"),
         (["-w", "5:3"], f"argument -w/--warning: '5:3' starts above its end; {FORMS}"),
         (["-c", "7x"], "argument -c/--critical: '7x' has the unit 'x'; known are ms, s, m, min, h, d, w"),

@@ -141,6 +141,7 @@ SAME = [
     ("check_endpoint_tcp", "-H localhost -p {ooi}"),
     ("check_endpoint_tcp", "-u https://localhost:{ooi}/ --tls -vvv"),
     ("check_endpoint_tcp", "-H localhost -p 1 -v"),
+    ("check_endpoint_tcp", "-H localhost -p 1 -v --severity warn"),
     (
         "check_endpoint_tcp",
         "-u https://ooi.fedcloud.test --tls --connect-to 127.0.0.1:{ooi} --source-address 127.0.0.5",
