@@ -279,7 +279,7 @@ class CloudInformation(Check):
         yield Metric("sizes", cloud.size_count, min=0, context="count")
         if cloud.services:
             yield from self._ages(cloud)
-        yield Metric("response_time", taken, "s", min=0, context="time")
+        yield Metric("response_time", taken, "s", min=0)
         self._tell(picture, cloud, taken)
         self._expect_services(picture, cloud)
         self._expect_endpoint(cloud)

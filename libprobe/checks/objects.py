@@ -143,7 +143,7 @@ class ObjectStore(Check):
         """Log in, and find the object store of each region. Raises: Failure."""
         self._cloud.log_in()
         scope = self._cloud.scope
-        self._metrics.append(Metric("time_to_login", self._cloud.login_s, "s", min=0, context="time"))
+        self._metrics.append(Metric("time_to_login", self._cloud.login_s, "s", min=0))
         self.facts["project"] = scope.project
         if self._cloud.proviso:
             said = f"{self._cloud.proviso}, on {self.place} (if it is meant, name it with --project)"

@@ -93,7 +93,7 @@ class ServerLifeCycle(LifeCycle):
         cloud = self._cloud
         if not cloud.is_logged_in:
             cloud.log_in()
-        self._metrics.append(Metric("time_to_login", cloud.login_s, "s", min=0, context="time"))
+        self._metrics.append(Metric("time_to_login", cloud.login_s, "s", min=0))
         regions = cloud.regions(KIND, IMAGES, NETWORKS, chosen=self._choice.region)
         self._region = regions[0]
         self._nova = Nova(cloud.service(KIND, self._region))

@@ -100,6 +100,23 @@ class Scalar(Context):  # type: ignore[misc]
         )
 
 
+class ResponseTime(Scalar):
+    """Judges how long an endpoint took, by the two ranges of --response-time, or by none.
+
+    did: what it took so long for, as it follows who was asked.
+    """
+
+    def __init__(self, name: str, limits: tuple[Range, Range] | None, *, did: str = "answered") -> None:
+        warning, critical = limits or (None, None)
+        super().__init__(
+            name,
+            warning,
+            critical,
+            words=duration,
+            sentence=lambda seconds, asked: f"{asked.subject}: {did} only after {seconds}",
+        )
+
+
 class Freshness(Scalar):
     """Judges an age: one that reaches a limit has the worse state, as the historic probes had it."""
 

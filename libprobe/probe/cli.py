@@ -178,12 +178,13 @@ class Parser(argparse.ArgumentParser):
                     "wherever it alerts; are they the wrong way round?"
                 )
         for option, within in self.times_within.items():
-            limit, most = getattr(args, self._option_string_actions[option].dest), within(args.timeout)
-            if self._is_given(args, option) and is_out_of_reach(limit, most):
-                self.error(
-                    f"{option} {limit.spec} cannot be reached: with -t {args.timeout:g} what it judges ends after "
-                    f"{duration(most)}; raise -t"
-                )
+            value, most = getattr(args, self._option_string_actions[option].dest), within(args.timeout)
+            for limit in value if isinstance(value, tuple) and self._is_given(args, option) else (value,):
+                if self._is_given(args, option) and is_out_of_reach(limit, most):
+                    self.error(
+                        f"{option} {limit.spec} cannot be reached: with -t {args.timeout:g} what it judges ends after "
+                        f"{duration(most)}; raise -t"
+                    )
 
     def _is_given(self, args: argparse.Namespace, condition: str) -> bool:
         """Whether an option is given, or has a value: `--flag` or `--option=value`."""
@@ -668,6 +669,34 @@ def thresholds(
         if within:
             parser.times_within[flag] = within
     parser.pairs_of_limits.append(("-w", "-c"))
+
+
+def response_time(parser: Parser, *, of: str) -> None:
+    """Add --response-time, where -w and -c judge something else; args.response_time is None or two ranges.
+
+    of: what it is the time of, for the help text.
+    """
+    parser.group("thresholds").add_argument(
+        "--response-time",
+        type=duration_ranges,
+        metavar="WARNING,CRITICAL",
+        help=f"ranges of the time that {of} takes, as 2s,10s; either may be empty (default none)",
+    )
+    parser.times_within["--response-time"] = float
+
+
+def duration_ranges(text: str) -> tuple[Range, Range]:
+    """Two ranges of durations in seconds, the warning one before the comma; either may be empty."""
+    parts = text.split(",")
+    if len(parts) != 2:
+        raise argparse.ArgumentTypeError(f"{text!r} is not the form WARNING,CRITICAL, as 2s,10s or ,10s")
+    warning, critical = map(duration_range, parts)
+    if is_hidden(warning, critical):
+        raise argparse.ArgumentTypeError(
+            f"{warning.spec} would never be seen, for {critical.spec} is critical wherever it alerts; are they the "
+            "wrong way round?"
+        )
+    return warning, critical
 
 
 def age_limits(parser: Parser, *, warning: str, critical: str, of: str) -> None:

@@ -108,6 +108,7 @@ SAMPLES = {
     "--master": "m=m.example.org",
     "--satellite": "s=s.example.org",
     "--ssh-port": "22",
+    "--response-time": "2s,10s",
     "--login-at": "mq.example.org",
     "--token-to": "vmcaster.example.org",
     "--auth": "x509",
