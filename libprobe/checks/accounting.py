@@ -18,6 +18,7 @@ from libprobe.clients.http import without_query
 from libprobe.failures import CRITICAL, WARNING, Asked, BadData, Failure, HelperFailure, Misconfigured
 from libprobe.formats import accounting
 from libprobe.formats.address import host_port_of
+from libprobe.formats.service_types import ACCOUNTING
 from libprobe.records import Record
 from libprobe.text import duration, number_of, similar
 
@@ -34,7 +35,6 @@ if TYPE_CHECKING:
         def page(self, site: str) -> Fetched: ...
 
 
-SERVICE_TYPE = "eu.egi.cloud.accounting"
 OTHER_SITES = 3
 """How many other sites have to be as late, and all that are listed, for it to be the portal that is stuck."""
 
@@ -69,12 +69,12 @@ def find_site(args: argparse.Namespace, deadline: Deadline) -> Subject:
     if not args.hostname:
         raise Misconfigured("no site is named", remedy="give --site NAME, or -H HOST to look it up in the GOCDB")
     cache = access.state_directory(args)
-    found, notes = topology.find_registered(args, deadline, cache, SERVICE_TYPE)
+    found, notes = topology.find_registered(args, deadline, cache, ACCOUNTING)
     if found is None:
         found, notes = topology.find_registered(args, deadline, cache)
     if found is None or not found.site:
         raise Misconfigured(f"the GOCDB does not know {args.hostname}, hence not its site", remedy="give --site NAME")
-    url = found.url if found.service_type == SERVICE_TYPE else ""
+    url = found.url if found.service_type == ACCOUNTING else ""
     alias = url if url and not any(char in url for char in ":/ ") else ""
     return Subject(found.site, alias if alias != found.site else "", tuple(notes))
 

@@ -34,6 +34,7 @@ from libprobe.failures import (
 )
 from libprobe.formats.address import host_and_port, read_address
 from libprobe.formats.excerpt import excerpt
+from libprobe.formats.service_types import BDII_PORT
 from libprobe.records import Record
 from libprobe.text import duration, number_of
 
@@ -46,7 +47,6 @@ if TYPE_CHECKING:
     from libprobe.deadline import Deadline
     from libprobe.formats.stomp import Frame
 
-SERVICE_TYPE = "egi.MSGBroker"
 PLAIN_PORT, TLS_PORT = 6163, 6162
 ID_HEADER = "fedcloud_probe"
 """A Java identifier, as selectors want it."""
@@ -184,7 +184,7 @@ def _brokers_of_bdii(args: argparse.Namespace, deadline: Deadline) -> list[Broke
         raise Misconfigured(f"--bdii: {args.bdii} is not of the form ldap://host:2170")
     allowed = min(BDII_MAX_S, deadline.seconds * BDII_SHARE)
     found: dict[tuple[str, int], Broker] = {}
-    address = Address("ldap", where.host, where.port or 2170)
+    address = Address("ldap", where.host, where.port or BDII_PORT)
     try:
         with LdapClient(address, deadline.before(deadline.seconds - allowed)) as bdii:
             bdii.connect()

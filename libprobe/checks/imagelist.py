@@ -14,6 +14,7 @@ from libprobe.checks.base import Check, judged
 from libprobe.clients.http import without_query
 from libprobe.failures import CRITICAL, WARNING, Asked, BadData
 from libprobe.formats import imagelist, smime
+from libprobe.formats.service_types import VMCASTER, VMCATCHER
 from libprobe.records import Record
 from libprobe.text import duration, number_of, similar
 
@@ -36,7 +37,7 @@ if TYPE_CHECKING:
         def fetch(self) -> Fetched: ...
 
 
-SERVICE_TYPES = ("eu.egi.cloud.vm-metadata.appdb-vmcaster", "eu.egi.cloud.vm-metadata.vmcatcher")
+SERVICE_TYPES = (VMCASTER, VMCATCHER)
 FUTURE_S = 300.0
 """How far ahead of our clock the publisher's may be."""
 

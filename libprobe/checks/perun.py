@@ -11,6 +11,7 @@ from libprobe.checks.base import Check
 from libprobe.clients.perun import read_status, rpc_url
 from libprobe.failures import BadData, Misconfigured
 from libprobe.formats.address import read_address
+from libprobe.formats.service_types import PERUN
 from libprobe.records import Record
 from libprobe.text import duration, number_of
 
@@ -21,8 +22,6 @@ if TYPE_CHECKING:
 
     from libprobe.clients.http import HttpClient
     from libprobe.deadline import Deadline
-
-SERVICE_TYPE = "egi.Perun"
 
 
 class Perun(Record):
@@ -47,9 +46,9 @@ def find_perun(args: argparse.Namespace, deadline: Deadline) -> Perun:
         raise Misconfigured("no Perun is named", remedy="give -H HOST or -u URL")
     from libprobe.targets import access, topology
 
-    chosen, notes = topology.find_registered(args, deadline, access.state_directory(args), SERVICE_TYPE)
+    chosen, notes = topology.find_registered(args, deadline, access.state_directory(args), PERUN)
     if chosen is None:
-        notes.append(f"{args.hostname} is not in the GOCDB as {SERVICE_TYPE}")
+        notes.append(f"{args.hostname} is not in the GOCDB as {PERUN}")
     try:
         base = chosen.url if chosen and chosen.url.strip() else f"https://{args.hostname}"
         return Perun(rpc_url(_base(base, args.port)), tuple(notes))

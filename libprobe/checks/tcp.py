@@ -9,8 +9,18 @@ from nagiosplugin import Metric
 from libprobe.checks.base import Check, judged
 from libprobe.clients import sockets
 from libprobe.clients.exchange import Exchange
-from libprobe.failures import UNKNOWN, WARNING, BadData, EndpointFailure, Failure, Misconfigured, OwnCredential, Rejected
+from libprobe.failures import (
+    UNKNOWN,
+    WARNING,
+    BadData,
+    EndpointFailure,
+    Failure,
+    Misconfigured,
+    OwnCredential,
+    Rejected,
+)
 from libprobe.formats.address import host_and_port
+from libprobe.formats.service_types import USUAL_PORTS
 from libprobe.records import Record
 from libprobe.text import duration
 
@@ -26,8 +36,6 @@ if TYPE_CHECKING:
     from libprobe.deadline import Deadline
     from libprobe.formats.gocdb import ServiceEndpoint
 
-OCCI = "eu.egi.cloud.vm-management.occi"
-DEFAULT_PORTS = {OCCI: 8787, "egi.MSGBroker": 6163, "eu.egi.cloud.information.bdii": 2170}
 """Ports of service types by convention, for a host of which neither the options nor the GOCDB say one."""
 
 
@@ -73,7 +81,7 @@ def _registered(args: argparse.Namespace, deadline: Deadline) -> Target:
     from libprobe.targets import access, topology
 
     chosen, notes = topology.find_registered(args, deadline, access.state_directory(args), args.service_type)
-    default = DEFAULT_PORTS.get(args.service_type)
+    default = USUAL_PORTS.get(args.service_type)
     if chosen is None:
         if default is None:
             raise Misconfigured(

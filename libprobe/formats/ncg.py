@@ -12,6 +12,7 @@ import re
 from libprobe import redact
 from libprobe.failures import BadData
 from libprobe.formats.excerpt import excerpt
+from libprobe.formats.service_types import BDII, BDII_PORT, CDMI, MARKETPLACE, MESSAGE_BROKER, OCCI, VMCASTER, VMCATCHER
 from libprobe.records import Record
 
 TYPE_CHECKING = False
@@ -20,25 +21,15 @@ if TYPE_CHECKING:
 
     from libprobe.formats.gocdb import ServiceEndpoint
 
-OCCI = "eu.egi.cloud.vm-management.occi"
-CDMI = "eu.egi.cloud.storage-management.cdmi"
-BDII = "eu.egi.cloud.information.bdii"
 BROKERS = frozenset(
     {
         "eu.egi.cloud.broker.compss",
         "eu.egi.cloud.broker.vmdirac",
         "eu.egi.cloud.broker.proprietary.slipstream",
-        "egi.MSGBroker",
+        MESSAGE_BROKER,
     }
 )
-IMAGE_LISTS = frozenset(
-    {
-        "eu.egi.cloud.vm-metadata.marketplace",
-        "eu.egi.cloud.vm-metadata.vmcatcher",
-        "eu.egi.cloud.vm-metadata.appdb-vmcaster",
-    }
-)
-BDII_PORT = "2170"
+IMAGE_LISTS = frozenset({MARKETPLACE, VMCATCHER, VMCASTER})
 MAX_MINUTES = 100_000
 MAX_TIMEOUT_S = 3_600
 MAX_ATTEMPTS = 100
@@ -473,7 +464,7 @@ def _of_url(service_type: str, url: str) -> dict[str, str]:
     """Raises: BadData."""
     if service_type == OCCI:
         return _of_occi(url)
-    found = {"BDII_PORT": BDII_PORT} if service_type == BDII else {}
+    found = {"BDII_PORT": str(BDII_PORT)} if service_type == BDII else {}
     url = url.strip()
     if not url:
         return found

@@ -10,6 +10,7 @@ from __future__ import annotations
 from libprobe.clients.ldap import Access, Address
 from libprobe.failures import BadData, HelperFailure, Misconfigured
 from libprobe.formats import glue2, ldap
+from libprobe.formats.service_types import BDII_PORT, OCCI, TOP_BDII
 from libprobe.records import Record
 
 TYPE_CHECKING = False
@@ -20,8 +21,6 @@ if TYPE_CHECKING:
     from libprobe.deadline import Deadline
     from libprobe.formats.gocdb import ServiceEndpoint
 
-TOP = "Top-BDII"
-DEFAULT_PORT = 2170
 DEFAULT_BASE = "o=glue"
 
 
@@ -60,14 +59,14 @@ def find(args: argparse.Namespace, deadline: Deadline) -> Bdii:
         except HelperFailure as failure:
             doubt = failure
             notes = [f"not compared with the GOCDB: {failure.sentence}"]
-    if registered and args.service_type != TOP:
+    if registered and args.service_type != TOP_BDII:
         site = registered.site
     url = _url(args, registered)
     if not url.port and not registered and not doubt and not args.url:
         notes.append(f"{args.hostname} is not in the GOCDB as {args.service_type}")
     base = _checked(args.base) if args.base else (url.base if _is_glue2(url.base) else DEFAULT_BASE)
     is_told = bool(args.url or args.port)
-    address = Address(url.scheme, url.host, args.port or url.port or DEFAULT_PORT)
+    address = Address(url.scheme, url.host, args.port or url.port or BDII_PORT)
     return Bdii(address, base, args.site or site, tuple(notes), None if is_told else doubt, bool(args.base))
 
 
@@ -92,7 +91,7 @@ def occi_of(args: argparse.Namespace, deadline: Deadline) -> Callable[[str], str
 
         asked = argparse.Namespace(**{**vars(args), "hostname": hostname, "port": None})
         try:
-            chosen, _ = topology.find_registered(asked, deadline, access.state_directory(args), topology.OCCI)
+            chosen, _ = topology.find_registered(asked, deadline, access.state_directory(args), OCCI)
         except Misconfigured:
             return ""
         return chosen.url if chosen else ""

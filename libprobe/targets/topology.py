@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 from libprobe.failures import Asked, BadData, Failure, HelperFailure, Misconfigured
 from libprobe.formats import gocdb as format_gocdb
 from libprobe.formats.address import host_port_of
+from libprobe.formats.service_types import KEYSTONE_PORT, OCCI, OCCI_PORT
 from libprobe.records import Record
 from libprobe.text import duration
 
@@ -24,11 +25,6 @@ if TYPE_CHECKING:
     from libprobe.deadline import Deadline
     from libprobe.state.files import StateDirectory
 
-OCCI = "eu.egi.cloud.vm-management.occi"
-DEFAULT_OCCI_PORT = 8787
-NOVA, SWIFT = "org.openstack.nova", "org.openstack.swift"
-"""The service types of OpenStack clouds; the URL of either is that of the site's Keystone."""
-DEFAULT_KEYSTONE_PORT = 5000
 LOOK_UP_SHARE = 0.25
 LOOK_UP_MAX_S = 20.0
 
@@ -126,7 +122,7 @@ def find_keystone(args: argparse.Namespace, deadline: Deadline, cache: StateDire
         except BadData as error:
             raise Misconfigured(f"-u: {error.sentence}") from None
     elif args.hostname:
-        endpoint = _registered(args, deadline, cache, service_type, DEFAULT_KEYSTONE_PORT, "/v3")
+        endpoint = _registered(args, deadline, cache, service_type, KEYSTONE_PORT, "/v3")
     else:
         raise Misconfigured("no endpoint is named", remedy="give -H HOST or -u URL")
     return endpoint._replace(base=_with_port(endpoint.base, args.port)) if args.port else endpoint
@@ -143,7 +139,7 @@ def _registered(
     deadline: Deadline,
     cache: StateDirectory,
     service_type: str = OCCI,
-    default_port: int = DEFAULT_OCCI_PORT,
+    default_port: int = OCCI_PORT,
     default_path: str = "",
 ) -> Endpoint:
     chosen, notes = find_registered(args, deadline, cache, service_type)

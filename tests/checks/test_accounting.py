@@ -9,11 +9,12 @@ from pathlib import Path
 import pytest
 from nagiosplugin import Check as Framework
 
-from libprobe.checks.accounting import SERVICE_TYPE, SiteAccounting, Subject, find_site
+from libprobe.checks.accounting import SiteAccounting, Subject, find_site
 from libprobe.clients.accounting import Fetched
 from libprobe.deadline import Deadline
 from libprobe.failures import CRITICAL, OK, UNKNOWN, WARNING, Misconfigured
 from libprobe.formats.accounting import read_page
+from libprobe.formats.service_types import ACCOUNTING
 from libprobe.judge.contexts import Freshness, Outcome, Scalar
 from libprobe.judge.summaries import OneLine, RankedResults
 from libprobe.probe.cli import age_limit
@@ -265,7 +266,7 @@ def test_a_day_to_come_is_refused():
 @pytest.fixture
 def registered(monkeypatch):
     def know(**known: object) -> Registered:
-        found = Registered({SERVICE_TYPE if name == "own" else "": each for name, each in known.items()})
+        found = Registered({ACCOUNTING if name == "own" else "": each for name, each in known.items()})
         monkeypatch.setattr("libprobe.targets.topology.find_registered", found)
         monkeypatch.setattr("libprobe.targets.access.state_directory", lambda args: "state")
         return found
@@ -293,18 +294,18 @@ def test_without_a_site_and_a_host_nobody_is_meant():
     [("OTHER", "OTHER"), ("EXAMPLE-CLOUD", ""), ("https://x/", ""), ("a:b", ""), ("a/b", ""), ("a b", ""), ("", "")],
 )
 def test_the_site_of_a_host_is_that_of_its_accounting_service_and_the_url_may_be_another_name(registered, url, alias):
-    asked = registered(own=endpoint(service_type=SERVICE_TYPE, site="EXAMPLE-CLOUD", url=url)).asked
-    assert meant(hostname="host") == Subject("EXAMPLE-CLOUD", alias, (f"asked for {SERVICE_TYPE}",))
-    assert asked == [SERVICE_TYPE]
+    asked = registered(own=endpoint(service_type=ACCOUNTING, site="EXAMPLE-CLOUD", url=url)).asked
+    assert meant(hostname="host") == Subject("EXAMPLE-CLOUD", alias, (f"asked for {ACCOUNTING}",))
+    assert asked == [ACCOUNTING]
 
 
 def test_without_an_accounting_service_it_is_that_of_any(registered):
     asked = registered(any=endpoint(service_type="other", site="EXAMPLE-CLOUD", url="OTHER")).asked
     assert meant(hostname="host") == Subject("EXAMPLE-CLOUD", "", ("asked for any",))
-    assert asked == [SERVICE_TYPE, ""]
+    assert asked == [ACCOUNTING, ""]
 
 
-@pytest.mark.parametrize("known", [{}, {"own": endpoint(service_type=SERVICE_TYPE, site="", url="")}])
+@pytest.mark.parametrize("known", [{}, {"own": endpoint(service_type=ACCOUNTING, site="", url="")}])
 def test_a_host_that_the_gocdb_does_not_know_is_of_no_site(registered, known):
     registered(**known)
     with pytest.raises(Misconfigured) as raised:

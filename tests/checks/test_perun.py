@@ -7,11 +7,12 @@ from types import SimpleNamespace
 
 import pytest
 
-from libprobe.checks.perun import SERVICE_TYPE, Perun, PerunStatus, find_perun
+from libprobe.checks.perun import Perun, PerunStatus, find_perun
 from libprobe.clients.http import Head, Response
 from libprobe.clients.perun import rpc_url
 from libprobe.deadline import Deadline
 from libprobe.failures import CRITICAL, OK, UNKNOWN, BadData, Misconfigured
+from libprobe.formats.service_types import PERUN
 from tests.checks.judging import Registered, judge
 from tests.programs.test_catalogue import endpoint
 
@@ -126,7 +127,7 @@ def test_options_that_name_none_are_our_mistake(given, sentence, remedy):
 @pytest.fixture
 def registered(monkeypatch):
     def know(known: object) -> Registered:
-        found = Registered({SERVICE_TYPE: known})
+        found = Registered({PERUN: known})
         monkeypatch.setattr("libprobe.targets.topology.find_registered", found)
         monkeypatch.setattr("libprobe.targets.access.state_directory", lambda args: "state")
         return found
@@ -143,22 +144,22 @@ def registered(monkeypatch):
     ],
 )
 def test_a_host_has_the_url_that_is_registered_or_its_own(registered, url, port, expected):
-    asked = registered(endpoint(service_type=SERVICE_TYPE, url=url)).asked
+    asked = registered(endpoint(service_type=PERUN, url=url)).asked
     found = find_perun(options(hostname="perun.example.org", port=port), Deadline(1))
-    assert found == Perun(expected, (f"asked for {SERVICE_TYPE}",))
-    assert asked == [SERVICE_TYPE]
+    assert found == Perun(expected, (f"asked for {PERUN}",))
+    assert asked == [PERUN]
 
 
 def test_an_unregistered_host_is_tried_by_its_name(registered):
     registered(None)
-    notes = (f"asked for {SERVICE_TYPE}", f"perun.example.org is not in the GOCDB as {SERVICE_TYPE}")
+    notes = (f"asked for {PERUN}", f"perun.example.org is not in the GOCDB as {PERUN}")
     assert find_perun(options(hostname="perun.example.org"), Deadline(1)) == Perun(URL, notes)
     with pytest.raises(Misconfigured, match=r"^-H: "):
         find_perun(options(hostname="a:b:c]"), Deadline(1))
 
 
 def test_a_registered_url_that_cannot_be_used_is_the_sites_fault(registered):
-    registered(endpoint(service_type=SERVICE_TYPE, url="http://perun.example.org"))
+    registered(endpoint(service_type=PERUN, url="http://perun.example.org"))
     with pytest.raises(
         BadData,
         match=(
