@@ -29,6 +29,7 @@ from libprobe.failures import (
     OwnCredential,
     OwnMachine,
 )
+from libprobe.files import read_small_file
 from libprobe.formats import access_token
 from libprobe.formats.excerpt import excerpt
 from libprobe.text import duration, number_of
@@ -118,7 +119,7 @@ class OwnCertificate(Check):
         from libprobe.formats import dn, signatures
 
         try:
-            pem = credentials.read_small_file(found.cert_path, "certificate", credentials.MAX_FILE)
+            pem = read_small_file(found.cert_path, "certificate", credentials.MAX_FILE)
             with quiet():
                 held = load_pem_x509_certificates(pem)
                 for each in held[: sum(1 for certificate in found.facts.certificates if certificate.proxy)]:
@@ -194,7 +195,7 @@ class OwnCertificate(Check):
         from libprobe.formats import x509
 
         try:
-            pem = credentials.read_small_file(found.cert_path, "certificate", credentials.MAX_FILE)
+            pem = read_small_file(found.cert_path, "certificate", credentials.MAX_FILE)
             owner = x509.end_entity_of_pem(pem)
             if owner is None:
                 return
@@ -257,7 +258,7 @@ class OwnCertificate(Check):
             if self.deadline.passed():
                 raise OwnMachine(f"CRLs of {directory} not read within {duration(self.deadline.seconds)}")
             try:
-                listed = crl.read_list(credentials.read_small_file(os.path.join(directory, name), "CRL", crl.MAX_CRL))
+                listed = crl.read_list(read_small_file(os.path.join(directory, name), "CRL", crl.MAX_CRL))
             except Failure as failure:
                 self.detail(1, failure.sentence)
                 continue

@@ -14,10 +14,10 @@ from libprobe.checks.base import judged
 from libprobe.checks.compute import PATIENCE_S, LifeCycle
 from libprobe.checks.leftovers import Remover
 from libprobe.checks.offer import in_another_project
-from libprobe.clients.credentials import read_small_file
 from libprobe.clients.occi import leaves_keypair
 from libprobe.clients.refusals import Refusal
 from libprobe.failures import WARNING, Asked, BadData, EndpointFailure, Failure, Misconfigured
+from libprobe.files import read_small_file
 from libprobe.formats.occi import vocabulary as occi
 from libprobe.formats.occi.entity import Entity
 from libprobe.formats.occi.profile import PUBLIC_KEY, USER_DATA, context_forms

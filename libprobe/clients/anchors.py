@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import os
-import stat
 from contextlib import contextmanager
 
 from libprobe.failures import BadData, Misconfigured
+from libprobe.files import read_if_there
 from libprobe.formats import names
 from libprobe.formats.crl import MAX_CRL
 
@@ -84,7 +84,7 @@ class Anchors:
     def _read_bundle(self) -> list[x509.Certificate]:
         from cryptography.x509 import load_pem_x509_certificates
 
-        data = read_file(self.path, MAX_BUNDLE)
+        data = read_if_there(self.path, "", MAX_BUNDLE)
         if data is None:
             raise Misconfigured(f"CA path {self.path} does not exist", remedy=INSTALL)
         try:
@@ -103,7 +103,7 @@ def hashed(directory: str, name: bytes, kind: str, limit: int) -> list[tuple[str
     found = []
     for number in range(MAX_SAME_HASH):
         path = f"{stem}.{kind}{number}"
-        data = read_file(path, limit)
+        data = read_if_there(path, "", limit)
         if data is None:
             break
         found.append((path, data))
@@ -118,23 +118,6 @@ def quiet() -> Iterator[None]:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         yield
-
-
-def read_file(path: str, limit: int) -> bytes | None:
-    """The content of a file of ours, None where there is none. Raises: Misconfigured."""
-    try:
-        # a pipe that nobody writes to would hold us for ever
-        with open(os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK), "rb") as file:
-            if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
-                raise Misconfigured(f"{path} is not a file")
-            data = file.read(limit + 1)
-    except FileNotFoundError:
-        return None
-    except OSError as error:
-        raise Misconfigured(f"{path} cannot be read: {error.strerror}") from None
-    if len(data) > limit:
-        raise Misconfigured(f"{path} is larger than {limit >> 10} KiB")
-    return data
 
 
 def _loaded(path: str, data: bytes, of_pem: Callable[[bytes], Any], of_der: Callable[[bytes], Any]) -> Any:

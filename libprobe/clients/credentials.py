@@ -11,7 +11,7 @@ import os
 import stat
 
 from libprobe import redact
-from libprobe.failures import BadData, Misconfigured, OwnCredential
+from libprobe.failures import BadData, OwnCredential
 from libprobe.records import Record
 from libprobe.text import duration
 
@@ -250,22 +250,6 @@ def fault_of_token(token: str, now: datetime, *, tolerance: float = CLOCK_TOLERA
     if claims.not_before and (claims.not_before - now).total_seconds() > tolerance:
         return f"{which} is not valid before {_instant(claims.not_before)}"
     return ""
-
-
-def read_small_file(path: str, what: str, limit: int) -> bytes:
-    """Return the content of a file that the user named. Raises: Misconfigured."""
-    try:
-        # a pipe that nobody writes to would hold us for ever
-        with open(os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK), "rb") as file:
-            if stat.S_ISFIFO(os.fstat(file.fileno()).st_mode):
-                raise Misconfigured(f"{what} {path} is a pipe")
-            data = file.read(limit + 1)
-    except OSError as error:
-        redact.notice(path, is_path=True)
-        raise Misconfigured(f"{what} {path} cannot be read: {error.strerror}") from None
-    if len(data) > limit:
-        raise Misconfigured(f"{what} {path} is larger than {limit} bytes")
-    return data
 
 
 def _read(cert: str, key: str | None) -> Credential:

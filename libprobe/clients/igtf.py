@@ -13,8 +13,9 @@ from __future__ import annotations
 import hashlib
 import os
 
-from libprobe.clients.anchors import MAX_CERTIFICATE, hashed, read_file
+from libprobe.clients.anchors import MAX_CERTIFICATE, hashed
 from libprobe.failures import BadData, Misconfigured
+from libprobe.files import read_if_there
 from libprobe.formats import igtf, names, x509
 
 TYPE_CHECKING = False
@@ -67,7 +68,7 @@ class Authorities:
         """What an authority may sign, None where that is not told. Raises: Misconfigured."""
         link = x509.read_link(certificate)
         path = os.path.join(self.path, f"{names.subject_hash(link.subject)}.signing_policy")
-        data = read_file(path, igtf.MAX_FILE)
+        data = read_if_there(path, "", igtf.MAX_FILE)
         if data is None:
             return None
         try:
@@ -77,7 +78,7 @@ class Authorities:
         return [each for each in found if igtf.is_same_name(each.issuer, link.subject_words)] or None
 
     def _read_info(self, path: str) -> Info | None:
-        data = read_file(path, igtf.MAX_FILE)
+        data = read_if_there(path, "", igtf.MAX_FILE)
         if data is None:
             return None
         try:

@@ -21,10 +21,10 @@ from __future__ import annotations
 
 import os
 import re
-import stat
 
 from libprobe import redact
 from libprobe.failures import Misconfigured
+from libprobe.files import read_if_there
 from libprobe.probe import door
 
 TYPE_CHECKING = False
@@ -90,26 +90,17 @@ def read_settings(path: str | None = None) -> Settings:
     Raises: Misconfigured for a named file that is absent, an unreadable file, an unknown key.
     """
     named = path or os.environ.get(ENVIRONMENT)
-    try:
-        # a pipe that nobody writes to would hold us for ever
-        with open(os.open(named or DEFAULT_PATH, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK), "rb") as file:
-            if stat.S_ISFIFO(os.fstat(file.fileno()).st_mode):
-                raise Misconfigured(f"settings file {named or DEFAULT_PATH} is a pipe")
-            data = file.read(MAX_BYTES + 1)
-    except FileNotFoundError:
+    data = read_if_there(named or DEFAULT_PATH, "settings file", MAX_BYTES)
+    if data is None:
         if named is None:
             return Settings()
-        raise Misconfigured(f"settings file {named} does not exist") from None
-    except OSError as error:
-        raise Misconfigured(f"settings file {named or DEFAULT_PATH} cannot be read: {error.strerror}") from None
+        raise Misconfigured(f"settings file {named} does not exist")
     return _parse(data, named or DEFAULT_PATH)
 
 
 def _parse(data: bytes, path: str) -> Settings:
     import configparser
 
-    if len(data) > MAX_BYTES:
-        raise Misconfigured(f"settings file {path} is larger than {MAX_BYTES} bytes")
     # [DEFAULT] is a section like any other, and none that we know: its values would hold nowhere
     parser = configparser.ConfigParser(interpolation=None, default_section="")
     try:

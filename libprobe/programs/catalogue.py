@@ -14,6 +14,7 @@ from __future__ import annotations
 import os
 
 from libprobe.failures import BadData, Misconfigured
+from libprobe.files import read_small_file
 from libprobe.formats.ncg import (
     MACROS,
     Metric,
@@ -151,13 +152,7 @@ def _listed(directory: str) -> list[str]:
 
 
 def _text(path: str) -> str:
-    try:
-        with open(path, "rb") as file:
-            data = file.read(MAX_FILE_BYTES + 1)
-    except OSError as error:
-        raise Misconfigured(f"{path} cannot be read: {error.strerror}") from None
-    if len(data) > MAX_FILE_BYTES:
-        raise Misconfigured(f"{path} is larger than {MAX_FILE_BYTES} bytes")
+    data = read_small_file(path, "", MAX_FILE_BYTES)
     try:
         return data.decode("utf-8")
     except UnicodeDecodeError:

@@ -15,6 +15,7 @@ import json
 import os
 
 from libprobe.failures import Misconfigured
+from libprobe.files import read_small_file
 from libprobe.records import Record
 from libprobe.text import safe, shortened
 from libprobe.timelines.algebra import NUMBERS, STATUSES, Operation
@@ -69,13 +70,7 @@ def read(metric: str | None = None, aggregation: str | None = None, operations: 
 
 
 def _read(path: str, make: Any) -> Any:
-    try:
-        with open(path, "rb") as file:
-            data = file.read(MAX_BYTES + 1)
-    except OSError as error:
-        raise Misconfigured(f"{path} cannot be read: {error.strerror}") from None
-    if len(data) > MAX_BYTES:
-        raise Misconfigured(f"{path} has more than {MAX_BYTES >> 20} MiB, too many for a profile")
+    data = read_small_file(path, "", MAX_BYTES)
     try:
         document = json.loads(data)
         if "data" in document:

@@ -11,7 +11,7 @@ import pytest
 
 from libprobe import redact
 from libprobe.clients import credentials
-from libprobe.failures import Misconfigured, OwnCredential
+from libprobe.failures import OwnCredential
 from tests import planted
 from tests.federation.authority import Authority
 
@@ -202,14 +202,3 @@ def test_a_token_says_itself_when_it_is_valid_and_clocks_may_differ_by_a_minute(
     fault = credentials.fault_of_token(planted.jwt(iss="https://aai.egi.eu", aud="cloud", **times), now)
     assert re.fullmatch(said, fault), fault
     assert credentials.fault_of_token("opaque", now) == ""
-
-
-def test_a_file_that_the_user_named_must_be_readable_and_small(tmp_path):
-    with pytest.raises(Misconfigured, match="cannot be read"):
-        credentials.read_small_file(str(tmp_path / "none"), "user_data", 10)
-    (tmp_path / "big").write_text("x" * 11)
-    os.mkfifo(tmp_path / "pipe")
-    with pytest.raises(Misconfigured, match="is a pipe"):
-        credentials.read_small_file(str(tmp_path / "pipe"), "user_data", 10)
-    with pytest.raises(Misconfigured, match="larger than 10 bytes"):
-        credentials.read_small_file(str(tmp_path / "big"), "user_data", 10)

@@ -299,7 +299,7 @@ def test_what_lies_in_the_ca_directory_and_is_no_list_costs_itself(look, authori
     os.mkfifo(good)
     report = look("--cert", path, "--ca-path", directory)
     assert report.code == 3
-    assert f"{good} is not a file" in report.first
+    assert f"{good} is a pipe" in report.first
 
 
 def test_a_kind_of_proxy_that_servers_refuse_is_a_warning(look, tmp_path):

@@ -13,6 +13,7 @@ import re
 from typing import NamedTuple
 
 from libprobe.failures import BadData, Misconfigured
+from libprobe.files import read_small_file
 from libprobe.formats import general
 from libprobe.formats.ncg import localdb_fields, localdb_problem
 
@@ -356,12 +357,4 @@ def _included(name: str, of: str) -> Iterator[tuple[str, str]]:
 
 def _text(path: str) -> str:
     """Raises: Misconfigured."""
-    try:
-        # not the like of a FIFO, which would hold the run
-        with open(os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK), "rb") as file:
-            data = file.read(MAX_FILE_BYTES + 1)
-    except OSError as error:
-        raise Misconfigured(f"{path} cannot be read: {error.strerror}") from None
-    if data is None or len(data) > MAX_FILE_BYTES:
-        raise Misconfigured(f"{path} is not a configuration: it is larger than {MAX_FILE_BYTES} bytes, or no file")
-    return data.decode("latin-1")
+    return read_small_file(path, "", MAX_FILE_BYTES).decode("latin-1")

@@ -131,7 +131,7 @@ class Nagios:
 
 
 def _settings(path: str) -> dict[str, str]:
-    from libprobe.clients.credentials import read_small_file
+    from libprobe.files import read_small_file
 
     text = read_small_file(path, "Nagios' main configuration", 4 << 20).decode("utf-8", "replace")
     return dict(re.findall(r"^[ \t]*([a-z_]+)[ \t]*=[ \t]*(\S.*?)[ \t]*$", text, re.MULTILINE))

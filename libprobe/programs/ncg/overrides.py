@@ -109,7 +109,7 @@ class Overrides:
 
 def read(path: str) -> Overrides:
     """Raises: Misconfigured, naming the file, the section and the key."""
-    from libprobe.clients.credentials import read_small_file
+    from libprobe.files import read_small_file
 
     parser = configparser.ConfigParser(interpolation=None, default_section="")
     try:

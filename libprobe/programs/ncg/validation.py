@@ -99,7 +99,7 @@ class MainFile:
     """The main configuration file of a Nagios of the operator's own. Raises: Misconfigured where it cannot be read."""
 
     def __init__(self, path: str) -> None:
-        from libprobe.clients.credentials import read_small_file
+        from libprobe.files import read_small_file
 
         self._directory = os.path.dirname(os.path.realpath(path))
         text = read_small_file(path, "Nagios' main configuration", 4 << 20).decode("utf-8", "surrogateescape")
