@@ -9,10 +9,13 @@ import sys
 import time
 from datetime import UTC, datetime, timedelta
 
-from libprobe import means, redact
-from libprobe.deadline import Deadline, Interrupted, OutOfTime, end_on_signals
-from libprobe.failures import Failure, Misconfigured
-from libprobe.probe import cli, output
+from libprobe import redact
+from libprobe.deadline import Deadline
+from libprobe.failures import Misconfigured
+from libprobe.files import read_small_file
+from libprobe.probe import cli
+from libprobe.programs import execution
+from libprobe.programs.execution import DONE, USAGE, WITH_WARNINGS
 from libprobe.text import number_of, safe, shortened
 from libprobe.timelines.evaluation import LEVELS, SITE
 
@@ -27,7 +30,6 @@ if TYPE_CHECKING:
     from libprobe.timelines.evaluation import Outage
     from libprobe.timelines.store import Store
 
-DONE, WITH_WARNINGS, NOT_DONE, USAGE = 0, 1, 2, 3
 NAME = "fedcloud-availability"
 DEFAULT_TIMEOUT_S = 3600.0
 DAY_S = 86_400
@@ -61,13 +63,7 @@ ALL_HAVE = {"state_dir", "timeout", "verbose", "config"}
 
 def main(doc: str | None) -> NoReturn:
     """Run as this process: read sys.argv, print the report, exit with its code."""
-    output.open_descriptors()
-    end_on_signals()
-    try:
-        code, text = execute(sys.argv, doc=doc)
-    except Interrupted as end:
-        code, text = NOT_DONE, _not_done(str(end))
-    output.leave(code, text)
+    execution.main(lambda argv: execute(argv, doc=doc), _not_done)
 
 
 def execute(argv: Sequence[str], *, doc: str | None = None) -> tuple[int, str]:
@@ -78,30 +74,11 @@ def execute(argv: Sequence[str], *, doc: str | None = None) -> tuple[int, str]:
         _check(parser, args)
     except cli.Stop as stop:
         return USAGE, f"{NAME}: {stop.text}\n" if stop.is_error else stop.text
-    deadline = Deadline(args.timeout)
-    try:
-        with deadline.enforced():
-            return _carry_out(args)
-    except OutOfTime:
-        return NOT_DONE, _not_done(f"not finished within {deadline.seconds:g} s ({deadline.remedy()})")
-    except Failure as failure:
-        return NOT_DONE, _not_done(str(failure))
-    except Exception as error:
-        import traceback
-
-        if lacking := means.sentence(error):
-            return NOT_DONE, _not_done(lacking)
-        if missing := output.missing_library(error):
-            return USAGE, _not_done(missing)
-        said = _not_done(f"a bug: {type(error).__name__}: {error}; run it with -v, and report it")
-        trace = traceback.format_exc().splitlines() if args.verbose else []
-        return NOT_DONE, said + "".join(f"{safe(redact.blank(line))}\n" for line in trace)
-    finally:
-        redact.forget()
+    return execution.carry_out(lambda: _carry_out(args), Deadline(args.timeout), _not_done, verbose=args.verbose)
 
 
 def _not_done(sentence: str) -> str:
-    return f"{NAME}: not done: {shortened(redact.blank(sentence), 1000)}\n"
+    return f"{NAME}: not done: {shortened(redact.blank(sentence), 1000)}"
 
 
 def _lines(lines: Iterable[str]) -> str:
@@ -326,14 +303,11 @@ def _weights(path: str) -> dict[str, float]:
     import math
 
     try:
-        with open(path, "rb") as file:
-            document = json.loads(file.read(MAX_WEIGHTS_BYTES))
+        document = json.loads(read_small_file(path, "", MAX_WEIGHTS_BYTES))
         found = document["data"][0] if "data" in document else document
         weights = {str(each["name"]): float(each["value"]) for each in found["groups"]}
         if not all(math.isfinite(each) and each >= 0 for each in weights.values()):
             raise ValueError
-    except OSError as error:
-        raise Misconfigured(f"{path} cannot be read: {error.strerror}") from None
     except (ValueError, KeyError, TypeError, IndexError, RecursionError):
         raise Misconfigured(f"{path} has no weights of sites in the form of ARGO's web API") from None
     return weights

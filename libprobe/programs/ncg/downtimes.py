@@ -10,16 +10,17 @@ import argparse
 import fcntl
 import os
 import re
-import sys
 import time
 from collections import Counter
 
-from libprobe import means, redact
-from libprobe.deadline import Deadline, Interrupted, OutOfTime, end_on_signals
-from libprobe.failures import Failure, Misconfigured
-from libprobe.probe import cli, output
+from libprobe import redact
+from libprobe.deadline import Deadline
+from libprobe.failures import Misconfigured
+from libprobe.probe import cli
+from libprobe.programs import execution
+from libprobe.programs.execution import DONE, USAGE, WITH_WARNINGS
 from libprobe.programs.ncg import index
-from libprobe.programs.ncg.program import DEFAULT_OUTPUT, safe_keeping_indent
+from libprobe.programs.ncg.program import DEFAULT_OUTPUT
 from libprobe.programs.ncg.scheduled import Downtime, comment
 from libprobe.text import duration, number_of, shortened
 
@@ -35,7 +36,6 @@ if TYPE_CHECKING:
     from libprobe.programs.ncg.scheduled import Monitor, Service
     from libprobe.programs.ncg.written import Known
 
-DONE, WITH_WARNINGS, NOT_DONE, USAGE = 0, 1, 2, 3
 DEFAULT_TIMEOUT_S = 120.0
 LOOK_AGAIN_S = 0.5
 ICINGA_PORT = 5665
@@ -51,52 +51,25 @@ EPILOG = (
 
 def main(doc: str | None) -> NoReturn:
     """Run as this process: read sys.argv, print the report, exit with its code."""
-    output.open_descriptors()
-    end_on_signals()
-    try:
-        code, lines = execute(sys.argv, doc=doc)
-    except Interrupted as end:
-        code, lines = NOT_DONE, [_not_done(str(end))]
-    output.leave(code, "".join(f"{line}\n" for line in lines))
+    execution.main(lambda argv: execute(argv, doc=doc), _not_done)
 
 
-def execute(argv: Sequence[str], *, doc: str | None = None) -> tuple[int, list[str]]:
-    """Return the exit code and the report's lines; raises nothing but Interrupted."""
+def execute(argv: Sequence[str], *, doc: str | None = None) -> tuple[int, str]:
+    """Return the exit code and the report; raises nothing but Interrupted."""
     parser = _parser(os.path.basename(argv[0]), doc or "")
     try:
         args = parser.parse_args(argv[1:])
     except cli.Stop as stop:
-        return USAGE, [f"fedcloud-downtimes: {stop.text}"] if stop.is_error else stop.text.splitlines()
+        return USAGE, f"fedcloud-downtimes: {stop.text}\n" if stop.is_error else stop.text
     deadline = Deadline(args.timeout)
-    try:
-        with deadline.enforced():
-            return _carry_out(args, deadline)
-    except OutOfTime:
-        return NOT_DONE, [_not_done(f"not finished within {deadline.seconds:g} s ({deadline.remedy()})")]
-    except Failure as failure:
-        return NOT_DONE, [_not_done(str(failure))]
-    except Exception as error:
-        import traceback
-
-        if lacking := means.sentence(error):
-            return NOT_DONE, [_not_done(lacking)]
-        if missing := output.missing_library(error):
-            return USAGE, [_not_done(missing)]
-        lines = [_not_done(f"a bug: {type(error).__name__}: {error}; run it with -v, and report it")]
-        return NOT_DONE, lines + (
-            [safe_keeping_indent(redact.blank(line)) for line in traceback.format_exc().splitlines()]
-            if args.verbose
-            else []
-        )
-    finally:
-        redact.forget()
+    return execution.carry_out(lambda: _carry_out(args, deadline), deadline, _not_done, verbose=args.verbose)
 
 
 def _not_done(sentence: str) -> str:
     return f"fedcloud-downtimes: not done: {shortened(redact.blank(sentence), 1000)}"
 
 
-def _carry_out(args: argparse.Namespace, deadline: Deadline) -> tuple[int, list[str]]:
+def _carry_out(args: argparse.Namespace, deadline: Deadline) -> tuple[int, str]:
     from libprobe.clients.gocdb import Outages
     from libprobe.probe.settings import read_settings
 
@@ -137,7 +110,7 @@ def _carry_out(args: argparse.Namespace, deadline: Deadline) -> tuple[int, list[
         others = f" and {number_of(len(absent) - 1, 'other')}" if len(absent) > 1 else ""
         warnings.append(f"not known to {monitor.name}: {first[1]} on {first[0]}{others}; reload it, and run this again")
     lines += [f"  {shortened(each, 1000)}" for each in wanted.elsewhere + warnings]
-    return (WITH_WARNINGS if warnings else DONE), [safe_keeping_indent(redact.blank(line)) for line in lines]
+    return (WITH_WARNINGS if warnings else DONE), execution.report(execution.made_safe(lines))
 
 
 def _of_nagios(monitor: Monitor, source: Gocdb | SavedCopy, outages: Outages) -> Iterator[tuple[Known, list[Outage]]]:

@@ -6,16 +6,16 @@ import argparse
 import os
 import re
 import signal
-import sys
 import tempfile
 from contextlib import contextmanager, suppress
 
-from libprobe import means, redact
-from libprobe.deadline import Deadline, Interrupted, OutOfTime, end_on_signals
-from libprobe.failures import BadData, Failure, HelperFailure, Misconfigured
+from libprobe import redact
+from libprobe.deadline import Deadline
+from libprobe.failures import BadData, HelperFailure, Misconfigured
 from libprobe.formats.ncg import is_harmless, is_host, is_name
-from libprobe.probe import cli, output
-from libprobe.programs import catalogue
+from libprobe.probe import cli
+from libprobe.programs import catalogue, execution
+from libprobe.programs.execution import DONE, NOT_DONE, USAGE, WITH_WARNINGS
 from libprobe.programs.ncg.configuration import DEFAULT_PLUGINS, FORMATS, Machine, Plan, Writer, check_contact
 from libprobe.programs.ncg.inventory import Counts, Inventory
 from libprobe.programs.ncg.place import Place
@@ -31,7 +31,6 @@ if TYPE_CHECKING:
     from libprobe.clients.http import HttpClient
     from libprobe.formats.gocdb import Unreadable
 
-WRITTEN, WITH_WARNINGS, NOT_WRITTEN, USAGE = 0, 1, 2, 3
 DEFAULT_OUTPUT = "/etc/fedcloud-probes/generated"
 DEFAULT_TIMEOUT_S = 900.0
 MAX_SATELLITES = 100
@@ -46,24 +45,18 @@ EPILOG = (
 
 def main(doc: str | None) -> NoReturn:
     """Run as this process: read sys.argv, print the report, exit with its code."""
-    output.open_descriptors()
 
     def commit() -> None:
         """From here on the new configuration is in place: nothing may keep the report from saying so."""
         signal.pthread_sigmask(signal.SIG_BLOCK, {*ENDING, signal.SIGALRM})
 
-    end_on_signals()
-    try:
-        code, lines = execute(sys.argv, doc=doc, commit=commit)
-    except Interrupted as end:
-        code, lines = NOT_WRITTEN, [_not_written(str(end))]
-    output.leave(code, "".join(f"{line}\n" for line in lines))
+    execution.main(lambda argv: execute(argv, doc=doc, commit=commit), _not_written)
 
 
 def execute(
     argv: Sequence[str], *, doc: str | None = None, commit: Callable[[], None] | None = None
-) -> tuple[int, list[str]]:
-    """Return the exit code and the report's lines; raises nothing but Interrupted.
+) -> tuple[int, str]:
+    """Return the exit code and the report; raises nothing but Interrupted.
 
     commit: called just before the new configuration takes the place of the old one.
     """
@@ -72,38 +65,16 @@ def execute(
         args = parser.parse_args(argv[1:])
         plan = _plan(args)
     except cli.Stop as stop:
-        return USAGE, [f"fedcloud-ncg: {stop.text}"] if stop.is_error else stop.text.splitlines()
+        return USAGE, f"fedcloud-ncg: {stop.text}\n" if stop.is_error else stop.text
     except BadData as error:
-        return USAGE, [f"fedcloud-ncg: usage: {safe(redact.blank(str(error)))} (see {parser.prog} --help)"]
+        return USAGE, f"fedcloud-ncg: usage: {safe(redact.blank(str(error)))} (see {parser.prog} --help)\n"
     deadline = Deadline(args.timeout)
-    not_written = _not_checked if args.check_ncg else _not_written
-    try:
-        with deadline.enforced():
-            if args.check_ncg:
-                return _check_ncg(args)
-            return _Run(args, plan, deadline, commit).carry_out()
-    except OutOfTime:
-        return NOT_WRITTEN, [not_written(f"not finished within {deadline.seconds:g} s ({deadline.remedy()})")]
-    except Failure as failure:
-        return NOT_WRITTEN, [not_written(str(failure))]
-    except OSError as error:
-        where = f"{error.filename}: " if error.filename else ""
-        return NOT_WRITTEN, [not_written(f"{where}{error.strerror or error}")]
-    except Exception as error:
-        import traceback
 
-        if lacking := means.sentence(error):
-            return NOT_WRITTEN, [not_written(lacking)]
-        if missing := output.missing_library(error):
-            return USAGE, [not_written(missing)]
-        lines = [not_written(f"a bug: {type(error).__name__}: {error}; run it with -v, and report it")]
-        return NOT_WRITTEN, lines + (
-            [safe_keeping_indent(redact.blank(line)) for line in traceback.format_exc().splitlines()]
-            if args.verbose
-            else []
-        )
-    finally:
-        redact.forget()
+    def work() -> tuple[int, str]:
+        code, lines = _check_ncg(args) if args.check_ncg else _Run(args, plan, deadline, commit).carry_out()
+        return code, execution.report(lines)
+
+    return execution.carry_out(work, deadline, _not_checked if args.check_ncg else _not_written, verbose=args.verbose)
 
 
 @contextmanager
@@ -138,7 +109,7 @@ def _check_ncg(args: argparse.Namespace) -> tuple[int, list[str]]:
     lines = [f"fedcloud-ncg: NCG takes {taken} of {number_of(len(metrics), 'metric')}, by {args.check_ncg}"]
     skipped = [f"skips {', '.join(each.metrics)}: {each.reason}" for each in found.skipped]
     lines += [f"  {shortened(each, 1000)}" for each in skipped + found.remarks]
-    return (WITH_WARNINGS if found.skipped else WRITTEN), _made_safe(lines)
+    return (WITH_WARNINGS if found.skipped else DONE), execution.made_safe(lines)
 
 
 class _Run:
@@ -175,7 +146,7 @@ class _Run:
                 previous = Previous(place, inventory, self.formats)
                 # nothing at all passed --allow-empty
                 if counts.services and (refused := previous.refusal(counts.services, self.args.shrink_limit)):
-                    return NOT_WRITTEN, _made_safe([_not_written(refused), *previous.listed()])
+                    return NOT_DONE, execution.made_safe([_not_written(refused), *previous.listed()])
                 writer = Writer(place.staging, inventory, self.plan)
                 for kind in self.formats:
                     before = writer.files
@@ -317,15 +288,7 @@ class _Run:
             lines += [f"  {shortened(line, 500)}" for line in warnings]
         if inventory.warnings_dropped:
             lines.append(f"  ... and {inventory.warnings_dropped} more")
-        return (WITH_WARNINGS if total else WRITTEN), _made_safe(lines)
-
-
-def _made_safe(lines: Sequence[str]) -> list[str]:
-    return [safe_keeping_indent(redact.blank(line)) for line in lines]
-
-
-def safe_keeping_indent(line: str) -> str:
-    return line[: len(line) - len(line.lstrip(" "))] + safe(line)
+        return (WITH_WARNINGS if total else DONE), execution.made_safe(lines)
 
 
 # ---- Options
