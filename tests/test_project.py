@@ -102,6 +102,23 @@ def test_scripts_for_the_shell_are_sound():
         assert subprocess.run(["sh", "-n", script], capture_output=True, text=True).stderr == ""
 
 
+def test_every_module_has_its_test_file_or_the_architecture_says_where_it_is_tried():
+    section = (ROOT / "ARCHITECTURE.md").read_text().partition("| module of `libprobe/` | tried by |\n|---|---|\n")[2]
+    rows = [re.findall("`([^`]+)`", row) for row in section.partition("\n\n")[0].splitlines()]
+    assert [tests for *_, tests in rows if not (ROOT / tests).is_file()] == []
+    told = [module for *modules, _ in rows for module in modules]
+    assert len(told) == len(set(told))
+    missing = {
+        str(path.relative_to(ROOT / "libprobe").with_suffix(""))
+        for path in (ROOT / "libprobe").rglob("*.py")
+        if path.name != "__init__.py"
+        and not (ROOT / "tests" / path.relative_to(ROOT / "libprobe").with_name(f"test_{path.name}")).exists()
+    }
+    told_of = {path for module in told for path in (ROOT / "libprobe").glob(f"{module}.py")}
+    assert all(any((ROOT / "libprobe").glob(f"{module}.py")) for module in told)
+    assert sorted(module for module in missing if ROOT / f"libprobe/{module}.py" not in told_of) == []
+
+
 # ---- private names of libraries
 
 OWN = {"libprobe", "tests", "scripts", "fuzz", "benchmarks", "parsers"}
