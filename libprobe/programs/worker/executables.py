@@ -17,13 +17,7 @@ if TYPE_CHECKING:
 _UNSEEN = ("_strptime", "encodings.idna", "html", "http.client", "stringprep")
 """What the standard library itself imports only when it is needed first."""
 
-_NOT_OURS = (
-    "libprobe.programs.worker",
-    "libprobe.programs.selfcheck",
-    "libprobe.programs.ncg",
-    "libprobe.programs.publish.handler",
-    "libprobe.clients.ssh",
-)
+_NOT_OURS = ("libprobe.programs", "libprobe.clients.ssh")
 """What no check uses; and SSH, which takes 8 MiB and is used by none but --boot, which takes minutes."""
 
 
