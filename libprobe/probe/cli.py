@@ -47,8 +47,8 @@ VARIABLES = ("X509_USER_PROXY", "X509_USER_CERT", "X509_USER_KEY", "X509_CERT_DI
 CODES = "Exit codes: 0 OK, 1 WARNING, 2 CRITICAL, 3 UNKNOWN (also help, version and wrong usage)."
 FORMS_OF_LIMITS = {
     "RANGE": "A RANGE is Nagios' own, and its bounds may carry a unit (ms s m h d w): 7d alerts above seven days, "
-    "14d: below fourteen, @1s:5s from one to five seconds.",
-    "AGE": "An AGE is no range: 7d alerts at seven days and more, 0 never (units: s m h d w).",
+    "14d: below fourteen days, @1s:5s from one to five seconds.",
+    "AGE": "An AGE is not a range: 7d alerts at seven days and more, 0 never (units: s m h d w).",
 }
 """What the help text says of limits, by what stands for a value there."""
 
@@ -406,9 +406,9 @@ def standard(parser: Parser, *, timeout: float) -> None:
         type=_timeout,
         default=timeout,
         metavar="DURATION",
-        help=f"end the whole run, cleaning included, within so many seconds (or 5m, 1h; default {timeout:g})",
+        help=f"time limit of the whole run, cleaning included: seconds, or 5m, 1h (default {timeout:g})",
     )
-    group.add_argument("-v", "--verbose", action="count", default=0, help="say more; -vv and -vvv still more")
+    group.add_argument("-v", "--verbose", action="count", default=0, help="more detail; -vv and -vvv: still more")
     group.add_argument("--config", metavar="FILE", help="settings file (default /etc/fedcloud-probes/probes.ini)")
     group.add_argument("-V", "--version", action=Print, help="print the version and exit with 3")
     group.add_argument("-h", "--help", action=Print, help="print this text and exit with 3")
@@ -441,14 +441,14 @@ def _door(text: str) -> str:
 
 
 def endpoint(parser: Parser, *, url: str = "URL as registered in the GOCDB", port: bool = True) -> None:
-    """Add -H, -p and -u: which endpoint is meant; --connect-to and --source-address: on which way it is reached.
+    """Add -H, -p and -u, which name the endpoint, and --connect-to and --source-address: by which way it is reached.
 
-    port: whether -p can make a difference.
+    port: whether to add -p.
     """
     group = parser.group("endpoint")
     group.add_argument("-H", "--hostname", metavar="HOST", type=_host, help="host name, looked up in the GOCDB")
     if port:
-        group.add_argument("-p", "--port", type=_port, help="port, where it differs from the registered one")
+        group.add_argument("-p", "--port", type=_port, help="port, if it differs from the registered one")
     group.add_argument("-u", "--url", type=_word, help=url)
     group.add_argument(
         "--connect-to",
@@ -488,13 +488,13 @@ def _readable(read: Callable[[str], T], text: str) -> T:
 
 
 def service_type(parser: Parser, *, default: str) -> None:
-    """Add --service-type: as what -H is looked up in the GOCDB."""
+    """Add --service-type, under which the host of -H is looked up in the GOCDB."""
     parser.group("endpoint").add_argument(
         "--service-type",
         metavar="TYPE",
         type=_word,
         default=default,
-        help=f"as what the host of -H is looked up in the GOCDB (default {default})",
+        help=f"service type under which -H is looked up in the GOCDB (default {default})",
     )
     parser.only_with("--service-type", "-H")
 
@@ -509,13 +509,13 @@ def address_family(parser: Parser) -> None:
 
 
 def _certificate(group: Group, *, default: str = "default") -> None:
-    """Add --cert and --key. default: what the places are called where grid tools look."""
+    """Add --cert and --key. default: the word before the list of places where grid tools look, in the help text."""
     group.add_argument(
         "--cert",
         metavar="FILE",
         help=f"proxy or certificate ({default}: $X509_USER_PROXY, /tmp/x509up_u<uid>, $X509_USER_CERT, ~/.globus)",
     )
-    group.add_argument("--key", metavar="FILE", help="private key, where it is not in the file of --cert")
+    group.add_argument("--key", metavar="FILE", help="private key, if it is not in the file of --cert")
 
 
 def certificate(parser: Parser, *, required: bool = True) -> None:
@@ -530,15 +530,15 @@ def certificate(parser: Parser, *, required: bool = True) -> None:
 
 
 def own_credentials(parser: Parser) -> None:
-    """Add which credentials of ours are looked at, and what they have to be."""
+    """Add the options of check_credential: which of our credentials are judged, and what they must have."""
     group = parser.add_argument_group("credentials")
     _certificate(group, default="default without a token")
     secret_file(group, "--token-file", holds="access token", help="file with an OpenID Connect access token")
     secret_file(group, "--refresh-token-file", holds="refresh token", help="file with a refresh token or a mytoken")
-    group.add_argument("--vo", type=_word, help="virtual organisation whose VOMS attributes it has to have")
-    group.add_argument("--fqan", type=_word, help="VOMS attribute that it has to have, as /ops/Role=lcgadmin")
+    group.add_argument("--vo", type=_word, help="virtual organisation whose VOMS attributes the proxy has to have")
+    group.add_argument("--fqan", type=_word, help="VOMS attribute that the proxy has to have, as /ops/Role=lcgadmin")
     group.add_argument(
-        "--issuer", metavar="URL", type=web_address, help="who has to have given the tokens; its clock is asked for"
+        "--issuer", metavar="URL", type=web_address, help="required issuer of the tokens; its clock is compared"
     )
     parser.only_with("--key", "--cert")
     parser.set_defaults(auth="auto")
@@ -546,24 +546,26 @@ def own_credentials(parser: Parser) -> None:
 
 
 def occi(parser: argparse.ArgumentParser, *, context: bool = True) -> None:
-    """Add what a virtual machine is made of, and the endpoint as NCG passes it.
+    """Add the options of a virtual machine, and the endpoint as NCG passes it.
 
-    context: whether what it is given comes from files.
+    context: whether to add --user-data and --public-key.
     """
     group = parser.add_argument_group("virtual machine")
     group.add_argument("--endpoint", metavar="URL", type=_word, help="endpoint URL without templates, as NCG passes it")
     group.add_argument("--image", metavar="OS_TPL", type=_words, help="image template: term, full identifier or title")
-    group.add_argument("--resource", metavar="RESOURCE_TPL", type=_words, help="size template, likewise")
+    group.add_argument(
+        "--resource", metavar="RESOURCE_TPL", type=_words, help="size template: term, full identifier or title"
+    )
     if context:
-        group.add_argument("--user-data", metavar="FILE", help="contextualisation data to hand over")
-        group.add_argument("--public-key", metavar="FILE", help="SSH public key to hand over")
+        group.add_argument("--user-data", metavar="FILE", help="user_data for the VM")
+        group.add_argument("--public-key", metavar="FILE", help="SSH public key for the VM")
 
 
 def credentials(parser: Parser, *, cloud: bool = False, occi: bool = False) -> None:
-    """Add what says who we are and whom we trust.
+    """Add the options for the login at an endpoint, and for trust.
 
-    cloud: whether the endpoint is a Keystone itself, which may have given us a token already. occi: whether it is, or
-    may be as well, one of another service, which names its Keystone; so it is where it is no Keystone.
+    cloud: whether the endpoint is a Keystone itself; then a Keystone token can be given.
+    occi:  whether it is, or may also be, another service, which names its Keystone; always so without `cloud`.
     """
     group = parser.add_argument_group("credentials")
     group.add_argument(
@@ -578,19 +580,28 @@ def credentials(parser: Parser, *, cloud: bool = False, occi: bool = False) -> N
     group.add_argument("--project", type=_word, help="Keystone project by name or id (default: chosen by the VO)")
     if cloud:
         secret_file(
-            group, "--keystone-token-file", holds="Keystone token", help="file with a token of the Keystone's own"
+            group,
+            "--keystone-token-file",
+            holds="Keystone token",
+            help="file with a token that this Keystone has issued",
         )
     if occi or not cloud:
         group.add_argument(
-            "--keystone", metavar="URL", type=web_address, help="Keystone to trust if it is outside the domain"
+            "--keystone",
+            metavar="URL",
+            type=web_address,
+            help="Keystone to log in to, if it is outside the endpoint's domain",
         )
     group.add_argument(
-        "--identity-provider", metavar="NAME", type=_word, help="Keystone's name for it (default egi.eu)"
+        "--identity-provider",
+        metavar="NAME",
+        type=_word,
+        help="Keystone's name for the token's issuer (default egi.eu)",
     )
     group.add_argument(
         "--plain-token",
         action="store_true",
-        help="send the token that Keystone gives also to an endpoint over http (default: never)",
+        help="send the Keystone token also to an endpoint over http (default: never)",
     )
     parser.only_with("--key", "--cert")
     parser.not_with("--cert", "--auth=none", "--auth=token")
@@ -605,20 +616,22 @@ def credentials(parser: Parser, *, cloud: bool = False, occi: bool = False) -> N
 
 
 def region(parser: Parser, *, default: str = "each that has the service") -> None:
-    """Add --region: where in an OpenStack cloud. default: which is taken where none is named, for the help text."""
+    """Add --region, the region of an OpenStack cloud. default: the one used without the option, for the help text."""
     parser.group("endpoint").add_argument(
         "--region", metavar="REGION", type=_words, help=f"region of the catalogue (default: {default})"
     )
 
 
 def server(parser: Parser) -> None:
-    """Add what a virtual machine of OpenStack is made of; each is found where it is not named."""
+    """Add image, size and network of a virtual machine of OpenStack; without an option, the probe chooses."""
     group = parser.group("virtual machine")
     group.add_argument(
         "--image", metavar="IMAGE", type=_words, help="image by id, name, AppDB number or image_ref (default: EGI's)"
     )
     group.add_argument(
-        "--all-regions", action="store_true", help="one in each region that has all services (default: in the first)"
+        "--all-regions",
+        action="store_true",
+        help="create a VM in each region that has all services (default: only in the first)",
     )
     group.add_argument("--size", metavar="FLAVOUR", type=_words, help="size by id or name (default: the smallest)")
     group.add_argument("--network", metavar="NET", type=_words, help="network by id or name (default: the project's)")
@@ -626,7 +639,7 @@ def server(parser: Parser) -> None:
 
 
 def tls(parser: argparse.ArgumentParser) -> None:
-    """Add what decides which servers are trusted."""
+    """Add the options for the trust in servers, and for the way to them."""
     group = parser.add_argument_group("trust")
     group.add_argument(
         "--ca-path",
@@ -634,12 +647,12 @@ def tls(parser: argparse.ArgumentParser) -> None:
         help="CA directory or bundle (default: $X509_CERT_DIR, /etc/grid-security/certificates, the system's)",
     )
     group.add_argument(
-        "--proxy-from-environment", action="store_true", help="go through the web proxy that the environment names"
+        "--proxy-from-environment", action="store_true", help="use the web proxy that the environment names"
     )
 
 
 def gocdb(parser: argparse.ArgumentParser) -> None:
-    """Add where endpoints are looked up, and where the answers and our own traces are kept."""
+    """Add --gocdb, where endpoints are looked up, and --state-dir, where answers and the journal are kept."""
     group = parser.add_argument_group("look-up and state")
     group.add_argument(
         "--gocdb", metavar="URL", type=web_address, help="GOCDB programmatic interface (default goc.egi.eu)"
@@ -709,7 +722,7 @@ def age_limits(parser: Parser, *, warning: str, critical: str, of: str) -> None:
             type=age_limit,
             default=default,
             metavar="AGE",
-            help=f"{name} when the {of} is so much or more, as 12h or 7d; 0: never (default {default})",
+            help=f"{name} when the {of} has reached this value, as 12h or 7d; 0: never (default {default})",
         )
     parser.pairs_of_limits.append(("-w", "-c"))
 

@@ -206,7 +206,7 @@ options:
 
 endpoint:
   -H, --hostname HOST       host name, looked up in the GOCDB
-  -p, --port PORT           port, where it differs from the registered one
+  -p, --port PORT           port, if it differs from the registered one
   -u, --url URL             URL as registered in the GOCDB
   --connect-to HOST:PORT    connect there instead, and verify the endpoint's own name;
                             HOST1:PORT1:HOST2:PORT2 as curl has it
@@ -216,9 +216,9 @@ endpoint:
   -6                        IPv6 addresses only
 
 standard options:
-  -t, --timeout DURATION    end the whole run, cleaning included, within so many seconds (or 5m, 1h;
-                            default 60)
-  -v, --verbose             say more; -vv and -vvv still more
+  -t, --timeout DURATION    time limit of the whole run, cleaning included: seconds, or 5m, 1h
+                            (default 60)
+  -v, --verbose             more detail; -vv and -vvv: still more
   --config FILE             settings file (default /etc/fedcloud-probes/probes.ini)
   -V, --version             print the version and exit with 3
   -h, --help                print this text and exit with 3

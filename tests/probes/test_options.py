@@ -205,7 +205,7 @@ def test_help_explains_the_limits_that_there_are_and_no_others(path):
     kinds = {action.metavar for action in parser.arguments}
     text = " ".join(parser.format_help().split())
     assert ("A RANGE is Nagios' own" in text) == ("RANGE" in kinds)
-    assert ("An AGE is no range" in text) == ("AGE" in kinds)
+    assert ("An AGE is not a range" in text) == ("AGE" in kinds)
     assert ("-w" in parser.options) <= bool(kinds & {"RANGE", "AGE"})
 
 
