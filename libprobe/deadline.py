@@ -56,7 +56,7 @@ BLOCKED_MAX_S = 1.0
 """How long a process that starts may have been kept neither running nor waiting for a processor, as by a slow disk."""
 
 LATE_S = 0.02
-"""A wait that ends so much later than it was to end shows that this process was not run meanwhile."""
+"""Seconds: a wait that ends this much too late shows that this process was not run meanwhile."""
 
 SCHEDULED = "/proc/thread-self/schedstat"
 """Nanoseconds that a thread has run, and has waited for a processor."""
@@ -224,7 +224,7 @@ class Deadline:
 
     seconds:    how long from its begin; a fraction counts, unlike in nagiosplugin, where 0.5 means "never".
     spent:      seconds of them that are over already: this machine's own, for it was starting the run.
-    kept:       seconds of them that are kept at the end: every wait ends so much before, and so does the run.
+    kept:       seconds of them that are kept at the end: every wait, and the run, ends this much before.
     answered:   by host and port the address that answered in this run, with which the next connection begins.
     unanswered: by host and address those that others overtook: the attempt that still waits, None for one that failed.
     ways:       where connections lead in place of their hosts, and where they come from; None for as ever.
@@ -296,7 +296,7 @@ class Deadline:
         return _Earlier(self, reserve)
 
     def end_within(self, seconds: float) -> None:
-        """Bring the deadline forward to at most so many seconds from now."""
+        """Bring the deadline forward to at most this number of seconds from now."""
         self._end = min(self._end, self._clock() + seconds)
 
     def sleep(self, seconds: float) -> None:

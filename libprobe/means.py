@@ -11,10 +11,10 @@ import errno
 import os
 
 NO_MEANS = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.ENOBUFS, errno.ENOSPC, errno.EAGAIN})
-"""What the kernel says when this machine has not what an operation needs."""
+"""Errors of the kernel when this machine lacks what an operation needs."""
 
 ROOM = 24 << 20
-"""Bytes that a run has to be able to get still: a library of a check, a thread's stack. Nothing is written to them."""
+"""Bytes that a run must still be able to allocate: a library of a check, a thread's stack. They are not written to."""
 
 NO_MEMORY = "no memory left"
 
@@ -62,7 +62,7 @@ def lack(what: str) -> str:
 
 
 def expect(error: BaseException) -> None:
-    """For who takes any error of a library for what others sent. Raises: MemoryError if it is this machine's lack."""
+    """Call it before blaming a library's error on a peer. Raises: MemoryError if this machine lacks something."""
     if what := lacking(error):
         raise MemoryError(what) from error
 

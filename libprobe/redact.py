@@ -20,7 +20,7 @@ _SHORTEST = 6
 """Shorter values are not registered: blanking every `a` would hide the reason as well."""
 
 _SHORTEST_PART = 10
-"""So much of a secret's beginning or end is blanked too: texts are cut before they come to the way out."""
+"""Characters of a secret's beginning or end that are blanked too, since texts are cut before they are printed."""
 
 BLANK = "[secret]"
 
@@ -42,7 +42,7 @@ _NAMED = re.compile(
 _RUN = re.compile(r"[A-Za-z0-9+=_-]{16,}")
 _HEX = re.compile(r"[0-9a-fA-F]{24,}")
 _WINDOW, _KIND_CHANGES = 16, 7
-"""In so many random characters, about nine are of another kind than the one before; in a name, two or three."""
+"""Of this number of random characters, about nine are of another kind than the one before; in a name, two or three."""
 
 _JSON = str.maketrans({"\\": "\\\\", '"': '\\"', "/": "\\/"})
 

@@ -1,7 +1,7 @@
 """An access token as a file holds it, and what it says of itself where it is a JSON web token.
 
 Source: RFC 7519 section 4.1 for the claims; what Keycloak, under EGI Check-in, puts into its tokens. A token may also
-be opaque: then only its issuer can tell anything of it. Signatures are not verified: that is for who is shown it.
+be opaque: then only its issuer can read it. Signatures are not verified: the services that receive a token do that.
 """
 
 from __future__ import annotations
@@ -115,7 +115,7 @@ def _words(value: object) -> str:
 
 
 def _instant(value: object) -> datetime | None:
-    """A NumericDate (section 2); None for what is none."""
+    """Return a NumericDate (section 2) as a datetime; None for anything else."""
     from datetime import UTC, datetime
 
     if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 <= value <= _LAST_SECOND:

@@ -51,7 +51,7 @@ _GROUPED = re.compile(r"\d{1,3}(?:[,.'\u2019 \u00a0\u202f]\d{3})+|\d+", re.ASCII
 
 
 class Row(Record):
-    """What the table says of one site, as it stands there, blanks made single.
+    """What the table says of one site, unchanged except that blanks are single.
 
     machines: None where it is no number.
     """

@@ -102,7 +102,7 @@ class Place(Record):
 def place_of(text: str) -> Place:
     """Where a URL leads, however it is written: slash at its end, default port, case of the host, order of parameters.
 
-    What is no URL leads to nothing but itself.
+    Anything but a URL is equal only to itself.
     """
     url = text.strip()
     try:

@@ -1,8 +1,8 @@
 """What a server asks of us with a refusal: the challenges of its WWW-Authenticate headers.
 
 Source: RFC 9110 section 11.6.1, and what is sent instead: values in single quotes or none, as OpenStack of old writes
-them. Several challenges may stand in one header, and several headers in an answer. What cannot be read is passed over:
-it may stand beside what can.
+them. A header may have several challenges, and an answer several headers. A challenge that cannot be read is
+skipped, since another one may be readable.
 """
 
 from __future__ import annotations

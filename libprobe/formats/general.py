@@ -13,7 +13,7 @@ from libprobe.failures import BadData
 
 MAX_DEPTH = 20
 Include = Callable[[str, str], Iterable[tuple[str, str]]]
-"""Given what an `include` names and the file it stands in, the files that are meant: path and text."""
+"""Called with the argument of an `include` and the file that has it; returns path and text of the included files."""
 
 _VARIABLE = re.compile(r"(\\?)\$(?:\{([A-Za-z0-9][A-Za-z0-9_.:+-]*)\}|([A-Za-z0-9][A-Za-z0-9_.:+-]*))")
 
@@ -55,7 +55,7 @@ class _Reader:
         self._include = include
 
     def read(self, path: str, text: str, blocks: list[Block], variables: list[Mapping[str, str]], depth: int) -> None:
-        """Add what stands in a file to the innermost of the blocks that it stands in."""
+        """Add the content of a file to the innermost block around its `include`."""
         if depth > MAX_DEPTH:
             raise BadData(f"{path} is included by itself")
         opened: list[tuple[str, int]] = []

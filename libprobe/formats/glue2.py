@@ -123,7 +123,7 @@ def read_validity(text: str) -> float:
 def normal_url(text: str) -> str:
     """A URL for comparison: host and scheme in lower case, no default port, no last slash, no query.
 
-    What is no URL comes back as it is.
+    Anything but a URL comes back as it is.
     """
     text = text.strip()
     try:

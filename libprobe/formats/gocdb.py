@@ -42,7 +42,7 @@ class Unreadable(Record):
     """A record that cannot be read.
 
     id:   the number that the GOCDB gave it, empty if that cannot be read either
-    name: the key by which it is found in the GOCDB, or where it stands in the document
+    name: the key by which it is found in the GOCDB, or its place in the document
     why:  what is wrong with it
     """
 
@@ -208,7 +208,7 @@ def read_certified_sites(
 
 
 class Contacts(Record):
-    """Whom to tell of what goes wrong: CONTACT_EMAIL of a site, or MAIL_CONTACT of an NGI.
+    """The addresses for notifications: CONTACT_EMAIL of a site, or MAIL_CONTACT of an NGI.
 
     addresses: as registered, split where the GOCDB's users put several into the field
     """
@@ -619,7 +619,7 @@ class EndpointUrl(Record):
 
     @property
     def authority(self) -> str:
-        """Host and port as they stand in a URL; the port only if it was written."""
+        """Host and port as written in a URL; the port only if it was written."""
         host = f"[{self.host}]" if ":" in self.host else self.host
         return host if self.port is None else f"{host}:{self.port}"
 

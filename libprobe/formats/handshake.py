@@ -20,7 +20,7 @@ def read_certificates(data: bytes) -> list[bytes] | None:
     """The certificates in DER, the server's own first; None as long as there is more to come.
 
     data: all bytes that the server has sent until now.
-    Raises: BadData for what is no such flight, ends without certificates, or is longer than MAX_BYTES.
+    Raises: BadData for anything else, and for a flight that ends without certificates, or is longer than MAX_BYTES.
     """
     if len(data) > MAX_BYTES:
         raise BadData(f"a handshake of more than {MAX_BYTES >> 10} KiB")

@@ -110,7 +110,7 @@ def reference_name(reference: str) -> str:
 
 
 def read_cloud_image(document: object) -> CloudImage | None:
-    """An image of Glance's list; None for what is none."""
+    """Return an image of Glance's list; None if the entry is not an image."""
     if not isinstance(document, dict) or not _text(document.get("id")):
         return None
     properties = {**written_in(document.get("APPLIANCE_ATTRIBUTES"), MAX_ATTRIBUTES), **document}

@@ -1,7 +1,7 @@
 """LDAP messages as a server sends them (RFC 4511), and LDAP URLs (RFC 4516).
 
 A reader of one message at a time, which goes no deeper than the messages of a search do: nesting
-costs nothing, and every length is held against what is really there. Lengths need not be minimal,
+costs nothing, and every length is compared with the bytes that are there. Lengths need not be minimal,
 as BER allows and as servers do; indefinite ones are refused (RFC 4511 section 5.1).
 """
 

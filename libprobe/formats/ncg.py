@@ -73,7 +73,7 @@ def is_host(text: str) -> bool:
 
 
 def is_url(text: str) -> bool:
-    """Whether a text is a URL for people, to stand in a configuration but in no command."""
+    """Whether a text is a URL for people, which may be written to a configuration, but not to a command."""
     return _URL.fullmatch(text) is not None
 
 
@@ -511,7 +511,7 @@ def _of_occi(url: str) -> dict[str, str]:
 
 
 def _shown(value: object) -> str:
-    """A value of a file for a sentence, unless it could be a secret that stands in the wrong file."""
+    """Return a value of a file for a sentence, unless it could be a secret in the wrong file."""
     text = str(value)
     return (
         "(not shown: it looks like a secret)" if redact.looks_secret(text, is_path=True) else f'"{excerpt(text, 60)}"'

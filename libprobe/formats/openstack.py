@@ -84,7 +84,7 @@ class Scope(Record):
 
 
 def read_scope(document: object) -> Scope:
-    """What a project's token says. Raises: BadData for that of no project, or for what is no token."""
+    """What a project's token says. Raises: BadData for a token of no project, or for anything but a token."""
     token = document.get("token") if isinstance(document, dict) else None
     if not isinstance(token, dict):
         raise BadData("what describes the token is missing")

@@ -273,7 +273,7 @@ def smallest_size(image: Image, sizes: Sequence[Size]) -> Size | None:
 
 
 def is_identifier(value: object) -> bool:
-    """Whether it is an id as it may stand in a URL."""
+    """Whether it is an id that may be part of a URL."""
     return isinstance(value, str) and _IDENTIFIER.fullmatch(value) is not None and value.strip(".") != ""
 
 

@@ -42,7 +42,7 @@ def open_envelope(data: bytes, content_type: str = "") -> Envelope:
 
     content_type: that of the transport, in lower case and without parameters; the data's own look decides
                   where both speak.
-    Raises: BadData for an envelope that is broken; what is no envelope at all counts as unsigned.
+    Raises: BadData for an envelope that is broken; anything but an envelope counts as unsigned.
     """
     begin = data[:MAX_HEADER_BYTES].lstrip(b"\xef\xbb\xbf \t\r\n")
     if begin[:1] in (b"{", b"["):
@@ -121,7 +121,7 @@ def _clear_signed(content_type: bytes, body: bytes) -> Envelope:
 
 
 def _delimiter_at(body: bytes, delimiter: bytes, start: int, which: str) -> int:
-    """Where a delimiter stands at the beginning of a line."""
+    """Return where a line begins with a delimiter."""
     at = start
     while True:
         at = body.find(delimiter, at)

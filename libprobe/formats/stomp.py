@@ -55,7 +55,7 @@ class FrameReader:
         self._searched = 0
 
     def feed(self, data: bytes) -> Iterator[Frame]:
-        """Yield the frames that these bytes complete. Raises: BadData for what is no STOMP, or too large."""
+        """Yield the frames that these bytes complete. Raises: BadData for anything else, or a frame too large."""
         self._buffer += data
         while True:
             if not self._searched:
@@ -131,7 +131,7 @@ class FrameReader:
 
 
 def unescaped(text: str) -> str:
-    """A header's name or value with its escapes undone; what is no escape stays as it is."""
+    """A header's name or value with its escapes undone; anything but an escape stays as it is."""
     return re.sub(r"\\.", lambda found: _ESCAPES.get(found[0], found[0]), text) if "\\" in text else text
 
 

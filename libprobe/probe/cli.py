@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 
 MAX_TIMEOUT_S = 86400.0
 MAX_USAGE = 600
-"""Characters of a usage error: it quotes the command line, whatever stands there."""
+"""Characters of a usage error, which quotes the command line, whatever that contains."""
 
 PATHS = ("FILE", "PATH", "DIR")
 """What stands for a path in the help text; a value of these kinds is looked at before it is ever repeated."""
@@ -201,7 +201,7 @@ class Parser(argparse.ArgumentParser):
             raise argparse.ArgumentError(action, f"invalid choice: {value!r} (choose from {choices})")
 
     def _explained(self, message: str) -> str:
-        """argparse's message, with the option that was perhaps meant."""
+        """Return argparse's message, with the option that may have been meant."""
         prefix = "unrecognized arguments: "
         before, is_value, value = message.partition(": ignored explicit argument ")
         if is_value:
@@ -385,7 +385,7 @@ class Print(argparse.Action):
 
 
 class LongerRun(argparse.Action):
-    """A flag with which a run takes longer: without -t, so many seconds (`const`) are its limit."""
+    """A flag with which a run takes longer: without -t, `const` seconds are its limit."""
 
     def __init__(self, option_strings: Sequence[str], dest: str, *, seconds: float, help: str) -> None:
         super().__init__(option_strings, dest, nargs=0, const=seconds, default=False, help=help)
@@ -901,7 +901,7 @@ def line(text: str) -> str:
 
 
 def _host(text: str) -> str:
-    """The name of a host or its address; what is none of them would be looked up in vain."""
+    """Return the name of a host or its address. Raises: ArgumentTypeError for anything else."""
     name = _word(text)
     if "/" in name or name.startswith("-"):
         raise argparse.ArgumentTypeError(f"{text!r} is not the name of a host (give a URL with -u)")

@@ -55,7 +55,7 @@ ONCE, AGAIN = b"1", b"2"
 """Whether a check whose worker is lost may be run once more: one that only reads may."""
 GO = b"G"
 STATUS = b"status"
-"""Instead of a request: the worker tells of itself, and closes. `fedcloud-worker --status` asks so."""
+"""Instead of a request: the worker sends its status, and closes. `fedcloud-worker --status` sends this."""
 
 ANSWER = ">cBII"
 """DONE or NOT_RUN, exit code, bytes of output, bytes of error output; both follow."""
@@ -246,7 +246,7 @@ class _Call:
         self._is_begun = False
 
     def _read(self, count: int) -> bytes:
-        """So many bytes. Raises: OSError where they do not come in time; also ours, which a signal brings forward."""
+        """Return this number of bytes. Raises: OSError if they do not come in time, which a signal shortens."""
         data = b""
         while len(data) < count:
             left = self._until - monotonic()

@@ -151,7 +151,7 @@ def _size(text: str) -> int:
 
 
 def _that_fit(parts: list[str], room: int) -> tuple[list[str], int]:
-    """The leading parts that fit into so many bytes with a separator each, and how many do not."""
+    """Return the leading parts that fit into `max_bytes` with a separator each, and how many do not."""
     for index, part in enumerate(parts):
         room -= _size(part) + 1
         if room < 0:

@@ -106,7 +106,7 @@ def execute(
 
     argv:   as sys.argv, the program's name first.
     spent:  seconds of its time that were over when it was called.
-    parser: of `make_parser`, for who runs a probe many times; made anew without.
+    parser: of `make_parser`, to run a probe many times; without it a new one is made.
     """
     try:
         args = (parser or make_parser(argv[0] or name, options, doc=doc, timeout=timeout)).parse_args(argv[1:])

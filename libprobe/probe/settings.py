@@ -128,7 +128,7 @@ NOT_SHOWN = "what stands there is not shown, for it may be a secret; is this a s
 
 
 def what_is_wrong(error: configparser.Error) -> str:
-    """What is wrong in which line, without a word of the file: it may be a token in the wrong place."""
+    """Say what is wrong in which line, without quoting the file: it may be a token in the wrong place."""
     import configparser
 
     if isinstance(error, configparser.MissingSectionHeaderError):
@@ -145,7 +145,7 @@ def what_is_wrong(error: configparser.Error) -> str:
 def named(shown: str, name: str, known: Iterable[str]) -> str:
     """What is said of an unknown name: itself, if it is like a known one or at least like any name; else nothing of it.
 
-    shown: as it stands in the file.
+    shown: as written in the file.
     """
     import difflib
 

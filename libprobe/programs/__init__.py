@@ -1,1 +1,1 @@
-"""What is no probe: each program in its own folder. Only its executable in probes/ uses it."""
+"""The programs that are not probes, each in its own folder. Only its executable in probes/ uses it."""

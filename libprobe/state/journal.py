@@ -218,7 +218,7 @@ class Journal:
         return self._of(is_stray)
 
     def unattended(self, now: float) -> list[Entry]:
-        """The entries that no run has come by for long, the oldest first; released, to be told of only."""
+        """The entries that no run has looked at for long, the oldest first; released, and only to be reported."""
         found = self._of(lambda entry: entry.is_unattended(now))
         for entry in found:
             entry.release()

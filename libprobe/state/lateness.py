@@ -1,4 +1,4 @@
-"""What became of the VMs of the runs before this one, for each endpoint: whether one was made, and became active.
+"""The outcome of the VMs of earlier runs, for each endpoint: whether one was created, and became active.
 
 A cloud that is slow once is looked at; one on which no VM becomes active, run after run, is broken. One small file per
 endpoint and kind of run says so, from the first such run to the next VM that becomes active.

@@ -2,7 +2,7 @@
 
 One file per message, named by its place in the order. The place is the time, and never less than the
 place before it, so that a clock that is set back does not turn two results of one service around. A
-message is on disk, synced, before `put` returns; it goes when `sent` is told of it. One sender at a
+message is on disk, synced, before `put` returns; `sent` deletes it. One sender at a
 time holds `sender`.
 
 A message that its broker refuses for good is set aside, with what the broker said, under another name: it stands in
@@ -169,7 +169,7 @@ class Spool:
             os.close(descriptor)
 
     def put_off_until(self, at: float, failures: int) -> None:
-        """After so many failures in a row, let automatic senders wait until then (seconds since the epoch)."""
+        """After this number of failures in a row, let automatic senders wait until `at` (seconds since the epoch)."""
         self._directory.write("put-off", json.dumps([at, failures]).encode())
 
     def put_off(self) -> tuple[float, int]:

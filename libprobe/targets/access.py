@@ -26,7 +26,7 @@ DEFAULT_VO = "ops"
 
 
 class Access(Record):
-    """A client for an OCCI endpoint, and who we are to it.
+    """A client for an OCCI endpoint, and the identity that it logs in with.
 
     identity: DN of the certificate, or the kind of login that stands for it.
     words:    the same for people, with -vv.
@@ -43,7 +43,7 @@ def occi(args: argparse.Namespace, base: str, deadline: Deadline) -> Access:
     """A client as the options and the settings say.
 
     Raises: OwnCredential for a certificate or token that is asked for, or found, and cannot be used;
-            Misconfigured for a CA path that is none.
+            Misconfigured for a CA path that does not exist.
     """
     from libprobe.clients.occi import OcciClient
 
@@ -53,7 +53,7 @@ def occi(args: argparse.Namespace, base: str, deadline: Deadline) -> Access:
 
 
 class CloudAccess(Record):
-    """An OpenStack cloud that has not been logged in to, and who we are to it, as in `Access`."""
+    """An OpenStack cloud before the login, and the identity for it, as in `Access`."""
 
     cloud: Cloud
     identity: str
@@ -73,7 +73,7 @@ def openstack(args: argparse.Namespace, base: str, deadline: Deadline) -> CloudA
 
 
 def _names(certificate: credentials.Credential | None, otherwise: str) -> tuple[str, str]:
-    """Who we are to a cloud, for the journal and for people."""
+    """The identity used at a cloud: as stored in the journal, and as printed."""
     return (certificate.identity, certificate.words()) if certificate else (otherwise, otherwise)
 
 
@@ -151,7 +151,7 @@ def state_directory(args: argparse.Namespace) -> StateDirectory:
 
 
 def kept_state(args: argparse.Namespace) -> StateDirectory:
-    """Where this monitor has kept its state, for who only reads it. Raises: Misconfigured where there is none."""
+    """Return where this monitor has kept its state, to read it only. Raises: Misconfigured where there is none."""
     import os
     import pwd
 

@@ -71,7 +71,7 @@ def find(args: argparse.Namespace, deadline: Deadline) -> Bdii:
 
 
 def access(args: argparse.Namespace, found: Bdii) -> Access:
-    """How to reach a BDII as the options and the settings say. Raises: Misconfigured for a CA path that is none."""
+    """How to reach a BDII as the options and the settings say. Raises: Misconfigured for a missing CA path."""
     is_ldaps = found.address.scheme == "ldaps"
     context = None
     if is_ldaps or args.starttls:
@@ -122,7 +122,7 @@ def _url(args: argparse.Namespace, registered: ServiceEndpoint | None) -> ldap.L
 
 
 def _checked(base: str) -> str:
-    """Raises: Misconfigured for what is no DN."""
+    """Raises: Misconfigured for anything but a DN."""
     try:
         if not base.isprintable() or not glue2.split_dn(base):
             raise BadData(f"{base!r} is not a DN")

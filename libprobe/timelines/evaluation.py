@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 METRIC, ENDPOINT, SERVICE, GROUP, SITE = LEVELS = ("metric", "endpoint", "service", "group", "site")
 
 MAX_SEGMENT_DAYS = 31
-"""However long a period is, the timelines of so many days are in memory at a time."""
+"""Days whose timelines are in memory at a time, however long the period is."""
 
 
 class Endpoint(Record):

@@ -427,7 +427,7 @@ class Soak:
             ),
             ("faults switched on or off", switched),
             ("results while a fault was being switched, not judged", self.compared["in the grace"]),
-            ("results that told of a fault, rightly", self.compared["rightly not OK"]),
+            ("results that reported a fault, rightly", self.compared["rightly not OK"]),
             ("wrong results", self._count("result:")),
             ("states that Nagios held, compared", self.compared["held states"]),
             ("wrong ones", self._count("held:", "at last:")),

@@ -85,7 +85,7 @@ def named(word: str) -> Need | None:
 
 
 def nearest(word: str) -> list[str]:
-    """Names that were perhaps meant, at most one, the likeliest."""
+    """Return the most similar name, in a list; an empty list if none is similar."""
     import difflib
 
     return difflib.get_close_matches(_term(word)[:100], [need.name for need in PROFILE], n=1)

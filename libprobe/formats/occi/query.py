@@ -230,7 +230,7 @@ def read_model_json(data: bytes) -> Model:
 def _sorted_by_class(entries: list[Any]) -> dict[str, list[Any]]:
     """Return the categories of a list that does not say what each is: pyssf's.
 
-    What is no action and has neither the identifier nor the parent of a kind is a mixin.
+    A category that is not an action, and has neither the identifier nor the parent of a kind, is a mixin.
     """
     known = {ENTITY, RESOURCE, LINK, COMPUTE, NETWORK, STORAGE, NETWORK_INTERFACE, STORAGE_LINK}
     found: dict[str, list[Any]] = {"kinds": [], "mixins": [], "actions": []}

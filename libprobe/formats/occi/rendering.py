@@ -39,7 +39,7 @@ def render_request(
 
 
 def is_sendable(identifier: str) -> bool:
-    """Whether a category's identifier can stand in a request so that every server reads it alike."""
+    """Whether every server reads a category's identifier in a request in the same way."""
     try:
         _expect_plain(identifier, " ,;")
     except ValueError:

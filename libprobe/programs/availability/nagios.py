@@ -93,7 +93,7 @@ class Log:
         self._close(self._last)
 
     def _look_at(self, data: bytes, count: int, path: str, before: int) -> None:
-        """Note what is no line of the log, or a line of a state that says none."""
+        """Note a line that is not of the log, or a line of a state without a state."""
         blank = data.count(b"\n\n") + data.startswith(b"\n")
         stamped = sum(1 for _ in _STAMPED.finditer(data))
         states = sum(1 for _ in _OF_STATES.finditer(data))

@@ -1,7 +1,7 @@
-"""Which of our metrics an argo-ncg will take, by its configuration directory: what NCG itself hardly says.
+"""Which of our metrics an argo-ncg will use, by its configuration directory; NCG itself hardly reports it.
 
-Followed step by step as argo-ncg 0.4.18 does it, and held against what that did with the same files: NCG ends with
-exit code 0 though it skipped every metric.
+The steps are those of argo-ncg 0.4.18, and the results were compared with its own for the same files: NCG exits with 0
+even if it skipped every metric.
 """
 
 from __future__ import annotations

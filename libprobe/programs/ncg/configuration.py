@@ -100,7 +100,7 @@ class Plan(NamedTuple):
 
 
 class Checked(str):
-    """Text that may stand in a configuration as it is."""
+    """Text that may be written to a configuration unchanged."""
 
 
 class Unsafe(Exception):

@@ -116,9 +116,9 @@ def _carry_out(args: argparse.Namespace, deadline: Deadline) -> tuple[int, str]:
 def _of_nagios(monitor: Monitor, source: Gocdb | SavedCopy, outages: Outages) -> Iterator[tuple[Known, list[Outage]]]:
     """The services of a Nagios that NCG configured, each with its outages.
 
-    NCG tells neither URL nor endpoints, so the GOCDB is asked for them; of several services of one type on a host NCG
-    takes the last, as it does here. With a saved answer nobody is asked: an outage of a few endpoints is one of the
-    service. Raises: Misconfigured; HelperFailure.
+    NCG writes neither URL nor endpoints, so the GOCDB is asked for them; of several services of one type on a host NCG
+    takes the last, as it does here. With a saved answer the GOCDB is not asked: an outage of a few endpoints is one of
+    the service. Raises: Misconfigured; HelperFailure.
     """
     from libprobe.clients.gocdb import Gocdb, Selection
     from libprobe.programs.ncg import written

@@ -234,7 +234,7 @@ class Inventory:
         )
 
     def add_contacts(self, kind: str, contacts: Contacts) -> None:
-        """Take whom to tell of a site ("site") or an NGI ("roc"); what is no address is left out, with a warning."""
+        """Add the contacts of a site ("site") or an NGI ("roc"); unusable addresses are left out, with a warning."""
         what = excerpt(contacts.name, 60)
         for address in contacts.addresses:
             if is_mail_address(address):

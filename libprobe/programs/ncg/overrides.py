@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 MAX_BYTES = 1 << 20
 MAX_REPEAT_S = 366 * 86400.0
 STATES = {"critical": "c", "unknown": "u", "warning": "w", "recovery": "r"}
-"""What people can be told of, and Nagios' letters for it."""
+"""The states that can be notified, and Nagios' letters for them."""
 
 _ORDER = ("all", "metric", "ngi", "site", "host")
 _KEYS = {

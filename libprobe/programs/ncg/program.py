@@ -195,7 +195,7 @@ class _Run:
         return counts
 
     def _take_contacts(self, inventory: Inventory, source: Gocdb | SavedCopy) -> None:
-        """Read whom to tell of each site. Raises: HelperFailure; Misconfigured; OwnCredential."""
+        """Read the contacts of each site. Raises: HelperFailure; Misconfigured; OwnCredential."""
         from libprobe.clients.gocdb import saved_contacts
 
         unreadable: list[Unreadable] = []
@@ -405,7 +405,7 @@ def _parser(prog: str, doc: str) -> cli.Parser:
 
 
 def _plan(args: argparse.Namespace) -> Plan:
-    """Raises: BadData for a value that cannot stand in a configuration."""
+    """Raises: BadData for a value that cannot be written to a configuration."""
     paths = {
         "--probes-path": args.probes_path,
         "--plugins-path": args.plugins_path,

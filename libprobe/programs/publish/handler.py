@@ -79,9 +79,9 @@ def _kept(options: Callable[[cli.Parser], None], doc: str | None) -> tuple[int, 
 
 
 def read_result(args: argparse.Namespace, environment: Mapping[str, str], now: float) -> MetricResult | None:
-    """The result of the options, else of Nagios' environment; None for one that is not to be sent.
+    """Return the result of the options, else of Nagios' environment; None for one that must not be sent.
 
-    That is a service that is none of the grid's, and a soft state: what goes by when the check is repeated counts
+    That is one of a service outside the grid, and a soft state: what goes by when the check is repeated counts
     for no availability, and ARGO's own publisher leaves it out since 2017.
     Raises: BadData for a result that lacks something else.
     """

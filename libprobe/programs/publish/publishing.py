@@ -185,7 +185,7 @@ def open_spool(args: argparse.Namespace) -> Spool:
 
 
 def put(spool: Spool, broker: Broker, result: MetricResult) -> None:
-    """Keep a result until it is sent. Raises: BadData for what is no result; Misconfigured."""
+    """Keep a result until it is sent. Raises: BadData for anything but a result; Misconfigured."""
     if broker.kind == AMS:
         from binascii import b2a_base64
 

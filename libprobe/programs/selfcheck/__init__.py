@@ -1,4 +1,4 @@
-"""Every metric of a site's endpoints, run side by side, and what came of it, for people and for programs.
+"""Run every metric of a site's endpoints in parallel, and report the results for people and for programs.
 
 command -> plan (what to run) -> runner (running it) -> results -> console, json, junit, page
 """

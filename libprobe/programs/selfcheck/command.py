@@ -31,7 +31,7 @@ NAME = "SELFCHECK"
 DEFAULT_TIMEOUT_S = 3600.0
 MAX_JOBS = 256
 PER_PROCESSOR = 16
-"""Probes mostly wait; each takes some 30 MB of memory and, at its start, 0.2 s of a processor."""
+"""Probes mostly wait; each takes about 30 MB of memory and, at its start, 0.2 s of processor time."""
 
 PUBLISH_RESERVE_S = 60.0
 

@@ -149,7 +149,7 @@ def table(run: Run, file: Any, *, details: bool = False) -> None:
 
 
 def _wrapped(text: str, width: int) -> list[str]:
-    """The text in lines of at most so many columns, broken between words only: a longer word has a line of its own."""
+    """The text in lines of at most this number of columns, broken between words only: a longer word has its own line."""
     from rich.cells import cell_len
 
     lines: list[str] = []

@@ -1,4 +1,4 @@
-"""Probes run side by side: so many at a time, each in a process group and under a time limit of its own.
+"""Run probes in parallel, a limited number at a time, each in a process group and under a time limit of its own.
 
 A probe ends by its own deadline; one that does not is told to by SIGTERM, which lets it remove its VM,
 and killed when that does not help either. When the self-check itself is told to end, it passes that on

@@ -75,7 +75,7 @@ class Call:
         self.limit = self.timeout = 0.0
 
     def set_limit(self, default: float) -> None:
-        """Find the limit of the run. A value that is none is refused by the check itself, at once."""
+        """Return the limit of the run. A wrong value is refused by the check itself, at once."""
         self.limit = default
         for word, following in pairwise([*self.words, ""]):
             match = _TIMEOUT.fullmatch(word)
@@ -102,7 +102,7 @@ class Call:
 
     @property
     def once(self) -> bool:
-        """Whether the check must not be run a second time, where nobody knows what became of it."""
+        """Whether the check must not be run a second time if its outcome is unknown."""
         return os.path.basename(self.path) not in commands.IN_THREADS or "--boot" in self.words
 
 
@@ -302,7 +302,7 @@ class Listener:
                 made.close()
 
     def close(self) -> None:
-        """Nobody is to wait for us; a socket of systemd's stays for who comes next."""
+        """Close the socket, so that no caller waits for us; systemd's own stays for later callers."""
         try:
             there = os.lstat(self.path)
             if (there.st_dev, there.st_ino) == self._made:

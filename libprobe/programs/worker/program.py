@@ -35,7 +35,9 @@ def options(parser: cli.Parser) -> None:
         help="socket at which executables ask, in a directory of this user alone (default: the one that systemd hands "
         f"over; with --local also {door.DEFAULT})",
     )
-    parser.add_argument("--calls", type=_count, default=200, help="checks at once for who asks at the door (200)")
+    parser.add_argument(
+        "--calls", type=_count, default=200, help="checks in parallel for executables at the door (200)"
+    )
     parser.not_with("--socket", "--local")
     parser.add_argument(
         "--directory",
@@ -117,7 +119,7 @@ def main(doc: str | None) -> NoReturn:
 
 
 def _tell(path: str, form: str) -> NoReturn:
-    """Print what the worker at a socket tells of itself."""
+    """Print the status of the worker at a socket."""
     try:
         output.leave(0, status.shown(status.ask(path), form))
     except status.NoStatus as error:

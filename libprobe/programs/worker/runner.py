@@ -30,7 +30,7 @@ STACK_BYTES = 1 << 20
 
 
 def serve(jobs: socket.socket, executables: dict[str, Executable], threads: int) -> None:
-    """Run jobs in so many threads until the other side closes."""
+    """Run jobs in this number of threads until the other side closes."""
     tls.share()
     threading.stack_size(STACK_BYTES)
     running = [threading.Thread(target=_work, args=(jobs, executables), daemon=True) for _ in range(threads)]

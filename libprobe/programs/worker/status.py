@@ -1,4 +1,4 @@
-"""What a worker tells of itself: `fedcloud-worker --status`."""
+"""The status of a worker, as `fedcloud-worker --status` prints it."""
 
 from __future__ import annotations
 

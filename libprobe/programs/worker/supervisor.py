@@ -1,4 +1,4 @@
-"""The supervisor: takes orders of Nagios and calls at the door, has them run, and answers for what becomes of them.
+"""The supervisor: takes orders of Nagios and calls at the door, has them run, and answers each of them.
 
 One thread that never waits for anybody. It always reads what Nagios sends (Nagios stands still when a
 worker does not), keeps orders in memory until somebody is free, and ends every one by Nagios' own limit,
@@ -384,7 +384,7 @@ class Supervisor:
         self._fork(job)
 
     def _runner_at(self, place: bytes, call: Call) -> Runner | None:
-        """A runner with room for who is at that place; one is made, for the next who comes, where there is none."""
+        """Return a runner with room for callers of that place; if there is none, make one for the next caller."""
         if not place:
             return None
         runners = [each for each in self._runners.values() if each.place and not each.leaving]
