@@ -27,7 +27,7 @@ status line, so a failure says its reason first and then of what, and the reques
     asked: POST https://cloud.example.org:8787/compute/
 
 Which of them a broken exchange is follows from how far it had come and whose turn it was: see
-`libprobe.clients.exchange`. An exception that is none of these is a bug, and UNKNOWN.
+`libprobe.clients.exchange`. Any other exception is a bug, and UNKNOWN.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ if TYPE_CHECKING:
     Kind = TypeVar("Kind", bound="Failure")
 
     class HasAsked(Protocol):
-        """What a failure is told of who was asked: an `Asked`, an exchange, or an answer over HTTP."""
+        """How a failure learns who was asked: an `Asked`, an exchange, or an answer over HTTP."""
 
         @property
         def place(self) -> str: ...
@@ -83,7 +83,7 @@ class Asked:
 class Failure(Exception):
     """A check could not get what it asked for.
 
-    reason: what came back or is wrong, at most some 60 characters: `503 Service Unavailable`, `certificate expired
+    reason: what came back or is wrong, at most about 60 characters: `503 Service Unavailable`, `certificate expired
             3 d ago`. It may carry text from outside, which is made safe where it is printed.
     of:     who was asked, whose place, request and purpose it takes over: an Asked, an exchange, an answer over HTTP.
             Without, the reason is the whole sentence.

@@ -83,7 +83,7 @@ class SiteAccounting(Check):
     """Asks the portal when a site published last.
 
     page_age: seconds from which on the page itself is too old to judge anybody by; 0 for no limit.
-    limit:    seconds from which on a record is held against its site; 0: never.
+    limit:    seconds from which on a record counts against its site; 0: never.
     now:      the instant to judge at, aware.
     Yields: record_age (s), machines, page_age (s), and judgements.
     """

@@ -36,7 +36,7 @@ ADDRESS_PATIENCE_S = 30.0
 """How long an active VM may be without an address that is told."""
 
 LOGIN_SHARE = 1 / 3
-"""Part of the working time that must be left when the VM is active, for its silence to be held against it."""
+"""Part of the working time that must be left when the VM is active, for its silence to count against it."""
 
 SLACK_S = 0.5
 FIRST_PAUSE_S, LONGEST_PAUSE_S, PAUSE_SHARE = 0.5, 10.0, 0.1
@@ -267,7 +267,7 @@ def _pause(passed: float) -> float:
 
 
 def _usable(told: Sequence[str]) -> list[str]:
-    """The addresses that are ones, public ones first; a cloud may publish anything."""
+    """Return the valid addresses, public ones before private ones; a cloud may publish anything."""
     found = []
     for text in told[:64]:
         try:

@@ -1,6 +1,6 @@
 """Whether the federation's information system knows an OpenStack site as it is: its endpoint, its VOs, their projects.
 
-Users and their tools find a site, and the project to act in, by what is published there. That is held against the
+Users and their tools find a site, and the project to act in, by what is published there. That is compared with the
 Keystone that we log in to: of the projects that are not ours it lets nobody know whether they exist.
 """
 

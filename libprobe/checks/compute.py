@@ -63,7 +63,7 @@ WAKE_S = 30.0
 """How long a VM that our own question has suspended may take to be active again."""
 
 SUSPENDED = "the VM became active as its state was asked for, was suspended by that and "
-"""What is told of a VM to which our own question did so, before what became of it."""
+"""What is said about a VM to which our own question did so, before its outcome."""
 
 _FAILED_BUILD = re.compile(r"(?:error|fail)[^.]{0,40}build|build[^.]{0,40}(?:error|fail)", re.IGNORECASE)
 

@@ -248,7 +248,7 @@ class Remover:
 
 
 class Leftovers(Check):
-    """What the journals know of VMs and containers that runs have left, and what became of them when that was asked.
+    """What the journals know of VMs and containers that runs have left, and their outcome when that was asked.
 
     journals: one of each kind, of one directory.
     title, endpoint: only what has that title, only what was noted at that URL, or with it as its Keystone's; empty for
@@ -290,7 +290,7 @@ class Leftovers(Check):
         return is_there and self._title in ("", entry.title)
 
     def _told(self, left: list[tuple[Entry, str]]) -> Iterator[Metric]:
-        """Name each that is left, the oldest first, with what became of it."""
+        """Name each that is left, the oldest first, with its outcome."""
         now = time.time()
         left.sort(key=lambda each: each[0].created_at)
         for entry, outcome in left:

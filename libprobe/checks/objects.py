@@ -48,7 +48,7 @@ DISKS = "it had just made the container, so its disks may fail"
 
 
 class Content:
-    """So many bytes made of a seed, piece by piece: however many, memory holds one piece. Each piece is another.
+    """Bytes made of a seed, piece by piece: however many, memory holds one piece. Each piece is another.
 
     digest: the MD5 of what was last gone through.
     """

@@ -1,4 +1,4 @@
-"""What an endpoint announces by its query interface, held against what a FedCloud user needs."""
+"""What an endpoint announces by its query interface, compared with what a FedCloud user needs."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from libprobe.targets.topology import Endpoint
 
 MAX_NAMED = 12
-"""Of what is missing, so many are named and the rest is counted."""
+"""How many of the missing ones are named; the rest is counted."""
 
 
 def read_needs(optional: Sequence[str], required: Sequence[str]) -> list[Need]:

@@ -135,7 +135,7 @@ class Manner(Record):
 
 
 def tls_manner(args: argparse.Namespace, deadline: Deadline, scheme: str = "") -> Manner | None:
-    """Whom we trust and who we are, as the options and the settings have it; None where no handshake is to be done.
+    """The trusted CAs and our credential, as the options and the settings have them; None without a handshake.
 
     scheme: of the endpoint's URL, which decides for --tls-by-scheme.
 

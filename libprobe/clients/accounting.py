@@ -36,7 +36,7 @@ class AccountingPortal:
         self._url = url
 
     def page(self, site: str) -> Fetched:
-        """Fetch and read the page. Raises: HelperFailure; Misconfigured for an address that is none."""
+        """Fetch and read the page. Raises: HelperFailure; Misconfigured for an unusable address."""
         url = self._url.replace("{site}", quote(site, safe=""))
         documents.expect_url(url)
         asked = Asked(f"{WHOM} {host_port_of(url)}", f"GET {without_query(url)}")

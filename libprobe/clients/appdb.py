@@ -41,7 +41,7 @@ class AppDb:
     token:    empty for a public list, else from the file that an option names. audience: to whom it may go; a list of
               others is asked for without it.
     notes:    what the reader of a result should know: that the token was not sent, and why.
-    Raises: Misconfigured for an address that is none.
+    Raises: Misconfigured for an unusable address.
     """
 
     def __init__(

@@ -80,7 +80,7 @@ def found(own: bytes, trusted: Callable[[bytes], list[bytes]], sent: Callable[[]
 def shown(exchange: Exchange, made: ssl.SSLContext, trust: str | None) -> Chain | None:
     """The chain of a server that shows its certificate, is accepted, and then refuses us within the handshake.
 
-    It is greeted once more, with TLS 1.2, and OpenSSL judges what it says until it is our turn to say who we are.
+    It is greeted once more, with TLS 1.2, and OpenSSL judges what it says until it is our turn to show our certificate.
     made: a context that verifies, which is set to TLS 1.2. trust: as in `accepted`.
     None where nothing was shown, or nothing that was accepted. Raises: as `accepted`.
     """

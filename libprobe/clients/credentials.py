@@ -1,4 +1,4 @@
-"""Who we are: certificates and proxies as grid tools find them, and tokens from files.
+"""The credentials of the monitor: certificates and proxies as grid tools find them, and tokens from files.
 
 A fault of our own credential is OwnCredential (UNKNOWN): it says what to do and blames no site.
 Order of search, as grid tools have it: --cert, $X509_USER_PROXY, /tmp/x509up_u<uid>,

@@ -27,8 +27,7 @@ def get(
 
     Redirects are followed within the same origin, and from http to https on the same host, which portals
     do; headers, which may hold a token, therefore never reach another host.
-    Raises: the failures of `clients.http`; BadData for a body above `max_bytes`; Misconfigured for what is
-            no URL.
+    Raises: the failures of `clients.http`; BadData for a body above `max_bytes`; Misconfigured for anything but a URL.
     """
     expect_url(url)
     sent = list(headers)

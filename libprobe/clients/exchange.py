@@ -104,7 +104,7 @@ class Exchange:
     deadline: by which it has to be over.
     has_credential: whether we present a certificate; answered_before: whether the peer has answered us with it.
     is_proxied: whether it goes through a web proxy of ours.
-    awaited:  what is waited for, as it stands in `no complete answer within 5 s`.
+    awaited:  what is waited for, as it is said in `no complete answer within 5 s`.
     phase:    how far it came; sent, received: bytes over the peer's connection since it began.
     waited:   seconds for which the peer was waited for.
     """
@@ -169,7 +169,7 @@ class Exchange:
         self.deadline.waits.has_read()
 
     def take(self, count: int) -> None:
-        """So many bytes have come from the peer."""
+        """A number of bytes has come from the peer."""
         self.received += count
         if self.phase >= SENT:
             self.deadline.waits.reads()
@@ -385,7 +385,7 @@ def no_means(exchange: Exchange, what: str, where: str = "") -> OwnMachine:
 
 
 def how_ended(error: BaseException) -> str:
-    """How a peer ended a connection without a word about it, "closed" or "reset"; empty for every other error.
+    """How a peer ended a connection without an answer, "closed" or "reset"; empty for every other error.
 
     What Python says of an end of file differs: 3.11.2 with OpenSSL 3.0 tells of it as of a proper goodbye
     (SSLZeroReturnError), later ones as of a violation of the protocol (SSLEOFError).

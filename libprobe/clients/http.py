@@ -109,7 +109,7 @@ class Head:
 
     @property
     def leads_to(self) -> str:
-        """Where a redirect leads, for a sentence; empty for what is none.
+        """Where a redirect leads, for a sentence; empty without a redirect.
 
         Without its query, in which a login keeps what belongs to one session.
         """
@@ -189,7 +189,7 @@ class Response(Head):
 
     @property
     def answered(self) -> list[str]:
-        """For -v: the status and all the words, where a sentence has not the whole."""
+        """For -v: the status and all the words, where a sentence does not have all of them."""
         said = self.said
         return [f"answered: {status_words(self.status)}: {said}"] if said else []
 
@@ -574,7 +574,7 @@ class Stream(Head):
 
 
 def _seconds_from_now(date: str) -> float | None:
-    """How far ahead of our clock an HTTP date is; None for what is none."""
+    """How far ahead of our clock an HTTP date is; None for anything else."""
     from email.utils import parsedate_to_datetime
 
     try:
@@ -590,7 +590,7 @@ def without_query(url: str) -> str:
 
 
 def same_origin(first: str, second: str) -> bool:
-    """Whether scheme, host and port of two URLs are equal. Raises: BadData for what is no http(s) URL."""
+    """Whether scheme, host and port of two URLs are equal. Raises: BadData for anything but an http(s) URL."""
     return read_http_url(first) == read_http_url(second)
 
 
@@ -603,7 +603,7 @@ def endless(asked: HasAsked, url: str) -> ProtocolFailure:
 def redirect_target(asked: HasAsked, here: str, target: str) -> tuple[str, Address | None]:
     """Where a redirect leads from an http(s) URL, and that as an address, None for another scheme.
 
-    Raises: ProtocolFailure for what is no URL.
+    Raises: ProtocolFailure for anything but a URL.
     """
     try:
         absolute = joined(here, target)
@@ -629,7 +629,7 @@ def _redirected(asked: Asked, url: str, target: str) -> str:
 
 
 def _without_login(url: str) -> str:
-    """As `without_query`, also of what is no web address: there, what stands before an @ can be a password too."""
+    """As `without_query`, for anything but a web address as well: there, what is before an @ can be a password too."""
     text = without_query(url)
     return f"...@{text.rpartition('@')[2]}" if "@" in text else text
 

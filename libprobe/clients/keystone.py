@@ -567,7 +567,7 @@ def _nearest(wanted: str, names: list[str]) -> str:
 def _is_of_site(base: str, endpoint: str, trusted: str) -> bool:
     """Whether a Keystone is of the endpoint's own domain, not only one that was named to us.
 
-    Raises: Misconfigured for one that is neither; BadData for what is no address.
+    Raises: Misconfigured for one that is neither; BadData for anything but an address.
     """
     try:
         keystone, home = read_http_url(base), read_http_url(endpoint).host

@@ -158,7 +158,7 @@ class Nova:
         return _read(self._get("/limits", "tell the project's limits"), servers.read_quotas)
 
     def own_path(self, location: str) -> str:
-        """The path of a VM from an address that the server gave. Raises: BadData for what is none."""
+        """The path of a VM from an address that the server gave. Raises: BadData for anything else."""
         try:
             path = urlsplit(location).path
         except ValueError:

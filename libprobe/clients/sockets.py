@@ -66,7 +66,7 @@ class DeadlineSocket(socket.socket):
 
     exchange:     what it is used for at present; gets the phases, the bytes and the waits.
     limit:        seconds that an operation may still wait.
-    look:         seconds after which a wait without a result raises TimeoutError, for who looks in between; 0: never.
+    look:         seconds after which a wait without a result raises TimeoutError, so that a caller can look; 0: never.
     address:      the numeric address that it is connected to.
     connect_time: seconds that the connection to this address took.
     raced_s: seconds for which other addresses of the host had been waited for before it was tried.
@@ -364,7 +364,7 @@ def connect_first(exchange: Exchange, addresses: list[Address], failures: list[F
     """Connect to the first of several addresses that answers, one after the other; None if none does.
 
     Each address gets its share of the time that is left, so that one that stays mute does not use up the others' time.
-    failures: gets what became of the addresses before it, one Refused, Unreachable, NoAnswer or NoRoute each.
+    failures: gets the failures of the addresses before it, one Refused, Unreachable, NoAnswer or NoRoute each.
     Raises: OwnMachine when this machine has no means to connect at all.
     """
     exchange.enter(CONNECT)
@@ -423,7 +423,7 @@ def _race(
 ) -> DeadlineSocket | None:
     """Connect to the first of several addresses that answers; None if none does. until: as time.monotonic() has it.
 
-    failures: gets what became of the others. Raises: OwnMachine when this machine has no means to connect at all.
+    failures: gets the failures of the others. Raises: OwnMachine when this machine has no means to connect at all.
     """
     exchange.enter(CONNECT)
     began: float | None = None

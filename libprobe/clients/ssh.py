@@ -65,7 +65,7 @@ class Session:
         self._wire = wire
 
     def read(self, path: str, max_bytes: int) -> bytes:
-        """What a file holds, at most so many bytes; empty if there is none. Raises: Failure."""
+        """Return what a file holds, at most `limit` bytes; empty if there is none. Raises: Failure."""
         import shlex
 
         self._wire.exchange.asked = f"SSH to {self._wire.exchange.place}, cat {path}"

@@ -205,7 +205,7 @@ class Session:
     def receive(self, awaited: str) -> Frame:
         """The next frame of any kind but ERROR.
 
-        awaited: what the caller waits for, as it stands in `no receipt for SEND within 5 s`.
+        awaited: what the caller waits for, as it is said in `no receipt for SEND within 5 s`.
         Raises: BrokerError for an ERROR frame; NoAnswer, ProtocolFailure, BadData.
         """
         while not self._frames:

@@ -88,7 +88,7 @@ class Swift:
 
     @contextmanager
     def read(self, container: str, name: str, most: int) -> Iterator[Reading]:
-        """Read an object of so many bytes at most, piece by piece. Raises: Failure, for any answer but a good one."""
+        """Read an object of at most this size, piece by piece. Raises: Failure, for any answer but a good one."""
         with self._service.stream("GET", f"/{container}/{name}") as answer:
             if answer.status != 200:
                 whole = Response(answer, answer.read(MAX_ERROR_BODY, truncate=True))

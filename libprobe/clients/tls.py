@@ -1,4 +1,4 @@
-"""TLS as a client: whom we trust, what we present, and what a failed handshake means."""
+"""TLS as a client: the trusted CAs, the certificate we present, and what a failed handshake means."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ def ca_path(option: str | None, configured: str = "") -> str | None:
 def context(trust: str | None, credential: Credential | None = None) -> ssl.SSLContext:
     """A context that trusts the CAs of a directory (hashed names), of a bundle or of the system.
 
-    The CRLs of a directory are heeded, where there are some.
+    The CRLs of a directory are checked, where there are some.
     Raises: Misconfigured when there are no such CAs; OwnCredential when ours cannot be used.
     """
     made = sockets.tls_context(_judge_by_crls(trust) if trust and os.path.isdir(trust) else None, Meaning)
@@ -177,7 +177,7 @@ def _not_judged(reason: Exception) -> ssl.SSLCertVerificationError:
 def shown_before_refusal(exchange: Exchange, trust: str | None) -> chain.Chain | None:
     """The chain that a server had shown, and that was accepted, when it refused us within the handshake.
 
-    The CRLs of a directory are heeded. None where it cannot be had: see `chain.shown`.
+    The CRLs of a directory are checked. None where it cannot be had: see `chain.shown`.
     Raises: TlsFailure for one that is revoked; Misconfigured for a CA or CRL of ours.
     """
     import ssl

@@ -83,7 +83,7 @@ class Connection(http.client.HTTPConnection):
         exchange.enter(SENDING)
 
     def hurry(self, seconds: float) -> None:
-        """For what is left of the exchange wait no longer than so many seconds from now."""
+        """For what is left of the exchange wait no longer than this number of seconds from now."""
         until = time.monotonic() + seconds
         left = self._socket.limit
         self._socket.limit = lambda: min(left(), until - time.monotonic())

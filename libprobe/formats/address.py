@@ -165,7 +165,7 @@ def host_and_port(host: str, port: int | str) -> str:
 
 
 def host_port_of(url: str) -> str:
-    """Host and port of a URL, as a sentence names who was asked; empty for what is no URL."""
+    """Host and port of a URL, as a sentence names who was asked; empty for anything but a URL."""
     try:
         address = read_address(url)
     except BadData:

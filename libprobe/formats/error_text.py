@@ -113,7 +113,7 @@ def error_text(body: str, media_type: str, headers: Headers = ()) -> str:
 
 
 def web_page(media_type: str, text: str) -> str:
-    """What to call a web page: `page "Sign in"`, or `page without a title`; empty for what is none.
+    """What to call a web page: `page "Sign in"`, or `page without a title`; empty for anything else.
 
     text: how it begins. Servers label what they send badly, so what it begins with counts as well.
     """

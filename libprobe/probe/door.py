@@ -2,7 +2,7 @@
 
 `ask` is what an executable does first. It looks for the worker's socket, makes sure that only we ourselves can be
 behind it, hands over what the check depends on, and ends the process with the worker's answer. Whatever is not as it
-should be, `ask` returns within BUDGET_S and the executable runs as ever; nothing is said of that.
+should be, `ask` returns within BUDGET_S and the executable runs as usual; nothing is said of that.
 
     -> MAGIC, length; identity, executable, its stamp, directory, umask, words, environment    <- ACCEPT
     -> GO; a signal that came, each a byte                                                     <- ANSWER, output

@@ -53,7 +53,7 @@ class Entry:
     identity: who asked (DN and project).
     title:    its unique title and host name.
     path:     its path at the endpoint, None while unknown.
-    looks:    how many runs have looked for it in vain.
+    looks:    how many runs have looked for it and not found it.
     created_at, attended_at: when its VM was asked for, and when a run of its endpoint and owner last came by,
               in seconds since the epoch.
     """

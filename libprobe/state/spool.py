@@ -5,8 +5,8 @@ place before it, so that a clock that is set back does not turn two results of o
 message is on disk, synced, before `put` returns; `sent` deletes it. One sender at a
 time holds `sender`.
 
-A message that its broker refuses for good is set aside, with what the broker said, under another name: it stands in
-nobody's way, and whoever has mended what was wrong gives it its name back. The newest of them are kept.
+A message that its broker refuses for good is set aside, with what the broker said, under another name: it blocks no
+other. To send it after the cause is mended, give it its name back. The newest of them are kept.
 
 The spool is bounded. When it is full the oldest messages make room, and that is counted: a consumer of
 results refuses old ones anyway, while the newest say how things are.

@@ -149,7 +149,7 @@ RULES = [
         "shows what came of it",
         "shows the results",
     ),
-    Rule(r"\bstands? (?:in|at|there)\b(?! for\b)", QUAINT, "its address stands in probes.ini", "its address is in it"),
+    Rule(r"\bstands? (?:in|at|there)\b(?! (?:for|the way)\b)", QUAINT, "it stands in probes.ini", "it is in it"),
 ]
 
 RULES += [

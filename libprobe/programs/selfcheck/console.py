@@ -149,7 +149,7 @@ def table(run: Run, file: Any, *, details: bool = False) -> None:
 
 
 def _wrapped(text: str, width: int) -> list[str]:
-    """The text in lines of at most this number of columns, broken between words only: a longer word has its own line."""
+    """The text in lines of at most this number of columns, broken only between words: a longer one has its own line."""
     from rich.cells import cell_len
 
     lines: list[str] = []

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 ORDER = struct.Struct(">cQi")
 """Head of a packet: what, number, a value. Orders: RUNNER (value: threads; a
 place as for CALL, or nothing; a socket comes along), PROCESS and
-SHELL (words, so many bytes as the value, then environment; pipes for output and error output come along), CALL
+SHELL (words, as many bytes as the value, then environment; pipes for output and error output come along), CALL
 (the same, with the directory and the umask before the environment, which is all there is), KILL (value: signal).
 News: READY, STARTED (value: process id), ENDED (value: wait status)."""
 

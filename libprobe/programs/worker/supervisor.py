@@ -63,7 +63,7 @@ class Limits(NamedTuple):
     threads:              of each.
     jobs, memory_bytes:   after which a runner is replaced.
     drain_s:              how long running checks may go on after SIGTERM before they are told to clean up.
-    calls:                checks at once for who asks at the door; who comes then runs his check himself.
+    calls:                checks in parallel for callers at the door; further callers run their checks themselves.
     places:               runners for callers, each for one directory, umask and environment.
     """
 
