@@ -47,7 +47,7 @@ coverage: $(VENV)/ready
 	$(ALONE) $(BIN)/python -m pytest -n $(WORKERS) --dist worksteal --cov --cov-report=term-missing:skip-covered \
 		$(or $(WHAT),$(OF_PYTHON))
 
-# no test is skipped for want of a program: with what only a few tests want, such as a browser
+# no test is skipped because a program is missing: with those that only a few tests need, such as a browser
 test-all: tools
 	FEDCLOUD_NEEDS_ALL=1 $(ALONE) $(BIN)/python -m pytest -n $(WORKERS) --dist worksteal $(WHAT)
 
@@ -109,7 +109,7 @@ bench: $(VENV)/ready
 	$(BIN)/python -m benchmarks.ncg
 	$(BIN)/python -m benchmarks.selfcheck
 
-# Looks for inputs that break a reader; see fuzz/README.md. SEED=0: another way each time. INPUTS: so many in place of SECONDS.
+# Looks for inputs that break a reader; see fuzz/README.md. SEED=0: another way each time. INPUTS: a number of inputs in place of SECONDS.
 SECONDS ?= 60
 INPUTS ?= 0
 SEED ?= 0
@@ -118,7 +118,7 @@ fuzz: $(VENV)/ready-fuzz
 	$(BIN)/python -m fuzz --replay
 	$(BIN)/python -m fuzz --seconds $(SECONDS) --inputs $(INPUTS) --seed $(SEED) $(TARGETS)
 
-# Changes the judging code in some thousand ways and tells which of them no test notices; half an hour on two cores.
+# Changes the judging code in thousands of ways and lists those that no test notices; half an hour on two cores.
 mutation: $(VENV)/ready
 	$(BIN)/python -m pip install --quiet ".[mutation]"
 	$(BIN)/python -m pip uninstall --quiet --yes fedcloud-probes

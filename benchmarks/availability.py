@@ -1,7 +1,9 @@
 """What fedcloud-availability costs: `python -m benchmarks.availability [--endpoints N] [--months N]`.
 
-Logs of Nagios are made for so many endpoints, 5 metrics each, each metric with 50 changes a month, and each day's list
-of all states, some 830,000 lines a month of 2,000 endpoints. Then: lines a second of the import, the figures of a month
+Logs of Nagios are made for this number of endpoints, 5 metrics each, each metric with 50 changes a month, and each
+day's list
+of all states, about 830,000 lines a month of 2,000 endpoints. Then: lines a second of the import, the figures of a
+month
 and of all months, with their peak memory, and the same figures of a few sites by a straight implementation of ARGO's
 own algorithm: a sorted map for each timeline and day, joined pair by pair. Times are those of the processor.
 """
@@ -58,7 +60,8 @@ def services(endpoints: int) -> list[tuple[str, str, str, str]]:
 
 
 def write_inputs(directory: Path, endpoints: int, months: int) -> tuple[list[Path], int]:
-    """Logs of so many months of 31 days, the list of services and the profiles. Returns the logs and their lines."""
+    """Logs of this number of months of 31 days, the list of services and the profiles. Returns the logs and their
+    lines."""
     known = services(endpoints)
     entries = [{"host": h, "service": m, "service_type": t, "site": s, "url": ""} for s, t, h, m in known]
     (directory / "services.jsonl").write_text("".join(f"{json.dumps(each)}\n" for each in entries))

@@ -136,7 +136,8 @@ def query(directory: Path, templates: int) -> Path:
 
 
 def bdii(count: int) -> tuple[float, float]:
-    """Seconds and MiB more for so many entries; a real slapd would measure itself, so the octets are prepared."""
+    """Seconds and MiB more for this number of entries; a real slapd would measure itself, so the octets are
+    prepared."""
     from tests.federation import ber
     from tests.federation.ldap_peer import LdapPeer, answers
 

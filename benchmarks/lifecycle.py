@@ -1,6 +1,6 @@
 """What check_occi_vm adds to the time that the cloud takes: `python -m benchmarks.lifecycle [--slow]`.
 
-A cloud of the embedded federation whose VMs become active after so many seconds and are removed at once;
+A cloud of the embedded federation whose VMs become active after a number of seconds and are removed at once;
 with --slow one of two minutes too. The cloud's own time is that, and what its answers took is counted
 neither way. Polls are requests for the VM; connections are those that the probe opened, of all servers.
 """

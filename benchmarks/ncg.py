@@ -56,7 +56,7 @@ class Measured(NamedTuple):
 
 
 def write_topology(path: Path, endpoints: int, *, bytes_each: int = 0) -> None:
-    """Write a GOCDB document, each record padded to so many bytes."""
+    """Write a GOCDB document, each record padded to `bytes_each` bytes."""
     with open(path, "w", encoding="ascii") as file:
         file.write('<?xml version="1.0" encoding="UTF-8"?>\n<results>\n')
         for number in range(endpoints):

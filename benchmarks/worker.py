@@ -51,7 +51,7 @@ class Rate(NamedTuple):
 
 
 def measured(command: str, asked: Peer, services: int, seconds: float, *, warm: bool) -> Rate:
-    """Let Nagios run one command for so many services at once and count what arrives at the peer."""
+    """Let Nagios run one command for this number of services at once and count what arrives at the peer."""
     with tempfile.TemporaryDirectory(prefix="fedcloud-bench-") as scratch:
         directory = Path(scratch)
         lines = (service(f"service {number}", command) for number in range(services))
@@ -198,7 +198,7 @@ def _filled(what: str, command: str, checks: int) -> Sequence[object]:
 
 
 def occi(count: int, templates: int) -> None:
-    """Processor time of one look at a cloud of so many templates, asked for one after the other."""
+    """Processor time of one look at a cloud of this number of templates, asked for one after the other."""
     from dataclasses import replace
 
     from tests.federation.federation import Federation

@@ -1,7 +1,7 @@
 """Fuzz the targets, one after the other, each in a process of its own.
 
     python -m fuzz [--seconds 60] [--seed N] [TARGET...]    look for defects; what is found goes to build/fuzz/TARGET/
-    python -m fuzz --inputs N [--seed N] [TARGET...]        the same, with so many inputs however long that takes
+    python -m fuzz --inputs N [--seed N] [TARGET...]        the same, with N inputs however long that takes
     python -m fuzz --replay [TARGET...]                     read every file of the corpora, without instrumentation
     python -m fuzz --swell [TARGET...]                      the same, each repeated up to 512 KiB: time must not explode
     python -m fuzz --seeds [TARGET...]                      write the targets' first inputs into their corpora
@@ -48,7 +48,7 @@ def main() -> int:
     parser.add_argument("target", nargs="*", choices=[*targets.NAMES, []], metavar="TARGET", help="default: all")
     parser.add_argument("--seconds", type=int, default=60, metavar="N", help="for each target (default %(default)s)")
     parser.add_argument(
-        "--inputs", type=int, default=0, metavar="N", help="so many for each target, however long it takes"
+        "--inputs", type=int, default=0, metavar="N", help="inputs for each target, however long it takes"
     )
     parser.add_argument("--seed", type=int, default=0, metavar="N", help="of choices: a session that can be repeated")
     for name in ("replay", "swell", "seeds", "keep"):

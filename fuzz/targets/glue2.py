@@ -1,4 +1,4 @@
-"""Single values of GLUE 2: names of entries, times, validities, URLs, and what is no value.
+"""Single values of GLUE 2: names of entries, times, validities, URLs, and placeholders.
 
 The first byte says which attribute the value is of.
 """

@@ -1,4 +1,5 @@
-"""What Nova, Glance and Neutron tell of VMs and of what they are made of. The first byte says which of it is read."""
+"""What Nova, Glance and Neutron return about VMs and of what they are made of. The first byte says which of it is
+read."""
 
 from __future__ import annotations
 

@@ -124,7 +124,7 @@ def _parse(data: bytes, path: str) -> Settings:
     return Settings(values, path)
 
 
-NOT_SHOWN = "what stands there is not shown, for it may be a secret; is this a settings file?"
+NOT_SHOWN = "the content is not shown, for it may be a secret; is this a settings file?"
 
 
 def what_is_wrong(error: configparser.Error) -> str:

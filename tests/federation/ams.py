@@ -4,8 +4,8 @@
     https://localhost:18443/v1/projects/EGI/subscriptions/reader:pull
 
 Source: its handlers and stores, read and not run; HAProxy 2.6 for what a balancer says. Its oddities are kept: a
-request whose second message is too large has sent its first; a project that there is not is told before a token that is
-none; and an attribute with a quote is stored in a form that no reader gets.
+request whose second message is too large has sent its first; a project that there is not is reported before an invalid
+token; and an attribute with a quote is stored in a form that no reader gets.
 """
 
 from __future__ import annotations

@@ -56,7 +56,7 @@ class Apache:
     """Apache on loopback as a proxy of an application; a context manager.
 
     protocol: `TLSv1.2` or `TLSv1.3`, the only one that it speaks. path: where it wants a client certificate, which the
-    application then sees as the peer of the request. asked_of_application: those requests, with what came of them.
+    application then sees as the peer of the request. asked_of_application: those requests, with their results.
     """
 
     def __init__(

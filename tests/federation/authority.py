@@ -202,7 +202,7 @@ class Authority:
 
     @cached_property
     def _unknown_ca(self) -> Issuer:
-        """A CA that stands in nobody's directory."""
+        """A CA that is in no CA directory."""
         name = x509.Name(
             [
                 x509.NameAttribute(NameOID.DOMAIN_COMPONENT, "test"),
@@ -213,7 +213,7 @@ class Authority:
         return self._make_ca(name, ec.generate_private_key(ec.SECP256R1()))
 
     def intermediate(self, common_name: str, *, lifetime: timedelta = timedelta(days=3650)) -> Issuer:
-        """A CA below this one, which stands in nobody's directory. lifetime: how long it is valid from now."""
+        """A CA below this one, which is in no CA directory. lifetime: how long it is valid from now."""
         key = ec.generate_private_key(ec.SECP256R1())
         return self._make_ca(_name((NameOID.COMMON_NAME, common_name)), key, above=self._ca, lifetime=lifetime)
 
@@ -498,8 +498,8 @@ class Authority:
         lifetime, ac_lifetime: counted from now, may be negative; the attributes last as long as the proxy
             unless told otherwise, for all VOs or by VO.
         ac_begin: when the attributes become valid, counted from now; by default with the proxy.
-        renewed: what the proxy was made from has attributes too: VO -> how long they last, counted from now. The
-            new ones stand in the proxy nearest to the leaf then, as after voms-proxy-init --noregen.
+        renewed: what the proxy was made from has attributes too: VO -> how long they last, counted from now. The new
+        ones are in the proxy nearest to the leaf then, as after voms-proxy-init --noregen.
         depth: 2 gives a proxy of a proxy; the attributes stay in the proxy nearest to the user, as they do
             when a service delegates.
         kind: one of PROXY_KINDS; "draft" is GT3, "legacy" GT2, the others are RFC 3820.

@@ -101,7 +101,7 @@ OCCI: dict[str, Fault] = {
         "A VM created now fails to build, shown as the dialect shows it; `message` where it can carry one.",
         {"message": "No valid host was found. There are not enough hosts available."},
     ),
-    "create-twice": Fault("A request makes two VMs alike; its answer tells of the second."),
+    "create-twice": Fault("A request makes two VMs alike; its answer has the second."),
     "create-refused": Fault("A VM is made and its creation answered with the refusal `code`.", {"code": 409}),
     "delete-listed": Fault("A deleted VM is not to be seen by its path any more, and is in every listing still."),
     "create-delay": Fault("Creating a VM takes `seconds` before anything exists.", {"seconds": 1.0}),
@@ -170,7 +170,7 @@ class Faults:
         """Switch a fault on; switching it on again replaces its parameters.
 
         parameters: the fault's own (see CATALOGUE) and the filters every fault takes: method (`POST`), path
-        (a part of the request's path), times (it switches itself off after so many uses).
+        (a part of the request's path), times (it switches itself off after this number of uses).
         Raises: ValueError for an unknown fault or parameter, or one that is missing.
         """
         fault = _known(name)

@@ -142,7 +142,7 @@ class Site:
 
 @dataclass
 class Cloud:
-    """An OpenStack site: its Keystone, and the services that stand in its catalogue.
+    """An OpenStack site: its Keystone, and the services in its catalogue.
 
     hostname: as in GOCDB. url: of its Keystone, as in GOCDB, with /v3. catalogue: service type -> region -> URL, to
     which whoever adds a service adds it. regions: their names. swifts, novas, glances, neutrons: the object store, the

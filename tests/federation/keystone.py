@@ -36,7 +36,7 @@ FAULTS = {
     "ks-no-scope": Fault("Keystone gives unscoped tokens only: 401 when asked for a project."),
     "ks-not-json": Fault("Keystone answers 200 with HTML where JSON is due."),
     "ks-introspection-down": Fault("What stands before Keystone cannot ask the issuer: no access token is good."),
-    "ks-bearer-unsaid": Fault("A bad access token is refused in JSON, and without a word of the token."),
+    "ks-bearer-unsaid": Fault("A bad access token is refused in JSON, which does not mention the token."),
     "ks-bearer-stripped": Fault("The access token does not get through to Keystone."),
     "ks-provider-off": Fault("The identity provider is disabled in Keystone: 403."),
     "ks-role": Fault("The user has only the role `role` in each project.", {"role": "reader"}),

@@ -87,7 +87,7 @@ MAX_META = 128
 
 @dataclass
 class Server:
-    """active, gone: when it becomes ACTIVE and when it is no longer to be seen, by the clock of time.time().
+    """active, gone: when it becomes ACTIVE and when it is no longer to be seen, as time.time() has it.
 
     error: the message of its fault, empty for none. address: of its network, empty for a server without one.
     """

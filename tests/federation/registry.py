@@ -5,7 +5,7 @@
     /v2/<project>/<name>/manifests/<tag or digest>      with a token of /service/token
 
 Source: Harbor's API description; manifests as oras 0.2.43 pushed them to a distribution 2.8.2 registry: what is said of
-the file stands in its layer, and what is said of the manifest beside the layers.
+the file is in its layer, and what is said of the manifest beside the layers.
 """
 
 from __future__ import annotations

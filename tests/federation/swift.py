@@ -122,7 +122,7 @@ class Swift:
         return is_its_own and bool(OPERATORS & set(token.roles))
 
     def _failed(self, request: Request, name: str) -> int:
-        """The status with which a request fails for want of devices; 0 where none does."""
+        """The status with which a request fails because of lost devices; 0 where none does."""
         fault = self.faults.take("swift-devices", request.method, request.path)
         lost = int(fault["lost"]) if fault else 0
         is_reading = request.method in ("GET", "HEAD")

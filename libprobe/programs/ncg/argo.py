@@ -109,7 +109,7 @@ class _Check:
         block = self._block(name)
         if strays := [each for each in block if not block.blocks(each)]:
             self._skip_all(
-                f"{strays[0]} stands in NCG::{name} and in no block within it, so NCG takes it for a module that it "
+                f"{strays[0]} is in NCG::{name}, but in no block within it, so NCG takes it for a module that it "
                 "does not have, and leaves out what it comes to after it, in no certain order"
             )
 

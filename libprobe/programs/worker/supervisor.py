@@ -626,7 +626,7 @@ class Supervisor:
         elif ended_by and job.way != commands.SHELL and not job.answered:
             name = signal.Signals(ended_by).name
             why = f"the probe's process was killed by {name} after {time.monotonic() - job.since:.1f} s"
-            self._fail(job, why + (", perhaps for want of memory" if name == "SIGKILL" else ""))
+            self._fail(job, why + ("; the machine may be out of memory" if name == "SIGKILL" else ""))
         else:
             self._finish(job, job.status, bytes(job.out), bytes(job.err))
 

@@ -123,7 +123,7 @@ class KeyPairs:
 
 
 def is_base64(text: str, *, strictly: bool = True) -> bool:
-    """Not strictly, characters that are none of base64's are passed over, as nova has it: `%%%` is nothing."""
+    """Not strictly, characters that are not base64 are skipped, as nova has it: `%%%` is nothing."""
     try:
         base64.b64decode(text, validate=strictly)
     except (binascii.Error, ValueError):
@@ -164,7 +164,7 @@ class Dialect:
     brief_json_lists: ClassVar[bool] = False
     lists_uris_of_entities: ClassVar[bool] = False
     lists_newest_first: ClassVar[bool] = False
-    delete_looks: int = 0  # at so many looks after its deletion a VM is still there
+    delete_looks: int = 0  # for this number of looks after its deletion a VM is still there
 
     create_status: ClassVar[int] = 201
     delete_status: ClassVar[int] = 200
@@ -450,7 +450,7 @@ class Ooi(Nova):
     json_media = (OCCI_JSON,)
     text_charset = "utf8"
     states = {**Nova.states, SUSPENDED: "suspended"}
-    # The names its create code reads; those it advertises are lost without a word.
+    # The names its create code reads; those it advertises are lost silently.
     user_data_names = {**Dialect.user_data_names, model.USER_DATA_12: "occi.compute.user_data"}
     public_key_names = {**Dialect.public_key_names, model.SSH_KEY_12: "occi.credentials.ssh_key"}
     filters = False

@@ -203,8 +203,8 @@ class Link(Entity):
 class Machine(Entity):
     """A VM as the back end keeps it.
 
-    built_at: when building ends, FOREVER if it never does. gone_at: when a deletion takes effect. looks: after so
-    many more it does so at once. is_listed_only: it cannot be seen at its own path any more.
+    built_at: when building ends, FOREVER if it never does. gone_at: when a deletion takes effect. looks: after this
+    number of further looks it does so at once. is_listed_only: it cannot be seen at its own path any more.
     """
 
     hostname: str = ""

@@ -160,7 +160,7 @@ LAST_LINES = {
         replace("<NCG::LocalMetricsAttrs>", "<NCG::LocalMetricsAttrs>\nINCLUDE_PROXY_CHECKS 1"),
         0,
         [
-            f"skips {ALL}: INCLUDE_PROXY_CHECKS stands in NCG::LocalMetricsAttrs and in no block within it, so NCG "
+            f"skips {ALL}: INCLUDE_PROXY_CHECKS is in NCG::LocalMetricsAttrs, but in no block within it, so NCG "
             "takes it for a module that it does not have, and leaves out what it comes to after it, in no certain order"
         ],
     ),
