@@ -17,7 +17,7 @@ OF_PYTHON := $(filter-out tests/test_project.py,$(wildcard tests/test_*.py)) tes
 	tests/programs tests/state tests/targets tests/timelines
 # What depends on the distribution as well: its OpenSSL, its LDAP server, its tools. .ci/run runs these on the other Debian,
 # and with the versions of Python between the system's own and the newest: what differed so far is how ssl and sockets fail.
-OF_DEBIAN := tests/clients tests/federation tests/formats/test_cms.py tests/formats/test_names.py \
+OF_DEBIAN := tests/clients tests/federation tests/formats/test_cms.py tests/formats/test_subject_hash.py \
 	tests/probes/test_check_endpoint_tcp.py tests/probes/test_check_cloud_bdii.py \
 	tests/probes/test_check_cloud_bdii_debian.py tests/probes/test_revocation.py tests/probes/test_check_broker.py
 

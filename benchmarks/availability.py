@@ -27,7 +27,7 @@ from libprobe.state.files import StateDirectory
 from libprobe.timelines import lines, profiles
 from libprobe.timelines.calculation import Calculation, Period
 from libprobe.timelines.evaluation import SITE
-from libprobe.timelines.figures import Figures, of_days, of_seconds
+from libprobe.timelines.figures import Figures, figures_of_days, figures_of_time
 from libprobe.timelines.store import Store
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -142,8 +142,8 @@ def straight(found: Calculation, store: Store, site: str) -> Figures:
         points = [*sorted(line), midnight + DAY]
         for at, end in itertools.pairwise(points):
             held[line[at]] += end - at
-        days.append(of_seconds(held))
-    return of_days(days)
+        days.append(figures_of_time(held))
+    return figures_of_days(days)
 
 
 def _pair_by_pair(maps: list[dict[int, int]], operation: object) -> dict[int, int]:

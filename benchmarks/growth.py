@@ -46,7 +46,7 @@ OURS = {
         "def run(path):\n    return len(read_image_list(open(path, 'rb').read()).images)\n",
     ),
     "BDII answer": (
-        "from libprobe.clients.ldap import Address, LdapClient\nfrom libprobe.deadline import Deadline",
+        "from libprobe.clients.ldap import LdapAddress, LdapClient\nfrom libprobe.deadline import Deadline",
         "def run(port):\n    with LdapClient(Address('ldap', 'localhost', int(port)), Deadline(600)) as client:\n"
         "        client.connect()\n        client.bind()\n"
         "        return sum(1 for _ in client.search('o=glue', ['objectClass', 'GLUE2EntityName']))\n",

@@ -44,7 +44,7 @@ def check(args, deadline):
 
     class Ask(Check):
         def measure(self):
-            access.http(args, self.deadline).request("GET", args.url)
+            access.make_http_client(args, self.deadline).request("GET", args.url)
             yield Metric("time", self.deadline.elapsed(), "s", min=0)
 
     yield Ask(deadline)

@@ -49,18 +49,18 @@ connection.connect("a", "b", wait=True)
 
 OUR_LDAP = f"""
 import sys
-from libprobe.clients.ldap import Address, LdapClient
+from libprobe.clients.ldap import LdapAddress, LdapClient
 from libprobe.deadline import Deadline
-client = LdapClient(Address("ldap", "127.0.0.1", int(sys.argv[1])), Deadline({LIMIT_S}))
+client = LdapClient(LdapAddress("ldap", "127.0.0.1", int(sys.argv[1])), Deadline({LIMIT_S}))
 client.connect()
 client.bind()
 """
 
 OUR_STOMP = f"""
 import sys
-from libprobe.clients.stomp import Session
+from libprobe.clients.stomp import StompSession
 from libprobe.deadline import Deadline
-Session("127.0.0.1", int(sys.argv[1]), Deadline({LIMIT_S})).connect()
+StompSession("127.0.0.1", int(sys.argv[1]), Deadline({LIMIT_S})).connect()
 """
 
 LDAP = {"ldap3": LDAP3, "libprobe": OUR_LDAP}

@@ -24,8 +24,8 @@ if TYPE_CHECKING:
     from types import FrameType
     from typing import Protocol
 
-    class Ways(Protocol):
-        """What connections need of a `libprobe.clients.ways.Ways`."""
+    class ConnectPolicy(Protocol):
+        """What connections need of a `libprobe.clients.ways.ConnectOptions`."""
 
         sources: dict[int, str]
 
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
         def add_endpoint(self, url: str, hostname: str = "", port: int | None = None) -> None: ...
         def notes(self, *, is_known: bool = True) -> list[str]: ...
 
-    class Asked(Protocol):
+    class WaitedExchange(Protocol):
         """What is to be known of a `libprobe.clients.exchange.Exchange` here."""
 
         asked: str
@@ -96,7 +96,7 @@ def working_seconds(seconds: float) -> float:
     return seconds - min(RESERVE_MAX_S, seconds * RESERVE_SHARE)
 
 
-class Waits:
+class PeerWaits:
     """Seconds of a run in which it was somebody else's turn.
 
     An answer lasts as long as its peer goes on sending: what this thread's processor does with the bytes before the
@@ -110,31 +110,31 @@ class Waits:
     __slots__ = ("_delayed", "_ran", "_read", "_read_from", "_seconds", "_thread", "last", "longest")
 
     def __init__(self) -> None:
-        self.last: Asked | None = None
-        self.longest: Asked | None = None
+        self.last: WaitedExchange | None = None
+        self.longest: WaitedExchange | None = None
         self._seconds = 0.0
         self._read = 0.0
         self._read_from: float | None = None
         self._thread = get_ident()
-        self._ran, self._delayed = time.thread_time(), _delayed()
+        self._ran, self._delayed = time.thread_time(), _processor_wait()
 
     @property
     def seconds(self) -> float:
         return self._seconds + self._reading
 
     @property
-    def own(self) -> float:
+    def own_s(self) -> float:
         if get_ident() != self._thread:  # of another thread it cannot be asked
             return 0.0
         ran = time.thread_time() - self._ran - self._read - self._reading
-        return max(0.0, ran) + max(0.0, _delayed() - self._delayed)
+        return max(0.0, ran) + max(0.0, _processor_wait() - self._delayed)
 
     @property
     def _reading(self) -> float:
         """Seconds that the part of an answer at hand has been read for."""
         return 0.0 if self._read_from is None else max(0.0, time.thread_time() - self._read_from)
 
-    def begin(self, exchange: Asked) -> None:
+    def begin(self, exchange: WaitedExchange) -> None:
         """Another exchange begins, for which this time is spent from now on."""
         if self.last and (self.longest is None or self.last.waited > self.longest.waited):
             self.longest = self.last
@@ -147,18 +147,18 @@ class Waits:
         """
         self._seconds += min(took, asked + LATE_S)
 
-    def reads(self) -> None:
+    def begin_reading(self) -> None:
         """A part of an answer has come, and is read from now on."""
-        self.has_read()
+        self.end_reading()
         self._read_from = time.thread_time()
 
-    def has_read(self) -> None:
+    def end_reading(self) -> None:
         """The answer is whole, or something else begins: from now on it is our turn."""
         reading = self._reading
         self._seconds, self._read, self._read_from = self._seconds + reading, self._read + reading, None
 
 
-def _delayed() -> float:
+def _processor_wait() -> float:
     """Seconds that this thread has waited for a processor; 0 where the kernel does not tell."""
     try:
         return int(_schedstat()[1]) / 1e9
@@ -183,7 +183,7 @@ class Interrupted(BaseException):
     """SIGTERM, SIGINT or SIGHUP asked the run to end; caught once, where the run ends."""
 
 
-def hidden_end(error: BaseException) -> OutOfTime | Interrupted | None:
+def unwrap_end(error: BaseException) -> OutOfTime | Interrupted | None:
     """What ended the run while a class was being made, as modules do when they are loaded; None if nothing did.
 
     Before Python 3.12 a RuntimeError comes out of there in its place, whatever was raised (`type.__new__`).
@@ -227,7 +227,7 @@ class Deadline:
     kept:       seconds of them that are kept at the end: every wait, and the run, ends this much before.
     answered:   by host and port the address that answered in this run, with which the next connection begins.
     unanswered: by host and address those that others overtook: the attempt that still waits, None for one that failed.
-    ways:       where connections lead in place of their hosts, and where they come from; None for as ever.
+    connect_options:       where connections lead in place of their hosts, and where they come from; None for as ever.
     """
 
     def __init__(
@@ -237,23 +237,23 @@ class Deadline:
         spent: float = 0.0,
         kept: float = 0.0,
         clock: Callable[[], float] = time.monotonic,
-        waits: Waits | None = None,
+        waits: PeerWaits | None = None,
     ) -> None:
         self.seconds = seconds
         self._clock = clock
         self._start = clock() - spent
         self._end = self._start + seconds - kept
         self._net_s = kept * 2 / 3 if kept else ENFORCE_AFTER_S
-        self.waits = waits or Waits()
+        self.waits = waits or PeerWaits()
         self.answered: dict[tuple[str, int], str] = {}
         self.unanswered: dict[tuple[str, str], socket.socket | None] = {}
-        self.ways: Ways | None = None
+        self.connect_options: ConnectPolicy | None = None
 
     def remaining(self) -> float:
         """Seconds left, never below 0."""
-        return max(0.0, self._left())
+        return max(0.0, self._seconds_left())
 
-    def _left(self) -> float:
+    def _seconds_left(self) -> float:
         """Seconds left; below 0 once the deadline has passed."""
         return self._end - self._clock()
 
@@ -261,39 +261,39 @@ class Deadline:
         """Seconds since the run began, those that were spent before included."""
         return self._clock() - self._start
 
-    def passed(self) -> bool:
+    def has_passed(self) -> bool:
         return self.remaining() <= 0.0
 
     def within(self) -> float:
         """The seconds within which what did not come had to come: all of them once they are over."""
-        return self.seconds if self.passed() else self.elapsed()
+        return self.seconds if self.has_passed() else self.elapsed()
 
-    def theirs(self) -> float:
+    def waited_s(self) -> float:
         """Seconds since the run began in which others were waited for."""
-        return max(0.0, self.elapsed() - self.ours())
+        return max(0.0, self.elapsed() - self.own_s())
 
-    def ours(self) -> float:
+    def own_s(self) -> float:
         """Seconds since the run began that this machine took itself."""
         elapsed = self.elapsed()
-        return max(0.0, elapsed - self.waits.seconds, min(elapsed, self.waits.own))
+        return max(0.0, elapsed - self.waits.seconds, min(elapsed, self.waits.own_s))
 
     def is_mostly_ours(self) -> bool:
         """Whether this machine took the larger part of the time."""
-        return self.ours() > self.theirs()
+        return self.own_s() > self.waited_s()
 
-    def our_share(self) -> str:
+    def own_share_words(self) -> str:
         """`, of which this machine took 4.2 s and others 50 ms`, where its own part is the larger; else empty."""
         if not self.is_mostly_ours():
             return ""
-        return f", of which this machine took {duration(self.ours())} and others {duration(self.theirs())}"
+        return f", of which this machine took {duration(self.own_s())} and others {duration(self.waited_s())}"
 
     def remedy(self) -> str:
         """What to do about a time that was too short."""
         return OVERLOADED if self.is_mostly_ours() else "raise -t to wait longer"
 
-    def before(self, reserve: float) -> Deadline:
+    def earlier_by(self, reserve: float) -> Deadline:
         """A deadline that is always `reserve` seconds earlier than this one, whatever becomes of it."""
-        return _Earlier(self, reserve)
+        return _EarlierDeadline(self, reserve)
 
     def end_within(self, seconds: float) -> None:
         """Bring the deadline forward to at most this number of seconds from now."""
@@ -329,7 +329,7 @@ class Deadline:
             before, _ = signal.setitimer(signal.ITIMER_REAL, self.remaining() + self._net_s, 1.0)
             yield self
         except RuntimeError as error:
-            if end := hidden_end(error):
+            if end := unwrap_end(error):
                 raise end from None
             raise
         finally:
@@ -351,16 +351,16 @@ class Deadline:
                 raise late
 
 
-class _Earlier(Deadline):
+class _EarlierDeadline(Deadline):
     def __init__(self, whole: Deadline, reserve: float) -> None:
         super().__init__(whole.seconds - reserve, clock=whole._clock, waits=whole.waits)  # noqa: SLF001 - of our own class
         self._whole = whole
         self._reserve = reserve
         self._start = whole._start  # noqa: SLF001 - of our own class
-        self.answered, self.unanswered, self.ways = whole.answered, whole.unanswered, whole.ways
+        self.answered, self.unanswered, self.connect_options = whole.answered, whole.unanswered, whole.connect_options
 
-    def _left(self) -> float:
-        return self._whole._left() - self._reserve  # noqa: SLF001 - of our own class
+    def _seconds_left(self) -> float:
+        return self._whole._seconds_left() - self._reserve  # noqa: SLF001 - of our own class
 
     def end_within(self, seconds: float) -> None:
         self._whole.end_within(seconds)

@@ -49,12 +49,12 @@ if TYPE_CHECKING:
         @property
         def doing(self) -> str: ...
 
-    class Course(HasAsked, Protocol):
+    class FailedExchange(HasAsked, Protocol):
         """What a failure has to know of its `libprobe.clients.exchange.Exchange`."""
 
         @property
         def may_have_arrived(self) -> bool: ...
-        def words(self) -> str: ...
+        def describe_times(self) -> str: ...
 
 
 OK, WARNING, CRITICAL, UNKNOWN = 0, 1, 2, 3
@@ -101,7 +101,7 @@ class Failure(Exception):
 
     status = UNKNOWN
     tried: tuple[str, ...] = ()
-    exchange: Course | None = None
+    exchange: FailedExchange | None = None
     pause_s: float = 0.0
 
     def __init__(
@@ -142,7 +142,7 @@ class Failure(Exception):
         asked = self.request or (self.exchange.request if self.exchange else "")
         lines = [f"asked: {asked}"] if asked else []
         lines += [f"tried: {said}" for said in self.tried if len(self.tried) > 1]
-        lines += [f"time: {self.exchange.words()}"] if self.exchange else []
+        lines += [f"time: {self.exchange.describe_times()}"] if self.exchange else []
         return [*lines, *self.more]
 
     def add(self, fact: str) -> None:

@@ -46,7 +46,7 @@ def read_if_there(path: str, what: str, limit: int) -> bytes | None:
 
 
 def _unreadable(path: str, what: str, why: str | None) -> Misconfigured:
-    redact.notice(path, is_path=True)  # what is given where a path is expected may be the secret itself
+    redact.register_if_secret(path, is_path=True)  # what is given where a path is expected may be the secret itself
     return Misconfigured(f"{_named(path, what)} cannot be read: {why}")
 
 

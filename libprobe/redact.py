@@ -13,7 +13,7 @@ from binascii import b2a_base64
 from itertools import pairwise
 
 _secrets: set[str] = set()
-_of_thread: dict[int, set[str]] = {}
+_secrets_of_thread: dict[int, set[str]] = {}
 """Secrets of the threads that run a check each (`keep_apart`), by thread."""
 
 _SHORTEST = 6
@@ -26,7 +26,7 @@ BLANK = "[secret]"
 
 _UNRESERVED = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~")
 _HTML = str.maketrans({"&": "&amp;", "<": "&lt;", ">": "&gt;", '"': "&quot;", "'": "&#x27;"})
-_MADE = re.compile(
+_TOKEN_FORMS = re.compile(
     r"eyJ[A-Za-z0-9_-]{6,}|gAAAAA[A-Za-z0-9_-]{16,}|-----BEGIN |(?:Bearer|Basic) +[A-Za-z0-9+/_=.-]{8,}"
     r"|MI[I-O][A-Za-z0-9+/]{20,}|(?<=://)[^/@\s]*:[^/@\s]+(?=@)"
 )
@@ -50,7 +50,7 @@ _JSON = str.maketrans({"\\": "\\\\", '"': '\\"', "/": "\\/"})
 def register(secret: str) -> str:
     """Remember a secret; returns it, so that it can be registered where it is received."""
     if len(secret) >= _SHORTEST:
-        _known().update(_forms(secret))
+        _known_secrets().update(_written_forms(secret))
     return secret
 
 
@@ -60,17 +60,17 @@ def looks_secret(text: str, *, is_path: bool = False) -> bool:
     is_path: a file of that name was expected and there is none; then hexadecimal digits count too, which are the
              usual names of images and projects.
     """
-    if _MADE.search(text) or _NAMED.search(text) or (is_path and _HEX.search(text)):
+    if _TOKEN_FORMS.search(text) or _NAMED.search(text) or (is_path and _HEX.search(text)):
         return True
     return any(_is_random(run, _KIND_CHANGES - 2 * is_path) for run in _RUN.findall(text))
 
 
 def is_login(text: str) -> bool:
     """Whether a text is, by its form, a token, a key or a URL with a password in it."""
-    return _MADE.search(text) is not None
+    return _TOKEN_FORMS.search(text) is not None
 
 
-def notice(text: str, *, is_path: bool = False) -> bool:
+def register_if_secret(text: str, *, is_path: bool = False) -> bool:
     """Register what looks like a secret: a value from a command line, a settings file or the environment.
 
     Returns whether it does.
@@ -85,7 +85,7 @@ def notice(text: str, *, is_path: bool = False) -> bool:
             register(part)
             register(unquote(part))
     if named or "://" in text:  # the rest of a URL is what people need to see
-        parts = [found.group() for found in _MADE.finditer(text)] + [
+        parts = [found.group() for found in _TOKEN_FORMS.finditer(text)] + [
             run for run in _RUN.findall(text) if _is_random(run)
         ]
     else:
@@ -115,31 +115,31 @@ def _is_random(run: str, changes_at_least: int = _KIND_CHANGES) -> bool:
 
 def blank(text: str) -> str:
     """The text with every registered secret replaced by `[secret]`."""
-    known = _known()
+    known = _known_secrets()
     if not known:
         return text
     for secret in sorted(known, key=len, reverse=True):
         if secret in text:
             text = text.replace(secret, BLANK)
-    text = _without_beginnings(text, known, BLANK)
-    return _without_beginnings(text[::-1], {secret[::-1] for secret in known}, BLANK[::-1])[::-1]
+    text = _blank_beginnings(text, known, BLANK)
+    return _blank_beginnings(text[::-1], {secret[::-1] for secret in known}, BLANK[::-1])[::-1]
 
 
-def forget() -> None:
+def forget_secrets() -> None:
     """Forget all secrets: the run they belonged to is over and printed."""
-    _known().clear()
+    _known_secrets().clear()
 
 
-def keep_apart() -> None:
+def use_thread_secrets() -> None:
     """From now on this thread has secrets of its own: it runs checks, and other threads run others."""
-    _of_thread[get_ident()] = set()
+    _secrets_of_thread[get_ident()] = set()
 
 
-def _known() -> set[str]:
-    return _of_thread.get(get_ident(), _secrets)
+def _known_secrets() -> set[str]:
+    return _secrets_of_thread.get(get_ident(), _secrets)
 
 
-def _forms(secret: str) -> set[str]:
+def _written_forms(secret: str) -> set[str]:
     """The secret, and how it looks where it is written in another way."""
     encoded = secret.encode()
     forms = {secret, secret.translate(_HTML), secret.translate(_JSON)}
@@ -155,18 +155,18 @@ def _forms(secret: str) -> set[str]:
     return forms
 
 
-def _without_beginnings(text: str, secrets: set[str], instead: str) -> str:
+def _blank_beginnings(text: str, secrets: set[str], instead: str) -> str:
     """Blank what there is of the secrets' beginnings, each as far as the text goes along with one of them."""
     for begin in {secret[:_SHORTEST_PART] for secret in secrets if len(secret) > _SHORTEST_PART}:
         at = text.find(begin)
         while at >= 0:
-            same = max(_common(text, at, secret) for secret in secrets if secret.startswith(begin))
+            same = max(_common_length(text, at, secret) for secret in secrets if secret.startswith(begin))
             text = text[:at] + instead + text[at + same :]
             at = text.find(begin, at + len(instead))
     return text
 
 
-def _common(text: str, at: int, secret: str) -> int:
+def _common_length(text: str, at: int, secret: str) -> int:
     """How many characters a text, from a place on, and a secret have in common."""
     length = 0
     for one, other in zip(text[at : at + len(secret)], secret, strict=False):

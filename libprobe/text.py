@@ -36,13 +36,13 @@ def safe(text: object) -> str:
     """One line without control characters, reading-direction marks, markup, `|` or what cannot be seen."""
     plain = _TERMINAL.sub(" ", str(text))
     if not plain.isascii():
-        plain = _with_few_marks(plain.translate(_UNSEEN))
+        plain = _limit_marks(plain.translate(_UNSEEN))
     if not plain.isprintable():
         plain = "".join(char if char.isprintable() else " " for char in plain)
     return " ".join(plain.translate(_MARKUP).split())
 
 
-def visible(text: str) -> str:
+def without_invisible(text: str) -> str:
     """The text without what nobody sees, and with nothing in its place: a secret can be interspersed with it."""
     plain = _TERMINAL.sub("", text)
     if plain.isascii():
@@ -52,7 +52,7 @@ def visible(text: str) -> str:
     return "".join(char for char in plain if char.isascii() or (ord(char) not in _UNSEEN and category(char) != "Cf"))
 
 
-def _with_few_marks(text: str) -> str:
+def _limit_marks(text: str) -> str:
     from unicodedata import category
 
     kept: list[str] = []

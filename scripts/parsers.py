@@ -40,7 +40,7 @@ def parser_of(path: Path) -> cli.Parser:
         with (
             mock.patch.object(cli.Parser, "parse_args", found),
             mock.patch.object(sys, "argv", [str(path)]),
-            mock.patch.object(door, "ask"),
+            mock.patch.object(door, "ask_worker"),
         ):
             runpy.run_path(str(path), run_name="__main__")
     except _Found as end:

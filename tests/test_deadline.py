@@ -26,14 +26,14 @@ class Clock:
 def test_an_earlier_deadline_follows_the_whole_one():
     clock = Clock()
     whole = Deadline(60, clock=clock)
-    work = whole.before(20)
+    work = whole.earlier_by(20)
     clock.now += 10
     assert (whole.remaining(), work.remaining(), work.elapsed()) == (50, 30, 10)
     whole.end_within(25)
     assert (whole.remaining(), work.remaining()) == (25, 5)
     clock.now += 5
-    assert work.passed()
-    assert not whole.passed()
+    assert work.has_passed()
+    assert not whole.has_passed()
     whole.end_within(1000)
     assert whole.remaining() == 20
 
@@ -42,7 +42,7 @@ def test_an_earlier_deadline_of_an_earlier_one_follows_the_whole_one_too():
     clock = Clock()
     whole = Deadline(60, clock=clock)
     clock.now += 10
-    part = whole.before(20).before(5)
+    part = whole.earlier_by(20).earlier_by(5)
     assert (part.remaining(), part.elapsed()) == (25, 10)
     whole.end_within(30)
     assert part.remaining() == 5
@@ -52,13 +52,13 @@ def test_what_the_start_took_and_what_is_kept_for_the_end_are_part_of_the_whole(
     clock = Clock()
     whole = Deadline(10, spent=2, kept=0.3, clock=clock)
     assert (whole.remaining(), whole.elapsed(), whole.within()) == (pytest.approx(7.7), 2, 2)
-    assert (whole.ours(), whole.theirs()) == (2, 0), "nobody else has been waited for yet"
-    work = whole.before(3)
+    assert (whole.own_s(), whole.waited_s()) == (2, 0), "nobody else has been waited for yet"
+    work = whole.earlier_by(3)
     assert (work.remaining(), work.elapsed()) == (pytest.approx(4.7), 2)
     clock.now += 4.75
-    assert (work.passed(), work.within(), whole.within()) == (True, 7, 6.75)
+    assert (work.has_passed(), work.within(), whole.within()) == (True, 7, 6.75)
     clock.now += 2.95
-    assert (whole.passed(), whole.within()) == (True, 10), "the sentence says what was asked for"
+    assert (whole.has_passed(), whole.within()) == (True, 10), "the sentence says what was asked for"
 
 
 def test_a_start_that_took_all_of_the_time_leaves_none():
@@ -121,7 +121,7 @@ def test_sleep_does_not_outlast_the_deadline():
 
 def test_what_other_threads_compute_is_not_the_peers_time():
     waits = Deadline(900).waits
-    waits.reads()
+    waits.begin_reading()
 
     def compute() -> None:
         while time.thread_time() < 0.3:
@@ -137,7 +137,7 @@ def test_what_other_threads_compute_is_not_the_peers_time():
 def test_to_be_late_by_a_little_after_each_wait_adds_up_to_our_own_time(monkeypatch):
     """As of a starved process: 15 ms without a processor are not to be seen of a single wait."""
     delayed = [0.0]
-    monkeypatch.setattr(deadline, "_delayed", lambda: delayed[0])
+    monkeypatch.setattr(deadline, "_processor_wait", lambda: delayed[0])
     clock = Clock()
     whole = Deadline(900, clock=clock)
     for _ in range(100):
@@ -145,20 +145,20 @@ def test_to_be_late_by_a_little_after_each_wait_adds_up_to_our_own_time(monkeypa
         whole.waits.add(0.025, 0.01)
         delayed[0] += 0.015
     assert whole.elapsed() == pytest.approx(2.5)
-    assert whole.ours() == pytest.approx(1.5, abs=0.05)
-    assert whole.theirs() == pytest.approx(1.0, abs=0.05)
-    assert whole.before(5).ours() == pytest.approx(1.5, abs=0.05)
+    assert whole.own_s() == pytest.approx(1.5, abs=0.05)
+    assert whole.waited_s() == pytest.approx(1.0, abs=0.05)
+    assert whole.earlier_by(5).own_s() == pytest.approx(1.5, abs=0.05)
 
 
 def test_the_kernel_tells_how_long_a_thread_waits_for_a_processor(monkeypatch, tmp_path):
     if os.path.exists(deadline.SCHEDULED):
-        assert deadline._delayed() > 0
+        assert deadline._processor_wait() > 0
     for content in ("", "1", "1 x 2"):
         (tmp_path / "schedstat").write_text(content)
         monkeypatch.setattr(deadline, "SCHEDULED", str(tmp_path / "schedstat"))
-        assert deadline._delayed() == 0
+        assert deadline._processor_wait() == 0
     monkeypatch.setattr(deadline, "SCHEDULED", str(tmp_path / "none"))
-    assert deadline._delayed() == 0
+    assert deadline._processor_wait() == 0
 
 
 def test_an_enforced_deadline_ends_what_never_looks_at_it_and_the_outer_timer_goes_on():
@@ -265,7 +265,7 @@ def test_a_signal_as_soon_as_the_timer_is_armed_leaves_none_behind(monkeypatch):
 
 INSTALLED = {
     "a program": "from libprobe.deadline import end_on_signals; end_on_signals()",
-    "a probe": "from libprobe.probe.run import _Signals; _Signals().install()",
+    "a probe": "from libprobe.probe.run import _EndOnSignals; _EndOnSignals().install()",
 }
 
 

@@ -20,7 +20,7 @@ from libprobe.probe import output
 def test_a_registered_secret_is_blanked_until_it_is_forgotten():
     redact.register("s3cr3t-token")
     assert redact.blank("a s3cr3t-token b") == "a [secret] b"
-    redact.forget()
+    redact.forget_secrets()
     assert redact.blank("a s3cr3t-token b") == "a s3cr3t-token b"
 
 
@@ -35,12 +35,12 @@ def test_a_registered_secret_is_blanked_until_it_is_forgotten():
     ],
 )
 def test_a_parameter_of_a_url_is_a_secret_by_its_name(url, shown):
-    assert redact.notice(url) == (url != shown)
+    assert redact.register_if_secret(url) == (url != shown)
     try:
         assert redact.blank(url) == shown
         assert redact.blank("and in clear: horse/battery") == "and in clear: horse/battery" or "Amz" in url
     finally:
-        redact.forget()
+        redact.forget_secrets()
 
 
 SECRET = "Zg+sw/e&t<o>k\"e'n\\0123456789"
@@ -60,7 +60,7 @@ SECRET = "Zg+sw/e&t<o>k\"e'n\\0123456789"
 def test_it_is_blanked_however_it_is_written(written):
     redact.register(SECRET)
     blanked = redact.blank(f"before {written} after")
-    redact.forget()
+    redact.forget_secrets()
     assert "0123456789" not in blanked
     assert blanked.startswith("before [secret]")
     assert blanked.endswith(" after")
@@ -72,7 +72,7 @@ def test_in_base64_nothing_of_it_is_left_to_decode(before, after):
     for encode in (base64.b64encode, base64.urlsafe_b64encode):
         redact.register(secret.decode())
         blanked = redact.blank(encode(before + secret + after).decode())
-        redact.forget()
+        redact.forget_secrets()
         assert "[secret]" in blanked
         for part in blanked.split("[secret]"):
             assert len(part) <= len(base64.b64encode(before)) + 4 or len(part) <= len(base64.b64encode(after)) + 4
@@ -83,7 +83,7 @@ def test_the_beginning_of_one_that_was_cut_is_blanked_too(length):
     secret = "gAAAAABn0123456789abcdefghijklmnop"
     redact.register(secret)
     blanked = redact.blank(f"it said: {secret[:length]}")
-    redact.forget()
+    redact.forget_secrets()
     assert blanked == "it said: [secret]"
 
 
@@ -91,7 +91,7 @@ def test_two_secrets_that_begin_alike_are_both_blanked():
     redact.register("same-beginning-first")
     redact.register("same-beginning-second")
     blanked = redact.blank("a same-beginning-first b same-beginning-second c same-beginning-")
-    redact.forget()
+    redact.forget_secrets()
     assert "first" not in blanked
     assert "second" not in blanked
 
@@ -102,7 +102,7 @@ def test_all_threads_share_secrets_unless_one_is_kept_apart():
     thread = threading.Thread(target=lambda: seen.append(redact.blank("of-the-process")))
     thread.start()
     thread.join()
-    redact.forget()
+    redact.forget_secrets()
     assert seen == ["[secret]"]
 
 
@@ -111,18 +111,18 @@ def test_a_thread_that_is_kept_apart_neither_loses_nor_ends_others_secrets():
     seen = []
 
     def first():
-        redact.keep_apart()
+        redact.use_thread_secrets()
         redact.register("first-secret")
         registered.set()
         forgotten.wait(10)
         seen.append(redact.blank("first-secret second-secret"))
 
     def second():
-        redact.keep_apart()
+        redact.use_thread_secrets()
         redact.register("second-secret")
         registered.wait(10)
         seen.append(redact.blank("first-secret second-secret"))
-        redact.forget()
+        redact.forget_secrets()
         forgotten.set()
 
     threads = [threading.Thread(target=each) for each in (first, second)]
@@ -146,7 +146,7 @@ def test_a_secret_is_blanked_before_and_after_text_is_made_safe(secret, said):
     try:
         report = output.render("DEMO", 2, f"the site says {said}!", [], [f"and again {said}!"])
     finally:
-        redact.forget()
+        redact.forget_secrets()
     assert "[secret]" in report.splitlines()[0]
     assert "[secret]" in report.splitlines()[1]
     assert not re.search(r"horse|9!", report)

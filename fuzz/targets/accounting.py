@@ -8,8 +8,8 @@ from __future__ import annotations
 from pathlib import Path
 
 from fuzz import judged
-from libprobe.checks.accounting import SiteAccounting, Subject
-from libprobe.clients.accounting import Fetched
+from libprobe.checks.accounting import AccountedSite, SiteAccounting
+from libprobe.clients.accounting import FetchedPage
 from libprobe.failures import BadData
 from libprobe.formats import accounting
 
@@ -26,10 +26,10 @@ WORDS = (
 class Recorded:
     """A portal whose page is at hand."""
 
-    def __init__(self, page: accounting.Page, skew: float | None) -> None:
-        self._fetched = Fetched(page, "https://accounting.example.org/cloudsites2.html", skew)
+    def __init__(self, page: accounting.AccountingPage, skew: float | None) -> None:
+        self._fetched = FetchedPage(page, "https://accounting.example.org/cloudsites2.html", skew)
 
-    def page(self, site: str) -> Fetched:
+    def page(self, site: str) -> FetchedPage:
         return self._fetched
 
 
@@ -37,7 +37,7 @@ def read(data: bytes) -> None:
     size = (data[:1] or b"\0")[0]
     # html.parser begins anew with each piece; a page comes in one, and is cut into slices of 16 KiB
     page = accounting.read_page(judged.pieces(data[1:], max(size * 8 + 1, len(data) >> 9)))
-    site = Subject("no-such-site") if size & 1 == 0 and size else Subject("EXAMPLE-SITE", "example")
+    site = AccountedSite("no-such-site") if size & 1 == 0 and size else AccountedSite("EXAMPLE-SITE", "example")
     skew = (None, 4000.0, -1.0)[size % 3]
     resource = SiteAccounting(
         Recorded(page, skew), site, judged.deadline(), page_age=86400.0 * (size >> 1 & 1), now=lambda: judged.NOW

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from types import SimpleNamespace
 
-from libprobe.clients.ams import Outgoing, Topic
-from libprobe.clients.http import Head, Response
+from libprobe.clients.ams import AmsMessage, AmsTopic
+from libprobe.clients.http import Response, ResponseHead
 
 MAX_BYTES = 8 << 10
 STATUSES = (200, 200, 302, 400, 401, 404, 408, 413, 429, 500, 503)
@@ -22,10 +22,10 @@ def read(data: bytes) -> None:
     headers = [("Content-Type", "text/html" if kind & 0x80 else "application/json")]
     if kind & 0x40:
         headers += [(name, data[1:200].decode("latin-1")) for name in ("Location", "Retry-After")]
-    head = Head(f"POST {TOPIC}:publish", STATUSES[(kind & 0x3F) % len(STATUSES)], "Reason", headers)
+    head = ResponseHead(f"POST {TOPIC}:publish", STATUSES[(kind & 0x3F) % len(STATUSES)], "Reason", headers)
     http = SimpleNamespace(request=lambda *_, **__: Response(head, data[1:]))
-    topic = Topic(http, TOPIC, lambda: "a token")
-    assert list(topic.publish([Outgoing({"type": "metric_data"}, "eA==")])) == [1]
+    topic = AmsTopic(http, TOPIC, lambda: "a token")
+    assert list(topic.publish([AmsMessage({"type": "metric_data"}, "eA==")])) == [1]
 
 
 def seeds() -> dict[str, bytes]:

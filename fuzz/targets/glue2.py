@@ -27,7 +27,7 @@ WORDS = (
 def read(data: bytes) -> None:
     attribute = ATTRIBUTES[(data[:1] or b"\0")[0] % len(ATTRIBUTES)]
     text = data[1:].decode("utf-8", "surrogateescape")
-    assert isinstance(glue2.fault_of(attribute, text), str)
+    assert isinstance(glue2.value_problem(attribute, text), str)
     assert isinstance(glue2.normal_url(text), str)
     ldap.is_ldap_url(text)
     failure: BadData | None = None

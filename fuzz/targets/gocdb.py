@@ -25,7 +25,7 @@ def read(data: bytes) -> None:
     size = (data[:1] or b"\0")[0] * 16 + 1
     failure: BadData | None = None
     try:
-        for endpoint in gocdb.read_service_endpoints(judged.pieces(data[1:], size), gocdb.Page()):
+        for endpoint in gocdb.read_service_endpoints(judged.pieces(data[1:], size), gocdb.PageMeta()):
             ncg.attributes(endpoint)
             try:
                 found = gocdb.read_endpoint_url(endpoint.url)
@@ -36,7 +36,7 @@ def read(data: bytes) -> None:
     except BadData as bad:
         failure = bad
     try:
-        for downtime in gocdb.read_downtimes(judged.pieces(data[1:], size), gocdb.Page()):
+        for downtime in gocdb.read_downtimes(judged.pieces(data[1:], size), gocdb.PageMeta()):
             downtime.covers(judged.NOW)
             assert isinstance(downtime.is_outage, bool)
     except BadData as bad:

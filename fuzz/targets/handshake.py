@@ -21,7 +21,7 @@ def read(data: bytes) -> None:
         # what comes later changes nothing of what was read
         assert handshake.read_certificates(data[:size]) in (None, found)
     for each in found:
-        link = x509.read_link(each)
+        link = x509.read_chain_link(each)
         assert link.subject_words.isprintable() and link.not_after.tzinfo
 
 

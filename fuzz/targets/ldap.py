@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from fuzz import judged
-from libprobe.checks.information import CloudInformation, Picture, Wanted
+from libprobe.checks.information import BdiiContent, CloudInformation, PublicationRequirements
 from libprobe.failures import BadData
 from libprobe.formats import ldap
 from libprobe.formats.address import read_address
@@ -24,20 +24,20 @@ WORDS = (
 class Recorded(CloudInformation):
     """The check, with a server that says what is given."""
 
-    def __init__(self, entries: list[ldap.Entry], site: str) -> None:
+    def __init__(self, entries: list[ldap.LdapEntry], site: str) -> None:
         bdii = Bdii(read_address("ldap://bdii.example.org:2170"), "o=glue", site)
-        wanted = Wanted("OCCI", "https://cloud.example.org:11443/", is_strict=True)
+        wanted = PublicationRequirements("OCCI", "https://cloud.example.org:11443/", is_strict=True)
         super().__init__(bdii, judged.deadline(), wanted, clock=lambda: judged.NOW)
         self._entries = entries
 
-    def _read(self, picture: Picture) -> float:
+    def _read(self, picture: BdiiContent) -> float:
         for entry in self._entries:
             picture.add(entry)
         return 0.0
 
 
 def read(data: bytes) -> None:
-    entries: list[ldap.Entry] = []
+    entries: list[ldap.LdapEntry] = []
     failure: BadData | None = None
     for message in _messages(data):
         try:
@@ -45,9 +45,9 @@ def read(data: bytes) -> None:
         except BadData as bad:
             failure = bad
             break
-        if isinstance(found, ldap.Entry):
+        if isinstance(found, ldap.LdapEntry):
             entries.append(found)
-        elif isinstance(found, ldap.Reference):
+        elif isinstance(found, ldap.SearchReference):
             for url in found.urls[:50]:
                 try:
                     ldap.read_url(url)

@@ -17,19 +17,19 @@ from unittest import mock
 from fuzz import judged
 from libprobe import deadline as deadlines
 from libprobe import redact
-from libprobe.checks.occi_vm import ComputeLifeCycle, Wanted
-from libprobe.checks.offer import OcciOffer, read_needs
+from libprobe.checks.occi_vm import ComputeLifeCycle, Contextualisation
+from libprobe.checks.offer import OcciOffer, read_requirements
 from libprobe.clients import sockets, tls
 from libprobe.clients.credentials import Credential
 from libprobe.clients.exchange import SENDING, Exchange
 from libprobe.clients.http import HttpClient
-from libprobe.clients.keystone import Wish
+from libprobe.clients.keystone import LoginRequest
 from libprobe.clients.occi import OcciClient
 from libprobe.deadline import Deadline
 from libprobe.failures import Refused
-from libprobe.state import journal, lateness
-from libprobe.targets.access import Access
-from libprobe.targets.topology import Endpoint
+from libprobe.state import failed_runs, journal
+from libprobe.targets.access import OcciAccess
+from libprobe.targets.topology import CloudEndpoint
 
 MAX_BYTES = 16 << 10
 SEPARATOR = b"\n%%\n"
@@ -71,7 +71,7 @@ class _Clock:
         self.now += seconds
 
 
-class _Entry(journal.Entry):
+class _Entry(journal.JournalEntry):
     """What the journal keeps of a VM, kept nowhere."""
 
     def __init__(self, path: str | None = None) -> None:
@@ -83,21 +83,21 @@ class _Entry(journal.Entry):
         is_one_vm = path.startswith("/") and path.isprintable() and path.rstrip("/") not in COLLECTIONS
         assert is_one_vm or not path  # of a VM that the noted path does not lead to, it keeps none
 
-    def done(self) -> None:
+    def forget(self) -> None:
         self.is_done = True
 
     def release(self) -> None:
         pass
 
 
-class _Lateness(lateness.Lateness):
+class _Lateness(failed_runs.FailedRuns):
     """As if no run had been before."""
 
     def __init__(self) -> None:
         pass
 
-    def note(self, kind: str, endpoint: str, waited: float, now: float) -> lateness.Late:
-        return lateness.Late(1)
+    def note_failed_run(self, kind: str, endpoint: str, waited: float, now: float) -> failed_runs.FailedRunCount:
+        return failed_runs.FailedRunCount(1)
 
     def is_noted(self, kind: str, endpoint: str, now: float) -> bool:
         return False
@@ -111,15 +111,15 @@ class _Journal(journal.Journal):
         self.unreadable: list[str] = []
         self.path = "nowhere"
         self._leftovers = leftovers
-        self.lateness = _Lateness()
+        self.failed_runs = _Lateness()
 
     def begin(self, endpoint: str, identity: str, site: str = "", keystone: str = "") -> _Entry:
         return _Entry()
 
-    def entries(self) -> Iterator[journal.Entry]:
+    def entries(self) -> Iterator[journal.JournalEntry]:
         yield from ()
 
-    def leftovers(self, endpoint: str, identity: str) -> list[journal.Entry]:
+    def leftovers(self, endpoint: str, identity: str) -> list[journal.JournalEntry]:
         return list(self._leftovers)
 
 
@@ -141,19 +141,21 @@ def read(data: bytes) -> str:
     with _peer(answers) as clock:
         deadline = Deadline(20.0, clock=clock.monotonic)
         http = HttpClient(deadline, credential=_proxy() if kind & 1 else None)
-        wish = Wish(vo="ops", plain_hosts=frozenset({"cloud.example.org"}))
-        access = Access(OcciClient(http, BASE, wish), "/O=Grid/CN=monitor", "a certificate", _nowhere)
-        endpoint = Endpoint(BASE, "image" if kind & 2 else None, "small" if kind & 4 else None, "small")
+        wish = LoginRequest(vo="ops", plain_hosts=frozenset({"cloud.example.org"}))
+        access = OcciAccess(OcciClient(http, BASE, wish), "/O=Grid/CN=monitor", "a certificate", _nowhere)
+        endpoint = CloudEndpoint(BASE, "image" if kind & 2 else None, "small" if kind & 4 else None, "small")
         try:
             if kind & 8:
-                return judged.check(OcciOffer(endpoint, access, deadline, read_needs([], [])), "response_time", "count")
-            wanted = Wanted(b"#!/bin/sh\n", "ssh-ed25519 AAAA") if kind & 16 else Wanted(b"", "")
+                return judged.check(
+                    OcciOffer(endpoint, access, deadline, read_requirements([], [])), "response_time", "count"
+                )
+            wanted = Contextualisation(b"#!/bin/sh\n", "ssh-ed25519 AAAA") if kind & 16 else Contextualisation(b"", "")
             remembered = _Journal([_Entry(), _Entry(VM)] if kind & 32 else [])
             life = ComputeLifeCycle(endpoint, access, remembered, deadline, wanted)
             return judged.check(life, "time", "time_to_active", "too_slow")
         finally:
             http.close()
-            redact.forget()
+            redact.forget_secrets()
 
 
 @contextmanager
@@ -172,8 +174,8 @@ def _peer(answers: Iterator[bytes]) -> Iterator[_Clock]:
             theirs.shutdown(socket.SHUT_WR)
         made = sockets.DeadlineSocket(fileno=ours.detach())
         made.setblocking(False)
-        made.exchange, made.limit, made.look, made.raced_s = exchange, lambda: 1.0, 0.0, 0.0
-        exchange.enter(SENDING)
+        made.exchange, made.limit, made.poll_interval_s, made.raced_s = exchange, lambda: 1.0, 0.0, 0.0
+        exchange.begin_phase(SENDING)
         return made
 
     @contextmanager
@@ -190,7 +192,7 @@ def _peer(answers: Iterator[bytes]) -> Iterator[_Clock]:
         mock.patch.object(sockets, "connect", connect),
         mock.patch.object(Deadline, "enforced", enforced),
         mock.patch.object(deadlines, "time", clock),
-        mock.patch.object(tls, "context_for_http", context_for_http),
+        mock.patch.object(tls, "make_http_context", context_for_http),
         mock.patch.object(tls, "secure", secure),
     ):
         yield clock

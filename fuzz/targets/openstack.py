@@ -6,11 +6,11 @@ import json
 from pathlib import Path
 from types import SimpleNamespace
 
-from libprobe.clients.http import Head, Response
-from libprobe.clients.keystone import Wish
-from libprobe.clients.openstack import Cloud, Service
+from libprobe.clients.http import Response, ResponseHead
+from libprobe.clients.keystone import LoginRequest
+from libprobe.clients.openstack import OpenStackCloud, ServiceClient
 from libprobe.clients.swift import KIND, Swift
-from libprobe.formats.openstack import Scope
+from libprobe.formats.openstack import TokenScope
 
 MAX_BYTES = 8 << 10
 RECORDED = Path(__file__).parents[2] / "tests/data/openstack/token-zed-2026-11-28.json"
@@ -28,28 +28,28 @@ def read(data: bytes) -> None:
     headers = [("Content-Type", "text/html" if kind & 0x40 else "application/json")]
     if kind & 0x20:
         headers += [(name, data[1:200].decode("latin-1")) for name in ("Location", "Retry-After", "X-Trans-Id")]
-    answer = Response(Head("GET https://keystone.example.org/", status, "Reason", headers), data[1:])
-    http = SimpleNamespace(request=lambda *_, **__: answer, credential=None, clock_words="", loading_s=0.0)
-    cloud = Cloud(http, "https://keystone.example.org:5000/v3", Wish("ops"), "a token")
+    answer = Response(ResponseHead("GET https://keystone.example.org/", status, "Reason", headers), data[1:])
+    http = SimpleNamespace(request=lambda *_, **__: answer, credential=None, clock_skew_words="", loading_s=0.0)
+    cloud = OpenStackCloud(http, "https://keystone.example.org:5000/v3", LoginRequest("ops"), "a token")
     if kind & 0x80:
         _ask_a_service(cloud)
     else:
         _enter(cloud)
 
 
-def _enter(cloud: Cloud) -> None:
+def _enter(cloud: OpenStackCloud) -> None:
     cloud.log_in()
-    cloud.scope.words()
+    cloud.scope.describe()
     for region in cloud.regions(KIND, chosen=""):
         cloud.service(KIND, region)
 
 
-def _ask_a_service(cloud: Cloud) -> None:
-    cloud.login = SimpleNamespace(token="a token", proviso="")
-    cloud.scope = Scope("ops", "1", ("member",), ())
-    store = Swift(Service(cloud, KIND, "RegionOne", "https://swift.example.org/v1/AUTH_1"))
-    store.listed("container")
-    store.make("container")
+def _ask_a_service(cloud: OpenStackCloud) -> None:
+    cloud.login = SimpleNamespace(token="a token", caveat="")
+    cloud.scope = TokenScope("ops", "1", ("member",), ())
+    store = Swift(ServiceClient(cloud, KIND, "RegionOne", "https://swift.example.org/v1/AUTH_1"))
+    store.list_objects("container")
+    store.create_container("container")
 
 
 def seeds() -> dict[str, bytes]:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from types import SimpleNamespace
 
 from fuzz import judged
-from libprobe.checks.perun import Perun, PerunStatus
-from libprobe.clients.http import Head, Response
+from libprobe.checks.perun import PerunEndpoint, PerunStatus
+from libprobe.clients.http import Response, ResponseHead
 from libprobe.formats.perun import read_answer
 
 MAX_BYTES = 8 << 10
@@ -24,9 +24,9 @@ def read(data: bytes) -> None:
     headers = [("Content-Type", "text/html" if kind & 0x80 else "application/json")]
     if kind & 0x40:
         headers += [(name, data[1:200].decode("latin-1")) for name in ("Location", "Retry-After")]
-    answer = Response(Head(asked, STATUSES[kind % len(STATUSES)], "Reason", headers), data[1:])
+    answer = Response(ResponseHead(asked, STATUSES[kind % len(STATUSES)], "Reason", headers), data[1:])
     http = SimpleNamespace(request=lambda *_, **__: answer, loading_s=0.0)
-    perun = Perun("https://perun.example.org/cert/rpc/json/utils/getPerunStatus")
+    perun = PerunEndpoint("https://perun.example.org/cert/rpc/json/utils/getPerunStatus")
     judged.check(PerunStatus(perun, http, "/O=Grid/CN=monitor", judged.deadline()), "response_time", "consumer_lag")
     read_answer(data[1:])
 

@@ -10,10 +10,10 @@ from itertools import islice
 from pathlib import Path
 from types import SimpleNamespace
 
-from libprobe.clients.http import Head, Response
+from libprobe.clients.http import Response, ResponseHead
 from libprobe.clients.registry import DEFAULT_URL, Registry
 from libprobe.formats import cloud_info
-from libprobe.formats.images import of_registry, read_cloud_image
+from libprobe.formats.images import from_registry, read_cloud_image
 
 MAX_BYTES = 8 << 10
 RECORDED = Path(__file__).parents[2] / "tests/data/openstack/images-properties-zed-2026-11-28.json"
@@ -23,7 +23,7 @@ WORDS = (
     b'[{"name": "egi_vm_images/', b'"digest": "sha256:', b'"tags": [{"name": "', b'"push_time": "', b'"layers": [{',
     b'"annotations": {"eu.egi.cloud.tag": "', b'"url": "https://', b'"projects": [{"id": "', b"null", b"[[[[", b"NaN",
 )  # fmt: skip
-LISTED = of_registry("egi_vm_images/alpine", ["3.20"], f"sha256:{'0' * 64}", "2026.01.30-abc", None)
+LISTED = from_registry("egi_vm_images/alpine", ["3.20"], f"sha256:{'0' * 64}", "2026.01.30-abc", None)
 
 
 def read(data: bytes) -> None:
@@ -31,21 +31,21 @@ def read(data: bytes) -> None:
     headers = [("Content-Type", "application/json")]
     if kind & 0x80:
         headers.append(("WWW-Authenticate", data[1:300].decode("latin-1")))
-    answer = Response(Head("GET https://registry.egi.eu/", 401 if kind & 0x80 else 200, "", headers), data[1:])
+    answer = Response(ResponseHead("GET https://registry.egi.eu/", 401 if kind & 0x80 else 200, "", headers), data[1:])
     if kind % 3 == 0:
         document = answer.json()
         for each in islice(document.get("images") or () if isinstance(document, dict) else (), 100):
             image = read_cloud_image(each)
             if image:
                 image.is_version_of(LISTED)
-                assert all(image.marks.values())
+                assert all(image.version_marks.values())
     elif kind % 3 == 1:
         for site in cloud_info.read_sites(answer.json()):
-            assert site.is_at(site.url)
+            assert site.is_same_as(site.url)
     else:
         http = SimpleNamespace(request=lambda *_, **__: answer)
         for listed in Registry(http, DEFAULT_URL).images():
-            assert listed.words
+            assert listed.version_description
 
 
 def seeds() -> dict[str, bytes]:

@@ -31,7 +31,7 @@ def read(data: bytes) -> None:
     elif kind == 1:
         images = servers.read_images(document)
         servers.next_page(document)
-        chosen = servers.usual_image(images)
+        chosen = servers.default_image(images)
         for image in images[:5]:
             assert image in servers.find_images(image.id, images)
             servers.nearest_images(image.name, images)
@@ -40,12 +40,12 @@ def read(data: bytes) -> None:
         sizes = servers.read_sizes(document)
         image = servers.read_image({"id": "i", "min_disk": 1})
         chosen_size = servers.smallest_size(image, sizes)
-        assert chosen_size is None or chosen_size.holds(image)
+        assert chosen_size is None or chosen_size.can_boot(image)
     elif kind == 3:
         servers.read_networks(document, "8181077e9b0741daa81c3411bca0e6ba")
     else:
         for quota in servers.read_quotas(document):
-            quota.lacks(1)
+            quota.is_short_of(1)
 
 
 def seeds() -> dict[str, bytes]:

@@ -8,8 +8,8 @@ from __future__ import annotations
 import os
 
 from fuzz import judged
-from libprobe.checks.imagelist import PublishedList, Rules
-from libprobe.clients.appdb import Fetched
+from libprobe.checks.imagelist import PublishedList, SignatureRules
+from libprobe.clients.appdb import FetchedDocument
 from libprobe.failures import BadData
 from libprobe.formats import imagelist, smime
 
@@ -32,9 +32,9 @@ class Recorded:
     url = "https://vmcaster.example.org/image.list"
 
     def __init__(self, body: bytes, media_type: str) -> None:
-        self._fetched = Fetched(body, media_type, 3.0)
+        self._fetched = FetchedDocument(body, media_type, 3.0)
 
-    def fetch(self) -> Fetched:
+    def fetch(self) -> FetchedDocument:
         return self._fetched
 
 
@@ -42,7 +42,7 @@ def read(data: bytes) -> None:
     kind = (data[:1] or b"\0")[0]
     media_type = TYPES[kind % len(TYPES)]
     signature = ("require", "if-present", "ignore")[kind // 4 % 3]
-    rules = Rules(signature, allow_sha1=True, ca_path=os.path.dirname(__file__))
+    rules = SignatureRules(signature, allow_sha1=True, ca_path=os.path.dirname(__file__))
     source = Recorded(data[1:], media_type)
     judged.check(
         PublishedList(source, rules, judged.deadline(), image=IMAGE, now=lambda: judged.NOW),

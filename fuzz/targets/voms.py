@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from libprobe.failures import BadData
-from libprobe.formats import der, names, voms
+from libprobe.formats import der, subject_hash, voms
 
 MAX_BYTES = 4 << 10
 WORDS = (
@@ -23,7 +23,7 @@ def read(data: bytes) -> None:
     except BadData as bad:
         failure = bad
     try:
-        names.subject_hash(data)
+        subject_hash.subject_hash(data)
     except BadData as bad:
         failure = bad
     try:
@@ -34,7 +34,7 @@ def read(data: bytes) -> None:
         raise failure
 
 
-def _walk(element: der.Element, depth: int) -> None:
+def _walk(element: der.DerElement, depth: int) -> None:
     for reader in (element.text, element.oid, element.time):
         try:
             reader()

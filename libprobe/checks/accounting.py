@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 
 from nagiosplugin import Metric
 
-from libprobe.checks.base import Check, judged
+from libprobe.checks.base import Check, outcome_metric
 from libprobe.clients.accounting import WHOM
 from libprobe.clients.http import without_query
 from libprobe.failures import CRITICAL, WARNING, Asked, BadData, Failure, HelperFailure, Misconfigured
@@ -28,11 +28,11 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from typing import Protocol
 
-    from libprobe.clients.accounting import Fetched
+    from libprobe.clients.accounting import FetchedPage
     from libprobe.deadline import Deadline
 
-    class Portal(Protocol):
-        def page(self, site: str) -> Fetched: ...
+    class PageSource(Protocol):
+        def page(self, site: str) -> FetchedPage: ...
 
 
 OTHER_SITES = 3
@@ -42,22 +42,22 @@ FUTURE_S = 300.0
 """How far ahead of our clock another's may be."""
 
 
-class Subject(Record):
+class AccountedSite(Record):
     """The site that is meant.
 
     name:  GOCDB site name. alias: the name in the URL field of its GOCDB entry, which some sites use for
            their records instead; empty for none.
     notes: how it was found, for the status line.
-    whose_fault: decides whose fault it is that the site is nowhere, for a name that nobody has looked up.
+    blame: decides whose fault it is that the site is nowhere, for a name that nobody has looked up.
     """
 
     name: str
     alias: str = ""
     notes: tuple[str, ...] = ()
-    whose_fault: Callable[[Failure], Failure] | None = None
+    blame: Callable[[Failure], Failure] | None = None
 
 
-def find_site(args: argparse.Namespace, deadline: Deadline) -> Subject:
+def find_site(args: argparse.Namespace, deadline: Deadline) -> AccountedSite:
     """The site of --site, or that of the host of -H as the GOCDB has it.
 
     Raises: Misconfigured when neither tells; HelperFailure when the GOCDB fails.
@@ -65,10 +65,10 @@ def find_site(args: argparse.Namespace, deadline: Deadline) -> Subject:
     from libprobe.targets import access, topology
 
     if args.site:
-        return Subject(args.site, whose_fault=lambda failure: topology.absent_site(args, deadline, failure))
+        return AccountedSite(args.site, blame=lambda failure: topology.absent_site_failure(args, deadline, failure))
     if not args.hostname:
         raise Misconfigured("no site is named", remedy="give --site NAME, or -H HOST to look it up in the GOCDB")
-    cache = access.state_directory(args)
+    cache = access.open_state_directory(args)
     found, notes = topology.find_registered(args, deadline, cache, ACCOUNTING)
     if found is None:
         found, notes = topology.find_registered(args, deadline, cache)
@@ -76,7 +76,7 @@ def find_site(args: argparse.Namespace, deadline: Deadline) -> Subject:
         raise Misconfigured(f"the GOCDB does not know {args.hostname}, hence not its site", remedy="give --site NAME")
     url = found.url if found.service_type == ACCOUNTING else ""
     alias = url if url and not any(char in url for char in ":/ ") else ""
-    return Subject(found.site, alias if alias != found.site else "", tuple(notes))
+    return AccountedSite(found.site, alias if alias != found.site else "", tuple(notes))
 
 
 class SiteAccounting(Check):
@@ -90,8 +90,8 @@ class SiteAccounting(Check):
 
     def __init__(
         self,
-        portal: Portal,
-        site: Subject,
+        portal: PageSource,
+        site: AccountedSite,
         deadline: Deadline,
         *,
         page_age: float = 86400.0,
@@ -116,7 +116,7 @@ class SiteAccounting(Check):
         now = self._now()
         self.detail(1, f"accounting page {without_query(fetched.url)}")
         if fetched.page.updated:
-            age = self._age(fetched.page.updated, now, "page last updated", where, fetched.clock_skew)
+            age = self._seconds_since(fetched.page.updated, now, "page last updated", where, fetched.clock_skew)
             self.detail(1, f"page last updated: {fetched.page.updated:%Y-%m-%d %H:%M:%S} UTC")
             yield Metric("page_age", age, "s", min=0)
             if 0 < self._page_age <= age:
@@ -137,27 +137,29 @@ class SiteAccounting(Check):
 
     # ---- the table of all sites
 
-    def _judge_row(self, fetched: Fetched, where: str, now: datetime) -> Iterator[Metric]:
-        row = self._find(fetched.page, where)
+    def _judge_row(self, fetched: FetchedPage, where: str, now: datetime) -> Iterator[Metric]:
+        row = self._find_row(fetched.page, where)
         if row is None:
-            self._expect_going_on(fetched.page, where, now)
-            absent: Failure = BadData(self._absent(fetched.page, where))
-            if self._site.whose_fault:
-                absent = self._site.whose_fault(absent)
+            self._expect_portal_is_current(fetched.page, where, now)
+            absent: Failure = BadData(self._describe_absence(fetched.page, where))
+            if self._site.blame:
+                absent = self._site.blame(absent)
             yield self.failed(absent)
             return
         if row.site != self.subject:
             self._note(f"listed as {row.site}")
         updated = self._time(row.updated, where)
-        age = self._age(updated, now, f"{row.site} last updated", where, fetched.clock_skew)
+        age = self._seconds_since(updated, now, f"{row.site} last updated", where, fetched.clock_skew)
         self.detail(1, f"{row.site}: last updated {row.updated} UTC, {row.kind or 'of no type'}")
         if self._limit and age >= self._limit:
-            self._expect_going_on(fetched.page, where, now, row.site)
+            self._expect_portal_is_current(fetched.page, where, now, row.site)
         if row.machines is not None:
             yield Metric("machines", row.machines, min=0)
         yield self._record_age(age)
 
-    def _expect_going_on(self, page: accounting.Page, where: str, now: datetime, site: str = "") -> None:
+    def _expect_portal_is_current(
+        self, page: accounting.AccountingPage, where: str, now: datetime, site: str = ""
+    ) -> None:
         """Before a site is blamed: whether the portal has taken up the records of any other one lately.
 
         A row whose date cannot be read says nothing. Raises: HelperFailure where none of the others is younger than
@@ -181,7 +183,7 @@ class SiteAccounting(Check):
                 remedy="tell its operators",
             )
 
-    def _find(self, page: accounting.Page, where: str) -> accounting.Row | None:
+    def _find_row(self, page: accounting.AccountingPage, where: str) -> accounting.SiteRow | None:
         """The site's row: by its exact name, by its alias, or by its name in another case.
 
         Raises: HelperFailure when that is ambiguous, or the page broke off before.
@@ -203,7 +205,7 @@ class SiteAccounting(Check):
             raise HelperFailure(said, of=Asked(where), also=listed)
         return rows[0]
 
-    def _absent(self, page: accounting.Page, where: str) -> str:
+    def _describe_absence(self, page: accounting.AccountingPage, where: str) -> str:
         names = {row.site.casefold()[:60]: row.site for row in page.rows[:1000]}
         near = similar(self.subject.casefold()[:60], names, count=3, most=len(names))
         alike = f"; similar: {', '.join(names[each] for each in near)}" if near else ""
@@ -212,7 +214,7 @@ class SiteAccounting(Check):
 
     # ---- the page of one site
 
-    def _judge_publication(self, fetched: Fetched, where: str, now: datetime) -> Iterator[Metric]:
+    def _judge_publication(self, fetched: FetchedPage, where: str, now: datetime) -> Iterator[Metric]:
         found = fetched.page.publications
         if len({(each.word, each.updated) for each in found}) > 1:
             raise HelperFailure(f"{len(found)} publication statuses that differ", of=Asked(where))
@@ -221,9 +223,9 @@ class SiteAccounting(Check):
         if not updated:
             if word == "OK":
                 raise HelperFailure(f"{text!r} without the date of the last publication", of=Asked(where))
-            yield judged(CRITICAL, f"{self.subject} has no date of publication on {where}, which says {text!r}")
+            yield outcome_metric(CRITICAL, f"{self.subject} has no date of publication on {where}, which says {text!r}")
             return
-        age = self._age(
+        age = self._seconds_since(
             self._time(updated, where),
             now,
             f"{self.subject} last published",
@@ -232,7 +234,7 @@ class SiteAccounting(Check):
             day=accounting.is_day(updated),
         )
         if word != "OK":
-            yield judged(WARNING, f"{text!r} for {self.subject} on {where}")
+            yield outcome_metric(WARNING, f"{text!r} for {self.subject} on {where}")
         yield self._record_age(age)
 
     # ---- times
@@ -247,7 +249,7 @@ class SiteAccounting(Check):
         except BadData as error:
             raise HelperFailure(f"last update of {self.subject}: {error.sentence},", of=Asked(where)) from None
 
-    def _age(
+    def _seconds_since(
         self, then: datetime, now: datetime, what: str, where: str, skew: float | None, *, day: bool = False
     ) -> float:
         """Seconds passed since; a day counts from its end. Raises: HelperFailure for the future."""

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 
 from nagiosplugin import Metric
 
-from libprobe.checks.base import Check, judged
+from libprobe.checks.base import Check, outcome_metric
 from libprobe.failures import UNKNOWN
 from libprobe.text import duration
 from libprobe.timelines import algebra
@@ -59,20 +59,20 @@ class SiteAvailability(Check):
             last = store.last_day()
             if last is None or self._now - (last + DAY_S) > self._stale_s:
                 since = "ever" if last is None else f"since {datetime.fromtimestamp(last, UTC):%Y-%m-%d}"
-                yield judged(
+                yield outcome_metric(
                     UNKNOWN, f"no result {since} imported for {self.subject} (run fedcloud-availability import)"
                 )
                 return
             found = Calculation(store, self._profile, Period(month, start, self._now))
-            found.chosen([self.subject])
+            found.choose_sites([self.subject])
             figures, held = found.figures(self.subject), found.seconds(self.subject)
         if figures.availability == NO_DATA:
-            yield judged(UNKNOWN, f"no data of {month} for {self.subject} (run its metrics)")
+            yield outcome_metric(UNKNOWN, f"no data of {month} for {self.subject} (run its metrics)")
             return
-        left = self._left(held, end)
+        left = self._outage_left(held, end)
         self.facts["site"], self.facts["month"] = self.subject, month
         self.facts["availability"] = f"{figures.availability:.2f}"
-        self.facts["left"] = said_of(left, self._target)
+        self.facts["left"] = describe_budget(left, self._target)
         yield Metric("availability", figures.availability, "%", min=0, max=100)
         if figures.reliability != NO_DATA:
             yield Metric("reliability", figures.reliability, "%", min=0, max=100)
@@ -82,7 +82,7 @@ class SiteAvailability(Check):
         yield Metric("unknown", 100 * figures.unknown, "%", min=0, max=100, context="share")
         yield Metric("outage_left", left, "s", context="share")
 
-    def _left(self, held: list[int], end: int) -> float:
+    def _outage_left(self, held: list[int], end: int) -> float:
         """Seconds of outage, declared or not, until the month misses its target, if all that comes is known."""
         up = held[algebra.OK] + held[algebra.WARNING]
         known = sum(held) - held[algebra.UNKNOWN] - held[algebra.MISSING]
@@ -90,7 +90,7 @@ class SiteAvailability(Check):
         return float(min(whole * (100 - self._target) / 100 - (known - up), end - self._now))
 
 
-def said_of(left: float, target: float) -> str:
+def describe_budget(left: float, target: float) -> str:
     if left < 0:
         return f"{target:g} % cannot be reached any more this month"
     return f"{duration(left)} of outage more this month would keep {target:g} %"

@@ -23,7 +23,7 @@ class Check(Resource):  # type: ignore[misc]
 
     facts:    words for the status line, by name.
     details:  (level, text) for long output: 1 with -v, 2 with -vv, 3 with -vvv.
-    provisos: what the reader of a failure has to know of how the endpoint was found: that it was guessed, most often.
+    caveats: what the reader of a failure has to know of how the endpoint was found: that it was guessed, most often.
     """
 
     subject = "the endpoint"
@@ -32,7 +32,7 @@ class Check(Resource):  # type: ignore[misc]
         self.deadline = deadline
         self.facts: dict[str, str] = {}
         self.details: list[tuple[int, str]] = []
-        self.provisos: tuple[str, ...] = ()
+        self.caveats: tuple[str, ...] = ()
 
     @property
     def place(self) -> str:
@@ -49,12 +49,12 @@ class Check(Resource):  # type: ignore[misc]
         try:
             yield from self.measure()
         except Failure as failure:
-            provisos = self.provisos if isinstance(failure, EndpointFailure) else ()
-            yield self.failed(failure, *provisos)
+            caveats = self.caveats if isinstance(failure, EndpointFailure) else ()
+            yield self.failed(failure, *caveats)
         except OutOfTime:
             status, said = self.out_of_time()
-            provisos = self.provisos if status == CRITICAL else ()
-            yield judged(status, "; ".join((said, *provisos)))
+            caveats = self.caveats if status == CRITICAL else ()
+            yield outcome_metric(status, "; ".join((said, *caveats)))
 
     def failed(self, failure: Failure, *notes: str, status: int | None = None) -> Metric:
         """A failure as a result: its sentence and the notes, and with -v what was asked.
@@ -62,7 +62,7 @@ class Check(Resource):  # type: ignore[misc]
         status: another than the failure's own.
         """
         self.tell(failure)
-        return judged(failure.status if status is None else status, "; ".join((str(failure), *notes)))
+        return outcome_metric(failure.status if status is None else status, "; ".join((str(failure), *notes)))
 
     def tell(self, failure: Failure) -> None:
         """Tell with -v what a failure does not say in the status line: what was asked, and where the time went."""
@@ -72,7 +72,7 @@ class Check(Resource):  # type: ignore[misc]
     def out_of_time(self) -> tuple[int, str]:
         """The verdict when the timer behind the deadline went off: by whose the larger part of the time was."""
         deadline = self.deadline
-        seconds, ours, theirs = duration(deadline.seconds), duration(deadline.ours()), duration(deadline.theirs())
+        seconds, ours, theirs = duration(deadline.seconds), duration(deadline.own_s()), duration(deadline.waited_s())
         if deadline.is_mostly_ours():
             return UNKNOWN, (
                 f"not finished within {seconds} by this machine, which took {ours} of it, and {self.place} {theirs} "
@@ -81,6 +81,6 @@ class Check(Resource):  # type: ignore[misc]
         return CRITICAL, f"not finished within {seconds} by {self.place} (raise -t to wait longer)"
 
 
-def judged(status: int, sentence: str) -> Metric:
+def outcome_metric(status: int, sentence: str) -> Metric:
     """A result that the check decided itself; needs the context `Outcome("outcome")`, always there."""
     return Metric("outcome", Judgement(status, sentence), context="outcome")

@@ -16,9 +16,9 @@ import time
 from nagiosplugin import Metric
 
 from libprobe import redact
-from libprobe.checks.base import Check, judged
+from libprobe.checks.base import Check, outcome_metric
 from libprobe.clients import credentials
-from libprobe.clients.stomp import BrokerError, Login, Session, is_receipt
+from libprobe.clients.stomp import BrokerError, StompCredentials, StompSession, is_receipt
 from libprobe.failures import (
     CRITICAL,
     WARNING,
@@ -74,7 +74,7 @@ BDII_FILTER = "(&(objectClass=GlueService)(|(GlueServiceType=msg.broker.stomp)(G
 BDII_SHARE, BDII_MAX_S = 0.25, 20.0
 
 
-class Broker(Record):
+class BrokerEndpoint(Record):
     """Where a broker listens. notes: how that was found, where it is worth a word in the status line."""
 
     host: str
@@ -87,26 +87,26 @@ class Broker(Record):
         return f"{'stomp+ssl' if self.is_secure else 'stomp'}://{host_and_port(self.host, self.port)}"
 
 
-class Manner(Record):
+class BrokerConnectOptions(Record):
     """How a broker is spoken to.
 
-    context:     TLS settings where they are needed; credential: whether they present a certificate.
+    context:     TLS settings where they are needed; has_credential: whether they present a certificate.
     is_vhost_given: whether it was the operator who named the virtual host.
     destination: where a message is sent and read, empty to connect only.
     """
 
-    login: Login | None
+    login: StompCredentials | None
     vhost: str
     destination: str
     context: ssl.SSLContext | None
-    credential: bool
+    has_credential: bool
     is_vhost_given: bool = False
 
 
 # ---- from the options
 
 
-def find_brokers(args: argparse.Namespace, deadline: Deadline) -> list[Broker]:
+def find_brokers(args: argparse.Namespace, deadline: Deadline) -> list[BrokerEndpoint]:
     """The brokers that the options mean: -u, -H with -p, --bdii, -H as the GOCDB has it.
 
     Raises: Misconfigured; HelperFailure when the GOCDB or the BDII is needed and fails; BadData for a
@@ -124,12 +124,12 @@ def find_brokers(args: argparse.Namespace, deadline: Deadline) -> list[Broker]:
             )
         return [broker]
     if args.hostname and args.port:
-        return [Broker(args.hostname, args.port, args.tls)]
+        return [BrokerEndpoint(args.hostname, args.port, args.tls)]
     if args.bdii:
         return _brokers_of_bdii(args, deadline)
     if not args.hostname:
         raise Misconfigured("no broker is named", remedy="give -H HOST, -u URL or --bdii URL")
-    return [_registered(args, deadline)]
+    return [_find_registered(args, deadline)]
 
 
 def _is_of_broker(url: str) -> bool:
@@ -144,37 +144,37 @@ def _is_as_registered(args: argparse.Namespace, deadline: Deadline) -> bool:
     if not args.hostname:
         return False
     try:
-        chosen, _ = topology.find_registered(args, deadline, access.state_directory(args), args.service_type)
+        chosen, _ = topology.find_registered(args, deadline, access.open_state_directory(args), args.service_type)
     except Failure:
         return False
     return chosen is not None and chosen.url.strip() == args.url
 
 
-def _broker_at(url: str, args: argparse.Namespace) -> Broker:
+def _broker_at(url: str, args: argparse.Namespace) -> BrokerEndpoint:
     """Raises: BadData."""
     address = read_address(url)
     secure = args.tls or address.is_secure or address.scheme == "ssl"
     stomp = address.port_or_default if address.scheme.startswith("stomp") else address.port
-    return Broker(address.host, args.port or stomp or (TLS_PORT if secure else PLAIN_PORT), secure)
+    return BrokerEndpoint(address.host, args.port or stomp or (TLS_PORT if secure else PLAIN_PORT), secure)
 
 
-def _registered(args: argparse.Namespace, deadline: Deadline) -> Broker:
+def _find_registered(args: argparse.Namespace, deadline: Deadline) -> BrokerEndpoint:
     from libprobe.targets import access, topology
 
-    chosen, notes = topology.find_registered(args, deadline, access.state_directory(args), args.service_type)
+    chosen, notes = topology.find_registered(args, deadline, access.open_state_directory(args), args.service_type)
     if chosen is None:
         port = TLS_PORT if args.tls else PLAIN_PORT
         notes.append(f"{args.hostname} is not in the GOCDB as {args.service_type}, tried on port {port}")
-        return Broker(args.hostname, port, args.tls, tuple(notes))
+        return BrokerEndpoint(args.hostname, port, args.tls, tuple(notes))
     try:
         return _broker_at(chosen.url or chosen.hostname, args)._replace(notes=tuple(notes))
     except BadData as error:
-        raise topology.unusable(chosen, error.sentence) from None
+        raise topology.unusable_registration(chosen, error.sentence) from None
 
 
-def _brokers_of_bdii(args: argparse.Namespace, deadline: Deadline) -> list[Broker]:
+def _brokers_of_bdii(args: argparse.Namespace, deadline: Deadline) -> list[BrokerEndpoint]:
     """The STOMP brokers that a BDII publishes, those of -H if one is given."""
-    from libprobe.clients.ldap import Address, LdapClient
+    from libprobe.clients.ldap import LdapAddress, LdapClient
 
     try:
         where = read_address(args.bdii)
@@ -183,10 +183,10 @@ def _brokers_of_bdii(args: argparse.Namespace, deadline: Deadline) -> list[Broke
     if where.scheme not in ("", "ldap"):
         raise Misconfigured(f"--bdii: {args.bdii} is not of the form ldap://host:2170")
     allowed = min(BDII_MAX_S, deadline.seconds * BDII_SHARE)
-    found: dict[tuple[str, int], Broker] = {}
-    address = Address("ldap", where.host, where.port or BDII_PORT)
+    found: dict[tuple[str, int], BrokerEndpoint] = {}
+    address = LdapAddress("ldap", where.host, where.port or BDII_PORT)
     try:
-        with LdapClient(address, deadline.before(deadline.seconds - allowed)) as bdii:
+        with LdapClient(address, deadline.earlier_by(deadline.seconds - allowed)) as bdii:
             bdii.connect()
             bdii.bind()
             for entry in bdii.search(BDII_BASE, ["GlueServiceEndpoint"], BDII_FILTER):
@@ -211,7 +211,9 @@ def _brokers_of_bdii(args: argparse.Namespace, deadline: Deadline) -> list[Broke
     return sorted(found.values())
 
 
-def manner(args: argparse.Namespace, deadline: Deadline, brokers: list[Broker]) -> Manner:
+def make_connect_options(
+    args: argparse.Namespace, deadline: Deadline, brokers: list[BrokerEndpoint]
+) -> BrokerConnectOptions:
     """How the options say to speak to brokers. Raises: OwnCredential, Misconfigured."""
     context, certificate = None, None
     if any(broker.is_secure for broker in brokers):
@@ -222,14 +224,19 @@ def manner(args: argparse.Namespace, deadline: Deadline, brokers: list[Broker]) 
 
         certificate = access.find_certificate(args)
         if certificate:
-            certificate.require(now=datetime.now(UTC), seconds=deadline.remaining())
-        context = tls.context(tls.ca_path(args.ca_path, args.settings.get("tls", "ca_path")), certificate)
-    return Manner(
-        _login(args), args.vhost, args.destination or "", context, certificate is not None, "vhost" in args.given
+            certificate.expect_valid(now=datetime.now(UTC), seconds=deadline.remaining())
+        context = tls.make_context(tls.ca_path(args.ca_path, args.settings.get("tls", "ca_path")), certificate)
+    return BrokerConnectOptions(
+        _read_credentials(args),
+        args.vhost,
+        args.destination or "",
+        context,
+        certificate is not None,
+        "vhost" in args.given,
     )
 
 
-def _login(args: argparse.Namespace) -> Login | None:
+def _read_credentials(args: argparse.Namespace) -> StompCredentials | None:
     if not args.login and not args.password_file:
         return None
     if not (args.login and args.password_file):
@@ -245,7 +252,7 @@ def _login(args: argparse.Namespace) -> Login | None:
     allowed = credentials.Audience(
         hosts, args.plain_login, "--login-at", "--plain-login", "use stomp+ssl://, or --tls with its port"
     )
-    return Login(args.login, redact.register(lines[0]), allowed)
+    return StompCredentials(args.login, redact.register(lines[0]), allowed)
 
 
 # ---- the conversation
@@ -258,11 +265,11 @@ class RoundTrip(Check):
     message until the broker confirmed it and until it was back.
     """
 
-    def __init__(self, broker: Broker, how: Manner, deadline: Deadline) -> None:
+    def __init__(self, broker: BrokerEndpoint, how: BrokerConnectOptions, deadline: Deadline) -> None:
         super().__init__(deadline)
         self.subject = broker.url
         self._broker = broker
-        self._how = how
+        self._options = how
         self._asked = Asked(host_and_port(broker.host, broker.port), broker.url)
         notes = "".join(f"; {note}" for note in broker.notes)
         self.facts.update(
@@ -271,14 +278,16 @@ class RoundTrip(Check):
             whom=self._asked.place,
             late="answer to CONNECT",
         )
-        self.provisos = broker.notes
+        self.caveats = broker.notes
 
     def measure(self) -> Iterator[Metric]:
-        broker, how = self._broker, self._how
+        broker, how = self._broker, self._options
         context = how.context if broker.is_secure else None
-        credential = how.credential and broker.is_secure
-        with Session(broker.host, broker.port, self.deadline, context=context, with_credential=credential) as session:
-            withheld = session.withheld(how.login)
+        credential = how.has_credential and broker.is_secure
+        with StompSession(
+            broker.host, broker.port, self.deadline, context=context, with_credential=credential
+        ) as session:
+            withheld = session.login_problem(how.login)
             try:
                 session.connect(None if withheld else how.login, vhost=how.vhost)
             except (OwnCredential, BrokerError) as error:
@@ -287,7 +296,7 @@ class RoundTrip(Check):
                 if (
                     isinstance(error, OwnCredential)
                     or not how.is_vhost_given
-                    or not re.search(r"v(?:irtual )?host", error.said, re.IGNORECASE)
+                    or not re.search(r"v(?:irtual )?host", error.error_text, re.IGNORECASE)
                 ):
                     raise
                 raise self._not_there(
@@ -304,7 +313,7 @@ class RoundTrip(Check):
                 try:
                     yield from self._send_and_receive(session)
                 except BrokerError as error:
-                    if not _ABOUT_DESTINATION.search(error.said):
+                    if not _ABOUT_DESTINATION.search(error.error_text):
                         raise
                     refused = f"{how.destination} of --destination refused"
                     raise self._not_there(refused, error, "name a queue or topic that we may use") from None
@@ -313,37 +322,39 @@ class RoundTrip(Check):
 
     def _not_there(self, refused: str, error: BrokerError, remedy: str) -> Misconfigured:
         """What an operator chose and the broker does not have for us. error: what it said of it."""
-        more = [f"ERROR: {error.said}"]
-        said = excerpt(error.said, MAX_SAID)
+        more = [f"ERROR: {error.error_text}"]
+        said = excerpt(error.error_text, MAX_SAID)
         return Misconfigured(refused, of=self._asked, link="by", also=said, remedy=remedy, more=more)
 
-    def _send_and_receive(self, session: Session) -> Iterator[Metric]:
+    def _send_and_receive(self, session: StompSession) -> Iterator[Metric]:
         run = f"egi-sam-{os.urandom(8).hex()}"
-        destination, subscribing, sending = place(session.server, self._how.destination, run)
+        destination, subscribing, sending = probe_destination(session.server, self._options.destination, run)
         self.detail(1, f"destination: {destination}, message {run}")
         session.subscribe(destination, run, subscribing)
         body = f"{run}: a message of check_broker to itself; it may be thrown away\n"
         expires = {"expires": str(int((time.time() + EXPIRES_S) * 1000)), "expiration": str(int(EXPIRES_S * 1000))}
         headers = {**sending, **expires, "destination": destination, "content-type": "text/plain", ID_HEADER: run}
         began = time.monotonic()
-        exchange = _Exchange(session.ask("SEND", headers, body), run, body, self._asked, destination)
+        exchange = _MessageTracker(
+            session.send_with_receipt("SEND", headers, body), run, body, self._asked, destination
+        )
         while not exchange.is_complete:
-            exchange.take(session.receive(exchange.awaited), time.monotonic() - began)
+            exchange.take_frame(session.receive(exchange.awaited), time.monotonic() - began)
         assert exchange.message
         session.acknowledge(exchange.message, run)
         session.unsubscribe(destination, run)
         if exchange.others:
             self.detail(1, f"{number_of(exchange.others, 'message')} of others left in the queue")
         self.facts.update(
-            did=f"carries a message through {self._how.destination}",
-            late=f"message back through {self._how.destination}",
+            did=f"carries a message through {self._options.destination}",
+            late=f"message back through {self._options.destination}",
             time=duration(exchange.times["round_trip_time"]),
         )
         for name, seconds in exchange.times.items():
             yield Metric(name, seconds, "s", min=0)
 
 
-class _Exchange:
+class _MessageTracker:
     """What has come back so far of one message that was sent. times: seconds since then, by metric."""
 
     def __init__(self, receipt: str, run: str, body: str, asked: Asked, destination: str) -> None:
@@ -364,7 +375,7 @@ class _Exchange:
     def awaited(self) -> str:
         return "message back" if "time_to_receipt" in self.times else "receipt for SEND"
 
-    def take(self, frame: Frame, seconds: float) -> None:
+    def take_frame(self, frame: Frame, seconds: float) -> None:
         if is_receipt(frame, self._receipt):
             self.times["time_to_receipt"] = seconds
         elif frame.command == "MESSAGE":
@@ -390,7 +401,7 @@ class _Exchange:
                 )
 
 
-def place(server: str, destination: str, run: str) -> tuple[str, dict[str, str], dict[str, str]]:
+def probe_destination(server: str, destination: str, run: str) -> tuple[str, dict[str, str], dict[str, str]]:
     """Where this run's message goes: the destination, and headers for SUBSCRIBE and for SEND."""
     if not server.lower().startswith("rabbitmq"):
         return destination, {"selector": f"{ID_HEADER} = '{run}'"}, {}
@@ -401,7 +412,7 @@ def place(server: str, destination: str, run: str) -> tuple[str, dict[str, str],
     return f"{destination}.{run}", kind, kind
 
 
-class Brokers(Check):
+class AnyOfBrokers(Check):
     """Does the same to each of several brokers, of which messages need any one.
 
     Yields: brokers and brokers_failed, and of each time the slowest; the failures as WARNING while one broker works.
@@ -418,7 +429,7 @@ class Brokers(Check):
         failures: list[Metric] = []
         for index, trip in enumerate(self._trips):
             left = self.deadline.remaining()
-            trip.deadline = self.deadline.before(left * (1 - 1 / (len(self._trips) - index)))
+            trip.deadline = self.deadline.earlier_by(left * (1 - 1 / (len(self._trips) - index)))
             for metric in trip.probe():
                 if metric.context == "outcome":
                     failures.append(metric)
@@ -442,10 +453,12 @@ class Brokers(Check):
             status = failure.value.status
             if len(failures) < count and status == CRITICAL:
                 status = WARNING
-            yield judged(status, failure.value.sentence)
+            yield outcome_metric(status, failure.value.sentence)
 
 
-def checks(brokers: list[Broker], how: Manner, source: str | None, deadline: Deadline) -> Check:
+def make_check(
+    brokers: list[BrokerEndpoint], how: BrokerConnectOptions, source: str | None, deadline: Deadline
+) -> Check:
     """The check of one broker, or of all that a BDII names."""
     trips = [RoundTrip(broker, how, deadline) for broker in brokers]
-    return trips[0] if len(trips) == 1 else Brokers(trips, source or "", deadline)
+    return trips[0] if len(trips) == 1 else AnyOfBrokers(trips, source or "", deadline)

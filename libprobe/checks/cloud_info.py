@@ -11,21 +11,21 @@ from urllib.parse import urlsplit
 
 from nagiosplugin import Metric
 
-from libprobe.checks.base import Check, judged
+from libprobe.checks.base import Check, outcome_metric
 from libprobe.failures import CRITICAL, UNKNOWN, WARNING, Failure, HelperFailure
 from libprobe.formats.address import host_port_of
-from libprobe.formats.cloud_info import keystone_place
+from libprobe.formats.cloud_info import normalize_keystone_url
 from libprobe.text import duration, number_of, similar
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterator
 
-    from libprobe.clients.cloud_info import CloudInfo, Found
+    from libprobe.clients.cloud_info import CloudInfo, FederationSites
     from libprobe.deadline import Deadline
     from libprobe.formats.cloud_info import Site
-    from libprobe.targets.access import CloudAccess
-    from libprobe.targets.topology import Endpoint
+    from libprobe.targets.access import OpenStackAccess
+    from libprobe.targets.topology import CloudEndpoint
 
 INFO_SHARE = 0.4
 """Of the time, what the information system may take; the rest is the site's."""
@@ -41,10 +41,12 @@ class PublishedSite(Check):
             and judgements.
     """
 
-    def __init__(self, endpoint: Endpoint, info: CloudInfo, access: CloudAccess | None, deadline: Deadline) -> None:
+    def __init__(
+        self, endpoint: CloudEndpoint, info: CloudInfo, access: OpenStackAccess | None, deadline: Deadline
+    ) -> None:
         super().__init__(deadline)
         self.subject = endpoint.base
-        self.provisos = endpoint.notes
+        self.caveats = endpoint.notes
         self._notes = list(endpoint.notes)
         self._endpoint = endpoint
         self._info = info
@@ -53,7 +55,7 @@ class PublishedSite(Check):
 
     def measure(self) -> Iterator[Metric]:
         self.detail(1, f"endpoint: {self.subject}" + (f" of {self._endpoint.site}" if self._endpoint.site else ""))
-        found, lost = self._asked(fresh=False)
+        found, lost = self._ask_information_system(fresh=False)
         ours, refused = None, None
         if self._access:
             try:
@@ -62,12 +64,12 @@ class PublishedSite(Check):
                 refused = failure
         if found:
             told = len(self.details)
-            said = list(self._judged(found, ours))
+            said = list(self._judge(found, ours))
             if found.age_s and not found.reason and any(each.context == "outcome" for each in said):
                 # a copy is for what is well: it may have been corrected since
                 del self.details[told:]
-                found, lost = self._asked(fresh=True)
-                said = list(self._judged(found, ours)) if found else []
+                found, lost = self._ask_information_system(fresh=True)
+                said = list(self._judge(found, ours)) if found else []
             yield from said
         if found:
             yield Metric("info_age", found.age_s, "s", min=0)
@@ -81,64 +83,64 @@ class PublishedSite(Check):
 
     # ---- what is published
 
-    def _asked(self, *, fresh: bool) -> tuple[Found | None, HelperFailure | None]:
+    def _ask_information_system(self, *, fresh: bool) -> tuple[FederationSites | None, HelperFailure | None]:
         """What the information system has, or why that cannot be had."""
-        until = self.deadline.before(self.deadline.remaining() * (1 - INFO_SHARE))
+        until = self.deadline.earlier_by(self.deadline.remaining() * (1 - INFO_SHARE))
         try:
-            with until.enforced(), self._info.until(until):
+            with until.enforced(), self._info.using_deadline(until):
                 return self._info.sites(fresh=fresh), None
         except HelperFailure as failure:
             return None, failure
 
-    def _note(self, found: Found) -> None:
+    def _note(self, found: FederationSites) -> None:
         if found.reason:
             self._notes.append(f"by what was published {duration(found.age_s)} ago; now {found.reason}")
-        if found.unkept:
-            self._notes.append(f"what is published could not be kept for other checks: {found.unkept}")
+        if found.cache_error:
+            self._notes.append(f"what is published could not be kept for other checks: {found.cache_error}")
 
-    def _judged(self, found: Found, ours: dict[str, str] | None) -> Iterator[Metric]:
+    def _judge(self, found: FederationSites, ours: dict[str, str] | None) -> Iterator[Metric]:
         """ours: id and name of each project that Keystone has for us, None where it was not asked."""
-        site = self._of(found)
+        site = self._find_site(found)
         if site is None:
-            yield self._absent(found)
+            yield self._judge_absence(found)
             return
-        yield from self._described(site)
+        yield from self._judge_description(site)
         if self._access and ours is not None and site.projects:
-            yield from self._compared(self._access, site, ours)
+            yield from self._compare_projects(self._access, site, ours)
 
-    def _of(self, found: Found) -> Site | None:
+    def _find_site(self, found: FederationSites) -> Site | None:
         """The site of our endpoint; where several name it, what all of them have."""
-        at = [site for site in found.sites if site.is_at(self.subject)]
+        at = [site for site in found.sites if site.is_same_as(self.subject)]
         if len(at) < 2:
             return at[0] if at else None
         projects = dict.fromkeys(project for site in at for project in site.projects)
         return at[0]._replace(name=" and ".join(dict.fromkeys(site.name for site in at)), projects=tuple(projects))
 
-    def _absent(self, found: Found) -> Metric:
+    def _judge_absence(self, found: FederationSites) -> Metric:
         where = f"information system {host_port_of(self._info.url)}"
         count = number_of(len(found.sites), "site")
         if not found.sites:
-            return judged(UNKNOWN, f"no site at all in {where}")
+            return outcome_metric(UNKNOWN, f"no site at all in {where}")
         if found.reason:
             said = f"{self.place} not in {where} {duration(found.age_s)} ago"
-            return judged(UNKNOWN, f"{said}; now {found.reason}")
+            return outcome_metric(UNKNOWN, f"{said}; now {found.reason}")
         named = [site for site in found.sites if self._endpoint.site and site.name == self._endpoint.site]
         if named:
-            return judged(
+            return outcome_metric(
                 CRITICAL,
-                f"another endpoint of {named[0].name} than {self.place} in {where}: {_shown(named[0].url)} (correct "
+                f"another endpoint of {named[0].name} than {self.place} in {where}: {_safe_url(named[0].url)} (correct "
                 "the one that is wrong)",
             )
         host = urlsplit(self.subject).hostname or ""
-        hosts = {read.host: site.url for site in found.sites if (read := keystone_place(site.url)).scheme}
+        hosts = {read.host: site.url for site in found.sites if (read := normalize_keystone_url(site.url)).scheme}
         near = similar(host, hosts)
-        nearest = f", the nearest is {_shown(hosts[near[0]])}" if near else ""
-        return judged(
+        nearest = f", the nearest is {_safe_url(hosts[near[0]])}" if near else ""
+        return outcome_metric(
             CRITICAL,
             f"{self.place} not among the {count} in {where}{nearest} (see whether its information provider runs)",
         )
 
-    def _described(self, site: Site) -> Iterator[Metric]:
+    def _judge_description(self, site: Site) -> Iterator[Metric]:
         self.facts.update(site=site.name or "a site", projects=number_of(len(site.projects), "project"))
         yield Metric("projects", len(site.projects), min=0)
         if site.url.rstrip("/") != self.subject:
@@ -146,14 +148,14 @@ class PublishedSite(Check):
         for project in site.projects:
             self.detail(2, f"published: project {project.id} of VO {project.vo}")
         if not site.projects:
-            yield judged(
+            yield outcome_metric(
                 WARNING,
                 f"published as {site.name} without any project, so no VO finds it: {self.place}",
             )
 
     # ---- the Keystone
 
-    def _our_projects(self, access: CloudAccess) -> Generator[Metric, None, dict[str, str]]:
+    def _our_projects(self, access: OpenStackAccess) -> Generator[Metric, None, dict[str, str]]:
         """Id and name of each project that Keystone has for us. Raises: Failure."""
         cloud = access.cloud
         began, loading_s = time.monotonic(), cloud.http.loading_s
@@ -161,11 +163,11 @@ class PublishedSite(Check):
         yield Metric("time_to_login", time.monotonic() - began - (cloud.http.loading_s - loading_s), "s", min=0)
         scope = cloud.scope
         roles = ", ".join(scope.roles) or "none"
-        self.detail(2, f"acting as: {access.words}, project {scope.project}, roles {roles}")
+        self.detail(2, f"acting as: {access.description}, project {scope.project}, roles {roles}")
         ours = {each["id"]: each["name"] for each in cloud.keystone.projects(cloud.login.token)}
         return {scope.project_id: scope.project, **ours}
 
-    def _compared(self, access: CloudAccess, site: Site, ours: dict[str, str]) -> Iterator[Metric]:
+    def _compare_projects(self, access: OpenStackAccess, site: Site, ours: dict[str, str]) -> Iterator[Metric]:
         confirmed = [project for project in site.projects if project.id in ours]
         yield Metric("confirmed", len(confirmed), min=0)
         vos = ", ".join(dict.fromkeys(project.vo for project in confirmed[:MAX_NAMED]))
@@ -174,31 +176,31 @@ class PublishedSite(Check):
         for identifier, name in ours.items():
             if identifier not in published:
                 self.detail(1, f"not published: project {identifier}, {name}, which Keystone lets us in to")
-        yield from self._judged_of_vo(access, site, ours)
+        yield from self._judge_vo_project(access, site, ours)
 
-    def _judged_of_vo(self, access: CloudAccess, site: Site, ours: dict[str, str]) -> Iterator[Metric]:
+    def _judge_vo_project(self, access: OpenStackAccess, site: Site, ours: dict[str, str]) -> Iterator[Metric]:
         """Whether the project that is published for our VO is the one that Keystone has for it."""
         cloud = access.cloud
-        vo, scope = cloud.wish.vo, cloud.scope
+        vo, scope = cloud.login_request.vo, cloud.scope
         of_vo = [project for project in site.projects if project.vo == vo]
         has = f"Keystone lets us into {scope.project}"
         self.detail(1, f"the project that Keystone lets us into: {scope.project_id}, {scope.project}")
         if not of_vo:
             near = ", ".join(dict.fromkeys(project.vo for project in site.projects[:MAX_NAMED]))
-            yield judged(
+            yield outcome_metric(
                 WARNING, f"no project of VO {vo} published for {self.place} ({site.name}), only of {near}; {has}"
             )
         elif not any(project.id in ours for project in of_vo):
-            if cloud.proviso or cloud.wish.project:
+            if cloud.caveat or cloud.login_request.project:
                 said = f"whether project {of_vo[0].id}, published for VO {vo}, exists on {self.place} is not seen"
-                yield judged(UNKNOWN, f"{said}; {has}, which may not be one of that VO")
+                yield outcome_metric(UNKNOWN, f"{said}; {has}, which may not be one of that VO")
                 return
-            yield judged(
+            yield outcome_metric(
                 CRITICAL,
                 f"project {of_vo[0].id}, published for VO {vo}, is none of ours on {self.place}; {has} (correct its id "
                 "at the information provider)",
             )
 
 
-def _shown(url: str) -> str:
+def _safe_url(url: str) -> str:
     return url.partition("?")[0].rpartition("@")[2][:200]

@@ -19,19 +19,19 @@ from libprobe.state.journal import CONTAINER_SUFFIX
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from libprobe.deadline import Deadline
-    from libprobe.state.journal import Entry
-    from libprobe.targets.access import CloudAccess
+    from libprobe.state.journal import JournalEntry
+    from libprobe.targets.access import OpenStackAccess
 
 
 class CloudRemover:
     """Removes VMs and containers from a cloud that was logged in to, by the journal."""
 
-    def __init__(self, access: CloudAccess) -> None:
+    def __init__(self, access: OpenStackAccess) -> None:
         self._cloud = access.cloud
         self._project = access.cloud.scope.project
         self._identity = access.identity
 
-    def remove(self, entry: Entry, until: Deadline) -> bool:
+    def remove(self, entry: JournalEntry, until: Deadline) -> bool:
         """Remove one; returns whether it was there. One that is not there is forgotten once it may be (`is_done`).
 
         Raises: Failure when it stays, or cannot be seen as whom we are.
@@ -62,21 +62,21 @@ class CloudRemover:
             )
         raise Failure(f"not visible to {owner}, as whom we log in now")
 
-    def _server(self, entry: Entry, region: str, until: Deadline, *, is_owner: bool) -> bool:
+    def _server(self, entry: JournalEntry, region: str, until: Deadline, *, is_owner: bool) -> bool:
         service = self._cloud.service(nova.KIND, region)
-        remover = Remover(Nova(service), service.base, lambda entry: entry.done())
+        remover = Remover(Nova(service), service.base, lambda entry: entry.forget())
         if is_owner:
             return remover.remove(entry, until)
         return remover.remove_by_title(entry, until, noted_path=True)
 
-    def _container(self, entry: Entry, region: str, until: Deadline, *, is_owner: bool) -> bool:
+    def _container(self, entry: JournalEntry, region: str, until: Deadline, *, is_owner: bool) -> bool:
         store = Swift(self._cloud.service(swift.KIND, region))
-        with store.until(until):
+        with store.using_deadline(until):
             was_there = remove_container(store, entry.title, until)
         if was_there:
-            entry.done()
+            entry.forget()
         elif is_owner:
-            entry.looked_for()
+            entry.note_not_found()
             if entry.is_forgotten(time.time()):
-                entry.done()
+                entry.forget()
         return was_there

@@ -11,17 +11,17 @@ import time
 
 from nagiosplugin import Metric
 
-from libprobe.checks.base import Check, judged
-from libprobe.checks.leftovers import TOLD_BY, Remover, pause_after, see_it_gone, whereabouts
+from libprobe.checks.base import Check, outcome_metric
+from libprobe.checks.leftovers import TOLD_BY, Remover, describe_location, remove_despite_signals, retry_pause
 from libprobe.clients.refusals import (
     NOT_CREATED,
-    NOTHING,
+    UNKNOWN_MACHINE,
     QuotaRefused,
     Refusal,
     ServerError,
     certainly_not_created,
-    is_settled,
-    names,
+    is_final,
+    machine_names,
 )
 from libprobe.deadline import Interrupted, OutOfTime, working_seconds
 from libprobe.failures import (
@@ -44,11 +44,11 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from contextlib import AbstractContextManager
 
-    from libprobe.clients.machines import Machine, Machines
+    from libprobe.clients.machines import ComputeClient, VirtualMachine
     from libprobe.deadline import Deadline
-    from libprobe.state.journal import Entry, Journal
-    from libprobe.targets.access import Access, CloudAccess
-    from libprobe.targets.topology import Endpoint
+    from libprobe.state.journal import Journal, JournalEntry
+    from libprobe.targets.access import OcciAccess, OpenStackAccess
+    from libprobe.targets.topology import CloudEndpoint
 
 LEFTOVERS_SHARE = 0.3
 """Part of the working time that may go into removing what earlier runs left."""
@@ -72,22 +72,22 @@ class LifeCycle(Check):
     """Creates a VM at an endpoint, waits until it is active, removes it. What is asked for and how is a subclass's.
 
     kind: which of the checks that do so it is, for what is remembered of the run before.
-    needs_it_running: whether more is asked of the VM once it is active.
+    needs_active_vm: whether more is asked of the VM once it is active.
     Yields: time_to_create, time_to_active, time_to_delete, time_total (s), and judgements.
     """
 
     kind = "vm"
-    needs_it_running = False
+    needs_active_vm = False
     keystone = ""
     """Through whose catalogue the endpoint was found, for the journal."""
 
-    _client: Machines
+    _client: ComputeClient
     _remover: Remover
 
     def __init__(
         self,
-        endpoint: Endpoint,
-        access: Access | CloudAccess,
+        endpoint: CloudEndpoint,
+        access: OcciAccess | OpenStackAccess,
         journal: Journal,
         deadline: Deadline,
         *,
@@ -102,37 +102,37 @@ class LifeCycle(Check):
         self._journal = journal
         self._metrics: list[Metric] = []
         self._asked_at = 0.0
-        self._told: set[str] = set()
-        self._in_the_way: list[str] = []
-        self._is_seen_to_be_ours = False
-        self._aftermath = ""
-        self._trial: Entry | None = None
+        self._reported: set[str] = set()
+        self._quota_holders: list[str] = []
+        self._is_confirmed_ours = False
+        self._failure_suffix = ""
+        self._trial_entry: JournalEntry | None = None
         self._requested: set[str] = set()
         self._refused: set[str] = set()
         self._suspended_after: float | None = None
         seconds = seconds or deadline.seconds
-        self._work = deadline.before(seconds - working_seconds(seconds))
+        self._work_deadline = deadline.earlier_by(seconds - working_seconds(seconds))
         self._notes = list(endpoint.notes)
-        self.provisos = endpoint.notes + endpoint.provisos
+        self.caveats = endpoint.notes + endpoint.caveats
 
     def measure(self) -> Iterator[Metric]:
         """The whole life; nothing is yielded before the VM is gone, for a reader may stop reading."""
         try:
-            with self._work.enforced(), self.until(self._work):
-                self.enter()
+            with self._work_deadline.enforced(), self.using_deadline(self._work_deadline):
+                self.log_in()
                 self._remove_leftovers()
                 self.prepare()
             entry = self._journal.begin(self.subject, self._owner(), self.endpoint.site, self.keystone)
         except Failure:
             yield from self._metrics
             raise
-        ended = self._live(entry)
-        for each in (self._trial, entry):
+        ended = self._create_and_wait(entry)
+        for each in (self._trial_entry, entry):
             if each:
-                ended = self._end(each) or ended
+                ended = self._clean_up(each) or ended
         self._metrics.append(Metric("time_total", self.deadline.elapsed(), "s", min=0, context="time"))
-        if self._remover.twins:
-            beside = number_of(self._remover.twins, "VM")
+        if self._remover.duplicates:
+            beside = number_of(self._remover.duplicates, "VM")
             self._notes.append(f"removed {beside} that the cloud had made beside the one asked for, of one request")
         if self._notes:
             self.facts["notes"] = "; " + "; ".join(self._notes)
@@ -142,11 +142,11 @@ class LifeCycle(Check):
 
     # ---- what a subclass knows
 
-    def until(self, deadline: Deadline) -> AbstractContextManager[None]:
+    def using_deadline(self, deadline: Deadline) -> AbstractContextManager[None]:
         """Let that deadline hold for what is asked in the block."""
-        return self._client.until(deadline)
+        return self._client.using_deadline(deadline)
 
-    def enter(self) -> None:
+    def log_in(self) -> None:
         """Log in; from here on there is a client, and the subject is what the journal knows the endpoint by.
 
         Raises: Failure.
@@ -157,21 +157,21 @@ class LifeCycle(Check):
         """Find out what the VM is to be made of. Raises: Failure."""
         raise NotImplementedError
 
-    def ask_for(self, entry: Entry) -> bool:
+    def request_vm(self, entry: JournalEntry) -> bool:
         """Have the VM made, by `_request`; returns whether it was asked for at all. Raises: Failure."""
         raise NotImplementedError
 
-    def elsewhere(self, endpoint: str, until: Deadline) -> Machines:
+    def client_elsewhere(self, endpoint: str, until: Deadline) -> ComputeClient:
         """A client for the endpoint of an earlier run's VM, as the same user, logged in. Raises: Failure."""
         raise NotImplementedError
 
-    def expect_alive(self, entity: Machine) -> None:
+    def expect_alive(self, entity: VirtualMachine) -> None:
         """Raises: EndpointFailure for a VM that will never be active."""
 
-    def doubt(self, path: str, entity: Machine, seconds: float, left: float) -> None:
+    def investigate(self, path: str, entity: VirtualMachine, seconds: float, left: float) -> None:
         """Look further into a VM that is not active yet. seconds: since it was asked for. Raises: EndpointFailure."""
 
-    def examine(self, path: str, entity: Machine) -> Iterator[Metric]:
+    def examine(self, path: str, entity: VirtualMachine) -> Iterator[Metric]:
         """What else is to be asked of the active VM, before it is removed; here nothing.
 
         Raises: Failure, which becomes a result beside those that were yielded before.
@@ -186,55 +186,55 @@ class LifeCycle(Check):
 
     def _remove_leftovers(self) -> None:
         """Remove what earlier runs of this monitor left here; what stays is a WARNING, no more."""
-        share = self._work.seconds * LEFTOVERS_SHARE
-        until = self._work.before(max(0.0, self._work.remaining() - share))
+        share = self._work_deadline.seconds * LEFTOVERS_SHARE
+        until = self._work_deadline.earlier_by(max(0.0, self._work_deadline.remaining() - share))
         removed = 0
         for entry in self._journal.leftovers(self.subject, self._owner()):
-            self._told.add(entry.title)
+            self._reported.add(entry.title)
             try:
                 if self._remover.remove(entry, until):
                     removed += 1
-                    self._note_in_the_way(entry, "was removed only just now")
+                    self._note_quota_holder(entry, "was removed only just now")
             except Failure as failure:
-                self._note_in_the_way(entry, "is still there")
+                self._note_quota_holder(entry, "is still there")
                 self.tell(failure)
                 said = f"VM of an earlier run not removed: {failure.sentence}"
-                self._metrics.append(judged(WARNING, f"{said} ({entry.title}; next run retries)"))
+                self._metrics.append(outcome_metric(WARNING, f"{said} ({entry.title}; next run retries)"))
             finally:
                 entry.release()
         removed += self._remove_strays(until)
         if removed:
             self._notes.append(f"removed {number_of(removed, 'VM')} that an earlier run had left")
-        self._tell_of_others()
+        self._report_unattended()
 
     def _remove_strays(self, until: Deadline) -> int:
         """Remove what was left here by another owner, or at another URL of this endpoint; name what stays."""
         removed = 0
         strays = self._journal.strays(self.subject, self._owner(), self.endpoint.site)
-        soon = until.before(max(0.0, until.remaining() - STRAYS_S))
+        soon = until.earlier_by(max(0.0, until.remaining() - STRAYS_S))
         for entry in strays:
-            self._told.add(entry.title)
+            self._reported.add(entry.title)
             try:
                 removed += self._remove_stray(entry, until, soon)
             except Failure as failure:
                 is_here = entry.endpoint == self.subject
                 if is_here and entry.path:
-                    self._note_in_the_way(entry, "may still be there")
+                    self._note_quota_holder(entry, "may still be there")
                 self.tell(failure)
-                self.detail(1, f"left by an earlier run: {whereabouts(entry, time.time())}")
+                self.detail(1, f"left by an earlier run: {describe_location(entry, time.time())}")
                 host = host_port_of(entry.endpoint) or entry.endpoint
                 age = duration(max(0.0, time.time() - entry.created_at))
                 said = f"VM of an earlier run not removed: {failure.sentence} "
                 said += f"({entry.title} at {host}, {age} old; {TOLD_BY})"
                 if is_here or entry.is_unattended(time.time()):
-                    self._metrics.append(judged(WARNING, said))
+                    self._metrics.append(outcome_metric(WARNING, said))
                 else:  # runs of that URL, if there are any, may still do it
                     self._notes.append(said)
             finally:
                 entry.release()
         return removed
 
-    def _remove_stray(self, entry: Entry, until: Deadline, soon: Deadline) -> bool:
+    def _remove_stray(self, entry: JournalEntry, until: Deadline, soon: Deadline) -> bool:
         """By its title, which no other VM has, as whom we are today: at this endpoint, then where it was noted.
 
         Returns whether it was there. Raises: Failure when that cannot be known, or it stays.
@@ -244,7 +244,7 @@ class LifeCycle(Check):
             return True
         owner = self._owner()
         if not is_here:
-            there = self.elsewhere(entry.endpoint, soon)
+            there = self.client_elsewhere(entry.endpoint, soon)
             owner = f"{self._identity} {there.project}".strip()
             remover = Remover(there, entry.endpoint, self._forget)
             if owner == entry.identity:
@@ -253,63 +253,63 @@ class LifeCycle(Check):
                 return True
         raise Failure("not seen by who we are today", more=[f"who we are today: {owner}"])
 
-    def _tell_of_others(self) -> None:
+    def _report_unattended(self) -> None:
         """Of what no run looks after any more, wherever it is; and of what cannot be read."""
         now = time.time()
-        lost = [entry for entry in self._journal.unattended(now) if entry.title not in self._told]
+        lost = [entry for entry in self._journal.unattended(now) if entry.title not in self._reported]
         if lost:
             others = f" and {number_of(len(lost) - 1, 'other')}" if len(lost) > 1 else ""
-            self.detail(1, f"no run looks any more for the VM {whereabouts(lost[0], now)}")
+            self.detail(1, f"no run looks any more for the VM {describe_location(lost[0], now)}")
             where = f"{lost[0].title} at {host_port_of(lost[0].endpoint) or lost[0].endpoint}"
             self._notes.append(f"no run looks any more for VM {where}{others} ({TOLD_BY})")
         for name in dict.fromkeys(self._journal.unreadable):
             self._notes.append(f"this monitor's journal: {name} is damaged and set aside in {self._journal.path}")
 
-    def _note_in_the_way(self, entry: Entry, how: str) -> None:
+    def _note_quota_holder(self, entry: JournalEntry, how: str) -> None:
         if entry.path:
-            self._in_the_way.append(f"{entry.title} {how}")
+            self._quota_holders.append(f"{entry.title} {how}")
 
-    def _forget(self, entry: Entry) -> None:
+    def _forget(self, entry: JournalEntry) -> None:
         """The VM is gone; a journal that cannot be told so is another matter, which must not hide this one."""
         try:
-            entry.done()
+            entry.forget()
         except Misconfigured as failure:
             self._metrics.append(self.failed(failure, f"VM {entry.title} is gone all the same", status=WARNING))
 
     # ---- the life
 
-    def _live(self, entry: Entry) -> BaseException | None:
+    def _create_and_wait(self, entry: JournalEntry) -> BaseException | None:
         """Create and wait. A failure becomes a result; what else ends it is returned, for cleaning comes first."""
         try:
-            with self._work.enforced(), self.until(self._work):
-                if not self.ask_for(entry):
+            with self._work_deadline.enforced(), self.using_deadline(self._work_deadline):
+                if not self.request_vm(entry):
                     return None
                 entity = self._await_active(entry)
                 if entity and entry.path:
                     self._metrics.extend(self.examine(entry.path, entity))
         except Failure as failure:
             self.tell(failure)
-            self._metrics.append(self._judged(failure))
+            self._metrics.append(self._judge_failure(failure))
         except OutOfTime:
-            self._metrics.append(judged(*self.out_of_time()))
+            self._metrics.append(outcome_metric(*self.out_of_time()))
         except (Interrupted, Exception) as ended:
             return ended
         return None
 
-    def _judged(self, failure: Failure) -> Metric:
+    def _judge_failure(self, failure: Failure) -> Metric:
         """The result that a failure is; a quota that VMs of ours fill is no fault of the site."""
-        if not isinstance(failure, QuotaRefused) or not self._in_the_way:
-            return judged(failure.status, f"{failure}{self._aftermath}")
-        for each in self._in_the_way:
+        if not isinstance(failure, QuotaRefused) or not self._quota_holders:
+            return outcome_metric(failure.status, f"{failure}{self._failure_suffix}")
+        for each in self._quota_holders:
             self.detail(1, f"in the way: {each}")
-        ours = number_of(len(self._in_the_way), "VM")
-        return judged(
+        ours = number_of(len(self._quota_holders), "VM")
+        return outcome_metric(
             UNKNOWN,
             f"{failure}; {ours} of this monitor's own may fill it, so the site is not blamed: "
-            f"{self._in_the_way[0]}{self._aftermath}",
+            f"{self._quota_holders[0]}{self._failure_suffix}",
         )
 
-    def _request(self, entry: Entry, create: Callable[[], str | None]) -> None:
+    def _request(self, entry: JournalEntry, create: Callable[[], str | None]) -> None:
         """Have a VM made, and note where it is. create: asks for it, and returns its path. Raises: Failure."""
         began = self._asked_at = time.monotonic()
         self._requested.add(entry.title)
@@ -321,21 +321,21 @@ class LifeCycle(Check):
             elif isinstance(failure, Refusal) and failure.http_status in NOT_CREATED:
                 self._refused.add(entry.title)
             raise
-        if entry is not self._trial:
+        if entry is not self._trial_entry:
             self._metrics.append(Metric("time_to_create", time.monotonic() - began, "s", min=0, context="time"))
         if path is None:
             path = self._client.find(entry.title)
             if path is None:
                 said = "VM accepted, but it is neither said where it is nor listed"
                 raise BadData(said, of=Asked(self.place, self.subject), link="by")
-        self._note_made(entry, path)
+        self._note_path(entry, path)
 
-    def _note_made(self, entry: Entry, path: str) -> None:
+    def _note_path(self, entry: JournalEntry, path: str) -> None:
         """Where the VM is, for the journal and for those who look into what became of it."""
-        entry.located(path)
+        entry.note_location(path)
         self.detail(1, f"VM: {path} ({entry.title})")
 
-    def _await_active(self, entry: Entry) -> Machine | None:
+    def _await_active(self, entry: JournalEntry) -> VirtualMachine | None:
         """Poll until the VM is active; too late, None, is a WARNING unless a limit says worse.
 
         None as well for one that was, until our own question suspended it.
@@ -345,9 +345,9 @@ class LifeCycle(Check):
         state = ""
         while True:
             polled = time.monotonic() - self._asked_at
-            entity, trouble = self._look(entry.path)
+            entity, trouble = self._poll(entry.path)
             now = time.monotonic() - self._asked_at
-            pause = pause_after(now)
+            pause = retry_pause(now)
             if trouble:
                 trouble_since = polled if trouble_since is None else trouble_since
                 if now - trouble_since >= PATIENCE_S:
@@ -362,13 +362,13 @@ class LifeCycle(Check):
                     return entity
                 if self._suspended_after is None:
                     self.expect_alive(entity)
-                self.doubt(entry.path, entity, now, self._work.remaining() - pause)
+                self.investigate(entry.path, entity, now, self._work_deadline.remaining() - pause)
             is_asleep = self._suspended_after is not None and now >= self._suspended_after + WAKE_S
-            if self._work.remaining() <= pause or is_asleep:
+            if self._work_deadline.remaining() <= pause or is_asleep:
                 break
-            self._work.sleep(pause)
+            self._work_deadline.sleep(pause)
         if self._suspended_after is not None:
-            self._note_suspended(entity or NOTHING, self._suspended_after)
+            self._note_suspended(entity or UNKNOWN_MACHINE, self._suspended_after)
             return None
         if trouble and (not state or now - (trouble_since or 0.0) >= min(PATIENCE_S, now / 2)):
             raise trouble
@@ -376,15 +376,15 @@ class LifeCycle(Check):
         self._note_too_slow(now, state)
         return None
 
-    def _look(self, path: str) -> tuple[Machine | None, Failure | None]:
+    def _poll(self, path: str) -> tuple[VirtualMachine | None, Failure | None]:
         """One poll: the VM, or the trouble that may pass."""
         try:
             entity = self._client.show(path)
         except Rejected:
             raise
         except ServerError as error:
-            if _FAILED_BUILD.search(error.said):  # snf-occi answers so for a VM that failed to build
-                raise self._failed_build(error.said) from None
+            if _FAILED_BUILD.search(error.error_text):  # snf-occi answers so for a VM that failed to build
+                raise self._failed_build(error.error_text) from None
             return None, error
         except EndpointFailure as error:
             return None, error
@@ -399,34 +399,36 @@ class LifeCycle(Check):
         more = [f"the cloud says: {said}"] if said else []
         return EndpointFailure(f"{reason}{why}", of=Asked(self.place, self.subject), more=more)
 
-    def _expect_ours(self, entity: Machine, entry: Entry) -> None:
+    def _expect_ours(self, entity: VirtualMachine, entry: JournalEntry) -> None:
         """A wrong address must not make us delete a stranger's VM."""
-        called = names(entity)
+        called = machine_names(entity)
         if called and entry.title not in called:
-            raise self._another(entry, called[0])
-        self._is_seen_to_be_ours = self._is_seen_to_be_ours or bool(called)
+            raise self._wrong_vm_failure(entry, called[0])
+        self._is_confirmed_ours = self._is_confirmed_ours or bool(called)
 
-    def _another(self, entry: Entry, called: str = "") -> BadData:
+    def _wrong_vm_failure(self, entry: JournalEntry, called: str = "") -> BadData:
         """What is said of an address that is a stranger's; ours is looked for by its title from now on."""
         stranger = entry.path
-        entry.located("")
+        entry.note_location("")
         said = f"another VM{f' ({called})' if called else ''} given for our new one"
         return BadData(said, of=Asked(self.place, self.subject), link="by", more=[f"the other VM: {stranger}"])
 
-    def _note_suspended(self, entity: Machine, seconds: float) -> None:
+    def _note_suspended(self, entity: VirtualMachine, seconds: float) -> None:
         """The VM was active, and does not wake from what our question did to it: that is no fault of the site's."""
         self._note_active(entity, seconds)
         self._notes[-1] = SUSPENDED + "could not be started again"
-        if self.needs_it_running:
-            self._metrics.append(judged(UNKNOWN, f"{self._notes[-1]}, so no more was asked of it, on {self.place}"))
+        if self.needs_active_vm:
+            self._metrics.append(
+                outcome_metric(UNKNOWN, f"{self._notes[-1]}, so no more was asked of it, on {self.place}")
+            )
 
-    def _note_active(self, entity: Machine, seconds: float) -> None:
+    def _note_active(self, entity: VirtualMachine, seconds: float) -> None:
         if self._suspended_after is not None:
             self._notes.append(SUSPENDED + "started again")
         self._metrics.append(Metric("time_to_active", seconds, "s", min=0))
         self.facts["time_to_active"] = duration(seconds)
         try:
-            self._journal.lateness.clear(self.kind, self.subject)
+            self._journal.failed_runs.clear(self.kind, self.subject)
         except Misconfigured as failure:
             self._metrics.append(self.failed(failure, "it would say that no VM became active", status=WARNING))
         self.detail(1, f"address: {', '.join(entity.addresses) or 'none told'}")
@@ -434,33 +436,33 @@ class LifeCycle(Check):
     def _note_too_slow(self, seconds: float, state: str) -> None:
         self.facts["time_to_active"] = f"more than {duration(seconds)}"
         self._metrics.append(Metric("too_slow", seconds, "s", context="too_slow"))
-        self._metrics.append(judged(*self._never_active(seconds, state)))
+        self._metrics.append(outcome_metric(*self._judge_never_active(seconds, state)))
 
-    def _never_active(self, seconds: float, state: str) -> tuple[int, str]:
+    def _judge_never_active(self, seconds: float, state: str) -> tuple[int, str]:
         """Once is a WARNING; a cloud on which the run before this one had no active VM either is broken."""
         said = f"VM still {state or 'not seen'} after {duration(seconds)} on {self.place}, given up"
         try:
-            late = self._journal.lateness.note(self.kind, self.subject, seconds, time.time())
+            late = self._journal.failed_runs.note_failed_run(self.kind, self.subject, seconds, time.time())
         except Misconfigured as failure:
             self.tell(failure)
             return WARNING, f"{said}; whether the run before ended so too is not known: {failure}"
-        if late.times == 1:
+        if late.runs == 1:
             return WARNING, said
-        if late.times == 2:
-            return CRITICAL, f"{said}, as in the run {duration(late.before)} before"
-        return CRITICAL, f"{said}, as in each of the {late.times - 1} runs before, for {duration(late.since)}"
+        if late.runs == 2:
+            return CRITICAL, f"{said}, as in the run {duration(late.since_previous_s)} before"
+        return CRITICAL, f"{said}, as in each of the {late.runs - 1} runs before, for {duration(late.since_first_s)}"
 
     # ---- the end
 
-    def _end(self, entry: Entry) -> Interrupted | None:
+    def _clean_up(self, entry: JournalEntry) -> Interrupted | None:
         """Remove the VM."""
-        interrupt = see_it_gone(
+        interrupt = remove_despite_signals(
             lambda: self._remove(entry), lambda why: self._note_left(entry, why), self.deadline, self._client
         )
         entry.release()
         return interrupt
 
-    def _remove(self, entry: Entry) -> None:
+    def _remove(self, entry: JournalEntry) -> None:
         if entry.title not in self._requested:
             self._forget(entry)
         if entry.is_done:
@@ -468,9 +470,9 @@ class LifeCycle(Check):
         if entry.title in self._refused:
             self._remove_refused(entry)
             return
-        is_seen = self._is_seen_to_be_ours and entry is not self._trial
+        is_seen = self._is_confirmed_ours and entry is not self._trial_entry
         if entry.path and not is_seen and not self._may_be_ours(entry.path, entry.title):
-            another = self._another(entry)
+            another = self._wrong_vm_failure(entry)
             self.detail(1, another.sentence)
             self.tell(another)
         path = entry.path or self._find_late(entry)
@@ -478,33 +480,33 @@ class LifeCycle(Check):
             self.detail(1, f"no VM {entry.title} to be found; later runs go on looking for it")
             return
         if not entry.path:
-            self._note_made(entry, path)
+            self._note_path(entry, path)
         began = time.monotonic()
         self._remover.delete(path, entry.title, self.deadline)
         seconds = time.monotonic() - began
-        self._remover.see_none_left(path, entry.title, self.deadline)
+        self._remover.remove_duplicates(path, entry.title, self.deadline)
         self._forget(entry)
-        if entry is self._trial:
+        if entry is self._trial_entry:
             return
         self.facts["time_to_delete"] = duration(seconds)
         self._metrics.append(Metric("time_to_delete", seconds, "s", min=0, context="time"))
 
-    def _remove_refused(self, entry: Entry) -> None:
+    def _remove_refused(self, entry: JournalEntry) -> None:
         """What was made though the endpoint has said that it was not; one that does not list VMs to us is believed."""
         try:
-            path = self._remover.listed(entry.title, self.deadline)
+            path = self._remover.find_listed(entry.title, self.deadline)
         except Failure as failure:
-            if not isinstance(failure, BadData) and not is_settled(failure):
+            if not isinstance(failure, BadData) and not is_final(failure):
                 self.detail(1, f"whether a VM {entry.title} was made all the same was not to be seen: {failure}")
                 return  # the next run looks
             path = None
         if path:
-            self._note_made(entry, path)
+            self._note_path(entry, path)
             self._remover.delete(path, entry.title, self.deadline)
             said = f"VM made that was refused, on {self.place}; it was removed"
             self.detail(1, f"made though it was refused: {path}")
-            self._metrics.append(judged(WARNING, said))
-            self._remover.see_none_left(path, entry.title, self.deadline)
+            self._metrics.append(outcome_metric(WARNING, said))
+            self._remover.remove_duplicates(path, entry.title, self.deadline)
         self._forget(entry)
 
     def _may_be_ours(self, path: str, title: str) -> bool:
@@ -519,7 +521,7 @@ class LifeCycle(Check):
         except EndpointFailure:
             return True
 
-    def _find_late(self, entry: Entry) -> str | None:
+    def _find_late(self, entry: JournalEntry) -> str | None:
         """Look a few times for a VM whose create request had no usable answer; clouds do answer late."""
         self._client.reconnect()
         for pause in (0.3, 1.0, 2.0, 0.0):
@@ -529,7 +531,7 @@ class LifeCycle(Check):
             self.deadline.sleep(pause)
         return None
 
-    def _note_left(self, entry: Entry, failure: Failure) -> None:
+    def _note_left(self, entry: JournalEntry, failure: Failure) -> None:
         self.tell(failure)
         why = failure.sentence
         if entry.path:
@@ -538,4 +540,4 @@ class LifeCycle(Check):
         said = (
             f"VM active after {active}, not removed" if active and not active.startswith("more") else "VM not removed"
         )
-        self._metrics.append(judged(WARNING, f"{said}: {why} ({entry.title}; next run retries)"))
+        self._metrics.append(outcome_metric(WARNING, f"{said}: {why} ({entry.title}; next run retries)"))

@@ -13,8 +13,8 @@ from urllib.parse import urlsplit
 
 from nagiosplugin import Metric
 
-from libprobe import means
-from libprobe.checks.base import Check, judged
+from libprobe import host_resources
+from libprobe.checks.base import Check, outcome_metric
 from libprobe.clients import credentials
 from libprobe.failures import (
     CRITICAL,
@@ -80,34 +80,36 @@ class OwnCertificate(Check):
             yield self.failed(failure, status=CRITICAL)
             return
         if found is None:
-            yield judged(CRITICAL, f"{NOTHING} ({MAKE_ONE})")
+            yield outcome_metric(CRITICAL, f"{NO_CERTIFICATE} ({CERTIFICATE_REMEDY})")
             return
         self.subject = found.cert_path
         yield from self._judge(found, found.facts)
         yield from self._judge_links(found)
         yield from self._judge_anchors(found)
 
-    def _judge(self, found: credentials.Credential, facts: x509.Credential) -> Iterator[Metric]:
-        owner = _owner(facts)
+    def _judge(self, found: credentials.Credential, facts: x509.CredentialFacts) -> Iterator[Metric]:
+        owner = _end_entity(facts)
         for each in facts.certificates:
-            self.detail(1, f"{each.proxy or 'end entity'}: {each.subject}, valid until {_instant(each.not_after)}")
+            self.detail(
+                1, f"{each.proxy or 'end entity'}: {each.subject}, valid until {_shown_instant(each.not_after)}"
+            )
         if found.bits:
             self.detail(1, f"private key of {found.bits} bits")
         if why := credentials.DOUBTFUL_PROXIES.get(facts.proxy or ""):
-            yield judged(WARNING, f"{self.subject} {why}")
+            yield outcome_metric(WARNING, f"{self.subject} {why}")
         if facts.not_before > self._now:
-            yield judged(CRITICAL, f"not valid before {_instant(facts.not_before)}: {self.subject}")
+            yield outcome_metric(CRITICAL, f"not valid before {_shown_instant(facts.not_before)}: {self.subject}")
         words = [f"{facts.proxy} proxy" if facts.proxy else "certificate", f"of {found.identity}"]
         if facts.proxy:
-            left = self._left(min(each.not_after for each in facts.certificates if each.proxy))
+            left = self._seconds_until(min(each.not_after for each in facts.certificates if each.proxy))
             words.append(f"valid for {duration(left)}")
             yield Metric("proxy_lifetime", left, "s", min=None)
         if owner:
-            left = self._left(owner.not_after)
+            left = self._seconds_until(owner.not_after)
             words.append(f"certificate valid for {duration(left)}" if facts.proxy else f"valid for {duration(left)}")
             yield Metric("certificate_lifetime", left, "s", min=None)
         else:
-            yield judged(WARNING, f"no end entity certificate, which Keystone needs, in {self.subject}")
+            yield outcome_metric(WARNING, f"no end entity certificate, which Keystone needs, in {self.subject}")
         yield from self._judge_attributes(facts, words)
         self.facts["certificate"] = f"{self.subject}: {' '.join(words[:2])}, {', '.join(words[2:])}"
 
@@ -115,17 +117,17 @@ class OwnCertificate(Check):
         """Whether each proxy was made with the key of the certificate behind it: by names alone, they seem to fit."""
         from cryptography.x509 import load_pem_x509_certificates
 
-        from libprobe.clients.anchors import quiet
+        from libprobe.clients.anchors import silence_warnings
         from libprobe.formats import dn, signatures
 
         try:
             pem = read_small_file(found.cert_path, "certificate", credentials.MAX_FILE)
-            with quiet():
+            with silence_warnings():
                 held = load_pem_x509_certificates(pem)
                 for each in held[: sum(1 for certificate in found.facts.certificates if certificate.proxy)]:
                     makers = [other for other in held if other.subject == each.issuer]
-                    if makers and not any(signatures.is_by(each, maker) for maker in makers):
-                        yield judged(
+                    if makers and not any(signatures.is_signed_by(each, maker) for maker in makers):
+                        yield outcome_metric(
                             CRITICAL,
                             f"proxy not made with the key of the certificate beside it in {self.subject} "
                             "(make a new one)",
@@ -136,52 +138,52 @@ class OwnCertificate(Check):
         except ImportError:
             raise  # a library is missing
         except Exception as error:  # the library raises on access what it did not look at before
-            means.expect(error)
-            yield judged(UNKNOWN, f"signatures cannot be judged in {self.subject}: {error}")
+            host_resources.raise_if_short(error)
+            yield outcome_metric(UNKNOWN, f"signatures cannot be judged in {self.subject}: {error}")
 
-    def _judge_attributes(self, facts: x509.Credential, words: list[str]) -> Iterator[Metric]:
+    def _judge_attributes(self, facts: x509.CredentialFacts, words: list[str]) -> Iterator[Metric]:
         vo, fqan = self._args.vo or "", self._args.fqan or ""
         for each in facts.attribute_certificates:
-            said = f"VO {each.vo} of {each.issuer}, valid until {_instant(each.not_after)}"
+            said = f"VO {each.vo} of {each.issuer}, valid until {_shown_instant(each.not_after)}"
             self.detail(1, f"attributes: {said}: {', '.join(each.plain_fqans[:20])}")
         wanted = [each for each in facts.attribute_certificates if vo in ("", each.vo)]
         if vo and not wanted:
             others = ", ".join(each.vo for each in facts.attribute_certificates)
             has = f"no VOMS attributes of {vo}, only of {others}," if others else "no VOMS attributes"
-            yield judged(CRITICAL, f"{has} in {self.subject} ({credentials.RENEW.format(vo=vo)})")
+            yield outcome_metric(CRITICAL, f"{has} in {self.subject} ({credentials.RENEW.format(vo=vo)})")
         if fqan and not any(fqan in each.plain_fqans for each in wanted):
-            yield judged(CRITICAL, f"no VOMS attribute {fqan} in {self.subject}")
+            yield outcome_metric(CRITICAL, f"no VOMS attribute {fqan} in {self.subject}")
         late = next((each for each in wanted if each.not_before > self._now), None)
         if late:
-            yield judged(
+            yield outcome_metric(
                 CRITICAL,
-                f"VOMS attributes of {late.vo} not valid before {_instant(late.not_before)} in {self.subject} "
+                f"VOMS attributes of {late.vo} not valid before {_shown_instant(late.not_before)} in {self.subject} "
                 "(set the clock of this machine, or of the VOMS server)",
             )
         if wanted:
             soonest = min(wanted, key=lambda each: each.not_after)
-            left = self._left(soonest.not_after)
+            left = self._seconds_until(soonest.not_after)
             self.facts["vo"] = soonest.vo
             words.append(f"attributes of {soonest.vo} for {duration(left)}")
             yield Metric("attributes_lifetime", left, "s", min=None)
 
     def _judge_anchors(self, found: credentials.Credential) -> Iterator[Metric]:
         """Whether our own CA directory knows its issuer, and not that it was revoked; the state of the CRLs there."""
-        from libprobe.clients.anchors import Anchors
+        from libprobe.clients.anchors import TrustAnchors
 
         directory = self._ca_path
         if directory and not os.path.exists(directory):
-            yield judged(UNKNOWN, f"no trust anchors in {directory} (name them with --ca-path)")
+            yield outcome_metric(UNKNOWN, f"no trust anchors in {directory} (name them with --ca-path)")
             return
         if not directory:
             return
         if not os.path.isdir(directory):  # a bundle for servers may lack our own CA; all probes need to read it
             try:
-                Anchors(directory)
+                TrustAnchors(directory)
             except Misconfigured as failure:
-                yield judged(UNKNOWN, str(failure))
+                yield outcome_metric(UNKNOWN, str(failure))
             return
-        newest, expired, count = self._lists(directory)
+        newest, expired, count = self._survey_crls(directory)
         if expired:
             self.detail(1, f"expired CRLs in {directory}: {', '.join(expired[:20])}")
         if count:
@@ -190,8 +192,8 @@ class OwnCertificate(Check):
         yield from self._judge_issuer(found, directory)
 
     def _judge_issuer(self, found: credentials.Credential, directory: str) -> Iterator[Metric]:
-        from libprobe.clients.anchors import Anchors
-        from libprobe.clients.revocation import Revoked, expect_not_revoked
+        from libprobe.clients.anchors import TrustAnchors
+        from libprobe.clients.revocation import CertificateRevoked, expect_not_revoked
         from libprobe.formats import x509
 
         try:
@@ -199,50 +201,55 @@ class OwnCertificate(Check):
             owner = x509.end_entity_of_pem(pem)
             if owner is None:
                 return
-            Anchors(directory)
+            TrustAnchors(directory)
             chain = [owner]
-            for fault in self._climb(chain, directory):
-                yield judged(WARNING, f"{fault}; it issued {self.subject} ({ACCREDITED})")
+            for fault in self._collect_issuers(chain, directory):
+                yield outcome_metric(WARNING, f"{fault}; it issued {self.subject} ({ACCREDITED})")
             expect_not_revoked(chain, directory)
-        except Revoked as revoked:
-            yield judged(CRITICAL, f"{revoked} in {self.subject} (request a new one)")
+        except CertificateRevoked as revoked:
+            yield outcome_metric(CRITICAL, f"{revoked} in {self.subject} (request a new one)")
         except BadData as error:
-            yield judged(UNKNOWN, f"issuer of {self.subject} cannot be looked up in {directory}: {error.sentence}")
+            yield outcome_metric(
+                UNKNOWN, f"issuer of {self.subject} cannot be looked up in {directory}: {error.sentence}"
+            )
         except Failure as failure:
-            yield judged(failure.status, str(failure))
+            yield outcome_metric(failure.status, str(failure))
         except ImportError:
             raise  # a library is missing
         except Exception as error:  # the library raises on access what it did not look at before
-            means.expect(error)
+            host_resources.raise_if_short(error)
             said = f"issuer of {self.subject} cannot be looked up in {directory}"
-            yield judged(UNKNOWN, f"{said}: {type(error).__name__}: {error}")
+            yield outcome_metric(UNKNOWN, f"{said}: {type(error).__name__}: {error}")
 
-    def _climb(self, chain: list[bytes], directory: str) -> Iterator[str]:
+    def _collect_issuers(self, chain: list[bytes], directory: str) -> Iterator[str]:
         """Add the CAs above a certificate to a chain, as our directory has them; yields what is wrong with them."""
         from cryptography.x509 import load_der_x509_certificate
 
-        from libprobe.clients.anchors import quiet
-        from libprobe.clients.chain import MAX_DEPTH, trusted
+        from libprobe.clients.anchors import silence_warnings
+        from libprobe.clients.chain import MAX_DEPTH, make_trust_lookup
         from libprobe.formats import dn, signatures, x509
 
-        known = trusted(directory)
-        with quiet():
-            while len(chain) < MAX_DEPTH and not (link := x509.read_link(chain[-1])).is_self_issued:
+        known = make_trust_lookup(directory)
+        with silence_warnings():
+            while len(chain) < MAX_DEPTH and not (link := x509.read_chain_link(chain[-1])).is_self_issued:
                 below = load_der_x509_certificate(chain[-1])
                 name = dn.slash_form(below.issuer)
                 named = [(each, load_der_x509_certificate(each)) for each in known(link.issuer)]
-                made_it = [pair for pair in named if signatures.is_by(below, pair[1])]
+                made_it = [pair for pair in named if signatures.is_signed_by(below, pair[1])]
                 if not made_it:
                     yield f"CA {name} {'has another key' if named else 'is missing'} in {directory}"
                     return
                 encoded, issuer = max(made_it, key=lambda pair: pair[1].not_valid_after_utc)
                 if issuer.not_valid_after_utc < self._now:
-                    yield f"CA {name} expired {duration(-self._left(issuer.not_valid_after_utc))} ago in {directory}"
+                    yield (
+                        f"CA {name} expired {duration(-self._seconds_until(issuer.not_valid_after_utc))} ago in "
+                        f"{directory}"
+                    )
                 elif issuer.not_valid_before_utc > self._now:
-                    yield f"CA {name} is not valid before {_instant(issuer.not_valid_before_utc)} in {directory}"
+                    yield f"CA {name} is not valid before {_shown_instant(issuer.not_valid_before_utc)} in {directory}"
                 chain.append(encoded)
 
-    def _lists(self, directory: str) -> tuple[float, list[str], int]:
+    def _survey_crls(self, directory: str) -> tuple[float, list[str], int]:
         """When the newest CRL was made (seconds since the epoch), the names of expired ones, and how many there are."""
         from libprobe.formats import crl
 
@@ -255,7 +262,7 @@ class OwnCertificate(Check):
             self.detail(1, f"{directory} cannot be read: {error.strerror}")
             return newest, expired, count
         for name in files[:MAX_CRLS]:
-            if self.deadline.passed():
+            if self.deadline.has_passed():
                 raise OwnMachine(f"CRLs of {directory} not read within {duration(self.deadline.seconds)}")
             try:
                 listed = crl.read_list(read_small_file(os.path.join(directory, name), "CRL", crl.MAX_CRL))
@@ -274,7 +281,7 @@ class OwnCertificate(Check):
                 newest = max(newest, made.timestamp())
         return newest, expired, count
 
-    def _left(self, end: datetime) -> float:
+    def _seconds_until(self, end: datetime) -> float:
         return (end - self._now).total_seconds()
 
 
@@ -302,36 +309,38 @@ class OwnToken(Check):
         fact = self._name.replace(" ", "_")
         if claims is None:
             self.facts[fact] = f"{self.subject}: {self._name}, opaque, only its issuer knows when it ends"
-            yield judged(OK, "")
+            yield outcome_metric(OK, "")
             return
-        words = " ".join((self._name, claims.words())).strip()
+        words = " ".join((self._name, claims.describe())).strip()
         if claims.not_before and (claims.not_before - now).total_seconds() > credentials.CLOCK_TOLERANCE_S:
-            yield judged(CRITICAL, f"{words} not valid before {_instant(claims.not_before)} in {self.subject}")
+            yield outcome_metric(
+                CRITICAL, f"{words} not valid before {_shown_instant(claims.not_before)} in {self.subject}"
+            )
         if self._issuer and claims.issuer.rstrip("/") != self._issuer.rstrip("/"):
-            yield judged(
+            yield outcome_metric(
                 CRITICAL, f"{self._name} of {claims.issuer or 'no issuer'}, not of {self._issuer}, in {self.subject}"
             )
         if claims.kind == "ID":
             said = "ID token instead of an access token"
-            yield judged(WARNING, f"{said} in {self.subject}; most services refuse it as a login")
-        if claims.unread:
-            yield judged(
+            yield outcome_metric(WARNING, f"{said} in {self.subject}; most services refuse it as a login")
+        if claims.unreadable:
+            yield outcome_metric(
                 WARNING,
-                f"{self._name} has {' and '.join(claims.unread)} in a form that is not a date in {self.subject}; "
+                f"{self._name} has {' and '.join(claims.unreadable)} in a form that is not a date in {self.subject}; "
                 "servers may refuse it or never let it end",
             )
-            self.detail(1, f"{words}: RFC 7519 wants {' and '.join(claims.unread)} as a number of seconds")
+            self.detail(1, f"{words}: RFC 7519 wants {' and '.join(claims.unreadable)} as a number of seconds")
         if claims.expires is None:
             self.facts[fact] = f"{self.subject}: {words}, does not say when it ends"
-            yield judged(OK, "")
+            yield outcome_metric(OK, "")
             return
         left = (claims.expires - now).total_seconds()
-        self.detail(1, f"{words}: valid until {_instant(claims.expires)}")
+        self.detail(1, f"{words}: valid until {_shown_instant(claims.expires)}")
         self.facts[fact] = f"{self.subject}: {words}, valid for {duration(left)}"
         yield Metric(f"{'refresh_' if self._name != 'access token' else ''}token_lifetime", left, "s", min=None)
 
 
-class Issuer(Check):
+class TokenIssuer(Check):
     """Asks an issuer of tokens for its own description: whether it answers, and how far its clock is from ours.
 
     Yields: clock_offset (s), how far its clock is ahead of ours.
@@ -356,7 +365,7 @@ class Issuer(Check):
             return
         named = described.get("issuer") if isinstance(described, dict) else None
         if not isinstance(named, str) or named.rstrip("/") != self.subject.rstrip("/"):
-            yield judged(UNKNOWN, f"issuer {self.subject} calls itself {excerpt(str(named), 80)}")
+            yield outcome_metric(UNKNOWN, f"issuer {self.subject} calls itself {excerpt(str(named), 80)}")
         offset = self._http.clock_skew
         if offset is not None:
             host = urlsplit(self.subject).hostname
@@ -364,14 +373,14 @@ class Issuer(Check):
             yield Metric("clock_offset", offset, "s")
 
 
-NOTHING = "no certificate or proxy found"
-MAKE_ONE = "make one with voms-proxy-init --rfc, or name it with --cert"
+NO_CERTIFICATE = "no certificate or proxy found"
+CERTIFICATE_REMEDY = "make one with voms-proxy-init --rfc, or name it with --cert"
 
 
-def _owner(facts: x509.Credential) -> x509.Certificate | None:
+def _end_entity(facts: x509.CredentialFacts) -> x509.Certificate | None:
     """The certificate of the user or host behind all proxies; None if it is not in the file."""
     return next((each for each in facts.certificates if each.proxy is None), None) if facts.is_complete else None
 
 
-def _instant(moment: datetime) -> str:
+def _shown_instant(moment: datetime) -> str:
     return f"{moment:%Y-%m-%d %H:%M} UTC"

@@ -12,7 +12,7 @@ from libprobe.records import Record
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from libprobe.clients.chain import Chain
+    from libprobe.clients.chain import CertificateChain
     from libprobe.clients.igtf import Authorities
     from libprobe.formats.igtf import Info
 
@@ -27,9 +27,9 @@ class Accredited(Record):
     steps: list[str]
 
 
-def judge(chain: Chain, authorities: Authorities, subject: str) -> Accredited:
+def judge(chain: CertificateChain, authorities: Authorities, subject: str) -> Accredited:
     """Raises: BadData for a certificate that is none of the IGTF's; Misconfigured where our files do not tell."""
-    links = [x509.read_link(each) for each in chain.certificates]
+    links = [x509.read_chain_link(each) for each in chain.certificates]
     infos: list[Info] = []
     steps = []
     for below, above, encoded in zip(links, links[1:], chain.certificates[1:], strict=False):

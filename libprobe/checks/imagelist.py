@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 
 from nagiosplugin import Metric
 
-from libprobe.checks.base import Check, judged
+from libprobe.checks.base import Check, outcome_metric
 from libprobe.clients.http import without_query
 from libprobe.failures import CRITICAL, WARNING, Asked, BadData
 from libprobe.formats import imagelist, smime
@@ -26,15 +26,15 @@ if TYPE_CHECKING:
 
     from cryptography.x509 import Certificate
 
-    from libprobe.clients.appdb import Fetched
+    from libprobe.clients.appdb import FetchedDocument
     from libprobe.clients.credentials import Audience
     from libprobe.deadline import Deadline
     from libprobe.formats.cms import Signature
 
-    class Source(Protocol):
+    class DocumentSource(Protocol):
         url: str
 
-        def fetch(self) -> Fetched: ...
+        def fetch(self) -> FetchedDocument: ...
 
 
 SERVICE_TYPES = (VMCASTER, VMCATCHER)
@@ -59,13 +59,13 @@ def find_url(args: argparse.Namespace, deadline: Deadline) -> tuple[str, list[st
         return args.settings.get("appdb", "url", DEFAULT_URL), []
     from libprobe.targets import access, topology
 
-    cache = access.state_directory(args)
+    cache = access.open_state_directory(args)
     notes: list[str] = []
     for service_type in SERVICE_TYPES:
         found, notes = topology.find_registered(args, deadline, cache, service_type)
         if found and found.url:
             if not documents.is_url(found.url):
-                raise topology.unusable(found, f"{found.url[:200]!r} is not an http or https URL")
+                raise topology.unusable_registration(found, f"{found.url[:200]!r} is not an http or https URL")
             has_path = urlsplit(found.url).path.strip("/")
             return (found.url if has_path else found.url.rstrip("/") + DEFAULT_PATH), notes
     host = f"[{args.hostname}]" if ":" in args.hostname else args.hostname
@@ -79,11 +79,11 @@ def audience(args: argparse.Namespace) -> Audience:
     from libprobe.targets import access
 
     own = args.settings.get("appdb", "url", DEFAULT_URL)
-    hosts = access.named_hosts(args) | access.hosts_of(own) | {host_name(each) for each in args.token_to}
+    hosts = access.named_hosts(args) | access.url_hosts(own) | {host_name(each) for each in args.token_to}
     return Audience(hosts, args.plain_token, "--token-to", "--plain-token", "give an https URL")
 
 
-class Rules:
+class SignatureRules:
     """What is asked of a list's signature.
 
     signature:      `require`; `if-present`, which takes unsigned lists too; `ignore`, which verifies nothing.
@@ -100,14 +100,16 @@ class Rules:
         self.ca_path = ca_path
 
 
-class Proof(Record):
+class VerifiedSignature(Record):
     """A signature that was verified, and the certificates from its signer's to the one that is trusted."""
 
     signature: Signature
     chain: tuple[Certificate, ...]
 
 
-def verified(envelope: smime.Envelope, rules: Rules, now: datetime) -> tuple[bytes, Proof | None]:
+def verify_envelope(
+    envelope: smime.Envelope, rules: SignatureRules, now: datetime
+) -> tuple[bytes, VerifiedSignature | None]:
     """The document in an envelope, and its proof; None where none was looked at. Raises: BadData; Misconfigured."""
     if envelope.kind == "unsigned":
         # what is no list at all is better said by whoever reads it
@@ -122,10 +124,10 @@ def verified(envelope: smime.Envelope, rules: Rules, now: datetime) -> tuple[byt
     if rules.signature == "ignore":
         return cms.content(envelope.signature), None
     signature = cms.verify(envelope.signature, _renderings(envelope), allow_sha1=rules.allow_sha1)
-    return signature.content, Proof(signature, _trusted(signature, rules, now))
+    return signature.content, VerifiedSignature(signature, _verify_chain(signature, rules, now))
 
 
-def fault_of_signer(found: imagelist.ImageList, proof: Proof | None, rules: Rules) -> str:
+def signer_problem(found: imagelist.ImageList, proof: VerifiedSignature | None, rules: SignatureRules) -> str:
     """That a list is not signed by whom it names; empty where it is, or need not be."""
     if proof is None or not rules.match_endorser:
         return ""
@@ -156,17 +158,17 @@ def _renderings(envelope: smime.Envelope) -> Iterator[bytes] | None:
     return each()
 
 
-def _trusted(signature: Signature, rules: Rules, now: datetime) -> tuple[Certificate, ...]:
-    from libprobe.clients.anchors import Anchors
+def _verify_chain(signature: Signature, rules: SignatureRules, now: datetime) -> tuple[Certificate, ...]:
+    from libprobe.clients.anchors import TrustAnchors
     from libprobe.formats import chains
 
-    anchors = Anchors(rules.ca_path)
+    anchors = TrustAnchors(rules.ca_path)
     return tuple(
         chains.verify(
             signature.signer,
             signature.certificates,
-            anchors.trusted,
-            anchors.revocations,
+            anchors.find_trusted,
+            anchors.find_crl,
             now,
             allow_sha1=rules.allow_sha1,
         )
@@ -182,8 +184,8 @@ class PublishedList(Check):
 
     def __init__(
         self,
-        source: Source,
-        rules: Rules,
+        source: DocumentSource,
+        rules: SignatureRules,
         deadline: Deadline,
         *,
         image: str = "",
@@ -197,7 +199,7 @@ class PublishedList(Check):
         self._image = image
         self._now = now
         joined = f" [{'; '.join(notes)}]" if notes else ""
-        self.provisos = tuple(notes or ())
+        self.caveats = tuple(notes or ())
         self.facts.update(list=self.subject, notes=joined, signed="signature not looked at")
 
     def measure(self) -> Iterator[Metric]:
@@ -207,31 +209,31 @@ class PublishedList(Check):
         yield Metric("size", size, "B", min=0)
         try:
             envelope = smime.open_envelope(fetched.body, fetched.media_type)
-            content, proof = verified(envelope, self._rules, now)
+            content, proof = verify_envelope(envelope, self._rules, now)
             self._describe_signature(proof, is_signed=envelope.kind != "unsigned")
             del fetched, envelope  # memory is short: the document is decoded next
             found = imagelist.read_image_list(smime.without_text_header(content))
             del content
         except BadData as error:
-            raise self._of_list(error) from None
+            raise self._as_list_failure(error) from None
         self._describe(found)
         yield Metric("images", len(found.images), min=0)
         yield Metric("time_left", (found.expires - now).total_seconds(), "s")
         yield from self._judge_dates(found, now, skew)
         yield from self._judge_signer(found, proof)
         yield from self._judge_images(found, now)
-        if found.lacks:
-            said = f"the list lacks {', '.join(found.lacks)}, so vmcatcher refuses it"
-            yield judged(WARNING, f"{said}, from {self.place}")
+        if found.missing_fields:
+            said = f"the list lacks {', '.join(found.missing_fields)}, so vmcatcher refuses it"
+            yield outcome_metric(WARNING, f"{said}, from {self.place}")
 
-    def _of_list(self, error: BadData) -> BadData:
+    def _as_list_failure(self, error: BadData) -> BadData:
         asked = Asked(self.place, f"GET {self.subject}")
         error.placed(asked, "from")
         return error
 
     # ---- the signature
 
-    def _describe_signature(self, proof: Proof | None, *, is_signed: bool) -> None:
+    def _describe_signature(self, proof: VerifiedSignature | None, *, is_signed: bool) -> None:
         if not is_signed:
             self.facts["signed"] = "unsigned"
         if proof is None:
@@ -246,10 +248,12 @@ class PublishedList(Check):
         self.detail(1, f"signer's certificate valid until {signature.signer.not_valid_after_utc:%Y-%m-%d %H:%M} UTC")
         self.detail(2, "chain: " + ", ".join(dn.slash_form(each.subject) for each in proof.chain))
 
-    def _judge_signer(self, found: imagelist.ImageList, proof: Proof | None) -> Iterator[Metric]:
-        fault = fault_of_signer(found, proof, self._rules)
+    def _judge_signer(self, found: imagelist.ImageList, proof: VerifiedSignature | None) -> Iterator[Metric]:
+        fault = signer_problem(found, proof, self._rules)
         if fault:
-            yield judged(CRITICAL, f"{fault}, from {self.place} (if that is meant, accept it with --ignore-endorser)")
+            yield outcome_metric(
+                CRITICAL, f"{fault}, from {self.place} (if that is meant, accept it with --ignore-endorser)"
+            )
 
     # ---- dates and images
 
@@ -257,7 +261,7 @@ class PublishedList(Check):
         age = (now - found.created).total_seconds()
         if age < -FUTURE_S:
             clock = f"; its server's clock is {duration(skew)} ahead of ours" if skew and skew > 60 else ""
-            yield judged(
+            yield outcome_metric(
                 CRITICAL,
                 f"list created {duration(-age)} in the future ({found.created:%Y-%m-%d %H:%M:%S} UTC), from "
                 f"{self.place}{clock}",
@@ -267,22 +271,24 @@ class PublishedList(Check):
             yield Metric("age", max(0.0, age), "s", min=0)
         if now >= found.expires:
             past = duration((now - found.expires).total_seconds())
-            yield judged(CRITICAL, f"list expired {past} ago, so subscribers drop its images, from {self.place}")
+            yield outcome_metric(
+                CRITICAL, f"list expired {past} ago, so subscribers drop its images, from {self.place}"
+            )
 
     def _judge_images(self, found: imagelist.ImageList, now: datetime) -> Iterator[Metric]:
         self.facts["images"] = number_of(len(found.images), "image")
         if not found.images:
-            yield judged(WARNING, f"no image in the list from {self.place}")
+            yield outcome_metric(WARNING, f"no image in the list from {self.place}")
         if not self._image:
             return
         image = imagelist.find_image(found.images, self._image)
         if image is None:
-            yield judged(CRITICAL, self._missing(found))
+            yield outcome_metric(CRITICAL, self._describe_missing(found))
         elif image.expires and now >= image.expires:
             past = duration((now - image.expires).total_seconds())
-            yield judged(CRITICAL, f"image {image.mpuri} expired {past} ago in the list from {self.place}")
+            yield outcome_metric(CRITICAL, f"image {image.mpuri} expired {past} ago in the list from {self.place}")
 
-    def _missing(self, found: imagelist.ImageList) -> str:
+    def _describe_missing(self, found: imagelist.ImageList) -> str:
         offered = [image.mpuri for image in found.images if image.mpuri]
         base = imagelist.without_revision(self._image)
         near = [each for each in offered if imagelist.without_revision(each) == base]
@@ -300,7 +306,7 @@ class PublishedList(Check):
             self.detail(1, "the list has the deprecated form, without hv:imagelist")
         if found.uri and found.uri.rstrip("/") != self.subject.rstrip("/"):
             self.detail(1, f"hv:uri is another address: {found.uri}")
-        dropped = sum(1 for image in found.images if image.lacks)
+        dropped = sum(1 for image in found.images if image.missing_fields)
         if dropped:
             self.detail(1, f"{number_of(dropped, 'image')} without a required field; hepixvmitrust drops such silently")
         for image in found.images:

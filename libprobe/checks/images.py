@@ -14,15 +14,15 @@ from datetime import UTC, datetime
 from nagiosplugin import Metric
 
 from libprobe.checks import imagelist as lists
-from libprobe.checks.base import Check, judged
-from libprobe.checks.imagelist import Rules
+from libprobe.checks.base import Check, outcome_metric
+from libprobe.checks.imagelist import SignatureRules
 from libprobe.clients import documents
 from libprobe.clients.http import without_query
-from libprobe.clients.images import KIND, Images
+from libprobe.clients.images import KIND, GlanceImages
 from libprobe.deadline import OutOfTime
 from libprobe.failures import WARNING, Asked, BadData, EndpointFailure, Failure, HelperFailure, Misconfigured
 from libprobe.formats.address import host_port_of
-from libprobe.formats.images import of_list
+from libprobe.formats.images import from_image_list
 from libprobe.records import Record
 from libprobe.text import duration, number_of, shortened
 
@@ -36,15 +36,15 @@ if TYPE_CHECKING:
     from libprobe.clients.http import HttpClient
     from libprobe.clients.registry import Registry
     from libprobe.deadline import Deadline
-    from libprobe.formats.images import CloudImage, Listed
-    from libprobe.state.since import Since
-    from libprobe.targets.access import CloudAccess
-    from libprobe.targets.topology import Endpoint
+    from libprobe.formats.images import CloudImage, PublishedImage
+    from libprobe.state.first_seen import FirstSeen
+    from libprobe.targets.access import OpenStackAccess
+    from libprobe.targets.topology import CloudEndpoint
 
-    class Source(Protocol):
+    class ImageListSource(Protocol):
         name: str
 
-        def fetch(self) -> Published: ...
+        def fetch(self) -> PublishedImages: ...
 
 
 LISTS_SHARE = 0.4
@@ -55,7 +55,7 @@ MISSING, OUTDATED, SURPLUS = "missing", "out of date", "no longer in the list"
 """The ways in which an image can be out of step, as they are told."""
 
 
-def find_sources(args: argparse.Namespace, http: HttpClient) -> list[Source]:
+def find_sources(args: argparse.Namespace, http: HttpClient) -> list[ImageListSource]:
     """The lists of --list, of the settings, or EGI's own. Raises: Misconfigured; OwnCredential."""
     from libprobe.clients import appdb, registry, tls
     from libprobe.clients.credentials import Audience, read_token
@@ -63,15 +63,17 @@ def find_sources(args: argparse.Namespace, http: HttpClient) -> list[Source]:
     from libprobe.targets import access
 
     urls = args.list or args.settings.get("images", "lists").split() or [registry.DEFAULT_URL]
-    login, hosts = "", frozenset[str]().union(*map(access.hosts_of, urls))
+    login, hosts = "", frozenset[str]().union(*map(access.url_hosts, urls))
     if args.list_login_file:
         if len(hosts) > 1 or any(not read_http_url(url).is_secure for url in urls if documents.is_url(url)):
             raise Misconfigured("the login of --list-login-file goes to one host only, over https")
         login = read_token(args.list_login_file, "login of the list")
     ca_path = tls.ca_path(args.ca_path, args.settings.get("tls", "ca_path"))
-    rules = Rules(args.signature, match_endorser=not args.ignore_endorser, allow_sha1=args.allow_sha1, ca_path=ca_path)
+    rules = SignatureRules(
+        args.signature, match_endorser=not args.ignore_endorser, allow_sha1=args.allow_sha1, ca_path=ca_path
+    )
     audience = Audience(hosts, False, "--list", "--list", "give an https URL")
-    found: list[Source] = []
+    found: list[ImageListSource] = []
     for url in urls:
         documents.expect_url(url)
         if registry.is_registry(url):
@@ -86,14 +88,14 @@ WHOM = "image list"
 """What a sentence calls a list that cannot be had, before its host."""
 
 
-class Published(Record):
+class PublishedImages(Record):
     """What a list has. claims: whether a cloud's image is one that came from this list, in whatever version."""
 
-    images: list[Listed]
+    images: list[PublishedImage]
     claims: Callable[[CloudImage], bool]
 
 
-class OutOfStep(Record):
+class ImageDiscrepancy(Record):
     """One image that is out of step. key: by which it is known from run to run. since: seconds since the epoch."""
 
     how: str
@@ -106,13 +108,15 @@ class OutOfStep(Record):
 class SignedList:
     """A HEPiX image list, as AppDB publishes it, by the rules for its signature."""
 
-    def __init__(self, source: AppDb, rules: Rules, now: Callable[[], datetime] = lambda: datetime.now(UTC)) -> None:
+    def __init__(
+        self, source: AppDb, rules: SignatureRules, now: Callable[[], datetime] = lambda: datetime.now(UTC)
+    ) -> None:
         self.name = without_query(source.url)
         self._source = source
         self._rules = rules
         self._now = now
 
-    def fetch(self) -> Published:
+    def fetch(self) -> PublishedImages:
         """Raises: Failure."""
         from libprobe.formats import imagelist, smime
 
@@ -123,11 +127,11 @@ class SignedList:
         now = self._now()
         try:
             envelope = smime.open_envelope(fetched.body, fetched.media_type)
-            content, proof = lists.verified(envelope, self._rules, now)
+            content, proof = lists.verify_envelope(envelope, self._rules, now)
             del fetched, envelope
             found = imagelist.read_image_list(smime.without_text_header(content))
             del content
-            fault = lists.fault_of_signer(found, proof, self._rules)
+            fault = lists.signer_problem(found, proof, self._rules)
             if fault:
                 raise BadData(fault, remedy="if that is meant, accept it with --ignore-endorser")
             if now >= found.expires:
@@ -138,16 +142,18 @@ class SignedList:
             error.placed(asked, "from")
             raise
         # subscribers take what has expired away
-        images = [of_list(each) for each in found.images if each.expires is None or each.expires > now]
-        names = {name for each in found.images for name in of_list(each).names}
-        places = {_place(name) for name in names if name.startswith("address ")}
+        images = [from_image_list(each) for each in found.images if each.expires is None or each.expires > now]
+        names = {name for each in found.images for name in from_image_list(each).names}
+        places = {_marketplace_site(name) for name in names if name.startswith("address ")}
 
         def claims(image: CloudImage) -> bool:
             """What bears the name of one of it; and what its VO has from the same place, which tells VOs by nothing."""
             is_of_vo = bool(found.vo) and image.vo == found.vo
-            return bool(image.names & names) or (is_of_vo and any(_place(name) in places for name in image.names))
+            return bool(image.names & names) or (
+                is_of_vo and any(_marketplace_site(name) in places for name in image.names)
+            )
 
-        return Published(images, claims)
+        return PublishedImages(images, claims)
 
 
 class RegistryProject:
@@ -157,10 +163,12 @@ class RegistryProject:
         self.name = registry.name
         self._registry = registry
 
-    def fetch(self) -> Published:
+    def fetch(self) -> PublishedImages:
         """Raises: Failure."""
         begin = f"reference {self._registry.project}/"
-        return Published(self._registry.images(), lambda image: any(name.startswith(begin) for name in image.names))
+        return PublishedImages(
+            self._registry.images(), lambda image: any(name.startswith(begin) for name in image.names)
+        )
 
 
 class ImagesInStep(Check):
@@ -172,11 +180,11 @@ class ImagesInStep(Check):
 
     def __init__(
         self,
-        endpoint: Endpoint,
-        access: CloudAccess,
+        endpoint: CloudEndpoint,
+        access: OpenStackAccess,
         http: HttpClient,
-        sources: Iterable[Source],
-        since: Since,
+        sources: Iterable[ImageListSource],
+        since: FirstSeen,
         deadline: Deadline,
         *,
         region: str,
@@ -184,7 +192,7 @@ class ImagesInStep(Check):
     ) -> None:
         super().__init__(deadline)
         self.subject = endpoint.base
-        self.provisos = endpoint.notes
+        self.caveats = endpoint.notes
         self._notes = list(endpoint.notes)
         self.facts.update(endpoint=endpoint.base, notes="")
         self._endpoint = endpoint
@@ -197,13 +205,13 @@ class ImagesInStep(Check):
         self._now = now
 
     def measure(self) -> Iterator[Metric]:
-        published, failure = self._fetched()
+        published, failure = self._fetch_lists()
         http = self._cloud.http
         began, loading_s = time.monotonic(), http.loading_s
         try:
             self._cloud.log_in()
             yield Metric("time_to_login", time.monotonic() - began - (http.loading_s - loading_s), "s", min=0)
-            yield from self._told_of_login()
+            yield from self._judge_login()
             clouds = self._cloud_images()
         except EndpointFailure:
             if failure:
@@ -211,19 +219,19 @@ class ImagesInStep(Check):
             raise
         if failure:
             raise failure
-        yield from self._compared(published, clouds)
+        yield from self._compare(published, clouds)
 
     # ---- the lists
 
-    def _fetched(self) -> tuple[list[Published], Failure | None]:
+    def _fetch_lists(self) -> tuple[list[PublishedImages], Failure | None]:
         """What the lists have, or why that cannot be had."""
-        until = self.deadline.before(self.deadline.remaining() * (1 - LISTS_SHARE))
+        until = self.deadline.earlier_by(self.deadline.remaining() * (1 - LISTS_SHARE))
         try:
-            with until.enforced(), self._http.until(until):
+            with until.enforced(), self._http.using_deadline(until):
                 return [source.fetch() for source in self._sources], None
         except OutOfTime:
             names = " and ".join(each.name for each in self._sources)
-            said = f"not read within {duration(until.seconds)}{until.our_share()}"
+            said = f"not read within {duration(until.seconds)}{until.own_share_words()}"
             return [], HelperFailure(
                 said, of=Asked(f"{WHOM} {host_port_of(names) or names}", f"GET {names}"), link="from"
             )
@@ -236,30 +244,32 @@ class ImagesInStep(Check):
 
     # ---- the site
 
-    def _told_of_login(self) -> Iterator[Metric]:
+    def _judge_login(self) -> Iterator[Metric]:
         scope = self._cloud.scope
         self.facts["project"] = scope.project
-        if self._cloud.proviso:
-            said = f"{self._cloud.proviso}, on {self.place} (if it is meant, name it with --project)"
-            yield judged(WARNING, said)
+        if self._cloud.caveat:
+            said = f"{self._cloud.caveat}, on {self.place} (if it is meant, name it with --project)"
+            yield outcome_metric(WARNING, said)
         self.detail(1, f"endpoint: {self.subject}" + (f" of {self._endpoint.site}" if self._endpoint.site else ""))
-        self.detail(1, f"catalogue: {scope.words()}")
+        self.detail(1, f"catalogue: {scope.describe()}")
         roles = ", ".join(scope.roles) or "none"
-        self.detail(2, f"acting as: {self._access.words}, project {scope.project}, roles {roles}")
+        self.detail(2, f"acting as: {self._access.description}, project {scope.project}, roles {roles}")
 
-    def _cloud_images(self) -> list[tuple[Images, list[CloudImage]]]:
+    def _cloud_images(self) -> list[tuple[GlanceImages, list[CloudImage]]]:
         regions = self._cloud.regions(KIND, chosen=self._region)
         self.facts["regions"] = " and ".join(regions)
-        clients = [Images(self._cloud.service(KIND, region)) for region in regions]
-        return [(each, each.all()) for each in clients]
+        clients = [GlanceImages(self._cloud.service(KIND, region)) for region in regions]
+        return [(each, each.list_all()) for each in clients]
 
-    def _compared(self, published: list[Published], clouds: list[tuple[Images, list[CloudImage]]]) -> Iterator[Metric]:
+    def _compare(
+        self, published: list[PublishedImages], clouds: list[tuple[GlanceImages, list[CloudImage]]]
+    ) -> Iterator[Metric]:
         listed = [image for each in published for image in each.images]
         now = self._now()
-        found: list[tuple[Images, list[OutOfStep]]] = []
+        found: list[tuple[GlanceImages, list[ImageDiscrepancy]]] = []
         for client, images in clouds:
             self.detail(1, f"images of {client.region}: {client.base}, {number_of(len(images), 'image')}")
-            out = list(self._out_of_step(client, listed, published, images))
+            out = list(self._find_discrepancies(client, listed, published, images))
             noted = self._since.note(
                 f"images at {client.base} of project {self._cloud.scope.project_id}", [each.key for each in out], now
             )
@@ -279,50 +289,63 @@ class ImagesInStep(Check):
         counted = number_of(total, "image")
         self.facts.update(counted=counted if in_step == total else f"{in_step} of {counted}", lists=names)
         said = "; ".join(
-            (f"{client.region}: " if len(found) > 1 else "") + _words(out, now) for client, out in found if out
+            (f"{client.region}: " if len(found) > 1 else "") + _describe_discrepancy(out, now)
+            for client, out in found
+            if out
         )
         self.facts["late"] = f"{said}, on {self.place}"
         if every:
             self._notes.append(said)
         if not listed:
-            yield judged(WARNING, f"nothing to compare with: no image in {names}")
+            yield outcome_metric(WARNING, f"nothing to compare with: no image in {names}")
         self.facts["notes"] = "".join(f"; {note}" for note in self._notes)
         yield Metric("lag", max((now - each.since for each in every), default=0.0), "s", min=0)
 
-    def _out_of_step(
-        self, client: Images, listed: list[Listed], published: list[Published], images: list[CloudImage]
-    ) -> Iterator[OutOfStep]:
+    def _find_discrepancies(
+        self,
+        client: GlanceImages,
+        listed: list[PublishedImage],
+        published: list[PublishedImages],
+        images: list[CloudImage],
+    ) -> Iterator[ImageDiscrepancy]:
         by_name: dict[str, list[CloudImage]] = {}
         for image in images:
             for name in image.names:
                 by_name.setdefault(name, []).append(image)
         kept: set[str] = set()
-        missing: list[tuple[Listed, list[CloudImage]]] = []
+        missing: list[tuple[PublishedImage, list[CloudImage]]] = []
         for each in listed:
             there = {image.id: image for name in each.names for image in by_name.get(name, ())}.values()
             active = [image for image in there if image.status == "active"]
             same = [image for image in active if image.is_version_of(each)]
             kept.update(image.id for image in same or active)
             if same:
-                self.detail(2, f"{client.region}: {each.name} {each.words}: image {same[0].id}{_made(same[0])}")
+                self.detail(
+                    2,
+                    f"{client.region}: {each.name} {each.version_description}: image "
+                    f"{same[0].id}{_describe_age(same[0])}",
+                )
             elif active:
                 newest = max(active, key=lambda image: (image.created is not None, image.created, image.id))
-                detail = f": the list has {each.words or 'another one'}, image {newest.id} is {newest.words or 'older'}"
-                yield OutOfStep(OUTDATED, each.name, _key(OUTDATED, each), detail, _published(each))
+                detail = (
+                    f": the list has {each.version_description or 'another one'}, image {newest.id} is "
+                    f"{newest.version_description or 'older'}"
+                )
+                yield ImageDiscrepancy(OUTDATED, each.name, _discrepancy_key(OUTDATED, each), detail, _published(each))
             else:
                 missing.append((each, list(there)))
-        pending = {name for image in (client.pending() if missing else ()) for name in image.names}
+        pending = {name for image in (client.list_pending() if missing else ()) for name in image.names}
         for each, inactive in missing:
             why = f": image {inactive[0].id} is there, and {inactive[0].status}" if inactive else ""
             if pending & each.names:
                 why = ": it is shared with the project, which has not accepted it"
-            yield OutOfStep(MISSING, each.name, _key(MISSING, each), why, _published(each))
+            yield ImageDiscrepancy(MISSING, each.name, _discrepancy_key(MISSING, each), why, _published(each))
         for image in images:
             if image.status == "active" and image.id not in kept and any(each.claims(image) for each in published):
-                yield OutOfStep(SURPLUS, image.name or image.id, f"{SURPLUS} {image.id}", f": image {image.id}")
+                yield ImageDiscrepancy(SURPLUS, image.name or image.id, f"{SURPLUS} {image.id}", f": image {image.id}")
 
 
-def _words(out: list[OutOfStep], now: float) -> str:
+def _describe_discrepancy(out: list[ImageDiscrepancy], now: float) -> str:
     """What is out of step, longest first, in one sentence."""
     said = []
     for how in (MISSING, OUTDATED, SURPLUS):
@@ -336,19 +359,21 @@ def _words(out: list[OutOfStep], now: float) -> str:
     return "; ".join(said)
 
 
-def _key(how: str, listed: Listed) -> str:
+def _discrepancy_key(how: str, listed: PublishedImage) -> str:
     """Each version anew: who is always one behind is not late by the sum."""
-    return " ".join([how, *sorted(listed.names), *(f"{kind}={value}" for kind, value in sorted(listed.marks.items()))])
+    return " ".join(
+        [how, *sorted(listed.names), *(f"{kind}={value}" for kind, value in sorted(listed.version_marks.items()))]
+    )
 
 
-def _published(listed: Listed) -> float:
+def _published(listed: PublishedImage) -> float:
     return listed.published.timestamp() if listed.published else 0.0
 
 
-def _made(image: CloudImage) -> str:
+def _describe_age(image: CloudImage) -> str:
     return f" of {image.created:%Y-%m-%d %H:%M} UTC" if image.created else ""
 
 
-def _place(name: str) -> str:
+def _marketplace_site(name: str) -> str:
     """Where an address in the marketplace is, without the image's own part."""
     return name.rpartition("/")[0]

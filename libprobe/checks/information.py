@@ -21,9 +21,9 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from libprobe.clients.ldap import Access
+    from libprobe.clients.ldap import LdapConnectOptions
     from libprobe.deadline import Deadline
-    from libprobe.formats.ldap import Entry
+    from libprobe.formats.ldap import LdapEntry
     from libprobe.targets.bdii import Bdii
 
 ATTRIBUTES = (
@@ -69,7 +69,7 @@ _WANTED = glue2.SERVICE | glue2.ENDPOINT | glue2.SIZE | glue2.IMAGE
 _GROUP_NAMES = frozenset({"glue2groupid", "glue2groupname", "glue2grouplocalid"})
 
 
-class Wanted(Record):
+class PublicationRequirements(Record):
     """What has to be published. interface: InterfaceName of an endpoint; url: where it is, empty to ask the GOCDB."""
 
     interface: str
@@ -77,7 +77,7 @@ class Wanted(Record):
     is_strict: bool = False
 
 
-class _Service:
+class _PublishedService:
     """What was seen of one service and below it, whether its own entry came or not."""
 
     def __init__(self, domain: str) -> None:
@@ -87,13 +87,13 @@ class _Service:
         self.is_cloud = False
         self.endpoints: list[tuple[str, str]] = []
         self.endpoint_count = self.image_count = self.size_count = 0
-        self.newest: glue2.Instant | None = None
+        self.newest: glue2.CreationTime | None = None
         self.valid_until: float | None = None
         self.faults: list[str] = []
         self.fault_count = 0
 
 
-class Picture:
+class BdiiContent:
     """What a BDII publishes, put together entry by entry; keeps counts and not the entries.
 
     site:    whose cloud is wanted; of other sites only their names are kept. Empty: all of them.
@@ -106,11 +106,11 @@ class Picture:
         self.domains: set[str] = set()
         self._site = site.casefold()
         self._is_strict = is_strict
-        self._services: dict[tuple[str, str], _Service] = {}
+        self._services: dict[tuple[str, str], _PublishedService] = {}
         self._others: set[str] = set()
         self._endpoint_room, self._fault_room = MAX_ENDPOINTS, MAX_FAULTS
 
-    def add(self, entry: Entry) -> None:
+    def add(self, entry: LdapEntry) -> None:
         self.entries += 1
         classes = {each.lower() for each in entry.attributes.get("objectclass", ())}
         if classes & glue2.DOMAIN:
@@ -119,7 +119,7 @@ class Picture:
         elif classes & _WANTED:
             self._add_to_service(entry, classes)
 
-    def _add_to_service(self, entry: Entry, classes: set[str]) -> None:
+    def _add_to_service(self, entry: LdapEntry, classes: set[str]) -> None:
         try:
             parts = glue2.split_dn(entry.dn)
         except BadData:
@@ -139,14 +139,14 @@ class Picture:
             if len(self._services) >= MAX_SERVICES:
                 self.dropped += 1
                 return
-            service = self._services[domain.casefold(), identity] = _Service(domain)
+            service = self._services[domain.casefold(), identity] = _PublishedService(domain)
         service.is_cloud = service.is_cloud or is_cloud
         self._count(service, entry, classes)
         self._date(service, entry)
         if self._is_strict:
             self._find_faults(service, entry)
 
-    def _count(self, service: _Service, entry: Entry, classes: set[str]) -> None:
+    def _count(self, service: _PublishedService, entry: LdapEntry, classes: set[str]) -> None:
         if classes & glue2.SERVICE:
             service.is_published = True
             service.owner = entry.first("glue2serviceadmindomainforeignkey")[:MAX_NAME]
@@ -161,7 +161,7 @@ class Picture:
         else:
             service.size_count += 1
 
-    def _date(self, service: _Service, entry: Entry) -> None:
+    def _date(self, service: _PublishedService, entry: LdapEntry) -> None:
         """What cannot be read as a time does not count; --strict tells it."""
         text = entry.first("glue2entitycreationtime")
         if not text:
@@ -177,30 +177,30 @@ class Picture:
         except BadData:
             return
 
-    def _find_faults(self, service: _Service, entry: Entry) -> None:
+    def _find_faults(self, service: _PublishedService, entry: LdapEntry) -> None:
         leaf = excerpt(entry.dn.partition(",")[0], 60)
         for name, values in entry.attributes.items():
             for value in values if name != "objectclass" else ():
-                fault = glue2.fault_of(name, value)
+                fault = glue2.value_problem(name, value)
                 if not fault:
                     continue
                 service.fault_count += 1
                 if self._fault_room:
                     self._fault_room -= 1
-                    service.faults.append(f"{_spelt(name)} of {leaf} is {fault}: {excerpt(value, 60)}")
+                    service.faults.append(f"{_documented_spelling(name)} of {leaf} is {fault}: {excerpt(value, 60)}")
 
-    def cloud(self) -> Cloud:
+    def cloud(self) -> PublishedCloud:
         """The cloud services of the site, by the domain above them or else the one that they name."""
         found = [each for each in self._services.values() if each.is_cloud and each.is_published]
         mine = [each for each in found if not self._site or (each.domain or each.owner).casefold() in ("", self._site)]
         others = self._others.union(each.owner for each in found if each not in mine)
-        return Cloud(mine, sorted(others))
+        return PublishedCloud(mine, sorted(others))
 
 
-class Cloud:
+class PublishedCloud:
     """The cloud services of one site. others: sites whose cloud services are published beside them."""
 
-    def __init__(self, services: list[_Service], others: list[str]) -> None:
+    def __init__(self, services: list[_PublishedService], others: list[str]) -> None:
         self.services = services
         self.others = others
         self.endpoint_count = sum(each.endpoint_count for each in services)
@@ -216,7 +216,7 @@ class Cloud:
     def interfaces(self) -> list[str]:
         return sorted({name for each in self.services for name, _ in each.endpoints if name})
 
-    def newest(self) -> glue2.Instant | None:
+    def newest(self) -> glue2.CreationTime | None:
         times = [each.newest for each in self.services if each.newest]
         return max(times, key=lambda instant: instant.latest) if times else None
 
@@ -227,7 +227,7 @@ class Cloud:
 _SPELLING = {name.lower(): name for name in (*ATTRIBUTES, *STRICT_ATTRIBUTES)}
 
 
-def _spelt(name: str) -> str:
+def _documented_spelling(name: str) -> str:
     return _SPELLING.get(name, excerpt(name, 60))
 
 
@@ -236,7 +236,7 @@ class CloudInformation(Check):
 
     access:     how to connect.
     whose_fault: decides whose fault it is that the site's cloud is not there; None: the site's.
-    registered: the OCCI URL that the GOCDB has of a host (see `bdii.occi_of`); None: nothing is compared.
+    registered: the OCCI URL that the GOCDB has of a host (see `bdii.make_occi_lookup`); None: nothing is compared.
     Yields: entries, services, endpoints, images, sizes (numbers), age, response_time (s), and judgements.
     """
 
@@ -244,9 +244,9 @@ class CloudInformation(Check):
         self,
         bdii: Bdii,
         deadline: Deadline,
-        wanted: Wanted,
+        wanted: PublicationRequirements,
         *,
-        access: Access | None = None,
+        access: LdapConnectOptions | None = None,
         registered: Callable[[str], str] | None = None,
         hostname: str = "",
         whose_fault: Callable[[Failure], Failure] | None = None,
@@ -263,11 +263,11 @@ class CloudInformation(Check):
         self._whose_fault = whose_fault or (lambda failure: failure)
         self._clock = clock
         self._notes = list(bdii.notes)
-        self.provisos = () if bdii.doubt else bdii.notes  # a doubt stands in the failure itself
-        self._of = f" of {bdii.site}" if bdii.site else ""
+        self.caveats = () if bdii.lookup_failure else bdii.notes  # a doubt stands in the failure itself
+        self._subject_words = f" of {bdii.site}" if bdii.site else ""
 
     def measure(self) -> Iterator[Metric]:
-        picture = Picture(self.bdii.site, is_strict=self._wanted.is_strict)
+        picture = BdiiContent(self.bdii.site, is_strict=self._wanted.is_strict)
         began = time.monotonic()
         loading_s = self._read(picture)
         taken = time.monotonic() - began - loading_s
@@ -280,25 +280,25 @@ class CloudInformation(Check):
         if cloud.services:
             yield from self._ages(cloud)
         yield Metric("response_time", taken, "s", min=0)
-        self._tell(picture, cloud, taken)
+        self._add_facts(picture, cloud, taken)
         self._expect_services(picture, cloud)
         self._expect_endpoint(cloud)
-        concerns = [*self._misplaced(cloud), *self._concerns(picture, cloud)]
+        concerns = [*self._judge_url(cloud), *self._find_concerns(picture, cloud)]
         if concerns:
             first, *others = concerns
             yield self.failed(self._fault(first, "; ".join(others)), status=WARNING)
         self.facts["notes"] = "".join(f"; {note}" for note in self._notes)
 
-    def _read(self, picture: Picture) -> float:
+    def _read(self, picture: BdiiContent) -> float:
         """Read all entries; returns the seconds of it that were ours, see `LdapClient.loading_s`."""
         asked = ATTRIBUTES + (STRICT_ATTRIBUTES if self._wanted.is_strict else ())
         with LdapClient(self.bdii.address, self.deadline, self._access) as client:
             try:
                 client.connect()
             except EndpointFailure as failure:
-                if self.bdii.doubt:
+                if self.bdii.lookup_failure:
                     helper = failure.retold(HelperFailure, remedy="give the address with -u or -p")
-                    helper.add(f"that port is a guess: {self.bdii.doubt.sentence}")
+                    helper.add(f"that port is a guess: {self.bdii.lookup_failure.sentence}")
                     raise helper from None
                 raise
             client.bind()
@@ -314,7 +314,7 @@ class CloudInformation(Check):
                 self.detail(1, f"reference, not followed: {url}")
             return client.loading_s
 
-    def _ages(self, cloud: Cloud) -> Iterator[Metric]:
+    def _ages(self, cloud: PublishedCloud) -> Iterator[Metric]:
         """How old the newest entry is; clouds of 2015 publish no times, and are not judged by them."""
         newest = cloud.newest()
         if newest is None:
@@ -323,7 +323,7 @@ class CloudInformation(Check):
         now = self._clock()
         ahead = (newest.earliest - now).total_seconds()
         if ahead > CLOCK_TOLERANCE_S:
-            said = f"newest cloud entry{self._of} created {duration(ahead)} in the future"
+            said = f"newest cloud entry{self._subject_words} created {duration(ahead)} in the future"
             yield self.failed(self._fault(said, remedy="set the clocks by NTP, there and here"), status=WARNING)
             return
         age = max(0.0, (now - newest.latest).total_seconds())
@@ -334,7 +334,7 @@ class CloudInformation(Check):
             self.detail(1, "creation time: published without its zone, so judged by the latest instant it can mean")
             yield Metric("age_at_least", age, "s", min=0, context="age_at_least")
 
-    def _expect_services(self, picture: Picture, cloud: Cloud) -> None:
+    def _expect_services(self, picture: BdiiContent, cloud: PublishedCloud) -> None:
         if cloud.services:
             return
         if not picture.entries:
@@ -343,25 +343,27 @@ class CloudInformation(Check):
         only += ", ..." if len(cloud.others) > 2 else ""
         remedy = "check the site name" if cloud.others else "see what cloud-info-provider prints"
         entries = number_of(picture.entries, "entry", "entries")
-        raise self._whose_fault(self._fault(f"no cloud service{self._of}", f"it has {entries}{only}", remedy))
+        raise self._whose_fault(
+            self._fault(f"no cloud service{self._subject_words}", f"it has {entries}{only}", remedy)
+        )
 
     def _fault(self, what: str, also: str = "", remedy: str = "") -> BadData:
         """What is published is not as it should be."""
         return BadData(what, of=self._asked, link="in", also=also, remedy=remedy)
 
-    def _concerns(self, picture: Picture, cloud: Cloud) -> Iterator[str]:
+    def _find_concerns(self, picture: BdiiContent, cloud: PublishedCloud) -> Iterator[str]:
         """What is not as it should be while the cloud can still be found."""
         site = self.bdii.site
         is_below = "glue2domainid" in self.bdii.base.lower()
         has_domains = any(each.domain for each in cloud.services)
         if site and has_domains and not is_below and site.casefold() not in picture.domains:
-            yield f"no GLUE2AdminDomain entry{self._of}"
+            yield f"no GLUE2AdminDomain entry{self._subject_words}"
         missing = [noun for count, noun in ((cloud.image_count, "images"), (cloud.size_count, "sizes")) if not count]
         if missing:
-            yield f"no {' and no '.join(missing)}{self._of}"
+            yield f"no {' and no '.join(missing)}{self._subject_words}"
         until, now = cloud.valid_until(), self._clock().timestamp()
         if until is not None and until < now:
-            yield f"validity of all cloud entries{self._of} ended {duration(now - until)} ago"
+            yield f"validity of all cloud entries{self._subject_words} ended {duration(now - until)} ago"
         if cloud.fault_count:
             more = cloud.fault_count - 1
             first = cloud.faults[0] if cloud.faults else "a value is faulty"
@@ -369,23 +371,23 @@ class CloudInformation(Check):
             for fault in cloud.faults:
                 self.detail(1, f"fault: {fault}")
 
-    def _expect_endpoint(self, cloud: Cloud) -> None:
+    def _expect_endpoint(self, cloud: PublishedCloud) -> None:
         interface = self._wanted.interface
         urls = cloud.urls_of(interface)
         if not urls:
             others = ", ".join(cloud.interfaces()[:5])
             raise self._fault(
-                f"no {interface} endpoint{self._of}",
+                f"no {interface} endpoint{self._subject_words}",
                 f"it has {others} only" if others else "",
                 "see what cloud-info-provider prints",
             )
         self.facts["url"] = urls[0]
 
-    def _misplaced(self, cloud: Cloud) -> Iterator[str]:
+    def _judge_url(self, cloud: PublishedCloud) -> Iterator[str]:
         """Whether the endpoint is where it is registered; another one of several may be."""
         interface = self._wanted.interface
         urls = cloud.urls_of(interface)
-        expected = glue2.normal_url(self._expected(urls))
+        expected = glue2.normal_url(self._describe_expected(urls))
         if not expected:
             return
         self.detail(1, f"registered: {expected}")
@@ -394,11 +396,11 @@ class CloudInformation(Check):
             self.detail(1, f"published: {urls[0] or 'no URL'}; {told} {expected}")
             yield f"{interface} URL is {urls[0] or 'empty'}, but {told} {expected}"
 
-    def _expected(self, urls: list[str]) -> str:
+    def _describe_expected(self, urls: list[str]) -> str:
         """Where the endpoint should be: as told, else as registered for our host, else for the published URL's."""
         if self._wanted.url or self._registered is None or self._wanted.interface.casefold() != "occi":
             return self._wanted.url
-        if self.bdii.doubt:
+        if self.bdii.lookup_failure:
             return ""
         hosts = [self._hostname]
         try:
@@ -416,10 +418,10 @@ class CloudInformation(Check):
         self.detail(1, f"registered: no OCCI endpoint of {' or '.join(each for each in hosts if each)} in the GOCDB")
         return ""
 
-    def _tell(self, picture: Picture, cloud: Cloud, taken: float) -> None:
+    def _add_facts(self, picture: BdiiContent, cloud: PublishedCloud, taken: float) -> None:
         self.facts.update(
             where=f"{self.bdii.address}/{self.bdii.base}",
-            what=f"{number_of(len(cloud.services), 'cloud service')}{self._of}",
+            what=f"{number_of(len(cloud.services), 'cloud service')}{self._subject_words}",
             images=number_of(cloud.image_count, "image"),
             sizes=number_of(cloud.size_count, "size"),
             entries=number_of(picture.entries, "entry", "entries"),

@@ -10,8 +10,8 @@ import time
 
 from nagiosplugin import Metric
 
-from libprobe.checks.base import Check, judged
-from libprobe.clients.refusals import NOTHING, names
+from libprobe.checks.base import Check, outcome_metric
+from libprobe.clients.refusals import UNKNOWN_MACHINE, machine_names
 from libprobe.deadline import Interrupted, OutOfTime
 from libprobe.failures import WARNING, Asked, BadData, EndpointFailure, Failure, Misconfigured, NoAnswer
 from libprobe.formats.address import host_port_of
@@ -23,11 +23,11 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
     from libprobe.clients.http import HttpClient
-    from libprobe.clients.machines import Machine, Machines
+    from libprobe.clients.machines import ComputeClient, VirtualMachine
     from libprobe.deadline import Deadline
     from libprobe.failures import Kind
-    from libprobe.state.journal import Entry, Journal
-    from libprobe.targets.access import Access, CloudAccess
+    from libprobe.state.journal import Journal, JournalEntry
+    from libprobe.targets.access import OcciAccess, OpenStackAccess
 
 FIRST_POLL_S, LONGEST_POLL_S, POLL_SHARE, YOUNG_S = 0.1, 10.0, 0.02, 20.0
 """Between polls: see `pause_after`."""
@@ -48,7 +48,7 @@ UNKNOWN_KEYSTONE = (
 NOT_VISIBLE = "not visible; if it was never made, the next runs forget it"
 
 
-def pause_after(seconds: float) -> float:
+def retry_pause(seconds: float) -> float:
     """How long to wait until a cloud is asked again, so many seconds after the request that it carries out.
 
     A fast cloud is measured to a tenth of a second: that is the pause up to 10 s. From YOUNG_S on it is 2 % of the
@@ -58,7 +58,7 @@ def pause_after(seconds: float) -> float:
     return min(LONGEST_POLL_S, max(FIRST_POLL_S, seconds * share))
 
 
-def whereabouts(entry: Entry, now: float) -> str:
+def describe_location(entry: JournalEntry, now: float) -> str:
     """What the journal knows of a VM: `egi-sam-x at https://host:8787 (/compute/1), asked for 3 d ago by /CN=robot`."""
     path = f" ({entry.path})" if entry.path else ""
     through = f" through Keystone {entry.keystone}" if entry.keystone else ""
@@ -68,8 +68,11 @@ def whereabouts(entry: Entry, now: float) -> str:
     )
 
 
-def see_it_gone(
-    remove: Callable[[], None], note_left: Callable[[Failure], None], until: Deadline, client: Machines | HttpClient
+def remove_despite_signals(
+    remove: Callable[[], None],
+    note_left: Callable[[Failure], None],
+    until: Deadline,
+    client: ComputeClient | HttpClient,
 ) -> Interrupted | None:
     """Remove what a run has made; a signal that comes meanwhile does not stop that, and is returned.
 
@@ -78,7 +81,7 @@ def see_it_gone(
     interrupt = None
     for _ in range(2):  # only the first signal raises
         try:
-            with until.enforced(), client.until(until):
+            with until.enforced(), client.using_deadline(until):
                 remove()
             break
         except Interrupted as signal:
@@ -96,62 +99,62 @@ class Remover:
     """Removes VMs at one endpoint, by the journal.
 
     subject: the endpoint, as sentences name it. forget: what is done with an entry whose VM is gone.
-    twins: how many VMs were removed beside the ones that were asked for: some request was carried out twice.
+    duplicates: how many VMs were removed beside the ones that were asked for: some request was carried out twice.
     """
 
-    def __init__(self, client: Machines, subject: str, forget: Callable[[Entry], None]) -> None:
+    def __init__(self, client: ComputeClient, subject: str, forget: Callable[[JournalEntry], None]) -> None:
         self._client = client
         self._subject = subject
         self._forget = forget
-        self.twins = 0
+        self.duplicates = 0
 
-    def remove(self, entry: Entry, until: Deadline) -> bool:
+    def remove(self, entry: JournalEntry, until: Deadline) -> bool:
         """Remove a VM as its owner; one that is not there is forgotten in the end. Returns whether it was there.
 
         Raises: Failure when it stays.
         """
-        with self._client.until(until):
+        with self._client.using_deadline(until):
             path = self._noted_path(entry)
             unseen: EndpointFailure | None = None
             try:
                 if path and not self.is_ours(path, entry.title):
                     path = None  # a stranger's: the address was wrong, or another's by now; ours is found by its title
-                    entry.located("")
+                    entry.note_location("")
             except EndpointFailure as failure:
                 path, unseen = None, failure  # whose it is was not to be seen: it is touched only if it bears our title
             path = path or self._client.find(entry.title)
             if path is None and unseen:
                 raise unseen
             if path is None:
-                entry.looked_for()
+                entry.note_not_found()
                 if entry.is_forgotten(time.time()):
                     self._forget(entry)
                 return False
             if entry.path != path:
-                entry.located(path)
+                entry.note_location(path)
             was_there = self.delete(path, entry.title, until)
-            self.see_none_left(path, entry.title, until)
+            self.remove_duplicates(path, entry.title, until)
             self._forget(entry)
             return was_there
 
-    def remove_by_title(self, entry: Entry, until: Deadline, *, noted_path: bool) -> bool:
+    def remove_by_title(self, entry: JournalEntry, until: Deadline, *, noted_path: bool) -> bool:
         """Remove a VM as somebody else, or at another URL: only one that shows its title.
 
         noted_path: whether the path of the entry is one of this endpoint. Returns False for a VM that is not seen,
         which it may be by its owner. Raises: Failure when it stays.
         """
-        with self._client.until(until):
+        with self._client.using_deadline(until):
             path = self._noted_path(entry) if noted_path else None
-            if not path or entry.title not in names(self._seen(path) or NOTHING):
+            if not path or entry.title not in machine_names(self._show_or_assume(path) or UNKNOWN_MACHINE):
                 path = self._client.find(entry.title)
             if path is None:
                 return False
             self.delete(path, entry.title, until)
-            self.see_none_left(path, entry.title, until)
+            self.remove_duplicates(path, entry.title, until)
             self._forget(entry)
             return True
 
-    def _noted_path(self, entry: Entry) -> str | None:
+    def _noted_path(self, entry: JournalEntry) -> str | None:
         """Where the journal says that the VM is; None for what can be no VM's path."""
         try:
             return self._client.own_path(entry.path) if entry.path else None
@@ -163,7 +166,7 @@ class Remover:
 
         Raises: EndpointFailure where the server does not show it: whose it is, is not known then.
         """
-        called = names(self._client.show(path) or NOTHING)
+        called = machine_names(self._client.show(path) or UNKNOWN_MACHINE)
         return not called or title in called
 
     def delete(self, path: str, title: str, until: Deadline) -> bool:
@@ -179,35 +182,35 @@ class Remover:
             try:
                 if not accepted:
                     if not self._client.delete(path):
-                        if self._seen(path) is None:
+                        if self._show_or_assume(path) is None:
                             return refusal is not None
                         raise self._failure(EndpointFailure, "404 for what is shown all the same", path)
                     accepted = True
-                entity = self._seen(path)
-                if entity is None or (names(entity) and title not in names(entity)):
+                entity = self._show_or_assume(path)
+                if entity is None or (machine_names(entity) and title not in machine_names(entity)):
                     return True
-                accepted = not self._client.is_kept(entity)
+                accepted = not self._client.has_failed_deletion(entity)
             except BadData:
                 raise
             except EndpointFailure as error:
                 asked_pause = error.pause_s
-                if not (refusal and isinstance(error, NoAnswer) and until.passed()):
+                if not (refusal and isinstance(error, NoAnswer) and until.has_passed()):
                     refusal = error  # else the last try was only cut off: the refusal before it is the reason
             passed = time.monotonic() - began
-            pause = max(pause_after(passed), asked_pause)
+            pause = max(retry_pause(passed), asked_pause)
             if until.remaining() <= pause:
                 break
             until.sleep(pause)
         if refusal and not accepted:
             raise refusal
         failure = self._failure(NoAnswer, f"still there {duration(passed)} after its deletion was accepted", path, "by")
-        failure.more = self._client.told
+        failure.more = self._client.deletion_request
         raise failure
 
     def _failure(self, kind: type[Kind], reason: str, path: str, link: str = "from") -> Kind:
         return kind(reason, of=Asked(host_port_of(self._subject), f"VM {path} at {self._subject}"), link=link)
 
-    def see_none_left(self, gone: str, title: str, until: Deadline) -> None:
+    def remove_duplicates(self, gone: str, title: str, until: Deadline) -> None:
         """Look into the listing for one more VM of this title, and remove it: a request may be carried out twice.
 
         gone: the path of the one that was removed; as long as it is listed there, it is waited for.
@@ -216,35 +219,35 @@ class Remover:
         began = time.monotonic()
         while True:
             try:
-                found = self.listed(title, until, gone=gone)
+                found = self.find_listed(title, until, gone=gone)
             except Failure:
                 return
             if found is None:
                 return
             passed = time.monotonic() - began
             if found != gone:
-                if self.twins >= MAX_TWINS:
+                if self.duplicates >= MAX_TWINS:
                     raise self._failure(EndpointFailure, f"more than {MAX_TWINS} VMs of one request made", title, "by")
                 self.delete(found, title, until)
-                self.twins += 1
+                self.duplicates += 1
                 gone = found
-            elif until.remaining() <= (pause := max(pause_after(passed), 1.0)) + SPARE_S:
+            elif until.remaining() <= (pause := max(retry_pause(passed), 1.0)) + SPARE_S:
                 raise self._failure(EndpointFailure, f"404 for what is listed after {duration(passed)} still", gone)
             else:
                 until.sleep(pause)
 
-    def listed(self, title: str, until: Deadline, *, gone: str = "") -> str | None:
-        """As `Machines.find`, bounded in time and in what is asked. Raises: Failure."""
-        soon = until.before(max(SPARE_S, until.remaining() - LOOK_S))
-        with self._client.until(soon):
+    def find_listed(self, title: str, until: Deadline, *, gone: str = "") -> str | None:
+        """As `ComputeClient.find`, bounded in time and in what is asked. Raises: Failure."""
+        soon = until.earlier_by(max(SPARE_S, until.remaining() - LOOK_S))
+        with self._client.using_deadline(soon):
             return self._client.find(title, gone=gone, at_most=LOOK_AT)
 
-    def _seen(self, path: str) -> Machine | None:
+    def _show_or_assume(self, path: str) -> VirtualMachine | None:
         """The VM while it is there; an answer that cannot be read counts as there."""
         try:
             return self._client.show(path)
         except EndpointFailure:
-            return NOTHING
+            return UNKNOWN_MACHINE
 
 
 class Leftovers(Check):
@@ -263,13 +266,13 @@ class Leftovers(Check):
         self._endpoint = endpoint.rstrip("/")
 
     def measure(self) -> Iterator[Metric]:
-        left: list[Entry] = []
+        left: list[JournalEntry] = []
         for entry in self._chosen():
             left.append(entry)
             entry.release()
-        yield from self._told([(entry, "") for entry in left])
+        yield from self._report([(entry, "") for entry in left])
 
-    def _chosen(self) -> Iterator[Entry]:
+    def _chosen(self) -> Iterator[JournalEntry]:
         """The entries that are meant, locked for us. Raises: Misconfigured for a title that none has."""
         found = 0
         for journal in self._journals:
@@ -285,16 +288,18 @@ class Leftovers(Check):
                 f"no VM or container {which} in {self.subject}", remedy="see what it has without --title or --at"
             )
 
-    def _is_meant(self, entry: Entry) -> bool:
+    def _is_meant(self, entry: JournalEntry) -> bool:
         is_there = not self._endpoint or self._endpoint in (entry.endpoint, entry.keystone.rstrip("/"))
         return is_there and self._title in ("", entry.title)
 
-    def _told(self, left: list[tuple[Entry, str]]) -> Iterator[Metric]:
+    def _report(self, left: list[tuple[JournalEntry, str]]) -> Iterator[Metric]:
         """Name each that is left, the oldest first, with its outcome."""
         now = time.time()
         left.sort(key=lambda each: each[0].created_at)
         for entry, outcome in left:
-            self.detail(0, f"{whereabouts(entry, now)}{_looks(entry, now)}{f': {outcome}' if outcome else ''}")
+            self.detail(
+                0, f"{describe_location(entry, now)}{_describe_searches(entry, now)}{f': {outcome}' if outcome else ''}"
+            )
         at_work = [journal.thing for journal in self._journals for _ in range(journal.at_work)]
         if at_work:
             self.detail(0, f"and {_counted(at_work)} of checks that are running")
@@ -311,7 +316,7 @@ class Leftovers(Check):
         yield Metric("oldest_age", oldest, "s", min=0)
 
 
-class Removal(Leftovers):
+class RemoveLeftovers(Leftovers):
     """Removes what was left, each as whom we are today, at the endpoint where it was noted or at another.
 
     access, cloud: as whom, for the base URL of an OCCI endpoint, and for that of a Keystone; asked for when there is
@@ -322,8 +327,8 @@ class Removal(Leftovers):
         self,
         journals: Sequence[Journal],
         deadline: Deadline,
-        access: Callable[[str], Access],
-        cloud: Callable[[str], CloudAccess],
+        access: Callable[[str], OcciAccess],
+        cloud: Callable[[str], OpenStackAccess],
         *,
         title: str = "",
         endpoint: str = "",
@@ -332,20 +337,20 @@ class Removal(Leftovers):
         super().__init__(journals, deadline, title=title, endpoint=endpoint)
         self._access = access
         self._cloud = cloud
-        self._instead = instead.rstrip("/")
+        self._listed_instead = instead.rstrip("/")
 
     def measure(self) -> Iterator[Metric]:
-        by_place: dict[tuple[bool, str], list[Entry]] = {}
+        by_place: dict[tuple[bool, str], list[JournalEntry]] = {}
         for entry in self._chosen():
             is_occi = entry.kind == SUFFIX
-            by_place.setdefault((is_occi, self._instead or (entry.endpoint if is_occi else entry.keystone)), []).append(
-                entry
-            )
-        left: list[tuple[Entry, str]] = []
+            by_place.setdefault(
+                (is_occi, self._listed_instead or (entry.endpoint if is_occi else entry.keystone)), []
+            ).append(entry)
+        left: list[tuple[JournalEntry, str]] = []
         stay: list[str] = []
         for number, ((is_occi, place), entries) in enumerate(by_place.items()):
             share = self.deadline.remaining() / (len(by_place) - number)
-            until = self.deadline.before(self.deadline.remaining() - share)
+            until = self.deadline.earlier_by(self.deadline.remaining() - share)
             remove = self._remove if is_occi else self._remove_from_cloud
             try:
                 for entry, outcome in remove(place, entries, until):
@@ -354,30 +359,34 @@ class Removal(Leftovers):
                         left.append((entry, outcome))
                         stay.append(f"{entry.thing} not removed: {outcome} ({entry.title})")
             except Failure:  # ours, and so the same at each of them
-                yield from self._told([(entry, "") for found in by_place.values() for entry in found])
+                yield from self._report([(entry, "") for found in by_place.values() for entry in found])
                 raise
-        yield from self._told(left)
+        yield from self._report(left)
         for sentence in stay:
-            yield judged(WARNING, sentence)
+            yield outcome_metric(WARNING, sentence)
 
-    def _remove(self, endpoint: str, entries: list[Entry], until: Deadline) -> Iterator[tuple[Entry, str]]:
+    def _remove(
+        self, endpoint: str, entries: list[JournalEntry], until: Deadline
+    ) -> Iterator[tuple[JournalEntry, str]]:
         """Each entry with why its VM stays, empty where it is gone."""
         try:
             access = self._access(endpoint)
-            with access.client.until(until):
+            with access.client.using_deadline(until):
                 access.client.query()
         except EndpointFailure as failure:
             yield from ((entry, failure.sentence) for entry in entries)
             return
         owner = f"{access.identity} {access.client.project}".strip()
-        remover = Remover(access.client, endpoint, lambda entry: entry.done())
+        remover = Remover(access.client, endpoint, lambda entry: entry.forget())
         for entry in entries:
             try:
-                yield entry, self._removed(remover, entry, owner, until)
+                yield entry, self._try_to_remove(remover, entry, owner, until)
             except Failure as failure:
                 yield entry, failure.sentence
 
-    def _remove_from_cloud(self, keystone: str, entries: list[Entry], until: Deadline) -> Iterator[tuple[Entry, str]]:
+    def _remove_from_cloud(
+        self, keystone: str, entries: list[JournalEntry], until: Deadline
+    ) -> Iterator[tuple[JournalEntry, str]]:
         """Likewise, through a Keystone."""
         from libprobe.checks.cloud_leftovers import CloudRemover
 
@@ -386,14 +395,14 @@ class Removal(Leftovers):
             return
         access = self._cloud(keystone)
         try:
-            with access.cloud.http.until(until):
+            with access.cloud.http.using_deadline(until):
                 access.cloud.log_in()
         except EndpointFailure as failure:
             yield from ((entry, failure.sentence) for entry in entries)
             return
         remover = CloudRemover(access)
         for entry in entries:
-            where = whereabouts(entry, time.time())
+            where = describe_location(entry, time.time())
             try:
                 was_there = remover.remove(entry, until)
             except Failure as failure:
@@ -403,28 +412,28 @@ class Removal(Leftovers):
                 self.detail(0, f"{'removed' if was_there else 'was gone already'}: {where}")
             yield entry, "" if was_there or entry.is_done else NOT_VISIBLE
 
-    def _removed(self, remover: Remover, entry: Entry, owner: str, until: Deadline) -> str:
-        where = whereabouts(entry, time.time())
-        if not self._instead and owner == entry.identity:
+    def _try_to_remove(self, remover: Remover, entry: JournalEntry, owner: str, until: Deadline) -> str:
+        where = describe_location(entry, time.time())
+        if not self._listed_instead and owner == entry.identity:
             was_there = remover.remove(entry, until)
         else:
-            was_there = remover.remove_by_title(entry, until, noted_path=not self._instead)
+            was_there = remover.remove_by_title(entry, until, noted_path=not self._listed_instead)
         if was_there or entry.is_done:
             self.detail(0, f"{'removed' if was_there else 'was gone already'}: {where}")
             return ""
-        if self._instead or owner != entry.identity:
+        if self._listed_instead or owner != entry.identity:
             return f"not visible to {owner}, as whom we log in now"
         return NOT_VISIBLE
 
 
-class Forgetting(Leftovers):
+class ForgetLeftovers(Leftovers):
     """Forgets a VM or a container without asking anybody: somebody has seen to it."""
 
     def measure(self) -> Iterator[Metric]:
         for entry in self._chosen():
-            self.detail(0, f"forgotten: {whereabouts(entry, time.time())}")
-            entry.done()
-        yield from self._told([])
+            self.detail(0, f"forgotten: {describe_location(entry, time.time())}")
+            entry.forget()
+        yield from self._report([])
 
 
 def _counted(things: Sequence[str]) -> str:
@@ -432,7 +441,7 @@ def _counted(things: Sequence[str]) -> str:
     return " and ".join(number_of(things.count(thing), thing) for thing in dict.fromkeys(things))
 
 
-def _looks(entry: Entry, now: float) -> str:
+def _describe_searches(entry: JournalEntry, now: float) -> str:
     looks = f", not found by {number_of(entry.looks, 'run')}" if entry.looks else ""
     if entry.is_unattended(now):
         return f"{looks}; no run has looked after it for {duration(abs(now - entry.attended_at))}"

@@ -10,10 +10,10 @@ import time
 
 from nagiosplugin import Metric
 
-from libprobe.checks.base import Check, judged
-from libprobe.checks.leftovers import TOLD_BY, pause_after, see_it_gone, whereabouts
-from libprobe.clients.refusals import LoginRefused, Refusal, is_settled
-from libprobe.clients.swift import KIND, NotEmpty, Swift
+from libprobe.checks.base import Check, outcome_metric
+from libprobe.checks.leftovers import TOLD_BY, describe_location, remove_despite_signals, retry_pause
+from libprobe.clients.refusals import LoginRefused, Refusal, is_final
+from libprobe.clients.swift import KIND, ContainerNotEmpty, Swift
 from libprobe.deadline import Interrupted, OutOfTime, working_seconds
 from libprobe.failures import WARNING, Asked, BadData, EndpointFailure, Failure, Misconfigured, OwnMachine
 from libprobe.formats.address import host_port_of
@@ -24,9 +24,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
     from libprobe.deadline import Deadline
-    from libprobe.state.journal import Entry, Journal
-    from libprobe.targets.access import CloudAccess
-    from libprobe.targets.topology import Endpoint
+    from libprobe.state.journal import Journal, JournalEntry
+    from libprobe.targets.access import OpenStackAccess
+    from libprobe.targets.topology import CloudEndpoint
 
 OBJECT = "probe"
 """The name of the object; what bears another one is not ours."""
@@ -47,7 +47,7 @@ A 404 is none of them: Swift says so while its disks fail.
 DISKS = "it had just made the container, so its disks may fail"
 
 
-class Content:
+class GeneratedContent:
     """Bytes made of a seed, piece by piece: however many, memory holds one piece. Each piece is another.
 
     digest: the MD5 of what was last gone through.
@@ -94,12 +94,19 @@ class ObjectStore(Check):
     """
 
     def __init__(
-        self, endpoint: Endpoint, access: CloudAccess, journal: Journal, deadline: Deadline, *, wanted: int, region: str
+        self,
+        endpoint: CloudEndpoint,
+        access: OpenStackAccess,
+        journal: Journal,
+        deadline: Deadline,
+        *,
+        wanted: int,
+        region: str,
     ) -> None:
         super().__init__(deadline)
         self.subject = endpoint.base
         self.facts.update(endpoint=endpoint.base, size=size(wanted), notes="")
-        self.provisos = endpoint.notes
+        self.caveats = endpoint.notes
         self._endpoint = endpoint
         self._access = access
         self._cloud = access.cloud
@@ -109,13 +116,13 @@ class ObjectStore(Check):
         self._metrics: list[Metric] = []
         self._slowest: dict[str, float] = {}
         self._notes = list(endpoint.notes)
-        self._told: set[str] = set()
+        self._reported: set[str] = set()
 
     def measure(self) -> Iterator[Metric]:
         """All regions, one after the other; nothing is yielded before all is removed, for a reader may stop reading."""
-        work = self.deadline.before(self.deadline.seconds - working_seconds(self.deadline.seconds))
+        work = self.deadline.earlier_by(self.deadline.seconds - working_seconds(self.deadline.seconds))
         try:
-            with work.enforced(), self._cloud.http.until(work):
+            with work.enforced(), self._cloud.http.using_deadline(work):
                 stores = self._stores()
         except Failure:
             yield from self._metrics
@@ -123,11 +130,11 @@ class ObjectStore(Check):
         ended = None
         for number, store in enumerate(stores):
             share = self.deadline.remaining() / (len(stores) - number)
-            until = self.deadline.before(self.deadline.remaining() - share)
-            ended = self._try(store, until, until.before(share - working_seconds(share)))
+            until = self.deadline.earlier_by(self.deadline.remaining() - share)
+            ended = self._try_region(store, until, until.earlier_by(share - working_seconds(share)))
             if ended:
                 break
-        self._tell_of_others()
+        self._report_unattended()
         for label, seconds in self._slowest.items():
             self.facts[label] = duration(seconds)
             context = label if label in ("time_to_put", "time_to_get") else "time"
@@ -145,35 +152,35 @@ class ObjectStore(Check):
         scope = self._cloud.scope
         self._metrics.append(Metric("time_to_login", self._cloud.login_s, "s", min=0))
         self.facts["project"] = scope.project
-        if self._cloud.proviso:
-            said = f"{self._cloud.proviso}, on {self.place} (if it is meant, name it with --project)"
-            self._metrics.append(judged(WARNING, said))
+        if self._cloud.caveat:
+            said = f"{self._cloud.caveat}, on {self.place} (if it is meant, name it with --project)"
+            self._metrics.append(outcome_metric(WARNING, said))
         self.detail(1, f"endpoint: {self.subject}" + (f" of {self._endpoint.site}" if self._endpoint.site else ""))
-        self.detail(1, f"catalogue: {scope.words()}")
+        self.detail(1, f"catalogue: {scope.describe()}")
         roles = ", ".join(scope.roles) or "none"
-        self.detail(2, f"acting as: {self._access.words}, project {scope.project}, roles {roles}")
+        self.detail(2, f"acting as: {self._access.description}, project {scope.project}, roles {roles}")
         regions = self._cloud.regions(KIND, chosen=self._region)
         self.facts["regions"] = " and ".join(regions)
         return [Swift(self._cloud.service(KIND, region)) for region in regions]
 
-    def _try(self, store: Swift, until: Deadline, work: Deadline) -> BaseException | None:
+    def _try_region(self, store: Swift, until: Deadline, work: Deadline) -> BaseException | None:
         """One region. A failure becomes a result; what else ends it is returned, for cleaning comes first."""
         self.detail(1, f"object store of {store.region}: {store.base}")
         try:
-            with work.enforced(), self._cloud.http.until(work):
+            with work.enforced(), self._cloud.http.using_deadline(work):
                 self._remove_leftovers(store, work)
                 entry = self._journal.begin(store.base, self._owner(), self._endpoint.site, self._endpoint.base)
         except Failure as failure:
             self._note_failure(failure)
             return None
         except OutOfTime:
-            self._metrics.append(judged(*self.out_of_time()))
+            self._metrics.append(outcome_metric(*self.out_of_time()))
             return None
         except (Interrupted, Exception) as end:
             return end
-        life = _Life(store, entry)
-        ended = self._live(life, work)
-        return self._end(life, until) or ended
+        life = _TestContainer(store, entry)
+        ended = self._store_and_read(life, work)
+        return self._clean_up(life, until) or ended
 
     def _owner(self) -> str:
         """Whose containers they are: the project's, whoever of it has made them."""
@@ -183,13 +190,13 @@ class ObjectStore(Check):
 
     def _remove_leftovers(self, store: Swift, work: Deadline) -> None:
         """Remove what earlier runs of this monitor left in this account; what stays is a WARNING, no more."""
-        until = work.before(max(0.0, work.remaining() - work.remaining() * LEFTOVERS_SHARE))
+        until = work.earlier_by(max(0.0, work.remaining() - work.remaining() * LEFTOVERS_SHARE))
         removed = 0
         for entry in self._journal.leftovers(store.base, self._owner()):
-            self._told.add(entry.title)
-            entry.attended()
+            self._reported.add(entry.title)
+            entry.note_attended()
             try:
-                with self._cloud.http.until(until):
+                with self._cloud.http.using_deadline(until):
                     if remove_container(store, entry.title, until):
                         removed += 1
                         self._forget(entry)
@@ -198,44 +205,44 @@ class ObjectStore(Check):
             except Failure as failure:
                 self.tell(failure)
                 said = f"container of an earlier run not removed: {failure.sentence}"
-                self._metrics.append(judged(WARNING, f"{said} ({entry.title}; next run retries)"))
+                self._metrics.append(outcome_metric(WARNING, f"{said} ({entry.title}; next run retries)"))
             finally:
                 entry.release()
         if removed:
             self._notes.append(f"removed {number_of(removed, 'container')} that an earlier run had left")
 
-    def _note_absent(self, entry: Entry) -> None:
+    def _note_absent(self, entry: JournalEntry) -> None:
         """A container that is not there may come yet, or be there once the disks work again: it is looked for again."""
-        entry.looked_for()
+        entry.note_not_found()
         if entry.is_forgotten(time.time()):
             self._forget(entry)
 
-    def _tell_of_others(self) -> None:
+    def _report_unattended(self) -> None:
         """Of what no run looks after any more, wherever it is; and of what cannot be read."""
         now = time.time()
-        lost = [entry for entry in self._journal.unattended(now) if entry.title not in self._told]
+        lost = [entry for entry in self._journal.unattended(now) if entry.title not in self._reported]
         if lost:
             others = f" and {number_of(len(lost) - 1, 'other')}" if len(lost) > 1 else ""
-            self.detail(1, f"no run looks any more for the container {whereabouts(lost[0], now)}")
+            self.detail(1, f"no run looks any more for the container {describe_location(lost[0], now)}")
             where = f"{lost[0].title} at {host_port_of(lost[0].endpoint) or lost[0].endpoint}"
             self._notes.append(f"no run looks any more for container {where}{others} ({TOLD_BY})")
         for name in dict.fromkeys(self._journal.unreadable):
             self._notes.append(f"this monitor's journal: {name} is damaged and set aside in {self._journal.path}")
 
-    def _forget(self, entry: Entry) -> None:
+    def _forget(self, entry: JournalEntry) -> None:
         """It is gone; a journal that cannot be told so is another matter, which must not hide this one."""
         try:
-            entry.done()
+            entry.forget()
         except Misconfigured as failure:
             self._metrics.append(self.failed(failure, f"container {entry.title} is gone all the same", status=WARNING))
 
     # ---- the life
 
-    def _live(self, life: _Life, work: Deadline) -> BaseException | None:
+    def _store_and_read(self, life: _TestContainer, work: Deadline) -> BaseException | None:
         """Store, list and read back. A failure becomes a result; what else ends it is returned."""
-        content = Content(life.entry.title.encode(), self._wanted)
+        content = GeneratedContent(life.entry.title.encode(), self._wanted)
         try:
-            with work.enforced(), self._cloud.http.until(work):
+            with work.enforced(), self._cloud.http.using_deadline(work):
                 began = time.monotonic()
                 self._store(life, content)
                 self._note_time("time_to_put", began)
@@ -248,40 +255,40 @@ class ObjectStore(Check):
                 failure.add(DISKS)
             self._note_failure(failure)
         except OutOfTime:
-            self._metrics.append(judged(*self.out_of_time()))
+            self._metrics.append(outcome_metric(*self.out_of_time()))
         except (Interrupted, Exception) as ended:
             return ended
         return None
 
-    def _store(self, life: _Life, content: Content) -> None:
+    def _store(self, life: _TestContainer, content: GeneratedContent) -> None:
         life.is_asked_for = True
         try:
-            life.store.make(life.title)
+            life.store.create_container(life.title)
         except Failure as failure:
             life.is_asked_for = failure.exchange is None or failure.exchange.may_have_arrived
             life.is_refused = isinstance(failure, Refusal) and failure.http_status in SAYS_NOT_MADE
             raise
         life.is_made = True
         self.detail(1, f"container: {life.title}")
-        etag = life.store.put(life.title, OBJECT, content)
+        etag = life.store.put_object(life.title, OBJECT, content)
         if etag and etag != content.digest:
             told = f"stored with the ETag {etag}; the MD5 of what was sent is {content.digest}"
             raise BadData("object stored with another MD5 than was sent", of=life.asked, more=[told])
 
-    def _expect_listed(self, life: _Life, content: Content, work: Deadline) -> None:
+    def _expect_listed(self, life: _TestContainer, content: GeneratedContent, work: Deadline) -> None:
         """A listing may come later than the object; one that is wrong, or does not come, is told."""
         began = time.monotonic()
         while True:
-            found = next((each for each in life.store.listed(life.title) if each.name == OBJECT), None)
+            found = next((each for each in life.store.list_objects(life.title) if each.name == OBJECT), None)
             if found:
                 break
             passed = time.monotonic() - began
-            pause = pause_after(passed)
+            pause = retry_pause(passed)
             if passed >= PATIENCE_S or work.remaining() <= pause:
                 said = (
                     f"object not in the container's list {duration(passed)} after it was stored on {life.asked.place}"
                 )
-                self._metrics.append(judged(WARNING, said))
+                self._metrics.append(outcome_metric(WARNING, said))
                 return
             work.sleep(pause)
         if found.bytes not in (None, len(content)):
@@ -290,9 +297,9 @@ class ObjectStore(Check):
             told = f"listed with the hash {found.hash[:40]}; the MD5 of what was sent is {content.digest}"
             raise BadData("object listed with another MD5 than was sent", of=life.asked, more=[told])
 
-    def _read_back(self, life: _Life, content: Content) -> None:
+    def _read_back(self, life: _TestContainer, content: GeneratedContent) -> None:
         digest = content.digest
-        with life.store.read(life.title, OBJECT, len(content)) as answer:
+        with life.store.read_object(life.title, OBJECT, len(content)) as answer:
             if answer.etag and answer.etag != digest:
                 told = f"it has the ETag {answer.etag}; the MD5 of what was stored is {digest}"
                 raise BadData("object with another MD5 than was stored", of=answer.asked, link="from", more=[told])
@@ -305,20 +312,20 @@ class ObjectStore(Check):
         self._slowest[label] = max(self._slowest.get(label, 0.0), time.monotonic() - began)
 
     def _note_failure(self, failure: Failure) -> None:
-        provisos = self.provisos if isinstance(failure, EndpointFailure) else ()
-        self._metrics.append(self.failed(failure, *provisos))
+        caveats = self.caveats if isinstance(failure, EndpointFailure) else ()
+        self._metrics.append(self.failed(failure, *caveats))
 
     # ---- the end
 
-    def _end(self, life: _Life, until: Deadline) -> Interrupted | None:
+    def _clean_up(self, life: _TestContainer, until: Deadline) -> Interrupted | None:
         """Remove both."""
-        interrupt = see_it_gone(
+        interrupt = remove_despite_signals(
             lambda: self._clean(life, until), lambda why: self._note_left(life, why), until, self._cloud.http
         )
         life.entry.release()
         return interrupt
 
-    def _clean(self, life: _Life, until: Deadline) -> None:
+    def _clean(self, life: _TestContainer, until: Deadline) -> None:
         if not life.is_asked_for:
             self._forget(life.entry)
         if life.entry.is_done:
@@ -338,32 +345,32 @@ class ObjectStore(Check):
             self._note_absent(life.entry)
             self.detail(1, f"no container {life.title} to be found; later runs go on looking for it")
 
-    def _clean_refused(self, life: _Life, until: Deadline) -> None:
+    def _clean_refused(self, life: _TestContainer, until: Deadline) -> None:
         """Remove what was made though the store has said that it was not; one that lets us not look is believed."""
         try:
             if remove_container(life.store, life.title, until):
                 said = f"container {life.title} made that was refused, on {life.asked.place}; it was removed"
-                self._metrics.append(judged(WARNING, said))
+                self._metrics.append(outcome_metric(WARNING, said))
         except EndpointFailure as failure:
-            if not is_settled(failure):
+            if not is_final(failure):
                 self.detail(1, f"whether {life.title} was made all the same was not to be seen: {failure}")
                 return  # the next run looks
         self._forget(life.entry)
 
-    def _note_left(self, life: _Life, failure: Failure) -> None:
+    def _note_left(self, life: _TestContainer, failure: Failure) -> None:
         self.tell(failure)
         said = f"container not removed: {failure.sentence}"
-        self._metrics.append(judged(WARNING, f"{said} ({life.title}; next run retries)"))
+        self._metrics.append(outcome_metric(WARNING, f"{said} ({life.title}; next run retries)"))
 
 
-class _Life:
+class _TestContainer:
     """One container of this run.
 
     is_asked_for: whether its request may have arrived. is_made, is_refused: whether it was granted, or refused in words
     that say that there is none.
     """
 
-    def __init__(self, store: Swift, entry: Entry) -> None:
+    def __init__(self, store: Swift, entry: JournalEntry) -> None:
         self.store = store
         self.entry = entry
         self.title = entry.title
@@ -373,25 +380,25 @@ class _Life:
         self.is_refused = False
 
 
-def _empty(store: Swift, title: str, until: Deadline) -> None:
+def _delete_object(store: Swift, title: str, until: Deadline) -> None:
     """Remove our object. Where its storage servers fail, and the container lists nothing, it was never stored.
 
     Raises: Failure when it stays.
     """
     try:
-        with store.until(until.before(until.remaining() / 2)):
+        with store.using_deadline(until.earlier_by(until.remaining() / 2)):
             store.delete(title, OBJECT)
     except LoginRefused:
         raise
     except EndpointFailure:
-        if store.listed(title):
+        if store.list_objects(title):
             raise
 
 
-def _is_still_there(store: Swift, title: str) -> bool:
+def _is_container_seen(store: Swift, title: str) -> bool:
     """Whether a container is seen that was deleted; where it cannot be seen, its deletion is believed."""
     try:
-        return store.has(title)
+        return store.has_container(title)
     except EndpointFailure:
         return False
 
@@ -406,16 +413,16 @@ def remove_container(store: Swift, title: str, until: Deadline) -> bool:
     refusal: EndpointFailure | None = None
     while True:
         try:
-            _empty(store, title, until)
+            _delete_object(store, title, until)
             was_there = store.delete(title) or was_there
-            if not was_there or not _is_still_there(store, title):
+            if not was_there or not _is_container_seen(store, title):
                 return was_there
             asked = Asked(host_port_of(store.base), f"{store.base}/{title}")
             refusal = EndpointFailure("container is there after it was deleted", of=asked)
         except LoginRefused:
             raise
-        except NotEmpty as failure:
-            others = [each.name for each in store.listed(title) if each.name != OBJECT]
+        except ContainerNotEmpty as failure:
+            others = [each.name for each in store.list_objects(title) if each.name != OBJECT]
             if others:
                 failure.add(f"it has objects that are not ours: {', '.join(others[:3])}")
                 raise
@@ -427,7 +434,7 @@ def remove_container(store: Swift, title: str, until: Deadline) -> bool:
                 raise
             raise refusal from None  # what the store said last, and not that no time was left to ask it once more
         passed = time.monotonic() - began
-        pause = max(pause_after(passed), refusal.pause_s)
+        pause = max(retry_pause(passed), refusal.pause_s)
         if passed >= PATIENCE_S or until.remaining() <= pause:
             raise refusal
         until.sleep(pause)

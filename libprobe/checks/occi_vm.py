@@ -10,33 +10,33 @@ import time
 from contextlib import suppress
 
 from libprobe import redact
-from libprobe.checks.base import judged
+from libprobe.checks.base import outcome_metric
 from libprobe.checks.compute import PATIENCE_S, LifeCycle
 from libprobe.checks.leftovers import Remover
-from libprobe.checks.offer import in_another_project
+from libprobe.checks.offer import warn_of_other_project
 from libprobe.clients.occi import leaves_keypair
 from libprobe.clients.refusals import Refusal
 from libprobe.failures import WARNING, Asked, BadData, EndpointFailure, Failure, Misconfigured
 from libprobe.files import read_small_file
 from libprobe.formats.occi import vocabulary as occi
 from libprobe.formats.occi.entity import Entity
-from libprobe.formats.occi.profile import PUBLIC_KEY, USER_DATA, context_forms
+from libprobe.formats.occi.profile import PUBLIC_KEY, USER_DATA, choose_context_mixins
 from libprobe.formats.occi.query import Category, Model, resolve
 from libprobe.formats.occi.rendering import is_sendable
 from libprobe.records import Record
-from libprobe.targets.templates import KINDS, registered
+from libprobe.targets.templates import KINDS, find_registered
 from libprobe.text import duration
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from libprobe.clients.machines import Machine
+    from libprobe.clients.machines import VirtualMachine
     from libprobe.clients.occi import OcciClient
     from libprobe.deadline import Deadline
-    from libprobe.state.journal import Entry, Journal
-    from libprobe.targets.access import Access
-    from libprobe.targets.topology import Endpoint
+    from libprobe.state.journal import Journal, JournalEntry
+    from libprobe.targets.access import OcciAccess
+    from libprobe.targets.topology import CloudEndpoint
 
 ASK_AFTER_S, LAST_ASK_S = 20.0, 3.0
 """On ooi: how long a VM is inactive before we ask what that means, and how long before the end we ask again."""
@@ -51,14 +51,14 @@ MAX_USER_DATA = 16384
 """Limit of rOCCI-server, the strictest: bytes of the encoded text."""
 
 
-class Wanted(Record):
+class Contextualisation(Record):
     """What the VM is to be given beside its templates: user_data and a line of authorized_keys; empty for none."""
 
     user_data: bytes = b""
     public_key: str = ""
 
 
-def read_wanted(user_data: str | None, public_key: str | None) -> Wanted:
+def read_contextualisation(user_data: str | None, public_key: str | None) -> Contextualisation:
     """Read what the VM is to be given from files. Raises: Misconfigured."""
     key = ""
     if public_key:
@@ -68,7 +68,7 @@ def read_wanted(user_data: str | None, public_key: str | None) -> Wanted:
         if not key.startswith(("ssh-", "ecdsa-", "sk-")) or not key.isprintable() or '"' in key or "\\" in key:
             raise Misconfigured(f"public key {public_key} is not one line of the form `ssh-... AAAA... comment`")
     data = read_small_file(user_data, "user_data", MAX_USER_DATA * 3 // 4) if user_data else b""
-    return Wanted(data, key)
+    return Contextualisation(data, key)
 
 
 class ComputeLifeCycle(LifeCycle):
@@ -78,34 +78,34 @@ class ComputeLifeCycle(LifeCycle):
 
     def __init__(
         self,
-        endpoint: Endpoint,
-        access: Access,
+        endpoint: CloudEndpoint,
+        access: OcciAccess,
         journal: Journal,
         deadline: Deadline,
-        wanted: Wanted,
+        wanted: Contextualisation,
     ) -> None:
         super().__init__(endpoint, access, journal, deadline)
         self._access = access
         self._client = self._occi = access.client
         self._remover = Remover(access.client, endpoint.base, self._forget)
-        self._wanted = wanted
+        self._contextualisation = wanted
         self._is_ooi = False
         self._times_asked = 0
 
-    def enter(self) -> None:
+    def log_in(self) -> None:
         """Read what is offered; it is what logs in where a login is wanted."""
-        self._journal.attend(self.subject, self._identity)
-        self._model = self.announced()
+        self._journal.note_at_work(self.subject, self._identity)
+        self._model = self.read_model()
         self._is_ooi = is_ooi(self._model, self._occi.server)
 
-    def announced(self) -> Model:
+    def read_model(self) -> Model:
         """What the endpoint offers. Raises: Failure."""
         return self._occi.query()
 
-    def elsewhere(self, endpoint: str, until: Deadline) -> OcciClient:
+    def client_elsewhere(self, endpoint: str, until: Deadline) -> OcciClient:
         """Another URL of this endpoint, most often."""
-        there = self._access.at(endpoint)
-        with there.until(until):
+        there = self._access.client_for(endpoint)
+        with there.using_deadline(until):
             there.query()
         return there
 
@@ -116,14 +116,14 @@ class ComputeLifeCycle(LifeCycle):
         size = self._template(model, "resource", self.endpoint.resource)
         categories = [(occi.COMPUTE, occi.KIND), (image.id, occi.MIXIN), (size.id, occi.MIXIN)]
         attributes: dict[str, str] = {}
-        for mixin, given in context(model, self._wanted, self._occi.server):
+        for mixin, given in contextualisation_mixins(model, self._contextualisation, self._occi.server):
             categories.append((mixin, occi.MIXIN))
             attributes |= given
         for identifier, _ in categories:
             if not is_sendable(identifier):
                 said = f"{identifier[:60]!r} offered, which is no identifier of OCCI,"
                 raise BadData(said, of=Asked(self.place, self.subject), link="by")
-        self._tell(image, size)
+        self._add_facts(image, size)
         self._categories, self._attributes = categories, attributes
 
     def _template(self, model: Model, option: str, wanted: str | None) -> Category:
@@ -135,8 +135,8 @@ class ComputeLifeCycle(LifeCycle):
             said = f"no {option} template offered at all ({kind.rpartition('#')[2]})"
             raise BadData(said, of=Asked(self.place, base), link="by")
         if wanted:
-            return registered(base, option, wanted, offered, self.endpoint.who_chose)
-        chosen = self._chosen(offered, option)
+            return find_registered(base, option, wanted, offered, self.endpoint.option_that_chose)
+        chosen = self._chosen_template(offered, option)
         if chosen:
             return chosen
         some = ", ".join(each.term for each in offered[:3])
@@ -147,28 +147,28 @@ class ComputeLifeCycle(LifeCycle):
             remedy=f"choose with --{option}, or in probes.ini [occi] {option}",
         )
 
-    def _chosen(self, offered: list[Category], option: str) -> Category | None:
+    def _chosen_template(self, offered: list[Category], option: str) -> Category | None:
         if len(offered) == 1:
             return offered[0]
         if option == "image":
             return None
-        return resolve(self.endpoint.fallback, offered) or smallest(offered)
+        return resolve(self.endpoint.fallback, offered) or smallest_template(offered)
 
-    def _tell(self, image: Category, size: Category) -> None:
+    def _add_facts(self, image: Category, size: Category) -> None:
         project = self._occi.project
         self.facts.update(image=image.term, size=size.term)
-        self._metrics.extend(in_another_project(self.subject, self._occi))
+        self._metrics.extend(warn_of_other_project(self.subject, self._occi))
         self.detail(1, f"endpoint: {self.endpoint.base}" + (f" of {self.endpoint.site}" if self.endpoint.site else ""))
         self.detail(1, f"server software: {self._occi.server or 'not told'}")
         self.detail(1, f"image: {image.id} ({image.title})")
         self.detail(1, f"size: {size.id} ({size.title})")
-        self.detail(2, f"acting as: {self._access.words}" + (f", project {project}" if project else ""))
+        self.detail(2, f"acting as: {self._access.description}" + (f", project {project}" if project else ""))
 
-    def ask_for(self, entry: Entry) -> bool:
+    def request_vm(self, entry: JournalEntry) -> bool:
         """With a public key on ooi, which keeps a keypair of each create that fails, no more than once in a row."""
         categories, attributes = self._categories, self._attributes
         has_keypair = self._is_ooi and (occi.PUBLIC_KEY, occi.MIXIN) in categories
-        if has_keypair and not self._try_without_key(categories, attributes):
+        if has_keypair and not self._create_without_key(categories, attributes):
             return False
         try:
             self._request(entry, lambda: self._create(entry, categories, attributes))
@@ -178,53 +178,53 @@ class ComputeLifeCycle(LifeCycle):
             raise
         if has_keypair:
             with suppress(Misconfigured):  # then the next run tries without a key first, no more
-                self._journal.lateness.clear(KEYPAIR, self.subject)
+                self._journal.failed_runs.clear(KEYPAIR, self.subject)
         return True
 
-    def _create(self, entry: Entry, categories: list[tuple[str, str]], attributes: dict[str, str]) -> str | None:
+    def _create(self, entry: JournalEntry, categories: list[tuple[str, str]], attributes: dict[str, str]) -> str | None:
         # rOCCI-server 2.0 refuses a VM without an id (409), which it then replaces as all the others do
         named = attributes | dict.fromkeys((occi.ID, occi.TITLE, occi.HOSTNAME), entry.title)
         return self._occi.create(categories, named)
 
-    def _try_without_key(self, categories: list[tuple[str, str]], attributes: dict[str, str]) -> bool:
+    def _create_without_key(self, categories: list[tuple[str, str]], attributes: dict[str, str]) -> bool:
         """Where the last create with a public key failed on ooi, have a VM made without one first, and remove it.
 
         One more that failed would leave one more keypair. Returns whether the one with the key may be asked for.
         Raises: Failure, as the create itself would.
         """
-        if not self._journal.lateness.is_noted(KEYPAIR, self.subject, time.time()):
+        if not self._journal.failed_runs.is_noted(KEYPAIR, self.subject, time.time()):
             return True
         self.detail(1, "asked without the public key first: ooi keeps the keypair of a create that fails")
         plain = [each for each in categories if each[0] != occi.PUBLIC_KEY]
         given = {name: value for name, value in attributes.items() if not name.startswith(KEY_ATTRIBUTES)}
-        trial = self._trial = self._journal.begin(self.subject, self._owner(), self.endpoint.site)
-        self._request(self._trial, lambda: self._create(trial, plain, given))
-        assert self._trial.path
+        trial = self._trial_entry = self._journal.begin(self.subject, self._owner(), self.endpoint.site)
+        self._request(self._trial_entry, lambda: self._create(trial, plain, given))
+        assert self._trial_entry.path
         try:
-            path = self._trial.path
-            if not self._may_be_ours(path, self._trial.title):
-                raise self._another(self._trial)
-            self._remover.delete(path, self._trial.title, self._work)
-            self._remover.see_none_left(path, self._trial.title, self._work)
+            path = self._trial_entry.path
+            if not self._may_be_ours(path, self._trial_entry.title):
+                raise self._wrong_vm_failure(self._trial_entry)
+            self._remover.delete(path, self._trial_entry.title, self._work_deadline)
+            self._remover.remove_duplicates(path, self._trial_entry.title, self._work_deadline)
         except EndpointFailure as failure:
             said = "no VM asked for with the public key, as one without it was not gone in time"
             self.tell(failure)
-            self._metrics.append(judged(WARNING, f"{said}: {failure}"))
+            self._metrics.append(outcome_metric(WARNING, f"{said}: {failure}"))
             return False
-        self._forget(self._trial)
+        self._forget(self._trial_entry)
         self._notes.append("a VM was made and removed without the key first, as the last create with it had failed")
         return True
 
     def _note_keypair(self) -> None:
         """Say that ooi keeps a keypair, and remember it: the next run tries without a key first."""
-        self._aftermath = "; ooi may keep a keypair of it"
+        self._failure_suffix = "; ooi may keep a keypair of it"
         self.detail(1, "ooi keeps the keypair that it made for the key, under a random name; OCCI cannot remove it")
         try:
-            self._journal.lateness.note(KEYPAIR, self.subject, 1.0, time.time())
+            self._journal.failed_runs.note_failed_run(KEYPAIR, self.subject, 1.0, time.time())
         except Misconfigured as failure:
-            self._aftermath += f", and the next run makes another: {failure}"
+            self._failure_suffix += f", and the next run makes another: {failure}"
 
-    def expect_alive(self, entity: Machine) -> None:
+    def expect_alive(self, entity: VirtualMachine) -> None:
         if not isinstance(entity, Entity):
             return
         inner = str(entity.attributes.get(occi.OPENSTACK_STATE, "")).lower()
@@ -232,12 +232,12 @@ class ComputeLifeCycle(LifeCycle):
             said = str(entity.attributes.get(occi.STATE_MESSAGE, "")).strip()
             raise self._failed_build(said, reason="VM went into state error instead of active")
 
-    def doubt(self, path: str, entity: Machine, seconds: float, left: float) -> None:
+    def investigate(self, path: str, entity: VirtualMachine, seconds: float, left: float) -> None:
         """Of ooi's VM that is inactive, which it is for ever where its build has failed."""
-        if entity.state == "inactive" and self._is_ooi and self._is_seen_to_be_ours:
-            self._ask_why(path, seconds, left)
+        if entity.state == "inactive" and self._is_ooi and self._is_confirmed_ours:
+            self._ask_why_inactive(path, seconds, left)
 
-    def _ask_why(self, path: str, seconds: float, left: float) -> None:
+    def _ask_why_inactive(self, path: str, seconds: float, left: float) -> None:
         """Ask what inactive means: ooi shows a VM so while it is built, and for ever when that has failed.
 
         nova refuses to suspend what is not active and tells its state; nothing else of ooi does. Once after
@@ -248,34 +248,36 @@ class ComputeLifeCycle(LifeCycle):
             return
         self._times_asked = due
         try:
-            with self._occi.until(self._work.before(0.5)):
-                self._occi.act(path, "suspend")
+            with self._occi.using_deadline(self._work_deadline.earlier_by(0.5)):
+                self._occi.trigger_action(path, "suspend")
         except Refusal as refusal:
-            found = _VM_STATE.search(refusal.said)
+            found = _VM_STATE.search(refusal.error_text)
             self.detail(
-                1, f"asked after {duration(seconds)} what inactive means: {refusal.said or refusal.http_status}"
+                1, f"asked after {duration(seconds)} what inactive means: {refusal.error_text or refusal.http_status}"
             )
             if found and found[1].lower() in FAILED_STATES:
                 self.detail(1, "ooi shows a VM that failed to build as inactive")
-                raise self._failed_build(refusal.said) from None
+                raise self._failed_build(refusal.error_text) from None
         except EndpointFailure:
             pass  # the next poll tells whether that lasts
         else:
             self._suspended_after = seconds
-            self._wake(path)
+            self._start_suspended(path)
 
-    def _wake(self, path: str) -> None:
+    def _start_suspended(self, path: str) -> None:
         """Start again the VM that became active between our look and our question, and was suspended by it."""
         began = time.monotonic()
-        while time.monotonic() - began < PATIENCE_S and self._work.remaining() > 1.0:
+        while time.monotonic() - began < PATIENCE_S and self._work_deadline.remaining() > 1.0:
             try:
-                self._occi.act(path, "start")
+                self._occi.trigger_action(path, "start")
                 return
             except EndpointFailure:  # while it is being suspended
-                self._work.sleep(0.5)
+                self._work_deadline.sleep(0.5)
 
 
-def context(model: Model, wanted: Wanted, server: str) -> Iterator[tuple[str, dict[str, str]]]:
+def contextualisation_mixins(
+    model: Model, wanted: Contextualisation, server: str
+) -> Iterator[tuple[str, dict[str, str]]]:
     """The contextualisation mixins to send, each with its attributes.
 
     A key gets a name on occi-os only, which needs one; ooi would keep a named key for ever.
@@ -284,7 +286,7 @@ def context(model: Model, wanted: Wanted, server: str) -> Iterator[tuple[str, di
     import base64
 
     given = {USER_DATA: wanted.user_data, PUBLIC_KEY: wanted.public_key}
-    forms = context_forms(model, [name for name, content in given.items() if content])
+    forms = choose_context_mixins(model, [name for name, content in given.items() if content])
     if USER_DATA in forms:
         encoded = redact.register(base64.b64encode(wanted.user_data).decode())
         mixin = forms[USER_DATA]
@@ -321,13 +323,13 @@ MAX_SIZE_NAME = 200
 _SIZES = ("nano", "micro", "tiny", "mini", "small", "medium", "large", "xlarge", "extra")
 
 
-def smallest(offered: list[Category]) -> Category | None:
+def smallest_template(offered: list[Category]) -> Category | None:
     """The smallest of resource templates by their names (`m1-tiny`, `2cpu-4gb-20dsk`); None if they do not tell."""
-    ranked = [(rank, template.term, template) for template in offered if (rank := _size(template)) is not None]
+    ranked = [(rank, template.term, template) for template in offered if (rank := _size_by_name(template)) is not None]
     return min(ranked, key=lambda each: each[:2])[2] if ranked else None
 
 
-def _size(template: Category) -> tuple[float, float] | None:
+def _size_by_name(template: Category) -> tuple[float, float] | None:
     # a title may be long, and is searched from each of its digits
     name = f"{template.title[:MAX_SIZE_NAME]} {template.term[:MAX_SIZE_NAME]}".lower()
     numbers = re.search(

@@ -6,12 +6,12 @@ import time
 
 from nagiosplugin import Metric
 
-from libprobe.checks.base import Check, judged
+from libprobe.checks.base import Check, outcome_metric
 from libprobe.failures import CRITICAL, WARNING, BadData, Misconfigured
 from libprobe.formats.address import host_port_of
 from libprobe.formats.occi import profile
 from libprobe.formats.occi.query import Model
-from libprobe.targets.templates import KINDS, registered
+from libprobe.targets.templates import KINDS, find_registered
 from libprobe.text import number_of
 
 TYPE_CHECKING = False
@@ -20,22 +20,22 @@ if TYPE_CHECKING:
 
     from libprobe.clients.occi import OcciClient
     from libprobe.deadline import Deadline
-    from libprobe.formats.occi.profile import Lack, Need
+    from libprobe.formats.occi.profile import MissingRequirement, Requirement
     from libprobe.formats.occi.query import Category
-    from libprobe.targets.access import Access
-    from libprobe.targets.topology import Endpoint
+    from libprobe.targets.access import OcciAccess
+    from libprobe.targets.topology import CloudEndpoint
 
 MAX_NAMED = 12
 """How many of the missing ones are named; the rest is counted."""
 
 
-def read_needs(optional: Sequence[str], required: Sequence[str]) -> list[Need]:
+def read_requirements(optional: Sequence[str], required: Sequence[str]) -> list[Requirement]:
     """What --optional and --require make of the profile. Raises: Misconfigured when they contradict."""
     for word in optional:
-        need = profile.named(word)
-        if need and any(need.is_meant_by(other) for other in required):
+        need = profile.find_requirement(word)
+        if need and any(need.is_named_by(other) for other in required):
             raise Misconfigured(f"--optional {word} contradicts --require or --boot", remedy="leave out one of them")
-    return profile.needs(optional, required)
+    return profile.select_requirements(optional, required)
 
 
 class OcciOffer(Check):
@@ -46,7 +46,9 @@ class OcciOffer(Check):
     is_usable: whether nothing at all was found wanting.
     """
 
-    def __init__(self, endpoint: Endpoint, access: Access, deadline: Deadline, needs: Sequence[Need]) -> None:
+    def __init__(
+        self, endpoint: CloudEndpoint, access: OcciAccess, deadline: Deadline, needs: Sequence[Requirement]
+    ) -> None:
         super().__init__(deadline)
         self.subject = endpoint.base
         self.endpoint = endpoint
@@ -57,7 +59,7 @@ class OcciOffer(Check):
         self._chosen: dict[str, Category] = {}
         notes = "".join(f"; {note}" for note in endpoint.notes)
         self.facts.update(endpoint=endpoint.base, notes=notes)
-        self.provisos = endpoint.notes + endpoint.provisos
+        self.caveats = endpoint.notes + endpoint.caveats
 
     def measure(self) -> Iterator[Metric]:
         began = time.monotonic()
@@ -70,18 +72,18 @@ class OcciOffer(Check):
         for label, found in counts.items():
             yield Metric(label, len(found), min=0, context="count")
         self.facts.update(images=number_of(len(images), "image"), sizes=number_of(len(sizes), "size"))
-        self._tell(model)
-        yield from in_another_project(self.subject, self._access.client)
+        self._add_facts(model)
+        yield from warn_of_other_project(self.subject, self._access.client)
         troubles = [
-            *self._missing(profile.lacking(model, self._needs)),
-            *self._unregistered("image", self.endpoint.image, images),
-            *self._unregistered("resource", self.endpoint.resource, sizes),
+            *self._judge_missing(profile.find_missing(model, self._needs)),
+            *self._judge_registered("image", self.endpoint.image, images),
+            *self._judge_registered("resource", self.endpoint.resource, sizes),
         ]
         self.is_usable = not troubles
-        self.model = self._essence(model)
+        self.model = self._reduce_model(model)
         yield from troubles
 
-    def _essence(self, model: Model) -> Model:
+    def _reduce_model(self, model: Model) -> Model:
         """The model without the templates that are not meant: there may be thousands, in a small memory."""
         settled = {KINDS[option] for option in self._chosen}
         essence = Model()
@@ -90,64 +92,64 @@ class OcciOffer(Check):
         essence.mixins += self._chosen.values()
         return essence
 
-    def _unregistered(self, option: str, wanted: str | None, offered: list[Category]) -> Iterator[Metric]:
+    def _judge_registered(self, option: str, wanted: str | None, offered: list[Category]) -> Iterator[Metric]:
         """What is wrong with a registered template; that there are none at all is said elsewhere."""
         if not wanted or not offered:
             return
         try:
-            chosen = registered(self.subject, option, wanted, offered, self.endpoint.who_chose)
+            chosen = find_registered(self.subject, option, wanted, offered, self.endpoint.option_that_chose)
         except (BadData, Misconfigured) as failure:
             yield self.failed(failure)
         else:
             self._chosen[option] = chosen
             self.detail(1, f"registered {option}: {chosen.id} ({chosen.title})")
 
-    def _missing(self, lacks: list[Lack]) -> Iterator[Metric]:
+    def _judge_missing(self, lacks: list[MissingRequirement]) -> Iterator[Metric]:
         """One sentence for all that is missing; what is only for contextualisation is, alone, a WARNING."""
         if not lacks:
             return
         names = [lack.name for lack in lacks]
-        sentence = f"not offered: {_listed(names)}, on {self.place}"
+        sentence = f"not offered: {_named_or(names)}, on {self.place}"
         if len(names) > MAX_NAMED:
             self.detail(1, f"not offered: {', '.join(names)}")
         if all(lack.is_context for lack in lacks):
-            yield judged(WARNING, f"{sentence}, so what users hand over does not reach their VMs")
+            yield outcome_metric(WARNING, f"{sentence}, so what users hand over does not reach their VMs")
         elif all(name in profile.TEMPLATE_NAMES.values() for name in names):
             project = self._access.client.project
             where = f" to project {project}" if project else " to us"
-            yield judged(CRITICAL, f"{sentence}{where} (share some with the monitoring VO)")
+            yield outcome_metric(CRITICAL, f"{sentence}{where} (share some with the monitoring VO)")
         else:
-            yield judged(CRITICAL, sentence)
+            yield outcome_metric(CRITICAL, sentence)
 
-    def _tell(self, model: Model) -> None:
+    def _add_facts(self, model: Model) -> None:
         client, endpoint = self._access.client, self.endpoint
         self.detail(1, f"endpoint: {endpoint.base}" + (f" of {endpoint.site}" if endpoint.site else ""))
         self.detail(1, f"server software: {client.server or 'not told'}")
         for need in profile.PROFILE:
             if need.is_context:
-                forms = [f"{profile.VERSIONS[each]} ({each})" for each in profile.offered(model, need)]
+                forms = [f"{profile.VERSIONS[each]} ({each})" for each in profile.announced_identifiers(model, need)]
                 self.detail(1, f"{need.name}: {', '.join(forms) or 'not offered'}")
         exempt = [need for need in profile.PROFILE if need.name not in {each.name for each in self._needs}]
-        absent = [lack.name for lack in profile.lacking(model, exempt)]
+        absent = [lack.name for lack in profile.find_missing(model, exempt)]
         if absent:
             self.detail(1, f"not offered, and optional: {', '.join(absent)}")
-        excused = profile.excused(model, self._needs)
+        excused = profile.find_excused(model, self._needs)
         if excused:
             self.detail(1, f"not announced, as software on pyssf may leave it: {', '.join(excused)}")
         if model.skipped:
             self.detail(1, f"{number_of(model.skipped, 'part')} of the query interface could not be read")
         project = f", project {client.project}" if client.project else ""
-        self.detail(2, f"acting as: {self._access.words}{project}")
+        self.detail(2, f"acting as: {self._access.description}{project}")
 
 
-def in_another_project(endpoint: str, client: OcciClient) -> Iterator[Metric]:
+def warn_of_other_project(endpoint: str, client: OcciClient) -> Iterator[Metric]:
     """A WARNING where we act in a project that seems to be another VO's."""
-    if client.proviso:
+    if client.caveat:
         where = host_port_of(endpoint)
-        yield judged(WARNING, f"{client.proviso}, on {where} (if it is meant, name it with --project)")
+        yield outcome_metric(WARNING, f"{client.caveat}, on {where} (if it is meant, name it with --project)")
 
 
-def _listed(names: list[str]) -> str:
+def _named_or(names: list[str]) -> str:
     """`storage`, `storage or network`, and not more than MAX_NAMED of them."""
     shown = list(names[:MAX_NAMED])
     if len(names) > MAX_NAMED:

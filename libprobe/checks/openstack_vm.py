@@ -9,7 +9,7 @@ import os
 
 from nagiosplugin import Metric
 
-from libprobe.checks.base import Check, judged
+from libprobe.checks.base import Check, outcome_metric
 from libprobe.checks.compute import LifeCycle
 from libprobe.checks.leftovers import Remover
 from libprobe.clients.nova import IMAGES, KIND, NETWORKS, Glance, Neutron, Nova
@@ -28,19 +28,19 @@ if TYPE_CHECKING:
     from contextlib import AbstractContextManager
     from typing import Any
 
-    from libprobe.clients.machines import Machine
+    from libprobe.clients.machines import VirtualMachine
     from libprobe.deadline import Deadline
-    from libprobe.formats.servers import Image, Network, Quota, Size
-    from libprobe.state.journal import Entry, Journal
-    from libprobe.targets.access import CloudAccess
-    from libprobe.targets.topology import Endpoint
+    from libprobe.formats.servers import GlanceImage, Network, Quota, Size
+    from libprobe.state.journal import Journal, JournalEntry
+    from libprobe.targets.access import OpenStackAccess
+    from libprobe.targets.topology import CloudEndpoint
 
 NO_HOST = "No valid host was found"
 MAX_VALUE = 255
 MIB = 1 << 20
 
 
-class Choice(Record):
+class ServerOptions(Record):
     """What the operator has named, each empty where it is to be found.
 
     image: an id, a name, an AppDB number or an image_ref. size, network: an id or a name.
@@ -63,16 +63,16 @@ class ServerLifeCycle(LifeCycle):
 
     _nova: Nova
     _region: str
-    _image: Image
+    _image: GlanceImage
     _size: Size
 
     def __init__(
         self,
-        endpoint: Endpoint,
-        access: CloudAccess,
+        endpoint: CloudEndpoint,
+        access: OpenStackAccess,
         journal: Journal,
         deadline: Deadline,
-        choice: Choice,
+        choice: ServerOptions,
         *,
         seconds: float = 0.0,
     ) -> None:
@@ -81,14 +81,14 @@ class ServerLifeCycle(LifeCycle):
         self._access = access
         self._cloud = access.cloud
         self._choice = choice
-        self._lacking = ""
+        self._quota_shortages = ""
         self._network: Network | None = None
 
-    def until(self, deadline: Deadline) -> AbstractContextManager[None]:
+    def using_deadline(self, deadline: Deadline) -> AbstractContextManager[None]:
         """Also before there is a client."""
-        return self._cloud.http.until(deadline)
+        return self._cloud.http.using_deadline(deadline)
 
-    def enter(self) -> None:
+    def log_in(self) -> None:
         """Log in, and take all services of one region."""
         cloud = self._cloud
         if not cloud.is_logged_in:
@@ -100,23 +100,23 @@ class ServerLifeCycle(LifeCycle):
         self._client = self._nova
         self.subject = self._nova.base
         self._remover = Remover(self._nova, self.subject, self._forget)
-        self._journal.attend(self.subject, self._identity)
-        self._tell(regions)
+        self._journal.note_at_work(self.subject, self._identity)
+        self._add_facts(regions)
 
-    def _tell(self, regions: Sequence[str]) -> None:
+    def _add_facts(self, regions: Sequence[str]) -> None:
         scope, endpoint = self._cloud.scope, self.endpoint
         self.facts.update(project=scope.project, region=self._region)
-        if self._cloud.proviso:
-            said = f"{self._cloud.proviso}, on {self.place} (if it is meant, name it with --project)"
-            self._metrics.append(judged(WARNING, said))
+        if self._cloud.caveat:
+            said = f"{self._cloud.caveat}, on {self.place} (if it is meant, name it with --project)"
+            self._metrics.append(outcome_metric(WARNING, said))
         self.detail(1, f"endpoint: {endpoint.base}" + (f" of {endpoint.site}" if endpoint.site else ""))
-        self.detail(1, f"catalogue: {scope.words()}")
+        self.detail(1, f"catalogue: {scope.describe()}")
         others = f", the first of {number_of(len(regions), 'region')} that have all services"
         self.detail(1, f"region: {self._region}{others if len(regions) > 1 else ''}, Nova at {self.subject}")
         roles = ", ".join(scope.roles) or "none"
-        self.detail(2, f"acting as: {self._access.words}, project {scope.project}, roles {roles}")
+        self.detail(2, f"acting as: {self._access.description}, project {scope.project}, roles {roles}")
 
-    def elsewhere(self, endpoint: str, until: Deadline) -> Nova:
+    def client_elsewhere(self, endpoint: str, until: Deadline) -> Nova:
         """Nova of another region; the token goes nowhere but where the catalogue says."""
         for each in self._cloud.scope.offered:
             if each.kind == KIND and each.url.rstrip("/") == endpoint:
@@ -136,17 +136,17 @@ class ServerLifeCycle(LifeCycle):
         self.detail(1, f"image: {self._image.id} ({self._image.name})")
         self.detail(1, f"size: {self._size.id} ({self._size.name})")
         try:
-            self._look_at(self._nova.quotas())
+            self._check_quotas(self._nova.quotas())
         except EndpointFailure as failure:
             self.detail(1, f"the project's quota is not known: {failure}")  # creating one will tell
 
-    def _find_image(self, glance: Glance) -> Image:
+    def _find_image(self, glance: Glance) -> GlanceImage:
         """Raises: Failure; BadData for an image that the site has to have, by its registration or as one of EGI's."""
         images = glance.images()
         active = [each for each in images if each.status == "active"]
         wanted = self._choice.image or self.endpoint.image or ""
         if not wanted:
-            usual = servers.usual_image(active)
+            usual = servers.default_image(active)
             if usual is None:
                 said = f"no active image seen at all by project {self._cloud.scope.project}"
                 raise BadData(said, of=Asked(host_port_of(glance.base), f"{glance.base}/v2/images"))
@@ -159,10 +159,10 @@ class ServerLifeCycle(LifeCycle):
         unlisted = glance.image(wanted) if servers.is_identifier(wanted) and len(wanted) > 30 else None
         if unlisted and unlisted.status == "active":
             return unlisted
-        raise self._without_image(glance, wanted, active, [*servers.find_images(wanted, images), unlisted])
+        raise self._missing_image_failure(glance, wanted, active, [*servers.find_images(wanted, images), unlisted])
 
-    def _without_image(
-        self, glance: Glance, wanted: str, active: Sequence[Image], others: Sequence[Image | None]
+    def _missing_image_failure(
+        self, glance: Glance, wanted: str, active: Sequence[GlanceImage], others: Sequence[GlanceImage | None]
     ) -> Failure:
         inactive = next((each for each in others if each), None)
         near = servers.nearest_images(wanted, active)
@@ -231,7 +231,7 @@ class ServerLifeCycle(LifeCycle):
         self.detail(1, f"network: {choice[0].id} ({choice[0].name}{others})")
         return choice[0]
 
-    def _look_at(self, quotas: Sequence[Quota]) -> None:
+    def _check_quotas(self, quotas: Sequence[Quota]) -> None:
         """What is used of the quota, and what of it would be too little for the VM."""
         wanted = {"instances": 1, "cores": self._size.vcpus, "ram": self._size.ram}
         lacking = []
@@ -242,18 +242,18 @@ class ServerLifeCycle(LifeCycle):
             self._metrics.append(
                 Metric(label, each.used * unit, "B" if each.name == "ram" else "", min=0, max=most, context="quota")
             )
-            if each.lacks(wanted[each.name]):
+            if each.is_short_of(wanted[each.name]):
                 what = "MiB of memory" if each.name == "ram" else each.name
                 lacking.append(f"{each.used} of {each.limit} {what} used, {wanted[each.name]} more wanted")
-        self._lacking = "; ".join(lacking)
+        self._quota_shortages = "; ".join(lacking)
 
     # ---- its life
 
-    def ask_for(self, entry: Entry) -> bool:
+    def request_vm(self, entry: JournalEntry) -> bool:
         """Not where the quota is full: that is said without trying."""
-        if self._lacking:
+        if self._quota_shortages:
             said = f"quota of project {self._cloud.scope.project} full"
-            raise QuotaRefused(said, 403, of=Asked(self.place, self.subject), also=self._lacking)
+            raise QuotaRefused(said, 403, of=Asked(self.place, self.subject), also=self._quota_shortages)
         wanted: dict[str, Any] = {
             "name": entry.title,
             "imageRef": self._image.id,
@@ -265,20 +265,20 @@ class ServerLifeCycle(LifeCycle):
         self._request(entry, lambda: self._nova.create(wanted))
         return True
 
-    def expect_alive(self, entity: Machine) -> None:
+    def expect_alive(self, entity: VirtualMachine) -> None:
         """Nova tells in ERROR what has happened, and never whose fault it was."""
         if isinstance(entity, Server) and entity.status == "ERROR":
             failure = self._failed_build(entity.fault, reason="VM went into ERROR instead of ACTIVE")
             if NO_HOST in entity.fault:
                 failure.more += ("Nova says so where there is no room, and where Placement or the hosts are down",)
-            failure.more += self._nova.made
+            failure.more += self._nova.creation_request
             raise failure
 
-    def examine(self, path: str, entity: Machine) -> Iterator[Metric]:
+    def examine(self, path: str, entity: VirtualMachine) -> Iterator[Metric]:
         """A VM that nobody can reach is of little use."""
         if not entity.addresses:
             why = "" if self._network else f"; project {self._cloud.scope.project} has no network that it could be on"
-            yield judged(WARNING, f"VM is ACTIVE without any address on {self.place}{why}")
+            yield outcome_metric(WARNING, f"VM is ACTIVE without any address on {self.place}{why}")
 
 
 class EachRegion(Check):
@@ -288,11 +288,16 @@ class EachRegion(Check):
     """
 
     def __init__(
-        self, endpoint: Endpoint, access: CloudAccess, journal: Journal, deadline: Deadline, choice: Choice
+        self,
+        endpoint: CloudEndpoint,
+        access: OpenStackAccess,
+        journal: Journal,
+        deadline: Deadline,
+        choice: ServerOptions,
     ) -> None:
         super().__init__(deadline)
         self.subject = endpoint.base
-        self.provisos = endpoint.notes
+        self.caveats = endpoint.notes
         self._endpoint = endpoint
         self._access = access
         self._journal = journal
@@ -301,8 +306,8 @@ class EachRegion(Check):
     def measure(self) -> Iterator[Metric]:
         """Nothing is yielded before all VMs are gone, for a reader may stop reading."""
         cloud, deadline = self._access.cloud, self.deadline
-        work = deadline.before(deadline.seconds - working_seconds(deadline.seconds))
-        with work.enforced(), cloud.http.until(work):
+        work = deadline.earlier_by(deadline.seconds - working_seconds(deadline.seconds))
+        with work.enforced(), cloud.http.using_deadline(work):
             cloud.log_in()
             regions = cloud.regions(KIND, IMAGES, NETWORKS, chosen="")
         found: list[Metric] = []
@@ -310,7 +315,7 @@ class EachRegion(Check):
         ended: Interrupted | None = None
         for number, region in enumerate(regions):
             share = deadline.remaining() / (len(regions) - number)
-            until = deadline.before(deadline.remaining() - share)
+            until = deadline.earlier_by(deadline.remaining() - share)
             choice = self._choice._replace(region=region)
             life = ServerLifeCycle(self._endpoint, self._access, self._journal, until, choice, seconds=share)
             lives.append(life)
@@ -319,12 +324,12 @@ class EachRegion(Check):
             except Interrupted as signal:
                 ended = signal
                 break
-        self._tell(lives)
-        yield from _worst(found)
+        self._add_facts(lives)
+        yield from _worst_by_name(found)
         if ended:
             raise ended
 
-    def _tell(self, lives: Sequence[ServerLifeCycle]) -> None:
+    def _add_facts(self, lives: Sequence[ServerLifeCycle]) -> None:
         """The facts of all of them, each said once."""
         for name in dict.fromkeys(name for life in lives for name in life.facts):
             said = dict.fromkeys(life.facts[name] for life in lives if life.facts.get(name))
@@ -333,17 +338,17 @@ class EachRegion(Check):
             self.details += [each for each in life.details if each not in self.details]
 
 
-def _worst(metrics: Sequence[Metric]) -> list[Metric]:
+def _worst_by_name(metrics: Sequence[Metric]) -> list[Metric]:
     """Of those of one name the one with the largest part of its limit, or else the largest; each judgement."""
     worst: dict[str, Metric] = {}
     judgements = []
     for each in metrics:
         if each.context == "outcome":
             judgements.append(each)
-        elif each.name not in worst or _weight(each) > _weight(worst[each.name]):
+        elif each.name not in worst or _share_of_limit(each) > _share_of_limit(worst[each.name]):
             worst[each.name] = each
     return [*worst.values(), *judgements]
 
 
-def _weight(metric: Metric) -> float:
+def _share_of_limit(metric: Metric) -> float:
     return float(metric.value) / (metric.max or 1)

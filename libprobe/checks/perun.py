@@ -24,14 +24,14 @@ if TYPE_CHECKING:
     from libprobe.deadline import Deadline
 
 
-class Perun(Record):
+class PerunEndpoint(Record):
     """url: of the status. notes: how it was found, where it is worth a word in the status line."""
 
     url: str
     notes: tuple[str, ...] = ()
 
 
-def find_perun(args: argparse.Namespace, deadline: Deadline) -> Perun:
+def find_perun(args: argparse.Namespace, deadline: Deadline) -> PerunEndpoint:
     """The Perun that the options mean: -u, else -H as the GOCDB has it, else https://HOST/.
 
     Raises: Misconfigured; HelperFailure when the GOCDB is needed and fails; BadData for a registered URL
@@ -39,22 +39,22 @@ def find_perun(args: argparse.Namespace, deadline: Deadline) -> Perun:
     """
     if args.url:
         try:
-            return Perun(rpc_url(_base(args.url, args.port)))
+            return PerunEndpoint(rpc_url(_base(args.url, args.port)))
         except BadData as error:
             raise Misconfigured(f"-u: {error.sentence}") from None
     if not args.hostname:
         raise Misconfigured("no Perun is named", remedy="give -H HOST or -u URL")
     from libprobe.targets import access, topology
 
-    chosen, notes = topology.find_registered(args, deadline, access.state_directory(args), PERUN)
+    chosen, notes = topology.find_registered(args, deadline, access.open_state_directory(args), PERUN)
     if chosen is None:
         notes.append(f"{args.hostname} is not in the GOCDB as {PERUN}")
     try:
         base = chosen.url if chosen and chosen.url.strip() else f"https://{args.hostname}"
-        return Perun(rpc_url(_base(base, args.port)), tuple(notes))
+        return PerunEndpoint(rpc_url(_base(base, args.port)), tuple(notes))
     except BadData as error:
         if chosen:
-            raise topology.unusable(chosen, error.sentence) from None
+            raise topology.unusable_registration(chosen, error.sentence) from None
         raise Misconfigured(f"-H: {error.sentence}") from None
 
 
@@ -70,14 +70,14 @@ def _base(url: str, port: int | None) -> str:
     return f"https://{host}{f':{port}' if port else ''}{path}"
 
 
-def client(args: argparse.Namespace, deadline: Deadline) -> tuple[HttpClient, str]:
+def make_client(args: argparse.Namespace, deadline: Deadline) -> tuple[HttpClient, str]:
     """An HTTP client with our certificate, and its identity. Raises: OwnCredential, Misconfigured."""
     from libprobe.targets import access
 
     certificate = access.find_certificate(args)
     assert certificate  # it is required, see cli.certificate
-    certificate.require(now=datetime.now(UTC), seconds=deadline.remaining())
-    return access.http(args, deadline, certificate), certificate.identity
+    certificate.expect_valid(now=datetime.now(UTC), seconds=deadline.remaining())
+    return access.make_http_client(args, deadline, certificate), certificate.identity
 
 
 class PerunStatus(Check):
@@ -86,13 +86,13 @@ class PerunStatus(Check):
     Yields: response_time (s), and consumer_lag, the most messages that a consumer has still to process.
     """
 
-    def __init__(self, perun: Perun, http: HttpClient, identity: str, deadline: Deadline) -> None:
+    def __init__(self, perun: PerunEndpoint, http: HttpClient, identity: str, deadline: Deadline) -> None:
         super().__init__(deadline)
         self.subject = perun.url
         self._http = http
         self._identity = identity
         self.facts["notes"] = "".join(f"; {note}" for note in perun.notes)
-        self.provisos = perun.notes
+        self.caveats = perun.notes
 
     def measure(self) -> Iterator[Metric]:
         began = time.monotonic()

@@ -6,7 +6,7 @@ import time
 
 from nagiosplugin import Metric
 
-from libprobe.checks.base import Check, judged
+from libprobe.checks.base import Check, outcome_metric
 from libprobe.clients import sockets
 from libprobe.clients.exchange import Exchange
 from libprobe.failures import (
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from ssl import SSLContext
     from typing import Any
 
-    from libprobe.clients.chain import Chain
+    from libprobe.clients.chain import CertificateChain
     from libprobe.clients.igtf import Authorities
     from libprobe.deadline import Deadline
     from libprobe.formats.gocdb import ServiceEndpoint
@@ -39,7 +39,7 @@ if TYPE_CHECKING:
 """Ports of service types by convention, for a host of which neither the options nor the GOCDB say one."""
 
 
-class Target:
+class TcpEndpoint:
     """A port to connect to.
 
     scheme: of the URL that says so, in lower case; empty where none does.
@@ -53,7 +53,7 @@ class Target:
         self.notes = notes
 
 
-def find_target(args: argparse.Namespace, deadline: Deadline) -> Target:
+def find_endpoint(args: argparse.Namespace, deadline: Deadline) -> TcpEndpoint:
     """The port that the options mean: -u, then -H with -p, then -H as the GOCDB has it.
 
     Raises: Misconfigured for options that mean none; HelperFailure when the GOCDB is needed and fails;
@@ -69,18 +69,18 @@ def find_target(args: argparse.Namespace, deadline: Deadline) -> Target:
         port = args.port or address.port_or_default
         if port is None:
             raise Misconfigured(f"-u: {args.url} names no port, and its scheme has none by default", remedy="give -p")
-        return Target(address.host, port, scheme=address.scheme)
+        return TcpEndpoint(address.host, port, scheme=address.scheme)
     if not args.hostname:
         raise Misconfigured("no endpoint is named", remedy="give -H HOST, with -p PORT, or -u URL")
     if args.port:
-        return Target(args.hostname, args.port)
-    return _registered(args, deadline)
+        return TcpEndpoint(args.hostname, args.port)
+    return _find_registered(args, deadline)
 
 
-def _registered(args: argparse.Namespace, deadline: Deadline) -> Target:
+def _find_registered(args: argparse.Namespace, deadline: Deadline) -> TcpEndpoint:
     from libprobe.targets import access, topology
 
-    chosen, notes = topology.find_registered(args, deadline, access.state_directory(args), args.service_type)
+    chosen, notes = topology.find_registered(args, deadline, access.open_state_directory(args), args.service_type)
     default = USUAL_PORTS.get(args.service_type)
     if chosen is None:
         if default is None:
@@ -89,9 +89,9 @@ def _registered(args: argparse.Namespace, deadline: Deadline) -> Target:
                 remedy="give -p PORT or -u URL",
             )
         notes.append(f"{args.hostname} is not in the GOCDB as {args.service_type}, tried on port {default}")
-        return Target(args.hostname, default, notes=tuple(notes))
+        return TcpEndpoint(args.hostname, default, notes=tuple(notes))
     host, port, scheme = _read_registered(chosen, default)
-    return Target(host, port, scheme=scheme, notes=tuple(notes))
+    return TcpEndpoint(host, port, scheme=scheme, notes=tuple(notes))
 
 
 def _read_registered(chosen: ServiceEndpoint, default: int | None) -> tuple[str, int, str]:
@@ -103,10 +103,10 @@ def _read_registered(chosen: ServiceEndpoint, default: int | None) -> tuple[str,
     try:
         address = read_address(chosen.url)
     except BadData as error:
-        raise topology.unusable(chosen, error.sentence) from None
+        raise topology.unusable_registration(chosen, error.sentence) from None
     port = address.port_or_default or default
     if port is None:
-        raise topology.unusable(chosen, f"{chosen.url} names no port, and its scheme has none by default")
+        raise topology.unusable_registration(chosen, f"{chosen.url} names no port, and its scheme has none by default")
     return address.host, port, address.scheme
 
 
@@ -117,24 +117,25 @@ def is_plain(scheme: str) -> bool:
     return scheme in PLAIN
 
 
-class Manner(Record):
+class TlsOptions(Record):
     """How a handshake is done.
 
     trust:    the CA directory or bundle of the context, None for the system's.
-    presents: what we present, in words; empty for nothing. is_named: whether an option says so.
-    lacks:    why the monitor's own certificate is not presented, where there is one.
+    credential_description: what we present, in words; empty for nothing. is_credential_named: whether an option says
+    so.
+    credential_lack:    why the monitor's own certificate is not presented, where there is one.
     igtf:     what is known of the IGTF's authorities, where the certificate has to be of one.
     """
 
     context: SSLContext
     trust: str | None
-    presents: str = ""
-    is_named: bool = False
-    lacks: str = ""
+    credential_description: str = ""
+    is_credential_named: bool = False
+    credential_lack: str = ""
     igtf: Authorities | None = None
 
 
-def tls_manner(args: argparse.Namespace, deadline: Deadline, scheme: str = "") -> Manner | None:
+def make_tls_options(args: argparse.Namespace, deadline: Deadline, scheme: str = "") -> TlsOptions | None:
     """The trusted CAs and our credential, as the options and the settings have them; None without a handshake.
 
     scheme: of the endpoint's URL, which decides for --tls-by-scheme.
@@ -158,16 +159,16 @@ def tls_manner(args: argparse.Namespace, deadline: Deadline, scheme: str = "") -
     try:
         own = access.find_certificate(args)
         if own:
-            own.require(now=datetime.now(UTC), seconds=deadline.remaining())
-            return Manner(tls.context(path, own), path, own.words(), bool(args.cert), igtf=authorities)
+            own.expect_valid(now=datetime.now(UTC), seconds=deadline.remaining())
+            return TlsOptions(tls.make_context(path, own), path, own.describe(), bool(args.cert), igtf=authorities)
     except OwnCredential as failure:
         if args.cert:
             raise
-        return Manner(tls.context(path), path, lacks=str(failure), igtf=authorities)
-    return Manner(tls.context(path), path, igtf=authorities)
+        return TlsOptions(tls.make_context(path), path, credential_lack=str(failure), igtf=authorities)
+    return TlsOptions(tls.make_context(path), path, igtf=authorities)
 
 
-class Shown(Record):
+class AcceptedCertificate(Record):
     """What a server's certificate says of itself, and the chain by which it was accepted.
 
     not_after: seconds since the epoch.
@@ -176,14 +177,14 @@ class Shown(Record):
     names: list[str]
     has_dns_name: bool
     not_after: float
-    chain: Chain
+    chain: CertificateChain
 
 
 class TcpConnect(Check):
     """Connects to the first address of a name that answers, or to all, and closes the connections again.
 
     family:  socket.AF_INET or AF_INET6 to try those addresses only.
-    manner:  in which a handshake is done, None to do none; is_by_scheme: whether the endpoint's URL decided that.
+    tls_options:  in which a handshake is done, None to do none; is_by_scheme: whether the endpoint's URL decided that.
     all_addresses: whether each address has to do what is asked; see `_judge_all`.
     Yields: connect_time (s) of the address that answered, resolve_time (s); with TLS handshake_time (s) and
     certificate_lifetime (s), which is that of whichever certificate of the chain ends first; a WARNING for each address
@@ -192,11 +193,11 @@ class TcpConnect(Check):
 
     def __init__(
         self,
-        target: Target,
+        target: TcpEndpoint,
         deadline: Deadline,
         *,
         family: int = 0,
-        manner: Manner | None = None,
+        tls_options: TlsOptions | None = None,
         is_by_scheme: bool = False,
         all_addresses: bool = False,
     ) -> None:
@@ -204,17 +205,17 @@ class TcpConnect(Check):
         self.target = target
         self.subject = host_and_port(target.host, target.port)
         self._family = family
-        self._manner = manner
-        self._is_plain = is_by_scheme and not manner
+        self._tls_options = tls_options
+        self._is_plain = is_by_scheme and not tls_options
         self._all_addresses = all_addresses
         self.facts["notes"] = "".join(f"; {note}" for note in target.notes)
-        self.provisos = target.notes
+        self.caveats = target.notes
 
     def measure(self) -> Iterator[Metric]:
         host, port = self.target.host, self.target.port
         began = time.monotonic()
-        presents = bool(self._manner and self._manner.presents)
-        request = f"TCP connection to {self.subject}" + (" and TLS handshake" if self._manner else "")
+        presents = bool(self._tls_options and self._tls_options.credential_description)
+        request = f"TCP connection to {self.subject}" + (" and TLS handshake" if self._tls_options else "")
         exchange = Exchange(request, host, port, self.deadline, has_credential=presents)
         most = sockets.MAX_OF_ALL if self._all_addresses else sockets.MAX_ADDRESSES
         addresses = sockets.resolve(exchange, family=self._family, most=most)
@@ -226,7 +227,7 @@ class TcpConnect(Check):
         failures: list[Failure] = []
         connection = sockets.connect_first(exchange, addresses, failures)
         if connection is None:
-            raise _of_all(failures) or exchange.late("no time left to connect", "to")
+            raise _combined_failure(failures) or exchange.timeout_failure("no time left to connect", "to")
         with connection:
             if connection.address != host:
                 self.subject += f" ({connection.address})"
@@ -241,14 +242,14 @@ class TcpConnect(Check):
             yield Metric("connect_time", connection.connect_time, "s", min=0)
             yield Metric("resolve_time", resolve_time, "s", min=0, context="time")
             yield from self._judge_others(failures)
-            if self._manner:
-                yield from self._handshake(connection, self._manner, exchange)
+            if self._tls_options:
+                yield from self._handshake(connection, self._tls_options, exchange)
 
     @property
     def _without_tls(self) -> str:
         return f"; its URL says {self.target.scheme}, so it has no certificate" if self._is_plain else ""
 
-    def _judge_all(self, addresses: list[sockets.Address], presents: bool) -> Iterator[Metric]:
+    def _judge_all(self, addresses: list[sockets.ResolvedAddress], presents: bool) -> Iterator[Metric]:
         """Each address has to accept a connection, and with TLS to show a certificate that is good.
 
         Some that fail are a WARNING, for users who meet them have to try again; all that fail are the failure itself.
@@ -277,7 +278,7 @@ class TcpConnect(Check):
         yield Metric("addresses", judged_ones, min=0, context="addresses")
         yield Metric("addresses_failed", len(failed), min=0, context="addresses")
         if len(failed) == judged_ones:
-            last = _of_all(failures)
+            last = _combined_failure(failures)
             assert last is not None  # a name without addresses is unknown
             raise last
         slow, ending = worst["connect_time"], worst.get("certificate_lifetime", worst["connect_time"])
@@ -289,12 +290,12 @@ class TcpConnect(Check):
         if failed:
             fail = "fails" if len(failed) == 1 else "fail"
             sentences = "; ".join(each.sentence for each in failed[:4])
-            yield judged(WARNING, f"{len(failed)} of {judged_ones} addresses of {name} {fail}: {sentences}")
+            yield outcome_metric(WARNING, f"{len(failed)} of {judged_ones} addresses of {name} {fail}: {sentences}")
         yield from told
         yield from (metric for _, metric, _ in worst.values())
 
     def _of_one(
-        self, exchange: Exchange, address: sockets.Address, failures: list[Failure], share: int
+        self, exchange: Exchange, address: sockets.ResolvedAddress, failures: list[Failure], share: int
     ) -> Iterator[Metric]:
         """What one address of several does. failures: gets why it fails. Raises: OwnMachine, OwnCredential."""
         connection = sockets.connect_one(exchange, address, failures, share=share)
@@ -310,8 +311,8 @@ class TcpConnect(Check):
             self.facts.update(ending=where, tls=self._without_tls)
             found = [Metric("connect_time", connection.connect_time, "s", min=0)]
             try:
-                if self._manner:
-                    found += self._handshake(connection, self._manner, exchange)
+                if self._tls_options:
+                    found += self._handshake(connection, self._tls_options, exchange)
             except EndpointFailure as failure:
                 failures.append(failure)
                 self.tell(failure)
@@ -329,34 +330,36 @@ class TcpConnect(Check):
                 failure.add(f"{self.subject} accepts connections")
                 yield self.failed(failure, status=WARNING)
 
-    def _handshake(self, connection: sockets.DeadlineSocket, manner: Manner, exchange: Exchange) -> Iterator[Metric]:
+    def _handshake(
+        self, connection: sockets.DeadlineSocket, tls_options: TlsOptions, exchange: Exchange
+    ) -> Iterator[Metric]:
         from ssl import cert_time_to_seconds
 
         from libprobe.clients import chain, tls
 
         began = time.monotonic()
         try:
-            secured = tls.secure(connection, manner.context, exchange)
+            secured = tls.secure(connection, tls_options.context, exchange)
         except (OwnCredential, Rejected) as refusal:
-            yield from self._judge_refused(refusal, manner, exchange)
+            yield from self._judge_refused(refusal, tls_options, exchange)
             return
         with secured:
             seconds = time.monotonic() - began
             certificate: Mapping[str, Any] = secured.getpeercert() or {}
             cipher = secured.cipher()
-            accepted = chain.accepted(secured, manner.trust)
+            accepted = chain.accepted_chain(secured, tls_options.trust)
             self.detail(1, f"TLS: {secured.version()}, {cipher[0] if cipher else 'unknown cipher'}")
         alternative = certificate.get("subjectAltName", ())
-        shown = Shown(
+        shown = AcceptedCertificate(
             [str(value) for _, value in alternative],
             any(kind == "DNS" for kind, _ in alternative),
             cert_time_to_seconds(str(certificate["notAfter"])),
             accepted,
         )
         yield Metric("handshake_time", seconds, "s", min=0, context="time")
-        yield from self._judge_certificate(shown, exchange.host, manner)
+        yield from self._judge_certificate(shown, exchange.host, tls_options)
 
-    def _judge_refused(self, refusal: Failure, manner: Manner, exchange: Exchange) -> Iterator[Metric]:
+    def _judge_refused(self, refusal: Failure, tls_options: TlsOptions, exchange: Exchange) -> Iterator[Metric]:
         """The server has refused us within the handshake: with TLS 1.2 it had shown its certificate before.
 
         That it wants a certificate is how many are set up, and says nothing against it; who named one by an option
@@ -366,37 +369,37 @@ class TcpConnect(Check):
 
         wants = "refuses ours" if isinstance(refusal, Rejected) else "wants a client certificate"
         self.detail(1, refusal.sentence)
-        if manner.lacks:
-            self.detail(1, f"no certificate of ours was presented: {manner.lacks}")
-        accepted = tls.shown_before_refusal(exchange, manner.trust)
+        if tls_options.credential_lack:
+            self.detail(1, f"no certificate of ours was presented: {tls_options.credential_lack}")
+        accepted = tls.shown_before_refusal(exchange, tls_options.trust)
         if accepted is None and isinstance(refusal, Rejected):
             raise refusal
         self.facts["tls"] = f", with a good certificate, and {wants}"
         if accepted is None:
             self.detail(1, "the server did not show its certificate once more: no lifetime to be read")
-            yield from self._unknown_authority(manner)
+            yield from self._unknown_authority(tls_options)
             return
         try:
             own = tls.read_certificate(accepted.certificates[0])
         except ValueError as error:  # OpenSSL has read it
             self.detail(1, f"the server's certificate cannot be described: {error}")
-            yield from self._unknown_authority(manner)
+            yield from self._unknown_authority(tls_options)
             return
-        shown = Shown(own.names, own.has_dns_name, own.not_after.timestamp(), accepted)
-        yield from self._judge_certificate(shown, exchange.host, manner)
+        shown = AcceptedCertificate(own.names, own.has_dns_name, own.not_after.timestamp(), accepted)
+        yield from self._judge_certificate(shown, exchange.host, tls_options)
         self.facts["tls"] += f", and {wants}"
-        if manner.is_named:
+        if tls_options.is_credential_named:
             raise refusal
 
-    def _unknown_authority(self, manner: Manner) -> Iterator[Metric]:
+    def _unknown_authority(self, tls_options: TlsOptions) -> Iterator[Metric]:
         """What was asked for with --igtf has to be told, also where it is not to be seen."""
-        if manner.igtf:
+        if tls_options.igtf:
             said = (
                 f"certificate not shown before our login was refused on {self.subject}; whether it is of the IGTF is "
             )
-            yield judged(UNKNOWN, f"{said}unknown (name a certificate that it takes with --cert)")
+            yield outcome_metric(UNKNOWN, f"{said}unknown (name a certificate that it takes with --cert)")
 
-    def _judge_authority(self, shown: Shown, authorities: Authorities) -> Iterator[Metric]:
+    def _judge_authority(self, shown: AcceptedCertificate, authorities: Authorities) -> Iterator[Metric]:
         from libprobe.checks import igtf
 
         try:
@@ -409,28 +412,28 @@ class TcpConnect(Check):
         for step in accredited.steps:
             self.detail(1, f"IGTF: {step}")
         if info.profile == igtf.IDENTIFIER_ONLY:
-            yield judged(
+            yield outcome_metric(
                 WARNING,
                 f"certificate of {info.alias} on {self.subject}, which the IGTF accredits for identifiers only "
                 f"({info.status}); many services refuse it (get one of a classic CA)",
             )
 
-    def _judge_certificate(self, shown: Shown, host: str, manner: Manner) -> Iterator[Metric]:
+    def _judge_certificate(self, shown: AcceptedCertificate, host: str, tls_options: TlsOptions) -> Iterator[Metric]:
         self.detail(1, f"certificate: for {', '.join(shown.names[:10]) or 'no alternative names'}")
         self.detail(1, f"certificate: valid until {time.strftime('%Y-%m-%d %H:%M', time.gmtime(shown.not_after))} UTC")
         left, whose = self._soonest_end(shown)
         self.facts.update(whose=whose, tls=f", {whose} valid for {duration(left)}")
         yield Metric("certificate_lifetime", left, "s", min=0)
-        if manner.igtf:
-            yield from self._judge_authority(shown, manner.igtf)
+        if tls_options.igtf:
+            yield from self._judge_authority(shown, tls_options.igtf)
         if not shown.has_dns_name and not _is_address(host):
-            yield judged(
+            yield outcome_metric(
                 WARNING,
                 f"certificate has the host name in its CN only on {self.subject}; many clients refuse that "
                 "(request one with subjectAltName)",
             )
 
-    def _soonest_end(self, shown: Shown) -> tuple[float, str]:
+    def _soonest_end(self, shown: AcceptedCertificate) -> tuple[float, str]:
         """The seconds until the first certificate of a chain ends, and whose that is.
 
         The root at its end is the users' own, who get a new one with their trust anchors, whatever the site does.
@@ -441,7 +444,7 @@ class TcpConnect(Check):
         ends = [(shown.not_after - now, "certificate")]
         for encoded in shown.chain.certificates[1:]:
             try:
-                link = x509.read_link(encoded)
+                link = x509.read_chain_link(encoded)
             except BadData:
                 continue
             if not link.is_self_issued:
@@ -465,7 +468,7 @@ def _is_address(host: str) -> bool:
     return False
 
 
-def _of_all(failures: list[Failure]) -> Failure | None:
+def _combined_failure(failures: list[Failure]) -> Failure | None:
     """One failure that speaks for all addresses: the last that we had a way to, with the others after it."""
     tried = [each for each in failures if not isinstance(each, sockets.NoRoute)] or failures
     if not tried:

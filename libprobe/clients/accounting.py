@@ -20,10 +20,10 @@ WHOM = "accounting portal"
 """What a sentence calls it, before its host."""
 
 
-class Fetched(Record):
+class FetchedPage(Record):
     """A page, the address that was asked, and by how many seconds the portal's clock is ahead of ours, if known."""
 
-    page: accounting.Page
+    page: accounting.AccountingPage
     url: str
     clock_skew: float | None
 
@@ -35,7 +35,7 @@ class AccountingPortal:
         self._http = http
         self._url = url
 
-    def page(self, site: str) -> Fetched:
+    def page(self, site: str) -> FetchedPage:
         """Fetch and read the page. Raises: HelperFailure; Misconfigured for an unusable address."""
         url = self._url.replace("{site}", quote(site, safe=""))
         documents.expect_url(url)
@@ -50,10 +50,10 @@ class AccountingPortal:
             raise failure.retold(HelperFailure, whom=WHOM) from None
         except OutOfTime:
             deadline = self._http.current_deadline()
-            said = f"page not read within {duration(deadline.seconds)}{deadline.our_share()}"
+            said = f"page not read within {duration(deadline.seconds)}{deadline.own_share_words()}"
             raise HelperFailure(said, of=asked, link="from") from None
         if not page.is_table and not page.publications:
             what = "empty page" if not answer.body.strip() else "page without accounting data"
-            title = [f"it is the {answer.page}"] if answer.page else []
+            title = [f"it is the {answer.page_description}"] if answer.page_description else []
             raise HelperFailure(what, of=asked, link="from", remedy="give its address with -u", more=title)
-        return Fetched(page, url, self._http.clock_skew)
+        return FetchedPage(page, url, self._http.clock_skew)

@@ -35,7 +35,7 @@ MAX_BYTES = 512 << 10
 
 MAX_ANSWER = 256 << 10
 
-NOT_OF_A_MESSAGE = frozenset({401, 404, 405, 407, 408, 425, 429})
+NOT_ABOUT_MESSAGE = frozenset({401, 404, 405, 407, 408, 425, 429})
 """What is refused whatever the message is: the token, the topic; or for now, 408 and 429. Firewalls say 403 of one."""
 
 
@@ -47,14 +47,14 @@ class TokenRefused(Rejected):
     """AMS does not know our token (401)."""
 
 
-class Outgoing(Record):
+class AmsMessage(Record):
     """attributes: values of letters, digits and dashes alone: AMS stores others so that nobody can read them."""
 
     attributes: dict[str, str]
     data: str
 
 
-class Topic:
+class AmsTopic:
     """A topic that messages go to.
 
     url:   `https://host/v1/projects/PROJECT/topics/TOPIC`.
@@ -70,13 +70,13 @@ class Topic:
     def close(self) -> None:
         self._http.close()
 
-    def publish(self, messages: list[Outgoing]) -> Iterator[int]:
+    def publish(self, messages: list[AmsMessage]) -> Iterator[int]:
         """Send messages, and yield after each request how many of them AMS has confirmed with it.
 
         Raises: MessageRefused, where one of the request is at fault, or all of them together; TokenRefused; Rejected,
         NoAnswer and ProtocolFailure where none is; the failures of the HTTP client.
         """
-        for part in _parts(messages):
+        for part in _request_bodies(messages):
             body = b'{"messages": [' + b", ".join(part) + b"]}"
             try:
                 self._post(body, len(part))
@@ -109,7 +109,7 @@ class Topic:
             raise failure
 
 
-def _parts(messages: list[Outgoing]) -> Iterator[list[bytes]]:
+def _request_bodies(messages: list[AmsMessage]) -> Iterator[list[bytes]]:
     """The messages as JSON, in pieces of one request each."""
     part: list[bytes] = []
     size = 0
@@ -126,9 +126,9 @@ def _parts(messages: list[Outgoing]) -> Iterator[list[bytes]]:
 
 def _refused(answer: Response, doing: str) -> Failure:
     """What an answer means that is no 200, and who gave it."""
-    own = _own_words(answer)
+    own = _error_text(answer)
     if own is None:
-        return _not_by_ams(answer, doing)
+        return _foreign_answer(answer, doing)
     outcome = f"{answer.status} {own}"
     if answer.status == 401:
         remedy = "write a valid token into the file of --ams-token-file"
@@ -138,27 +138,27 @@ def _refused(answer: Response, doing: str) -> Failure:
         return answer.failure(Rejected, doing, outcome=outcome, remedy=remedy)
     if answer.status == 404:
         return answer.failure(Rejected, doing, outcome=outcome, remedy="look at project and topic in --publish")
-    return answer.failure(_kind(answer.status), doing, outcome=outcome)
+    return answer.failure(_failure_by_status(answer.status), doing, outcome=outcome)
 
 
-def _not_by_ams(answer: Response, doing: str) -> Failure:
+def _foreign_answer(answer: Response, doing: str) -> Failure:
     """An answer that is not in AMS' form: of a balancer before it, or of something else altogether."""
-    if answer.leads_to:
+    if answer.redirect_words:
         failure = answer.failure(ProtocolFailure, remedy="give the address of AMS itself in --publish")
         failure.more += ("no token of ours goes where a redirect leads",)
         return failure
-    unlike = answer.failure(_kind(answer.status), doing)
+    unlike = answer.failure(_failure_by_status(answer.status), doing)
     unlike.more += ("the answer is not in the form of AMS: it is of what stands before it",)
     return unlike
 
 
-def _kind(status: int) -> type[EndpointFailure]:
-    if 400 <= status < 500 and status not in NOT_OF_A_MESSAGE:
+def _failure_by_status(status: int) -> type[EndpointFailure]:
+    if 400 <= status < 500 and status not in NOT_ABOUT_MESSAGE:
         return MessageRefused
     return NoAnswer if status in (408, 504) else ProtocolFailure
 
 
-def _own_words(answer: Response) -> str | None:
+def _error_text(answer: Response) -> str | None:
     """What AMS says in its own form: `NOT_FOUND "Topic doesn't exist"`; None for what is in another."""
     try:
         error = json.loads(answer.body)["error"]

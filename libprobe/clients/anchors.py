@@ -7,7 +7,7 @@ from contextlib import contextmanager
 
 from libprobe.failures import BadData, Misconfigured
 from libprobe.files import read_if_there
-from libprobe.formats import names
+from libprobe.formats import subject_hash
 from libprobe.formats.crl import MAX_CRL
 
 TYPE_CHECKING = False
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from cryptography import x509
 
-    from libprobe.formats.chains import Revocations
+    from libprobe.formats.chains import IssuerCrl
 
 MAX_SAME_HASH = 8
 MAX_CERTIFICATE = 64 << 10
@@ -25,7 +25,7 @@ MAX_BUNDLE = 4 << 20
 INSTALL = "install the trust anchors, or name another with --ca-path"
 
 
-class Anchors:
+class TrustAnchors:
     """Trust anchors. path: directory or bundle, None for the system's (see `tls.ca_path`).
 
     Raises: Misconfigured when there are none there.
@@ -48,37 +48,37 @@ class Anchors:
         except OSError as error:
             raise Misconfigured(f"CA directory {path} cannot be read: {error.strerror}") from None
 
-    def trusted(self, name: x509.Name) -> list[x509.Certificate]:
+    def find_trusted(self, name: x509.Name) -> list[x509.Certificate]:
         """The CAs of that name. Raises: Misconfigured for a file that cannot be read; BadData for the name."""
         if self._bundle is not None:
             return [each for each in self._bundle if each.subject == name]
         from cryptography.x509 import load_der_x509_certificate, load_pem_x509_certificate
 
         found = []
-        for path, data in hashed(self.path, name.public_bytes(), "", MAX_CERTIFICATE):
+        for path, data in read_hashed(self.path, name.public_bytes(), "", MAX_CERTIFICATE):
             made = _loaded(path, data, load_pem_x509_certificate, load_der_x509_certificate)
             if made.subject == name:
                 found.append(made)
         return found
 
-    def named(self, name: bytes) -> list[x509.Certificate]:
+    def find_by_name(self, name: bytes) -> list[x509.Certificate]:
         """The CAs of a bundle that have a name, which is DER. Raises: BadData for the name."""
-        wanted = names.canonical(name)
-        return [each for each in self._bundle or () if names.canonical(each.subject.public_bytes()) == wanted]
+        wanted = subject_hash.canonical(name)
+        return [each for each in self._bundle or () if subject_hash.canonical(each.subject.public_bytes()) == wanted]
 
-    def revocations(self, issuer: x509.Certificate) -> Revocations | None:
+    def find_crl(self, issuer: x509.Certificate) -> IssuerCrl | None:
         """The newest CRL of a CA; None if there is none. Raises: Misconfigured for one that cannot be read."""
         if self._bundle is not None:
             return None
         from cryptography.x509 import load_der_x509_crl, load_pem_x509_crl
 
-        from libprobe.formats.chains import Revocations
+        from libprobe.formats.chains import IssuerCrl
 
         found = []
-        for path, data in hashed(self.path, issuer.subject.public_bytes(), "r", MAX_CRL):
+        for path, data in read_hashed(self.path, issuer.subject.public_bytes(), "r", MAX_CRL):
             crl = _loaded(path, data, load_pem_x509_crl, load_der_x509_crl)
             if crl.issuer == issuer.subject:
-                found.append(Revocations(crl, path))
+                found.append(IssuerCrl(crl, path))
         return max(found, key=lambda each: each.crl.last_update_utc, default=None)
 
     def _read_bundle(self) -> list[x509.Certificate]:
@@ -88,18 +88,18 @@ class Anchors:
         if data is None:
             raise Misconfigured(f"CA path {self.path} does not exist", remedy=INSTALL)
         try:
-            with quiet():
+            with silence_warnings():
                 return load_pem_x509_certificates(data)
         except ValueError:
             raise Misconfigured(f"CA bundle {self.path} cannot be read as PEM", remedy=INSTALL) from None
 
 
-def hashed(directory: str, name: bytes, kind: str, limit: int) -> list[tuple[str, bytes]]:
+def read_hashed(directory: str, name: bytes, kind: str, limit: int) -> list[tuple[str, bytes]]:
     """The files of a name in a CA directory, path and content: certificates (kind ""), or CRLs (kind "r").
 
     name: DER. Raises: Misconfigured for a file that cannot be read; BadData for the name.
     """
-    stem = os.path.join(directory, names.subject_hash(name))
+    stem = os.path.join(directory, subject_hash.subject_hash(name))
     found = []
     for number in range(MAX_SAME_HASH):
         path = f"{stem}.{kind}{number}"
@@ -111,7 +111,7 @@ def hashed(directory: str, name: bytes, kind: str, limit: int) -> list[tuple[str
 
 
 @contextmanager
-def quiet() -> Iterator[None]:
+def silence_warnings() -> Iterator[None]:
     """Old CAs break rules (zero serials), which the library tells stderr; a probe leaves that empty."""
     import warnings
 
@@ -122,7 +122,7 @@ def quiet() -> Iterator[None]:
 
 def _loaded(path: str, data: bytes, of_pem: Callable[[bytes], Any], of_der: Callable[[bytes], Any]) -> Any:
     try:
-        with quiet():
+        with silence_warnings():
             return of_pem(data) if b"-----BEGIN" in data else of_der(data)
     except (ValueError, BadData) as error:
         raise Misconfigured(f"{path} cannot be read: {str(error)[:100]}") from None

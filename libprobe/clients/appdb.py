@@ -27,7 +27,7 @@ PASSWORD = "x-oauth-basic"
 """What AppDB takes as the password beside an access token, literally."""
 
 
-class Fetched(Record):
+class FetchedDocument(Record):
     """A document as it came, its media type, and by how many seconds its server's clock is ahead of ours, if known."""
 
     body: bytes
@@ -67,13 +67,13 @@ class AppDb:
         if token:
             if audience is None:
                 raise ValueError("a token, and nobody whom it may be sent to")
-            withheld = audience.withheld_from(address.host, is_encrypted=address.is_secure)
+            withheld = audience.refusal_for(address.host, is_encrypted=address.is_secure)
             if withheld:
                 self._token, self._remedy = "", withheld.remedy
                 self._wanted = f"access token wanted, and ours not sent: {withheld.why}"
                 self.notes.append(f"the access token was not sent: {withheld.why}")
 
-    def fetch(self) -> Fetched:
+    def fetch(self) -> FetchedDocument:
         """Return the document. Raises: the failures of `clients.http`; OwnCredential when a token is at fault."""
         headers = [("Accept", "application/json, multipart/signed, */*;q=0.5")]
         if self._token:
@@ -96,8 +96,8 @@ class AppDb:
             reason = f'{answer.status} "{in_short(words)}"' if words else ""
             raise answer.failure(ProtocolFailure, remedy=remedy, outcome=reason)
         if not answer.body.strip():
-            raise answer.bad("answered with nothing", link="by")
-        return Fetched(answer.body, answer.media_type, self._http.clock_skew)
+            raise answer.bad_answer("answered with nothing", link="by")
+        return FetchedDocument(answer.body, answer.media_type, self._http.clock_skew)
 
     def _is_shut_to_all(self, answer: Response) -> bool:
         """Whether it is an outage for the subscribers: a list for which we were given no token, and that asks for none.

@@ -14,10 +14,10 @@ import time
 from contextlib import suppress
 
 from libprobe.clients import sockets
-from libprobe.clients.anchors import MAX_CERTIFICATE, Anchors, hashed, quiet
+from libprobe.clients.anchors import MAX_CERTIFICATE, TrustAnchors, read_hashed, silence_warnings
 from libprobe.clients.exchange import Exchange
 from libprobe.failures import BadData, Failure, Misconfigured
-from libprobe.formats import handshake, names, x509
+from libprobe.formats import handshake, subject_hash, x509
 from libprobe.records import Record
 
 TYPE_CHECKING = False
@@ -31,29 +31,33 @@ LOOK_S = 5.0
 CHUNK = 16 << 10
 
 
-class Chain(Record):
+class CertificateChain(Record):
     """certificates: in DER, the server's own first. is_complete: whether the last one is a CA's that is trusted."""
 
     certificates: list[bytes]
     is_complete: bool
 
 
-def accepted(secured: ssl.SSLSocket, trust: str | None) -> Chain:
+def accepted_chain(secured: ssl.SSLSocket, trust: str | None) -> CertificateChain:
     """The chain of a connection whose handshake is done.
 
     trust: the CA directory or bundle that it was accepted by, None for the system's.
     Raises: Misconfigured for a CA of ours that cannot be read.
     """
     if hasattr(secured, "get_verified_chain"):
-        return Chain(list(secured.get_verified_chain()), True)
+        return CertificateChain(list(secured.get_verified_chain()), True)
     known: Any = secured  # a socket of `sockets.tls_context`
     if known.chain is None:
-        known.chain = found(known.getpeercert(True), trusted(trust), lambda: presented(known.exchange))
-    chain: Chain = known.chain
+        known.chain = completed_chain(
+            known.getpeercert(True), make_trust_lookup(trust), lambda: fetch_presented(known.exchange)
+        )
+    chain: CertificateChain = known.chain
     return chain
 
 
-def found(own: bytes, trusted: Callable[[bytes], list[bytes]], sent: Callable[[], list[bytes]]) -> Chain:
+def completed_chain(
+    own: bytes, trusted: Callable[[bytes], list[bytes]], sent: Callable[[], list[bytes]]
+) -> CertificateChain:
     """The chain above a certificate that was accepted already.
 
     trusted: the CAs of a name, both in DER. sent: the certificates that the server sends; asked for if need be.
@@ -62,9 +66,9 @@ def found(own: bytes, trusted: Callable[[bytes], list[bytes]], sent: Callable[[]
     others: list[bytes] | None = None
     try:
         while len(chain) < MAX_DEPTH:
-            link = x509.read_link(chain[-1])
+            link = x509.read_chain_link(chain[-1])
             if link.is_self_issued:
-                return Chain(chain, True)
+                return CertificateChain(chain, True)
             issuer = _issuer(chain[-1], trusted(link.issuer), is_trusted=True)
             if issuer is None:
                 others = sent() if others is None else others
@@ -74,24 +78,24 @@ def found(own: bytes, trusted: Callable[[bytes], list[bytes]], sent: Callable[[]
             chain.append(issuer)
     except BadData:
         pass  # a certificate that OpenSSL takes and we cannot read
-    return Chain(chain, False)
+    return CertificateChain(chain, False)
 
 
-def shown(exchange: Exchange, made: ssl.SSLContext, trust: str | None) -> Chain | None:
+def chain_before_refusal(exchange: Exchange, made: ssl.SSLContext, trust: str | None) -> CertificateChain | None:
     """The chain of a server that shows its certificate, is accepted, and then refuses us within the handshake.
 
     It is greeted once more, with TLS 1.2, and OpenSSL judges what it says until it is our turn to show our certificate.
-    made: a context that verifies, which is set to TLS 1.2. trust: as in `accepted`.
-    None where nothing was shown, or nothing that was accepted. Raises: as `accepted`.
+    made: a context that verifies, which is set to TLS 1.2. trust: as in `accepted_chain`.
+    None where nothing was shown, or nothing that was accepted. Raises: as `accepted_chain`.
     """
     import ssl
 
     made.maximum_version = ssl.TLSVersion.TLSv1_2
-    certificates = presented(exchange, made)
-    return found(certificates[0], trusted(trust), lambda: certificates) if certificates else None
+    certificates = fetch_presented(exchange, made)
+    return completed_chain(certificates[0], make_trust_lookup(trust), lambda: certificates) if certificates else None
 
 
-def presented(exchange: Exchange, verifier: ssl.SSLContext | None = None) -> list[bytes]:
+def fetch_presented(exchange: Exchange, verifier: ssl.SSLContext | None = None) -> list[bytes]:
     """The certificates that a server sends to whoever greets it with TLS 1.2; none where they are not to be had.
 
     verifier: has to accept them, and that the server has the key; without, they are as they come.
@@ -135,20 +139,20 @@ def presented(exchange: Exchange, verifier: ssl.SSLContext | None = None) -> lis
         return []
 
 
-def trusted(trust: str | None) -> Callable[[bytes], list[bytes]]:
+def make_trust_lookup(trust: str | None) -> Callable[[bytes], list[bytes]]:
     """What finds the trusted CAs of a name."""
     if trust and os.path.isdir(trust):
         return lambda name: [
             encoded
-            for path, data in hashed(trust, name, "", MAX_CERTIFICATE)
+            for path, data in read_hashed(trust, name, "", MAX_CERTIFICATE)
             if _is_of(encoded := _der(path, data), name)
         ]
-    anchors = Anchors(trust)
+    anchors = TrustAnchors(trust)
 
     def of_bundle(name: bytes) -> list[bytes]:
         from cryptography.hazmat.primitives.serialization import Encoding
 
-        return [each.public_bytes(Encoding.DER) for each in anchors.named(name)]
+        return [each.public_bytes(Encoding.DER) for each in anchors.find_by_name(name)]
 
     return of_bundle
 
@@ -164,7 +168,7 @@ def _der(path: str, data: bytes) -> bytes:
 
 def _is_of(certificate: bytes, name: bytes) -> bool:
     try:
-        return names.canonical(x509.read_link(certificate).subject) == names.canonical(name)
+        return subject_hash.canonical(x509.read_chain_link(certificate).subject) == subject_hash.canonical(name)
     except BadData:
         return False
 
@@ -184,10 +188,10 @@ def _issuer(certificate: bytes, candidates: list[bytes], *, is_trusted: bool) ->
 
     from libprobe.formats import signatures
 
-    with quiet():
+    with silence_warnings():
         for each in candidates:
             try:
-                if signatures.is_by(load_der_x509_certificate(certificate), load_der_x509_certificate(each)):
+                if signatures.is_signed_by(load_der_x509_certificate(certificate), load_der_x509_certificate(each)):
                     return each
             except (BadData, Misconfigured, ValueError, TypeError, UnsupportedAlgorithm):
                 continue

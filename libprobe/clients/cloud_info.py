@@ -40,13 +40,13 @@ NOT_JUDGED = "the endpoint was not judged"
 FRESH_S, MAX_STALE_S = 600.0, 6 * 3600.0
 
 
-class Found(Record):
+class FederationSites(Record):
     """The sites, how old that knowledge is (s), and why it is not fresher: empty if it was just asked for."""
 
     sites: list[cloud_info.Site]
     age_s: float = 0.0
     reason: str = ""
-    unkept: str = ""
+    cache_error: str = ""
 
 
 class CloudInfo:
@@ -61,17 +61,17 @@ class CloudInfo:
         self._cache = cache
         self._now = now
 
-    def until(self, deadline: Deadline) -> AbstractContextManager[None]:
+    def using_deadline(self, deadline: Deadline) -> AbstractContextManager[None]:
         """Let another deadline hold for what is asked in the block."""
-        return self._http.until(deadline)
+        return self._http.using_deadline(deadline)
 
-    def sites(self, *, fresh: bool = False) -> Found:
+    def sites(self, *, fresh: bool = False) -> FederationSites:
         """All sites. fresh: ask in any case. Raises: HelperFailure where it fails and no copy is there."""
-        kept = self._kept()
+        kept = self._read_cache()
         if kept and kept.age_s < FRESH_S and not fresh:
             return kept
         try:
-            body, sites = self._ask()
+            body, sites = self._fetch_sites()
         except HelperFailure as failure:
             if kept:
                 return kept._replace(reason=failure.sentence)
@@ -79,10 +79,10 @@ class CloudInfo:
         try:
             self._cache.write(self._name, body)
         except Misconfigured as failure:
-            return Found(sites, unkept=failure.sentence)
-        return Found(sites)
+            return FederationSites(sites, cache_error=failure.sentence)
+        return FederationSites(sites)
 
-    def _ask(self) -> tuple[bytes, list[cloud_info.Site]]:
+    def _fetch_sites(self) -> tuple[bytes, list[cloud_info.Site]]:
         url = f"{self.url}/sites/"
         try:
             answer = documents.get(
@@ -94,17 +94,17 @@ class CloudInfo:
             if answer.status != 200:
                 raise answer.failure(BadData)
             if not answer.body.strip():
-                raise answer.bad("answered with nothing", link="by")
+                raise answer.bad_answer("answered with nothing", link="by")
             try:
                 return answer.body, cloud_info.read_sites(answer.json())
             except BadData as error:
-                raise answer.unread(error) from None
+                raise answer.as_unreadable(error) from None
         except (EndpointFailure, OwnCredential) as failure:
             failure.more = (*failure.more, NOT_JUDGED)
             raise failure.retold(HelperFailure, whom=WHOM) from None
         except OutOfTime:
             deadline = self._http.current_deadline()
-            said = f"answer not read within {duration(deadline.seconds)}{deadline.our_share()}"
+            said = f"answer not read within {duration(deadline.seconds)}{deadline.own_share_words()}"
             raise HelperFailure(said, of=Asked(f"{WHOM} {host_port_of(url)}", f"GET {url}"), link="from") from None
         finally:
             self._http.close()  # nothing else is asked there; where descriptors are short, the site needs them
@@ -113,7 +113,7 @@ class CloudInfo:
     def _name(self) -> str:
         return f"cloudinfo-{quote(self.url.partition('://')[2], safe='')[-MAX_NAME:]}.json"
 
-    def _kept(self) -> Found | None:
+    def _read_cache(self) -> FederationSites | None:
         """The copy of an earlier answer; None where there is none, or one that is too old or damaged."""
         written = self._cache.modified_at(self._name)
         age = None if written is None else self._now() - written
@@ -121,6 +121,6 @@ class CloudInfo:
             return None
         try:
             body = self._cache.read(self._name, MAX_ANSWER)
-            return Found(cloud_info.read_sites(json.loads(body)), age) if body else None
+            return FederationSites(cloud_info.read_sites(json.loads(body)), age) if body else None
         except (BadData, ValueError, RecursionError):
             return None

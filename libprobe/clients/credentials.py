@@ -43,7 +43,7 @@ class Credential:
     facts:     what the file says of itself.
     """
 
-    def __init__(self, cert_path: str, key_path: str | None, facts: x509.Credential) -> None:
+    def __init__(self, cert_path: str, key_path: str | None, facts: x509.CredentialFacts) -> None:
         self.cert_path = cert_path
         self.key_path = key_path
         self.facts = facts
@@ -63,12 +63,12 @@ class Credential:
         """Virtual organisations of its VOMS attribute certificates, the primary first."""
         return [each.vo for each in self.facts.attribute_certificates]
 
-    def words(self) -> str:
+    def describe(self) -> str:
         kind = f"{self.facts.proxy} proxy" if self.facts.proxy else "certificate"
         members = f", VO {', '.join(self.vos)}" if self.vos else ""
         return f"{kind} {self.cert_path} of {self.identity}{members}"
 
-    def require(self, *, now: datetime, seconds: float, vo: str | None = None) -> str:
+    def expect_valid(self, *, now: datetime, seconds: float, vo: str | None = None) -> str:
         """Make sure that it is valid for the whole run and, if one is asked for, of the right VO.
 
         Of several attribute certificates the wanted VO's counts, and without a wish any: one of another VO may have
@@ -83,7 +83,7 @@ class Credential:
             raise self._fault(
                 f"{what} not valid before {_instant(facts.not_before)}", remedy="set this machine's clock"
             )
-        self._require_lasting("proxy" if facts.proxy else "certificate", facts.not_after, now, seconds, renew)
+        self._expect_lasting("proxy" if facts.proxy else "certificate", facts.not_after, now, seconds, renew)
         wanted = [each for each in facts.attribute_certificates if vo in (None, "", each.vo)]
         if vo and facts.proxy and not facts.attribute_certificates:
             raise self._fault("proxy has no VOMS attributes", also=f"those of {vo} are wanted", remedy=renew)
@@ -95,13 +95,13 @@ class Credential:
             if each.not_before <= now and (each.not_after - now).total_seconds() >= seconds:
                 return each.vo
         best = max(wanted, key=lambda each: each.not_after)
-        self._require_lasting("VOMS attributes", best.not_after, now, seconds, renew)
+        self._expect_lasting("VOMS attributes", best.not_after, now, seconds, renew)
         raise self._fault(
             f"VOMS attributes not valid before {_instant(best.not_before)}",
             remedy="set the clock of this machine, or of the VOMS server",
         )
 
-    def _require_lasting(self, what: str, end: datetime, now: datetime, seconds: float, renew: str) -> None:
+    def _expect_lasting(self, what: str, end: datetime, now: datetime, seconds: float, renew: str) -> None:
         left = (end - now).total_seconds()
         if left <= 0:
             raise self._fault(f"{what} expired {duration(-left)} ago", remedy=renew)
@@ -114,19 +114,19 @@ class Credential:
     def _fault(self, reason: str, *, also: str = "", remedy: str = "") -> OwnCredential:
         return OwnCredential(reason, place=self.cert_path, link="in", also=also, remedy=remedy)
 
-    def doubted(self, refusal: Rejected, vo: str = "", *, by_voms: bool = True) -> Failure:
+    def blame_if_weak(self, refusal: Rejected, vo: str = "", *, by_voms: bool = True) -> Failure:
         """What a refusal is: ours, where our credential is such that the likely reason is it, else what it was.
 
         by_voms: whether VOMS attributes may be what is asked for; in a TLS handshake nobody looks at them.
         """
-        why = self._doubt(by_voms=by_voms)
+        why = self._weakness(by_voms=by_voms)
         if not why:
             return refusal
         own = refusal.retold(OwnCredential, remedy=self._renew(vo))
         own.add(f"probably because our {self.cert_path} {why}")
         return own
 
-    def _doubt(self, *, by_voms: bool) -> str:
+    def _weakness(self, *, by_voms: bool) -> str:
         """What of it servers refuse that are in order, as it follows its name; empty for a proxy as they want it."""
         facts = self.facts
         if facts.proxy in DOUBTFUL_PROXIES:
@@ -141,7 +141,7 @@ class Credential:
         return RENEW.format(vo=vo or (self.vos[0] if self.vos else "ops"))
 
 
-class Withheld(Record):
+class SendRefusal(Record):
     """That a secret is not sent somewhere. why: the end of a sentence. remedy: what the operator can do."""
 
     why: str
@@ -152,25 +152,27 @@ class Audience(Record):
     """To whom a secret may be sent: to those that the operator named, and over TLS.
 
     What the GOCDB or a BDII names is not enough: a site writes there what it likes.
-    hosts:    as `host_name` has them. in_clear: whether it may also go where nothing encrypts it.
-    named_by: the option that names one more host. cleared_by: the one that allows to send it in clear.
+    hosts:    as `host_name` has them. is_clear_allowed: whether it may also go where nothing encrypts it.
+    named_by_option: the option that names one more host. allowed_by_option: the one that allows to send it in clear.
     secured:  how to reach such a service over TLS, for the remedy.
     """
 
     hosts: frozenset[str]
-    in_clear: bool
-    named_by: str
-    cleared_by: str
+    is_clear_allowed: bool
+    named_by_option: str
+    allowed_by_option: str
     secured: str
 
-    def withheld_from(self, host: str, *, is_encrypted: bool) -> Withheld | None:
+    def refusal_for(self, host: str, *, is_encrypted: bool) -> SendRefusal | None:
         """Why a secret is not sent to a host; None if it may be."""
         if host_name(host) not in self.hosts:
-            return Withheld(
-                f"{host} was not named by an option", f"if it is meant, allow it with {self.named_by} {host}"
+            return SendRefusal(
+                f"{host} was not named by an option", f"if it is meant, allow it with {self.named_by_option} {host}"
             )
-        if not is_encrypted and not self.in_clear:
-            return Withheld("nothing would encrypt it", f"{self.secured}; {self.cleared_by} sends it all the same")
+        if not is_encrypted and not self.is_clear_allowed:
+            return SendRefusal(
+                "nothing would encrypt it", f"{self.secured}; {self.allowed_by_option} sends it all the same"
+            )
         return None
 
 
@@ -190,20 +192,20 @@ def find_certificate(cert: str | None = None, key: str | None = None) -> Credent
     Raises: OwnCredential for one that is named or found and cannot be used.
     """
     if cert:
-        return _read(cert, key)
+        return _read_credential(cert, key)
     named = os.environ.get("X509_USER_PROXY")
     if named:
-        return _read(named, None)
+        return _read_credential(named, None)
     default = f"/tmp/x509up_u{os.getuid()}"
     if os.path.lexists(default):
-        return _read(default, None)
+        return _read_credential(default, None)
     named, named_key = os.environ.get("X509_USER_CERT"), os.environ.get("X509_USER_KEY")
     if named and named_key:
-        return _read(named, named_key)
+        return _read_credential(named, named_key)
     home = os.path.expanduser("~/.globus")
     pair = (os.path.join(home, "usercert.pem"), os.path.join(home, "userkey.pem"))
     if all(os.path.lexists(path) for path in pair):
-        return _read(*pair)
+        return _read_credential(*pair)
     return None
 
 
@@ -215,9 +217,9 @@ def read_token(path: str, what: str = "access token") -> str:
     data = read_private(path, what)
     token = data.decode("ascii", "replace").strip()
     if what == "access token":
-        from libprobe.formats.access_token import other_than_a_token
+        from libprobe.formats.access_token import describe_other_content
 
-        instead = other_than_a_token(data)
+        instead = describe_other_content(data)
         if instead:
             raise OwnCredential(
                 f"{instead} instead of an access token", place=path, link="in", remedy="write the token alone there"
@@ -230,20 +232,20 @@ def read_token(path: str, what: str = "access token") -> str:
 def read_access_token(path: str, *, now: datetime) -> str:
     """The same for an access token that is to be valid now. Raises: OwnCredential."""
     token = read_token(path)
-    fault = fault_of_token(token, now)
+    fault = token_problem(token, now)
     if fault:
         raise OwnCredential(fault, place=path, link="in", remedy=RENEW_TOKEN)
     return token
 
 
-def fault_of_token(token: str, now: datetime, *, tolerance: float = CLOCK_TOLERANCE_S) -> str:
+def token_problem(token: str, now: datetime, *, tolerance: float = CLOCK_TOLERANCE_S) -> str:
     """Why an access token cannot be valid, by what it says of itself; empty where it can be, or is opaque."""
     from libprobe.formats.access_token import read_claims
 
     claims = read_claims(token)
     if claims is None:
         return ""
-    which = " ".join(("our access token", claims.words())).strip()
+    which = " ".join(("our access token", claims.describe())).strip()
     if claims.expires and (now - claims.expires).total_seconds() > tolerance:
         ago = duration((now - claims.expires).total_seconds())
         return f"{which} expired {ago} ago ({_instant(claims.expires)})"
@@ -252,7 +254,7 @@ def fault_of_token(token: str, now: datetime, *, tolerance: float = CLOCK_TOLERA
     return ""
 
 
-def _read(cert: str, key: str | None) -> Credential:
+def _read_credential(cert: str, key: str | None) -> Credential:
     from libprobe.formats import x509
 
     if key:
@@ -290,7 +292,9 @@ def _read_owned(path: str, what: str, *, private: bool) -> bytes:
     try:
         descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
     except OSError as error:
-        redact.notice(path, is_path=True)  # of a settings file or the environment, it may be the token itself
+        redact.register_if_secret(
+            path, is_path=True
+        )  # of a settings file or the environment, it may be the token itself
         raise OwnCredential(f"{what} {path} cannot be read: {error.strerror}") from None
     if not stat.S_ISREG(os.fstat(descriptor).st_mode):
         os.close(descriptor)

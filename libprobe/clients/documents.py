@@ -7,8 +7,8 @@ from libprobe.clients.http import (
     MAX_REDIRECTS,
     HttpClient,
     Response,
-    endless,
     redirect_target,
+    too_many_redirects,
     without_query,
 )
 from libprobe.failures import Asked, BadData, Misconfigured, ProtocolFailure
@@ -41,7 +41,7 @@ def get(
                 data = answer.read(max_bytes if answer.status < 400 else MAX_ERROR_BODY, truncate=answer.status >= 400)
                 return Response(answer, data)
         here = _target(asked, here, target)
-    raise endless(asked, here)
+    raise too_many_redirects(asked, here)
 
 
 def expect_url(url: str) -> None:

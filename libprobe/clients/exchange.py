@@ -21,7 +21,7 @@ import os
 import select
 import time
 
-from libprobe import means
+from libprobe import host_resources
 from libprobe.deadline import OVERLOADED
 from libprobe.failures import (
     EndpointFailure,
@@ -34,7 +34,7 @@ from libprobe.failures import (
     Unreachable,
 )
 from libprobe.formats.address import host_and_port
-from libprobe.means import NO_MEANS, NO_MEMORY
+from libprobe.host_resources import NO_MEMORY, RESOURCE_ERRNOS
 from libprobe.text import duration
 
 TYPE_CHECKING = False
@@ -46,7 +46,7 @@ if TYPE_CHECKING:
     from libprobe.clients.routes import Obstacle
     from libprobe.deadline import Deadline
 
-    class OfTls(Protocol):
+    class TlsFailureExplainer(Protocol):
         """Tells what a failure of TLS means; `tls` does, and may ask the peer once more for it."""
 
         def explain(self, error: ssl.SSLError, exchange: Exchange) -> Failure: ...
@@ -62,7 +62,7 @@ ANSWER, READER = "complete answer", "reader of what we send"
 FIRST_LOOK_S, LONGEST_LOOK_S = 0.05, 0.5
 """A wait is cut into looks: one that ends much too late shows that this process was not run meanwhile."""
 
-NO_WAY = {
+NO_ROUTE_REMEDIES = {
     errno.ENETUNREACH: "give this monitor a route to it",
     errno.ENETDOWN: "bring this monitor's network interface up",
     errno.EADDRNOTAVAIL: "give this monitor an address of that kind",
@@ -73,7 +73,7 @@ NO_WAY = {
 FORBIDDEN = frozenset({errno.EACCES, errno.EPERM})
 """What it says when a rule of this machine forbids a connection."""
 
-OF_THE_PEER = frozenset(
+PEER_ERRORS = frozenset(
     {
         errno.ECONNRESET,
         errno.ECONNABORTED,
@@ -88,7 +88,7 @@ OF_THE_PEER = frozenset(
 )
 """What it says of a connection that the peer, or the way to it, has ended."""
 
-LIMITS = "raise its limits"
+RAISE_LIMITS = "raise its limits"
 
 
 class NoRoute(OwnMachine):
@@ -160,19 +160,19 @@ class Exchange:
         self._spent = [0.0] * len(PHASES)
         self._entered = time.monotonic()
 
-    def enter(self, phase: int) -> None:
+    def begin_phase(self, phase: int) -> None:
         """A phase begins; an earlier one begins anew with a new connection or a further request."""
         now = time.monotonic()
         self._spent[self.phase] += now - self._entered
         self._entered = now
         self.phase = phase
-        self.deadline.waits.has_read()
+        self.deadline.waits.end_reading()
 
-    def take(self, count: int) -> None:
+    def count_received(self, count: int) -> None:
         """A number of bytes has come from the peer."""
         self.received += count
         if self.phase >= SENT:
-            self.deadline.waits.reads()
+            self.deadline.waits.begin_reading()
 
     @property
     def request(self) -> str:
@@ -183,7 +183,7 @@ class Exchange:
         """Whether the peer can have got the request, in whole or in part, and may act on it."""
         return self.phase >= SENDING and self.sent > 0
 
-    def words(self) -> str:
+    def describe_times(self) -> str:
         """Where the time went: `resolve 3 ms, connect 21 ms, tls 40 ms, send 90 ms, waited 9.9 s for the head`.
 
         The phase named last is the one in which it ended; a library that is loaded meanwhile is part of `send`.
@@ -199,12 +199,12 @@ class Exchange:
 
     # ---- waiting
 
-    def await_peer(self, descriptor: int, events: int, limit: Callable[[], float]) -> None:
+    def wait_for_peer(self, descriptor: int, events: int, limit: Callable[[], float]) -> None:
         """Wait until the peer has done something. Raises: NoAnswer or OwnMachine when `limit` has no seconds left."""
-        if not self.await_any([descriptor], events, limit):
-            raise self.late()
+        if not self.wait_for_any([descriptor], events, limit):
+            raise self.timeout_failure()
 
-    def await_any(self, descriptors: list[int], events: int, limit: Callable[[], float]) -> list[int]:
+    def wait_for_any(self, descriptors: list[int], events: int, limit: Callable[[], float]) -> list[int]:
         """Those of several connections where the peer has done something; none when `limit` has no seconds left."""
         poller = select.poll()
         for each in descriptors:
@@ -221,26 +221,26 @@ class Exchange:
         return []
 
     def count_wait(self, took: float, asked: float) -> None:
-        """Count one wait for the peer, or for its name: see `Waits.add`."""
+        """Count one wait for the peer, or for its name: see `PeerWaits.add`."""
         self.waited += took
         self.deadline.waits.add(took, asked)
 
     # ---- what a failure means
 
-    def late(self, said: str = "", link: str = "from") -> Failure:
+    def timeout_failure(self, said: str = "", link: str = "from") -> Failure:
         """The time is up. said: what was not there in time, where that is not what is awaited in this phase.
 
         link: between that and the peer's place.
         """
         deadline = self.deadline
-        elapsed, ours, theirs = deadline.elapsed(), deadline.ours(), deadline.theirs()
+        elapsed, ours, theirs = deadline.elapsed(), deadline.own_s(), deadline.waited_s()
         if not said:
             said = "TLS handshake not complete" if self.phase == TLS else f"no {self.awaited}"
             said = f"{said} within {duration(deadline.within())}"
             link = "with" if self.phase == TLS else link
         if ours > theirs:
             shares = f"this machine took {duration(ours)} of it and the peer {duration(theirs)}"
-            return self._of(OwnMachine(said, of=self, link=link, also=shares, remedy=OVERLOADED))
+            return self._with_exchange(OwnMachine(said, of=self, link=link, also=shares, remedy=OVERLOADED))
         failure = NoAnswer(said, of=self, link=link)
         if ours > elapsed / 4 and ours > 1:
             failure.add(f"{duration(ours)} of it were this machine's own")
@@ -253,31 +253,34 @@ class Exchange:
             else:
                 failure.add(f"{duration(before.waited)} of it went to an earlier request")
             failure.more = (f"of which took {duration(before.waited)}: {before.asked}",)
-        return self._of(failure)
+        return self._with_exchange(failure)
 
-    def late_at(self, where: str, waited: float, obstacle: Obstacle | None = None) -> Failure:
-        """One address did not answer the connection attempt in its share of the time. obstacle: as in `unconnected`."""
+    def connect_timeout_failure(self, where: str, waited: float, obstacle: Obstacle | None = None) -> Failure:
+        """One address did not answer the connection attempt in its share of the time.
+
+        obstacle: as in `connect_failure`.
+        """
         if obstacle:
-            return self._of(self.blocked(where, obstacle))
+            return self._with_exchange(self.route_failure(where, obstacle))
         if self.deadline.is_mostly_ours():
-            return self.late(f"no answer to the connection attempt within {duration(waited)}")
+            return self.timeout_failure(f"no answer to the connection attempt within {duration(waited)}")
         said = f"no answer to the connection attempt within {duration(waited)}"
-        return self._of(NoAnswer(said, of=self, place=where, link="from"))
+        return self._with_exchange(NoAnswer(said, of=self, place=where, link="from"))
 
-    def lost(self, error: OSError, of_tls: OfTls | None = None) -> Failure:
+    def io_failure(self, error: OSError, of_tls: TlsFailureExplainer | None = None) -> Failure:
         """An operation on the peer's connection failed: what that means in the phase it came to.
 
         of_tls: tells what it means where the connection is secured; without, an error of TLS is raised as it is.
         """
-        local = self.local(error)
+        local = self.local_failure(error)
         if local:
             return local
         import ssl
 
         if not isinstance(error, ssl.SSLError):
-            if error.errno in NO_WAY or error.errno in FORBIDDEN:
+            if error.errno in NO_ROUTE_REMEDIES or error.errno in FORBIDDEN:
                 said = os.strerror(error.errno or 0)
-                return self._of(
+                return self._with_exchange(
                     OwnMachine(
                         f"this machine's network failed within the connection ({said})",
                         of=self,
@@ -285,43 +288,43 @@ class Exchange:
                         remedy="look at its interfaces, routes and firewall",
                     )
                 )
-            if error.errno not in OF_THE_PEER:
+            if error.errno not in PEER_ERRORS:
                 raise error  # what nobody foresaw: a bug, or this machine
-        how = how_ended(error)
+        how = how_closed(error)
         if isinstance(error, ssl.SSLError) and not how:
-            if what := means.lacking(error):
-                return self._of(no_means(self, what))
+            if what := host_resources.missing_resource(error):
+                return self._with_exchange(resource_failure(self, what))
             if not of_tls:
                 raise error
-            return self._of(of_tls.explain(error, self))
-        return self.broken_off(how or "lost", error, of_tls)
+            return self._with_exchange(of_tls.explain(error, self))
+        return self.closed_failure(how or "lost", error, of_tls)
 
-    def local(self, error: BaseException) -> Failure | None:
+    def local_failure(self, error: BaseException) -> Failure | None:
         """What an error says of this machine, None where it says nothing of it."""
         number = getattr(error, "errno", None)
-        if isinstance(error, MemoryError) or number in NO_MEANS:
-            return self._of(no_means(self, os.strerror(number) if number else NO_MEMORY))
+        if isinstance(error, MemoryError) or number in RESOURCE_ERRNOS:
+            return self._with_exchange(resource_failure(self, os.strerror(number) if number else NO_MEMORY))
         if isinstance(error, RuntimeError) and "thread" in str(error):
-            return self._of(no_means(self, str(error)))
+            return self._with_exchange(resource_failure(self, str(error)))
         return None
 
-    def unconnected(self, error: OSError, where: str, obstacle: Obstacle | None = None) -> Failure:
+    def connect_failure(self, error: OSError, where: str, obstacle: Obstacle | None = None) -> Failure:
         """The connection attempt to one address failed.
 
         where: `host:80 (192.0.2.1)`. obstacle: what of this machine is the reason, as far as it is known.
         """
         number = error.errno
         if obstacle:
-            return self._of(self.blocked(where, obstacle))
-        if number in NO_MEANS:
-            return self._of(no_means(self, os.strerror(number or 0), where))
+            return self._with_exchange(self.route_failure(where, obstacle))
+        if number in RESOURCE_ERRNOS:
+            return self._with_exchange(resource_failure(self, os.strerror(number or 0), where))
         said = error.strerror or str(error)
 
         def to_there(kind: type[Failure], reason: str, link: str, remedy: str = "") -> Failure:
-            return self._of(kind(reason, of=self, place=where, link=link, remedy=remedy))
+            return self._with_exchange(kind(reason, of=self, place=where, link=link, remedy=remedy))
 
-        if number in NO_WAY:
-            return to_there(NoRoute, os.strerror(number or 0), "at", NO_WAY[number or 0])
+        if number in NO_ROUTE_REMEDIES:
+            return to_there(NoRoute, os.strerror(number or 0), "at", NO_ROUTE_REMEDIES[number or 0])
         if number in FORBIDDEN:
             reason = f"this machine may not connect ({os.strerror(number or 0)})"
             return to_there(OwnMachine, reason, "to", "look at its firewall and its security policy")
@@ -329,7 +332,7 @@ class Exchange:
             return to_there(Refused, "connection refused", "by")
         if number == errno.ECONNRESET:
             return to_there(Refused, "connection reset as soon as it was made", "by", "start the service behind it")
-        if number in OF_THE_PEER:
+        if number in PEER_ERRORS:
             return to_there(Unreachable, said, "at")
         return to_there(
             NoRoute,
@@ -338,16 +341,18 @@ class Exchange:
             "check that others can reach that address",
         )
 
-    def blocked(self, where: str, obstacle: Obstacle) -> NoRoute:
-        """Nothing gets as far as the peer: what stands in the way is ours. where: as in `unconnected`."""
-        said = f"this machine's {obstacle.said}"
+    def route_failure(self, where: str, obstacle: Obstacle) -> NoRoute:
+        """Nothing gets as far as the peer: what stands in the way is ours. where: as in `connect_failure`."""
+        said = f"this machine's {obstacle.description}"
         return NoRoute(said, of=self, place=where, link="on the way to", remedy=obstacle.remedy)
 
-    def broken_off(self, how: str, error: OSError | None = None, of_tls: OfTls | None = None) -> Failure:
+    def closed_failure(
+        self, how: str, error: OSError | None = None, of_tls: TlsFailureExplainer | None = None
+    ) -> Failure:
         """The peer ended the connection. how: `closed`, `reset`, or `lost` with the error that says more."""
         why = f" ({error.strerror or error})" if how == "lost" and error else ""
         if self.phase == TLS and of_tls:
-            return self._of(of_tls.broken_off(how, why, self))
+            return self._with_exchange(of_tls.broken_off(how, why, self))
         when, link = "", "by"
         if self.awaited not in (ANSWER, READER):
             when, link = f" before any {self.awaited}", "from"
@@ -355,9 +360,9 @@ class Exchange:
             when, link = " within the answer" if self.received else " before an answer", "from"
         elif how == "lost":
             link = "to"
-        return self.first_lost(f"connection {how}{when}{why}", link)
+        return self.lost_connection_failure(f"connection {how}{when}{why}", link)
 
-    def first_lost(self, what: str, link: str = "by") -> Failure:
+    def lost_connection_failure(self, what: str, link: str = "by") -> Failure:
         """The connection ended after the handshake. link: between what happened and the peer's place.
 
         With TLS 1.3 a refused client certificate looks like a connection that ends at the first read; who has answered
@@ -365,26 +370,26 @@ class Exchange:
         """
         if self.has_credential and not self.received and not self.answered_before:
             doubt = "our certificate may have been refused"
-            return self._of(Rejected(what, of=self, link=link, also=doubt))
-        return self._of(ProtocolFailure(what, of=self, link=link))
+            return self._with_exchange(Rejected(what, of=self, link=link, also=doubt))
+        return self._with_exchange(ProtocolFailure(what, of=self, link=link))
 
-    def malformed(self, what: str) -> EndpointFailure:
+    def protocol_failure(self, what: str) -> EndpointFailure:
         """The peer's bytes are not what its protocol has. what: that, as it precedes `from host:port`."""
         failure = ProtocolFailure(what, of=self, link="from")
         failure.exchange = self
         return failure
 
-    def _of(self, failure: Failure) -> Failure:
+    def _with_exchange(self, failure: Failure) -> Failure:
         failure.exchange = failure.exchange or self
         return failure
 
 
-def no_means(exchange: Exchange, what: str, where: str = "") -> OwnMachine:
+def resource_failure(exchange: Exchange, what: str, where: str = "") -> OwnMachine:
     """This machine lacks what a connection needs. what: what that is, in the kernel's words. where: its place."""
-    return OwnMachine(means.lack(what), of=exchange, place=where, link="to ask", remedy=LIMITS)
+    return OwnMachine(host_resources.lack(what), of=exchange, place=where, link="to ask", remedy=RAISE_LIMITS)
 
 
-def how_ended(error: BaseException) -> str:
+def how_closed(error: BaseException) -> str:
     """How a peer ended a connection without an answer, "closed" or "reset"; empty for every other error.
 
     What Python says of an end of file differs: 3.11.2 with OpenSSL 3.0 tells of it as of a proper goodbye

@@ -18,7 +18,7 @@ from libprobe.clients import documents
 from libprobe.clients.http import MAX_ERROR_BODY, Response
 from libprobe.failures import Asked, BadData, Failure, HelperFailure, Misconfigured, OwnMachine
 from libprobe.formats import gocdb
-from libprobe.formats.address import host_port_of, place_of
+from libprobe.formats.address import host_port_of, normalize_url
 from libprobe.records import Record
 from libprobe.text import number_of
 
@@ -28,13 +28,13 @@ if TYPE_CHECKING:
     from datetime import datetime
     from typing import Protocol, TypeVar
 
-    from libprobe.clients.http import HttpClient, Stream
+    from libprobe.clients.http import HttpClient, ResponseStream
     from libprobe.state.files import StateDirectory
 
-    One = TypeVar("One")
-    Unread = list[gocdb.Unreadable]
+    RecordT = TypeVar("RecordT")
+    UnreadableRecords = list[gocdb.Unreadable]
 
-    class Monitored(Protocol):
+    class MonitoredEndpoint(Protocol):
         """What is known of a service that is monitored, as `gocdb.ServiceEndpoint` has it.
 
         url: as ARGO's rule chooses it. primary_key, endpoints, monitored_id: empty where they are not known
@@ -49,7 +49,7 @@ if TYPE_CHECKING:
         @property
         def url(self) -> str: ...
         @property
-        def endpoints(self) -> tuple[gocdb.Listed, ...]: ...
+        def endpoints(self) -> tuple[gocdb.UrlAndId, ...]: ...
         @property
         def monitored_id(self) -> str: ...
 
@@ -73,7 +73,7 @@ _TEXTS = (
 )  # fmt: skip
 
 
-class Selection(Record):
+class EndpointSelection(Record):
     """Which endpoints of a topology are wanted.
 
     service_types: exact names; none means all
@@ -90,7 +90,7 @@ class Selection(Record):
     certified_only: bool = False
     production_only: bool = False
 
-    def takes(self, endpoint: gocdb.ServiceEndpoint) -> bool:
+    def includes(self, endpoint: gocdb.ServiceEndpoint) -> bool:
         """Decided here and not only by the GOCDB: it matches with wildcards, and a saved copy not at all."""
         return (
             (not self.service_types or endpoint.service_type in self.service_types)
@@ -110,19 +110,19 @@ class Selection(Record):
         return query
 
 
-class Found(Record):
+class RegisteredEndpoints(Record):
     """The endpoints of a host, and how old that knowledge is.
 
     age_s:  seconds since it was asked for; 0 for an answer just received.
     reason: why it is not fresher, empty if it is fresh.
-    unkept: why it could not be kept for later runs, empty if it was.
+    cache_error: why it could not be kept for later runs, empty if it was.
     unreadable: the records of it that cannot be read.
     """
 
     endpoints: list[gocdb.ServiceEndpoint]
     age_s: float = 0.0
     reason: str = ""
-    unkept: str = ""
+    cache_error: str = ""
     unreadable: tuple[gocdb.Unreadable, ...] = ()
 
 
@@ -143,7 +143,7 @@ class Gocdb:
         self.unreadable: list[gocdb.Unreadable] = []
         self.uncertified: dict[str, int] = {}
 
-    def endpoints_of(self, hostname: str, service_type: str) -> Found:
+    def endpoints_of(self, hostname: str, service_type: str) -> RegisteredEndpoints:
         """The registered endpoints of a host, as the GOCDB has it or had it. Raises: HelperFailure.
 
         service_type: exact; empty for all.
@@ -154,18 +154,18 @@ class Gocdb:
             query["service_type"] = service_type
         url = f"{self.url}?{urlencode(query)}"
         name = f"gocdb-{hashlib.sha256(url.encode()).hexdigest()[:24]}.json"
-        kept = self._kept(name)
+        kept = self._read_cache(name)
         if kept and kept.age_s < self._cache_s:
             return kept
         try:
             endpoints = self._ask(url, hostname)
         except Failure as failure:
             if kept:
-                return Found(kept.endpoints, kept.age_s, failure.sentence)
-            raise _of_helper(failure, "give -u URL") from None
+                return RegisteredEndpoints(kept.endpoints, kept.age_s, failure.sentence)
+            raise _as_helper_failure(failure, "give -u URL") from None
         if self.unreadable:  # asked again next time: it may have been corrected
-            return Found(endpoints, unreadable=tuple(self.unreadable))
-        return Found(endpoints, unkept=self._keep(name, endpoints))
+            return RegisteredEndpoints(endpoints, unreadable=tuple(self.unreadable))
+        return RegisteredEndpoints(endpoints, cache_error=self._write_cache(name, endpoints))
 
     def _ask(self, url: str, hostname: str) -> list[gocdb.ServiceEndpoint]:
         with self._http.stream("GET", url, headers=[("Accept", "application/xml")]) as answer:
@@ -180,7 +180,7 @@ class Gocdb:
             except BadData as error:
                 raise _unread(answer, error) from None
 
-    def topology(self, wanted: Selection) -> Iterator[gocdb.ServiceEndpoint]:
+    def topology(self, wanted: EndpointSelection) -> Iterator[gocdb.ServiceEndpoint]:
         """Yield the endpoints that are wanted, each once, in the GOCDB's order, while they arrive.
 
         Raises: HelperFailure, possibly after some: then what was yielded is not the whole. Where nothing but
@@ -194,8 +194,8 @@ class Gocdb:
                 query["service_type"] = service_type
             for endpoint in self._pages(query, gocdb.read_service_endpoints):
                 count += 1
-                is_wanted = wanted.takes(endpoint) and service_type in ("", endpoint.service_type)
-                if is_wanted and _is_of(endpoint, sites, self.uncertified):
+                is_wanted = wanted.includes(endpoint) and service_type in ("", endpoint.service_type)
+                if is_wanted and _is_of_sites(endpoint, sites, self.uncertified):
                     yield endpoint
         if self.unreadable and not count:
             raise self._wrong(self.unreadable[0].sentence)
@@ -246,12 +246,14 @@ class Gocdb:
                 yield downtime
 
     def _pages(
-        self, query: dict[str, str], read: Callable[[Iterable[bytes], gocdb.Page, Unread], Iterator[One]]
-    ) -> Iterator[One]:
+        self,
+        query: dict[str, str],
+        read: Callable[[Iterable[bytes], gocdb.PageMeta, UnreadableRecords], Iterator[RecordT]],
+    ) -> Iterator[RecordT]:
         """Yield the records of all pages; a GOCDB that does not page gives everything as the first one."""
         cursor = 0
         for _ in range(MAX_PAGES):
-            page = gocdb.Page()
+            page = gocdb.PageMeta()
             count = -len(self.unreadable)
             for record in self._records({**query, "next_cursor": str(cursor)}, read, page):
                 count += 1
@@ -272,9 +274,9 @@ class Gocdb:
     def _records(
         self,
         query: dict[str, str],
-        read: Callable[[Iterable[bytes], gocdb.Page, Unread], Iterator[One]],
-        page: gocdb.Page,
-    ) -> Iterator[One]:
+        read: Callable[[Iterable[bytes], gocdb.PageMeta, UnreadableRecords], Iterator[RecordT]],
+        page: gocdb.PageMeta,
+    ) -> Iterator[RecordT]:
         try:
             url = f"{self.url}?{urlencode(query)}"
             with self._http.stream("GET", url, headers=[("Accept", "application/xml")]) as answer:
@@ -285,9 +287,9 @@ class Gocdb:
                 except BadData as error:
                     raise _unread(answer, error) from None
         except Failure as failure:
-            raise _of_helper(failure, "try again later") from None
+            raise _as_helper_failure(failure, "try again later") from None
 
-    def _kept(self, name: str) -> Found | None:
+    def _read_cache(self, name: str) -> RegisteredEndpoints | None:
         try:
             data = self._cache.read(name, MAX_CACHED) if self._cache else None
         except Misconfigured:
@@ -297,12 +299,12 @@ class Gocdb:
         try:
             document = json.loads(data)
             age = time.time() - float(document["at"])
-            endpoints = list(_thawed(document["endpoints"]))
+            endpoints = list(_read_cached(document["endpoints"]))
         except (ValueError, KeyError, TypeError, OverflowError, RecursionError):
             return None
-        return Found(endpoints, age) if -60 <= age <= MAX_STALE_S else None
+        return RegisteredEndpoints(endpoints, age) if -60 <= age <= MAX_STALE_S else None
 
-    def _keep(self, name: str, endpoints: list[gocdb.ServiceEndpoint]) -> str:
+    def _write_cache(self, name: str, endpoints: list[gocdb.ServiceEndpoint]) -> str:
         """Keep an answer for later runs; returns why that was not possible. The answer is good all the same."""
         if self._cache is None:
             return ""
@@ -317,16 +319,16 @@ class Gocdb:
         return ""
 
 
-def _whole(answer: Stream) -> Response:
+def _whole(answer: ResponseStream) -> Response:
     return Response(answer, answer.read(MAX_ERROR_BODY, truncate=True))
 
 
-def _unread(answer: Stream, error: BadData) -> HelperFailure:
+def _unread(answer: ResponseStream, error: BadData) -> HelperFailure:
     error.placed(answer)
     return error.retold(HelperFailure)
 
 
-def _of_helper(failure: Failure, remedy: str) -> HelperFailure:
+def _as_helper_failure(failure: Failure, remedy: str) -> HelperFailure:
     """What keeps us from the GOCDB; where that is our own trust anchors or machine, the remedy is the one for those."""
     is_ours = isinstance(failure, (Misconfigured, OwnMachine)) and failure.remedy
     helper = failure.retold(HelperFailure, whom="GOCDB", remedy=failure.remedy if is_ours else remedy)
@@ -334,7 +336,7 @@ def _of_helper(failure: Failure, remedy: str) -> HelperFailure:
     return helper
 
 
-def _is_of(endpoint: gocdb.ServiceEndpoint, sites: frozenset[str] | None, others: dict[str, int]) -> bool:
+def _is_of_sites(endpoint: gocdb.ServiceEndpoint, sites: frozenset[str] | None, others: dict[str, int]) -> bool:
     """Whether an endpoint is of one of the sites, None for any; others counts those that are not."""
     if sites is None or endpoint.site in sites:
         return True
@@ -360,15 +362,15 @@ class SavedCopy:
         self.unreadable: list[gocdb.Unreadable] = []
         self.uncertified: dict[str, int] = {}
 
-    def topology(self, wanted: Selection) -> Iterator[gocdb.ServiceEndpoint]:
+    def topology(self, wanted: EndpointSelection) -> Iterator[gocdb.ServiceEndpoint]:
         """As `Gocdb.topology`. Raises: Misconfigured for a file that cannot be read or is no such document."""
         count = 0
         sites = None
         if wanted.certified_only and self._sites:
-            sites = frozenset(_saved(self._sites, gocdb.read_certified_sites, self.unreadable))
-        for each in _saved(self._topology, gocdb.read_service_endpoints, self.unreadable):
+            sites = frozenset(_read_saved(self._sites, gocdb.read_certified_sites, self.unreadable))
+        for each in _read_saved(self._topology, gocdb.read_service_endpoints, self.unreadable):
             count += 1
-            if wanted.takes(each) and _is_of(each, sites, self.uncertified):
+            if wanted.includes(each) and _is_of_sites(each, sites, self.uncertified):
                 yield each
         if self.unreadable and not count:
             raise Misconfigured(f"{self._topology}: {self.unreadable[0].sentence}")
@@ -384,22 +386,24 @@ class SavedCopy:
 
         instant = now or datetime.now(UTC)
         if self._downtimes:
-            for downtime in _saved(self._downtimes, gocdb.read_downtimes, self.unreadable):
+            for downtime in _read_saved(self._downtimes, gocdb.read_downtimes, self.unreadable):
                 counts = downtime.end > instant if future else downtime.covers(instant)
                 if counts and (not site or downtime.site == site):
                     yield downtime
 
 
-def saved_contacts(path: str, unreadable: Unread) -> Iterator[tuple[str, gocdb.Contacts]]:
+def saved_contacts(path: str, unreadable: UnreadableRecords) -> Iterator[tuple[str, gocdb.Contacts]]:
     """As `Gocdb.contacts`, of one saved answer about sites or about NGIs. Raises: Misconfigured."""
     for kind, read in (("site", gocdb.read_site_contacts), ("roc", gocdb.read_ngi_contacts)):
-        for contacts in _saved(path, read, unreadable):
+        for contacts in _read_saved(path, read, unreadable):
             yield kind, contacts
 
 
-def _saved(
-    path: str, read: Callable[[Iterable[bytes], None, Unread], Iterator[One]], unreadable: Unread
-) -> Iterator[One]:
+def _read_saved(
+    path: str,
+    read: Callable[[Iterable[bytes], None, UnreadableRecords], Iterator[RecordT]],
+    unreadable: UnreadableRecords,
+) -> Iterator[RecordT]:
     import os
     import stat
 
@@ -417,7 +421,7 @@ def _saved(
         raise Misconfigured(f"{path}: {said}", remedy="name a saved answer of the GOCDB") from None
 
 
-class Outages:
+class OutageIndex:
     """Which services are in an outage; only an outage should silence a result.
 
     One that names some endpoints of a service counts only for those: see `affecting`.
@@ -430,7 +434,7 @@ class Outages:
                 key = (downtime.hostname.lower(), downtime.service_type)
                 self._by_service.setdefault(key, []).append(downtime)
 
-    def of(self, endpoint: gocdb.ServiceEndpoint) -> gocdb.Downtime | None:
+    def find_for(self, endpoint: gocdb.ServiceEndpoint) -> gocdb.Downtime | None:
         """The outage of an endpoint that ends last, None if there is none."""
         return max(self.affecting(endpoint), key=lambda downtime: downtime.end, default=None)
 
@@ -442,12 +446,14 @@ class Outages:
         for downtimes in self._by_service.values():
             yield from downtimes
 
-    def affecting(self, service: Monitored) -> list[gocdb.Downtime]:
+    def affecting(self, service: MonitoredEndpoint) -> list[gocdb.Downtime]:
         """All outages of what is monitored of a service."""
-        return [each for each in self.of_service(service.hostname, service.service_type) if _affects(each, service)]
+        return [
+            each for each in self.of_service(service.hostname, service.service_type) if _is_affecting(each, service)
+        ]
 
 
-def _affects(downtime: gocdb.Downtime, service: Monitored) -> bool:
+def _is_affecting(downtime: gocdb.Downtime, service: MonitoredEndpoint) -> bool:
     """Whether a downtime of a service's host and type is one of what is monitored of it.
 
     The GOCDB's own form selects every endpoint of a service, so all of them named are the service itself. Otherwise
@@ -462,12 +468,12 @@ def _affects(downtime: gocdb.Downtime, service: Monitored) -> bool:
         return True
     if service.monitored_id and named & of_service:
         return service.monitored_id in named
-    place = place_of(service.url)
-    return any(place.is_at(place_of(one.url)) for one in downtime.affected_endpoints)
+    place = normalize_url(service.url)
+    return any(place.is_same_as(normalize_url(one.url)) for one in downtime.affected_endpoints)
 
 
-def _thawed(entries: object) -> Iterator[gocdb.ServiceEndpoint]:
-    """Raises: ValueError, KeyError, TypeError for what was not written by `Gocdb._keep`."""
+def _read_cached(entries: object) -> Iterator[gocdb.ServiceEndpoint]:
+    """Raises: ValueError, KeyError, TypeError for what was not written by `Gocdb._write_cache`."""
     if not isinstance(entries, list):
         raise ValueError
     for entry in entries:

@@ -21,7 +21,7 @@ from libprobe import __version__
 from libprobe.clients import sockets, tls
 from libprobe.clients.exchange import Exchange
 from libprobe.failures import Asked, BadData, NoAnswer, OwnMachine, ProtocolFailure, Rejected
-from libprobe.formats.address import Address, host_port_of, joined, read_http_url, shown
+from libprobe.formats.address import Address, host_port_of, join_url, read_http_url, without_password
 from libprobe.formats.error_text import MAX_TITLE_AT, error_text, in_short, own_words, status_words, web_page
 from libprobe.formats.excerpt import begins, excerpt
 from libprobe.text import duration, number_of
@@ -35,11 +35,11 @@ if TYPE_CHECKING:
     import requests
 
     from libprobe.clients.credentials import Credential
-    from libprobe.clients.transport import Connection
+    from libprobe.clients.transport import HttpConnection
     from libprobe.deadline import Deadline
     from libprobe.failures import HasAsked, Kind
 
-    class Pieces(Protocol):
+    class ChunkedBody(Protocol):
         """A body that is sent piece by piece; its length is that of the whole."""
 
         def __len__(self) -> int: ...
@@ -61,7 +61,7 @@ CHUNK = 16 << 10
 _SECRET_HEADERS = frozenset({"x-auth-token", "x-subject-token", "x-api-key", "authorization", "cookie", "set-cookie"})
 
 
-class Head:
+class ResponseHead:
     """What comes before the body of an answer.
 
     asked:   the request, `GET https://host:8787/-/`. place, doing: as in `failures.Asked`.
@@ -88,7 +88,7 @@ class Head:
         return next((value for key, value in self.headers if key.lower() == wanted), None)
 
     @property
-    def is_good(self) -> bool:
+    def is_success(self) -> bool:
         return 200 <= self.status < 300
 
     @property
@@ -103,12 +103,12 @@ class Head:
         return max(0.0, float(said[:9]) if said.isascii() and said.isdigit() else _seconds_from_now(said) or 0.0)
 
     @property
-    def wanted_pause(self) -> str:
+    def retry_after_words(self) -> str:
         """What a Retry-After header asks for, as a second fact: `asks to wait 120 s`; empty without one."""
         return f"asks to wait {duration(self.pause_s)}" if self.pause_s > 0 else ""
 
     @property
-    def leads_to(self) -> str:
+    def redirect_words(self) -> str:
         """Where a redirect leads, for a sentence; empty without a redirect.
 
         Without its query, in which a login keeps what belongs to one session.
@@ -123,10 +123,10 @@ class Head:
             return "something that is no URL"
 
 
-class Response(Head):
+class Response(ResponseHead):
     """An answer whose body is in memory."""
 
-    def __init__(self, head: Head, body: bytes) -> None:
+    def __init__(self, head: ResponseHead, body: bytes) -> None:
         super().__init__(head.asked, head.status, head.reason, head.headers, place=head.place, doing=head.doing)
         self.body = body
 
@@ -136,27 +136,27 @@ class Response(Head):
         return self.body.decode("utf-8", "replace")
 
     @property
-    def page(self) -> str:
+    def page_description(self) -> str:
         """What to call an answer that is a web page, as of a login: `page "Sign in"`; empty for any other."""
         return web_page(self.media_type, self.text[: MAX_TITLE_AT * 2])
 
     @property
-    def said(self) -> str:
+    def error_text(self) -> str:
         """The server's own words, on one line, without the status that they may begin with; empty where it has none."""
         said = own_words(self.status, error_text(self.text, self.media_type, self.headers))
         return said or own_words(self.status, excerpt(f"{self.status} {self.reason}", 200))
 
     @property
-    def outcome(self) -> str:
+    def describe_refusal(self) -> str:
         """What came back in place of what was asked for: `503 Service Unavailable`, `403 "you may not create VMs"`.
 
         Of the server's own words the first sentence; of a redirect where it leads, of a web page its title.
         """
-        if self.status < 300 and self.page:
-            return f"{self.page} ({self.status})"
-        if self.leads_to:
-            return f"redirect to {self.leads_to} ({self.status})"
-        said = in_short(self.said)
+        if self.status < 300 and self.page_description:
+            return f"{self.page_description} ({self.status})"
+        if self.redirect_words:
+            return f"redirect to {self.redirect_words} ({self.status})"
+        said = in_short(self.error_text)
         said = "" if said.startswith(("{", "[{", "[[", "<")) else said  # a document that cannot be read, and no words
         return f'{self.status} "{said}"' if said else status_words(self.status)
 
@@ -175,30 +175,30 @@ class Response(Head):
         reason:  says more than the outcome does, as that a quota is used up; then the outcome follows in brackets.
         outcome: in other words than `outcome` has it.
         """
-        outcome = outcome or self.outcome
+        outcome = outcome or self.describe_refusal
         told = kind(
             f"{reason} ({outcome})" if reason else outcome,
             of=Asked(self.place, self.request, doing or self.doing),
             link="from",
-            also="; ".join(filter(None, (self.wanted_pause, also))),
+            also="; ".join(filter(None, (self.retry_after_words, also))),
             remedy=remedy,
-            more=self.answered,
+            more=self.answer_details,
         )
         told.pause_s = self.pause_s
         return told
 
     @property
-    def answered(self) -> list[str]:
+    def answer_details(self) -> list[str]:
         """For -v: the status and all the words, where a sentence does not have all of them."""
-        said = self.said
+        said = self.error_text
         return [f"answered: {status_words(self.status)}: {said}"] if said else []
 
-    def unread(self, error: BadData) -> BadData:
+    def as_unreadable(self, error: BadData) -> BadData:
         """A reader's failure as one of this answer."""
         error.placed(self)
         return error
 
-    def bad(self, reason: str, *, link: str = "from", also: str = "", remedy: str = "") -> BadData:
+    def bad_answer(self, reason: str, *, link: str = "from", also: str = "", remedy: str = "") -> BadData:
         """What was answered is not what it should be."""
         return BadData(reason, of=self, link=link, also=also, remedy=remedy)
 
@@ -209,10 +209,10 @@ class Response(Head):
         try:
             return json.loads(self.body)
         except (ValueError, RecursionError):
-            instead = self.page or ("" if self.body.strip() else "empty answer")
+            instead = self.page_description or ("" if self.body.strip() else "empty answer")
             if instead:
-                raise self.bad(f"{instead} ({self.status}) instead of JSON") from None
-            raise self.bad("answer that is not JSON", also=begins(self.body)) from None
+                raise self.bad_answer(f"{instead} ({self.status}) instead of JSON") from None
+            raise self.bad_answer("answer that is not JSON", also=begins(self.body)) from None
 
 
 class HttpClient:
@@ -238,8 +238,8 @@ class HttpClient:
         self._context: Any = None
         self._answered: set[Address] = set()
         self._session: requests.Session | None = None
-        self._idle: dict[Address, Connection] = {}
-        self._next: Connection | None = None
+        self._idle: dict[Address, HttpConnection] = {}
+        self._next: HttpConnection | None = None
         self.loading_s = 0.0
         """Seconds within the first exchange that loading libraries and CAs took, and for which addresses of a host that
         did not answer were waited for: no part of what the peer takes."""
@@ -247,7 +247,7 @@ class HttpClient:
         """Seconds by which the last peer's Date header was ahead of our clock."""
 
     @property
-    def clock_words(self) -> str:
+    def clock_skew_words(self) -> str:
         """That the last peer's clock is far from ours, as a second fact: so fresh credentials are refused."""
         skew = self.clock_skew
         if skew is None or abs(skew) < 300:
@@ -265,11 +265,11 @@ class HttpClient:
 
     def _tls_context(self) -> Any:
         if self._context is None:
-            self._context = tls.context_for_http(self._trust, self.credential)
+            self._context = tls.make_http_context(self._trust, self.credential)
         return self._context
 
     @contextmanager
-    def until(self, deadline: Deadline) -> Iterator[None]:
+    def using_deadline(self, deadline: Deadline) -> Iterator[None]:
         """Let another deadline hold for the exchanges in the block."""
         outer, self._deadline = self._deadline, deadline
         try:
@@ -283,7 +283,7 @@ class HttpClient:
         url: str,
         *,
         headers: Iterable[tuple[str, str]] = (),
-        body: bytes | Pieces | None = None,
+        body: bytes | ChunkedBody | None = None,
         max_bytes: int = MAX_BODY,
         secret_body: bool = False,
         follow: bool = True,
@@ -318,10 +318,10 @@ class HttpClient:
         url: str,
         *,
         headers: Iterable[tuple[str, str]] = (),
-        body: bytes | Pieces | None = None,
+        body: bytes | ChunkedBody | None = None,
         follow: bool = True,
         doing: str = "",
-    ) -> Iterator[Stream]:
+    ) -> Iterator[ResponseStream]:
         """Ask, and give the answer to read piece by piece; what is left unread closes the connection."""
         answer = self._answer(method, url, list(headers), body, follow=follow, doing=doing)
         try:
@@ -336,11 +336,11 @@ class HttpClient:
         method: str,
         url: str,
         headers: list[tuple[str, str]],
-        body: bytes | Pieces | None,
+        body: bytes | ChunkedBody | None,
         *,
         follow: bool,
         doing: str,
-    ) -> Stream:
+    ) -> ResponseStream:
         asked = Asked(host_port_of(url), f"{method} {without_query(url)}", doing)
         for _ in range(MAX_REDIRECTS + 1):
             try:
@@ -348,18 +348,18 @@ class HttpClient:
             except Rejected as refusal:
                 if self.credential is None:
                     raise
-                raise self.credential.doubted(refusal, by_voms=False) from None
+                raise self.credential.blame_if_weak(refusal, by_voms=False) from None
             target = answer.header("Location")
             if not follow or method not in ("GET", "HEAD") or not answer.is_redirect or not target:
                 return answer
             answer.abandon()
-            url = _redirected(asked, url, target)
-        raise endless(asked, url)
+            url = _describe_redirect(asked, url, target)
+        raise too_many_redirects(asked, url)
 
     def _exchange(
-        self, asked: Asked, method: str, url: str, headers: list[tuple[str, str]], body: bytes | Pieces | None
-    ) -> Stream:
-        sent = _joined([("User-Agent", USER_AGENT), ("Accept-Encoding", "identity"), *headers])
+        self, asked: Asked, method: str, url: str, headers: list[tuple[str, str]], body: bytes | ChunkedBody | None
+    ) -> ResponseStream:
+        sent = _joined_headers([("User-Agent", USER_AGENT), ("Accept-Encoding", "identity"), *headers])
         log = _log()
         if log:
             _log_request(log, method, url, sent, body)
@@ -367,7 +367,7 @@ class HttpClient:
             address = read_http_url(url)
         except BadData as error:
             raise ProtocolFailure(error.sentence, of=Asked("", asked.request)) from None
-        connection = self._kept(address)
+        connection = self._idle_connection(address)
         if connection:
             exchange = self._new_exchange(asked, address)
             try:
@@ -389,7 +389,7 @@ class HttpClient:
                 connection.close()
                 raise
         self._answered.add(address)
-        self._note_clock(answer)
+        self._note_clock_skew(answer)
         if log:
             _log_answer(log, answer)
         return answer
@@ -405,15 +405,15 @@ class HttpClient:
             answered_before=address in self._answered,
         )
 
-    def _kept(self, address: Address) -> Connection | None:
+    def _idle_connection(self, address: Address) -> HttpConnection | None:
         """A connection that is open still and has nothing to say, if one was kept."""
         connection = self._idle.pop(address, None)
-        if connection and not connection.is_quiet():
+        if connection and not connection.is_idle():
             connection.close()
             return None
         return connection
 
-    def _connect(self, exchange: Exchange, address: Address) -> Connection:
+    def _connect(self, exchange: Exchange, address: Address) -> HttpConnection:
         """A new connection, secured where the address says so.
 
         Faults of our own come first: the CAs and our certificate are read before anybody is asked.
@@ -431,9 +431,9 @@ class HttpClient:
             began = time.monotonic()
             from libprobe.clients import transport
 
-            made = transport.Connection(address, secured, proxy)
+            made = transport.HttpConnection(address, secured, proxy)
             if self._session is None:
-                self._session = transport.session(self)
+                self._session = transport.make_session(self)
                 self.loading_s += time.monotonic() - began
         except BaseException:
             plain.close()
@@ -443,33 +443,33 @@ class HttpClient:
     def _proxy_of(self, address: Address) -> Any:
         from libprobe.clients import proxies
 
-        return proxies.find(address)
+        return proxies.find_proxy(address)
 
     def _ask(
         self,
         exchange: Exchange,
-        connection: Connection,
+        connection: HttpConnection,
         method: str,
         url: str,
         headers: dict[str, str],
-        body: bytes | Pieces | None,
-    ) -> Stream:
+        body: bytes | ChunkedBody | None,
+    ) -> ResponseStream:
         """One request over a connection, and the head of its answer."""
         assert self._session is not None
-        connection.serve(exchange)
+        connection.attach_exchange(exchange)
         self._next = connection
         response = self._session.request(
             method, url, headers=headers, data=body, stream=True, allow_redirects=False, timeout=None
         )
-        return Stream(self, exchange, connection, url, response)
+        return ResponseStream(self, exchange, connection, url, response)
 
-    def take_next(self) -> Connection:
+    def take_connection(self) -> HttpConnection:
         """The connection over which the session's next request goes."""
         assert self._next is not None
         taken, self._next = self._next, None
         return taken
 
-    def give_back(self, connection: Connection) -> None:
+    def return_connection(self, connection: HttpConnection) -> None:
         """Keep a connection whose answer was read to its end, for the next request to the same address."""
         old = self._idle.pop(connection.address, None)
         if old:
@@ -479,17 +479,17 @@ class HttpClient:
         else:
             connection.close()
 
-    def _note_clock(self, answer: Stream) -> None:
+    def _note_clock_skew(self, answer: ResponseStream) -> None:
         date = answer.header("Date")
         if date:
             self.clock_skew = _seconds_from_now(date)
 
 
-class Stream(Head):
+class ResponseStream(ResponseHead):
     """An answer whose body is still to be read."""
 
     def __init__(
-        self, client: HttpClient, exchange: Exchange, connection: Connection, url: str, response: requests.Response
+        self, client: HttpClient, exchange: Exchange, connection: HttpConnection, url: str, response: requests.Response
     ) -> None:
         raw: Any = response.raw
         headers, reason = raw.getheaders(), response.reason or ""
@@ -497,7 +497,7 @@ class Stream(Head):
             exchange.asked, response.status_code, reason, headers, place=exchange.place, doing=exchange.doing
         )
         self._client = client
-        self._connection: Connection | None = connection
+        self._connection: HttpConnection | None = connection
         self._exchange = exchange
         self._raw = raw
         self.url = url
@@ -512,10 +512,10 @@ class Stream(Head):
         if coding not in ("identity", ""):
             raise BadData(f"body in the coding {coding!r}, not asked for,", of=self, link="from")
         total = 0
-        from libprobe.clients.transport import reading
+        from libprobe.clients.transport import translate_read_errors
 
         while True:
-            with reading(self._exchange):
+            with translate_read_errors(self._exchange):
                 chunk = self._raw.read(CHUNK)
             if not chunk:
                 break
@@ -524,13 +524,13 @@ class Stream(Head):
                 raise BadData(f"answer larger than {max_bytes // 1024} KiB", of=self, link="from")
             yield chunk
         if self._raw.length:
-            raise self._exchange.broken_off("closed")
+            raise self._exchange.closed_failure("closed")
 
     def read(self, max_bytes: int, *, truncate: bool = False) -> bytes:
         """The whole body, or, with `truncate`, what there is of it up to the limit and within ERROR_BODY_S."""
         parts: list[bytes] = []
         if truncate and self._connection:
-            self._connection.hurry(min(ERROR_BODY_S, self._exchange.deadline.remaining() * ERROR_BODY_SHARE))
+            self._connection.limit_wait(min(ERROR_BODY_S, self._exchange.deadline.remaining() * ERROR_BODY_SHARE))
         try:
             parts.extend(self.chunks(max_bytes)) if not truncate else self._read_into(parts, max_bytes)
         except (BadData, ProtocolFailure, NoAnswer, OwnMachine):
@@ -560,16 +560,16 @@ class Stream(Head):
         connection, self._connection = self._connection, None
         if connection is None:
             return
-        self._exchange.deadline.waits.has_read()
+        self._exchange.deadline.waits.end_reading()
         if self._raw.isclosed():
-            self._client.give_back(connection)
+            self._client.return_connection(connection)
         else:
             connection.close()
 
     def abandon(self) -> None:
         connection, self._connection = self._connection, None
         if connection:
-            self._exchange.deadline.waits.has_read()
+            self._exchange.deadline.waits.end_reading()
             connection.close()
 
 
@@ -594,7 +594,7 @@ def same_origin(first: str, second: str) -> bool:
     return read_http_url(first) == read_http_url(second)
 
 
-def endless(asked: HasAsked, url: str) -> ProtocolFailure:
+def too_many_redirects(asked: HasAsked, url: str) -> ProtocolFailure:
     """More redirects than are followed. url: where the last one leads."""
     last = f"the last to {without_query(url)}"
     return ProtocolFailure(f"more than {MAX_REDIRECTS} redirects", of=asked, link="from", also=last)
@@ -606,16 +606,16 @@ def redirect_target(asked: HasAsked, here: str, target: str) -> tuple[str, Addre
     Raises: ProtocolFailure for anything but a URL.
     """
     try:
-        absolute = joined(here, target)
+        absolute = join_url(here, target)
         is_http = urlsplit(absolute).scheme in ("http", "https")
         return absolute, read_http_url(absolute) if is_http else None
     except (ValueError, BadData):
         # it may hold a password or a token of somebody's
-        where = shown(re.split(r"[?#]", target, maxsplit=1)[0][:80])
+        where = without_password(re.split(r"[?#]", target, maxsplit=1)[0][:80])
         raise ProtocolFailure(f"redirect to what is no URL, {where},", of=asked, link="from") from None
 
 
-def _redirected(asked: Asked, url: str, target: str) -> str:
+def _describe_redirect(asked: Asked, url: str, target: str) -> str:
     absolute, leads_to = redirect_target(asked, url, target)
     if leads_to is None or not same_origin(url, absolute):
         where = _without_login(absolute)
@@ -634,7 +634,7 @@ def _without_login(url: str) -> str:
     return f"...@{text.rpartition('@')[2]}" if "@" in text else text
 
 
-def _joined(headers: list[tuple[str, str]]) -> dict[str, str]:
+def _joined_headers(headers: list[tuple[str, str]]) -> dict[str, str]:
     """Headers as requests takes them; repeated ones are joined by a comma (RFC 9110 section 5.3)."""
     joined: dict[str, str] = {}
     for name, value in headers:
@@ -651,7 +651,7 @@ def _log() -> logging.Logger | None:
 
 
 def _log_request(
-    log: logging.Logger, method: str, url: str, headers: dict[str, str], body: bytes | Pieces | None
+    log: logging.Logger, method: str, url: str, headers: dict[str, str], body: bytes | ChunkedBody | None
 ) -> None:
     log.debug("request: %s %s", method, url)
     for name, value in headers.items():
@@ -663,7 +663,7 @@ def _log_request(
         log.debug("request: %s", line)
 
 
-def _log_answer(log: logging.Logger, answer: Stream) -> None:
+def _log_answer(log: logging.Logger, answer: ResponseStream) -> None:
     log.debug("answer: %s %s", answer.status, answer.reason)
     for name, value in answer.headers:
         log.debug("answer: %s: %s", name, "[secret]" if name.lower() in _SECRET_HEADERS else value)

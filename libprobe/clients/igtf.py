@@ -13,10 +13,10 @@ from __future__ import annotations
 import hashlib
 import os
 
-from libprobe.clients.anchors import MAX_CERTIFICATE, hashed
+from libprobe.clients.anchors import MAX_CERTIFICATE, read_hashed
 from libprobe.failures import BadData, Misconfigured
 from libprobe.files import read_if_there
-from libprobe.formats import igtf, names, x509
+from libprobe.formats import igtf, subject_hash, x509
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -47,8 +47,8 @@ class Authorities:
         Raises: Misconfigured for one that cannot be read, or is of another certificate.
         """
         digest = hashlib.sha1(certificate, usedforsecurity=False).hexdigest()
-        link = x509.read_link(certificate)
-        for path, data in hashed(self.path, link.subject, "", MAX_CERTIFICATE):
+        link = x509.read_chain_link(certificate)
+        for path, data in read_hashed(self.path, link.subject, "", MAX_CERTIFICATE):
             if _der(data) != certificate:
                 continue
             beside = os.path.splitext(os.path.realpath(path))[0] + ".info"
@@ -66,8 +66,8 @@ class Authorities:
 
     def policies(self, certificate: bytes) -> list[Policy] | None:
         """What an authority may sign, None where that is not told. Raises: Misconfigured."""
-        link = x509.read_link(certificate)
-        path = os.path.join(self.path, f"{names.subject_hash(link.subject)}.signing_policy")
+        link = x509.read_chain_link(certificate)
+        path = os.path.join(self.path, f"{subject_hash.subject_hash(link.subject)}.signing_policy")
         data = read_if_there(path, "", igtf.MAX_FILE)
         if data is None:
             return None

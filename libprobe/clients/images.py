@@ -17,7 +17,7 @@ from libprobe.formats.images import read_cloud_image
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from libprobe.clients.openstack import Service
+    from libprobe.clients.openstack import ServiceClient
     from libprobe.formats.images import CloudImage
 
 KIND = "image"
@@ -25,19 +25,19 @@ PAGE = 100
 MAX_PAGES = 200
 
 
-class Images:
+class GlanceImages:
     """The images of a region that a project sees, of any status."""
 
-    def __init__(self, service: Service) -> None:
-        self._service = service.below("/v2")
+    def __init__(self, service: ServiceClient) -> None:
+        self._service = service.at_root("/v2")
         self.base = self._service.base
         self.region = service.region
 
-    def all(self) -> list[CloudImage]:
+    def list_all(self) -> list[CloudImage]:
         """All but hidden ones and those that the project has not accepted. Raises: Failure."""
         return self._listed("")
 
-    def pending(self) -> list[CloudImage]:
+    def list_pending(self) -> list[CloudImage]:
         """Those that were shared with the project, which has not accepted them. Raises: Failure."""
         return self._listed("&visibility=shared&member_status=pending")
 
@@ -48,22 +48,24 @@ class Images:
             query = f"?limit={PAGE}{filters}" + (f"&marker={quote(marker, safe='')}" if marker else "")
             answer = self._service.request("GET", f"/v2/images{query}")
             if answer.status != 200:
-                raise self._service.refused(answer, "list images")
+                raise self._service.refusal_failure(answer, "list images")
             document = answer.json()
             images = document.get("images") if isinstance(document, dict) else None
             if not isinstance(images, list):
-                raise answer.bad("answer that is no list of images")
+                raise answer.bad_answer("answer that is no list of images")
             found += filter(None, map(read_cloud_image, images))
-            marker = _marker(document.get("next")) if images else ""
+            marker = _next_marker(document.get("next")) if images else ""
             if not marker:
                 return found
             if marker in seen:
-                raise answer.bad("pages that go round in a circle", also=f"the marker {marker[:60]!r} came twice")
+                raise answer.bad_answer(
+                    "pages that go round in a circle", also=f"the marker {marker[:60]!r} came twice"
+                )
             seen.add(marker)
         raise BadData(f"more than {MAX_PAGES * PAGE} images", of=self._service.asked)
 
 
-def _marker(following: object) -> str:
+def _next_marker(following: object) -> str:
     """The marker of the next page; empty where there is none."""
     if not isinstance(following, str) or len(following) > 2048:
         return ""

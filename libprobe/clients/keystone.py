@@ -41,7 +41,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from typing import Any
 
-    from libprobe.clients.http import Head, HttpClient, Response
+    from libprobe.clients.http import HttpClient, Response, ResponseHead
     from libprobe.failures import Kind
 
 MAX_PROJECTS_TRIED = 5
@@ -61,13 +61,13 @@ NEW_TOKEN = "get a new one of the issuer that the site trusts"
 DEFAULT_IDENTITY_PROVIDER = "egi.eu"
 
 
-class Wish(Record):
+class LoginRequest(Record):
     """Whom to log in as, and to what.
 
     vo:      virtual organisation whose project is wanted; project: a project by name or id instead.
     token:   an OpenID Connect access token, used instead of the certificate.
     is_vo_given, is_provider_given: whether it was the operator who named it on the command line.
-    trusted: a Keystone outside the endpoint's domain that may be talked to; empty for none.
+    trusted_keystone: a Keystone outside the endpoint's domain that may be talked to; empty for none.
     plain_hosts: hosts, as `credentials.host_name` has them, that get the project's token also over http.
     """
 
@@ -75,22 +75,22 @@ class Wish(Record):
     project: str = ""
     token: str = ""
     identity_provider: str = DEFAULT_IDENTITY_PROVIDER
-    trusted: str = ""
+    trusted_keystone: str = ""
     is_provider_given: bool = False
     is_vo_given: bool = False
     plain_hosts: frozenset[str] = frozenset()
 
 
-class Login(Record):
+class ProjectToken(Record):
     """A project-scoped token, a registered secret, and the project's name.
 
-    proviso: that the project is none of the wanted VO, as far as can be seen; empty where it is.
+    caveat: that the project is none of the wanted VO, as far as can be seen; empty where it is.
     answer:  what v3 gave it with, in which its catalogue is; None of v2.0.
     """
 
     token: str
     project: str
-    proviso: str = ""
+    caveat: str = ""
     answer: Response | None = None
 
 
@@ -102,66 +102,68 @@ class Keystone:
     Raises: Misconfigured for one that is not to be trusted with our login.
     """
 
-    def __init__(self, http: HttpClient, uri: str, endpoint: str, wish: Wish, *, only: str = "") -> None:
+    def __init__(
+        self, http: HttpClient, uri: str, endpoint: str, login_request: LoginRequest, *, only: str = ""
+    ) -> None:
         self._http = http
-        self._wish = wish
+        self._login_request = login_request
         self._only = only
         base = re.sub(r"/+$", "", uri.strip())
         version = re.search(r"/(v2\.0|v3)$", base)
         self._hint = version.group(1) if version else ""
         self.base = base[: -len(self._hint) - 1] if version else base
-        self._is_shared = not _is_of_site(self.base, endpoint, wish.trusted)
+        self._is_shared = not _is_of_site(self.base, endpoint, login_request.trusted_keystone)
         self._is_secure = read_http_url(self.base).is_secure
         self.asked = Asked(host_port_of(self.base), self.base)
         self._refusals: list[Failure] = []
         self._tried: list[str] = []
 
-    def login(self) -> Login:
+    def login(self) -> ProjectToken:
         """Return a token for the wanted project. Raises: Failure; says which step was refused and why."""
         if not self._is_shared:
             return self._login()
         deadline = self._http.current_deadline()
         try:
-            with self._http.until(deadline.before(deadline.remaining() * (1 - HELPER_SHARE))):
+            with self._http.using_deadline(deadline.earlier_by(deadline.remaining() * (1 - HELPER_SHARE))):
                 return self._login()
         except EndpointFailure as failure:
             failure.more = (*failure.more, "the endpoint was not judged")
             raise failure.retold(HelperFailure, whom="outside Keystone") from None
 
-    def login_with(self, token: str) -> Login:
+    def login_with(self, token: str) -> ProjectToken:
         """The same by a token of this Keystone's that we have already, in its own project or another one.
 
         Raises: Failure; OwnCredential where it is not good (any longer).
         """
         if not self._is_secure:
             raise Misconfigured("no https: our Keystone token is not sent there", of=self.asked, link=", to")
-        answer = self.look_at(token)
-        if not answer.is_good:
+        answer = self.inspect_token(token)
+        if not answer.is_success:
             if answer.status in (401, 404):
                 reason = "our Keystone token is unknown or has ended"
                 raise answer.failure(OwnCredential, reason=reason, remedy="get a new one of this Keystone")
-            raise self._refused(answer, "look at our Keystone token")
+            raise self._refusal_failure(answer, "look at our Keystone token")
         document = answer.json()
         held = document.get("token") if isinstance(document, dict) else None
         projects = _listed([held["project"]]) if isinstance(held, dict) and "project" in held else []
-        if projects and (not self._wish.project or self._ordered(projects)):
-            return self._first_scoped(projects, lambda project: (token, answer))
+        if projects and (not self._login_request.project or self._order_projects(projects)):
+            return self._scope_to_first(projects, lambda project: (token, answer))
         return self._in_project_v3(token)
 
-    def look_at(self, token: str) -> Response:
+    def inspect_token(self, token: str) -> Response:
         """What this Keystone says of a token of its own, whatever its status: 401 or 404 where it is not good."""
         headers = [("Accept", "application/json"), ("X-Auth-Token", token), ("X-Subject-Token", token)]
         return self._request("GET", "/v3/auth/tokens", headers, secret=True)
 
-    def _login(self) -> Login:
-        if not self._wish.token and self._http.credential is None:
+    def _login(self) -> ProjectToken:
+        if not self._login_request.token and self._http.credential is None:
             raise self._failure(
                 OwnCredential,
                 "VOMS proxy or access token wanted and we have none",
                 link="by",
                 remedy="give --cert or $X509_USER_PROXY, or --token-file",
             )
-        if not self._wish.token and not self._is_secure:
+        if not self._login_request.token and not self._is_secure:
             raise self._failure(
                 EndpointFailure,
                 "no https, so nobody can show a certificate",
@@ -172,15 +174,15 @@ class Keystone:
             try:
                 login = self._login_v3() if version == "v3" else self._login_v2()
             except REFUSALS as refusal:
-                self._go_on(refusal)
+                self._keep_refusal(refusal)
             else:
                 if login:
                     return login
-        failure = first_of_us(self._refusals)
-        if isinstance(failure, _NoProvider) and self._wish.is_provider_given:
+        failure = most_relevant_refusal(self._refusals)
+        if isinstance(failure, _NoProvider) and self._login_request.is_provider_given:
             failure = self._failure(
                 Misconfigured,
-                f"no federated login for {self._wish.identity_provider}, which --identity-provider names,",
+                f"no federated login for {self._login_request.identity_provider}, which --identity-provider names,",
                 remedy=f"leave it out for {DEFAULT_IDENTITY_PROVIDER}, or ask the site for its name",
             )
         failure.tried = tuple(self._tried)
@@ -195,9 +197,9 @@ class Keystone:
             answer = self._request("GET", "/", [("Accept", "application/json")])
             listed = [version for version in VERSIONS if f'"{version[:2]}' in answer.text]
         others = [version for version in VERSIONS if version not in listed]
-        return listed + [version for version in others if version == "v3" or not self._wish.token]
+        return listed + [version for version in others if version == "v3" or not self._login_request.token]
 
-    def _go_on(self, refusal: Failure) -> None:
+    def _keep_refusal(self, refusal: Failure) -> None:
         """Keep a refusal for the end. Raises: it, if it is no answer but the end of an exchange."""
         if refusal.exchange:
             refusal.tried = tuple(self._tried)
@@ -227,16 +229,16 @@ class Keystone:
 
     # ---- v3
 
-    def _login_v3(self) -> Login | None:
+    def _login_v3(self) -> ProjectToken | None:
         for unscoped in self._federated():
             try:
                 return self._in_project_v3(unscoped)
             except REFUSALS as refusal:
-                self._go_on(refusal)
+                self._keep_refusal(refusal)
         return None
 
-    def _in_project_v3(self, unscoped: str) -> Login:
-        return self._first_scoped(self.projects(unscoped), lambda project: self._scope_v3(unscoped, project["id"]))
+    def _in_project_v3(self, unscoped: str) -> ProjectToken:
+        return self._scope_to_first(self.projects(unscoped), lambda project: self._scope_v3(unscoped, project["id"]))
 
     def projects(self, token: str) -> list[dict[str, str]]:
         """Name and id of each project that whoever has a token of version 3 may act in. Raises: Failure."""
@@ -248,8 +250,8 @@ class Keystone:
 
     def _federated(self) -> Iterator[str]:
         """An unscoped token by each federation protocol that lets us in. Raises: _NotOffered where none is there."""
-        provider = quote(self._wish.identity_provider, safe="")
-        if self._wish.token:
+        provider = quote(self._login_request.identity_provider, safe="")
+        if self._login_request.token:
             protocols, headers = ("openid", "oidc"), [("Authorization", f"Bearer {self._bearer()}")]
         else:
             protocols, headers = ("mapped", "voms"), []
@@ -261,19 +263,19 @@ class Keystone:
             for method in ("POST", "GET"):  # Keystorm takes GET only, Keystone both
                 answer = self._request(method, path, headers, secret=True)
                 token = answer.header("X-Subject-Token")
-                if answer.is_good and token:
+                if answer.is_success and token:
                     is_there = True
                     yield redact.register(token)
                     break
-                refusal = self._refused_token(answer) or self._refused(answer, "log in")
+                refusal = self._refused_token(answer) or self._refusal_failure(answer, "log in")
                 if not isinstance(refusal, _NotOffered):
                     is_there = True
-                    self._go_on(refusal)
+                    self._keep_refusal(refusal)
                     if answer.status in GATEWAY_FAILURES:
                         return
                     break
                 self._note(refusal)
-                if _is_of_no_method(answer):
+                if _is_method_missing(answer):
                     off += 1
                     break
         if not is_there and off == len(protocols):
@@ -285,7 +287,7 @@ class Keystone:
         if not is_there:
             raise self._failure(
                 _NoProvider,
-                f"no federated login for identity provider {self._wish.identity_provider}",
+                f"no federated login for identity provider {self._login_request.identity_provider}",
                 remedy="give --identity-provider if it has another name",
             )
 
@@ -299,21 +301,21 @@ class Keystone:
         answer = self._ask("POST", "/v3/auth/tokens", "get a token for the project", body=wanted)
         token = answer.header("X-Subject-Token")
         if not token:
-            raise self._refused(answer, "get a token for the project")
+            raise self._refusal_failure(answer, "get a token for the project")
         return redact.register(token), answer
 
     # ---- v2.0
 
-    def _login_v2(self) -> Login:
-        if self._wish.token:
+    def _login_v2(self) -> ProjectToken:
+        if self._login_request.token:
             raise self._failure(_NotOffered, "only v2.0 offered, which takes no access token", link="by")
         credential = self._http.credential
         if credential and not credential.vos:
-            raise self._doubted(self._failure(Rejected, "VOMS attributes wanted", link="by v2.0 of"))
+            raise self._blame_credential(self._failure(Rejected, "VOMS attributes wanted", link="by v2.0 of"))
         answer = self._ask("POST", "/v2.0/tokens", "log in with VOMS", body={"auth": {"voms": True}})
         unscoped = _token_v2(answer)
         listing = self._ask("GET", "/v2.0/tenants", "list our tenants", token=unscoped)
-        return self._first_scoped(_projects(listing, "tenants"), self._scope_v2)
+        return self._scope_to_first(_projects(listing, "tenants"), self._scope_v2)
 
     def _scope_v2(self, tenant: dict[str, str]) -> tuple[str, None]:
         wanted = {"auth": {"voms": True, "tenantName": tenant["name"]}}
@@ -321,17 +323,17 @@ class Keystone:
 
     # ---- both
 
-    def _first_scoped(self, projects: list[dict[str, str]], scope: Any) -> Login:
+    def _scope_to_first(self, projects: list[dict[str, str]], scope: Any) -> ProjectToken:
         """Scope to the project that fits best, or to the next one that lets us."""
         failure: Failure | None = None
-        for project in self._ordered(projects)[:MAX_PROJECTS_TRIED]:
-            proviso = self._proviso(project["name"], len(projects))
-            if proviso and self._wish.is_vo_given:
-                failure = failure or self._of_others(projects)
+        for project in self._order_projects(projects)[:MAX_PROJECTS_TRIED]:
+            caveat = self._caveat_on_project(project["name"], len(projects))
+            if caveat and self._login_request.is_vo_given:
+                failure = failure or self._other_vo_failure(projects)
                 break
             try:
                 token, answer = scope(project)
-                return Login(token, project["name"], proviso, answer)
+                return ProjectToken(token, project["name"], caveat, answer)
             except REFUSALS as refusal:
                 if refusal.exchange:
                     raise
@@ -339,35 +341,39 @@ class Keystone:
                 failure = failure or refusal
         if failure:
             raise failure
-        wanted = f"project {self._wish.project}" if self._wish.project else f"a project for VO {self._wish.vo}"
-        if self._wish.project and projects:
-            near = _nearest(self._wish.project, [project["name"] for project in projects])
+        wanted = (
+            f"project {self._login_request.project}"
+            if self._login_request.project
+            else f"a project for VO {self._login_request.vo}"
+        )
+        if self._login_request.project and projects:
+            near = _nearest(self._login_request.project, [project["name"] for project in projects])
             raise self._failure(
                 Misconfigured,
                 f"no {wanted} for us, which --project names,",
                 remedy=f"choose one that it offers: {near}",
             )
-        also = f"logged in, and offered {_some(projects)}"
-        raise self._doubted(self._failure(Rejected, f"no {wanted.removeprefix('a ')} for us", also=also))
+        also = f"logged in, and offered {_some_names(projects)}"
+        raise self._blame_credential(self._failure(Rejected, f"no {wanted.removeprefix('a ')} for us", also=also))
 
-    def _ordered(self, projects: list[dict[str, str]]) -> list[dict[str, str]]:
+    def _order_projects(self, projects: list[dict[str, str]]) -> list[dict[str, str]]:
         """The projects to try: the one that was named; else those whose names are the VO's, tell of it, the others."""
-        wish = self._wish
-        if wish.project:
-            return [project for project in projects if wish.project in (project["name"], project["id"])]
-        return sorted(projects, key=lambda project: _distance(project["name"], wish.vo))
+        login_request = self._login_request
+        if login_request.project:
+            return [project for project in projects if login_request.project in (project["name"], project["id"])]
+        return sorted(projects, key=lambda project: _project_distance(project["name"], login_request.vo))
 
-    def _proviso(self, project: str, offered: int) -> str:
+    def _caveat_on_project(self, project: str, offered: int) -> str:
         """What has to be said of a project that is not the wanted VO's by its name; empty of one that is.
 
         A site names its projects as it likes: the only one that it gives to whoever has that VO's attributes is meant.
         """
-        wish = self._wish
-        if wish.project or _distance(project, wish.vo) < ANOTHER:
+        login_request = self._login_request
+        if login_request.project or _project_distance(project, login_request.vo) < UNRELATED_PROJECT:
             return ""
-        if not wish.token and offered == 1 and self._vos[:1] in ([], [wish.vo]):
+        if not login_request.token and offered == 1 and self._vos[:1] in ([], [login_request.vo]):
             return ""
-        return f"acts in project {project}, which is not one of VO {wish.vo} by its name{self._first_vo}"
+        return f"acts in project {project}, which is not one of VO {login_request.vo} by its name{self._first_vo}"
 
     @property
     def _vos(self) -> list[str]:
@@ -376,17 +382,17 @@ class Keystone:
     @property
     def _first_vo(self) -> str:
         """Why a Keystone may have taken us for another VO's: most look at the first attributes only."""
-        first = "" if self._wish.token else next(iter(self._vos), "")
-        return f"; the first VO of our proxy is {first}" if first not in ("", self._wish.vo) else ""
+        first = "" if self._login_request.token else next(iter(self._vos), "")
+        return f"; the first VO of our proxy is {first}" if first not in ("", self._login_request.vo) else ""
 
-    def _of_others(self, projects: list[dict[str, str]]) -> Failure:
+    def _other_vo_failure(self, projects: list[dict[str, str]]) -> Failure:
         """That no project is of the VO that was named: nothing is made in another VO's."""
-        vo = self._wish.vo
-        reason, offered = f"no project of VO {vo}, which --vo names,", f"offered are {_some(projects)}"
+        vo = self._login_request.vo
+        reason, offered = f"no project of VO {vo}, which --vo names,", f"offered are {_some_names(projects)}"
         if self._first_vo:
             remedy = f"make one with voms-proxy-init --rfc --voms {vo}"
             return self._failure(OwnCredential, reason, also=offered + self._first_vo, remedy=remedy)
-        whose = "; the access token's user may not be in it" if self._wish.token else ""
+        whose = "; the access token's user may not be in it" if self._login_request.token else ""
         remedy = "if one of them is meant, name it with --project"
         return self._failure(Misconfigured, reason, also=offered + whose, remedy=remedy)
 
@@ -397,7 +403,7 @@ class Keystone:
     def _bearer(self) -> str:
         if not self._is_secure:
             raise self._failure(Misconfigured, "no https, so the access token is not sent", link="to")
-        return self._wish.token
+        return self._login_request.token
 
     def _ask(self, method: str, path: str, doing: str, *, token: str | None = None, body: object = None) -> Response:
         headers = [("Accept", "application/json")]
@@ -407,11 +413,11 @@ class Keystone:
             headers.append(("Content-Type", "application/json"))
         data = None if body is None else json.dumps(body).encode()
         answer = self._request(method, path, headers, data, secret="token" in path)
-        if not answer.is_good:
-            raise self._refused(answer, doing)
+        if not answer.is_success:
+            raise self._refusal_failure(answer, doing)
         return answer
 
-    def _refused(self, answer: Response, doing: str) -> Failure:
+    def _refusal_failure(self, answer: Response, doing: str) -> Failure:
         """What an answer that is not what was asked for means; of a cloud's own Keystone with the request's name."""
         failure = self._refusal(answer, doing)
         if self._only:
@@ -419,31 +425,35 @@ class Keystone:
         return failure
 
     def _refusal(self, answer: Response, doing: str) -> Failure:
-        if answer.is_good:
-            if answer.page:
+        if answer.is_success:
+            if answer.page_description:
                 return answer.failure(EndpointFailure, doing)
             return answer.failure(BadData, doing, reason="no X-Subject-Token")
-        if answer.leads_to:
+        if answer.redirect_words:
             return answer.failure(EndpointFailure, doing)
-        if _is_of_no_method(answer):
+        if _is_method_missing(answer):
             return answer.failure(_NotOffered, doing)
         if answer.status == 400:  # of keystone-voms, for a proxy without attributes, or without its chain
-            doubted = self._doubted(answer.failure(Rejected, doing))
+            doubted = self._blame_credential(answer.failure(Rejected, doing))
             return doubted if isinstance(doubted, OwnCredential) else answer.failure(EndpointFailure, doing)
         if answer.status in (401, 403):
             told = bearer_error(answer.headers)
-            if self._wish.token and told and told[0] == "invalid_request":
+            if self._login_request.token and told and told[0] == "invalid_request":
                 return answer.failure(Rejected, doing, also="the access token did not get through to what checks it")
-            who = f"VO {self._wish.vo}" if not self._wish.token else "the access token's user"
-            return self._doubted(answer.failure(Rejected, doing, also=f"{who} may not be mapped there"))
+            who = f"VO {self._login_request.vo}" if not self._login_request.token else "the access token's user"
+            return self._blame_credential(answer.failure(Rejected, doing, also=f"{who} may not be mapped there"))
         if answer.status in (404, 405, 501):
             return answer.failure(_NotOffered, doing)
         return answer.failure(EndpointFailure, doing)
 
-    def _doubted(self, refusal: Rejected) -> Failure:
+    def _blame_credential(self, refusal: Rejected) -> Failure:
         """A refusal of the certificate that we showed: ours, where it is not such as servers want it."""
         credential = self._http.credential
-        return credential.doubted(refusal, self._wish.vo) if credential and not self._wish.token else refusal
+        return (
+            credential.blame_if_weak(refusal, self._login_request.vo)
+            if credential and not self._login_request.token
+            else refusal
+        )
 
     def _refused_token(self, answer: Response) -> OwnCredential | None:
         """The refusal of the access token itself; None where there is none, or its user was refused and not the token.
@@ -453,7 +463,7 @@ class Keystone:
         """
         from datetime import UTC, datetime
 
-        token = self._wish.token
+        token = self._login_request.token
         if not token or answer.status not in (400, 401, 403):
             return None
         told = bearer_error(answer.headers)
@@ -462,15 +472,15 @@ class Keystone:
                 RefusedToken,
                 reason="our access token refused",
                 outcome=f'{answer.status} "{in_short(told[1] or told[0])}"',
-                also=self._http.clock_words,
+                also=self._http.clock_skew_words,
                 remedy=NEW_TOKEN,
             )
-            words = _words_of(token)
+            words = _describe_token(token)
             refused.more += (f"our access token:{words}",) if words else ()
             return refused
-        fault = credentials.fault_of_token(token, datetime.now(UTC), tolerance=0.0)
+        fault = credentials.token_problem(token, datetime.now(UTC), tolerance=0.0)
         if not fault and not told:
-            fault = fault_of_issuer(token, self._wish.identity_provider)
+            fault = issuer_problem(token, self._login_request.identity_provider)
         return answer.failure(OwnCredential, "log in", also=fault, remedy=NEW_TOKEN) if fault else None
 
 
@@ -478,7 +488,7 @@ REQUEST_IDS = ("X-Openstack-Request-Id", "X-Compute-Request-Id", "X-Trans-Id")
 """What a site's administrators search their logs for, the likeliest first."""
 
 
-def request_id(answer: Head) -> tuple[str, ...]:
+def request_id(answer: ResponseHead) -> tuple[str, ...]:
     """The name of a request for whoever reads the site's logs, as a line for -v; none where there is none."""
     for name in REQUEST_IDS:
         value = (answer.header(name) or "").strip()
@@ -487,21 +497,21 @@ def request_id(answer: Head) -> tuple[str, ...]:
     return ()
 
 
-def _is_of_no_method(answer: Response) -> bool:
+def _is_method_missing(answer: Response) -> bool:
     """Whether Keystone has that protocol's login method switched off, or never heard of it."""
     return answer.status == 401 and "unsupported method" in answer.text[:4096]
 
 
-def _words_of(token: str) -> str:
+def _describe_token(token: str) -> str:
     """What an access token says of itself, as it follows `our access token`."""
     claims = read_claims(token)
     if claims is None:
         return ""
     until = f" until {claims.expires:%Y-%m-%d %H:%M} UTC" if claims.expires else ""
-    return f" {claims.words()}".rstrip() + until
+    return f" {claims.describe()}".rstrip() + until
 
 
-def fault_of_issuer(token: str, identity_provider: str) -> str:
+def issuer_problem(token: str, identity_provider: str) -> str:
     """That a token is not of the identity provider, where that has a domain for its name, as in EGI."""
     claims = read_claims(token)
     if claims is None or not claims.issuer or "." not in identity_provider:
@@ -511,7 +521,7 @@ def fault_of_issuer(token: str, identity_provider: str) -> str:
     except BadData:
         host = claims.issuer
     is_of_it = f".{host}".endswith(f".{identity_provider.lower()}")
-    return "" if is_of_it else f"our access token is {claims.words()}, which is not {identity_provider}"
+    return "" if is_of_it else f"our access token is {claims.describe()}, which is not {identity_provider}"
 
 
 class RefusedToken(OwnCredential):
@@ -526,7 +536,7 @@ class _NoProvider(_NotOffered):
     """The identity provider is not there."""
 
 
-def first_of_us(failures: Sequence[Failure]) -> Failure:
+def most_relevant_refusal(failures: Sequence[Failure]) -> Failure:
     """Of several refusals the first that is about us, else the first that is no mere absence."""
 
     def rank(failure: Failure) -> int:
@@ -536,11 +546,11 @@ def first_of_us(failures: Sequence[Failure]) -> Failure:
     return min(failures, key=rank)
 
 
-ANOTHER = 3
+UNRELATED_PROJECT = 3
 """The distance of a project's name from that of a VO of which it tells nothing."""
 
 
-def _distance(project: str, vo: str) -> int:
+def _project_distance(project: str, vo: str) -> int:
     """How far a project's name is from a VO's: the same, with it as a word, with a part that is its own, or another.
 
     `EGI_ops` is of ops, and `devops` is not; `fedcloud` and `VO:fedcloud.egi.eu` are of fedcloud.egi.eu.
@@ -552,10 +562,10 @@ def _distance(project: str, vo: str) -> int:
     for distance, word in ((1, whole), (2, own)):
         if re.search(rf"(?<![a-z0-9]){re.escape(word)}(?![a-z0-9])", name):
             return distance
-    return ANOTHER
+    return UNRELATED_PROJECT
 
 
-def _some(projects: list[dict[str, str]]) -> str:
+def _some_names(projects: list[dict[str, str]]) -> str:
     return ", ".join(project["name"][:MAX_COMPARED_CHARS] for project in projects[:5]) or "none"
 
 
@@ -576,7 +586,7 @@ def _is_of_site(base: str, endpoint: str, trusted: str) -> bool:
     host = keystone.host
     if host == home or (_domain(host) and _domain(host) == _domain(home)):
         return True
-    if trusted and _trusted(trusted)[1:] == keystone[1:]:
+    if trusted and _trusted_address(trusted)[1:] == keystone[1:]:
         return False
     named = f"{keystone.scheme}://{authority_of(base.partition('://')[2])}"
     other = f" (not {trusted}, which --keystone or probes.ini names)" if trusted else ""
@@ -592,7 +602,7 @@ def _asked(endpoint: str) -> Asked:
     return Asked(host_port_of(endpoint), endpoint)
 
 
-def _trusted(trusted: str) -> Address:
+def _trusted_address(trusted: str) -> Address:
     """The Keystone that the settings trust."""
     try:
         return read_http_url(trusted)
@@ -610,7 +620,7 @@ def _projects(answer: Response, key: str) -> list[dict[str, str]]:
     document = answer.json()
     listed = document.get(key) if isinstance(document, dict) else None
     if not isinstance(listed, list):
-        raise answer.bad(f"no list of {key}", link="in the answer of")
+        raise answer.bad_answer(f"no list of {key}", link="in the answer of")
     return _listed(listed)
 
 
@@ -633,5 +643,5 @@ def _token_v2(answer: Response) -> str:
     except (KeyError, TypeError, IndexError):
         token = None
     if not isinstance(token, str) or not token:
-        raise answer.bad("no access.token.id", link="in the answer of")
+        raise answer.bad_answer("no access.token.id", link="in the answer of")
     return redact.register(token)

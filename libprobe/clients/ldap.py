@@ -71,7 +71,7 @@ _NAMES = {
 _log = logging.getLogger("libprobe.ldap")
 
 
-class Address(Record):
+class LdapAddress(Record):
     """Where an LDAP server is. scheme: ldap or ldaps."""
 
     scheme: str
@@ -83,8 +83,8 @@ class Address(Record):
         return f"{self.scheme}://{host}:{self.port}"
 
 
-class Access(Record):
-    """How to connect. context: for ldaps and for StartTLS, see `tls.context`. family: of `socket`, 0 for any."""
+class LdapConnectOptions(Record):
+    """How to connect. context: for ldaps and for StartTLS, see `tls.make_context`. family: of `socket`, 0 for any."""
 
     context: ssl.SSLContext | None = None
     start_tls: bool = False
@@ -99,13 +99,13 @@ class LdapClient:
                 of what the server takes.
     """
 
-    def __init__(self, address: Address, deadline: Deadline, access: Access | None = None) -> None:
+    def __init__(self, address: LdapAddress, deadline: Deadline, access: LdapConnectOptions | None = None) -> None:
         self.address = address
         self.references: list[str] = []
         self.loading_s = 0.0
         self.received = 0
         self._deadline = deadline
-        self._access = access or Access()
+        self._access = access or LdapConnectOptions()
         self._socket: Any = None
         self._buffer = bytearray()
         self._at = 0
@@ -137,27 +137,27 @@ class LdapClient:
 
     def bind(self) -> None:
         """Log in as nobody, in version 3. Raises: Rejected where a login is wanted; ProtocolFailure, NoAnswer."""
-        number = self._send(f"bind to {self.address}", self._requests.bind(self._next()))
+        number = self._send(f"bind to {self.address}", self._requests.bind(self._next_number()))
         result = self._result(number, ldap.BIND_RESPONSE)
         if result.code:
             raise self._bind_refused(result)
 
     def search(
         self, base: str, attributes: Iterable[str], filter_text: str = "(objectClass=*)"
-    ) -> Iterator[ldap.Entry]:
+    ) -> Iterator[ldap.LdapEntry]:
         """Yield the entries at and below a base, with these attributes only, as they arrive.
 
         Raises, possibly after some entries: BadData when there is no such base; ProtocolFailure for an answer
         that was cut short or is none; Rejected, NoAnswer.
         """
-        request = self._requests.search(self._next(), base, filter_text, list(attributes))
+        request = self._requests.search(self._next_number(), base, filter_text, list(attributes))
         number = self._send(f"search at {self.address} below {base}", request)
         self._exchange.doing = "search"
         until = self.received + MAX_ANSWER
         count = 0
         while True:
             answer = self._receive(number)
-            if isinstance(answer, ldap.Entry):
+            if isinstance(answer, ldap.LdapEntry):
                 count += 1
                 if count > MAX_ENTRIES or self.received > until:
                     raise ProtocolFailure(
@@ -167,7 +167,7 @@ class LdapClient:
                         remedy="ask for less of it with --base",
                     )
                 yield answer
-            elif isinstance(answer, ldap.Reference):
+            elif isinstance(answer, ldap.SearchReference):
                 if len(self.references) < MAX_REFERENCES:
                     self.references += [url[:500] for url in answer.urls[:4]]
                 elif self.received > until:
@@ -196,7 +196,7 @@ class LdapClient:
 
     def _start_tls(self) -> None:
         request = f"StartTLS with {self.address}"
-        number = self._send(request, self._requests.extended(self._next(), START_TLS))
+        number = self._send(request, self._requests.extended(self._next_number(), START_TLS))
         result = self._result(number, ldap.EXTENDED_RESPONSE)
         if result.code:
             raise self._refused(
@@ -212,11 +212,11 @@ class LdapClient:
         try:
             self._socket = tls.secure(self._socket, self._access.context, self._exchange)
         except OwnCredential as failure:
-            raise _for_everybody(failure) from None
+            raise _as_endpoint_failure(failure) from None
 
     # ---- messages
 
-    def _next(self) -> int:
+    def _next_number(self) -> int:
         """The number of a new request."""
         self._number += 1
         return self._number
@@ -227,16 +227,16 @@ class LdapClient:
         assert self._socket is not None
         self._exchange.asked = request
         self._socket.sendall(message)
-        self._exchange.enter(SENT)
+        self._exchange.begin_phase(SENT)
         return self._number
 
-    def _result(self, number: int, kind: int) -> ldap.Result:
+    def _result(self, number: int, kind: int) -> ldap.OperationResult:
         answer = self._receive(number)
-        if not isinstance(answer, ldap.Result) or answer.kind != kind:
+        if not isinstance(answer, ldap.OperationResult) or answer.kind != kind:
             raise self._wrong("answer to another kind of request")
         return answer
 
-    def _receive(self, number: int) -> ldap.Entry | ldap.Reference | ldap.Result:
+    def _receive(self, number: int) -> ldap.LdapEntry | ldap.SearchReference | ldap.OperationResult:
         """The next message that answers request NUMBER."""
         while True:
             data = self._message()
@@ -244,9 +244,9 @@ class LdapClient:
                 seen, answer = ldap.read_message(data)
             except BadData as error:
                 raise self._wrong(f"broken LDAP ({error.sentence})") from None
-            if isinstance(answer, ldap.Result):
+            if isinstance(answer, ldap.OperationResult):
                 _log.debug("answer: %s", answer)
-            if seen == 0 and isinstance(answer, ldap.Result):
+            if seen == 0 and isinstance(answer, ldap.OperationResult):
                 raise self._refused(ProtocolFailure, "disconnected", answer)
             if seen != number:
                 raise self._wrong(f"answer to a request {seen} that was not sent")
@@ -271,18 +271,18 @@ class LdapClient:
                 data = bytes(memoryview(self._buffer)[self._at : self._at + length])
                 self._at += length
                 return data
-            self._fill()
+            self._read_more()
 
-    def _fill(self) -> None:
+    def _read_more(self) -> None:
         assert self._socket is not None
         try:
             data = self._socket.recv(CHUNK)
         except OwnCredential as failure:  # with TLS 1.3 the wish for a certificate of ours shows only here
-            raise _for_everybody(failure) from None
+            raise _as_endpoint_failure(failure) from None
         if not data:
-            raise self._exchange.broken_off("closed")
+            raise self._exchange.closed_failure("closed")
         if not self.received:
-            self._exchange.enter(BODY)
+            self._exchange.begin_phase(BODY)
         self.received += len(data)
         if self._at:
             del self._buffer[: self._at]
@@ -307,21 +307,21 @@ class LdapClient:
         return ProtocolFailure(what, of=self._exchange, link="from")
 
     def _refused(
-        self, kind: type[EndpointFailure], what: str, result: ldap.Result, remedy: str = ""
+        self, kind: type[EndpointFailure], what: str, result: ldap.OperationResult, remedy: str = ""
     ) -> EndpointFailure:
         """What the server did not do, with the name and number of its result, and its own words."""
         name = _NAMES.get(result.code, "LDAP error")
         said = result.text if result.text.strip().casefold() != name.casefold() else ""
         return kind(f"{what} ({name}, {result.code})", of=self._exchange, link="by", also=said, remedy=remedy)
 
-    def _bind_refused(self, result: ldap.Result) -> Failure:
+    def _bind_refused(self, result: ldap.OperationResult) -> Failure:
         if result.code in _LOGIN:
             return self._refused(Rejected, "login required", result, TO_ALL)
         if result.code == _PROTOCOL_ERROR:
             return self._refused(ProtocolFailure, "LDAP version 3 refused", result, "update its LDAP server")
         return self._refused(EndpointFailure, "bind refused", result)
 
-    def _search_failed(self, result: ldap.Result, base: str, count: int) -> Failure:
+    def _search_failed(self, result: ldap.OperationResult, base: str, count: int) -> Failure:
         if result.code == _NO_SUCH_OBJECT:
             return NoSuchBase(
                 f"base {base} does not exist",
@@ -350,6 +350,6 @@ class NoSuchBase(BadData):
     """The base of the search is not there."""
 
 
-def _for_everybody(failure: OwnCredential) -> Failure:
+def _as_endpoint_failure(failure: OwnCredential) -> Failure:
     """A server that wants a client certificate shuts out everybody who reads it, not just us."""
     return failure.retold(Rejected, remedy=TO_ALL)

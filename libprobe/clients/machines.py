@@ -9,7 +9,7 @@ from typing import Protocol
 from libprobe.deadline import Deadline
 
 
-class Machine(Protocol):
+class VirtualMachine(Protocol):
     """A VM as it was seen. title, hostname: what it calls itself; state: `active`, or another word of the cloud's."""
 
     @property
@@ -25,18 +25,18 @@ class Machine(Protocol):
     def addresses(self) -> Sequence[str]: ...
 
 
-class Machines(Protocol):
+class ComputeClient(Protocol):
     """The VMs of one user at one endpoint, each by a path that is the cloud's own.
 
-    project, proviso: where the login has led, as in `keystone.Login`.
-    told: by which name the site finds our last deletion in its logs, as lines for -v.
+    project, caveat: where the login has led, as in `keystone.ProjectToken`.
+    deletion_request: by which name the site finds our last deletion in its logs, as lines for -v.
     """
 
     project: str
-    proviso: str
-    told: tuple[str, ...]
+    caveat: str
+    deletion_request: tuple[str, ...]
 
-    def show(self, path: str) -> Machine | None:
+    def show(self, path: str) -> VirtualMachine | None:
         """The VM at a path, None if there is none. Raises: Failure."""
 
     def delete(self, path: str) -> bool:
@@ -52,10 +52,10 @@ class Machines(Protocol):
     def own_path(self, location: str) -> str:
         """The path of a VM from an address that the cloud gave. Raises: BadData for what can be no VM's."""
 
-    def is_kept(self, machine: Machine) -> bool:
+    def has_failed_deletion(self, machine: VirtualMachine) -> bool:
         """Whether a deletion that was accepted has failed, so that it has to be asked for again."""
 
-    def until(self, deadline: Deadline) -> AbstractContextManager[None]:
+    def using_deadline(self, deadline: Deadline) -> AbstractContextManager[None]:
         """Let that deadline hold for the exchanges in the block."""
 
     def reconnect(self) -> None:

@@ -33,13 +33,13 @@ if TYPE_CHECKING:
     from typing import Any, TypeVar
 
     from libprobe.clients.http import Response
-    from libprobe.clients.machines import Machine
-    from libprobe.clients.openstack import Service
+    from libprobe.clients.machines import VirtualMachine
+    from libprobe.clients.openstack import ServiceClient
     from libprobe.deadline import Deadline
     from libprobe.failures import Failure
-    from libprobe.formats.servers import Image, Network, Quota, Size
+    from libprobe.formats.servers import GlanceImage, Network, Quota, Size
 
-    T = TypeVar("T")
+    DocumentT = TypeVar("DocumentT")
 
 KIND, IMAGES, NETWORKS = "compute", "image", "network"
 READING_S, CHANGING_S = 30.0, 60.0
@@ -60,29 +60,30 @@ _UNREACHED = (
 class Nova:
     """The VMs of a project in a region. A path is what follows the base: `/servers/<id>`.
 
-    project, proviso: as of the cloud's login.
-    made, told: by which name the site finds our last creation, and our last deletion, in its logs; for -v.
+    project, caveat: as of the cloud's login.
+    creation_request, deletion_request: by which name the site finds our last creation, and our last deletion, in its
+    logs; for -v.
     """
 
     server = ""
 
-    def __init__(self, service: Service) -> None:
+    def __init__(self, service: ServiceClient) -> None:
         self._service = service
         self._http = service.cloud.http
         self.base = service.base
         self.region = service.region
         self.project = service.cloud.scope.project
-        self.proviso = service.cloud.proviso
-        self.made: tuple[str, ...] = ()
-        self.told: tuple[str, ...] = ()
+        self.caveat = service.cloud.caveat
+        self.creation_request: tuple[str, ...] = ()
+        self.deletion_request: tuple[str, ...] = ()
 
     def create(self, wanted: Mapping[str, Any]) -> str | None:
         """Create a VM; returns its path, or None when the answer does not say where it is. Raises: Failure."""
         body = json.dumps({"server": wanted}).encode()
         headers = [("Content-Type", "application/json")]
-        with within(self._service, CHANGING_S):
+        with time_limit(self._service, CHANGING_S):
             answer = self._service.request("POST", "/servers", headers=headers, body=body, secret_body=True)
-        self.made = request_id(answer)
+        self.creation_request = request_id(answer)
         if answer.status not in (200, 201, 202):
             raise self._refused(answer, "create a VM")
         try:
@@ -95,7 +96,7 @@ class Nova:
 
     def show(self, path: str) -> Server | None:
         """The VM at a path; None when it is gone. Raises: Failure."""
-        with within(self._service, READING_S):
+        with time_limit(self._service, READING_S):
             answer = self._service.request("GET", path)
         if _is_gone(answer):
             return None
@@ -106,20 +107,20 @@ class Nova:
 
     def delete(self, path: str) -> bool:
         """Ask to delete one VM; True if it was there, False if it was gone already. Raises: Failure."""
-        with within(self._service, CHANGING_S):
+        with time_limit(self._service, CHANGING_S):
             answer = self._service.request("DELETE", self.own_path(path))
-        self.told = request_id(answer)
+        self.deletion_request = request_id(answer)
         if _is_gone(answer):
             return False
-        if not answer.is_good:
+        if not answer.is_success:
             raise self._refused(answer, "delete the VM")
         return True
 
     def find(self, title: str, *, gone: str = "", at_most: int = 0) -> str | None:
         """The path of a VM with exactly this name, or with it in its metadata; None if there is none. Raises: Failure.
 
-        gone, at_most: see `Machines.find`; a list of Nova's has all names, and none of what is gone. With `at_most`
-        the metadata are not gone through, nor do they count where Nova cannot show them.
+        gone, at_most: see `ComputeClient.find`; a list of Nova's has all names, and none of what is gone. With
+        `at_most` the metadata are not gone through, nor do they count where Nova cannot show them.
         """
         found = self._find_listed(f"/servers?name={title}&limit={PAGE}", title)
         if found or at_most:
@@ -132,7 +133,7 @@ class Nova:
         """The first VM of a list, page by page, that bears a title."""
         marker = ""
         for _ in range(MAX_PAGES):
-            with within(self._service, READING_S):
+            with time_limit(self._service, READING_S):
                 answer = self._service.request("GET", path + marker, max_bytes=MAX_DOCUMENT)
             if answer.status != 200:
                 raise self._refused(answer, "list the VMs")
@@ -145,7 +146,7 @@ class Nova:
             marker = f"&marker={page[-1][0]}"
         raise BadData(f"{self.base}: the list of VMs does not end within {MAX_PAGES} pages")
 
-    def is_kept(self, server: Machine) -> bool:
+    def has_failed_deletion(self, server: VirtualMachine) -> bool:
         """Whether a deletion that was accepted has failed: one without Neutron ends in ERROR."""
         return isinstance(server, Server) and server.status == "ERROR" and server.task != "deleting"
 
@@ -173,16 +174,16 @@ class Nova:
         """See `HttpClient.loading_s`."""
         return self._http.loading_s
 
-    def until(self, deadline: Deadline) -> AbstractContextManager[None]:
+    def using_deadline(self, deadline: Deadline) -> AbstractContextManager[None]:
         """Let that deadline hold for the exchanges in the block."""
-        return self._http.until(deadline)
+        return self._http.using_deadline(deadline)
 
     def reconnect(self) -> None:
         """Go on over new connections: an exchange was broken off within."""
         self._http.close()
 
     def _get(self, path: str, doing: str) -> Response:
-        with within(self._service, READING_S):
+        with time_limit(self._service, READING_S):
             answer = self._service.request("GET", path, max_bytes=MAX_DOCUMENT)
         if answer.status != 200:
             raise self._refused(answer, doing)
@@ -190,14 +191,14 @@ class Nova:
 
     def _refused(self, answer: Response, doing: str) -> Failure:
         """A refusal in Nova's words, with what they mean."""
-        said = answer.said
+        said = answer.error_text
         kind = QuotaRefused if answer.status in (403, 413, 429) and _QUOTA.search(said) else Refusal
         if kind is QuotaRefused or (answer.status == 403 and said and not _POLICY.search(said)):
             refusal = answer.failure(kind, doing)
-            refusal.http_status, refusal.said = answer.status, said
+            refusal.http_status, refusal.error_text = answer.status, said
             refusal.more += request_id(answer)
             return refusal
-        failure = self._service.refused(answer, doing)
+        failure = self._service.refusal_failure(answer, doing)
         unreached = next((service for name, service in _UNREACHED if name in said), "")
         if answer.status >= 500 and unreached:
             failure.add(f"Nova could not reach {unreached}")
@@ -209,18 +210,18 @@ class Nova:
 class Glance:
     """The images that a project sees in a region."""
 
-    def __init__(self, service: Service) -> None:
-        self._service = service.below("/v2")
+    def __init__(self, service: ServiceClient) -> None:
+        self._service = service.at_root("/v2")
         self.base = self._service.base
 
-    def images(self) -> list[Image]:
+    def images(self) -> list[GlanceImage]:
         """All that are listed, whatever their status. Raises: Failure."""
         path, found = f"/v2/images?limit={PAGE}", []
         for _ in range(MAX_PAGES):
-            with within(self._service, READING_S):
+            with time_limit(self._service, READING_S):
                 answer = self._service.request("GET", path, max_bytes=MAX_DOCUMENT)
             if answer.status != 200:
-                raise self._service.refused(answer, "list the images")
+                raise self._service.refusal_failure(answer, "list the images")
             page = _read(answer, servers.read_images)
             found += page
             path = _read(answer, servers.next_page)
@@ -228,40 +229,40 @@ class Glance:
                 return found
         raise BadData(f"list of images without an end within {MAX_PAGES} pages", of=self._service.asked, link="from")
 
-    def image(self, identifier: str) -> Image | None:
+    def image(self, identifier: str) -> GlanceImage | None:
         """The image of an id, also one that no list has, as a hidden one; None where there is none. Raises: Failure."""
-        with within(self._service, READING_S):
+        with time_limit(self._service, READING_S):
             answer = self._service.request("GET", f"/v2/images/{identifier}")
         if answer.status == 404:
             return None
         if answer.status != 200:
-            raise self._service.refused(answer, "show the image")
+            raise self._service.refusal_failure(answer, "show the image")
         return _read(answer, servers.read_image)
 
 
 class Neutron:
     """The networks that a project sees in a region."""
 
-    def __init__(self, service: Service) -> None:
-        self._service = service.below("/v2.0")
+    def __init__(self, service: ServiceClient) -> None:
+        self._service = service.at_root("/v2.0")
         self.base = self._service.base
 
     def networks(self) -> list[Network]:
         """Raises: Failure."""
-        with within(self._service, READING_S):
+        with time_limit(self._service, READING_S):
             answer = self._service.request("GET", "/v2.0/networks", max_bytes=MAX_DOCUMENT)
         if answer.status != 200:
-            raise self._service.refused(answer, "list the networks")
+            raise self._service.refusal_failure(answer, "list the networks")
         project = self._service.cloud.scope.project_id
         return _read(answer, lambda document: servers.read_networks(document, project))
 
 
 @contextmanager
-def within(service: Service, seconds: float) -> Iterator[None]:
+def time_limit(service: ServiceClient, seconds: float) -> Iterator[None]:
     """Let a request take no longer than this."""
     http = service.cloud.http
     deadline = http.current_deadline()
-    with http.until(deadline.before(max(0.0, deadline.remaining() - seconds))):
+    with http.using_deadline(deadline.earlier_by(max(0.0, deadline.remaining() - seconds))):
         yield
 
 
@@ -276,10 +277,10 @@ def _is_gone(answer: Response) -> bool:
     return isinstance(said, dict) and "itemNotFound" in said
 
 
-def _read(answer: Response, reader: Callable[[Any], T]) -> T:
+def _read(answer: Response, reader: Callable[[Any], DocumentT]) -> DocumentT:
     """What an answer says. Raises: BadData that says whose it is."""
     document = answer.json()
     try:
         return reader(document)
     except BadData as error:
-        raise answer.unread(error) from None
+        raise answer.as_unreadable(error) from None

@@ -11,15 +11,15 @@ from __future__ import annotations
 import re
 from urllib.parse import urlsplit
 
-from libprobe.clients.keystone import REFUSALS, Keystone, Wish, first_of_us
+from libprobe.clients.keystone import REFUSALS, Keystone, LoginRequest, most_relevant_refusal
 from libprobe.clients.refusals import (
-    NOTHING,
+    UNKNOWN_MACHINE,
     LoginRefused,
     QuotaRefused,
     Refusal,
     ServerError,
     certainly_not_created,
-    names,
+    machine_names,
 )
 from libprobe.failures import (
     Asked,
@@ -35,7 +35,7 @@ from libprobe.formats.challenges import keystones
 from libprobe.formats.error_text import is_quota, web_page
 from libprobe.formats.occi import vocabulary as occi
 from libprobe.formats.occi.entity import Entity, read_entity
-from libprobe.formats.occi.location import Listed, created_location, path_of, read_listing
+from libprobe.formats.occi.location import ListedResource, created_location, path_of, read_listing
 from libprobe.formats.occi.query import Model, read_model, read_model_headers, read_model_json
 from libprobe.formats.occi.rendering import render_request
 
@@ -44,9 +44,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
     from contextlib import AbstractContextManager
 
-    from libprobe.clients.http import Head, HttpClient, Response, Stream
-    from libprobe.clients.keystone import Login
-    from libprobe.clients.machines import Machine
+    from libprobe.clients.http import HttpClient, Response, ResponseHead, ResponseStream
+    from libprobe.clients.keystone import ProjectToken
+    from libprobe.clients.machines import VirtualMachine
     from libprobe.deadline import Deadline
 
 MAX_MODEL = 32 << 20
@@ -58,27 +58,27 @@ QUERY = "say what it offers"
 """What the query interface is asked to do."""
 
 CREATED = (200, 201, 202, 204)
-EVERY = 1 << 30
+NO_LIMIT = 1 << 30
 """How many VMs of a listing without titles are asked for theirs, where nothing else bounds it."""
 
 
 class OcciClient:
     """One OCCI endpoint as one user.
 
-    base: URL without query and trailing slash; wish: how to log in where a Keystone is named.
-    project, proviso: where the login at a Keystone has led, as in `keystone.Login`; empty without one.
+    base: URL without query and trailing slash; login_request: how to log in where a Keystone is named.
+    project, caveat: where the login at a Keystone has led, as in `keystone.ProjectToken`; empty without one.
     """
 
-    told: tuple[str, ...] = ()
+    deletion_request: tuple[str, ...] = ()
 
-    def __init__(self, http: HttpClient, base: str, wish: Wish) -> None:
+    def __init__(self, http: HttpClient, base: str, login_request: LoginRequest) -> None:
         parts = urlsplit(base)
         self.base = base
         self.server = ""
         self.project = ""
-        self.proviso = ""
+        self.caveat = ""
         self._http = http
-        self._wish = wish
+        self._login_request = login_request
         self._origin = f"{parts.scheme}://{parts.netloc}"
         self._path = parts.path.rstrip("/")
         self._compute = f"{self._path}/compute/"
@@ -124,51 +124,51 @@ class OcciClient:
                     link="to",
                     remedy="take a public key with a plain comment",
                 ) from None
-            return self._ask("POST", self._compute, rendering, body=body)
+            return self._exchange_in_rendering("POST", self._compute, rendering, body=body)
 
-        answer = self._with_rendering(ask)
+        answer = self._try_renderings(ask)
         if answer.status not in CREATED:
-            raise self._refused(answer, "create a VM")
+            raise self._refusal_failure(answer, "create a VM")
         location = created_location(answer.text, headers=answer.headers, media_type=answer.media_type)
         return self.own_path(location) if location else None
 
     def show(self, path: str) -> Entity | None:
         """The VM at a path, None if there is none. Raises: Failure."""
-        answer = self._with_rendering(lambda rendering: self._ask("GET", path, rendering))
+        answer = self._try_renderings(lambda rendering: self._exchange_in_rendering("GET", path, rendering))
         if answer.status in (404, 410):
             return None
         if answer.status != 200:
-            raise self._refused(answer, "describe the VM")
+            raise self._refusal_failure(answer, "describe the VM")
         try:
             return read_entity(answer.text, headers=answer.headers, media_type=answer.media_type)
         except BadData as error:
-            raise answer.unread(error) from None
+            raise answer.as_unreadable(error) from None
 
     def delete(self, path: str) -> bool:
         """Ask to delete one VM; True if it was there, False if it was gone already. Raises: Failure.
 
         The path has passed `own_path`: a DELETE on the collection would remove every VM of the project.
         """
-        answer = self._ask("DELETE", self.own_path(path), self._rendering)
+        answer = self._exchange_in_rendering("DELETE", self.own_path(path), self._rendering)
         if answer.status in (404, 410):
             return False
         if answer.status not in CREATED:
-            raise self._refused(answer, "delete the VM")
+            raise self._refusal_failure(answer, "delete the VM")
         return True
 
-    def act(self, path: str, action: str) -> None:
+    def trigger_action(self, path: str, action: str) -> None:
         """Trigger an action of the VM at a path: `start`, `stop`, `suspend`. Raises: Failure."""
         where = f"{self.own_path(path)}?action={action}"
 
         def ask(rendering: str) -> Response:
             body = render_request([(occi.COMPUTE_ACTION + action, occi.ACTION)], {}, rendering)
-            return self._ask("POST", where, rendering, body=body)
+            return self._exchange_in_rendering("POST", where, rendering, body=body)
 
-        answer = self._with_rendering(ask)
+        answer = self._try_renderings(ask)
         if answer.status not in CREATED:
-            raise self._refused(answer, f"{action} the VM")
+            raise self._refusal_failure(answer, f"{action} the VM")
 
-    def find(self, title: str, *, gone: str = "", at_most: int = EVERY) -> str | None:
+    def find(self, title: str, *, gone: str = "", at_most: int = NO_LIMIT) -> str | None:
         """The path of a VM with exactly this title or host name, None if there is none. Raises: Failure.
 
         gone: a path where nothing is to be seen; a VM that is listed there all the same is found as well.
@@ -193,7 +193,7 @@ class OcciClient:
         for address in asked:
             try:
                 path = self.own_path(address)
-                called = names(self.show(path) or NOTHING)
+                called = machine_names(self.show(path) or UNKNOWN_MACHINE)
             except (BadData, Refusal):
                 continue  # somebody's broken VM must not hide ours
             if title in called or (path == gone and not called):
@@ -212,7 +212,7 @@ class OcciClient:
             raise BadData(said, of=self._asked(f"VMs below {self.base}"), link="from")
         return path
 
-    def is_kept(self, machine: Machine) -> bool:
+    def has_failed_deletion(self, machine: VirtualMachine) -> bool:
         """Whether a deletion that was accepted has failed: nothing of OCCI shows that."""
         return False
 
@@ -221,9 +221,9 @@ class OcciClient:
         """Seconds of the first exchange that were ours: see `HttpClient.loading_s`."""
         return self._http.loading_s
 
-    def until(self, deadline: Deadline) -> AbstractContextManager[None]:
+    def using_deadline(self, deadline: Deadline) -> AbstractContextManager[None]:
         """Let that deadline hold for the exchanges in the block."""
-        return self._http.until(deadline)
+        return self._http.using_deadline(deadline)
 
     def reconnect(self) -> None:
         """Go on over new connections: an exchange was broken off within."""
@@ -231,17 +231,17 @@ class OcciClient:
 
     # ---- exchanges
 
-    def _listing(self) -> list[Listed]:
+    def _listing(self) -> list[ListedResource]:
         order = [occi.OCCI_JSON, self._rendering] if self._lists_in_json else [self._rendering]
         for rendering in order:
-            answer = self._ask("GET", self._compute, rendering)
+            answer = self._exchange_in_rendering("GET", self._compute, rendering)
             if answer.status == 406 or (rendering == occi.OCCI_JSON and answer.status >= 400):
                 self._lists_in_json = False
                 continue
             if answer.status == 204:
                 return []
             if answer.status != 200:
-                raise self._refused(answer, "list the VMs")
+                raise self._refusal_failure(answer, "list the VMs")
             return read_listing(answer.text, headers=answer.headers, media_type=answer.media_type)
         asked = self._asked(f"GET {self._origin}{self._compute}")
         raise ProtocolFailure("no rendering offered that we read", of=asked, link="by")
@@ -261,7 +261,7 @@ class OcciClient:
                 if answer.status == 200:
                     return self._read_model(answer)
                 named = self._keystones(answer)
-                refusal = self._refused(_whole(answer), QUERY)
+                refusal = self._refusal_failure(_expect_complete(answer), QUERY)
             others = [each for each in named if each not in asked][: MAX_KEYSTONES - len(asked)]
             if not others:
                 raise first or refusal
@@ -272,14 +272,14 @@ class OcciClient:
             except (*REFUSALS, HelperFailure) as failure:
                 raise first or failure from None
 
-    def _read_model(self, answer: Stream) -> Model:
+    def _read_model(self, answer: ResponseStream) -> Model:
         beginning: list[str] = []
         try:
             if answer.media_type == occi.OCCI_JSON or answer.media_type == "application/json":
                 return read_model_json(answer.read(MAX_MODEL))
             if answer.media_type == occi.TEXT_OCCI:  # where text/plain was wanted, and is not what came
                 return read_model_headers(answer.headers)
-            return read_model(_noted(answer.lines(MAX_MODEL), beginning))
+            return read_model(_recording_first(answer.lines(MAX_MODEL), beginning))
         except BadData as error:
             page = web_page(answer.media_type, "\n".join(beginning))
             if page:
@@ -288,7 +288,7 @@ class OcciClient:
             error.placed(answer)
             raise
 
-    def _with_rendering(self, ask: Callable[[str], Response]) -> Response:
+    def _try_renderings(self, ask: Callable[[str], Response]) -> Response:
         """Ask in the rendering that worked last, else in the others; the one that works stays."""
         others = (each for each in (occi.TEXT_PLAIN, occi.TEXT_OCCI, occi.OCCI_JSON) if each != self._rendering)
         for rendering in (self._rendering, *others):
@@ -298,7 +298,7 @@ class OcciClient:
                 return answer
         return answer
 
-    def _ask(
+    def _exchange_in_rendering(
         self, method: str, path: str, rendering: str, *, body: tuple[list[tuple[str, str]], bytes] | None = None
     ) -> Response:
         """One exchange, with one more login if the token has expired meanwhile."""
@@ -312,11 +312,11 @@ class OcciClient:
             if not named or attempt == 2:
                 break
             self._login(named[:MAX_KEYSTONES])
-        if answer.status < 300 and answer.page:
+        if answer.status < 300 and answer.page_description:
             raise answer.failure(ProtocolFailure)
         return answer
 
-    def _keystones(self, answer: Head) -> list[str]:
+    def _keystones(self, answer: ResponseHead) -> list[str]:
         """The Keystones at which a refusal tells us to log in; by the book it is a 401, and some send 403."""
         return keystones(answer.headers) if answer.status in (401, 403) else []
 
@@ -338,57 +338,59 @@ class OcciClient:
             except (*REFUSALS, HelperFailure) as failure:
                 failures.append(failure)
             else:
-                self._token, self.project, self.proviso = login.token, login.project, login.proviso
+                self._token, self.project, self.caveat = login.token, login.project, login.caveat
                 return named[: at + 1]
-        told = first_of_us([each for each in failures if not isinstance(each, _Withheld)] or failures)
+        told = most_relevant_refusal([each for each in failures if not isinstance(each, _TokenNotSent)] or failures)
         told.tried = tuple(said for each in failures for said in each.tried or (each.sentence,))
         raise told
 
-    def _login_at(self, uri: str, *, is_last: bool) -> Login:
+    def _login_at(self, uri: str, *, is_last: bool) -> ProjectToken:
         """A token of one Keystone, unless the endpoint could not be sent it. Raises: as `_login`.
 
         is_last: no other one is named, for which time would have to be left.
         """
         try:
-            keystone = Keystone(self._http, uri, self.base, self._wish)
+            keystone = Keystone(self._http, uri, self.base, self._login_request)
         except Misconfigured as failure:
-            raise failure.retold(_Withheld) from None
+            raise failure.retold(_TokenNotSent) from None
         address = read_http_url(self.base)
-        if not address.is_secure and address.host not in self._wish.plain_hosts:
-            raise _Withheld(
+        if not address.is_secure and address.host not in self._login_request.plain_hosts:
+            raise _TokenNotSent(
                 "no https, so nothing would encrypt the Keystone token that it wants,",
                 of=self._asked(self.base),
                 remedy="use an https URL; --plain-token sends it all the same",
                 more=[f"the Keystone that was not asked for a token: {keystone.base}"],
             )
         deadline = self._http.current_deadline()
-        with self._http.until(deadline if is_last else deadline.before(deadline.remaining() / 2)):
+        with self._http.using_deadline(deadline if is_last else deadline.earlier_by(deadline.remaining() / 2)):
             return keystone.login()
 
-    def _refused(self, answer: Response, doing: str) -> Failure:
+    def _refusal_failure(self, answer: Response, doing: str) -> Failure:
         """A refusal with the cloud's own words, and whose fault it is."""
         failure = self._refusal(answer, doing)
         failure.pause_s = answer.pause_s
         return failure
 
     def _refusal(self, answer: Response, doing: str) -> Failure:
-        said = answer.said
+        said = answer.error_text
         if answer.status == 401 and not self._token and self._http.credential is None:
             remedy = "give a proxy with --cert"
             return OwnCredential("login wanted and we have none (401)", of=answer, link="by", remedy=remedy)
 
         def refused(kind: type[Refusal], **told: str) -> Refusal:
             refusal = answer.failure(kind, doing, **told)
-            refusal.http_status, refusal.said = answer.status, said
+            refusal.http_status, refusal.error_text = answer.status, said
             return refusal
 
         if is_quota(said) and answer.status < 500:
             return refused(QuotaRefused, reason="no quota or capacity left")
         if answer.status in (401, 403):
-            not_in = answer.failure(LoginRefused, doing, also=self._http.clock_words)
-            not_in.http_status, not_in.said = answer.status, said
+            not_in = answer.failure(LoginRefused, doing, also=self._http.clock_skew_words)
+            not_in.http_status, not_in.error_text = answer.status, said
             credential = self._http.credential
-            return credential.doubted(not_in, self._wish.vo) if credential and not self._token else not_in
+            return (
+                credential.blame_if_weak(not_in, self._login_request.vo) if credential and not self._token else not_in
+            )
         if answer.status >= 500:
             return refused(ServerError)
         if answer.status == 404:
@@ -396,7 +398,7 @@ class OcciClient:
         return refused(Refusal)
 
 
-class _Withheld(Misconfigured):
+class _TokenNotSent(Misconfigured):
     """A Keystone was not asked, or its token not sent: nobody has allowed that."""
 
 
@@ -404,13 +406,13 @@ class _NotAcceptable(Exception):
     """The rendering is not offered (406)."""
 
 
-def _whole(answer: Stream) -> Response:
+def _expect_complete(answer: ResponseStream) -> Response:
     from libprobe.clients.http import MAX_ERROR_BODY, Response
 
     return Response(answer, answer.read(MAX_ERROR_BODY, truncate=True))
 
 
-def _noted(lines: Iterable[str], beginning: list[str]) -> Iterator[str]:
+def _recording_first(lines: Iterable[str], beginning: list[str]) -> Iterator[str]:
     """The lines; the first of them are kept as well."""
     for line in lines:
         if len(beginning) < MAX_NOTED_LINES:
@@ -434,5 +436,5 @@ def leaves_keypair(failure: Failure) -> bool:
     """
     if isinstance(failure, Refusal):
         is_unread = failure.http_status in (401, 404, 405, 406, 411, 415, 501)
-        return not is_unread and not _BEFORE_KEYPAIR.search(failure.said)
+        return not is_unread and not _BEFORE_KEYPAIR.search(failure.error_text)
     return not certainly_not_created(failure)  # what only says so is a Refusal

@@ -15,7 +15,7 @@ from __future__ import annotations
 import time
 
 from libprobe.clients import credentials
-from libprobe.clients.keystone import Keystone, RefusedToken, fault_of_issuer, request_id
+from libprobe.clients.keystone import Keystone, RefusedToken, issuer_problem, request_id
 from libprobe.clients.refusals import LoginRefused, Refusal, ServerError
 from libprobe.failures import (
     Asked,
@@ -37,34 +37,34 @@ if TYPE_CHECKING:
     from contextlib import AbstractContextManager
     from typing import Any
 
-    from libprobe.clients.http import HttpClient, Response, Stream
-    from libprobe.clients.keystone import Login, Wish
-    from libprobe.formats.openstack import Scope
+    from libprobe.clients.http import HttpClient, Response, ResponseStream
+    from libprobe.clients.keystone import LoginRequest, ProjectToken
+    from libprobe.formats.openstack import TokenScope
 
 SERVICES = {"compute": "Nova", "image": "Glance", "network": "Neutron", "object-store": "Swift"}
 
 
-class Cloud:
+class OpenStackCloud:
     """A cloud by the URL of its Keystone, as the GOCDB has it.
 
     token: one of this Keystone's, a registered secret, that we have already; empty to log in as the wish says.
     login, scope: once `log_in` has been called. login_s: seconds that it took the Keystone.
     """
 
-    login: Login
-    scope: Scope
+    login: ProjectToken
+    scope: TokenScope
     login_s = 0.0
 
-    def __init__(self, http: HttpClient, url: str, wish: Wish, token: str = "") -> None:
+    def __init__(self, http: HttpClient, url: str, login_request: LoginRequest, token: str = "") -> None:
         self.http = http
-        self.wish = wish
-        self.keystone = Keystone(http, url, url, wish, only="v3")
-        self._given = token
+        self.login_request = login_request
+        self.keystone = Keystone(http, url, url, login_request, only="v3")
+        self._given_token = token
 
     @property
-    def proviso(self) -> str:
+    def caveat(self) -> str:
         """That the project is none of the wanted VO, as far as can be seen; empty where it is."""
-        return self.login.proviso
+        return self.login.caveat
 
     @property
     def is_logged_in(self) -> bool:
@@ -74,16 +74,16 @@ class Cloud:
         """Get a project's token and its catalogue. Raises: Failure."""
         began, loading_s = time.monotonic(), self.http.loading_s
         try:
-            self.login = self.keystone.login_with(self._given) if self._given else self.keystone.login()
+            self.login = self.keystone.login_with(self._given_token) if self._given_token else self.keystone.login()
         except RefusedToken as failure:
-            raise self._blamed(failure) from None
+            raise self._blame_token(failure) from None
         self.login_s = time.monotonic() - began - (self.http.loading_s - loading_s)
         answer = self.login.answer
         assert answer is not None, "version 3 gives a token with an answer"
         try:
             self.scope = read_scope(answer.json())
         except BadData as error:
-            raise answer.unread(error) from None
+            raise answer.as_unreadable(error) from None
 
     def regions(self, *kinds: str, chosen: str) -> list[str]:
         """The regions that have services of all the kinds, or the one that was chosen.
@@ -94,11 +94,11 @@ class Cloud:
         needed = " and ".join(kinds)
         if not chosen and not there:
             reason = f"no region with a public endpoint of {needed}"
-            raise BadData(reason, of=keystone, link="in the catalogue of", also=self.scope.words())
+            raise BadData(reason, of=keystone, link="in the catalogue of", also=self.scope.describe())
         if chosen and chosen not in there:
             if any(each.region == chosen for each in self.scope.offered):
                 reason = f"no public endpoint of {needed} in region {chosen}"
-                raise BadData(reason, of=keystone, link="in the catalogue of", also=self.scope.words())
+                raise BadData(reason, of=keystone, link="in the catalogue of", also=self.scope.describe())
             names = sorted({each.region for each in self.scope.offered})
             near = ", ".join(similar(chosen, names, count=5, cutoff=0.5) or names[:5]) or "none"
             raise Misconfigured(
@@ -109,14 +109,14 @@ class Cloud:
             )
         return [chosen] if chosen else there
 
-    def service(self, kind: str, region: str) -> Service:
+    def service(self, kind: str, region: str) -> ServiceClient:
         """The service of a kind in a region. Raises: BadData; Misconfigured for one that may not get our token."""
         try:
             base = self.scope.url(kind, region)
         except BadData as error:
             raise BadData(error.sentence, of=self.keystone.asked, link="in") from None
         address = read_http_url(base)
-        if not address.is_secure and credentials.host_name(address.host) not in self.wish.plain_hosts:
+        if not address.is_secure and credentials.host_name(address.host) not in self.login_request.plain_hosts:
             raise Misconfigured(
                 f"{kind} not asked: the catalogue has it at {base}, where nothing would encrypt our token,",
                 of=self.keystone.asked,
@@ -124,9 +124,9 @@ class Cloud:
                 remedy="name the https address there",
                 more=["[credentials] plain_token_to in probes.ini sends the token all the same"],
             )
-        return Service(self, kind, region, base)
+        return ServiceClient(self, kind, region, base)
 
-    def _blamed(self, failure: RefusedToken) -> Failure:
+    def _blame_token(self, failure: RefusedToken) -> Failure:
         """Whose fault it is that our access token was refused.
 
         A site that cannot ask the issuer says the same, word for word, as one that got a token which has ended. So what
@@ -134,16 +134,16 @@ class Cloud:
         """
         from datetime import UTC, datetime
 
-        claims = read_claims(self.wish.token)
+        claims = read_claims(self.login_request.token)
         now = datetime.now(UTC)
         is_good = (
             claims is not None
             and claims.expires is not None
             and (claims.expires - now).total_seconds() > credentials.CLOCK_TOLERANCE_S
-            and not credentials.fault_of_token(self.wish.token, now, tolerance=0.0)
-            and not fault_of_issuer(self.wish.token, self.wish.identity_provider)
+            and not credentials.token_problem(self.login_request.token, now, tolerance=0.0)
+            and not issuer_problem(self.login_request.token, self.login_request.identity_provider)
         )
-        if not is_good or self.http.clock_words:
+        if not is_good or self.http.clock_skew_words:
             return failure
         remedy = "see whether the issuer is reached from there and its keys are known"
         refused = failure.retold(Rejected, remedy=remedy)
@@ -152,13 +152,13 @@ class Cloud:
         return refused
 
 
-class Service:
+class ServiceClient:
     """One service of a project in one region.
 
     kind: its type in the catalogue. base: its URL there, without the slash at its end.
     """
 
-    def __init__(self, cloud: Cloud, kind: str, region: str, base: str) -> None:
+    def __init__(self, cloud: OpenStackCloud, kind: str, region: str, base: str) -> None:
         self.cloud = cloud
         self.kind = kind
         self.region = region
@@ -166,9 +166,9 @@ class Service:
         self.name = SERVICES.get(kind, kind)
         self.asked = Asked(host_port_of(base), base)
 
-    def below(self, version: str) -> Service:
+    def at_root(self, version: str) -> ServiceClient:
         """The service at its root, whether or not the catalogue's URL ends with a version, as `/v2`."""
-        return Service(self.cloud, self.kind, self.region, self.base.removesuffix(version))
+        return ServiceClient(self.cloud, self.kind, self.region, self.base.removesuffix(version))
 
     def request(self, method: str, path: str, *, headers: Any = (), body: Any = None, **more: Any) -> Response:
         """Ask and read the whole answer, whatever its status. path: what follows the base. Raises: Failure."""
@@ -176,21 +176,23 @@ class Service:
             method, self.base + path, headers=self._headers(headers), body=body, follow=False, **more
         )
 
-    def stream(self, method: str, path: str, *, headers: Any = (), body: Any = None) -> AbstractContextManager[Stream]:
+    def stream(
+        self, method: str, path: str, *, headers: Any = (), body: Any = None
+    ) -> AbstractContextManager[ResponseStream]:
         """Ask, and give the answer to read piece by piece. Raises: Failure."""
         return self.cloud.http.stream(method, self.base + path, headers=self._headers(headers), body=body, follow=False)
 
-    def refused(self, answer: Response, doing: str) -> Failure:
+    def refusal_failure(self, answer: Response, doing: str) -> Failure:
         """A refusal in the service's own words, with the name by which its administrators find it in their logs."""
         failure = self._refusal(answer, doing)
         failure.more += request_id(answer)
         if isinstance(failure, Refusal):
-            failure.http_status, failure.said = answer.status, answer.said
+            failure.http_status, failure.error_text = answer.status, answer.error_text
         return failure
 
     def _refusal(self, answer: Response, doing: str) -> Failure:
         if answer.status == 401:
-            said, more = self._words_on_token()
+            said, more = self._describe_token()
             failure = answer.failure(LoginRefused, doing, also=said)
             failure.more += more
             return failure
@@ -204,16 +206,16 @@ class Service:
             return answer.failure(ProtocolFailure, doing, also="our token does not follow")
         return answer.failure(Refusal, doing)
 
-    def _words_on_token(self) -> tuple[str, tuple[str, ...]]:
+    def _describe_token(self) -> tuple[str, tuple[str, ...]]:
         """What Keystone says of the token that a service does not take, and what more of it with -v.
 
         Glance and Swift refuse any where they cannot ask Keystone, which is no fault of the token.
         """
         try:
-            answer = self.cloud.keystone.look_at(self.cloud.login.token)
+            answer = self.cloud.keystone.inspect_token(self.cloud.login.token)
         except EndpointFailure as failure:
             return f"Keystone is out of order: {failure.sentence}", tuple(failure.details)
-        if answer.is_good:
+        if answer.is_success:
             return f"Keystone takes this token, so {self.name} cannot ask it, or asks another one", ()
         if answer.status in (401, 404):
             return f"nor does Keystone take it any more ({answer.status})", ()

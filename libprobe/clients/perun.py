@@ -10,7 +10,7 @@ import re
 
 from libprobe.failures import BadData, EndpointFailure, OwnCredential, ProtocolFailure, Rejected
 from libprobe.formats.error_text import in_short, status_words
-from libprobe.formats.perun import PerunError, Status, read_answer
+from libprobe.formats.perun import PerunError, PerunReport, read_answer
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -39,36 +39,36 @@ def rpc_url(base: str) -> str:
     return f"{url}/cert/rpc/json/{METHOD}"
 
 
-def read_status(http: HttpClient, url: str, identity: str) -> Status:
+def read_status(http: HttpClient, url: str, identity: str) -> PerunReport:
     """Ask a Perun for its status.
 
     identity: DN of the certificate that we present, for sentences.
-    Raises: the failures of `HttpClient`; Rejected for a login page and 401, 403; OwnCredential where Perun does
+    Raises: the failures of `HttpClient`; Rejected for a login page and 401, 403; OwnCredential where PerunEndpoint does
             not know us; EndpointFailure for its other errors, in its own words; BadData, ProtocolFailure.
     """
     # a redirect leads to a login: there is nothing for us behind it
     answer = http.request("GET", url, headers=[("Accept", "application/json")], max_bytes=MAX_ANSWER, follow=False)
     if 300 <= answer.status < 400:
-        raise answer.failure(Rejected, reason="" if answer.leads_to else "not logged in", also="not logged in")
-    if answer.page:
+        raise answer.failure(Rejected, reason="" if answer.redirect_words else "not logged in", also="not logged in")
+    if answer.page_description:
         if answer.status >= 400:
-            raise _refused(answer)
+            raise _status_failure(answer)
         raise answer.failure(Rejected, also="not logged in")
     try:
         read = read_answer(answer.body)
     except BadData as error:
         if answer.status >= 400:
-            raise _refused(answer) from None
-        raise answer.unread(error) from None
+            raise _status_failure(answer) from None
+        raise answer.as_unreadable(error) from None
     if isinstance(read, PerunError):
-        raise _explained_error(answer, read, identity)
+        raise _error_failure(answer, read, identity)
     if answer.status != 200:
         outcome = f"{status_words(answer.status)}, though with a status of Perun's"
         raise answer.failure(ProtocolFailure, outcome=outcome)
     return read
 
 
-def _refused(answer: Response) -> EndpointFailure:
+def _status_failure(answer: Response) -> EndpointFailure:
     if answer.status in (401, 403):
         return answer.failure(Rejected, reason="our certificate refused")
     if answer.status == 404:
@@ -76,7 +76,7 @@ def _refused(answer: Response) -> EndpointFailure:
     return answer.failure(ProtocolFailure)
 
 
-def _explained_error(answer: Response, error: PerunError, identity: str) -> EndpointFailure | OwnCredential:
+def _error_failure(answer: Response, error: PerunError, identity: str) -> EndpointFailure | OwnCredential:
     said = f"{error.name} {error.error_id}" + (f': "{in_short(error.message)}"' if error.message else "")
     more = [f"Perun's error {error.error_id}: {error.name}: {error.message}"]
     if _OF_OURS.search(error.name):

@@ -11,7 +11,7 @@ from http import HTTPStatus
 from libprobe.clients import sockets
 from libprobe.clients.exchange import PROXY, SENDING, Exchange
 from libprobe.failures import BadData, EndpointFailure, Misconfigured, OwnMachine, ProtocolFailure
-from libprobe.formats.address import SCHEME, Address, authority_of, host_and_port, read_authority, shown
+from libprobe.formats.address import SCHEME, Address, authority_of, host_and_port, read_authority, without_password
 from libprobe.formats.error_text import status_words
 from libprobe.records import Record
 
@@ -21,12 +21,12 @@ if TYPE_CHECKING:
 
 MAX_HEAD = 16 << 10
 
-OF_A_GATEWAY = frozenset({HTTPStatus.BAD_GATEWAY, HTTPStatus.SERVICE_UNAVAILABLE, HTTPStatus.GATEWAY_TIMEOUT})
-MARKS = ("X-Squid-Error", "Proxy-Status")
+GATEWAY_STATUSES = frozenset({HTTPStatus.BAD_GATEWAY, HTTPStatus.SERVICE_UNAVAILABLE, HTTPStatus.GATEWAY_TIMEOUT})
+PROXY_HEADERS = ("X-Squid-Error", "Proxy-Status")
 """Headers of an answer that a proxy made itself: Squid's, and that of RFC 9209."""
 
 
-class Proxy(Record):
+class WebProxy(Record):
     """A web proxy. headers: what it wants of us (`Proxy-Authorization`); target: host and port to lead to, for TLS."""
 
     host: str
@@ -44,7 +44,7 @@ class Proxy(Record):
         except EndpointFailure as failure:
             raise self._failed(exchange, failure) from None
         try:
-            exchange.enter(PROXY)
+            exchange.begin_phase(PROXY)
             if self.target:
                 self._tunnel(exchange, plain, to_proxy)
         except EndpointFailure as failure:
@@ -54,7 +54,7 @@ class Proxy(Record):
             plain.close()
             raise
         plain.exchange = exchange
-        exchange.enter(SENDING)
+        exchange.begin_phase(SENDING)
         return plain
 
     def _tunnel(self, exchange: Exchange, plain: sockets.DeadlineSocket, to_proxy: Exchange) -> None:
@@ -83,7 +83,7 @@ class Proxy(Record):
         name = f"web proxy {host_and_port(self.host, self.port)}"
         if answer.status == HTTPStatus.PROXY_AUTHENTICATION_REQUIRED:
             raise self._failed(exchange, ProtocolFailure("login wanted (407)", place=name, link="by"))
-        if answer.status in OF_A_GATEWAY or any(answer.getheader(each) for each in MARKS):
+        if answer.status in GATEWAY_STATUSES or any(answer.getheader(each) for each in PROXY_HEADERS):
             said = f"{status_words(answer.status)}, its own or of who is behind it,"
             raise self._failed(exchange, ProtocolFailure(said, place=name, link="from"), "")
 
@@ -94,7 +94,7 @@ class Proxy(Record):
         return failure
 
 
-def find(address: Address) -> Proxy | None:
+def find_proxy(address: Address) -> WebProxy | None:
     """The proxy that the environment names for an address, None for none. Raises: Misconfigured for one unusable."""
     from urllib.parse import unquote
 
@@ -113,7 +113,7 @@ def find(address: Address) -> Proxy | None:
         host, port = read_authority(authority_of(place), place)
     except BadData as error:
         raise Misconfigured(
-            f"the web proxy of the environment, {shown(url)}, cannot be used: {error.sentence}"
+            f"the web proxy of the environment, {without_password(url)}, cannot be used: {error.sentence}"
         ) from None
     headers = {}
     if login:
@@ -123,4 +123,4 @@ def find(address: Address) -> Proxy | None:
         encoded = base64.b64encode(f"{unquote(name)}:{unquote(password)}".encode()).decode()
         redact.register(unquote(password))
         headers["Proxy-Authorization"] = f"Basic {redact.register(encoded)}"
-    return Proxy(host, port or 8080, headers, where if address.is_secure else "")
+    return WebProxy(host, port or 8080, headers, where if address.is_secure else "")

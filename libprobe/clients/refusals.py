@@ -18,7 +18,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-    from libprobe.clients.machines import Machine
+    from libprobe.clients.machines import VirtualMachine
     from libprobe.failures import Failure
 
 NOT_CREATED = frozenset({400, 401, 403, 404, 405, 406, 409, 411, 413, 415, 422, 429, 501})
@@ -34,7 +34,7 @@ class Refusal(EndpointFailure):
     def __init__(self, reason: str, http_status: int = 0, said: str = "", **told: Any) -> None:
         super().__init__(reason, **told)
         self.http_status = http_status
-        self.said = said
+        self.error_text = said
 
 
 class QuotaRefused(Refusal):
@@ -49,7 +49,7 @@ class ServerError(Refusal, ProtocolFailure):
     """The endpoint answered with a fault of its own (5xx)."""
 
 
-class Unseen(Record):
+class UnknownMachine(Record):
     """A VM of which nothing is known."""
 
     title: str = ""
@@ -58,10 +58,10 @@ class Unseen(Record):
     addresses: tuple[str, ...] = ()
 
 
-NOTHING = Unseen()
+UNKNOWN_MACHINE = UnknownMachine()
 
 
-def names(machine: Machine) -> tuple[str, ...]:
+def machine_names(machine: VirtualMachine) -> tuple[str, ...]:
     """What a VM calls itself: title and host name, as far as it says."""
     return tuple(name for name in (machine.title, machine.hostname) if name)
 
@@ -78,6 +78,6 @@ def certainly_not_created(failure: Failure) -> bool:
     return isinstance(failure, (OwnCredential, Misconfigured))
 
 
-def is_settled(failure: Failure) -> bool:
+def is_final(failure: Failure) -> bool:
     """Whether the endpoint has refused what it was asked, and would do so again."""
     return isinstance(failure, Refusal) and failure.http_status < 500 and failure.http_status != 429

@@ -21,7 +21,7 @@ from libprobe.failures import Asked, BadData, Misconfigured, OwnCredential, Prot
 from libprobe.formats.address import path_of
 from libprobe.formats.challenges import read_challenges
 from libprobe.formats.imagelist import read_time
-from libprobe.formats.images import TAG, of_registry
+from libprobe.formats.images import TAG, from_registry
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from libprobe.clients.http import Response
-    from libprobe.formats.images import Listed
+    from libprobe.formats.images import PublishedImage
 
 DEFAULT_URL = "https://registry.egi.eu/api/v2.0/projects/egi_vm_images"
 PAGE, MAX_PAGES = 100, 20
@@ -69,11 +69,11 @@ class Registry:
         self._login = f"Basic {redact.register(base64.b64encode(login.encode()).decode())}" if login else ""
         self._has_login = bool(login)
 
-    def images(self) -> list[Listed]:
+    def images(self) -> list[PublishedImage]:
         """The images for clouds. Raises: Failure."""
         return list(self._images())
 
-    def _images(self) -> Iterator[Listed]:
+    def _images(self) -> Iterator[PublishedImage]:
         count = 0
         for repository in self._pages(f"{self.url}/repositories"):
             name = repository.get("name")
@@ -92,14 +92,14 @@ class Registry:
                     continue
                 version = self._version(name, digest)
                 if version:
-                    yield of_registry(name, tags, digest, version, _time(artefact.get("push_time")))
+                    yield from_registry(name, tags, digest, version, _time(artefact.get("push_time")))
 
     def _pages(self, url: str, **query: str) -> Iterator[dict[str, Any]]:
         for page in range(1, MAX_PAGES + 1):
             answer = self._get(f"{url}?{urlencode({'page': page, 'page_size': PAGE, **query})}", "application/json")
             listed = answer.json()
             if not isinstance(listed, list):
-                raise answer.bad("answer that is no list")
+                raise answer.bad_answer("answer that is no list")
             yield from (each for each in listed if isinstance(each, dict))
             if len(listed) < PAGE:
                 return
@@ -141,7 +141,7 @@ class Registry:
         """What the registry gives to whoever it lets read, by the place that a refusal names; empty for none."""
         for each in read_challenges(refusal.headers):
             realm = each.parameters.get("realm", "")
-            if each.scheme != "bearer" or not _is_at(realm, self.url):
+            if each.scheme != "bearer" or not _is_same_host(realm, self.url):
                 continue
             wanted = {key: value for key, value in each.parameters.items() if key in ("service", "scope")}
             headers = [("Authorization", self._login)] if self._login else []
@@ -155,7 +155,7 @@ class Registry:
         return ""
 
 
-def _is_at(realm: str, url: str) -> bool:
+def _is_same_host(realm: str, url: str) -> bool:
     try:
         return "?" not in realm and same_origin(realm, url)
     except BadData:

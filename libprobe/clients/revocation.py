@@ -10,8 +10,8 @@ from __future__ import annotations
 import time
 from itertools import pairwise
 
-from libprobe import means
-from libprobe.clients.anchors import hashed, quiet
+from libprobe import host_resources
+from libprobe.clients.anchors import read_hashed, silence_warnings
 from libprobe.failures import BadData, Misconfigured
 from libprobe.formats import crl
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
 
-class Revoked(Exception):
+class CertificateRevoked(Exception):
     """A certificate of the chain was revoked; its text says which and since when."""
 
 
@@ -28,7 +28,7 @@ def expect_not_revoked(certificates: list[bytes], directory: str) -> None:
     """Judge a chain that OpenSSL has accepted.
 
     certificates: in DER, the server's own first. directory: CAs and CRLs with hashed names.
-    Raises: Revoked; Misconfigured for a CRL of ours by which nothing can be judged.
+    Raises: CertificateRevoked; Misconfigured for a CRL of ours by which nothing can be judged.
     """
     for certificate, issuer in pairwise(certificates):
         _judge(directory, certificate, issuer, is_servers=certificate is certificates[0])
@@ -37,7 +37,7 @@ def expect_not_revoked(certificates: list[bytes], directory: str) -> None:
 def _judge(directory: str, certificate: bytes, issuer: bytes, *, is_servers: bool) -> None:
     try:
         issued = crl.read_issued(certificate)
-        found = _newest(directory, issued.issuer)
+        found = _newest_crl(directory, issued.issuer)
     except BadData:
         return  # a name that OpenSSL takes and we cannot read: there is no saying which CRL is its
     if found is None:
@@ -50,7 +50,7 @@ def _judge(directory: str, certificate: bytes, issuer: bytes, *, is_servers: boo
     revoked = _revoked_on(certificate, issuer, path, listed)
     if revoked:
         whose = "certificate" if is_servers else "certificate of its CA"
-        raise Revoked(f"{whose} revoked on {revoked:%Y-%m-%d}")
+        raise CertificateRevoked(f"{whose} revoked on {revoked:%Y-%m-%d}")
 
 
 def _revoked_on(certificate: bytes, issuer: bytes, path: str, listed: crl.RevocationList) -> datetime | None:
@@ -59,11 +59,11 @@ def _revoked_on(certificate: bytes, issuer: bytes, path: str, listed: crl.Revoca
 
     from cryptography.x509 import load_der_x509_certificate, load_der_x509_crl
 
-    from libprobe.formats.chains import Revocations, revoked_on
+    from libprobe.formats.chains import IssuerCrl, revoked_on
 
     try:
-        with quiet():
-            revocations = Revocations(load_der_x509_crl(listed.encoded), path)
+        with silence_warnings():
+            revocations = IssuerCrl(load_der_x509_crl(listed.encoded), path)
             both = load_der_x509_certificate(certificate), load_der_x509_certificate(issuer)
             return revoked_on(*both, revocations, datetime.now(UTC))
     except Misconfigured:
@@ -71,24 +71,24 @@ def _revoked_on(certificate: bytes, issuer: bytes, path: str, listed: crl.Revoca
     except ImportError:
         raise  # a library is missing: that is no answer of anybody's
     except Exception as error:  # the library raises on access what it did not look at before
-        means.expect(error)
+        host_resources.raise_if_short(error)
         raise _unreadable(path, error) from None
 
 
-def _newest(directory: str, issuer: bytes) -> tuple[str, crl.RevocationList] | None:
+def _newest_crl(directory: str, issuer: bytes) -> tuple[str, crl.RevocationList] | None:
     """The newest CRL of a CA and its path, None if there is none. Raises: Misconfigured; BadData for the name."""
-    from libprobe.formats import names
+    from libprobe.formats import subject_hash
 
     found = []
-    for path, data in hashed(directory, issuer, "r", crl.MAX_CRL):
+    for path, data in read_hashed(directory, issuer, "r", crl.MAX_CRL):
         try:
             listed = crl.read_list(data)
         except BadData as error:
             raise _unreadable(path, error) from None
-        if listed.issuer == names.canonical(issuer):  # another CA's name may have the same hash
+        if listed.issuer == subject_hash.canonical(issuer):  # another CA's name may have the same hash
             found.append((path, listed))
     return max(found, key=lambda each: each[1].this_update, default=None)
 
 
 def _unreadable(path: str, error: Exception) -> Misconfigured:
-    return Misconfigured(f"the CRL {path} cannot be read: {str(error)[:100]}", remedy=crl.FETCH)
+    return Misconfigured(f"the CRL {path} cannot be read: {str(error)[:100]}", remedy=crl.FETCH_CRL_REMEDY)

@@ -27,7 +27,7 @@ _ERROR, _NEW_ROUTE, _GET_ROUTE, _NEW_NEIGHBOUR, _GET_NEIGHBOUR = 2, 24, 26, 28, 
 _REQUEST = 1
 _DESTINATION, _SOURCE, _INTERFACE, _GATEWAY, _SEVERAL, _VIA = 1, 2, 4, 5, 9, 18
 _PROTOCOL, _SOURCE_PORT, _PORT = 27, 28, 29
-_WHOLE = 0x2000
+_WHOLE_MESSAGE = 0x2000
 _INCOMPLETE, _FAILED = 0x01, 0x20
 
 _OF_TYPE = {6: errno.EINVAL, 7: errno.EHOSTUNREACH, 8: errno.EACCES}
@@ -51,11 +51,11 @@ ANSWER_S = 0.5
 class Obstacle(Record):
     """What of this machine stands in the way, as it follows `this machine's`, and what to do about it."""
 
-    said: str
+    description: str
     remedy: str
 
 
-def obstacle(family: int, target: SocketAddress, source: SocketAddress, number: int = 0) -> Obstacle | None:
+def find_obstacle(family: int, target: SocketAddress, source: SocketAddress, number: int = 0) -> Obstacle | None:
     """What of this machine kept a TCP connection from getting as far as the peer: a dead gateway, or a route.
 
     family: socket.AF_INET or AF_INET6. source: as `getsockname` has it, with port 0 while none is chosen. number: the
@@ -63,12 +63,12 @@ def obstacle(family: int, target: SocketAddress, source: SocketAddress, number: 
     and wherever the kernel does not tell.
     """
     if number == errno.EADDRNOTAVAIL:
-        return _without_source(family, target)
+        return _source_obstacle(family, target)
     ways = [(source, 0)]
     if family == socket.AF_INET6:  # taken before the connection has an address, and again when it is tried anew
         ways.append((("::", 0), 0))
     if number == errno.EHOSTUNREACH:  # the kernel may have turned away meanwhile from the gateway that is dead
-        ways.append((source, _WHOLE))
+        ways.append((source, _WHOLE_MESSAGE))
     try:
         for each, flags in ways:
             refusal, hops = _route(family, target, each, flags)
@@ -88,7 +88,7 @@ def obstacle(family: int, target: SocketAddress, source: SocketAddress, number: 
     return None
 
 
-def _without_source(family: int, target: SocketAddress) -> Obstacle:
+def _source_obstacle(family: int, target: SocketAddress) -> Obstacle:
     """Why there is no address and port to connect from: UDP has ports of its own, and the same addresses."""
     try:
         with socket.socket(family, socket.SOCK_DGRAM) as other:
@@ -112,7 +112,7 @@ def _route(family: int, target: SocketAddress, source: SocketAddress, flags: int
     if bound:
         asked += [(_SOURCE, bound), (_SOURCE_PORT, struct.pack("!H", source[1]))]
     head = _ROUTE.pack(family, 8 * len(address), 8 * len(bound), *([0] * 5), flags)
-    kind, answer = _asked(_GET_ROUTE, head, asked)
+    kind, answer = _query_kernel(_GET_ROUTE, head, asked)
     if kind == _ERROR:
         return -int(_NUMBER.unpack_from(answer)[0]), []
     if kind != _NEW_ROUTE:
@@ -144,11 +144,11 @@ def _packed(family: int, address: str) -> bytes:
 
 def _state(family: int, address: bytes, interface: int) -> int:
     """What the kernel knows of a neighbour (NUD_...), 0 where it knows nothing."""
-    kind, answer = _asked(_GET_NEIGHBOUR, _NEIGHBOUR.pack(family, interface, 0, 0, 0), [(_DESTINATION, address)])
+    kind, answer = _query_kernel(_GET_NEIGHBOUR, _NEIGHBOUR.pack(family, interface, 0, 0, 0), [(_DESTINATION, address)])
     return int(_NEIGHBOUR.unpack_from(answer)[2]) if kind == _NEW_NEIGHBOUR else 0
 
 
-def _asked(kind: int, head: bytes, attributes: list[tuple[int, bytes]]) -> tuple[int, bytes]:
+def _query_kernel(kind: int, head: bytes, attributes: list[tuple[int, bytes]]) -> tuple[int, bytes]:
     """Ask the kernel one thing: the kind of its answer, and what stands behind the answer's header."""
     body = head + b"".join(
         _ATTRIBUTE.pack(4 + len(value), name) + value + bytes(-len(value) % 4) for name, value in attributes

@@ -2,7 +2,7 @@
 
 A socket's own time-out starts anew with each byte, so a peer that sends one byte a second holds a
 reader for ever. The sockets here never block: before every wait they ask how long it may still be, and
-what they wait is counted (see `Exchange.await_peer`). An operation that fails raises a Failure, not an OSError.
+what they wait is counted (see `Exchange.wait_for_peer`). An operation that fails raises a Failure, not an OSError.
 """
 
 from __future__ import annotations
@@ -16,10 +16,10 @@ import socket
 import time
 from itertools import zip_longest
 
-from libprobe import means
-from libprobe.clients.exchange import CONNECT, RESOLVE, SENDING, TLS, Exchange, NoRoute, no_means
+from libprobe import host_resources
+from libprobe.clients.exchange import CONNECT, RESOLVE, SENDING, TLS, Exchange, NoRoute, resource_failure
 from libprobe.failures import Asked, Failure, Misconfigured, NameUnknown, OwnMachine, Unreachable
-from libprobe.means import NO_MEANS
+from libprobe.host_resources import RESOURCE_ERRNOS
 from libprobe.text import duration
 
 TYPE_CHECKING = False
@@ -28,13 +28,22 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import Any
 
-    from libprobe.clients.exchange import OfTls
+    from libprobe.clients.exchange import TlsFailureExplainer
     from libprobe.clients.routes import Obstacle
     from libprobe.deadline import Deadline
 
-    Address = tuple[int, tuple[Any, ...]]  # address family and socket address
+    ResolvedAddress = tuple[int, tuple[Any, ...]]  # address family and socket address
 
-__all__ = ["DeadlineSocket", "NoRoute", "connect", "connect_first", "resolve", "secure", "tls_context", "unanswered"]
+__all__ = [
+    "DeadlineSocket",
+    "NoRoute",
+    "connect",
+    "connect_first",
+    "resolve",
+    "secure",
+    "tls_context",
+    "unanswered_addresses",
+]
 
 MAX_ADDRESSES = 8
 MAX_OF_ALL = 64
@@ -66,34 +75,35 @@ class DeadlineSocket(socket.socket):
 
     exchange:     what it is used for at present; gets the phases, the bytes and the waits.
     limit:        seconds that an operation may still wait.
-    look:         seconds after which a wait without a result raises TimeoutError, so that a caller can look; 0: never.
+    poll_interval_s:         seconds after which a wait without a result raises TimeoutError, so that a caller can look;
+    0: never.
     address:      the numeric address that it is connected to.
     connect_time: seconds that the connection to this address took.
     raced_s: seconds for which other addresses of the host had been waited for before it was tried.
     target:       the socket address that it is to be connected to.
     """
 
-    __slots__ = ("address", "connect_time", "exchange", "limit", "look", "raced_s", "target")
+    __slots__ = ("address", "connect_time", "exchange", "limit", "poll_interval_s", "raced_s", "target")
     exchange: Exchange
     limit: Callable[[], float]
-    look: float
+    poll_interval_s: float
     address: str
     connect_time: float
     raced_s: float
     target: tuple[Any, ...]
 
     def recv_into(self, *args: Any) -> int:
-        count: int = self._done(super().recv_into, select.POLLIN, *args)
-        self.exchange.take(count)
+        count: int = self._run_operation(super().recv_into, select.POLLIN, *args)
+        self.exchange.count_received(count)
         return count
 
     def recv(self, *args: Any) -> bytes:
-        data: bytes = self._done(super().recv, select.POLLIN, *args)
-        self.exchange.take(len(data))
+        data: bytes = self._run_operation(super().recv, select.POLLIN, *args)
+        self.exchange.count_received(len(data))
         return data
 
     def send(self, *args: Any) -> int:
-        count: int = self._done(super().send, select.POLLOUT, *args)
+        count: int = self._run_operation(super().send, select.POLLOUT, *args)
         self.exchange.sent += count
         return count
 
@@ -102,36 +112,38 @@ class DeadlineSocket(socket.socket):
         while rest:
             rest = rest[self.send(rest) :]
 
-    def _done(self, operation: Callable[..., Any], events: int, *args: Any) -> Any:
+    def _run_operation(self, operation: Callable[..., Any], events: int, *args: Any) -> Any:
         if self.limit() <= 0:
-            raise self.exchange.late()
+            raise self.exchange.timeout_failure()
         while True:
             try:
                 return operation(*args)
             except BlockingIOError:
-                self._wait(events)
+                self._wait_for(events)
             except OSError as error:
-                raise self.exchange.lost(error) from None
+                raise self.exchange.io_failure(error) from None
 
-    def _wait(self, events: int) -> None:
-        if not self.look:
-            self.exchange.await_peer(self.fileno(), events, self.limit)
+    def _wait_for(self, events: int) -> None:
+        if not self.poll_interval_s:
+            self.exchange.wait_for_peer(self.fileno(), events, self.limit)
             return
-        until = time.monotonic() + self.look
+        until = time.monotonic() + self.poll_interval_s
         try:
-            self.exchange.await_peer(self.fileno(), events, lambda: min(self.limit(), until - time.monotonic()))
+            self.exchange.wait_for_peer(self.fileno(), events, lambda: min(self.limit(), until - time.monotonic()))
         except Failure:
             if self.limit() <= 0:
                 raise
             raise TimeoutError from None
 
 
-def tls_context(judge: Callable[[ssl.SSLSocket], None] | None = None, of_tls: OfTls | None = None) -> ssl.SSLContext:
+def tls_context(
+    judge: Callable[[ssl.SSLSocket], None] | None = None, of_tls: TlsFailureExplainer | None = None
+) -> ssl.SSLContext:
     """A client-side context (certificates and host names verified) whose sockets keep a deadline; see `secure`.
 
     judge: looks at each connection when its handshake is done, before anything is said over it; what it
     raises (an OSError) ends the handshake as any other fault does.
-    of_tls: see `Exchange.lost`.
+    of_tls: see `Exchange.io_failure`.
     Flags are set here and not taken from `create_default_context`, which
     differs between Python versions: VERIFY_X509_STRICT refuses many grid CAs.
     """
@@ -149,7 +161,7 @@ def tls_context(judge: Callable[[ssl.SSLSocket], None] | None = None, of_tls: Of
 
         def read(self, *args: Any) -> Any:
             got = self._expect_io(super().read, *args)
-            self.exchange.take(got if isinstance(got, int) else len(got))
+            self.exchange.count_received(got if isinstance(got, int) else len(got))
             return got
 
         def send(self, *args: Any) -> int:
@@ -161,19 +173,19 @@ def tls_context(judge: Callable[[ssl.SSLSocket], None] | None = None, of_tls: Of
             try:
                 return self._done(operation, *args)
             except OSError as error:
-                raise self.exchange.lost(error, of_tls) from None
+                raise self.exchange.io_failure(error, of_tls) from None
 
         def _done(self, operation: Callable[..., Any], *args: Any) -> Any:
             """Do it, waiting for the peer as often as it has to be. Raises: Failure when time is up; OSError."""
             if self.limit() <= 0:
-                raise self.exchange.late()
+                raise self.exchange.timeout_failure()
             while True:
                 try:
                     return operation(*args)
                 except ssl.SSLWantReadError:
-                    self.exchange.await_peer(self.fileno(), select.POLLIN, self.limit)
+                    self.exchange.wait_for_peer(self.fileno(), select.POLLIN, self.limit)
                 except ssl.SSLWantWriteError:
-                    self.exchange.await_peer(self.fileno(), select.POLLOUT, self.limit)
+                    self.exchange.wait_for_peer(self.fileno(), select.POLLOUT, self.limit)
 
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.minimum_version = ssl.TLSVersion.TLSv1_2
@@ -193,7 +205,7 @@ def secure(
     Raises: OSError for a handshake that failed, as the ssl module has it (`tls.secure` says what it means);
             Failure when the time is up.
     """
-    exchange.enter(TLS)
+    exchange.begin_phase(TLS)
     made: Any = context.wrap_socket(plain, server_hostname=exchange.host, do_handshake_on_connect=False)
     made.exchange = exchange
     made.limit = limit or exchange.deadline.remaining
@@ -202,38 +214,38 @@ def secure(
     except BaseException:
         made.close()
         raise
-    exchange.enter(SENDING)
+    exchange.begin_phase(SENDING)
     return made
 
 
 # ---- names
 
 
-def resolve(exchange: Exchange, *, family: int = 0, most: int = MAX_ADDRESSES) -> list[Address]:
+def resolve(exchange: Exchange, *, family: int = 0, most: int = MAX_ADDRESSES) -> list[ResolvedAddress]:
     """Return the addresses of a host name in the resolver's order, so many at most, of each kind as many.
 
     Raises: NameUnknown; OwnMachine when our resolver does not answer, or this machine has no descriptors left for it;
             Misconfigured for a name of --connect-to that is unknown.
     The look-up runs in a thread of its own, because nothing can end a `getaddrinfo` that hangs.
     """
-    exchange.enter(RESOLVE)
+    exchange.begin_phase(RESOLVE)
     host, port, deadline = exchange.host, exchange.port, exchange.deadline
-    if deadline.ways:
-        host, port = deadline.ways.lead(host, port)
-        family = family or deadline.ways.family
-    found = _looked_up(host, port, family, socket.AI_NUMERICHOST)
+    if deadline.connect_options:
+        host, port = deadline.connect_options.lead(host, port)
+        family = family or deadline.connect_options.family
+    found = _getaddrinfo(host, port, family, socket.AI_NUMERICHOST)
     if isinstance(found, Exception):
-        of_name = _LookUp(exchange, host, port, family)
+        of_name = _NameLookup(exchange, host, port, family)
         of_name.await_answer(CONTROL_AFTER_S)
         of_control = None
         if of_name.is_unanswered:
-            of_control = _LookUp(exchange, CONTROL_NAME, 443, 0)
-            while of_name.answer is None and not deadline.passed():
+            of_control = _NameLookup(exchange, CONTROL_NAME, 443, 0)
+            while of_name.answer is None and not deadline.has_passed():
                 of_name.await_answer(CONTROL_AFTER_S)
         if of_control and of_name.is_unanswered:
             of_control.await_answer(CONTROL_AFTER_S)
         if of_name.answer is None and not (of_control and of_control.is_unanswered):
-            raise exchange.late(f"name not resolved within {duration(deadline.seconds)}", "for")
+            raise exchange.timeout_failure(f"name not resolved within {duration(deadline.seconds)}", "for")
         if of_control and of_name.is_unanswered and of_control.is_unanswered:
             raise OwnMachine(
                 f"this machine's resolver does not answer, neither for {host} nor for {CONTROL_NAME}",
@@ -242,7 +254,7 @@ def resolve(exchange: Exchange, *, family: int = 0, most: int = MAX_ADDRESSES) -
             )
         found = of_name.answer or []
     if isinstance(found, Exception):
-        _expect_means(found, exchange)
+        _expect_resources(found, exchange)
         if host != exchange.host:
             raise Misconfigured(f"--connect-to: {host} does not resolve: {_reason(found)}")
         kinds: dict[int, str] = {socket.AF_INET: " to an IPv4 address", socket.AF_INET6: " to an IPv6 address"}
@@ -251,11 +263,11 @@ def resolve(exchange: Exchange, *, family: int = 0, most: int = MAX_ADDRESSES) -
         failure.exchange = exchange
         raise failure
     addresses = list(dict.fromkeys((entry[0], entry[4]) for entry in found))
-    kept = _in_turn(addresses, "")[:most]
+    kept = _interleaved(addresses, "")[:most]
     return [each for each in addresses if each in kept]
 
 
-class _LookUp:
+class _NameLookup:
     """A look-up in a thread of its own. answer: None while there is none.
 
     A thread of the `threading` module is waited for when it is started, without any limit; where there is no memory for
@@ -271,8 +283,8 @@ class _LookUp:
         self._pending.acquire()
 
         def look_up() -> None:
-            found = _looked_up(host, port, family, 0)
-            if isinstance(found, Exception) and (what := means.lacking(found)):
+            found = _getaddrinfo(host, port, family, 0)
+            if isinstance(found, Exception) and (what := host_resources.missing_resource(found)):
                 # the resolver says nothing of what it could not load or open: "name not known", as if somebody had
                 found = MemoryError(what)
             self.answer = found
@@ -281,7 +293,7 @@ class _LookUp:
         try:
             _thread.start_new_thread(look_up, ())
         except (RuntimeError, MemoryError) as error:
-            raise exchange.local(error) or error from None
+            raise exchange.local_failure(error) or error from None
 
     def await_answer(self, seconds: float) -> None:
         """Wait for it, but not beyond the deadline."""
@@ -300,7 +312,7 @@ class _LookUp:
         return self.answer is None
 
 
-def _looked_up(host: str, port: int, family: int, flags: int) -> list[Any] | Exception:
+def _getaddrinfo(host: str, port: int, family: int, flags: int) -> list[Any] | Exception:
     try:
         # bytes: a str would import a codec for internationalised names in the timed section
         name: Any = host.encode("ascii") if host.isascii() else host
@@ -309,10 +321,10 @@ def _looked_up(host: str, port: int, family: int, flags: int) -> list[Any] | Exc
         return error
 
 
-def _expect_means(error: Exception, exchange: Exchange) -> None:
+def _expect_resources(error: Exception, exchange: Exchange) -> None:
     """Raise OwnMachine if it is this machine that cannot look anything up: that is no site's fault."""
     if isinstance(error, (MemoryError, ImportError)):
-        raise no_means(exchange, str(error))
+        raise resource_failure(exchange, str(error))
     if isinstance(error, OSError) and not isinstance(error, socket.gaierror):  # of the kernel, not of a name server
         raise OwnMachine(
             f"this machine's resolver failed ({error.strerror or error})",
@@ -326,7 +338,7 @@ def _obstacle(connection: DeadlineSocket, number: int = 0) -> Obstacle | None:
     """What of this machine kept the connection from its target; number: the error that says so."""
     from libprobe.clients import routes
 
-    return routes.obstacle(connection.family, connection.target[:2], connection.getsockname()[:2], number)
+    return routes.find_obstacle(connection.family, connection.target[:2], connection.getsockname()[:2], number)
 
 
 def _nameless(exchange: Exchange) -> Asked:
@@ -348,45 +360,49 @@ def connect(exchange: Exchange, *, family: int = 0) -> DeadlineSocket:
 
     They are raced (RFC 8305): the kinds of address take turns, the next one is tried as soon as one fails or has not
     answered within ATTEMPT_DELAY_S, and the one that answered before in this run begins. Which ones did not is told by
-    `unanswered`. Raises: NameUnknown, Refused, Unreachable, NoAnswer, OwnMachine; the sentence names the address that
-    failed last of those to which there is a way, and why.
+    `unanswered_addresses`. Raises: NameUnknown, Refused, Unreachable, NoAnswer, OwnMachine; the sentence names the
+    address that failed last of those to which there is a way, and why.
     """
     failures: list[Failure] = []
     addresses = resolve(exchange, family=family)
-    made = _race(exchange, _in_turn(addresses, _answered_before(exchange)), failures)
+    made = _race(exchange, _interleaved(addresses, _answered_before(exchange)), failures)
     if made is None:
         tried = [each for each in failures if not isinstance(each, NoRoute)] or failures
-        raise tried[-1] if tried else exchange.late("no time left to connect", "to")
+        raise tried[-1] if tried else exchange.timeout_failure("no time left to connect", "to")
     return made
 
 
-def connect_first(exchange: Exchange, addresses: list[Address], failures: list[Failure]) -> DeadlineSocket | None:
+def connect_first(
+    exchange: Exchange, addresses: list[ResolvedAddress], failures: list[Failure]
+) -> DeadlineSocket | None:
     """Connect to the first of several addresses that answers, one after the other; None if none does.
 
     Each address gets its share of the time that is left, so that one that stays mute does not use up the others' time.
     failures: gets the failures of the addresses before it, one Refused, Unreachable, NoAnswer or NoRoute each.
     Raises: OwnMachine when this machine has no means to connect at all.
     """
-    exchange.enter(CONNECT)
+    exchange.begin_phase(CONNECT)
     for index, each in enumerate(addresses):
         if made := connect_one(exchange, each, failures, share=len(addresses) - index):
             return made
     return None
 
 
-def connect_one(exchange: Exchange, address: Address, failures: list[Failure], *, share: int) -> DeadlineSocket | None:
+def connect_one(
+    exchange: Exchange, address: ResolvedAddress, failures: list[Failure], *, share: int
+) -> DeadlineSocket | None:
     """Connect to one address, as `connect_first`. share: between how many the time that is left is divided."""
     return _race(exchange, [address], failures, time.monotonic() + exchange.deadline.remaining() / share)
 
 
-def unanswered(deadline: Deadline) -> list[str]:
+def unanswered_addresses(deadline: Deadline) -> list[str]:
     """Which addresses, of hosts that answered by another one, have not answered a connection attempt of this run.
 
     Called once, at its end: until then they have time. What they were waited for with is closed.
     """
     found = []
     for (host, numeric), waiting in deadline.unanswered.items():
-        if waiting is None or _is_without_answer(waiting):
+        if waiting is None or _is_unanswered(waiting):
             found.append(f"{f'[{numeric}]' if ':' in numeric else numeric} of {host} did not answer")
         if waiting:
             waiting.close()
@@ -394,7 +410,7 @@ def unanswered(deadline: Deadline) -> list[str]:
     return found
 
 
-def _is_without_answer(waiting: socket.socket) -> bool:
+def _is_unanswered(waiting: socket.socket) -> bool:
     poller = select.poll()
     poller.register(waiting, select.POLLOUT)
     if poller.poll(0) and waiting.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR) not in SILENT:
@@ -407,7 +423,7 @@ def _answered_before(exchange: Exchange) -> str:
     return exchange.deadline.answered.get((exchange.host, exchange.port), "")
 
 
-def _in_turn(addresses: list[Address], first: str) -> list[Address]:
+def _interleaved(addresses: list[ResolvedAddress], first: str) -> list[ResolvedAddress]:
     """The addresses as RFC 8305 section 4 has them tried: of each kind one in turn, the resolver's order within each.
 
     first: the one that begins, if it is among them.
@@ -419,17 +435,17 @@ def _in_turn(addresses: list[Address], first: str) -> list[Address]:
 
 
 def _race(
-    exchange: Exchange, addresses: list[Address], failures: list[Failure], until: float = math.inf
+    exchange: Exchange, addresses: list[ResolvedAddress], failures: list[Failure], until: float = math.inf
 ) -> DeadlineSocket | None:
     """Connect to the first of several addresses that answers; None if none does. until: as time.monotonic() has it.
 
     failures: gets the failures of the others. Raises: OwnMachine when this machine has no means to connect at all.
     """
-    exchange.enter(CONNECT)
+    exchange.begin_phase(CONNECT)
     began: float | None = None
     next_at = 0.0
     untried = list(addresses)
-    running: dict[int, _Attempt] = {}
+    running: dict[int, _ConnectAttempt] = {}
     silent: list[str] = []
 
     def left() -> float:
@@ -444,11 +460,11 @@ def _race(
             try:
                 if untried and (not running or left_alone() <= 0):
                     next_at = time.monotonic() + ATTEMPT_DELAY_S
-                    begun = _Attempt(exchange, *untried.pop(0))
+                    begun = _ConnectAttempt(exchange, *untried.pop(0))
                     began = began or begun.began
                     running[begun.connection.fileno()] = begun
-                for descriptor in exchange.await_any(list(running), select.POLLOUT, left_alone)[:1]:
-                    made = running[descriptor].made()
+                for descriptor in exchange.wait_for_any(list(running), select.POLLOUT, left_alone)[:1]:
+                    made = running[descriptor].finish()
                     made.raced_s = running[descriptor].began - (began or 0.0)
                     _keep_winner(exchange, running, descriptor, silent)
                     return made
@@ -459,7 +475,7 @@ def _race(
                     silent.append(ended.numeric)
                 _add_failure(failure, failures)
         for attempt in running.values():
-            _add_failure(attempt.late(), failures)
+            _add_failure(attempt.timeout_failure(), failures)
         return None
     finally:
         for attempt in running.values():
@@ -472,7 +488,7 @@ def _add_failure(failure: Failure, failures: list[Failure]) -> None:
     failures.append(failure)
 
 
-def _keep_winner(exchange: Exchange, running: dict[int, _Attempt], descriptor: int, silent: list[str]) -> None:
+def _keep_winner(exchange: Exchange, running: dict[int, _ConnectAttempt], descriptor: int, silent: list[str]) -> None:
     """Remember who answered, and who, though tried before, has not answered yet; that attempt goes on meanwhile."""
     host, known = exchange.host, exchange.deadline.unanswered
     winner = running.pop(descriptor)
@@ -484,7 +500,7 @@ def _keep_winner(exchange: Exchange, running: dict[int, _Attempt], descriptor: i
             known[host, attempt.numeric] = running.pop(number).connection
 
 
-class _Attempt:
+class _ConnectAttempt:
     """A connection attempt to one address that is on its way. began: as time.monotonic() has it.
 
     Raises: Refused, Unreachable, NoRoute, OwnMachine, Misconfigured for one that ends as soon as it begins.
@@ -500,8 +516,8 @@ class _Attempt:
             self.connection = DeadlineSocket(kind, socket.SOCK_STREAM)
             self.connection.target = address
         except OSError as error:  # this machine knows no IPv6, or has no descriptor left
-            where = exchange.place if error.errno in NO_MEANS else self._where
-            raise exchange.unconnected(error, where) from None
+            where = exchange.place if error.errno in RESOURCE_ERRNOS else self._where
+            raise exchange.connect_failure(error, where) from None
         try:
             self.connection.setblocking(False)
             self._come_from(kind)
@@ -516,7 +532,7 @@ class _Attempt:
 
     def _come_from(self, kind: int) -> None:
         """Take the address of ours that --source-address names. Raises: Misconfigured."""
-        ways = self._exchange.deadline.ways
+        ways = self._exchange.deadline.connect_options
         source = ways.sources.get(kind) if ways else None
         if not source:
             return
@@ -529,7 +545,7 @@ class _Attempt:
                 f"--source-address {source}: {error.strerror or error}", remedy="name an address that this machine has"
             ) from None
 
-    def made(self) -> DeadlineSocket:
+    def finish(self) -> DeadlineSocket:
         """The connection, once the kernel has come to an end with it. Raises: as the class."""
         made = self.connection
         try:
@@ -540,18 +556,18 @@ class _Attempt:
         except OSError as error:
             raise self._failed(error) from None
         made.connect_time, made.raced_s = time.monotonic() - self.began, 0.0
-        made.exchange, made.look = self._exchange, 0.0
+        made.exchange, made.poll_interval_s = self._exchange, 0.0
         made.limit = self._exchange.deadline.remaining
         made.address = self.numeric
-        self._exchange.enter(SENDING)
+        self._exchange.begin_phase(SENDING)
         return made
 
-    def late(self) -> Failure:
+    def timeout_failure(self) -> Failure:
         """The time is up, and nobody has answered."""
         waited = time.monotonic() - self.began
         obstacle = _obstacle(self.connection)
         self.connection.close()
-        return self._exchange.late_at(self._where, waited, obstacle)
+        return self._exchange.connect_timeout_failure(self._where, waited, obstacle)
 
     def _failed(self, error: OSError) -> Failure:
         obstacle = _obstacle(self.connection, error.errno) if error.errno in EXPLAINED else None
@@ -560,4 +576,4 @@ class _Attempt:
             failure = Unreachable("only a link-local address", of=self._exchange, place=self._where, link="for")
             failure.exchange = self._exchange
             return failure
-        return self._exchange.unconnected(error, self._where, obstacle)
+        return self._exchange.connect_failure(error, self._where, obstacle)

@@ -11,7 +11,7 @@ from __future__ import annotations
 import errno
 from contextlib import contextmanager
 
-from libprobe import means
+from libprobe import host_resources
 from libprobe.clients import sockets
 from libprobe.clients.exchange import BODY, Exchange
 from libprobe.failures import Failure, Misconfigured, Rejected
@@ -47,7 +47,7 @@ class KeyPair:
         self.public = f"{private.get_name()} {private.get_base64()} {comment}"
 
 
-def fresh_key(comment: str) -> KeyPair:
+def make_key_pair(comment: str) -> KeyPair:
     """Make a key pair of the kind that most machines accept.
 
     ECDSA on P-256: OpenSSH knows it since 5.7, where Ed25519 came with 6.5 and RSA without SHA-1 with 7.2;
@@ -56,23 +56,23 @@ def fresh_key(comment: str) -> KeyPair:
     return KeyPair(_paramiko().ECDSAKey.generate(), comment)
 
 
-class Session:
+class SshSession:
     """One login. software: what the peer calls itself."""
 
-    def __init__(self, transport: Any, wire: _Wire) -> None:
+    def __init__(self, transport: Any, wire: _ParamikoSocket) -> None:
         self.software = str(transport.remote_version)
         self._transport = transport
-        self._wire = wire
+        self._socket = wire
 
     def read(self, path: str, max_bytes: int) -> bytes:
         """Return what a file holds, at most `limit` bytes; empty if there is none. Raises: Failure."""
         import shlex
 
-        self._wire.exchange.asked = f"SSH to {self._wire.exchange.place}, cat {path}"
-        self._wire.exchange.doing = f"read {path}"
+        self._socket.exchange.asked = f"SSH to {self._socket.exchange.place}, cat {path}"
+        self._socket.exchange.doing = f"read {path}"
         try:
-            channel = self._transport.open_session(timeout=self._wire.remaining())
-            channel.settimeout(self._wire.remaining())
+            channel = self._transport.open_session(timeout=self._socket.remaining())
+            channel.settimeout(self._socket.remaining())
             channel.exec_command(f"cat {shlex.quote(path)}")
             content = b""
             while len(content) < max_bytes:
@@ -84,30 +84,34 @@ class Session:
         except ImportError:
             raise  # a library is missing: that is no answer of anybody's
         except Exception as error:
-            means.expect(error)
-            raise self._wire.ended(error) from None
+            host_resources.raise_if_short(error)
+            raise self._socket.end_failure(error) from None
         if not content and not self._transport.is_active():
-            raise self._wire.ended(None)
+            raise self._socket.end_failure(None)
         return content
 
 
 @contextmanager
-def login(host: str, port: int, user: str, key: KeyPair, attempt: Deadline, whole: Deadline) -> Iterator[Session]:
+def login(
+    host: str, port: int, user: str, key: KeyPair, attempt_deadline: Deadline, run_deadline: Deadline
+) -> Iterator[SshSession]:
     """Log in, by `attempt`; the session then lasts until `whole` at the most.
 
     Raises: KeyRefused; Refused, Unreachable, NoAnswer, ProtocolFailure.
     """
     paramiko = _paramiko()
-    exchange = Exchange(f"SSH to {host_and_port(host, port)} as {user}", host, port, attempt)
-    wire = _Wire(sockets.connect(exchange), exchange)
+    exchange = Exchange(f"SSH to {host_and_port(host, port)} as {user}", host, port, attempt_deadline)
+    wire = _ParamikoSocket(sockets.connect(exchange), exchange)
     transport: Any = None
     try:
         try:
             transport = paramiko.Transport(wire)
             transport.daemon = True
             # its own time-outs, of 15 and 30 s, would be shorter or longer than ours
-            transport.banner_timeout = transport.handshake_timeout = transport.auth_timeout = attempt.remaining()
-            transport.start_client(timeout=attempt.remaining())
+            transport.banner_timeout = transport.handshake_timeout = transport.auth_timeout = (
+                attempt_deadline.remaining()
+            )
+            transport.start_client(timeout=attempt_deadline.remaining())
             if not transport.initial_kex_done:
                 raise TimeoutError
             missing = transport.auth_publickey(user, key.private)
@@ -116,26 +120,26 @@ def login(host: str, port: int, user: str, key: KeyPair, attempt: Deadline, whol
             only = f"it takes {excerpt(allowed)} only"
             raise KeyRefused(f"login by key refused for user {user}", of=exchange, link="by", also=only) from None
         except paramiko.AuthenticationException as error:
-            if attempt.passed() or not transport.is_active():
-                raise wire.ended(None) from None
+            if attempt_deadline.has_passed() or not transport.is_active():
+                raise wire.end_failure(None) from None
             raise KeyRefused(f"our key refused for user {user}", of=exchange, link="by") from error
         except ImportError:
             raise  # a library is missing: that is no answer of anybody's
         except Exception as error:
-            means.expect(error)
-            raise wire.ended(error) from None
+            host_resources.raise_if_short(error)
+            raise wire.end_failure(error) from None
         if missing:
             more = f"it wants {excerpt(', '.join(missing))} too"
             raise KeyRefused(f"our key does not suffice for user {user}", of=exchange, also=more)
-        exchange.deadline = whole
-        yield Session(transport, wire)
+        exchange.deadline = run_deadline
+        yield SshSession(transport, wire)
     finally:
         if transport is not None:
             transport.close()
         wire.close()
 
 
-class _Wire:
+class _ParamikoSocket:
     """A connection as paramiko's thread uses one, which ends by our deadline and at our bound.
 
     failure: what ended it, as the connection had it: paramiko passes on another error, or none.
@@ -145,7 +149,7 @@ class _Wire:
         self.exchange = exchange
         self.failure: Failure | None = None
         self._connection = connection
-        connection.look = POLL_S
+        connection.poll_interval_s = POLL_S
         connection.limit = self.remaining
 
     def remaining(self) -> float:
@@ -156,20 +160,20 @@ class _Wire:
         return self.exchange.received > MAX_RECEIVED
 
     def recv(self, count: int) -> bytes:
-        if self.exchange.deadline.passed() or self.is_too_much:
+        if self.exchange.deadline.has_passed() or self.is_too_much:
             return b""
-        data: bytes = self._carried_out(self._connection.recv, count)
+        data: bytes = self._run_operation(self._connection.recv, count)
         if data:
             self.exchange.phase = BODY
         return data
 
     def send(self, data: bytes) -> int:
-        if self.exchange.deadline.passed():
+        if self.exchange.deadline.has_passed():
             raise BrokenPipeError("deadline passed")
-        sent: int = self._carried_out(self._connection.send, data)
+        sent: int = self._run_operation(self._connection.send, data)
         return sent
 
-    def _carried_out(self, operation: Callable[[Any], Any], argument: Any) -> Any:
+    def _run_operation(self, operation: Callable[[Any], Any], argument: Any) -> Any:
         try:
             return operation(argument)
         except Failure as failure:
@@ -187,27 +191,27 @@ class _Wire:
     def close(self) -> None:
         self._connection.close()
 
-    def ended(self, error: Exception | None) -> Failure:
+    def end_failure(self, error: Exception | None) -> Failure:
         """Why there is no more to be had, after an error of paramiko's, or none. Raises: what is none of the peer's."""
         exchange = self.exchange
         if self.is_too_much:
-            return exchange.malformed(f"more than {MAX_RECEIVED // 1024} KiB")
+            return exchange.protocol_failure(f"more than {MAX_RECEIVED // 1024} KiB")
         if self.failure:
             return self.failure
-        if exchange.deadline.passed() or isinstance(error, TimeoutError):
-            return exchange.late()
+        if exchange.deadline.has_passed() or isinstance(error, TimeoutError):
+            return exchange.timeout_failure()
         if error is None or isinstance(error, (EOFError, ConnectionError)):
-            return exchange.broken_off("closed")
+            return exchange.closed_failure("closed")
         if not isinstance(error, _paramiko().SSHException):
             raise error
         text = str(error)
         if "banner" in text or "protocol version" in text or "UTF" in text:
             if not exchange.received:
-                return exchange.broken_off("closed")
-            return exchange.malformed("answer that is not SSH")
+                return exchange.closed_failure("closed")
+            return exchange.protocol_failure("answer that is not SSH")
         if text in ("", "Negotiation failed."):
-            return exchange.broken_off("closed")
-        return exchange.malformed(f"broken SSH ({excerpt(text)})")
+            return exchange.closed_failure("closed")
+        return exchange.protocol_failure(f"broken SSH ({excerpt(text)})")
 
 
 def _paramiko() -> Any:

@@ -47,7 +47,7 @@ _log = logging.getLogger("libprobe.stomp")
 _ABOUT_LOGIN = re.compile(r"login|passcode|password|user\s?name|user '|authenti|credential|anonymous", re.IGNORECASE)
 
 
-class Login:
+class StompCredentials:
     """A name and its passcode, which goes to its audience only.
 
     `passcode` is registered as a secret by whoever read it.
@@ -59,7 +59,7 @@ class Login:
         self.audience = audience
 
 
-class Session:
+class StompSession:
     """One connection to a broker, from `connect` to `close`.
 
     context:         TLS settings, None for a plain connection.
@@ -93,7 +93,7 @@ class Session:
         self._count = 0
         self._protocol: Any = None
 
-    def __enter__(self) -> Session:
+    def __enter__(self) -> StompSession:
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -101,14 +101,16 @@ class Session:
 
     # ---- the conversation
 
-    def connect(self, login: Login | None = None, *, vhost: str = "/", versions: tuple[str, ...] = VERSIONS) -> None:
+    def connect(
+        self, login: StompCredentials | None = None, *, vhost: str = "/", versions: tuple[str, ...] = VERSIONS
+    ) -> None:
         """Connect and log in.
 
         Raises: the failures of `libprobe.failures`; OwnCredential where a login is wanted; Misconfigured, before
         anything is sent, for a login that may not be sent to this broker.
         vhost: the virtual host of the header `host`; `/` is RabbitMQ's default, others disregard it.
         """
-        withheld = self.withheld(login)
+        withheld = self.login_problem(login)
         if withheld:
             raise withheld
         began = time.monotonic()
@@ -141,11 +143,11 @@ class Session:
         self._reader.version = self.version
         self._protocol = self._protocol_of(self.version)
 
-    def withheld(self, login: Login | None) -> Misconfigured | None:
+    def login_problem(self, login: StompCredentials | None) -> Misconfigured | None:
         """What to say where a login may not be sent to this broker; None where it may be, or where there is none."""
         if login is None:
             return None
-        found = login.audience.withheld_from(self.host, is_encrypted=self._context is not None)
+        found = login.audience.refusal_for(self.host, is_encrypted=self._context is not None)
         if found is None:
             return None
         place = Asked(host_and_port(self.host, self.port), f"login as {login.name} at {self.name}")
@@ -156,9 +158,9 @@ class Session:
     def subscribe(self, destination: str, subscription: str, headers: dict[str, str]) -> None:
         """Subscribe, each message to be acknowledged by itself, and wait until the broker confirms it."""
         own = {"destination": destination, "id": subscription, "ack": "client-individual"}
-        self.await_receipt(self.ask("SUBSCRIBE", {**headers, **own}), "SUBSCRIBE")
+        self.await_receipt(self.send_with_receipt("SUBSCRIBE", {**headers, **own}), "SUBSCRIBE")
 
-    def ask(self, command: str, headers: dict[str, str], body: str = "") -> str:
+    def send_with_receipt(self, command: str, headers: dict[str, str], body: str = "") -> str:
         """Send a frame with a receipt wanted; returns the receipt's id."""
         receipt = f"{command.lower()}-{os.urandom(4).hex()}"
         self._send(command, {**headers, "receipt": receipt}, body)
@@ -181,20 +183,20 @@ class Session:
             headers = {"id": message.headers.get("ack", message_id)}
         else:
             headers = {"message-id": message_id, "subscription": subscription}
-        self.await_receipt(self.ask("ACK", headers), "ACK")
+        self.await_receipt(self.send_with_receipt("ACK", headers), "ACK")
 
     def unsubscribe(self, destination: str, subscription: str) -> None:
         """End a subscription: what was delivered and not acknowledged goes back, on RabbitMQ when we close."""
         headers = {"id": subscription} | ({"destination": destination} if self.version == "1.0" else {})
-        self.await_receipt(self.ask("UNSUBSCRIBE", headers), "UNSUBSCRIBE")
+        self.await_receipt(self.send_with_receipt("UNSUBSCRIBE", headers), "UNSUBSCRIBE")
 
     def disconnect(self) -> bool:
         """Say goodbye; returns whether the broker confirmed it, for which it gets GOODBYE_S at most."""
         whole = self._deadline
-        self._deadline = whole.before(max(0.0, whole.remaining() - GOODBYE_S))
-        self._keep(self._deadline)
+        self._deadline = whole.earlier_by(max(0.0, whole.remaining() - GOODBYE_S))
+        self._set_deadline(self._deadline)
         try:
-            self.await_receipt(self.ask("DISCONNECT", {}), "DISCONNECT")
+            self.await_receipt(self.send_with_receipt("DISCONNECT", {}), "DISCONNECT")
         except Failure:
             return False
         finally:
@@ -234,7 +236,7 @@ class Session:
             self._socket = tls.secure(plain, self._context, self._exchange)
         return plain.raced_s
 
-    def _keep(self, deadline: Deadline) -> None:
+    def _set_deadline(self, deadline: Deadline) -> None:
         self._exchange.deadline = deadline
         if self._socket:
             self._socket.limit = deadline.remaining
@@ -246,7 +248,7 @@ class Session:
         from stomp import protocol
 
         kind = {"1.0": protocol.Protocol10, "1.1": protocol.Protocol11, "1.2": protocol.Protocol12}[version]
-        return kind(_Transport(self._write))
+        return kind(_FrameSink(self._write))
 
     def _send(self, command: str, headers: dict[str, str], body: str = "") -> None:
         if _log.isEnabledFor(logging.DEBUG):
@@ -261,7 +263,7 @@ class Session:
         assert self._socket
         self._exchange.awaited = READER
         self._socket.sendall(data)
-        self._exchange.enter(SENT)
+        self._exchange.begin_phase(SENT)
 
     def _read(self, awaited: str) -> None:
         """Wait for bytes and keep the frames that they complete."""
@@ -269,9 +271,9 @@ class Session:
         self._exchange.awaited = awaited
         data = self._socket.recv(CHUNK)
         if not data:
-            raise self._exchange.broken_off("closed")
+            raise self._exchange.closed_failure("closed")
         if not self._received:
-            self._exchange.enter(BODY)
+            self._exchange.begin_phase(BODY)
         if not self._received and data[:2] in (b"\x15\x03", b"\x16\x03"):
             raise ProtocolFailure(
                 "speaks TLS instead of plain STOMP", of=self._exchange, remedy="register it as stomp+ssl://"
@@ -294,33 +296,35 @@ class Session:
     def _flood(self, what: str, awaited: str) -> Failure:
         return ProtocolFailure(f"more than {what} and no {awaited}", of=self._exchange, link="from")
 
-    def _refused(self, error: BrokerError, login: Login | None) -> Failure:
-        if not _ABOUT_LOGIN.search(error.said):
+    def _refused(self, error: BrokerError, login: StompCredentials | None) -> Failure:
+        if not _ABOUT_LOGIN.search(error.error_text):
             return error
         if login is None:
             return OwnCredential(
                 "login required",
                 of=self._exchange,
                 link="by",
-                also=error.said,
+                also=error.error_text,
                 remedy="give --login and --password-file",
             )
-        return Rejected(f"login {login.name} refused", of=self._exchange, link="by", also=error.said)
+        return Rejected(f"login {login.name} refused", of=self._exchange, link="by", also=error.error_text)
 
 
 class BrokerError(Rejected):
-    """The broker answered with an ERROR frame. said: its text."""
+    """The broker answered with an ERROR frame. error_text: its text."""
 
     def __init__(self, exchange: Exchange, frame: Frame, awaited: str) -> None:
         message = excerpt(frame.headers.get("message", ""), MAX_ERROR_CHARS)
         body = excerpt(frame.body, MAX_ERROR_CHARS)
-        self.said = f"{message}: {body}" if message and body and body not in message else message or body or "no reason"
-        shown = excerpt(self.said, MAX_SHOWN)
-        more = [f"ERROR: {self.said}"] if shown != self.said else []
+        self.error_text = (
+            f"{message}: {body}" if message and body and body not in message else message or body or "no reason"
+        )
+        shown = excerpt(self.error_text, MAX_SHOWN)
+        more = [f"ERROR: {self.error_text}"] if shown != self.error_text else []
         super().__init__(f'ERROR "{shown}"', of=exchange, link="from", also=f"no {awaited}", more=more)
 
 
-class _Transport:
+class _FrameSink:
     """What stomp.py's protocol classes need of a transport: to take a frame."""
 
     def __init__(self, write: Any) -> None:

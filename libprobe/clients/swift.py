@@ -23,8 +23,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from contextlib import AbstractContextManager
 
-    from libprobe.clients.http import Head, Pieces
-    from libprobe.clients.openstack import Service
+    from libprobe.clients.http import ChunkedBody, ResponseHead
+    from libprobe.clients.openstack import ServiceClient
     from libprobe.deadline import Deadline
     from libprobe.failures import HasAsked
 
@@ -32,11 +32,11 @@ KIND = "object-store"
 MAX_LISTED = 100
 
 
-class NotEmpty(EndpointFailure):
+class ContainerNotEmpty(EndpointFailure):
     """The container has objects (409)."""
 
 
-class Listed(Record):
+class ListedObject(Record):
     """An object as its container lists it; a hash that is not told is empty."""
 
     name: str
@@ -47,75 +47,75 @@ class Listed(Record):
 class Swift:
     """The containers of a project in a region. Names are such as need no quoting in a URL."""
 
-    def __init__(self, service: Service) -> None:
+    def __init__(self, service: ServiceClient) -> None:
         self._service = service
         self.base = service.base
         self.region = service.region
 
-    def until(self, deadline: Deadline) -> AbstractContextManager[None]:
+    def using_deadline(self, deadline: Deadline) -> AbstractContextManager[None]:
         """Let another deadline hold for what is asked in the block."""
-        return self._service.cloud.http.until(deadline)
+        return self._service.cloud.http.using_deadline(deadline)
 
-    def make(self, container: str) -> None:
+    def create_container(self, container: str) -> None:
         """Make a container. Raises: Failure."""
         answer = self._service.request("PUT", f"/{container}", body=b"")
         if answer.status not in (201, 202):
-            raise self._service.refused(answer, "make a container")
+            raise self._service.refusal_failure(answer, "make a container")
 
-    def put(self, container: str, name: str, content: Pieces) -> str:
+    def put_object(self, container: str, name: str, content: ChunkedBody) -> str:
         """Store an object; returns its ETag, empty where it is not told. Raises: Failure."""
         kind = [("Content-Type", "application/octet-stream")]
         answer = self._service.request("PUT", f"/{container}/{name}", headers=kind, body=content)
         if answer.status != 201:
-            raise self._service.refused(answer, f"store an object of {size(len(content))}")
+            raise self._service.refusal_failure(answer, f"store an object of {size(len(content))}")
         return _etag(answer)
 
-    def listed(self, container: str) -> list[Listed]:
+    def list_objects(self, container: str) -> list[ListedObject]:
         """The first objects of a container. Raises: Failure."""
         answer = self._service.request("GET", f"/{container}?format=json&limit={MAX_LISTED}")
         if answer.status == 204:
             return []
         if answer.status != 200:
-            raise self._service.refused(answer, "list a container")
+            raise self._service.refusal_failure(answer, "list a container")
         listed = answer.json()
         if not isinstance(listed, list):
-            raise answer.bad("answer that is no list of objects")
+            raise answer.bad_answer("answer that is no list of objects")
         return [
-            Listed(each["name"], _number(each.get("bytes")), _text(each.get("hash")))
+            ListedObject(each["name"], _number(each.get("bytes")), _text(each.get("hash")))
             for each in listed[:MAX_LISTED]
             if isinstance(each, dict) and isinstance(each.get("name"), str)
         ]
 
     @contextmanager
-    def read(self, container: str, name: str, most: int) -> Iterator[Reading]:
+    def read_object(self, container: str, name: str, most: int) -> Iterator[ObjectDownload]:
         """Read an object of at most this size, piece by piece. Raises: Failure, for any answer but a good one."""
         with self._service.stream("GET", f"/{container}/{name}") as answer:
             if answer.status != 200:
                 whole = Response(answer, answer.read(MAX_ERROR_BODY, truncate=True))
-                raise self._service.refused(whole, "give the object back")
-            yield Reading(answer, _etag(answer), answer.chunks(most))
+                raise self._service.refusal_failure(whole, "give the object back")
+            yield ObjectDownload(answer, _etag(answer), answer.chunks(most))
 
-    def has(self, container: str) -> bool:
+    def has_container(self, container: str) -> bool:
         """Whether there is a container. Raises: Failure."""
         answer = self._service.request("GET", f"/{container}?format=json&limit=1")
         if answer.status == 404:
             return False
-        if not answer.is_good or answer.page:
-            raise self._service.refused(answer, "list a container")
+        if not answer.is_success or answer.page_description:
+            raise self._service.refusal_failure(answer, "list a container")
         return True
 
     def delete(self, container: str, name: str = "") -> bool:
-        """Delete an object, or a container; False where there is none. Raises: NotEmpty; Failure."""
+        """Delete an object, or a container; False where there is none. Raises: ContainerNotEmpty; Failure."""
         answer = self._service.request("DELETE", f"/{container}/{name}" if name else f"/{container}")
         if answer.status == 404:
             return False
-        if not answer.is_good or answer.page:
-            failure = self._service.refused(answer, "delete an object" if name else "delete a container")
-            raise failure.retold(NotEmpty) if answer.status == 409 and not name else failure
+        if not answer.is_success or answer.page_description:
+            failure = self._service.refusal_failure(answer, "delete an object" if name else "delete a container")
+            raise failure.retold(ContainerNotEmpty) if answer.status == 409 and not name else failure
         return True
 
 
-class Reading(Record):
+class ObjectDownload(Record):
     """An object that is being read. asked: who gives it, for the words of a failure."""
 
     asked: HasAsked
@@ -123,7 +123,7 @@ class Reading(Record):
     chunks: Iterator[bytes]
 
 
-def _etag(answer: Head) -> str:
+def _etag(answer: ResponseHead) -> str:
     """The MD5 of an object in hexadecimal; empty where another thing, or nothing, is told."""
     told = (answer.header("Etag") or "").strip().strip('"').lower()
     return told if re.fullmatch("[0-9a-f]{32}", told) else ""

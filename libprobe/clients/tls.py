@@ -7,7 +7,7 @@ import re
 import time
 from _thread import allocate_lock
 
-from libprobe import means
+from libprobe import host_resources
 from libprobe.clients import sockets
 from libprobe.clients.exchange import Exchange
 from libprobe.failures import (
@@ -43,7 +43,7 @@ _REVOKED = 23
 _NAME_MISMATCH = (62, 64)
 _WEAK = {66: "its key", 67: "the key of a CA above it", 68: "its signature, or that of a CA above it"}
 
-_OURS = frozenset(
+_OUR_ERRORS = frozenset(
     {"no protocols available", "no ciphers available", "no cipher match", "no suitable groups", "internal error"}
 )
 """What OpenSSL says before it has asked anybody: settings of this machine leave it nothing to offer."""
@@ -61,33 +61,33 @@ def ca_path(option: str | None, configured: str = "") -> str | None:
     return GRID_CA_DIRECTORY if os.path.isdir(GRID_CA_DIRECTORY) else None
 
 
-def context(trust: str | None, credential: Credential | None = None) -> ssl.SSLContext:
+def make_context(trust: str | None, credential: Credential | None = None) -> ssl.SSLContext:
     """A context that trusts the CAs of a directory (hashed names), of a bundle or of the system.
 
     The CRLs of a directory are checked, where there are some.
     Raises: Misconfigured when there are no such CAs; OwnCredential when ours cannot be used.
     """
-    made = sockets.tls_context(_judge_by_crls(trust) if trust and os.path.isdir(trust) else None, Meaning)
+    made = sockets.tls_context(_judge_by_crls(trust) if trust and os.path.isdir(trust) else None, TlsExplainer)
     if trust is None:
         made.load_default_certs()
     else:
-        _trust(made, trust)
+        _load_trust(made, trust)
     if credential:
-        _present(made, credential)
+        _load_credential(made, credential)
     return made
 
 
-def context_for_http(trust: str | None, credential: Credential | None = None) -> ssl.SSLContext:
-    """As `context`, for HTTP alone: it tells servers so (ALPN), and is not to be changed, for it may be shared."""
+def make_http_context(trust: str | None, credential: Credential | None = None) -> ssl.SSLContext:
+    """As `make_context`, for HTTP alone: it tells servers so (ALPN), and is not to be changed, for it may be shared."""
     if _shared is None:
-        return context(trust, credential)
+        return make_context(trust, credential)
     now = time.monotonic()
-    key = _files(trust, credential)
+    key = _context_key(trust, credential)
     with _making:  # else all threads would make one at the same moment
         known = _shared.get(key)
         if known and now - known[0] < SHARED_S:
             return known[1]
-        made = context(trust, credential)
+        made = make_context(trust, credential)
         made.set_alpn_protocols(["http/1.1"])
         if len(_shared) >= MAX_SHARED:
             _shared.clear()
@@ -95,7 +95,7 @@ def context_for_http(trust: str | None, credential: Credential | None = None) ->
         return made
 
 
-def share() -> None:
+def share_contexts() -> None:
     """From now on let all of this process that ask over HTTP have one context as long as its files stay the same.
 
     A bundle of 145 CAs takes 40 ms and more than a megabyte for each context. OpenSSL keeps the CAs of a directory
@@ -105,7 +105,7 @@ def share() -> None:
     _shared = {}
 
 
-def _files(trust: str | None, credential: Credential | None) -> tuple[object, ...]:
+def _context_key(trust: str | None, credential: Credential | None) -> tuple[object, ...]:
     """What tells one set of files from another."""
     import ssl
 
@@ -113,10 +113,10 @@ def _files(trust: str | None, credential: Credential | None) -> tuple[object, ..
     paths: list[str | None] = [trust] if trust else [defaults.cafile, defaults.capath]
     if credential:
         paths += [credential.cert_path, credential.key_path]
-    return tuple((path, _stamp(path)) for path in paths if path)
+    return tuple((path, _file_stamp(path)) for path in paths if path)
 
 
-def _stamp(path: str) -> tuple[int, ...]:
+def _file_stamp(path: str) -> tuple[int, ...]:
     try:
         found = os.stat(path)
     except OSError:
@@ -124,7 +124,7 @@ def _stamp(path: str) -> tuple[int, ...]:
     return found.st_mtime_ns, found.st_ino, found.st_size
 
 
-def _trust(made: ssl.SSLContext, path: str) -> None:
+def _load_trust(made: ssl.SSLContext, path: str) -> None:
     import ssl
 
     try:
@@ -149,7 +149,7 @@ def _judge_by_crls(directory: str) -> Callable[[ssl.SSLSocket], None]:
         from libprobe.clients import chain
 
         try:
-            _expect_not_revoked(chain.accepted(secured, directory).certificates, directory)
+            _expect_not_revoked(chain.accepted_chain(secured, directory).certificates, directory)
         except Misconfigured as reason:
             raise _not_judged(reason) from reason
 
@@ -162,7 +162,7 @@ def _expect_not_revoked(certificates: list[bytes], directory: str) -> None:
 
     try:
         revocation.expect_not_revoked(certificates, directory)
-    except (revocation.Revoked, Misconfigured) as reason:
+    except (revocation.CertificateRevoked, Misconfigured) as reason:
         raise _not_judged(reason) from reason
 
 
@@ -174,17 +174,17 @@ def _not_judged(reason: Exception) -> ssl.SSLCertVerificationError:
     return error
 
 
-def shown_before_refusal(exchange: Exchange, trust: str | None) -> chain.Chain | None:
+def shown_before_refusal(exchange: Exchange, trust: str | None) -> chain.CertificateChain | None:
     """The chain that a server had shown, and that was accepted, when it refused us within the handshake.
 
-    The CRLs of a directory are checked. None where it cannot be had: see `chain.shown`.
+    The CRLs of a directory are checked. None where it cannot be had: see `chain.chain_before_refusal`.
     Raises: TlsFailure for one that is revoked; Misconfigured for a CA or CRL of ours.
     """
     import ssl
 
     from libprobe.clients import chain
 
-    found = chain.shown(exchange, context(trust), trust)
+    found = chain.chain_before_refusal(exchange, make_context(trust), trust)
     if found and trust and os.path.isdir(trust):
         try:
             _expect_not_revoked(found.certificates, trust)
@@ -193,7 +193,7 @@ def shown_before_refusal(exchange: Exchange, trust: str | None) -> chain.Chain |
     return found
 
 
-def _present(made: ssl.SSLContext, credential: Credential) -> None:
+def _load_credential(made: ssl.SSLContext, credential: Credential) -> None:
     import ssl
 
     def no_password() -> str:
@@ -221,16 +221,16 @@ def _present(made: ssl.SSLContext, credential: Credential) -> None:
 def secure(plain: sockets.DeadlineSocket, made: ssl.SSLContext, exchange: Exchange) -> ssl.SSLSocket:
     """Do the handshake over a connection, which from then on keeps the deadline as before.
 
-    Raises: the failures of `explain` and `broken_off`; NoAnswer, OwnMachine.
+    Raises: the failures of `explain_error` and `closed_in_handshake`; NoAnswer, OwnMachine.
     """
     try:
         return sockets.secure(plain, made, exchange)  # type: ignore[no-any-return]
     except OSError as error:
-        raise exchange.lost(error, Meaning) from None
+        raise exchange.io_failure(error, TlsExplainer) from None
 
 
-def broken_off(how: str, why: str, exchange: Exchange) -> Failure:
-    """The peer ended the connection within the handshake; how and why as in `Exchange.broken_off`.
+def closed_in_handshake(how: str, why: str, exchange: Exchange) -> Failure:
+    """The peer ended the connection within the handshake; how and why as in `Exchange.closed_failure`.
 
     It may mean our certificate: it is asked once more without one. If it breaks off then as well, our certificate is
     not the reason.
@@ -244,7 +244,7 @@ def broken_off(how: str, why: str, exchange: Exchange) -> Failure:
     return TlsFailure(what, of=exchange, link="with", remedy="enable TLS there")
 
 
-def explain(error: ssl.SSLError, exchange: Exchange) -> Failure:
+def explain_error(error: ssl.SSLError, exchange: Exchange) -> Failure:
     """What a TLS error means and whose fault it is, within the handshake or after it."""
     import ssl
 
@@ -252,8 +252,10 @@ def explain(error: ssl.SSLError, exchange: Exchange) -> Failure:
         return _explain_certificate(error, exchange)
     reason = (error.reason or "").replace("_", " ").lower()
     if "malloc" in reason:
-        return OwnMachine(means.lack(means.NO_MEMORY), of=exchange, link="to ask", remedy="raise its limits")
-    if reason in _OURS:
+        return OwnMachine(
+            host_resources.lack(host_resources.NO_MEMORY), of=exchange, link="to ask", remedy="raise its limits"
+        )
+    if reason in _OUR_ERRORS:
         return OwnMachine(
             f"this machine cannot do TLS ({reason})",
             of=exchange,
@@ -306,7 +308,7 @@ def _shows_its_certificate(exchange: Exchange) -> bool:
     """
     from libprobe.clients import chain
 
-    return exchange.is_proxied or bool(chain.presented(exchange))
+    return exchange.is_proxied or bool(chain.fetch_presented(exchange))
 
 
 def _explain_certificate(error: ssl.SSLCertVerificationError, exchange: Exchange) -> Failure:
@@ -324,7 +326,7 @@ def _explain_certificate(error: ssl.SSLCertVerificationError, exchange: Exchange
         return bad("self-signed or of an unknown root CA")
     seen = peer_certificate(exchange) if code not in _NO_ISSUER or exchange.deadline.remaining() > 1 else None
     if code in (_EXPIRED, _NOT_YET_VALID):
-        return bad(_when(code, seen))
+        return bad(_describe_validity(code, seen))
     if code in _NAME_MISMATCH:
         if not seen:
             return bad(f"not for {exchange.host}")
@@ -344,7 +346,7 @@ def _explain_certificate(error: ssl.SSLCertVerificationError, exchange: Exchange
     return bad(f"not accepted ({error.verify_message})")
 
 
-def _when(code: int, seen: PeerCertificate | None) -> str:
+def _describe_validity(code: int, seen: PeerCertificate | None) -> str:
     from datetime import UTC, datetime
 
     from libprobe.text import duration
@@ -362,11 +364,11 @@ def _when(code: int, seen: PeerCertificate | None) -> str:
     return "not yet valid"
 
 
-class Meaning:
-    """What a failure of TLS means, for `Exchange.lost`, which stands below this."""
+class TlsExplainer:
+    """What a failure of TLS means, for `Exchange.io_failure`, which stands below this."""
 
-    explain = staticmethod(explain)
-    broken_off = staticmethod(broken_off)
+    explain = staticmethod(explain_error)
+    broken_off = staticmethod(closed_in_handshake)
 
 
 class PeerCertificate:
@@ -415,9 +417,9 @@ def read_certificate(encoded: bytes) -> PeerCertificate:
     from cryptography import x509
     from cryptography.x509.oid import NameOID
 
-    from libprobe.clients.anchors import quiet
+    from libprobe.clients.anchors import silence_warnings
 
-    with quiet():
+    with silence_warnings():
         certificate = x509.load_der_x509_certificate(encoded)
     has_dns_name = False
     try:

@@ -28,18 +28,18 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from typing import Any, Protocol
 
-    from libprobe.clients.proxies import Proxy
+    from libprobe.clients.proxies import WebProxy
 
     class Connections(Protocol):
         """Who chooses the connection for each request; `http.HttpClient` does."""
 
-        def take_next(self) -> Connection: ...
+        def take_connection(self) -> HttpConnection: ...
 
 
 _MAX_INTERIM = 20
 
 
-def session(client: Connections) -> requests.Session:
+def make_session(client: Connections) -> requests.Session:
     """A session whose requests go over the connections that a client gives.
 
     It keeps no cookies, follows no redirects, and takes nothing from the environment.
@@ -54,15 +54,15 @@ def session(client: Connections) -> requests.Session:
     return made
 
 
-class Connection(http.client.HTTPConnection):
+class HttpConnection(http.client.HTTPConnection):
     """One connection to an address, made already; serves one exchange after the other.
 
     proxy: the web proxy that it leads to and that is told the whole URL, None for the address itself or a tunnel to it.
     """
 
-    def __init__(self, address: Address, secured: Any, proxy: Proxy | None) -> None:
+    def __init__(self, address: Address, secured: Any, proxy: WebProxy | None) -> None:
         super().__init__(address.host, address.port_or_default)
-        self.response_class = _WholeAnswer
+        self.response_class = _CompleteResponse
         self.sock: Any = secured
         # http.client lets go of it when the answer says that the connection ends, and the body is still to be read
         self._socket = secured
@@ -75,20 +75,20 @@ class Connection(http.client.HTTPConnection):
         """Nothing is connected behind our back: a connection that has ended is not used again."""
         raise http.client.NotConnected
 
-    def serve(self, exchange: Exchange) -> None:
+    def attach_exchange(self, exchange: Exchange) -> None:
         """From now on everything over it is part of that exchange, and keeps its deadline."""
         self.exchange = exchange
         self.sock.exchange = exchange
         self.sock.limit = exchange.deadline.remaining
-        exchange.enter(SENDING)
+        exchange.begin_phase(SENDING)
 
-    def hurry(self, seconds: float) -> None:
+    def limit_wait(self, seconds: float) -> None:
         """For what is left of the exchange wait no longer than this number of seconds from now."""
         until = time.monotonic() + seconds
         left = self._socket.limit
         self._socket.limit = lambda: min(left(), until - time.monotonic())
 
-    def is_quiet(self) -> bool:
+    def is_idle(self) -> bool:
         """Whether nothing has come from the peer since its last answer: not even the end of the connection."""
         if self.sock is None:
             return False
@@ -96,7 +96,7 @@ class Connection(http.client.HTTPConnection):
         poller.register(self.sock.fileno(), select.POLLIN)
         return not poller.poll(0)
 
-    def ask(self, request: requests.PreparedRequest) -> http.client.HTTPResponse:
+    def send_request(self, request: requests.PreparedRequest) -> http.client.HTTPResponse:
         """Send a request and read the head of its answer. Raises: Failure."""
         assert self.exchange is not None
         exchange = self.exchange
@@ -105,14 +105,14 @@ class Connection(http.client.HTTPConnection):
             target = f"http://{self._host_header()}{target}"
             headers |= self.proxy.headers
         headers = {"Host": self._host_header(), **headers}
-        with reading(exchange):
+        with translate_read_errors(exchange):
             try:
                 self.request(str(request.method), target, body=request.body, headers=headers)
             except (ProtocolFailure, Rejected) as broken_off:
                 return self._early_answer(broken_off)
-            exchange.enter(SENT)
+            exchange.begin_phase(SENT)
             answer = self.getresponse()
-            exchange.enter(BODY)
+            exchange.begin_phase(BODY)
         if self.proxy:
             self.proxy.expect_passed_on(exchange, answer)
         return answer
@@ -133,24 +133,24 @@ class Connection(http.client.HTTPConnection):
 
 
 @contextmanager
-def reading(exchange: Exchange) -> Iterator[None]:
+def translate_read_errors(exchange: Exchange) -> Iterator[None]:
     """What http.client raises while it reads what the peer sent, as a failure of the peer."""
     try:
         yield
     except http.client.RemoteDisconnected:
-        raise exchange.broken_off("closed") from None
+        raise exchange.closed_failure("closed") from None
     except http.client.IncompleteRead:
-        raise exchange.broken_off("closed") from None
+        raise exchange.closed_failure("closed") from None
     except (http.client.BadStatusLine, http.client.UnknownProtocol) as error:
         raise _not_http(exchange, str(error)) from None
     except http.client.HTTPException as error:
         if exchange.phase < SENT or isinstance(error, http.client.ImproperConnectionState):
             raise  # that is about what we do
-        raise exchange.malformed(f"malformed HTTP ({error})") from None
+        raise exchange.protocol_failure(f"malformed HTTP ({error})") from None
 
 
 def _not_http(exchange: Exchange, said: str) -> EndpointFailure:
-    failure = exchange.malformed("answer that is not HTTP")
+    failure = exchange.protocol_failure("answer that is not HTTP")
     failure.add(begins(said))
     return failure
 
@@ -178,7 +178,7 @@ class _HeadReader(io.BufferedReader):
         return line
 
 
-class _WholeAnswer(http.client.HTTPResponse):
+class _CompleteResponse(http.client.HTTPResponse):
     """The final answer, with a whole head: half of one could pass for the answer that all is done.
 
     http.client passes over "100 Continue" alone and takes another interim answer (102, 103; RFC 9110 section 15.2) for
@@ -224,7 +224,7 @@ class _Adapter(BaseAdapter):
     def send(self, request: requests.PreparedRequest, *_: Any, **__: Any) -> requests.Response:
         client = self._client()
         assert client is not None
-        raw = client.take_next().ask(request)
+        raw = client.take_connection().send_request(request)
         made = requests.Response()
         made.status_code = raw.status
         made.reason = raw.reason

@@ -30,7 +30,7 @@ USUAL_PORTS = {"http": 80, "https": 443}
 MAX_NOTES = 3
 
 
-class Way(Record):
+class ConnectRule(Record):
     """One --connect-to. of, of_port: whose connections; empty and None for any. to, to_port: likewise for as it is.
 
     is_short: whether it is for the endpoint's own connections.
@@ -43,12 +43,12 @@ class Way(Record):
     is_short: bool
 
 
-def read_way(text: str) -> Way:
+def read_way(text: str) -> ConnectRule:
     """Read a --connect-to. Raises: BadData."""
     if (found := _SHORT.fullmatch(text)) and found[1]:
-        return Way("", None, _host(found[1]), _port(found[2]), True)
+        return ConnectRule("", None, _host(found[1]), _port(found[2]), True)
     if (found := _LONG.fullmatch(text)) and found[2] is not None and found[4] is not None:
-        return Way(_host(found[1]), _port(found[2]), _host(found[3]), _port(found[4]), False)
+        return ConnectRule(_host(found[1]), _port(found[2]), _host(found[3]), _port(found[4]), False)
     raise BadData(
         f"{text!r} is not HOST:PORT, nor HOST1:PORT1:HOST2:PORT2 (an IPv6 address is written in brackets, [::1]:443)"
     )
@@ -90,15 +90,15 @@ def _family(text: str) -> int:
     return 0
 
 
-class Ways:
+class ConnectOptions:
     """All ways of a run.
 
     sources: numeric addresses of this machine, by family, from which connections come.
     taken:   where connections were led, by host and port.
     """
 
-    def __init__(self, ways: list[Way], sources: dict[int, str]) -> None:
-        self._ways = ways
+    def __init__(self, ways: list[ConnectRule], sources: dict[int, str]) -> None:
+        self._rules = ways
         self._own: list[tuple[str, int | None]] = []
         self.sources = sources
         self.taken: dict[tuple[str, int], tuple[str, int]] = {}
@@ -122,7 +122,7 @@ class Ways:
 
     def lead(self, host: str, port: int) -> tuple[str, int]:
         """To which host and port a connection goes that is meant for others. The first way that fits counts."""
-        for way in self._ways:
+        for way in self._rules:
             whose = self._own if way.is_short else [(way.of, way.of_port)]
             if any(each in ("", host.lower()) and its in (None, port) for each, its in whose):
                 led = way.to or host, way.to_port or port
@@ -132,7 +132,7 @@ class Ways:
 
     def notes(self, *, is_known: bool = True) -> list[str]:
         """What the status line has to say of it. is_known: whether the endpoint was asked at all."""
-        if not self._ways or not (self.taken or is_known):
+        if not self._rules or not (self.taken or is_known):
             return []
         if not self.taken:
             return ["--connect-to changed nothing: no connection was meant for what it is for"]
@@ -141,9 +141,9 @@ class Ways:
         return [f"asked at {', '.join(led[:MAX_NOTES])}{more} by --connect-to"]
 
 
-def of_options(args: argparse.Namespace) -> Ways | None:
+def of_options(args: argparse.Namespace) -> ConnectOptions | None:
     """The ways that the options have; None where they have none. Raises: Misconfigured."""
-    connect_to: list[Way] = getattr(args, "connect_to", None) or []
+    connect_to: list[ConnectRule] = getattr(args, "connect_to", None) or []
     given: list[tuple[int, str]] = getattr(args, "source_address", None) or []
     if not connect_to and not given:
         return None
@@ -159,7 +159,7 @@ def of_options(args: argparse.Namespace) -> Ways | None:
             "--connect-to does nothing through a web proxy, which connects by itself",
             remedy="leave out --proxy-from-environment, or proxy_from_environment in probes.ini",
         )
-    ways = Ways(connect_to, sources)
+    ways = ConnectOptions(connect_to, sources)
     port = getattr(args, "port", None)
     named = [url for url in (args.url, getattr(args, "endpoint", None)) if url]
     for url in named:

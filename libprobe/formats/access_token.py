@@ -31,7 +31,7 @@ class Claims(Record):
     issuer:     URL of who gave it, empty if it does not say; audience: for whom it is, empty for anybody.
     not_before, expires: aware UTC instants, None for one that it does not say.
     kind:       Keycloak's `typ`: Bearer, Refresh, Offline, ID; empty if it does not say.
-    unread:     which of `nbf` and `exp` it has in a form that is no date: servers differ in what they make of that.
+    unreadable:     which of `nbf` and `exp` it has in a form that is no date: servers differ in what they make of that.
     """
 
     issuer: str
@@ -39,9 +39,9 @@ class Claims(Record):
     not_before: datetime | None
     expires: datetime | None
     kind: str
-    unread: tuple[str, ...] = ()
+    unreadable: tuple[str, ...] = ()
 
-    def words(self) -> str:
+    def describe(self) -> str:
         """What distinguishes it, for a sentence: `of https://aai.example.org for cloud`; empty if it tells nothing."""
         of = f"of {self.issuer}" if self.issuer else ""
         return f"{of}{' for ' + ', '.join(self.audience[:3]) if self.audience else ''}".strip()
@@ -68,7 +68,7 @@ def read_claims(token: str) -> Claims | None:
     )
 
 
-def other_than_a_token(content: bytes) -> str:
+def describe_other_content(content: bytes) -> str:
     """What a file holds that is no access token, in words that quote nothing of it; empty for what may be one."""
     text = content.decode("utf-8", "replace").strip()
     beginning = text[:200].lower()

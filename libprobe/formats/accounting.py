@@ -50,7 +50,7 @@ _PUBLISHED = re.compile(r"last\s+published\b[^:]{0,80}:\s*([0-9:. -]+)", re.IGNO
 _GROUPED = re.compile(r"\d{1,3}(?:[,.'\u2019 \u00a0\u202f]\d{3})+|\d+", re.ASCII)
 
 
-class Row(Record):
+class SiteRow(Record):
     """What the table says of one site, unchanged except that blanks are single.
 
     machines: None where it is no number.
@@ -74,7 +74,7 @@ class Publication(Record):
     text: str
 
 
-class Page(Record):
+class AccountingPage(Record):
     """A page of the portal.
 
     updated:      when the page was made, as an aware UTC instant; None if it does not say.
@@ -86,18 +86,18 @@ class Page(Record):
 
     updated: datetime | None
     is_table: bool
-    rows: tuple[Row, ...]
+    rows: tuple[SiteRow, ...]
     publications: tuple[Publication, ...]
     is_complete: bool
 
 
-def read_page(chunks: Iterable[bytes]) -> Page:
+def read_page(chunks: Iterable[bytes]) -> AccountingPage:
     """Read a page that comes in pieces of any size.
 
     A row that the page's end cuts off does not count: its date could be cut as well.
     Raises: BadData if it exceeds a limit of this module, or says when it was made by an impossible date.
     """
-    reader = _Reader()
+    reader = _TableParser()
     decode = codecs.getincrementaldecoder("utf-8")("replace").decode
     for chunk in chunks:
         for start in range(0, len(chunk), _SLICE_BYTES):
@@ -105,7 +105,7 @@ def read_page(chunks: Iterable[bytes]) -> Page:
             if len(reader.rawdata) > MAX_PENDING_CHARS:
                 raise BadData(f"holds markup of more than {MAX_PENDING_CHARS >> 10} KiB that does not end")
     # close() is not called: it would take what was cut off for complete
-    return Page(
+    return AccountingPage(
         updated=_page_time(reader.outside),
         is_table=reader.is_table,
         rows=tuple(reader.rows),
@@ -125,7 +125,7 @@ def read_time(text: str) -> datetime:
     if match is None:
         from libprobe.formats import dates
 
-        instant, is_date_alone = dates.read(text)
+        instant, is_date_alone = dates.read_time(text)
     else:
         parts = [int(part) for part in match.groups() if part is not None]
         try:
@@ -173,13 +173,13 @@ class _Table:
         self.span = 1
 
 
-class _Reader(HTMLParser):
+class _TableParser(HTMLParser):
     """Collects the rows of tables whose headers are known, and the text outside of tables."""
 
     def __init__(self) -> None:
         super().__init__(convert_charrefs=True)
         self.tables: list[_Table] = []
-        self.rows: list[Row] = []
+        self.rows: list[SiteRow] = []
         self.publications: list[Publication] = []
         self.is_table = False
         self.is_ended = False
@@ -286,7 +286,7 @@ class _Reader(HTMLParser):
             raise BadData(f"holds more than {MAX_ROWS} rows")
         if "site" in columns:
             if cell("site"):
-                self.rows.append(Row(cell("site"), _number(cell("machines")), cell("kind"), cell("updated")))
+                self.rows.append(SiteRow(cell("site"), _number(cell("machines")), cell("kind"), cell("updated")))
         elif match := _STATUS_CELL.match(cell("status")):
             published = _PUBLISHED.search(match[2])
             updated = published[1].strip() if published else ""

@@ -78,14 +78,14 @@ def read_http_url(url: str) -> Address:
     This is the one reader for whoever compares an address and whoever connects to it. What two readers could take for
     different hosts is refused: blanks, control characters, backslashes, user information, letters beyond ASCII.
     """
-    expect_one_reading(url)
+    expect_unambiguous(url)
     address = read_address(url)
     if address.scheme not in ("http", "https"):
-        raise BadData(f"the URL {shown(url)} does not begin with https:// or http://")
+        raise BadData(f"the URL {without_password(url)} does not begin with https:// or http://")
     return address._replace(port=address.port_or_default)
 
 
-class Place(Record):
+class NormalizedUrl(Record):
     """Where a URL leads, in a form in which two ways to write the same are equal. query: its parameters, sorted."""
 
     scheme: str
@@ -94,12 +94,12 @@ class Place(Record):
     path: str
     query: tuple[str, ...]
 
-    def is_at(self, other: Place) -> bool:
+    def is_same_as(self, other: NormalizedUrl) -> bool:
         """Whether both lead to the same; parameters that only one of them has ask for something there."""
         return self[:4] == other[:4] and (self.query == other.query or not (self.query and other.query))
 
 
-def place_of(text: str) -> Place:
+def normalize_url(text: str) -> NormalizedUrl:
     """Where a URL leads, however it is written: slash at its end, default port, case of the host, order of parameters.
 
     Anything but a URL is equal only to itself.
@@ -108,34 +108,34 @@ def place_of(text: str) -> Place:
     try:
         address = read_address(url)
     except BadData:
-        return Place("", url, None, "", ())
+        return NormalizedUrl("", url, None, "", ())
     place, _, query = url.partition("#")[0].partition("?")
     path = place.partition("://")[2].partition("/")[2] if "://" in place else place.partition("/")[2]
     # `&amp;` that was escaped twice leaves an empty parameter `amp`
     parameters = sorted(each for each in re.split("[&;]", query) if each not in ("", "amp"))
-    return Place(address.scheme, address.host, address.port_or_default, path.strip("/"), tuple(parameters))
+    return NormalizedUrl(address.scheme, address.host, address.port_or_default, path.strip("/"), tuple(parameters))
 
 
-def joined(base: str, reference: str) -> str:
+def join_url(base: str, reference: str) -> str:
     """Where a reference, as in a redirect, leads from an http or https URL. Raises: BadData.
 
     The standard library's joining drops some characters silently: they are refused before.
     """
     from urllib.parse import urljoin
 
-    expect_one_reading(reference)
+    expect_unambiguous(reference)
     try:
         return urljoin(base, reference)
     except ValueError:
-        raise BadData(f"{shown(reference)} is no URL") from None
+        raise BadData(f"{without_password(reference)} is no URL") from None
 
 
-def expect_one_reading(url: str) -> None:
+def expect_unambiguous(url: str) -> None:
     """Refuse what one reader drops, or takes for a slash, and another does not. Raises: BadData."""
     if url != url.strip():
-        raise BadData(f"there is a blank around the URL {shown(url)}")
+        raise BadData(f"there is a blank around the URL {without_password(url)}")
     if "\\" in url:
-        raise BadData(f"there is a backslash in the URL {shown(url)}")
+        raise BadData(f"there is a backslash in the URL {without_password(url)}")
     expect_visible(url)
 
 
@@ -154,9 +154,9 @@ def expect_visible(url: str) -> None:
     """Refuse blanks and control characters. Raises: BadData."""
     for char in url:
         if char.isspace():
-            raise BadData(f"there is a blank in the URL {shown(url)}")
+            raise BadData(f"there is a blank in the URL {without_password(url)}")
         if not char.isprintable():
-            raise BadData(f"there is a control character in the URL {shown(url)}")
+            raise BadData(f"there is a control character in the URL {without_password(url)}")
 
 
 def host_and_port(host: str, port: int | str) -> str:
@@ -192,15 +192,15 @@ def _read_authority(authority: str, url: str) -> tuple[str, int | None]:
     if authority.startswith("["):
         host, bracket, rest = authority[1:].partition("]")
         if not bracket or (rest and not rest.startswith(":")):
-            raise BadData(f"the IPv6 address in {shown(url)} is not in brackets")
+            raise BadData(f"the IPv6 address in {without_password(url)} is not in brackets")
         return _read_ipv6(host), _read_port(rest[1:])
     if authority.count(":") > 1:
-        raise BadData(f"{shown(authority)} is not host:port or an IPv6 address in brackets")
+        raise BadData(f"{without_password(authority)} is not host:port or an IPv6 address in brackets")
     host, _, port = authority.partition(":")
     if not host:
-        raise BadData(f"the URL {shown(url)} names no host")
+        raise BadData(f"the URL {without_password(url)} names no host")
     if not _HOST.fullmatch(host) or ".." in host:
-        raise BadData(f"{shown(host)} in the URL is not a host name")
+        raise BadData(f"{without_password(host)} in the URL is not a host name")
     return host.lower().removesuffix("."), _read_port(port)
 
 
@@ -212,7 +212,7 @@ def _read_ipv6(text: str) -> str:
             raise ValueError
         return str(IPv6Address(text))
     except ValueError:
-        raise BadData(f"{shown(text)} in the URL is not an IPv6 address") from None
+        raise BadData(f"{without_password(text)} in the URL is not an IPv6 address") from None
 
 
 def _read_port(text: str) -> int | None:
@@ -220,11 +220,11 @@ def _read_port(text: str) -> int | None:
     if not text:
         return None
     if not re.fullmatch(r"[0-9]{1,5}", text) or not 1 <= int(text) <= 65535:
-        raise BadData(f"the port {shown(text)} in the URL is not a number from 1 to 65535")
+        raise BadData(f"the port {without_password(text)} in the URL is not a number from 1 to 65535")
     return int(text)
 
 
-def shown(text: str) -> str:
+def without_password(text: str) -> str:
     """Return a value for a sentence, without what could be a password."""
     if "@" in text:  # wherever it stands: a password may have a slash in it, and a URL may lack its scheme
         scheme = SCHEME.match(text)

@@ -34,12 +34,12 @@ def read_records(read: Reads) -> Iterator[dict[str, Any]]:
             raise BadData("not an Avro file")
         metadata: dict[str, bytes] = {}
         budget = MAX_HEADER_BYTES
-        while count := _long(read):
+        while count := _read_long(read):
             if count < 0:
-                _long(read)  # the size of what follows, for who skips it
+                _read_long(read)  # the size of what follows, for who skips it
             for _ in range(_bounded(abs(count), 1000)):
-                name = _exactly(read, _bounded(_long(read), budget)).decode()
-                metadata[name] = _exactly(read, _bounded(_long(read), budget))
+                name = _exactly(read, _bounded(_read_long(read), budget)).decode()
+                metadata[name] = _exactly(read, _bounded(_read_long(read), budget))
                 budget -= len(name) + len(metadata[name])
         schema = json.loads(metadata["avro.schema"])
         codec = metadata.get("avro.codec", b"null").decode()
@@ -55,8 +55,8 @@ def read_records(read: Reads) -> Iterator[dict[str, Any]]:
 
 def _blocks(read: Reads, schema: Any, codec: str, sync: bytes) -> Iterator[dict[str, Any]]:
     while first := read(1):
-        count = _long(read, first)
-        data = _exactly(read, _bounded(_long(read), MAX_BLOCK_BYTES))
+        count = _read_long(read, first)
+        data = _exactly(read, _bounded(_read_long(read), MAX_BLOCK_BYTES))
         if _exactly(read, _SYNC_BYTES) != sync:
             raise BadData("a block of the Avro file does not end where it should")
         if codec == "deflate":
@@ -66,7 +66,7 @@ def _blocks(read: Reads, schema: Any, codec: str, sync: bytes) -> Iterator[dict[
                 raise BadData(f"a block of the Avro file unpacks to more than {MAX_BLOCK_BYTES >> 20} MiB")
         rest = _Bytes(data)
         for _ in range(_bounded(count, len(data))):  # none is of no length
-            yield _value(schema, rest.read, {}, 0)
+            yield _read_value(schema, rest.read, {}, 0)
 
 
 class _Bytes:
@@ -80,49 +80,49 @@ class _Bytes:
         return found
 
 
-def _value(schema: Any, read: Reads, named: dict[str, Any], depth: int) -> Any:
+def _read_value(schema: Any, read: Reads, named: dict[str, Any], depth: int) -> Any:
     if depth > MAX_DEPTH:
         raise BadData("the schema of the Avro file is too deep")
     if isinstance(schema, list):
-        return _value(schema[_bounded(_long(read), len(schema) - 1)], read, named, depth + 1)
+        return _read_value(schema[_bounded(_read_long(read), len(schema) - 1)], read, named, depth + 1)
     kind = schema["type"] if isinstance(schema, dict) else named.get(schema, schema)
     if isinstance(schema, dict) and "name" in schema:
         named[schema["name"]] = schema
     if isinstance(kind, (dict, list)):
-        return _value(kind, read, named, depth + 1)
+        return _read_value(kind, read, named, depth + 1)
     if kind == "null":
         return None
     if kind in ("string", "bytes"):
-        data = _exactly(read, _bounded(_long(read), MAX_BLOCK_BYTES))
+        data = _exactly(read, _bounded(_read_long(read), MAX_BLOCK_BYTES))
         return data.decode("utf-8", "replace") if kind == "string" else data
     if kind in ("int", "long"):
-        return _long(read)
+        return _read_long(read)
     if kind == "boolean":
         return _exactly(read, 1) != b"\0"
     if kind in ("float", "double"):
         return struct.unpack("<f" if kind == "float" else "<d", _exactly(read, 4 if kind == "float" else 8))[0]
     if kind == "enum":
-        return schema["symbols"][_bounded(_long(read), len(schema["symbols"]) - 1)]
+        return schema["symbols"][_bounded(_read_long(read), len(schema["symbols"]) - 1)]
     if kind == "record":
-        return {str(each["name"]): _value(each["type"], read, named, depth + 1) for each in schema["fields"]}
+        return {str(each["name"]): _read_value(each["type"], read, named, depth + 1) for each in schema["fields"]}
     if kind in ("map", "array"):
-        return _many(schema, kind == "map", read, named, depth)
+        return _read_items(schema, kind == "map", read, named, depth)
     raise BadData("the schema of the Avro file has a type that is not known here")
 
 
-def _many(schema: Any, is_map: bool, read: Reads, named: dict[str, Any], depth: int) -> Any:
+def _read_items(schema: Any, is_map: bool, read: Reads, named: dict[str, Any], depth: int) -> Any:
     entries: list[Any] = []
-    while count := _long(read):
+    while count := _read_long(read):
         if count < 0:
-            _long(read)
+            _read_long(read)
         for _ in range(_bounded(abs(count), MAX_ITEMS - len(entries))):
-            key = _value("string", read, named, depth + 1) if is_map else None
-            value = _value(schema["values" if is_map else "items"], read, named, depth + 1)
+            key = _read_value("string", read, named, depth + 1) if is_map else None
+            value = _read_value(schema["values" if is_map else "items"], read, named, depth + 1)
             entries.append((key, value) if is_map else value)
     return dict(entries) if is_map else entries
 
 
-def _long(read: Reads, first: bytes = b"") -> int:
+def _read_long(read: Reads, first: bytes = b"") -> int:
     """A whole number, zigzag, seven bits at a time."""
     value = shift = 0
     while True:

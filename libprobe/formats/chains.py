@@ -8,7 +8,7 @@ extension is unknown. Proxies are no signers: vmcatcher, whose rules these are, 
 
 from __future__ import annotations
 
-from libprobe import means
+from libprobe import host_resources
 from libprobe.failures import BadData, Misconfigured
 from libprobe.formats import crl, dn, signatures
 from libprobe.formats.x509 import DRAFT_PROXY_CERT_INFO, PROXY_CERT_INFO
@@ -37,7 +37,7 @@ _UNDERSTOOD = frozenset(
 )
 
 
-class Revocations(Record):
+class IssuerCrl(Record):
     """A CRL of a CA and the file it is from."""
 
     crl: x509.CertificateRevocationList
@@ -48,7 +48,7 @@ def verify(
     signer: x509.Certificate,
     others: Iterable[x509.Certificate],
     trusted: Callable[[x509.Name], list[x509.Certificate]],
-    revocations: Callable[[x509.Certificate], Revocations | None],
+    revocations: Callable[[x509.Certificate], IssuerCrl | None],
     now: datetime,
     *,
     allow_sha1: bool = False,
@@ -64,22 +64,22 @@ def verify(
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         try:
-            return _verified(signer, list(others), trusted, revocations, now, allow_sha1=allow_sha1)
+            return _verify(signer, list(others), trusted, revocations, now, allow_sha1=allow_sha1)
         except (BadData, Misconfigured):
             raise
         except ImportError:
             raise  # a library is missing: that is no answer of anybody's
         except Exception as error:
-            means.expect(error)
+            host_resources.raise_if_short(error)
             # the library raises on access what it did not look at before
             raise BadData(f"the signer's certificate cannot be judged: {type(error).__name__}: {error}") from error
 
 
-def _verified(
+def _verify(
     signer: x509.Certificate,
     others: list[x509.Certificate],
     trusted: Callable[[x509.Name], list[x509.Certificate]],
-    revocations: Callable[[x509.Certificate], Revocations | None],
+    revocations: Callable[[x509.Certificate], IssuerCrl | None],
     now: datetime,
     *,
     allow_sha1: bool,
@@ -118,7 +118,7 @@ def _issuer_of(certificate: x509.Certificate, candidates: Iterable[x509.Certific
         if candidate.subject != certificate.issuer:
             continue
         try:
-            if signatures.is_by(certificate, candidate):
+            if signatures.is_signed_by(certificate, candidate):
                 return candidate
         except BadData as error:
             raise BadData(f"the certificate {_words(certificate)} is {error.sentence}") from None
@@ -193,7 +193,7 @@ def _expect_issuer(issuer: x509.Certificate, *, below: int, ours: bool) -> None:
 
 
 def _expect_not_revoked(
-    certificate: x509.Certificate, issuer: x509.Certificate, found: Revocations | None, now: datetime
+    certificate: x509.Certificate, issuer: x509.Certificate, found: IssuerCrl | None, now: datetime
 ) -> None:
     try:
         revoked = found and revoked_on(certificate, issuer, found, now)
@@ -204,23 +204,23 @@ def _expect_not_revoked(
 
 
 def revoked_on(
-    certificate: x509.Certificate, issuer: x509.Certificate, found: Revocations, now: datetime
+    certificate: x509.Certificate, issuer: x509.Certificate, found: IssuerCrl, now: datetime
 ) -> datetime | None:
     """Return when a certificate was revoked, None if it was not. Raises: Misconfigured for a CRL that is no good."""
     from cryptography.x509 import DeltaCRLIndicator, IssuingDistributionPoint
 
     listed, path = found
     try:
-        is_of_issuer = signatures.is_by(listed, issuer)
+        is_of_issuer = signatures.is_signed_by(listed, issuer)
     except BadData as error:
         raise Misconfigured(
             f"the CRL {path} is {error.sentence}", remedy="ask its CA for one that is signed with SHA-256"
         ) from None
     if not is_of_issuer:
-        raise Misconfigured(f"the CRL {path} is not signed by {_words(issuer)}", remedy=crl.FETCH)
-    fault = crl.fault(path, listed.last_update_utc, listed.next_update_utc, now)
+        raise Misconfigured(f"the CRL {path} is not signed by {_words(issuer)}", remedy=crl.FETCH_CRL_REMEDY)
+    fault = crl.crl_problem(path, listed.last_update_utc, listed.next_update_utc, now)
     if fault:
-        raise Misconfigured(fault, remedy=crl.FETCH)
+        raise Misconfigured(fault, remedy=crl.FETCH_CRL_REMEDY)
     entry = listed.get_revoked_certificate_by_serial_number(certificate.serial_number)
     if entry is None:
         return None

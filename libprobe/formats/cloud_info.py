@@ -10,7 +10,7 @@ Source: cloud-info-api, its answer to /sites/?include_projects=true.
 from __future__ import annotations
 
 from libprobe.failures import BadData
-from libprobe.formats.address import Place, place_of
+from libprobe.formats.address import NormalizedUrl, normalize_url
 from libprobe.records import Record
 
 TYPE_CHECKING = False
@@ -32,14 +32,14 @@ class Site(Record):
     url: str
     projects: tuple[Project, ...]
 
-    def is_at(self, url: str) -> bool:
+    def is_same_as(self, url: str) -> bool:
         """Whether its endpoint is the one of a URL, however that is written."""
-        return keystone_place(self.url) == keystone_place(url)
+        return normalize_keystone_url(self.url) == normalize_keystone_url(url)
 
 
-def keystone_place(url: str) -> Place:
+def normalize_keystone_url(url: str) -> NormalizedUrl:
     """Where a Keystone is, whichever version of it a URL names."""
-    place = place_of(url)
+    place = normalize_url(url)
     return place._replace(query=(), path=place.path.removesuffix("v3").strip("/"))
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 
-from libprobe import means
+from libprobe import host_resources
 from libprobe.failures import BadData
 from libprobe.records import Record
 
@@ -57,11 +57,11 @@ def verify(encoded: bytes, candidates: Iterable[bytes] | None, *, allow_sha1: bo
     with warnings.catch_warnings():  # certificates that break rules would be told to stderr
         warnings.simplefilter("ignore")
         try:
-            return _verified(encoded, candidates, allow_sha1=allow_sha1)
+            return _verify(encoded, candidates, allow_sha1=allow_sha1)
         except (BadData, ImportError):
             raise
         except Exception as error:
-            means.expect(error)
+            host_resources.raise_if_short(error)
             # asn1crypto and cryptography have no common base for what malformed fields raise
             raise BadData(f"the signature cannot be read: {_why(error)}") from error
 
@@ -69,11 +69,11 @@ def verify(encoded: bytes, candidates: Iterable[bytes] | None, *, allow_sha1: bo
 def content(encoded: bytes) -> bytes:
     """The document within a SignedData structure, whose signature is not looked at. Raises: BadData."""
     try:
-        found = _within(_signed_data(encoded)["encap_content_info"])
+        found = _embedded_content(_signed_data(encoded)["encap_content_info"])
     except (BadData, ImportError):
         raise
     except Exception as error:
-        means.expect(error)
+        host_resources.raise_if_short(error)
         raise BadData(f"the CMS structure cannot be read: {_why(error)}") from error
     if found is None:
         raise BadData("the CMS structure has a signature and no document")
@@ -98,7 +98,7 @@ def _signed_data(encoded: bytes) -> Any:
     return info["content"]
 
 
-def _verified(encoded: bytes, candidates: Iterable[bytes] | None, *, allow_sha1: bool) -> Signature:
+def _verify(encoded: bytes, candidates: Iterable[bytes] | None, *, allow_sha1: bool) -> Signature:
     signed = _signed_data(encoded)
     signers = signed["signer_infos"]
     if len(signers) != 1:
@@ -109,7 +109,7 @@ def _verified(encoded: bytes, candidates: Iterable[bytes] | None, *, allow_sha1:
     digest = signer_info["digest_algorithm"]["algorithm"].native
     _expect_strong(digest, allow_sha1=allow_sha1)
     encapsulated = signed["encap_content_info"]
-    within = _within(encapsulated)
+    within = _embedded_content(encapsulated)
     if candidates is None:
         if within is None:
             raise BadData("the CMS structure has a signature and no document")
@@ -122,17 +122,17 @@ def _verified(encoded: bytes, candidates: Iterable[bytes] | None, *, allow_sha1:
         if encapsulated["content_type"].native != "data":
             raise BadData("the signature has no signed attributes, which its kind of content needs")
         for candidate in candidates:
-            if _fits(signer, value, candidate, signer_info, digest):
+            if _is_signed_by_key(signer, value, candidate, signer_info, digest):
                 return Signature(signer, certificates, None, digest, candidate)
         raise BadData("the signature does not fit the document")
-    document = _digested(attributes, digest, encapsulated["content_type"].native, candidates)
+    document = _signed_rendering(attributes, digest, encapsulated["content_type"].native, candidates)
     # RFC 5652 section 5.4: signed is the encoding as SET OF and not, as it stands here, as [0] IMPLICIT
-    if not _fits(signer, value, b"\x31" + attributes.dump()[1:], signer_info, digest):
+    if not _is_signed_by_key(signer, value, b"\x31" + attributes.dump()[1:], signer_info, digest):
         raise BadData(f"the signature was not made with the key of {_words(signer)}")
     return Signature(signer, certificates, _signing_time(attributes), digest, document)
 
 
-def _within(encapsulated: Any) -> bytes | None:
+def _embedded_content(encapsulated: Any) -> bytes | None:
     """The document that a structure holds itself."""
     from asn1crypto import core
 
@@ -178,18 +178,18 @@ def _expect_strong(digest: str, *, allow_sha1: bool) -> None:
     raise BadData(f"it is signed with the hash {digest!r}, which is not accepted")
 
 
-def _digested(attributes: Any, digest: str, content_type: str, candidates: Iterable[bytes]) -> bytes:
+def _signed_rendering(attributes: Any, digest: str, content_type: str, candidates: Iterable[bytes]) -> bytes:
     """The rendering of the document that the signed attributes are of."""
-    if _only(attributes, "content_type") != content_type:
+    if _only_value(attributes, "content_type") != content_type:
         raise BadData("the signed attributes are of another type of content")
-    expected = _only(attributes, "message_digest")
+    expected = _only_value(attributes, "message_digest")
     for candidate in candidates:
         if hashlib.new(digest, candidate, usedforsecurity=False).digest() == expected:
             return candidate
     raise BadData("the document was changed after it was signed: its digest is not the signed one")
 
 
-def _only(attributes: Any, name: str) -> Any:
+def _only_value(attributes: Any, name: str) -> Any:
     """The one value of the one attribute of that name (RFC 5652 section 11)."""
     found = [each["values"] for each in attributes if each["type"].native == name]
     if len(found) != 1 or len(found[0]) != 1:
@@ -205,7 +205,7 @@ def _signing_time(attributes: Any) -> datetime | None:
     return value.astimezone(UTC) if isinstance(value, datetime) and value.tzinfo else None
 
 
-def _fits(signer: x509.Certificate, value: bytes, data: bytes, signer_info: Any, digest: str) -> bool:
+def _is_signed_by_key(signer: x509.Certificate, value: bytes, data: bytes, signer_info: Any, digest: str) -> bool:
     """Whether a signature is that of the signer's key. Raises: BadData for keys of another kind."""
     from cryptography.exceptions import InvalidSignature
     from cryptography.hazmat.primitives import hashes

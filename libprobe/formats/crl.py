@@ -7,7 +7,7 @@ number is a search for a few bytes; only where they occur need the library read 
 from __future__ import annotations
 
 from libprobe.failures import BadData
-from libprobe.formats import der, names
+from libprobe.formats import der, subject_hash
 from libprobe.records import Record
 from libprobe.text import duration
 
@@ -16,12 +16,12 @@ if TYPE_CHECKING:
     from datetime import datetime
 
 MAX_CRL = 8 << 20
-FETCH = "run fetch-crl"
+FETCH_CRL_REMEDY = "run fetch-crl"
 _UTC_TIME = 0x17
 _BEGIN, _END = b"-----BEGIN X509 CRL-----", b"-----END X509 CRL-----"
 
 
-class Issued(Record):
+class SerialAndIssuer(Record):
     """What a revocation list needs of a certificate: its serial number and its issuer's name, both DER."""
 
     serial: bytes
@@ -31,7 +31,7 @@ class Issued(Record):
 class RevocationList(Record):
     """The frame of a CRL.
 
-    issuer:      the CA's name as names are compared, see `names.canonical`.
+    issuer:      the CA's name as names are compared, see `subject_hash.canonical`.
     this_update: `YYYYMMDDHHMMSSZ`, as is next_update, which is empty where there is none.
     encoded:     the whole list in DER.
     """
@@ -46,7 +46,7 @@ class RevocationList(Record):
         return serial in self.encoded
 
 
-def read_issued(certificate: bytes) -> Issued:
+def read_issued(certificate: bytes) -> SerialAndIssuer:
     """Read a DER certificate. Raises: BadData."""
     parts = _to_be_signed(certificate)
     if parts and parts[0].tag == 0xA0:  # the version, left out in version 1
@@ -54,7 +54,7 @@ def read_issued(certificate: bytes) -> Issued:
     if len(parts) < 3:
         raise BadData("a certificate without serial number or issuer")
     serial, issuer = parts[0].expect(der.INTEGER), parts[2].expect(der.SEQUENCE)
-    return Issued(der.encoded(serial.tag, serial.value), der.encoded(issuer.tag, issuer.value))
+    return SerialAndIssuer(der.encode(serial.tag, serial.value), der.encode(issuer.tag, issuer.value))
 
 
 def read_list(data: bytes) -> RevocationList:
@@ -67,10 +67,12 @@ def read_list(data: bytes) -> RevocationList:
         raise BadData("a CRL without issuer or date")
     issuer = parts[1].expect(der.SEQUENCE)
     next_update = _time(parts[3]) if len(parts) > 3 and parts[3].tag in (_UTC_TIME, der.GENERALIZED_TIME) else ""
-    return RevocationList(names.canonical(der.encoded(issuer.tag, issuer.value)), _time(parts[2]), next_update, encoded)
+    return RevocationList(
+        subject_hash.canonical(der.encode(issuer.tag, issuer.value)), _time(parts[2]), next_update, encoded
+    )
 
 
-def fault(path: str, this_update: datetime, next_update: datetime | None, now: datetime) -> str:
+def crl_problem(path: str, this_update: datetime, next_update: datetime | None, now: datetime) -> str:
     """Why a CRL may not be judged by, in words; empty if it may."""
     if next_update and next_update < now:
         return f"the CRL {path} expired {duration((now - next_update).total_seconds())} ago"
@@ -80,7 +82,7 @@ def fault(path: str, this_update: datetime, next_update: datetime | None, now: d
     return ""
 
 
-def _to_be_signed(encoded: bytes) -> list[der.Element]:
+def _to_be_signed(encoded: bytes) -> list[der.DerElement]:
     parts = der.read(encoded, limit=MAX_CRL).expect(der.SEQUENCE).children()
     return parts[0].expect(der.SEQUENCE).children() if parts else []
 
@@ -96,7 +98,7 @@ def _decoded(data: bytes) -> bytes:
         raise BadData(f"not base64: {error}") from None
 
 
-def _time(element: der.Element) -> str:
+def _time(element: der.DerElement) -> str:
     """A Time as RFC 5280 section 4.1.2.5 has it, with the century."""
     text = element.value[:32].decode("ascii", "replace")
     if element.tag == _UTC_TIME:

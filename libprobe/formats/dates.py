@@ -27,14 +27,14 @@ _DEFAULTS = (datetime(2001, 1, 1), datetime(2002, 2, 2, 1, 1))
 """They differ in all that a text has to say itself, but for the second."""
 
 
-class Read(Record):
+class ParsedTime(Record):
     """instant: aware, in UTC. is_day: whether the text is a date alone; the instant is its beginning then."""
 
     instant: datetime
     is_day: bool
 
 
-def read(text: str) -> Read:
+def read_time(text: str) -> ParsedTime:
     """Read a time that can mean one instant only; without a zone it is UTC. Raises: BadData.
 
     Loads dateutil: whoever knows the usual form looks for that first.
@@ -45,7 +45,7 @@ def read(text: str) -> Read:
         raise BadData(f"{excerpt(text)!r} is not a time that can be read in one way only") from None
 
 
-def _agreed(text: str) -> Read:
+def _agreed(text: str) -> ParsedTime:
     from dateutil import parser
 
     if len(text) > MAX_CHARS or not text.isascii() or len(_YEAR.findall(text)) != 1 or _TURNED_OFFSET.search(text):
@@ -65,7 +65,7 @@ def _agreed(text: str) -> Read:
     named = _WEEKDAY.search(text)
     if named and _WEEKDAYS.index(named[1].lower()) != first.weekday():
         raise ValueError
-    return Read(first.astimezone(UTC).replace(microsecond=0), is_day)
+    return ParsedTime(first.astimezone(UTC).replace(microsecond=0), is_day)
 
 
 def _zone(name: str | None, offset: int | None) -> tzinfo:

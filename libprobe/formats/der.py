@@ -35,19 +35,19 @@ _STRING_ENCODINGS = {
 }
 
 
-class Element(Record):
+class DerElement(Record):
     """One tag-length-value: TAG is the identifier octet, VALUE the content octets."""
 
     tag: int
     value: bytes
 
-    def children(self) -> list[Element]:
+    def children(self) -> list[DerElement]:
         """Return the elements that a constructed one holds. Raises: BadData."""
         if not self.tag & 0x20:
             raise BadData(f"DER element 0x{self.tag:02x} is primitive where a structure is expected")
         return list(_elements(self.value))
 
-    def expect(self, tag: int) -> Element:
+    def expect(self, tag: int) -> DerElement:
         """Return this element if it has TAG. Raises: BadData."""
         if self.tag != tag:
             raise BadData(f"DER element 0x{self.tag:02x} stands where 0x{tag:02x} is expected")
@@ -87,7 +87,7 @@ class Element(Record):
             raise BadData(f"{text!r} is not a time of the form {form}") from None
 
 
-def read(data: bytes, *, limit: int = MAX_BYTES) -> Element:
+def read(data: bytes, *, limit: int = MAX_BYTES) -> DerElement:
     """Return the one element that DATA is, with nothing after it.
 
     Raises: BadData, also for more than `limit` bytes.
@@ -100,7 +100,7 @@ def read(data: bytes, *, limit: int = MAX_BYTES) -> Element:
     return element
 
 
-def encoded(tag: int, value: bytes) -> bytes:
+def encode(tag: int, value: bytes) -> bytes:
     """Return an element's encoding."""
     length = len(value)
     if length < 0x80:
@@ -109,7 +109,7 @@ def encoded(tag: int, value: bytes) -> bytes:
     return bytes((tag, 0x80 | size)) + length.to_bytes(size, "big") + value
 
 
-def _elements(data: bytes) -> Iterator[Element]:
+def _elements(data: bytes) -> Iterator[DerElement]:
     at = 0
     for _ in range(MAX_CHILDREN):
         if at == len(data):
@@ -120,7 +120,7 @@ def _elements(data: bytes) -> Iterator[Element]:
         raise BadData(f"a DER structure with more than {MAX_CHILDREN} parts")
 
 
-def _element(data: bytes, at: int) -> tuple[Element, int]:
+def _element(data: bytes, at: int) -> tuple[DerElement, int]:
     """Return the element that begins at AT and where the next one begins."""
     if len(data) - at < 2:
         raise BadData("DER data breaks off inside a tag")
@@ -130,7 +130,7 @@ def _element(data: bytes, at: int) -> tuple[Element, int]:
     length, start = _length(data, at + 1)
     if length > len(data) - start:
         raise BadData(f"DER data breaks off: {length} bytes announced, {len(data) - start} left")
-    return Element(tag, data[start : start + length]), start + length
+    return DerElement(tag, data[start : start + length]), start + length
 
 
 def _length(data: bytes, at: int) -> tuple[int, int]:

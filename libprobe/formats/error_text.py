@@ -146,7 +146,7 @@ def _text(value: object) -> str:
 def _html_text(page: str) -> str:
     from html import unescape
 
-    title, heading = (unescape(_tagged(page, tag)).strip() for tag in ("title", "h1"))
+    title, heading = (unescape(_element_text(page, tag)).strip() for tag in ("title", "h1"))
     if not title and not heading:
         return unescape(re.sub(r"<[^<>]*>", " ", _UNSEEN.sub(" ", page)))
     if heading in title:
@@ -154,7 +154,7 @@ def _html_text(page: str) -> str:
     return heading if title in heading else f"{title}: {heading}"
 
 
-def _tagged(page: str, tag: str) -> str:
+def _element_text(page: str, tag: str) -> str:
     """Return the text of the first element TAG, without the tags in it."""
     lowered = page.lower()
     start = lowered.find("<" + tag)

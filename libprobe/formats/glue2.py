@@ -75,7 +75,7 @@ def _unescaped(value: str) -> str:
     return _ESCAPE.sub(undone, value) if "\\" in value else value
 
 
-class Instant(Record):
+class CreationTime(Record):
     """When an entry was created, as exactly as it says: aware UTC, the same twice if it names its zone."""
 
     earliest: datetime
@@ -92,7 +92,7 @@ _TIME = re.compile(
 )
 
 
-def read_creation_time(text: str) -> Instant:
+def read_creation_time(text: str) -> CreationTime:
     """Read GLUE2EntityCreationTime: `2026-11-23T07:00:00Z`.
 
     cloud-info-provider writes local time without a zone; such a time can mean any instant from 14 hours
@@ -105,8 +105,8 @@ def read_creation_time(text: str) -> Instant:
             raise ValueError
         read = datetime.fromisoformat(f"{match[1]}T{match[2]}{(match[3] or 'Z').upper()}").astimezone(UTC)
         if match[3]:
-            return Instant(read, read)
-        return Instant(read - timedelta(hours=14), read + timedelta(hours=12))
+            return CreationTime(read, read)
+        return CreationTime(read - timedelta(hours=14), read + timedelta(hours=12))
     except (ValueError, OverflowError):
         raise BadData(f"creation time {excerpt(text)!r} is not of the form YYYY-MM-DDTHH:MM:SSZ") from None
 
@@ -142,7 +142,7 @@ _NO_VALUE = frozenset({"none", "null", "nan", "undefined", "undefinedvalue", "n/
 _PLACEHOLDER = re.compile(r"(?:.*[./@])?example\.(?:org|com|net)(?:[:/].*)?|[<{%]+[A-Za-z_. -]+[>}%]+", re.IGNORECASE)
 
 
-def fault_of(attribute: str, value: str) -> str:
+def value_problem(attribute: str, value: str) -> str:
     """What is wrong with a published value; empty if nothing is.
 
     Known faults of providers: a Python list printed as one value, `None` where nothing is known, text left

@@ -16,7 +16,7 @@ from collections import deque
 from collections.abc import Iterable, Iterator
 
 from libprobe.failures import BadData
-from libprobe.formats.address import SCHEME, expect_visible, read_authority, shown
+from libprobe.formats.address import SCHEME, expect_visible, read_authority, without_password
 from libprobe.formats.excerpt import begins, excerpt
 from libprobe.records import Record
 from libprobe.text import number_of
@@ -61,7 +61,7 @@ CERTIFIED, PRODUCTION = "Certified", "Production"
 """Of a site: CERTIFICATION_STATUS, beside Candidate, Uncertified, Suspended and Closed, and PRODUCTION_INFRASTRUCTURE,
 beside Test."""
 
-Listed = tuple[str, str]
+UrlAndId = tuple[str, str]
 """(ID, URL) of an ENDPOINT of a service; the GOCDB gives every endpoint a number of its own."""
 
 
@@ -96,13 +96,13 @@ class ServiceEndpoint(Record):
     scopes: tuple[str, ...]
     portal_url: str
     notifications: bool | None
-    endpoints: tuple[Listed, ...] = ()
+    endpoints: tuple[UrlAndId, ...] = ()
     monitored_id: str = ""
     extensions: tuple[tuple[str, str], ...] = ()
     country: str = ""
 
 
-class Page:
+class PageMeta:
     """The `<meta>` of a paged document, filled while its records are read.
 
     next_cursor:   what to ask for next; given on the last page too, see `is_last`
@@ -127,7 +127,7 @@ class Page:
 
 
 def read_service_endpoints(
-    chunks: Iterable[bytes], page: Page | None = None, unreadable: list[Unreadable] | None = None
+    chunks: Iterable[bytes], page: PageMeta | None = None, unreadable: list[Unreadable] | None = None
 ) -> Iterator[ServiceEndpoint]:
     """Yield the service endpoints of a get_service_endpoint document.
 
@@ -144,7 +144,7 @@ def read_service_endpoints(
 def _service_endpoint(record: _Node) -> ServiceEndpoint:
     direct_url = record.text_of("URL")
     notifications = record.text_of("NOTIFICATIONS")
-    url, monitored_id = _monitored(record, direct_url)
+    url, monitored_id = _choose_monitored(record, direct_url)
     return ServiceEndpoint(
         primary_key=record.text_of("PRIMARY_KEY") or record.attributes.get("PRIMARY_KEY", ""),
         hostname=record.text_of("HOSTNAME"),
@@ -175,7 +175,7 @@ def _extensions(record: _Node) -> Iterator[tuple[str, str]]:
                 yield key, value
 
 
-def _monitored(record: _Node, url: str) -> Listed:
+def _choose_monitored(record: _Node, url: str) -> UrlAndId:
     """ARGO's rule (NCG/SiteInfo/GOCDB): the last monitored ENDPOINT with a URL wins. Returns the URL and its ID."""
     identifier = ""
     for endpoint in record.below("ENDPOINTS", "ENDPOINT"):
@@ -193,7 +193,7 @@ def _is_yes(text: str) -> bool:
 
 
 def read_certified_sites(
-    chunks: Iterable[bytes], page: Page | None = None, unreadable: list[Unreadable] | None = None
+    chunks: Iterable[bytes], page: PageMeta | None = None, unreadable: list[Unreadable] | None = None
 ) -> Iterator[str]:
     """Yield the names of the sites of a get_site_list or a get_site document that are certified and in production.
 
@@ -218,7 +218,7 @@ class Contacts(Record):
 
 
 def read_site_contacts(
-    chunks: Iterable[bytes], page: Page | None = None, unreadable: list[Unreadable] | None = None
+    chunks: Iterable[bytes], page: PageMeta | None = None, unreadable: list[Unreadable] | None = None
 ) -> Iterator[Contacts]:
     """Yield the contacts of the sites of a get_site document. Raises: as `read_service_endpoints`."""
     for record in _records(chunks, "SITE", page, unreadable):
@@ -227,7 +227,7 @@ def read_site_contacts(
 
 
 def read_ngi_contacts(
-    chunks: Iterable[bytes], page: Page | None = None, unreadable: list[Unreadable] | None = None
+    chunks: Iterable[bytes], page: PageMeta | None = None, unreadable: list[Unreadable] | None = None
 ) -> Iterator[Contacts]:
     """Yield the contacts of the NGIs of a get_roc_contacts document, without those of persons. Raises: likewise."""
     for record in _records(chunks, "ROC", page, unreadable):
@@ -285,7 +285,7 @@ class Downtime(Record):
 
 
 def read_downtimes(
-    chunks: Iterable[bytes], page: Page | None = None, unreadable: list[Unreadable] | None = None
+    chunks: Iterable[bytes], page: PageMeta | None = None, unreadable: list[Unreadable] | None = None
 ) -> Iterator[Downtime]:
     """Yield the downtimes of a get_downtime or a get_downtime_nested_services document.
 
@@ -393,12 +393,12 @@ def _leave_out(record: Unreadable, unreadable: list[Unreadable] | None) -> None:
 
 
 def _records(
-    chunks: Iterable[bytes], tag: str, page: Page | None, unreadable: list[Unreadable] | None
+    chunks: Iterable[bytes], tag: str, page: PageMeta | None, unreadable: list[Unreadable] | None
 ) -> Iterator[_Node]:
     """Yield the elements TAG directly below the root, each as soon as it is complete."""
     from pyexpat import ExpatError
 
-    reader = _Reader(tag, page if page is not None else Page(), unreadable)
+    reader = _RecordParser(tag, page if page is not None else PageMeta(), unreadable)
     try:
         for chunk in chunks:
             for at in range(0, len(chunk), _SLICE_BYTES):
@@ -407,14 +407,14 @@ def _records(
                     yield reader.ready.popleft()
         reader.close()
     except ExpatError as error:
-        raise BadData(reader.what_is_wrong(error)) from error
+        raise BadData(reader.describe_error(error)) from error
     yield from reader.ready
 
 
-class _Reader:
+class _RecordParser:
     """Feeds expat and collects complete records; what it holds is bounded by one record."""
 
-    def __init__(self, tag: str, page: Page, unreadable: list[Unreadable] | None) -> None:
+    def __init__(self, tag: str, page: PageMeta, unreadable: list[Unreadable] | None) -> None:
         self._tag = tag
         self._page = page
         self._unreadable = unreadable
@@ -503,7 +503,7 @@ class _Reader:
             raise BadData(f"the document breaks off after {number_of(self._count, 'record')}")
         self._parser.Parse(b"", True)
 
-    def what_is_wrong(self, error: Exception) -> str:
+    def describe_error(self, error: Exception) -> str:
         """Return a sentence for a document that is not well-formed."""
         beginning = excerpt(self._head)
         if not beginning:
@@ -572,14 +572,14 @@ class _Reader:
             self._count += 1
             self.ready.append(node)
         elif node.tag == "meta":
-            _fill(self._page, node)
+            _fill_meta(self._page, node)
 
     def _refuse_doctype(self, *_: object) -> None:
         what = "an HTML page" if b"html" in self._head.lower() else "a document with a DTD"
         raise BadData(f"{what} instead of results", link="from", more=[begins(self._head)])
 
 
-def _fill(page: Page, meta: _Node) -> None:
+def _fill_meta(page: PageMeta, meta: _Node) -> None:
     page.count = _count(meta.text_of("count"))
     page.max_page_size = _count(meta.text_of("max_page_size"))
     for link in meta.children:
@@ -658,7 +658,7 @@ def read_endpoint_url(text: str) -> EndpointUrl:
     scheme, rest = _split_scheme(url)
     address, mark, fragment = rest.partition("#")
     if mark and fragment:
-        raise BadData(f"everything from '#' on in {shown(url)} is lost: write it %23")
+        raise BadData(f"everything from '#' on in {without_password(url)} is lost: write it %23")
     place, _, query = address.partition("?")
     authority, slash, path = place.partition("/")
     host, port = read_authority(authority, url)
@@ -677,20 +677,20 @@ def read_endpoint_url(text: str) -> EndpointUrl:
 def _split_scheme(url: str) -> tuple[str, str]:
     match = SCHEME.match(url)
     if match is None:
-        raise BadData(f"the URL {shown(url)} does not begin with https:// or http://")
+        raise BadData(f"the URL {without_password(url)} does not begin with https:// or http://")
     scheme = match[1].lower()
     if scheme not in ("https", "http"):
-        raise BadData(f"the URL {shown(url)} is {scheme}, neither https nor http")
+        raise BadData(f"the URL {without_password(url)} is {scheme}, neither https nor http")
     return scheme, url[match.end() :]
 
 
 def _read_path(path: str) -> str:
     if any(f"{name}=" in path.lower() for name in _PARAMETERS):
-        raise BadData(f"the path {shown(path)} of the URL holds parameters: a '?' is missing before them")
+        raise BadData(f"the path {without_password(path)} of the URL holds parameters: a '?' is missing before them")
     if not _PATH.fullmatch(path):
-        raise BadData(f"the path {shown(path)} of the URL has characters that do not belong in one")
+        raise BadData(f"the path {without_password(path)} of the URL has characters that do not belong in one")
     if any(part in (".", "..") for part in path.lower().replace("%2e", ".").split("/")):
-        raise BadData(f"the path {shown(path)} of the URL has '.' or '..' in it")
+        raise BadData(f"the path {without_password(path)} of the URL has '.' or '..' in it")
     return path
 
 
@@ -706,7 +706,9 @@ def _read_query(query: str) -> dict[str, str]:
             continue
         decoded = _decoded(name, value)
         if found.setdefault(name, decoded) != decoded:
-            raise BadData(f"the URL gives {name} twice: {shown(found[name])} and {shown(decoded)}")
+            raise BadData(
+                f"the URL gives {name} twice: {without_password(found[name])} and {without_password(decoded)}"
+            )
     return found
 
 
@@ -716,13 +718,13 @@ def _decoded(name: str, value: str) -> str:
     if not value:
         raise BadData(f"the parameter {name} of the URL has no value")
     if re.search(r"%(?![0-9A-Fa-f]{2})", value):
-        raise BadData(f"the parameter {name} of the URL has a lone '%': {shown(value)}")
+        raise BadData(f"the parameter {name} of the URL has a lone '%': {without_password(value)}")
     try:
         decoded = unquote_to_bytes(value.replace("+", " ")).decode("utf-8")
     except UnicodeDecodeError:
-        raise BadData(f"the parameter {name} of the URL is not UTF-8: {shown(value)}") from None
+        raise BadData(f"the parameter {name} of the URL is not UTF-8: {without_password(value)}") from None
     if any(char.isspace() for char in decoded):
-        raise BadData(f"the parameter {name} of the URL has a blank in it: {shown(decoded)}")
+        raise BadData(f"the parameter {name} of the URL has a blank in it: {without_password(decoded)}")
     if not decoded.isprintable():
-        raise BadData(f"the parameter {name} of the URL has a control character in it: {shown(value)}")
+        raise BadData(f"the parameter {name} of the URL has a control character in it: {without_password(value)}")
     return decoded

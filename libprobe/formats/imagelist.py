@@ -51,10 +51,10 @@ _TIME = re.compile(r"(\d{4})-(\d\d)-(\d\d)T(\d\d):(\d\d):(\d\d)(?:\.\d{1,9})?(Z|
 _EMAIL = re.compile(r"/(?:E|Email)=", re.IGNORECASE)
 
 
-class Image(Record):
+class ImageListEntry(Record):
     """One image. expires: aware, None if it does not say or says it unreadably. Texts are empty where absent.
 
-    sha512: of its file, in hexadecimal. lacks: the fields without which hepixvmitrust drops it silently.
+    sha512: of its file, in hexadecimal. missing_fields: the fields without which hepixvmitrust drops it silently.
     """
 
     identifier: str
@@ -62,7 +62,7 @@ class Image(Record):
     title: str
     version: str
     expires: datetime | None
-    lacks: tuple[str, ...]
+    missing_fields: tuple[str, ...]
     sha512: str = ""
 
 
@@ -71,7 +71,7 @@ class ImageList(Record):
 
     created, expires: aware UTC instants. has_zone: whether `created` names its zone; UTC if not.
     endorser, endorser_ca: DNs of who is to sign it and of his CA, empty where absent.
-    lacks: the fields without which vmcatcher refuses it.
+    missing_fields: the fields without which vmcatcher refuses it.
     is_wrapped: whether it is within `hv:imagelist`, unlike the deprecated form.
     """
 
@@ -85,8 +85,8 @@ class ImageList(Record):
     vo: str
     endorser: str
     endorser_ca: str
-    images: tuple[Image, ...]
-    lacks: tuple[str, ...]
+    images: tuple[ImageListEntry, ...]
+    missing_fields: tuple[str, ...]
     is_wrapped: bool
 
 
@@ -116,7 +116,7 @@ def read_image_list(content: bytes) -> ImageList:
         endorser=_text(endorser.get("hv:dn")),
         endorser_ca=_text(endorser.get("hv:ca")),
         images=_images(found.get("hv:images")),
-        lacks=tuple(name for name in _LIST_FIELDS if name not in found),
+        missing_fields=tuple(name for name in _LIST_FIELDS if name not in found),
         is_wrapped=is_wrapped,
     )
 
@@ -153,7 +153,7 @@ def same_name(first: str, second: str) -> bool:
     return _plain_name(first) == _plain_name(second)
 
 
-def find_image(images: tuple[Image, ...], mpuri: str) -> Image | None:
+def find_image(images: tuple[ImageListEntry, ...], mpuri: str) -> ImageListEntry | None:
     """The image of an ad:mpuri, which ends in `:<revision>/`; one given without revision finds any revision."""
     wanted = mpuri.rstrip("/")
     for image in images:
@@ -213,7 +213,7 @@ def _endorser(value: object) -> dict[str, Any]:
     return inner if isinstance(inner, dict) else {}
 
 
-def _images(value: object) -> tuple[Image, ...]:
+def _images(value: object) -> tuple[ImageListEntry, ...]:
     if not isinstance(value, list):
         raise BadData("the list has no hv:images")
     if len(value) > MAX_IMAGES:
@@ -222,19 +222,19 @@ def _images(value: object) -> tuple[Image, ...]:
     return tuple(_image(each) for each in inner if isinstance(each, dict))
 
 
-def _image(found: dict[str, Any]) -> Image:
+def _image(found: dict[str, Any]) -> ImageListEntry:
     expires: datetime | None = None
     try:
         expires = read_time(_text(found.get("dc:date:expires")))
     except BadData:
         pass  # optional for images
-    return Image(
+    return ImageListEntry(
         identifier=_text(found.get("dc:identifier")),
         mpuri=_text(found.get("ad:mpuri")),
         title=_text(found.get("dc:title")),
         version=_text(found.get("hv:version")),
         expires=expires,
-        lacks=tuple(name for name in _IMAGE_FIELDS if name not in found),
+        missing_fields=tuple(name for name in _IMAGE_FIELDS if name not in found),
         sha512=_text(found.get("sl:checksum:sha512")).lower(),
     )
 

@@ -14,14 +14,14 @@ from datetime import datetime
 
 from libprobe.failures import BadData
 from libprobe.formats.imagelist import read_time, without_revision
-from libprobe.formats.openstack import written_in
+from libprobe.formats.openstack import read_json_property
 from libprobe.records import Record
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from libprobe.formats.imagelist import Image
+    from libprobe.formats.imagelist import ImageListEntry
 
 MAX_CHARS = 1024
 MAX_ATTRIBUTES = 64 << 10
@@ -40,67 +40,74 @@ _SHA512 = ("sha512", "sl:checksum:sha512", "vmcatcher_event_sl_checksum_sha512")
 _WITH_DIGEST = re.compile(r"(.+)-sha256:([0-9a-f]{64})")
 
 
-class Listed(Record):
+class PublishedImage(Record):
     """An image that a list has, and a cloud should have.
 
-    name: for people. names: those that stay. marks: kind of mark -> value; published: when it came into the list, if
-    that is known.
+    name: for people. names: those that stay. version_marks: kind of mark -> value; published: when it came into the
+    list, if that is known.
     """
 
     name: str
     names: frozenset[str]
-    marks: Mapping[str, str]
+    version_marks: Mapping[str, str]
     published: datetime | None = None
 
     @property
-    def words(self) -> str:
+    def version_description(self) -> str:
         """Its version, as people know it; empty where it has none."""
-        return version_words(self.marks)
+        return describe_version(self.version_marks)
 
 
 class CloudImage(Record):
-    """An image that a cloud has. names, marks: as those of a list, empty for one that is of no list. vo: if it says."""
+    """An image that a cloud has.
+
+    names, version_marks: as those of a list, empty for one that is of no list. vo: if it says.
+    """
 
     id: str
     name: str
     status: str
     created: datetime | None
     names: frozenset[str]
-    marks: Mapping[str, str]
+    version_marks: Mapping[str, str]
     vo: str = ""
 
-    def is_version_of(self, listed: Listed) -> bool:
+    def is_version_of(self, listed: PublishedImage) -> bool:
         """Whether nothing that both say of the version differs; one that says nothing is taken for the same."""
-        common = self.marks.keys() & listed.marks.keys()
-        return all(self.marks[kind] == listed.marks[kind] for kind in common)
+        common = self.version_marks.keys() & listed.version_marks.keys()
+        return all(self.version_marks[kind] == listed.version_marks[kind] for kind in common)
 
     @property
-    def words(self) -> str:
-        return version_words(self.marks)
+    def version_description(self) -> str:
+        return describe_version(self.version_marks)
 
 
-def version_words(marks: Mapping[str, str]) -> str:
+def describe_version(marks: Mapping[str, str]) -> str:
     for kind in (VERSION, DIGEST, REVISION, SHA512):
         if marks.get(kind):
             return marks[kind] if kind == VERSION else f"{kind} {marks[kind][:12]}"
     return ""
 
 
-def of_list(image: Image) -> Listed:
+def from_image_list(image: ImageListEntry) -> PublishedImage:
     """An image of a HEPiX list."""
     names = set(_names_of_address(image.mpuri))
     if image.identifier:
         names.add(_identifier(image.identifier))
     marks = {VERSION: image.version, SHA512: image.sha512, REVISION: _revision(image.mpuri)}
     name = image.title or image.mpuri or image.identifier
-    return Listed(name, frozenset(names), {kind: value for kind, value in marks.items() if value})
+    return PublishedImage(name, frozenset(names), {kind: value for kind, value in marks.items() if value})
 
 
-def of_registry(repository: str, tags: list[str], digest: str, version: str, published: datetime | None) -> Listed:
+def from_registry(
+    repository: str, tags: list[str], digest: str, version: str, published: datetime | None
+) -> PublishedImage:
     """An artefact of a registry, by all of its tags. digest: `sha256:...`."""
     names = frozenset(reference_name(f"{repository}:{tag}") for tag in tags)
     marks = {DIGEST: digest.removeprefix("sha256:"), VERSION: version}
-    return Listed(f"{repository}:{tags[0]}", names, {kind: value for kind, value in marks.items() if value}, published)
+    return PublishedImage(
+        f"{repository}:{tags[0]}", names, {kind: value for kind, value in marks.items() if value}, published
+    )
 
 
 def reference_name(reference: str) -> str:
@@ -113,7 +120,7 @@ def read_cloud_image(document: object) -> CloudImage | None:
     """Return an image of Glance's list; None if the entry is not an image."""
     if not isinstance(document, dict) or not _text(document.get("id")):
         return None
-    properties = {**written_in(document.get("APPLIANCE_ATTRIBUTES"), MAX_ATTRIBUTES), **document}
+    properties = {**read_json_property(document.get("APPLIANCE_ATTRIBUTES"), MAX_ATTRIBUTES), **document}
     names: set[str] = set()
     marks: dict[str, str] = {}
     for key in _REFERENCES:

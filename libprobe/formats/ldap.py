@@ -30,7 +30,7 @@ MAX_VALUES = 10_000
 """Values of one attribute, and URLs of one referral, that are looked at."""
 
 
-class Entry(Record):
+class LdapEntry(Record):
     """A SearchResultEntry. attributes: values by the attribute's name in lower case, as UTF-8."""
 
     dn: str
@@ -42,13 +42,13 @@ class Entry(Record):
         return values[0] if values else ""
 
 
-class Reference(Record):
+class SearchReference(Record):
     """A SearchResultReference: where the search would have to go on."""
 
     urls: list[str]
 
 
-class Result(Record):
+class OperationResult(Record):
     """How an operation ended (LDAPResult). kind: tag of the operation. name: of an extended response."""
 
     kind: int
@@ -81,7 +81,7 @@ def message_size(data: bytes | bytearray, at: int = 0) -> int | None:
     return 2 + count + int.from_bytes(data[at + 2 : at + 2 + count], "big")
 
 
-def read_message(data: bytes) -> tuple[int, Entry | Reference | Result | None]:
+def read_message(data: bytes) -> tuple[int, LdapEntry | SearchReference | OperationResult | None]:
     """Read one whole message: its id, and what it says; None for an intermediate response.
 
     Raises: BadData.
@@ -95,7 +95,7 @@ def read_message(data: bytes) -> tuple[int, Entry | Reference | Result | None]:
     if kind == SEARCH_ENTRY:
         return number, _entry(data, at, stop)
     if kind == SEARCH_REFERENCE:
-        return number, Reference([_text(data, first, last) for _, first, last in _elements(data, at, stop)])
+        return number, SearchReference([_text(data, first, last) for _, first, last in _elements(data, at, stop)])
     if kind in (BIND_RESPONSE, SEARCH_DONE, EXTENDED_RESPONSE):
         return number, _result(kind, data, at, stop)
     if kind == INTERMEDIATE_RESPONSE:
@@ -103,7 +103,7 @@ def read_message(data: bytes) -> tuple[int, Entry | Reference | Result | None]:
     raise BadData(f"message of kind 0x{kind:02x}, which answers no search")
 
 
-def _entry(data: bytes, at: int, end: int) -> Entry:
+def _entry(data: bytes, at: int, end: int) -> LdapEntry:
     first, at = _enter(data, at, end, OCTET_STRING)
     dn = _text(data, first, at)
     attributes: dict[str, list[str]] = {}
@@ -115,10 +115,10 @@ def _entry(data: bytes, at: int, end: int) -> Entry:
         values_at, values_end = _enter(data, name_end, last, SET)
         values = [_text(data, low, high) for _, low, high in _elements(data, values_at, values_end)]
         attributes.setdefault(_text(data, name_at, name_end).lower(), []).extend(values)
-    return Entry(dn, attributes)
+    return LdapEntry(dn, attributes)
 
 
-def _result(kind: int, data: bytes, at: int, end: int) -> Result:
+def _result(kind: int, data: bytes, at: int, end: int) -> OperationResult:
     at, stop = _enter(data, at, end, ENUMERATED)
     code = _integer(data, at, stop)
     at, stop = _enter(data, stop, end, OCTET_STRING)
@@ -132,7 +132,7 @@ def _result(kind: int, data: bytes, at: int, end: int) -> Result:
             referrals += [_text(data, low, high) for _, low, high in _elements(data, first, last)]
         elif tag == _RESPONSE_NAME:
             name = _text(data, first, last)
-    return Result(kind, code, matched, text, referrals, name)
+    return OperationResult(kind, code, matched, text, referrals, name)
 
 
 def _element(data: bytes, at: int, end: int) -> tuple[int, int, int]:

@@ -166,7 +166,7 @@ class Metric(Record):
         on_hosts = (service_type for (_, service_type), names in named if self.name in names)
         return frozenset([*self.service_types, *on_hosts])
 
-    def described(self, vo: str) -> str:
+    def service_description(self, vo: str) -> str:
         """The name of its services: NCG appends the VO to that of a metric which acts for one."""
         return f"{self.name}-{vo}" if "VO" in self.flags else self.name
 
@@ -367,7 +367,7 @@ def _localdb_line(found: Localdb, line: str) -> None:
         raise BadData(f"has no effect in NCG, which does {word} before there are metrics; change what brings them")
     if re.search(r"\S[ \t]+(?:!|$)|![ \t]", line):
         raise BadData("has a blank beside its fields, and NCG passes over such a line")
-    _other(found, word, fields[1:])
+    _apply_metric_line(found, word, fields[1:])
 
 
 def _attribute(found: Localdb, word: str, fields: list[str]) -> None:
@@ -384,7 +384,7 @@ def _attribute(found: Localdb, word: str, fields: list[str]) -> None:
             found.attributes[word == "ATTRIBUTE"][name] = value
 
 
-def _other(found: Localdb, word: str, fields: list[str]) -> None:
+def _apply_metric_line(found: Localdb, word: str, fields: list[str]) -> None:
     """Raises: ValueError."""
     match word:
         case "ADD_SERVICE_METRIC" | "SERVICE_METRIC":
@@ -428,7 +428,7 @@ def attributes(endpoint: ServiceEndpoint, localdb: Localdb | None = None) -> tup
         for given in (*localdb.attributes, localdb.service_attributes.get(endpoint.service_type, {})):
             found |= given
     try:
-        derived = _of_extensions(endpoint) | _of_url(endpoint.service_type, endpoint.url)
+        derived = _extension_attributes(endpoint) | _url_attributes(endpoint.service_type, endpoint.url)
         for name, value in derived.items():
             if not is_harmless(value):
                 raise BadData(f'{name} is "{value[:80]}", which is not one plain word')
@@ -441,7 +441,7 @@ def attributes(endpoint: ServiceEndpoint, localdb: Localdb | None = None) -> tup
     return found, problem
 
 
-def _of_extensions(endpoint: ServiceEndpoint) -> dict[str, str]:
+def _extension_attributes(endpoint: ServiceEndpoint) -> dict[str, str]:
     """What a site registered beside its URL: NCG takes the KEY of every extension for an attribute.
 
     Here those alone that a URL could give: a site does not name the proxy that we log in with, say.
@@ -460,10 +460,10 @@ def comes_from_url(name: str, service_type: str) -> bool:
     )
 
 
-def _of_url(service_type: str, url: str) -> dict[str, str]:
+def _url_attributes(service_type: str, url: str) -> dict[str, str]:
     """Raises: BadData."""
     if service_type == OCCI:
-        return _of_occi(url)
+        return _occi_url_attributes(url)
     found = {"BDII_PORT": str(BDII_PORT)} if service_type == BDII else {}
     url = url.strip()
     if not url:
@@ -493,7 +493,7 @@ def _has_path(url: str) -> bool:
     return re.match(r"https?://[^/?#]+/[^?#]*[^/?#]", url, re.IGNORECASE) is not None
 
 
-def _of_occi(url: str) -> dict[str, str]:
+def _occi_url_attributes(url: str) -> dict[str, str]:
     from libprobe.formats.gocdb import read_endpoint_url
 
     read = read_endpoint_url(url)

@@ -26,11 +26,11 @@ MAX_ROLES = 50
 MAX_NAMED = 10
 
 
-def written_in(text: object, limit: int) -> dict[str, Any]:
+def read_json_property(text: object, max_chars: int) -> dict[str, Any]:
     """What is written as JSON in one property; nothing of what cannot be read or has more than `limit` characters."""
     import json
 
-    if not isinstance(text, str) or len(text) > limit:
+    if not isinstance(text, str) or len(text) > max_chars:
         return {}
     try:
         found = json.loads(text)
@@ -39,7 +39,7 @@ def written_in(text: object, limit: int) -> dict[str, Any]:
     return found if isinstance(found, dict) else {}
 
 
-class Offered(Record):
+class CatalogueEndpoint(Record):
     """One public endpoint. kind: the type of its service, as `compute` or `object-store`. url: not judged yet."""
 
     kind: str
@@ -47,13 +47,13 @@ class Offered(Record):
     url: str
 
 
-class Scope(Record):
+class TokenScope(Record):
     """What a token is good for. offered: the public endpoints of the catalogue, sorted."""
 
     project: str
     project_id: str
     roles: tuple[str, ...]
-    offered: tuple[Offered, ...]
+    offered: tuple[CatalogueEndpoint, ...]
 
     def regions(self, *kinds: str) -> list[str]:
         """The regions that have a public endpoint of each of the kinds of services, in the order of their names."""
@@ -73,7 +73,7 @@ class Scope(Record):
             raise BadData(f"the catalogue's endpoint of type {kind} in region {region} has a query in its URL")
         return found.rstrip("/")
 
-    def words(self) -> str:
+    def describe(self) -> str:
         """The regions and what they have: `RegionOne (compute, image), RegionTwo (compute)`."""
         regions = sorted({each.region for each in self.offered})
         said = [
@@ -83,7 +83,7 @@ class Scope(Record):
         return ", ".join(said) or "no public endpoint at all"
 
 
-def read_scope(document: object) -> Scope:
+def read_scope(document: object) -> TokenScope:
     """What a project's token says. Raises: BadData for a token of no project, or for anything but a token."""
     token = document.get("token") if isinstance(document, dict) else None
     if not isinstance(token, dict):
@@ -96,7 +96,7 @@ def read_scope(document: object) -> Scope:
         raise BadData("the token has no catalogue")
     roles = token.get("roles")
     names = [_text(each.get("name")) for each in roles if isinstance(each, dict)] if isinstance(roles, list) else []
-    return Scope(
+    return TokenScope(
         _text(project["name"]),
         _text(project["id"]),
         tuple(filter(None, names[:MAX_ROLES])),
@@ -104,7 +104,7 @@ def read_scope(document: object) -> Scope:
     )
 
 
-def _public(catalogue: list[Any]) -> Iterator[Offered]:
+def _public(catalogue: list[Any]) -> Iterator[CatalogueEndpoint]:
     """The public endpoints; entries of another shape are passed over. Raises: BadData for too many."""
     seen = 0
     for service in catalogue:
@@ -119,7 +119,7 @@ def _public(catalogue: list[Any]) -> Iterator[Offered]:
                 continue
             region = _text(each.get("region_id")) or _text(each.get("region"))
             if region and isinstance(each.get("url"), str):
-                yield Offered(kind, region, each["url"])
+                yield CatalogueEndpoint(kind, region, each["url"])
 
 
 def _text(value: object) -> str:

@@ -24,7 +24,7 @@ _CONSUMER = re.compile(r"AuditerConsumer: '(.{1,200})' with last processed id='(
 _LAST_MESSAGE = re.compile(r"LastMessageId: ([0-9]{1,18})")
 
 
-class Status(Record):
+class PerunReport(Record):
     """lines: as Perun gave them. version: of Perun itself, empty where it does not say (before 2019).
 
     consumers: id of the last message that each consumer of the audit log has processed, by name.
@@ -55,7 +55,7 @@ class PerunError(Record):
     message: str
 
 
-def read_answer(body: bytes) -> Status | PerunError:
+def read_answer(body: bytes) -> PerunReport | PerunError:
     """Read an answer by its shape: an array is a status, an object with an errorId an error.
 
     Raises: BadData for anything else, and for a status without a database version of three numbers.
@@ -76,7 +76,7 @@ def read_answer(body: bytes) -> Status | PerunError:
     return _status([excerpt(line, MAX_CHARS) for line in document])
 
 
-def _status(lines: list[str]) -> Status:
+def _status(lines: list[str]) -> PerunReport:
     database = _text_after(lines, "Version of PerunDB: ")
     if database is None:
         raise BadData("no line `Version of PerunDB`")
@@ -85,7 +85,7 @@ def _status(lines: list[str]) -> Status:
     consumers = {found[1]: int(found[2]) for line in lines if (found := _CONSUMER.fullmatch(line))}
     newest = [int(found[1]) for line in lines if (found := _LAST_MESSAGE.fullmatch(line))]
     version = _text_after(lines, "Version of Perun: ") or ""
-    return Status(lines, database, version, consumers, newest[0] if newest else None)
+    return PerunReport(lines, database, version, consumers, newest[0] if newest else None)
 
 
 def _text_after(lines: list[str], beginning: str) -> str | None:

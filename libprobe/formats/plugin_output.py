@@ -33,7 +33,7 @@ IMPERATIVE = re.compile(
 _LIMIT = re.compile(r"[0-9.:@~-]{0,60}")
 
 
-class Performance(Record):
+class PerformanceValue(Record):
     """One value of performance data. The thresholds are Nagios ranges as printed, the bounds numbers."""
 
     label: str
@@ -56,7 +56,7 @@ class PluginOutput(Record):
     subject: str
     sentence: str
     remedy: str
-    performance: list[Performance]
+    performance: list[PerformanceValue]
     lines: list[str]
 
 
@@ -89,7 +89,7 @@ def _without_remedy(sentence: str) -> tuple[str, str]:
     return sentence, ""
 
 
-def _performance(text: str) -> list[Performance]:
+def _performance(text: str) -> list[PerformanceValue]:
     found = []
     for quoted, plain, values in _LABEL.findall(text):
         value, warning, critical, minimum, maximum = (values.split(";") + [""] * 5)[:5]
@@ -99,7 +99,7 @@ def _performance(text: str) -> list[Performance]:
         label = safe(quoted.replace("''", "'") or plain)
         warning, critical = (limit if _LIMIT.fullmatch(limit) else "" for limit in (warning, critical))
         bounds = _number(minimum), _number(maximum)
-        found.append(Performance(label, float(number[1]), number[2], warning, critical, *bounds))
+        found.append(PerformanceValue(label, float(number[1]), number[2], warning, critical, *bounds))
         if len(found) == MAX_LABELS:
             break
     return found

@@ -16,7 +16,7 @@ from __future__ import annotations
 import re
 
 from libprobe.failures import BadData
-from libprobe.formats.openstack import written_in
+from libprobe.formats.openstack import read_json_property
 from libprobe.records import Record
 from libprobe.text import MAX_COMPARED_CHARS, similar
 
@@ -63,7 +63,7 @@ class Server(Record):
         return f"{self.status}, {self.task}" if self.task else self.status
 
 
-class Image(Record):
+class GlanceImage(Record):
     """min_disk: GiB; min_ram: MiB; size: bytes, 0 where it is not told. created: in a form that sorts."""
 
     id: str
@@ -86,7 +86,7 @@ class Size(Record):
     ram: int
     disk: int
 
-    def holds(self, image: Image) -> bool:
+    def can_boot(self, image: GlanceImage) -> bool:
         """Whether the image may be booted from this size's own disk."""
         needed = max(image.min_disk, -(-image.size // GIB), 1)
         return self.disk >= needed and self.ram >= image.min_ram
@@ -108,7 +108,7 @@ class Quota(Record):
     used: int
     limit: int
 
-    def lacks(self, more: int) -> bool:
+    def is_short_of(self, more: int) -> bool:
         return self.limit >= 0 and self.used + more > self.limit
 
 
@@ -153,7 +153,7 @@ def read_mark(metadata: object) -> str:
     return _text(metadata.get(MARK)) or (f"VM of monitor {monitor}" if monitor else "")
 
 
-def read_images(document: object) -> list[Image]:
+def read_images(document: object) -> list[GlanceImage]:
     """The images of one page, whatever their status. Raises: BadData."""
     return [read_image(each) for each in _listed(document, "images")]
 
@@ -168,12 +168,12 @@ def next_page(document: Any) -> str:
     return following
 
 
-def read_image(image: object) -> Image:
+def read_image(image: object) -> GlanceImage:
     """Raises: BadData."""
     if not isinstance(image, dict) or not is_identifier(image.get("id")):
         raise BadData("what describes the image is missing")
-    attributes = {**written_in(image.get(ATTRIBUTES), MAX_ATTRIBUTES), **image}
-    return Image(
+    attributes = {**read_json_property(image.get(ATTRIBUTES), MAX_ATTRIBUTES), **image}
+    return GlanceImage(
         image["id"],
         _text(image.get("name")),
         _text(image.get("status")),
@@ -233,7 +233,7 @@ def read_quotas(document: object) -> list[Quota]:
     return quotas
 
 
-def find_images(wanted: str, images: Sequence[Image]) -> list[Image]:
+def find_images(wanted: str, images: Sequence[GlanceImage]) -> list[GlanceImage]:
     """The images that a word means, the newest first: by id, else by name, else by AppDB number, else by image_ref.
 
     The tag of an image_ref, which ends it after a colon, may be left out.
@@ -250,14 +250,14 @@ def find_images(wanted: str, images: Sequence[Image]) -> list[Image]:
     return []
 
 
-def nearest_images(wanted: str, images: Sequence[Image], count: int = 3) -> list[str]:
+def nearest_images(wanted: str, images: Sequence[GlanceImage], count: int = 3) -> list[str]:
     """The names of images that are most like a word that means none of them; the first where none is."""
     known = {word: each.name for each in images for word in (each.name, each.app_id, each.image_ref, each.id) if word}
     near = [known[each] for each in similar(wanted, known, count=count, cutoff=0.4)]
     return list(dict.fromkeys(near or [each.name for each in images if each.name][:count]))
 
 
-def usual_image(images: Sequence[Image]) -> Image | None:
+def default_image(images: Sequence[GlanceImage]) -> GlanceImage | None:
     """The image to take where none is named: the monitoring image, else the smallest, those of EGI before others."""
     monitoring = find_images(MONITORING, [each for each in images if each.app_id == MONITORING])
     if monitoring:
@@ -266,9 +266,9 @@ def usual_image(images: Sequence[Image]) -> Image | None:
     return min(of_egi or images, key=lambda each: (each.min_disk, each.min_ram, each.size, each.id), default=None)
 
 
-def smallest_size(image: Image, sizes: Sequence[Size]) -> Size | None:
+def smallest_size(image: GlanceImage, sizes: Sequence[Size]) -> Size | None:
     """The smallest size that can hold an image; None if none can."""
-    fitting = [each for each in sizes if each.holds(image)]
+    fitting = [each for each in sizes if each.can_boot(image)]
     return min(fitting, key=lambda each: (each.vcpus, each.ram, each.disk, each.id), default=None)
 
 

@@ -35,7 +35,7 @@ def digest(signed: Certificate | CertificateRevocationList) -> str:
     raise BadData(f"signed with an algorithm that is not known here ({identifier.dotted_string})")
 
 
-def is_by(signed: Certificate | CertificateRevocationList, issuer: Certificate) -> bool:
+def is_signed_by(signed: Certificate | CertificateRevocationList, issuer: Certificate) -> bool:
     """Whether it was made with the key of an issuer; their names are not compared.
 
     Raises: BadData for a signature that proves nothing, whoever made it; Misconfigured where this machine's policy

@@ -18,7 +18,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from datetime import datetime
 
-    from libprobe.formats.der import Element
+    from libprobe.formats.der import DerElement
 
 EXTENSION = "1.3.6.1.4.1.8005.100.100.5"
 """The certificate extension that holds the attribute certificates."""
@@ -77,7 +77,7 @@ def read_attribute_certificates(extension_value: bytes) -> list[AttributeCertifi
     return found
 
 
-def _infos(element: Element, depth: int) -> Iterator[list[Element]]:
+def _infos(element: DerElement, depth: int) -> Iterator[list[DerElement]]:
     """Yield the parts of each AttributeCertificateInfo (RFC 5755 section 4.1) in ELEMENT."""
     parts = element.expect(der.SEQUENCE).children()
     if len(parts) == 3 and parts[2].tag == der.BIT_STRING:
@@ -89,7 +89,7 @@ def _infos(element: Element, depth: int) -> Iterator[list[Element]]:
             yield from _infos(part, depth - 1)
 
 
-def _certificate(info: list[Element]) -> AttributeCertificate:
+def _certificate(info: list[DerElement]) -> AttributeCertificate:
     if len(info) < 7:
         raise BadData(f"a VOMS attribute certificate with {number_of(len(info), 'part')} instead of 7 or more")
     issuer, validity, attributes = info[2], info[5], info[6]
@@ -107,7 +107,7 @@ def _certificate(info: list[Element]) -> AttributeCertificate:
     )
 
 
-def _names(attributes: Element) -> tuple[str, tuple[str, ...]]:
+def _names(attributes: DerElement) -> tuple[str, tuple[str, ...]]:
     """Return the URI and the FQANs of the attribute that holds them (IetfAttrSyntax, section 4.4)."""
     for attribute in attributes.expect(der.SEQUENCE).children():
         parts = attribute.expect(der.SEQUENCE).children()
@@ -116,7 +116,7 @@ def _names(attributes: Element) -> tuple[str, tuple[str, ...]]:
     raise BadData("a VOMS attribute certificate without FQANs")
 
 
-def _ietf_syntax(values: Element) -> tuple[str, tuple[str, ...]]:
+def _ietf_syntax(values: DerElement) -> tuple[str, tuple[str, ...]]:
     uri = ""
     fqans: list[str] = []
     for value in values.children():
@@ -133,7 +133,7 @@ def _ietf_syntax(values: Element) -> tuple[str, tuple[str, ...]]:
     return uri, tuple(fqans)
 
 
-def _fqan(item: Element) -> str:
+def _fqan(item: DerElement) -> str:
     if item.tag not in (der.OCTET_STRING, der.UTF8_STRING):
         raise BadData(f"an FQAN of type 0x{item.tag:02x} instead of an octet string")
     fqan = _printable(item.value)
@@ -159,7 +159,7 @@ def _vo(uri: str, fqans: tuple[str, ...]) -> str:
     return vo if separator and vo else fqans[0].split("/")[1]
 
 
-def _issuer(issuer: Element) -> str:
+def _issuer(issuer: DerElement) -> str:
     """Return the DN of `[0] v2Form`, or of the older plain GeneralNames."""
     name = _first(issuer, _DIRECTORY_NAME, _DEPTH)
     if name is None:
@@ -167,7 +167,7 @@ def _issuer(issuer: Element) -> str:
     return dn.joined(_name_attributes(name))
 
 
-def _name_attributes(directory_name: Element) -> Iterator[tuple[str, str]]:
+def _name_attributes(directory_name: DerElement) -> Iterator[tuple[str, str]]:
     """Yield object identifier and value of each part of a Name (RFC 5280 section 4.1.2.4)."""
     wrapped = directory_name.children()
     if len(wrapped) != 1:
@@ -180,7 +180,7 @@ def _name_attributes(directory_name: Element) -> Iterator[tuple[str, str]]:
             yield parts[0].oid(), parts[1].text()
 
 
-def _first(element: Element, tag: int, depth: int) -> Element | None:
+def _first(element: DerElement, tag: int, depth: int) -> DerElement | None:
     """Return the first element with TAG in ELEMENT or up to DEPTH levels below it."""
     if element.tag == tag:
         return element

@@ -30,7 +30,7 @@ def registration(name: str, plugin: str, max_jobs: int) -> bytes:
     return b"@wproc register name=%s;max_jobs=%d;plugin=%s\0" % (name.encode(), max_jobs, path)
 
 
-class Order:
+class CheckOrder:
     """One check that Nagios wants run.
 
     key, type: given back as they came. command: as a shell would read it. timeout: seconds, 0 for none.
@@ -47,7 +47,7 @@ class Order:
         self.environment = environment
 
 
-def read_order(message: bytes) -> Order:
+def read_order(message: bytes) -> CheckOrder:
     """Read one message, without its END. Raises: BadData."""
     found: dict[bytes, bytes] = {}
     environment = []
@@ -63,10 +63,10 @@ def read_order(message: bytes) -> Order:
         key, command, timeout = found[b"job_id"], found[b"command"], int(found.get(b"timeout", b"0"))
     except (KeyError, ValueError):
         raise BadData(f"a job of Nagios lacks its number, command or timeout: {message[:80]!r}") from None
-    return Order(key, found.get(b"type", b"0"), command, float(max(0, timeout)), environment)
+    return CheckOrder(key, found.get(b"type", b"0"), command, float(max(0, timeout)), environment)
 
 
-def result(order: Order, began: float, ended: float, wait_status: int, out: bytes, err: bytes = b"") -> bytes:
+def result(order: CheckOrder, began: float, ended: float, wait_status: int, out: bytes, err: bytes = b"") -> bytes:
     """The answer to an order. began, ended: seconds since the epoch. wait_status: as `waitpid` has it."""
     return b"job_id=%s\0type=%s\0start=%.6f\0stop=%.6f\0runtime=%.6f\0exited_ok=1\0wait_status=%d\0" % (
         order.key,
@@ -78,7 +78,7 @@ def result(order: Order, began: float, ended: float, wait_status: int, out: byte
     ) + b"outstd=%s\0outerr=%s%s" % (_plain(out), _plain(err), END)
 
 
-def timed_out(order: Order, began: float, ended: float) -> bytes:
+def timed_out(order: CheckOrder, began: float, ended: float) -> bytes:
     """The answer to an order that took longer than Nagios allows."""
     return (
         b"job_id=%s\0type=%s\0start=%.6f\0stop=%.6f\0runtime=%.6f\0exited_ok=0\0error_code=%d\0"

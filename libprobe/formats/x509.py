@@ -14,7 +14,7 @@ from __future__ import annotations
 import binascii
 import re
 
-from libprobe import means
+from libprobe import host_resources
 from libprobe.failures import BadData
 from libprobe.formats import der, dn, voms
 from libprobe.records import Record
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from datetime import datetime
     from typing import Any
 
-    from libprobe.formats.der import Element
+    from libprobe.formats.der import DerElement
 
 MAX_BYTES = 1 << 20
 MAX_CERTIFICATES = 20
@@ -70,7 +70,7 @@ class Certificate(Record):
     key_bits: int | None
 
 
-class Credential(Record):
+class CredentialFacts(Record):
     """A certificate that we can present, and all that limits its use.
 
     certificates:  in the order of the file; the first is the one to present
@@ -126,7 +126,7 @@ class Credential(Record):
         return min(self.certificates, key=lambda certificate: certificate.not_after)
 
 
-class Link(Record):
+class ChainLink(Record):
     """What joins a certificate to the next in its chain: names in DER; subject_words, issuer_words: in slash form."""
 
     issuer: bytes
@@ -140,12 +140,12 @@ class Link(Record):
         return self.issuer == self.subject
 
 
-def read_link(encoded: bytes) -> Link:
+def read_chain_link(encoded: bytes) -> ChainLink:
     """Read a DER certificate. Raises: BadData."""
     _, _, issuer, validity, subject, *_ = _fields(der.read(encoded))
-    return Link(
-        der.encoded(issuer.tag, issuer.value),
-        der.encoded(subject.tag, subject.value),
+    return ChainLink(
+        der.encode(issuer.tag, issuer.value),
+        der.encode(subject.tag, subject.value),
         dn.joined(_name(subject)),
         _times(validity)[1].time(),
         dn.joined(_name(issuer)),
@@ -169,7 +169,7 @@ def first_of_pem(pem: bytes) -> bytes:
     return _decoded(_blocks(pem)[0][0])
 
 
-class _Read(Record):
+class _ParsedCertificate(Record):
     """What is read of a certificate before it is judged.
 
     issuer, subject: pairs of object identifier and value, the value in bytes where it is no text.
@@ -186,23 +186,23 @@ class _Read(Record):
     extensions: dict[str, bytes]
 
 
-def read_credential(pem: bytes) -> Credential:
+def read_credential(pem: bytes) -> CredentialFacts:
     """Return the credential in a PEM file.
 
     Raises: BadData with a sentence for the operator if there is no certificate in it, if a part cannot
     be read, or if the private key is not that of the first certificate.
     """
     certificate_blocks, key_blocks = _blocks(pem)
-    read = [_read(block, number) for number, block in enumerate(certificate_blocks, 1)]
+    read = [_parse_block(block, number) for number, block in enumerate(certificate_blocks, 1)]
     kinds = [_proxy_kind(one) for one in read]
     encrypted = any(b"ENCRYPTED" in block[:200] for block in key_blocks)
     if key_blocks and not encrypted:
-        _expect_own_key(_owners(key_blocks[0], read, certificate_blocks), kinds)
+        _expect_own_key(_key_owners(key_blocks[0], read, certificate_blocks), kinds)
     certificates = tuple(_certificate(one, kind) for one, kind in zip(read, kinds, strict=True))
     chain = _chain(read, kinds)
     is_complete = kinds[chain[-1]] is None
     last = certificates[chain[-1]]
-    return Credential(
+    return CredentialFacts(
         certificates=certificates,
         identity=last.subject if is_complete else last.issuer,
         has_key=bool(key_blocks),
@@ -256,19 +256,19 @@ def _decoded(block: bytes) -> bytes:
 # ---- certificates
 
 
-def _read(block: bytes, number: int) -> _Read:
+def _parse_block(block: bytes, number: int) -> _ParsedCertificate:
     try:
         return _read_certificate(der.read(_decoded(block)))
     except BadData as error:
         raise BadData(f"certificate {number} cannot be read: {error.sentence}") from None
 
 
-def _read_certificate(certificate: Element) -> _Read:
+def _read_certificate(certificate: DerElement) -> _ParsedCertificate:
     """RFC 5280 section 4.1."""
     _serial, _algorithm, issuer, validity, subject, key, *more = _fields(certificate)
     times = _times(validity)
     bits, rsa = _key(key)
-    return _Read(
+    return _ParsedCertificate(
         issuer=_name(issuer),
         subject=_name(subject),
         not_before=times[0].time(),
@@ -279,7 +279,7 @@ def _read_certificate(certificate: Element) -> _Read:
     )
 
 
-def _fields(certificate: Element) -> list[Element]:
+def _fields(certificate: DerElement) -> list[DerElement]:
     """Serial number, algorithm, issuer, validity, subject, key, and what follows."""
     parts = certificate.expect(der.SEQUENCE).children()
     fields = parts[0].expect(der.SEQUENCE).children() if len(parts) == 3 else []
@@ -290,7 +290,7 @@ def _fields(certificate: Element) -> list[Element]:
     return fields
 
 
-def _times(validity: Element) -> list[Element]:
+def _times(validity: DerElement) -> list[DerElement]:
     """From when and until when it is valid."""
     times = validity.expect(der.SEQUENCE).children()
     if len(times) != 2:
@@ -298,7 +298,7 @@ def _times(validity: Element) -> list[Element]:
     return times
 
 
-def _name(name: Element) -> tuple[tuple[str, str | bytes], ...]:
+def _name(name: DerElement) -> tuple[tuple[str, str | bytes], ...]:
     """A value that is not the text which its type says stays bytes: names of 2015 break rules."""
     found: list[tuple[str, str | bytes]] = []
     for rdn in name.expect(der.SEQUENCE).children():
@@ -313,7 +313,7 @@ def _name(name: Element) -> tuple[tuple[str, str | bytes], ...]:
     return tuple(found)
 
 
-def _key(public_key: Element) -> tuple[int | None, tuple[bytes, bytes] | None]:
+def _key(public_key: DerElement) -> tuple[int | None, tuple[bytes, bytes] | None]:
     """Size of a SubjectPublicKeyInfo's key, and an RSA key's modulus and exponent."""
     parts = public_key.expect(der.SEQUENCE).children()
     algorithm = parts[0].expect(der.SEQUENCE).children() if len(parts) == 2 else []
@@ -331,7 +331,7 @@ def _key(public_key: Element) -> tuple[int | None, tuple[bytes, bytes] | None]:
     return None, None
 
 
-def _extensions(wrapped: Element) -> dict[str, bytes]:
+def _extensions(wrapped: DerElement) -> dict[str, bytes]:
     """Section 4.1: { identifier, critical DEFAULT FALSE, OCTET STRING } each."""
     lists = wrapped.children()
     found = {}
@@ -343,7 +343,7 @@ def _extensions(wrapped: Element) -> dict[str, bytes]:
     return found
 
 
-def _certificate(read: _Read, kind: str | None) -> Certificate:
+def _certificate(read: _ParsedCertificate, kind: str | None) -> Certificate:
     return Certificate(
         subject=dn.joined(read.subject),
         issuer=dn.joined(read.issuer),
@@ -354,7 +354,7 @@ def _certificate(read: _Read, kind: str | None) -> Certificate:
     )
 
 
-def _proxy_kind(read: _Read) -> str | None:
+def _proxy_kind(read: _ParsedCertificate) -> str | None:
     if PROXY_CERT_INFO in read.extensions:
         return _LANGUAGES.get(_policy_language(read.extensions[PROXY_CERT_INFO]), "rfc")
     if DRAFT_PROXY_CERT_INFO in read.extensions:
@@ -376,7 +376,7 @@ def _policy_language(proxy_cert_info: bytes) -> str:
     raise BadData("the proxy certificate names no policy language")
 
 
-def _chain(read: list[_Read], kinds: list[str | None]) -> list[int]:
+def _chain(read: list[_ParsedCertificate], kinds: list[str | None]) -> list[int]:
     """From the first certificate its issuers while they are proxies, and the end entity's if it is there.
 
     The end entity's name is known also where its certificate is missing: it is the issuer's of the last proxy.
@@ -393,7 +393,7 @@ def _chain(read: list[_Read], kinds: list[str | None]) -> list[int]:
     raise BadData("the proxy certificates issue each other in a circle")
 
 
-def _attribute_certificates(read: _Read) -> list[voms.AttributeCertificate]:
+def _attribute_certificates(read: _ParsedCertificate) -> list[voms.AttributeCertificate]:
     found = read.extensions.get(voms.EXTENSION)
     return [] if found is None else voms.read_attribute_certificates(found)
 
@@ -415,7 +415,7 @@ def _expect_own_key(owners: list[bool], kinds: list[str | None]) -> None:
     raise BadData("the key does not belong to the first certificate")
 
 
-def _owners(key: bytes, read: list[_Read], blocks: list[bytes]) -> list[bool]:
+def _key_owners(key: bytes, read: list[_ParsedCertificate], blocks: list[bytes]) -> list[bool]:
     """Which of the certificates a private key belongs to. Raises: BadData for a key that cannot be read."""
     rsa = _rsa_public(key)
     if rsa:
@@ -460,7 +460,7 @@ def _owners_by_library(key: bytes, blocks: list[bytes]) -> list[bool]:
         except ImportError:
             raise  # a library is missing: that is no answer of anybody's
         except Exception as error:
-            means.expect(error)
+            host_resources.raise_if_short(error)
             # the library has no common base for what malformed keys raise
             raise BadData(f"the private key cannot be read: {type(error).__name__}: {error}") from error
         try:
@@ -468,5 +468,5 @@ def _owners_by_library(key: bytes, blocks: list[bytes]) -> list[bool]:
         except ImportError:
             raise  # a library is missing: that is no answer of anybody's
         except Exception as error:
-            means.expect(error)
+            host_resources.raise_if_short(error)
             raise BadData(f"a certificate cannot be read: {type(error).__name__}: {error}") from error

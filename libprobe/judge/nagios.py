@@ -34,7 +34,7 @@ def load_model() -> None:
         return
     from importlib import import_module
 
-    package = packages.enter("nagiosplugin")
+    package = packages.skip_init("nagiosplugin")
     try:
         for module, names in MODEL.items():
             loaded = import_module(f"nagiosplugin.{module}")

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from typing import Any
 
 
-def enter(name: str) -> ModuleType:
+def skip_init(name: str) -> ModuleType:
     """Let modules of a package be imported without its `__init__`, which runs when it is asked for a name.
 
     name: `nagiosplugin`, or `urllib3.http2` inside of a package, which is not loaded by this.
@@ -34,12 +34,12 @@ def enter(name: str) -> ModuleType:
     package = type(sys)(name)
     package.__path__ = path or []
     package.__spec__ = spec
-    package.__getattr__ = lambda wanted: _whole(package, wanted)  # type: ignore[method-assign]
+    package.__getattr__ = lambda wanted: _run_init(package, wanted)  # type: ignore[method-assign]
     sys.modules[name] = package
     return package
 
 
-def _whole(package: ModuleType, wanted: str) -> Any:
+def _run_init(package: ModuleType, wanted: str) -> Any:
     """Run the package's own `__init__` after all, unless a module of the package is meant."""
     spec = package.__spec__
     if wanted.startswith("__") or spec is None or spec.loader is None or _is_module(package, wanted):

@@ -23,15 +23,15 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from typing import Any, NoReturn, Protocol, TypeVar
 
-    from libprobe.clients.ways import Way
+    from libprobe.clients.ways import ConnectRule
 
     T = TypeVar("T")
 
-    class Group(Protocol):
+    class OptionGroup(Protocol):
         """A group of options of a parser, or the parser itself."""
 
         def add_argument(self, *names: str, **more: Any) -> argparse.Action: ...
-        def add_mutually_exclusive_group(self) -> Group: ...
+        def add_mutually_exclusive_group(self) -> OptionGroup: ...
 
 
 MAX_TIMEOUT_S = 86400.0
@@ -41,11 +41,17 @@ MAX_USAGE = 600
 PATHS = ("FILE", "PATH", "DIR")
 """What stands for a path in the help text; a value of these kinds is looked at before it is ever repeated."""
 
-VARIABLES = ("X509_USER_PROXY", "X509_USER_CERT", "X509_USER_KEY", "X509_CERT_DIR", "FEDCLOUD_PROBES_CONFIG")
+ENVIRONMENT_VARIABLES = (
+    "X509_USER_PROXY",
+    "X509_USER_CERT",
+    "X509_USER_KEY",
+    "X509_CERT_DIR",
+    "FEDCLOUD_PROBES_CONFIG",
+)
 """Where the environment names files; somebody may put into one of them what belongs into the file."""
 
-CODES = "Exit codes: 0 OK, 1 WARNING, 2 CRITICAL, 3 UNKNOWN (also help, version and wrong usage)."
-FORMS_OF_LIMITS = {
+EXIT_CODES = "Exit codes: 0 OK, 1 WARNING, 2 CRITICAL, 3 UNKNOWN (also help, version and wrong usage)."
+LIMIT_SYNTAX = {
     "RANGE": "A RANGE is Nagios' own, and its bounds may carry a unit (ms s m h d w): 7d alerts above seven days, "
     "14d: below fourteen days, @1s:5s from one to five seconds.",
     "AGE": "An AGE is not a range: 7d alerts at seven days and more, 0 never (units: s m h d w).",
@@ -55,7 +61,7 @@ FORMS_OF_LIMITS = {
 DEFAULT_COLUMNS, FEWEST_COLUMNS, MOST_COLUMNS = 80, 40, 120
 
 
-class Stop(BaseException):
+class CommandLineExit(BaseException):
     """The command line asks for no check: help, version or a usage error; the text says which."""
 
     def __init__(self, text: str, *, is_error: bool = False) -> None:
@@ -76,7 +82,7 @@ class Parser(argparse.ArgumentParser):
     where argparse's own words change from one to the next.
     """
 
-    def __init__(self, *, prog: str, doc: str, codes: str = CODES, intermixed: bool = False) -> None:
+    def __init__(self, *, prog: str, doc: str, codes: str = EXIT_CODES, intermixed: bool = False) -> None:
         text, _, examples = doc.strip().partition("\nExamples:\n")
         super().__init__(
             prog=prog, description=text.strip(), formatter_class=_HelpFormatter, allow_abbrev=False, add_help=False
@@ -109,7 +115,7 @@ class Parser(argparse.ArgumentParser):
         """The options by each of their names."""
         return self._option_string_actions
 
-    def group(self, title: str) -> Group:
+    def group(self, title: str) -> OptionGroup:
         """The group of options with a title; it is made where there is none."""
         return next((each for each in self._action_groups if each.title == title), None) or self.add_argument_group(
             title
@@ -122,10 +128,10 @@ class Parser(argparse.ArgumentParser):
     ) -> argparse.Namespace:
         """As argparse has it; the result has `given` too, the destinations of the options that were given."""
         words = list(sys.argv[1:] if args is None else args)
-        for variable in VARIABLES:
-            redact.notice(os.environ.get(variable, ""))
+        for variable in ENVIRONMENT_VARIABLES:
+            redact.register_if_secret(os.environ.get(variable, ""))
         for word in words:
-            redact.notice(word.partition("=")[2] if word.startswith("--") else word)
+            redact.register_if_secret(word.partition("=")[2] if word.startswith("--") else word)
         me = get_ident()  # the worker's threads share one parser
         given = self._given[me] = set()
         try:
@@ -144,10 +150,10 @@ class Parser(argparse.ArgumentParser):
 
     def error(self, message: str) -> NoReturn:
         said = shortened(redact.blank(self._explained(message)), MAX_USAGE)
-        raise Stop(f"usage: {said} (see {self.prog} --help)", is_error=True)
+        raise CommandLineExit(f"usage: {said} (see {self.prog} --help)", is_error=True)
 
     def exit(self, status: int = 0, message: str | None = None) -> NoReturn:
-        raise Stop(message or "", is_error=bool(status))
+        raise CommandLineExit(message or "", is_error=bool(status))
 
     def _get_values(self, action: argparse.Action, arg_strings: list[str]) -> Any:
         # Python 3.11 takes the `--` of `--option=--` for the end of options, and an empty list for the value
@@ -259,7 +265,7 @@ class Parser(argparse.ArgumentParser):
     def forms(self) -> str:
         """What is to be said of the limits that this executable takes; empty where it takes none."""
         kinds = {action.metavar for action in self._actions}
-        return " ".join(words for kind, words in FORMS_OF_LIMITS.items() if kind in kinds)
+        return " ".join(words for kind, words in LIMIT_SYNTAX.items() if kind in kinds)
 
 
 def _expect_path(action: argparse.Action, text: str) -> None:
@@ -267,7 +273,7 @@ def _expect_path(action: argparse.Action, text: str) -> None:
     if not text or os.path.lexists(text) or ("/" in text and os.path.isdir(os.path.dirname(text))):
         return
     holds = getattr(action, "holds", "")
-    if redact.notice(text, is_path=True):
+    if redact.register_if_secret(text, is_path=True):
         what = f"the {holds} itself" if holds else "a secret"
         raise argparse.ArgumentError(action, f"takes the path of a file; what was given looks like {what}")
     if holds and "/" not in text:
@@ -279,14 +285,14 @@ def _expect_path(action: argparse.Action, text: str) -> None:
         )
 
 
-def secret_file(group: Group, option: str, *, holds: str, **more: Any) -> None:
+def secret_file(group: OptionGroup, option: str, *, holds: str, **more: Any) -> None:
     """Add an option that takes the path of a file with a secret in it. holds: what that is."""
     action = group.add_argument(option, metavar="FILE", **more)
     action.holds = holds  # type: ignore[attr-defined]
 
 
-def signature(parser: Parser, group: Group) -> None:
-    """Add what is asked of the signature of an image list; see `libprobe.checks.imagelist.Rules`."""
+def signature(parser: Parser, group: OptionGroup) -> None:
+    """Add what is asked of the signature of an image list; see `libprobe.checks.imagelist.SignatureRules`."""
     group.add_argument(
         "--signature",
         choices=("require", "if-present", "ignore"),
@@ -299,7 +305,7 @@ def signature(parser: Parser, group: Group) -> None:
     parser.not_with("--allow-sha1", "--signature=ignore")
 
 
-def plain_login(group: Group) -> None:
+def plain_login(group: OptionGroup) -> None:
     """Add --plain-login, where a password is sent to a broker."""
     group.add_argument(
         "--plain-login", action="store_true", help="send the password also where no TLS protects it (default: never)"
@@ -374,17 +380,17 @@ def _pieces(text: str) -> list[tuple[str, str, str | None]]:
     return pieces
 
 
-class Print(argparse.Action):
+class PrintAction(argparse.Action):
     """Help and version: their text ends the run, with exit code 3."""
 
     def __init__(self, option_strings: Sequence[str], dest: str, **kwargs: object) -> None:
         super().__init__(option_strings, dest, nargs=0, help=str(kwargs.get("help")), default=argparse.SUPPRESS)
 
     def __call__(self, parser: argparse.ArgumentParser, *_: object) -> NoReturn:
-        raise Stop(parser.format_help() if self.dest == "help" else f"{parser.prog} {__version__}\n")
+        raise CommandLineExit(parser.format_help() if self.dest == "help" else f"{parser.prog} {__version__}\n")
 
 
-class LongerRun(argparse.Action):
+class LongerRunAction(argparse.Action):
     """A flag with which a run takes longer: without -t, `const` seconds are its limit."""
 
     def __init__(self, option_strings: Sequence[str], dest: str, *, seconds: float, help: str) -> None:
@@ -410,8 +416,8 @@ def standard(parser: Parser, *, timeout: float) -> None:
     )
     group.add_argument("-v", "--verbose", action="count", default=0, help="more detail; -vv and -vvv: still more")
     group.add_argument("--config", metavar="FILE", help="settings file (default /etc/fedcloud-probes/probes.ini)")
-    group.add_argument("-V", "--version", action=Print, help="print the version and exit with 3")
-    group.add_argument("-h", "--help", action=Print, help="print this text and exit with 3")
+    group.add_argument("-V", "--version", action=PrintAction, help="print the version and exit with 3")
+    group.add_argument("-h", "--help", action=PrintAction, help="print this text and exit with 3")
 
 
 def worker(parser: Parser) -> None:
@@ -466,7 +472,7 @@ def endpoint(parser: Parser, *, url: str = "URL as registered in the GOCDB", por
     )
 
 
-def _way(text: str) -> Way:
+def _way(text: str) -> ConnectRule:
     from libprobe.clients.ways import read_way
 
     return _readable(read_way, text)
@@ -508,7 +514,7 @@ def address_family(parser: Parser) -> None:
         )
 
 
-def _certificate(group: Group, *, default: str = "default") -> None:
+def _certificate(group: OptionGroup, *, default: str = "default") -> None:
     """Add --cert and --key. default: the word before the list of places where grid tools look, in the help text."""
     group.add_argument(
         "--cert",
@@ -755,18 +761,18 @@ def number_thresholds(parser: Parser, *, of: str) -> None:
 
 def number_range(text: str) -> Range:
     """A range of plain numbers."""
-    return _or_usage(lambda: Range(text, NUMBER))
+    return _as_usage_error(lambda: Range(text, NUMBER))
 
 
 def share(text: str) -> float:
     """A number of percent, above 0 and at most 100."""
-    value = _or_usage(lambda: quantity(text, NUMBER))
+    value = _as_usage_error(lambda: quantity(text, NUMBER))
     if not 0 < value <= 100:
         raise argparse.ArgumentTypeError(f"{text!r} is not a number of percent above 0 and at most 100")
     return value
 
 
-def lifetime_limits(group: Group, flag: str, name: str, *, default: str, of: str) -> None:
+def lifetime_limits(group: OptionGroup, flag: str, name: str, *, default: str, of: str) -> None:
     """Add one limit of the time that something has left. flag, name: `-w`, `warning`. of: what is judged."""
     group.add_argument(
         flag,
@@ -794,7 +800,7 @@ def lifetime_ranges(text: str) -> tuple[Range, Range]:
     if len(parts) > 2:
         raise argparse.ArgumentTypeError(f"{text!r} is not WARNING,CRITICAL")
     if any(part.strip() and ":" not in part for part in parts):
-        meant = ",".join(_from(part.strip()) for part in parts)
+        meant = ",".join(_below_range(part.strip()) for part in parts)
         for part in parts:
             duration_range(part)
         raise argparse.ArgumentTypeError(f"{text!r} would alert when much time is left; did you mean {meant}?")
@@ -807,7 +813,7 @@ def lifetime_ranges(text: str) -> tuple[Range, Range]:
     return warning, critical
 
 
-def _from(bound: str) -> str:
+def _below_range(bound: str) -> str:
     """A bare number as the range that alerts below it, in days where it has no unit."""
     if not bound or ":" in bound:
         return bound
@@ -816,12 +822,12 @@ def _from(bound: str) -> str:
 
 def duration_range(text: str) -> Range:
     """A range of durations in seconds."""
-    return _or_usage(lambda: Range(text, DURATION))
+    return _as_usage_error(lambda: Range(text, DURATION))
 
 
 def seconds(text: str) -> float:
     """A duration in seconds, at least 0."""
-    value = _or_usage(lambda: quantity(text, DURATION))
+    value = _as_usage_error(lambda: quantity(text, DURATION))
     if value < 0:
         raise argparse.ArgumentTypeError(f"{text!r} is below 0")
     return value
@@ -841,7 +847,7 @@ def object_size(text: str) -> int:
 
 
 def _size(text: str, least: int, most: int) -> int:
-    value = _or_usage(lambda: quantity(text, SIZE))
+    value = _as_usage_error(lambda: quantity(text, SIZE))
     if not least <= value <= most:
         low = "1KiB" if least == 1024 else least
         raise argparse.ArgumentTypeError(f"{text!r} is not between {low} and {most >> 20}MiB")
@@ -849,7 +855,7 @@ def _size(text: str, least: int, most: int) -> int:
 
 
 def _timeout(text: str) -> float:
-    value = _or_usage(lambda: quantity(text, DURATION))
+    value = _as_usage_error(lambda: quantity(text, DURATION))
     if not 0 < value <= MAX_TIMEOUT_S or not math.isfinite(value):
         raise argparse.ArgumentTypeError(f"{text!r} is not above 0 and at most {MAX_TIMEOUT_S:g} s")
     return value
@@ -912,7 +918,7 @@ host, port, word = _host, _port, _word
 """Types of options that only one probe has."""
 
 
-def _or_usage(make: Callable[[], T]) -> T:
+def _as_usage_error(make: Callable[[], T]) -> T:
     try:
         return make()
     except BadRange as error:

@@ -1,8 +1,8 @@
 """The door to the resident worker: an executable has its check run there, and loads nothing itself.
 
-`ask` is what an executable does first. It looks for the worker's socket, makes sure that only we ourselves can be
-behind it, hands over what the check depends on, and ends the process with the worker's answer. Whatever is not as it
-should be, `ask` returns within BUDGET_S and the executable runs as usual; nothing is said of that.
+`ask_worker` is what an executable does first. It looks for the worker's socket, makes sure that only we ourselves can
+be behind it, hands over what the check depends on, and ends the process with the worker's answer. Whatever is not as it
+should be, `ask_worker` returns within BUDGET_S and the executable runs as usual; nothing is said of that.
 
     -> MAGIC, length; identity, executable, its stamp, directory, umask, words, environment    <- ACCEPT
     -> GO; a signal that came, each a byte                                                     <- ANSWER, output
@@ -68,18 +68,18 @@ sentence = ""
 """What there is to be said instead of running the check; `run.probe` says it."""
 
 
-def ask() -> None:
+def ask_worker() -> None:
     """End this process with the worker's answer; return where the executable has to run by itself."""
-    where = where_of(sys.argv[1:])
+    where = socket_path(sys.argv[1:])
     try:
         request = _request() if is_safe(where) else b""
     except OSError:  # no current directory, no /proc
         return
     if request:
-        _Call(where).carry_out(request)
+        _WorkerCall(where).carry_out(request)
 
 
-def where_of(words: list[str]) -> str:
+def socket_path(words: list[str]) -> str:
     """The path of the socket: by option, environment, settings, or the packages' own; empty for none."""
     found = _option(words, "--worker") or os.environ.get(ENVIRONMENT) or _setting(words) or DEFAULT
     return found if found.startswith("/") else ""
@@ -156,13 +156,13 @@ def identity() -> bytes:
     return repr(parts).encode("utf-8", "surrogateescape")
 
 
-def stamp(path: str) -> bytes:
+def file_stamp(path: str) -> bytes:
     """Tells an executable from what is put in its place. Raises: OSError."""
     of_file = os.stat(path)
     return b"%d %d" % (of_file.st_ino, of_file.st_mtime_ns)
 
 
-def peer_is_us(connection: object) -> bool:
+def is_peer_own_user(connection: object) -> bool:
     """Whether the other end of a connection is of our user, as the kernel says: whoever listened, or connected."""
     import _socket
     import struct
@@ -182,14 +182,14 @@ def _request() -> bytes:
         environment.setdefault(b"COLUMNS", b"%d" % os.get_terminal_size(1).columns)  # for --help
     mask = os.umask(0o077)
     os.umask(mask)
-    fields = [identity(), os.fsencode(path), stamp(path), os.getcwdb(), b"%d" % mask, b"%d" % len(sys.argv[1:])]
+    fields = [identity(), os.fsencode(path), file_stamp(path), os.getcwdb(), b"%d" % mask, b"%d" % len(sys.argv[1:])]
     fields += map(os.fsencode, sys.argv[1:])
     fields += (name + b"=" + value for name, value in environment.items())
     body = b"\0".join(fields)
     return MAGIC + len(body).to_bytes(4, "big") + body if len(body) <= MAX_REQUEST else b""
 
 
-class _Call:
+class _WorkerCall:
     """One check that the worker is asked to run. `socket` and `signal` would take half as long as Python itself."""
 
     def __init__(self, where: str) -> None:
@@ -222,12 +222,12 @@ class _Call:
         self._socket.close()
         for number, handler in handlers.items():
             self._signals.signal(number, handler)
-        self._set_aside()
+        self._give_up()
 
     def _call(self, request: bytes) -> None:
         self._socket.settimeout(BUDGET_S)
         self._socket.connect(self._where)
-        if not peer_is_us(self._socket):
+        if not is_peer_own_user(self._socket):
             return
         self._socket.settimeout(max(0.001, self._until - monotonic()))
         self._socket.sendall(request)
@@ -239,10 +239,10 @@ class _Call:
         self._is_taken = self._is_begun = True
         self._socket.sendall(GO)
         if self._caught:
-            self._pass_on()
+            self._forward_signal()
         what, code, out, err = self._unpack(ANSWER, self._read(self._size(ANSWER)))
         if what == DONE and out + err <= MAX_ANSWER:
-            leave(code, self._read(out), self._read(err))
+            print_and_exit(code, self._read(out), self._read(err))
         self._is_begun = False
 
     def _read(self, count: int) -> bytes:
@@ -267,16 +267,16 @@ class _Call:
         if not self._caught:
             self._caught = number
             if self._is_begun:
-                self._pass_on()
+                self._forward_signal()
 
-    def _pass_on(self) -> None:
+    def _forward_signal(self) -> None:
         self._until = min(self._until, monotonic() + CLEAN_UP_S)
         try:
             self._socket.send(bytes([self._caught]))
         except OSError:
             pass  # it is gone, as reading will tell
 
-    def _set_aside(self) -> None:
+    def _give_up(self) -> None:
         """There is no answer; say what has to be known of that."""
         global spent_s, sentence
         spent_s = monotonic() - self._began if self._is_taken else 0.0
@@ -291,7 +291,7 @@ class _Call:
             )
 
 
-def leave(code: int, out: bytes, err: bytes = b"") -> NoReturn:
+def print_and_exit(code: int, out: bytes, err: bytes = b"") -> NoReturn:
     """Print and end the process at once."""
     import _signal
 

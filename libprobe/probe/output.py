@@ -11,9 +11,9 @@ from __future__ import annotations
 import os
 import sys
 
-from libprobe import means, redact
+from libprobe import host_resources, redact
 from libprobe.failures import STATUS_NAMES, UNKNOWN
-from libprobe.text import number_of, safe, shortened, visible
+from libprobe.text import number_of, safe, shortened, without_invisible
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -47,7 +47,7 @@ def open_descriptors() -> None:
             setattr(sys, stream, open(descriptor, "w" if descriptor else "r", encoding="utf-8"))  # noqa: SIM115
 
 
-def leave(code: int, report: str) -> NoReturn:
+def print_and_exit(code: int, report: str) -> NoReturn:
     """Print the report and end the process at once: no thread that still waits can hold it back."""
     data = report.encode("utf-8", "replace")
     try:
@@ -90,12 +90,12 @@ def missing_library(error: BaseException) -> str:
     )
 
 
-def lacking(error: BaseException) -> str:
+def missing_words(error: BaseException) -> str:
     """What to say of an error by which this machine lacks something, means or a library; empty for any other."""
-    return means.sentence(error) or missing_library(error)
+    return host_resources.shortage_sentence(error) or missing_library(error)
 
 
-def start(name: str, run: Callable[[], NoReturn]) -> NoReturn:
+def run_program(name: str, run: Callable[[], NoReturn]) -> NoReturn:
     """Run a program other than a probe, and say so if a library is missing even to begin; exit code 3.
 
     name: what its report begins with. Without this, Python's exit code of 1 would stand for a WARNING.
@@ -103,8 +103,8 @@ def start(name: str, run: Callable[[], NoReturn]) -> NoReturn:
     try:
         run()
     except Exception as error:
-        said = lacking(error) or f"a bug: {type(error).__name__}: {error}; report it"
-        leave(UNKNOWN, f"{name} {_clean(said, MAX_SENTENCE)}\n")
+        said = missing_words(error) or f"a bug: {type(error).__name__}: {error}; report it"
+        print_and_exit(UNKNOWN, f"{name} {_clean(said, MAX_SENTENCE)}\n")
 
 
 def render(
@@ -117,7 +117,7 @@ def render(
     lines:       long output; cut at the end when there is too much, and said so.
     """
     first = f"{safe(name)} {STATUS_NAMES[status]} - {_clean(sentence, MAX_SENTENCE) or 'nothing to report'}"
-    kept, dropped = _that_fit([safe(part) for part in performance], PERFORMANCE_SHARE)
+    kept, dropped = _take_while_fits([safe(part) for part in performance], PERFORMANCE_SHARE)
     if kept:
         first += " | " + " ".join(kept)
     if dropped:
@@ -125,9 +125,9 @@ def render(
     note = "... {} left out"
     room = max_bytes - _size(first) - 1
     cleaned = [_clean(line, MAX_LINE) for line in lines]
-    shown, hidden = _that_fit(cleaned, room)
+    shown, hidden = _take_while_fits(cleaned, room)
     if hidden:
-        shown, hidden = _that_fit(cleaned, room - len(note) - 20)
+        shown, hidden = _take_while_fits(cleaned, room - len(note) - 20)
         shown.append(note.format(number_of(hidden, "more line")))
     return "\n".join([first, *shown]) + "\n"
 
@@ -140,7 +140,7 @@ def page_of(program: str) -> str:
 def _clean(text: str, limit: int) -> str:
     """Text as it is printed. Secrets are blanked before it is made safe, after, and where unseen letters part them."""
     text = text[: limit * 8]
-    bare = visible(text)
+    bare = without_invisible(text)
     if redact.blank(bare) != bare:
         text = bare
     return shortened(redact.blank(safe(redact.blank(text))), limit)
@@ -150,7 +150,7 @@ def _size(text: str) -> int:
     return len(text.encode("utf-8", "replace"))
 
 
-def _that_fit(parts: list[str], room: int) -> tuple[list[str], int]:
+def _take_while_fits(parts: list[str], room: int) -> tuple[list[str], int]:
     """Return the leading parts that fit into `max_bytes` with a separator each, and how many do not."""
     for index, part in enumerate(parts):
         room -= _size(part) + 1

@@ -20,9 +20,9 @@ from libprobe.deadline import (
     Interrupted,
     OutOfTime,
     handle_signals,
-    hidden_end,
     kept_seconds,
     since_start,
+    unwrap_end,
 )
 from libprobe.failures import CRITICAL, OK, UNKNOWN, WARNING, Failure
 from libprobe.probe import cli, door, output
@@ -64,12 +64,12 @@ def probe(name: str, options: Options, check: MakeCheck, *, doc: str | None, tim
     """
     gc.set_threshold(GC_THRESHOLD)
     output.open_descriptors()
-    signals = _Signals()
+    signals = _EndOnSignals()
     try:
         signals.install()
         try:
             if door.sentence:
-                code, report = UNKNOWN, _without_check(name, door.sentence, sys.argv)
+                code, report = UNKNOWN, _report_without_check(name, door.sentence, sys.argv)
             else:
                 code, report = execute(
                     name,
@@ -84,10 +84,10 @@ def probe(name: str, options: Options, check: MakeCheck, *, doc: str | None, tim
         finally:
             signals.ignore()
     except Interrupted:
-        code, report = UNKNOWN, _without_check(name, signals.sentence(), sys.argv)
+        code, report = UNKNOWN, _report_without_check(name, signals.sentence(), sys.argv)
     except Exception as error:  # where nothing can be imported any more, say: an exit code of 1 would be a WARNING
-        code, report = UNKNOWN, output.render(name, UNKNOWN, _bug(error), [], [])
-    output.leave(code, report)
+        code, report = UNKNOWN, output.render(name, UNKNOWN, _describe_bug(error), [], [])
+    output.print_and_exit(code, report)
 
 
 def execute(
@@ -110,14 +110,14 @@ def execute(
     """
     try:
         args = (parser or make_parser(argv[0] or name, options, doc=doc, timeout=timeout)).parse_args(argv[1:])
-    except cli.Stop as stop:
-        text = _without_check(name, stop.text, argv) if stop.is_error else stop.text
-        redact.forget()
+    except cli.CommandLineExit as stop:
+        text = _report_without_check(name, stop.text, argv) if stop.is_error else stop.text
+        redact.forget_secrets()
         return UNKNOWN, text
     deadline = Deadline(args.timeout, spent=spent, kept=kept_seconds(args.timeout))
     if on_deadline:
         on_deadline(deadline)
-    run = _Run(name, args, deadline, output.page_of(argv[0] or name))
+    run = _ProbeRun(name, args, deadline, output.page_of(argv[0] or name))
     try:
         with deadline.enforced():
             run.carry_out(check)
@@ -127,7 +127,7 @@ def execute(
     try:
         return run.report()
     finally:
-        redact.forget()
+        redact.forget_secrets()
 
 
 def make_parser(program: str, options: Options, *, doc: str | None, timeout: float = 0) -> cli.Parser:
@@ -141,25 +141,25 @@ def make_parser(program: str, options: Options, *, doc: str | None, timeout: flo
     return parser
 
 
-def _without_check(name: str, sentence: str, argv: Sequence[str]) -> str:
+def _report_without_check(name: str, sentence: str, argv: Sequence[str]) -> str:
     """The report of a run that came to no check: its options are not known, so -v is looked for in its words."""
     is_verbose = any(word == "--verbose" or (len(word) > 1 and word == "-".ljust(len(word), "v")) for word in argv[1:])
-    lines = [_explained(output.page_of(argv[0] or name))] if is_verbose else []
+    lines = [_page_remedy(output.page_of(argv[0] or name))] if is_verbose else []
     return output.render(name, UNKNOWN, sentence, [], lines)
 
 
-def _explained(page: str) -> str:
+def _page_remedy(page: str) -> str:
     return f"what it means, and what to do: {page}"
 
 
-def _bug(error: Exception) -> str:
+def _describe_bug(error: Exception) -> str:
     """A sentence for what no check raises on purpose."""
-    if said := output.lacking(error):
+    if said := output.missing_words(error):
         return said
     return f"a bug in the probe: {type(error).__name__}: {error}; run it with -v for the traceback, and report it"
 
 
-class _Run:
+class _ProbeRun:
     """The objects of one check, its results so far, and the report they make."""
 
     def __init__(self, name: str, args: argparse.Namespace, deadline: Deadline, page: str) -> None:
@@ -167,14 +167,14 @@ class _Run:
         self.page = page
         self.args = args
         self.deadline = deadline
-        self.early: list[tuple[int, str]] = []
+        self.early_results: list[tuple[int, str]] = []
         self.lines: list[str] = []
         self.check: Evaluation | None = None
         self.trace: Any = None
 
     def add(self, status: int, sentence: str) -> None:
         """Add a result that no resource yielded; it is kept even if nagiosplugin cannot be loaded."""
-        self.early.append((status, sentence))
+        self.early_results.append((status, sentence))
 
     def carry_out(self, make: MakeCheck) -> None:
         """Build the check and run it, whatever happens: what was found before a failure is kept."""
@@ -190,7 +190,7 @@ class _Run:
         except Interrupted as end:
             self.add(UNKNOWN, str(end))
         except Exception as error:
-            hidden = hidden_end(error)
+            hidden = unwrap_end(error)
             if isinstance(hidden, Interrupted):
                 self.add(UNKNOWN, str(hidden))
             elif hidden:
@@ -210,7 +210,7 @@ class _Run:
         if getattr(self.args, "connect_to", None) or getattr(self.args, "source_address", None):
             from libprobe.clients import ways
 
-            self.deadline.ways = ways.of_options(self.args)
+            self.deadline.connect_options = ways.of_options(self.args)
         from libprobe.judge import nagios
 
         nagios.load_model()
@@ -222,7 +222,7 @@ class _Run:
         return self.check
 
     def _add_bug(self, error: Exception) -> None:
-        self.add(UNKNOWN, _bug(error))
+        self.add(UNKNOWN, _describe_bug(error))
         if self.args.verbose:
             import traceback
 
@@ -231,11 +231,11 @@ class _Run:
     def report(self) -> tuple[int, str]:
         """Exit code and report of all results, the most significant first."""
         status, sentence, performance = self._verdict()
-        ways = self.deadline.ways
+        ways = self.deadline.connect_options
         sentence = "; ".join(
             [sentence, *self._silent_addresses(), *(ways.notes(is_known=status != UNKNOWN) if ways else ())]
         )
-        lines = [_explained(self.page)] if self.args.verbose and status != OK else []
+        lines = [_page_remedy(self.page)] if self.args.verbose and status != OK else []
         if status == CRITICAL and getattr(self.args, "severity", "") == "warn":
             status = WARNING
             sentence += "; CRITICAL without --severity warn"
@@ -259,13 +259,13 @@ class _Run:
             return []
         from libprobe.clients import sockets
 
-        return sockets.unanswered(self.deadline)[:MAX_NOTES]
+        return sockets.unanswered_addresses(self.deadline)[:MAX_NOTES]
 
     def _verdict(self) -> tuple[int, str, list[str]]:
         if self.check is None:
-            status, sentence = self.early[0]
+            status, sentence = self.early_results[0]
             return status, sentence, []
-        for status, sentence in self.early:
+        for status, sentence in self.early_results:
             self.check.judge(status, sentence)
         if not len(self.check.results):
             return UNKNOWN, "the check came to no result; this is a bug in the probe", []
@@ -277,7 +277,7 @@ class _Run:
         return self.check.status, sentence, self.check.performance
 
 
-class _Signals:
+class _EndOnSignals:
     """SIGTERM, SIGINT and SIGHUP end the run by an exception, once; the run then has GRACE_S to clean up."""
 
     def __init__(self) -> None:

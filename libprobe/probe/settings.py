@@ -108,16 +108,18 @@ def _parse(data: bytes, path: str) -> Settings:
     except UnicodeDecodeError:
         raise Misconfigured(f"settings file {path} is not UTF-8") from None
     except configparser.Error as error:
-        raise Misconfigured(f"settings file {path}{what_is_wrong(error)}", remedy=NOT_SHOWN) from None
+        raise Misconfigured(f"settings file {path}{describe_error(error)}", remedy=NOT_SHOWN) from None
     values = {name: dict(parser.items(name)) for name in parser.sections()}
     for section, keys in values.items():
         if section not in KNOWN:
-            raise Misconfigured(f"settings file {path} has an unknown section{named(f'[{section}]', section, KNOWN)}")
+            raise Misconfigured(
+                f"settings file {path} has an unknown section{describe_unknown_name(f'[{section}]', section, KNOWN)}"
+            )
         for key, value in keys.items():
             if key not in KNOWN[section]:
-                known = named(repr(key), key, KNOWN[section])
+                known = describe_unknown_name(repr(key), key, KNOWN[section])
                 raise Misconfigured(f"settings file {path} has an unknown key in [{section}]{known}")
-            redact.notice(value)
+            redact.register_if_secret(value)
     where = values.get("worker", {}).get("socket", "")
     if where and where not in door.OFF and not where.startswith("/"):
         raise Misconfigured(f"settings file {path}: [worker] socket is not `no` or the absolute path of a socket")
@@ -127,7 +129,7 @@ def _parse(data: bytes, path: str) -> Settings:
 NOT_SHOWN = "the content is not shown, for it may be a secret; is this a settings file?"
 
 
-def what_is_wrong(error: configparser.Error) -> str:
+def describe_error(error: configparser.Error) -> str:
     """Say what is wrong in which line, without quoting the file: it may be a token in the wrong place."""
     import configparser
 
@@ -142,7 +144,7 @@ def what_is_wrong(error: configparser.Error) -> str:
     return " cannot be understood"
 
 
-def named(shown: str, name: str, known: Iterable[str]) -> str:
+def describe_unknown_name(shown: str, name: str, known: Iterable[str]) -> str:
     """What is said of an unknown name: itself, if it is like a known one or at least like any name; else nothing of it.
 
     shown: as written in the file.

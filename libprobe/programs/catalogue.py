@@ -99,7 +99,7 @@ def command(
     return [path, *(word for option in options(metric, endpoint, vo=vo, cert=cert) for word in option if word)]
 
 
-def unusable(metric: Metric, endpoint: ServiceEndpoint) -> BadData | None:
+def url_problem(metric: Metric, endpoint: ServiceEndpoint) -> BadData | None:
     """Why a metric must do without what is registered as an endpoint's URL, None where it has or needs none of it."""
     values, problem = attributes(endpoint, metric.localdb)
     missing = (name for name, _ in metric.attributes if name not in values)
@@ -118,27 +118,27 @@ def options(
     values |= {name: value for name, value in (("VONAME", vo), ("X509_USER_PROXY", cert)) if value}
     found: dict[str, str] = {}
     if "NOHOSTNAME" not in metric.flags:
-        found["-H"] = _checked("host name", endpoint.hostname)
+        found["-H"] = _expect_harmless("host name", endpoint.hostname)
     if "NOTIMEOUT" not in metric.flags:
         found["-t"] = f"{metric.timeout_s:g}"
     for name, option in metric.attributes:
         if name in values:
             # NCG makes 0 an option without a value
-            found[option] = "" if values[name] == "0" else _checked(name, values[name])
+            found[option] = "" if values[name] == "0" else _expect_harmless(name, values[name])
         elif problem and comes_from_url(name, endpoint.service_type) and not (looks_up and "-H" in found):
             raise problem
     for option, value in metric.parameters:
-        expanded = _expanded(value, endpoint)
+        expanded = _expand_macros(value, endpoint)
         is_plain = not value or (MACROS.get(value) == "site" and is_label(expanded))
-        found[option] = expanded if is_plain else _checked(option, expanded)
+        found[option] = expanded if is_plain else _expect_harmless(option, expanded)
     return list(found.items())
 
 
-def _expanded(value: str, endpoint: ServiceEndpoint) -> str:
+def _expand_macros(value: str, endpoint: ServiceEndpoint) -> str:
     return str(getattr(endpoint, MACROS[value])) if value in MACROS else value
 
 
-def _checked(what: str, value: str) -> str:
+def _expect_harmless(what: str, value: str) -> str:
     if not is_harmless(value):
         raise BadData(f'{what} is "{value[:80]}", which is not one plain word')
     return value

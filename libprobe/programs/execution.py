@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import sys
 
-from libprobe import means, redact
+from libprobe import host_resources, redact
 from libprobe.deadline import Interrupted, OutOfTime, end_on_signals
 from libprobe.failures import Failure
 from libprobe.probe import output
@@ -37,7 +37,7 @@ def main(execute: Callable[[Sequence[str]], tuple[int, str]], not_done: Callable
         code, text = execute(sys.argv)
     except Interrupted as end:
         code, text = NOT_DONE, report([not_done(str(end))])
-    output.leave(code, text)
+    output.print_and_exit(code, text)
 
 
 def carry_out(
@@ -47,7 +47,7 @@ def carry_out(
     try:
         return _carried_out(work, deadline, not_done, verbose)
     finally:
-        redact.forget()
+        redact.forget_secrets()
 
 
 def _carried_out(
@@ -64,7 +64,7 @@ def _carried_out(
         code, said = NOT_DONE, f"a bug: {type(error).__name__}: {error}; run it with -v, and report it"
         if isinstance(error, OSError) and error.filename:
             said = f"{error.filename}: {error.strerror or error}"
-        elif lacking := means.sentence(error):
+        elif lacking := host_resources.shortage_sentence(error):
             said = lacking
         elif missing := output.missing_library(error):
             code, said = USAGE, missing

@@ -61,7 +61,7 @@ class StateDirectory:
         self._fd = -1
         try:
             if not os.path.isdir(path):
-                _make(path)
+                _make_private(path)
             self._fd = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
         except OSError as error:
             raise self._failure("cannot be opened", error) from None
@@ -84,7 +84,7 @@ class StateDirectory:
         """A process that runs many checks must not keep a descriptor of each."""
         self.close()
 
-    def names(self, suffix: str) -> list[str]:
+    def list_names(self, suffix: str) -> list[str]:
         """The names of the files with that ending, sorted."""
         try:
             found = [name for name in os.listdir(self._fd) if name.endswith(suffix) and not name.startswith(".")]
@@ -216,11 +216,11 @@ class StateDirectory:
         )
 
 
-def _make(path: str) -> None:
+def _make_private(path: str) -> None:
     """Make a directory, and those above it that are missing, for us alone; on disk when it returns. Raises: OSError."""
     parent = os.path.dirname(os.path.abspath(path))
     if not os.path.isdir(parent):
-        _make(parent)
+        _make_private(parent)
     try:
         os.mkdir(path, 0o700)
     except FileExistsError:

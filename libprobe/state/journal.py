@@ -17,8 +17,8 @@ from contextlib import suppress
 from urllib.parse import urlsplit
 
 from libprobe.failures import Misconfigured
+from libprobe.state.failed_runs import FailedRuns
 from libprobe.state.files import StateDirectory, write_all
-from libprobe.state.lateness import Lateness
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -44,7 +44,7 @@ UNATTENDED_AFTER_S = 24 * 3600.0
 _TITLE = re.compile(r"egi-sam-[a-z0-9-]{1,40}-[0-9a-f]{12}")
 
 
-class Entry:
+class JournalEntry:
     """One VM or container of ours, or one that may exist.
 
     kind:     how the names of the files of its kind end; thing: what it is called.
@@ -91,22 +91,22 @@ class Entry:
         """Whether it was asked for by the owner of that name, in whatever project."""
         return self.identity == identity or self.identity.startswith(f"{identity} ")
 
-    def attended(self) -> None:
+    def note_attended(self) -> None:
         """Note that a run of its endpoint and owner is at work."""
         with suppress(OSError):  # of a note that cannot be made nothing depends but a mention
             os.utime(self._descriptor)
 
-    def located(self, path: str) -> None:
+    def note_location(self, path: str) -> None:
         """Note where the VM is; an empty path: that it is not where it was thought to be."""
         self.path = path or None
         self._note({"path": path})
 
-    def looked_for(self) -> None:
+    def note_not_found(self) -> None:
         """Note that it was looked for and is not there."""
         self.looks += 1
         self._note({"looks": self.looks})
 
-    def done(self) -> None:
+    def forget(self) -> None:
         """The VM is gone, or was never made: forget it. Raises: Misconfigured when it cannot be forgotten."""
         self.is_done = True
         self._directory.forget(self._name)
@@ -131,7 +131,7 @@ class Journal:
     """The entries of one state directory, which is one monitor's.
 
     suffix:     which kind of things, of those that `SUFFIX` and its like name; thing: what they are called.
-    lateness:   what earlier runs had of VMs that did not become active.
+    failed_runs:   what earlier runs had of VMs that did not become active.
     at_work:    how many entries of living runs there were when `entries` was last gone through.
     unreadable: names of entries that were found damaged and set aside.
     """
@@ -141,12 +141,12 @@ class Journal:
         self._suffix = suffix
         self.thing = THINGS[suffix]
         self.path = directory.path
-        self.lateness = Lateness(directory)
+        self.failed_runs = FailedRuns(directory)
         self.at_work = 0
         self.unreadable: list[str] = []
         self.monitor = self._own_name()
 
-    def begin(self, endpoint: str, identity: str, site: str = "", keystone: str = "") -> Entry:
+    def begin(self, endpoint: str, identity: str, site: str = "", keystone: str = "") -> JournalEntry:
         """Write down that a VM is about to be created; returns its entry, with a title of its own."""
         run = os.urandom(6).hex()
         title = f"egi-sam-{self.monitor}-{run}"
@@ -161,15 +161,15 @@ class Journal:
             values["keystone"] = keystone
         name = f"{title}{self._suffix}"
         descriptor = self._directory.write_locked(name, json.dumps(values).encode() + b"\n")
-        return Entry(self._directory, name, descriptor, values)
+        return JournalEntry(self._directory, name, descriptor, values)
 
-    def entries(self) -> Iterator[Entry]:
+    def entries(self) -> Iterator[JournalEntry]:
         """The entries of ended runs, each locked for us until it is released; those of living runs are let be.
 
         An entry that cannot be read is set aside, and added to `unreadable`.
         """
         self.at_work = 0
-        for name in self._directory.names(self._suffix):
+        for name in self._directory.list_names(self._suffix):
             descriptor = self._directory.open_locked(name)
             if descriptor is None:
                 self.at_work += 1
@@ -180,51 +180,51 @@ class Journal:
                 self._directory.set_aside(name)
                 self.unreadable.append(name)
             else:
-                yield Entry(self._directory, name, descriptor, values)
+                yield JournalEntry(self._directory, name, descriptor, values)
 
     def set_aside(self) -> list[str]:
         """The names of files that could not be read as entries, of this run and of earlier ones."""
-        return self._directory.names(f"{self._suffix}.unreadable")
+        return self._directory.list_names(f"{self._suffix}.unreadable")
 
-    def attend(self, endpoint: str, identity: str) -> None:
+    def note_at_work(self, endpoint: str, identity: str) -> None:
         """Note that a run is at work that looks after what this owner has left at an endpoint, whatever it comes to."""
         for entry in self.entries():
             if entry.endpoint == endpoint and entry.is_owned_by(identity):
-                entry.attended()
+                entry.note_attended()
             entry.release()
 
-    def leftovers(self, endpoint: str, identity: str) -> list[Entry]:
+    def leftovers(self, endpoint: str, identity: str) -> list[JournalEntry]:
         """The entries for this endpoint under this identity, locked for us.
 
         Those of other endpoints and of other identities are let be: what we cannot see with today's credential is not
         gone. See `strays`.
         """
-        found = self._of(lambda entry: (entry.endpoint, entry.identity) == (endpoint, identity))
+        found = self._entries_where(lambda entry: (entry.endpoint, entry.identity) == (endpoint, identity))
         self._directory.sweep(time.time())
         return found
 
-    def strays(self, endpoint: str, identity: str, site: str) -> list[Entry]:
+    def strays(self, endpoint: str, identity: str, site: str) -> list[JournalEntry]:
         """The entries, locked for us, that are this endpoint's all the same: of another identity, or another URL of it.
 
         Another URL is one of the same host, or of the same site; its own runs look after it, if there are any yet.
         """
         host = urlsplit(endpoint).hostname
 
-        def is_stray(entry: Entry) -> bool:
+        def is_stray(entry: JournalEntry) -> bool:
             if entry.endpoint == endpoint:
                 return entry.identity != identity
             return urlsplit(entry.endpoint).hostname == host or bool(site and entry.site == site)
 
-        return self._of(is_stray)
+        return self._entries_where(is_stray)
 
-    def unattended(self, now: float) -> list[Entry]:
+    def unattended(self, now: float) -> list[JournalEntry]:
         """The entries that no run has looked at for long, the oldest first; released, and only to be reported."""
-        found = self._of(lambda entry: entry.is_unattended(now))
+        found = self._entries_where(lambda entry: entry.is_unattended(now))
         for entry in found:
             entry.release()
         return sorted(found, key=lambda entry: entry.created_at)
 
-    def _of(self, is_wanted: Callable[[Entry], bool]) -> list[Entry]:
+    def _entries_where(self, is_wanted: Callable[[JournalEntry], bool]) -> list[JournalEntry]:
         found = []
         for entry in self.entries():
             if is_wanted(entry):

@@ -83,7 +83,7 @@ class Spool:
             raise Misconfigured(f"a message of {len(data)} bytes is too large for the spool {self.path}")
         with self._counters() as (known, write):
             if known.waiting >= self._max:
-                known = self._made_room(known)
+                known = self._make_room(known)
             place = max(known.last + 1, time.time_ns())
             identity = f"{place:020}-{os.urandom(6).hex()}"
             # counted first: a number that is too high is put right by the next look, an order is not
@@ -93,7 +93,7 @@ class Spool:
 
     def waiting(self) -> list[str]:
         """The ids of the messages that wait, the oldest first."""
-        return [name.removesuffix(SUFFIX) for name in self._directory.names(SUFFIX) if _NAME.fullmatch(name)]
+        return [name.removesuffix(SUFFIX) for name in self._directory.list_names(SUFFIX) if _NAME.fullmatch(name)]
 
     def waiting_since(self, identities: list[str]) -> float | None:
         """When the first of these messages was kept, in seconds since the epoch; None if all are gone.
@@ -117,7 +117,7 @@ class Spool:
             self._set_aside(name)
             return None
 
-    def sent(self, identity: str) -> None:
+    def forget_sent(self, identity: str) -> None:
         """The broker has taken it over: forget it."""
         self._directory.remove(identity + SUFFIX)
         with self._counters() as (known, write):
@@ -139,7 +139,7 @@ class Spool:
 
     def refused(self) -> list[str]:
         """The ids of the messages that the broker refused and that are still here, the oldest first."""
-        return [name.removesuffix(REFUSED) for name in self._directory.names(REFUSED)]
+        return [name.removesuffix(REFUSED) for name in self._directory.list_names(REFUSED)]
 
     def why_refused(self, identity: str) -> str:
         """What the broker said to it."""
@@ -156,7 +156,7 @@ class Spool:
     @contextmanager
     def sender(self) -> Iterator[bool]:
         """Be the one sender in the block; False if another process is."""
-        descriptor = self._opened(_SENDER)
+        descriptor = self._open_file(_SENDER)
         try:
             try:
                 fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -168,11 +168,11 @@ class Spool:
         finally:
             os.close(descriptor)
 
-    def put_off_until(self, at: float, failures: int) -> None:
+    def postpone_until(self, at: float, failures: int) -> None:
         """After this number of failures in a row, let automatic senders wait until `at` (seconds since the epoch)."""
         self._directory.write("put-off", json.dumps([at, failures]).encode())
 
-    def put_off(self) -> tuple[float, int]:
+    def postponed(self) -> tuple[float, int]:
         """Until when automatic senders wait, and after how many failures; (0, 0) if they do not.
 
         A time further away than any that is written is of a clock that was wrong, and no reason to wait.
@@ -184,15 +184,15 @@ class Spool:
         except (ValueError, TypeError, RecursionError, OverflowError):
             return 0.0, 0
 
-    def resume(self) -> None:
+    def end_postponement(self) -> None:
         self._directory.remove("put-off")
 
-    def doubt(self, identity: str) -> None:
+    def note_all_refused_up_to(self, identity: str) -> None:
         """Remember that every message that waits, up to this one, was refused by itself."""
-        if identity > self.doubted():
+        if identity > self.all_refused_up_to():
             self._directory.write("doubted", identity.encode())
 
-    def doubted(self) -> str:
+    def all_refused_up_to(self) -> str:
         """The last message of which `doubt` was told, empty if there is none."""
         found = (self._directory.read("doubted", 200) or b"").decode("ascii", "replace")
         return found if _NAME.fullmatch(found + SUFFIX) else ""
@@ -203,7 +203,7 @@ class Spool:
         with self._counters() as (known, write):
             write(known._replace(waiting=max(0, known.waiting - 1), dropped=known.dropped + 1))
 
-    def _made_room(self, known: _Counters) -> _Counters:
+    def _make_room(self, known: _Counters) -> _Counters:
         """Drop the oldest, if it is really full: the count may be too high after a crash."""
         there = self.waiting()
         surplus = len(there) - self._max
@@ -218,7 +218,7 @@ class Spool:
     @contextmanager
     def _counters(self) -> Iterator[tuple[_Counters, Callable[[_Counters], None]]]:
         """The counters, locked; what comes with them writes them back."""
-        descriptor = self._opened(_COUNTERS)
+        descriptor = self._open_file(_COUNTERS)
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX)
             known = self._read_counters(os.pread(descriptor, COUNTERS_BYTES + 1, 0))
@@ -243,7 +243,7 @@ class Spool:
         there = self.waiting()
         return _Counters(int(there[-1][:20]) if there else 0, len(there), 0)
 
-    def _opened(self, name: str) -> int:
+    def _open_file(self, name: str) -> int:
         return self._directory.open_always(name)
 
 

@@ -17,29 +17,29 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from libprobe.clients.http import HttpClient
-    from libprobe.clients.keystone import Wish
+    from libprobe.clients.keystone import LoginRequest
     from libprobe.clients.occi import OcciClient
-    from libprobe.clients.openstack import Cloud
+    from libprobe.clients.openstack import OpenStackCloud
     from libprobe.deadline import Deadline
 
 DEFAULT_VO = "ops"
 
 
-class Access(Record):
+class OcciAccess(Record):
     """A client for an OCCI endpoint, and the identity that it logs in with.
 
     identity: DN of the certificate, or the kind of login that stands for it.
-    words:    the same for people, with -vv.
-    at:       a client for another endpoint, as the same.
+    description:    the same for people, with -vv.
+    client_for:       a client for another endpoint, as the same.
     """
 
     client: OcciClient
     identity: str
-    words: str
-    at: Callable[[str], OcciClient]
+    description: str
+    client_for: Callable[[str], OcciClient]
 
 
-def occi(args: argparse.Namespace, base: str, deadline: Deadline) -> Access:
+def make_occi_access(args: argparse.Namespace, base: str, deadline: Deadline) -> OcciAccess:
     """A client as the options and the settings say.
 
     Raises: OwnCredential for a certificate or token that is asked for, or found, and cannot be used;
@@ -47,72 +47,78 @@ def occi(args: argparse.Namespace, base: str, deadline: Deadline) -> Access:
     """
     from libprobe.clients.occi import OcciClient
 
-    client, wish, certificate = _login(args, base, deadline)
-    identity, words = _names(certificate, "access token" if wish.token else "nobody")
-    return Access(OcciClient(client, base, wish), identity, words, lambda other: OcciClient(client, other, wish))
+    client, login_request, certificate = _prepare_login(args, base, deadline)
+    identity, words = _identity_and_description(certificate, "access token" if login_request.token else "nobody")
+    return OcciAccess(
+        OcciClient(client, base, login_request), identity, words, lambda other: OcciClient(client, other, login_request)
+    )
 
 
-class CloudAccess(Record):
-    """An OpenStack cloud before the login, and the identity for it, as in `Access`."""
+class OpenStackAccess(Record):
+    """An OpenStack cloud before the login, and the identity for it, as in `OcciAccess`."""
 
-    cloud: Cloud
+    cloud: OpenStackCloud
     identity: str
-    words: str
+    description: str
 
 
-def openstack(args: argparse.Namespace, base: str, deadline: Deadline) -> CloudAccess:
-    """A cloud by the URL of its Keystone, as the options and the settings say. Raises: as `occi`."""
-    from libprobe.clients.openstack import Cloud
+def make_openstack_access(args: argparse.Namespace, base: str, deadline: Deadline) -> OpenStackAccess:
+    """A cloud by the URL of its Keystone, as the options and the settings say. Raises: as `make_occi_access`."""
+    from libprobe.clients.openstack import OpenStackCloud
 
     given = ""
     if args.keystone_token_file:
         given = credentials.read_token(args.keystone_token_file, "Keystone token")
-    client, wish, certificate = _login(args, base, deadline, has_keystone_token=bool(given))
-    identity, words = _names(certificate, "Keystone token" if given else "access token" if wish.token else "nobody")
-    return CloudAccess(Cloud(client, base, wish, given), identity, words)
+    client, login_request, certificate = _prepare_login(args, base, deadline, has_keystone_token=bool(given))
+    identity, words = _identity_and_description(
+        certificate, "Keystone token" if given else "access token" if login_request.token else "nobody"
+    )
+    return OpenStackAccess(OpenStackCloud(client, base, login_request, given), identity, words)
 
 
-def _names(certificate: credentials.Credential | None, otherwise: str) -> tuple[str, str]:
+def _identity_and_description(certificate: credentials.Credential | None, otherwise: str) -> tuple[str, str]:
     """The identity used at a cloud: as stored in the journal, and as printed."""
-    return (certificate.identity, certificate.words()) if certificate else (otherwise, otherwise)
+    return (certificate.identity, certificate.describe()) if certificate else (otherwise, otherwise)
 
 
-def _login(
+def _prepare_login(
     args: argparse.Namespace, base: str, deadline: Deadline, *, has_keystone_token: bool = False
-) -> tuple[HttpClient, Wish, credentials.Credential | None]:
+) -> tuple[HttpClient, LoginRequest, credentials.Credential | None]:
     """As whom, to what, and with which client. Raises: OwnCredential."""
     from datetime import UTC, datetime
 
-    from libprobe.clients.keystone import DEFAULT_IDENTITY_PROVIDER, Wish
+    from libprobe.clients.keystone import DEFAULT_IDENTITY_PROVIDER, LoginRequest
 
     settings = args.settings
     certificate = None if has_keystone_token else find_certificate(args)
-    token = "" if has_keystone_token else _token(args, datetime.now(UTC))
+    token = "" if has_keystone_token else _read_token(args, datetime.now(UTC))
     vo = args.vo or settings.get("credentials", "vo")
     if certificate:
-        vo = certificate.require(now=datetime.now(UTC), seconds=deadline.remaining(), vo=vo or None)
-    client = http(args, deadline, certificate)
-    wish = Wish(
+        vo = certificate.expect_valid(now=datetime.now(UTC), seconds=deadline.remaining(), vo=vo or None)
+    client = make_http_client(args, deadline, certificate)
+    login_request = LoginRequest(
         vo=vo or DEFAULT_VO,
         project=args.project or "",
         token=token,
         identity_provider=args.identity_provider
         or settings.get("credentials", "identity_provider", DEFAULT_IDENTITY_PROVIDER),
-        trusted=getattr(args, "keystone", None) or settings.get("credentials", "keystone"),
+        trusted_keystone=getattr(args, "keystone", None) or settings.get("credentials", "keystone"),
         is_provider_given=bool(args.identity_provider),
         is_vo_given=bool(args.vo),
-        plain_hosts=_plain_hosts(args, base),
+        plain_hosts=_plain_token_hosts(args, base),
     )
-    return client, wish, certificate
+    return client, login_request, certificate
 
 
-def _plain_hosts(args: argparse.Namespace, base: str) -> frozenset[str]:
+def _plain_token_hosts(args: argparse.Namespace, base: str) -> frozenset[str]:
     """The hosts whose endpoints get a Keystone's token also over http: by --plain-token, and by the settings."""
     named = args.settings.get("credentials", "plain_token_to").split()
-    return frozenset(map(credentials.host_name, named)) | (hosts_of(base) if args.plain_token else frozenset())
+    return frozenset(map(credentials.host_name, named)) | (url_hosts(base) if args.plain_token else frozenset())
 
 
-def http(args: argparse.Namespace, deadline: Deadline, certificate: credentials.Credential | None = None) -> HttpClient:
+def make_http_client(
+    args: argparse.Namespace, deadline: Deadline, certificate: credentials.Credential | None = None
+) -> HttpClient:
     """An HTTP client as the options and the settings say, presenting a certificate if there is one."""
     from libprobe.clients.http import HttpClient
 
@@ -132,10 +138,10 @@ def named_hosts(args: argparse.Namespace) -> frozenset[str]:
     """
     if args.hostname:
         return frozenset({credentials.host_name(args.hostname)})
-    return hosts_of(args.url)
+    return url_hosts(args.url)
 
 
-def hosts_of(url: str | None) -> frozenset[str]:
+def url_hosts(url: str | None) -> frozenset[str]:
     """The host of a URL; none where there is no URL, or none that can be read."""
     from libprobe.formats.address import read_address
 
@@ -145,12 +151,12 @@ def hosts_of(url: str | None) -> frozenset[str]:
         return frozenset()
 
 
-def state_directory(args: argparse.Namespace) -> StateDirectory:
+def open_state_directory(args: argparse.Namespace) -> StateDirectory:
     """Where this monitor keeps what must outlive a run. Raises: Misconfigured."""
     return StateDirectory(args.state_dir or args.settings.get("state", "directory") or default_directory())
 
 
-def kept_state(args: argparse.Namespace) -> StateDirectory:
+def open_existing_state(args: argparse.Namespace) -> StateDirectory:
     """Return where this monitor has kept its state, to read it only. Raises: Misconfigured where there is none."""
     import os
     import pwd
@@ -173,7 +179,7 @@ def kept_state(args: argparse.Namespace) -> StateDirectory:
 def find_certificate(args: argparse.Namespace) -> credentials.Credential | None:
     """The certificate or proxy of the options, the settings or the grid's usual places; None if none is used.
 
-    It is not judged yet: see `Credential.require`. Raises: OwnCredential.
+    It is not judged yet: see `Credential.expect_valid`. Raises: OwnCredential.
     """
     if args.auth in ("none", "token"):
         return None
@@ -197,7 +203,7 @@ def _token_file(args: argparse.Namespace) -> str:
     return str(args.token_file or args.settings.get("credentials", "token_file"))
 
 
-def _token(args: argparse.Namespace, now: datetime) -> str:
+def _read_token(args: argparse.Namespace, now: datetime) -> str:
     if args.auth in ("none", "x509"):
         return ""
     path = _token_file(args)

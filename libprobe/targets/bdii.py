@@ -7,7 +7,7 @@ else the GOCDB's.
 
 from __future__ import annotations
 
-from libprobe.clients.ldap import Access, Address
+from libprobe.clients.ldap import LdapAddress, LdapConnectOptions
 from libprobe.failures import BadData, HelperFailure, Misconfigured
 from libprobe.formats import glue2, ldap
 from libprobe.formats.service_types import BDII_PORT, OCCI, TOP_BDII
@@ -30,18 +30,18 @@ class Bdii(Record):
     site:  GOCDB site name, empty if unknown or if there are many.
     notes: what the reader should know of how it was found, for the status line.
     is_base_given: whether it was the operator who named the base.
-    doubt: why the address is a guess; then it is not the site's fault if nothing answers there.
+    lookup_failure: why the address is a guess; then it is not the site's fault if nothing answers there.
     """
 
-    address: Address
+    address: LdapAddress
     base: str
     site: str
     notes: tuple[str, ...] = ()
-    doubt: HelperFailure | None = None
+    lookup_failure: HelperFailure | None = None
     is_base_given: bool = False
 
 
-def find(args: argparse.Namespace, deadline: Deadline) -> Bdii:
+def find_bdii(args: argparse.Namespace, deadline: Deadline) -> Bdii:
     """The BDII that the options mean.
 
     Raises: Misconfigured for options that name none, or for several registered endpoints of one host;
@@ -55,7 +55,7 @@ def find(args: argparse.Namespace, deadline: Deadline) -> Bdii:
     registered: ServiceEndpoint | None = None
     if args.hostname and not (args.url and args.site):  # else nothing is left to be looked up
         try:
-            registered, notes = _registered(args, deadline)
+            registered, notes = _find_registered(args, deadline)
         except HelperFailure as failure:
             doubt = failure
             notes = [f"not compared with the GOCDB: {failure.sentence}"]
@@ -64,24 +64,24 @@ def find(args: argparse.Namespace, deadline: Deadline) -> Bdii:
     url = _url(args, registered)
     if not url.port and not registered and not doubt and not args.url:
         notes.append(f"{args.hostname} is not in the GOCDB as {args.service_type}")
-    base = _checked(args.base) if args.base else (url.base if _is_glue2(url.base) else DEFAULT_BASE)
+    base = _expect_dn(args.base) if args.base else (url.base if _is_glue2(url.base) else DEFAULT_BASE)
     is_told = bool(args.url or args.port)
-    address = Address(url.scheme, url.host, args.port or url.port or BDII_PORT)
+    address = LdapAddress(url.scheme, url.host, args.port or url.port or BDII_PORT)
     return Bdii(address, base, args.site or site, tuple(notes), None if is_told else doubt, bool(args.base))
 
 
-def access(args: argparse.Namespace, found: Bdii) -> Access:
+def make_connect_options(args: argparse.Namespace, found: Bdii) -> LdapConnectOptions:
     """How to reach a BDII as the options and the settings say. Raises: Misconfigured for a missing CA path."""
     is_ldaps = found.address.scheme == "ldaps"
     context = None
     if is_ldaps or args.starttls:
         from libprobe.clients import tls
 
-        context = tls.context(tls.ca_path(args.ca_path, args.settings.get("tls", "ca_path")))
-    return Access(context, args.starttls and not is_ldaps, args.family)
+        context = tls.make_context(tls.ca_path(args.ca_path, args.settings.get("tls", "ca_path")))
+    return LdapConnectOptions(context, args.starttls and not is_ldaps, args.family)
 
 
-def occi_of(args: argparse.Namespace, deadline: Deadline) -> Callable[[str], str]:
+def make_occi_lookup(args: argparse.Namespace, deadline: Deadline) -> Callable[[str], str]:
     """How to learn which OCCI URL the GOCDB has of a host: empty if none, or several. It raises HelperFailure."""
 
     def look_up(hostname: str) -> str:
@@ -91,7 +91,7 @@ def occi_of(args: argparse.Namespace, deadline: Deadline) -> Callable[[str], str
 
         asked = argparse.Namespace(**{**vars(args), "hostname": hostname, "port": None})
         try:
-            chosen, _ = topology.find_registered(asked, deadline, access.state_directory(args), OCCI)
+            chosen, _ = topology.find_registered(asked, deadline, access.open_state_directory(args), OCCI)
         except Misconfigured:
             return ""
         return chosen.url if chosen else ""
@@ -99,10 +99,10 @@ def occi_of(args: argparse.Namespace, deadline: Deadline) -> Callable[[str], str
     return look_up
 
 
-def _registered(args: argparse.Namespace, deadline: Deadline) -> tuple[ServiceEndpoint | None, list[str]]:
+def _find_registered(args: argparse.Namespace, deadline: Deadline) -> tuple[ServiceEndpoint | None, list[str]]:
     from libprobe.targets import access, topology
 
-    return topology.find_registered(args, deadline, access.state_directory(args), args.service_type)
+    return topology.find_registered(args, deadline, access.open_state_directory(args), args.service_type)
 
 
 def _url(args: argparse.Namespace, registered: ServiceEndpoint | None) -> ldap.LdapUrl:
@@ -117,11 +117,11 @@ def _url(args: argparse.Namespace, registered: ServiceEndpoint | None) -> ldap.L
         except BadData as error:
             from libprobe.targets import topology
 
-            raise topology.unusable(registered, error.sentence) from None
+            raise topology.unusable_registration(registered, error.sentence) from None
     return ldap.LdapUrl("ldap", args.hostname.strip("[]"), None, "")
 
 
-def _checked(base: str) -> str:
+def _expect_dn(base: str) -> str:
     """Raises: Misconfigured for anything but a DN."""
     try:
         if not base.isprintable() or not glue2.split_dn(base):

@@ -16,7 +16,7 @@ KINDS = {"image": occi.OS_TPL, "resource": occi.RESOURCE_TPL}
 """What a template of each option, --image and --resource, derives from."""
 
 
-def registered(
+def find_registered(
     base: str,
     option: str,
     wanted: str,

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     import argparse
     from collections.abc import Callable
 
-    from libprobe.clients.gocdb import Found
+    from libprobe.clients.gocdb import RegisteredEndpoints
     from libprobe.deadline import Deadline
     from libprobe.state.files import StateDirectory
 
@@ -29,17 +29,18 @@ LOOK_UP_SHARE = 0.25
 LOOK_UP_MAX_S = 20.0
 
 
-class Endpoint(Record):
+class CloudEndpoint(Record):
     """An OCCI endpoint and the templates to use there.
 
     base:     URL without query and trailing slash.
     image:    as registered or given; None: choose. resource: likewise.
     fallback: size to try first where none is registered (ARGO's rule).
     site:     GOCDB site name, empty if unknown.
-    chosen_by: the option or setting that named `image` and `resource`, where the GOCDB did not; registration: asks
+    named_by_option: the option or setting that named `image` and `resource`, where the GOCDB did not; registration:
+    asks
               the GOCDB for what is registered of the host, where it has not been asked.
     notes:    what the reader should know of how it was found, for the status line.
-    provisos: what the reader of a failure should know besides.
+    caveats: what the reader of a failure should know besides.
     """
 
     base: str
@@ -48,17 +49,17 @@ class Endpoint(Record):
     fallback: str
     site: str = ""
     notes: tuple[str, ...] = ()
-    provisos: tuple[str, ...] = ()
-    chosen_by: tuple[tuple[str, str], ...] = ()
-    registration: Callable[[], Endpoint] | None = None
+    caveats: tuple[str, ...] = ()
+    named_by_option: tuple[tuple[str, str], ...] = ()
+    registration: Callable[[], CloudEndpoint] | None = None
 
-    def who_chose(self, what: str, wanted: str) -> str:
+    def option_that_chose(self, what: str, wanted: str) -> str:
         """The option by which the operator chose an image or a resource; empty where the site registered it.
 
         A configuration made from the GOCDB passes what is registered by options: so where a host is given beside them,
         the GOCDB is asked whose choice it was, now that it matters. If that fails, the site is not blamed.
         """
-        by = dict(self.chosen_by).get(what, "")
+        by = dict(self.named_by_option).get(what, "")
         if by and self.registration:
             try:
                 return "" if getattr(self.registration(), what) == wanted else by
@@ -67,7 +68,7 @@ class Endpoint(Record):
         return by
 
 
-def find_occi(args: argparse.Namespace, deadline: Deadline, cache: StateDirectory) -> Endpoint:
+def find_occi(args: argparse.Namespace, deadline: Deadline, cache: StateDirectory) -> CloudEndpoint:
     """The OCCI endpoint that the options mean.
 
     Raises: Misconfigured for options that name none; HelperFailure when the GOCDB is needed and fails;
@@ -75,11 +76,11 @@ def find_occi(args: argparse.Namespace, deadline: Deadline, cache: StateDirector
     """
     if args.url or args.endpoint:
         try:
-            endpoint = _of_url(args.url or args.endpoint)
+            endpoint = _read_endpoint(args.url or args.endpoint)
         except BadData as error:
             raise Misconfigured(f"{'-u' if args.url else '--endpoint'}: {error.sentence}") from None
     elif args.hostname:
-        endpoint = _registered(args, deadline, cache)
+        endpoint = _find_endpoint(args, deadline, cache)
     else:
         raise Misconfigured("no endpoint is named", remedy="give -H HOST or -u URL")
     if args.port:
@@ -103,59 +104,61 @@ def find_occi(args: argparse.Namespace, deadline: Deadline, cache: StateDirector
         if given and known and given != known
     ]
     return endpoint._replace(
-        provisos=tuple(instead),
-        chosen_by=chosen_by,
-        registration=(lambda: _registered(args, deadline, cache)) if source and args.hostname else None,
+        caveats=tuple(instead),
+        named_by_option=chosen_by,
+        registration=(lambda: _find_endpoint(args, deadline, cache)) if source and args.hostname else None,
         image=args.image or endpoint.image or settings.get("occi", "image") or None,
         resource=args.resource or endpoint.resource or settings.get("occi", "resource") or None,
     )
 
 
-def find_keystone(args: argparse.Namespace, deadline: Deadline, cache: StateDirectory, service_type: str) -> Endpoint:
+def find_keystone(
+    args: argparse.Namespace, deadline: Deadline, cache: StateDirectory, service_type: str
+) -> CloudEndpoint:
     """The Keystone of an OpenStack cloud that the options mean; what a URL says of images and sizes is kept.
 
     service_type: as what the host of -H is looked up. Raises: as `find_occi`.
     """
     if args.url:
         try:
-            endpoint = _of_url(args.url)
+            endpoint = _read_endpoint(args.url)
         except BadData as error:
             raise Misconfigured(f"-u: {error.sentence}") from None
     elif args.hostname:
-        endpoint = _registered(args, deadline, cache, service_type, KEYSTONE_PORT, "/v3")
+        endpoint = _find_endpoint(args, deadline, cache, service_type, KEYSTONE_PORT, "/v3")
     else:
         raise Misconfigured("no endpoint is named", remedy="give -H HOST or -u URL")
     return endpoint._replace(base=_with_port(endpoint.base, args.port)) if args.port else endpoint
 
 
-def _of_url(text: str) -> Endpoint:
+def _read_endpoint(text: str) -> CloudEndpoint:
     """Raises: BadData."""
     url = format_gocdb.read_endpoint_url(text)
-    return Endpoint(url.base, url.image, url.resource, url.default_resource)
+    return CloudEndpoint(url.base, url.image, url.resource, url.default_resource)
 
 
-def _registered(
+def _find_endpoint(
     args: argparse.Namespace,
     deadline: Deadline,
     cache: StateDirectory,
     service_type: str = OCCI,
     default_port: int = OCCI_PORT,
     default_path: str = "",
-) -> Endpoint:
+) -> CloudEndpoint:
     chosen, notes = find_registered(args, deadline, cache, service_type)
     if chosen is None:
         known_as = "" if service_type == OCCI else f" as {service_type}"
         notes.append(f"{args.hostname} is not in the GOCDB{known_as}, tried on port {default_port}")
         host = f"[{args.hostname}]" if ":" in args.hostname else args.hostname
-        return Endpoint(f"https://{host}:{default_port}{default_path}", None, None, "small", notes=tuple(notes))
+        return CloudEndpoint(f"https://{host}:{default_port}{default_path}", None, None, "small", notes=tuple(notes))
     try:
-        endpoint = _of_url(chosen.url)
+        endpoint = _read_endpoint(chosen.url)
     except BadData as error:
-        raise unusable(chosen, error.sentence) from None
+        raise unusable_registration(chosen, error.sentence) from None
     return endpoint._replace(site=chosen.site, notes=tuple(notes))
 
 
-def unusable(registered: format_gocdb.ServiceEndpoint, why: str) -> BadData:
+def unusable_registration(registered: format_gocdb.ServiceEndpoint, why: str) -> BadData:
     """The site's registration is wrong: what to say of it."""
     return BadData(
         f"unusable URL in the GOCDB for {registered.hostname} ({registered.site}): {why}",
@@ -172,9 +175,9 @@ def find_registered(
     Raises: HelperFailure when the GOCDB fails and no copy is kept; Misconfigured when several endpoints
             are registered and nothing decides.
     """
-    ways, port = deadline.ways, getattr(args, "port", None)
+    ways, port = deadline.connect_options, getattr(args, "port", None)
     try:
-        found = _look_up(args, deadline, cache, service_type)
+        found = _look_up_in_gocdb(args, deadline, cache, service_type)
     except HelperFailure:
         if ways:  # some do without
             ways.add_endpoint("", args.hostname, port)
@@ -182,8 +185,8 @@ def find_registered(
     notes = []
     if found.reason:
         notes.append(f"GOCDB copy of {duration(found.age_s)} ago, as the GOCDB failed: {found.reason}")
-    if found.unkept:
-        notes.append(f"the GOCDB's answer could not be kept for later runs: {found.unkept}")
+    if found.cache_error:
+        notes.append(f"the GOCDB's answer could not be kept for later runs: {found.cache_error}")
     if found.unreadable:
         notes.append(f"the GOCDB's {found.unreadable[0].sentence}")
     monitored = [each for each in found.endpoints if each.monitored] or found.endpoints
@@ -191,23 +194,23 @@ def find_registered(
         if ways:
             ways.add_endpoint("", args.hostname, port)
         return None, notes
-    chosen = _chosen(monitored, port) if service_type else monitored[0]
+    chosen = _choose_endpoint(monitored, port) if service_type else monitored[0]
     if ways:
         ways.add_endpoint(chosen.url, args.hostname, port)
     return chosen, notes
 
 
-def knows_site(args: argparse.Namespace, deadline: Deadline, name: str) -> bool:
+def is_site_registered(args: argparse.Namespace, deadline: Deadline, name: str) -> bool:
     """Whether the GOCDB has anything registered of a site. Raises: HelperFailure."""
-    from libprobe.clients.gocdb import DEFAULT_URL, Gocdb, Selection
+    from libprobe.clients.gocdb import DEFAULT_URL, EndpointSelection, Gocdb
     from libprobe.deadline import OutOfTime
     from libprobe.targets import access
 
     allowed = min(LOOK_UP_MAX_S, deadline.remaining() * LOOK_UP_SHARE)
-    http = access.http(args, deadline.before(deadline.remaining() - allowed))
+    http = access.make_http_client(args, deadline.earlier_by(deadline.remaining() - allowed))
     url = args.gocdb or args.settings.get("gocdb", "url", DEFAULT_URL)
     try:
-        wanted = Selection(frozenset(), name, (), monitored_only=False)
+        wanted = EndpointSelection(frozenset(), name, (), monitored_only=False)
         return next(iter(Gocdb(http, url, None, cache_s=0).topology(wanted)), None) is not None
     except OutOfTime:
         raise HelperFailure("no answer in time", of=_gocdb(url), link="from") from None
@@ -215,13 +218,13 @@ def knows_site(args: argparse.Namespace, deadline: Deadline, name: str) -> bool:
         http.close()
 
 
-def absent_site(args: argparse.Namespace, deadline: Deadline, failure: Failure) -> Failure:
+def absent_site_failure(args: argparse.Namespace, deadline: Deadline, failure: Failure) -> Failure:
     """Whose fault it is that a site is nowhere to be found, which --site names: the site's only if there is such a one.
 
     failure: what to say if it is the site's.
     """
     try:
-        if knows_site(args, deadline, args.site):
+        if is_site_registered(args, deadline, args.site):
             return failure
     except HelperFailure as helper:
         helper.more += tuple(failure.details)
@@ -237,7 +240,7 @@ def _gocdb(url: str) -> Asked:
     return Asked(f"GOCDB {host_port_of(url)}", f"GET {url}")
 
 
-def _chosen(endpoints: list[format_gocdb.ServiceEndpoint], port: int | None) -> format_gocdb.ServiceEndpoint:
+def _choose_endpoint(endpoints: list[format_gocdb.ServiceEndpoint], port: int | None) -> format_gocdb.ServiceEndpoint:
     """The one endpoint that is meant. Raises: Misconfigured when several differ and nothing decides."""
     if port:
         endpoints = [each for each in endpoints if _port_of(each.url) == port] or endpoints
@@ -251,14 +254,16 @@ def _chosen(endpoints: list[format_gocdb.ServiceEndpoint], port: int | None) -> 
     return endpoints[0]
 
 
-def _look_up(args: argparse.Namespace, deadline: Deadline, cache: StateDirectory, service_type: str) -> Found:
+def _look_up_in_gocdb(
+    args: argparse.Namespace, deadline: Deadline, cache: StateDirectory, service_type: str
+) -> RegisteredEndpoints:
     from libprobe.clients.gocdb import DEFAULT_URL, Gocdb
     from libprobe.deadline import OutOfTime
     from libprobe.targets import access
 
     settings = args.settings
     allowed = min(LOOK_UP_MAX_S, deadline.seconds * LOOK_UP_SHARE)
-    http = access.http(args, deadline.before(deadline.seconds - allowed))
+    http = access.make_http_client(args, deadline.earlier_by(deadline.seconds - allowed))
     url = args.gocdb or settings.get("gocdb", "url", DEFAULT_URL)
     hours = settings.number("gocdb", "cache_hours", 1.0)
     try:

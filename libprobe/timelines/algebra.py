@@ -23,7 +23,7 @@ NUMBERS = {name: number for number, name in enumerate(STATUSES)}
 class Operation:
     """How statuses are joined.
 
-    of_set: the joint status by the set of those present, a bit for each status; none of an empty set.
+    joint_of_set: the joint status by the set of those present, a bit for each status; none of an empty set.
     """
 
     def __init__(self, name: str, pairs: Mapping[tuple[int, int], int]) -> None:
@@ -32,19 +32,19 @@ class Operation:
         both = {(b, a): x for (a, b), x in pairs.items()} | dict(pairs)
         for a, b in combinations_with_replacement(range(len(STATUSES)), 2):
             if (a, b) not in both:
-                raise self._wrong(f"does not say what {STATUSES[a]} and {STATUSES[b]} make")
+                raise self._invalid(f"does not say what {STATUSES[a]} and {STATUSES[b]} make")
             if both[a, b] != both[b, a]:
-                raise self._wrong(f"says two things of {STATUSES[a]} and {STATUSES[b]}")
+                raise self._invalid(f"says two things of {STATUSES[a]} and {STATUSES[b]}")
             if a == b and both[a, b] != a:
-                raise self._wrong(f"makes {STATUSES[both[a, a]]} of {STATUSES[a]} alone")
+                raise self._invalid(f"makes {STATUSES[both[a, a]]} of {STATUSES[a]} alone")
         for a, b, c in product(range(len(STATUSES)), repeat=3):
             if both[both[a, b], c] != both[a, both[b, c]]:
                 names = ", ".join(STATUSES[each] for each in (a, b, c))
-                raise self._wrong(f"makes of {names} what depends on the order in which they are joined")
+                raise self._invalid(f"makes of {names} what depends on the order in which they are joined")
         self._pairs = both
-        self.of_set = (-1, *(self.of(self._members(bits)) for bits in range(1, 1 << len(STATUSES))))
+        self.joint_of_set = (-1, *(self.join(self._members(bits)) for bits in range(1, 1 << len(STATUSES))))
 
-    def of(self, statuses: Iterable[int]) -> int:
+    def join(self, statuses: Iterable[int]) -> int:
         """The joint status. Raises: ValueError for none."""
         joint = -1
         for each in statuses:
@@ -57,5 +57,5 @@ class Operation:
     def _members(bits: int) -> list[int]:
         return [status for status in range(len(STATUSES)) if bits >> status & 1]
 
-    def _wrong(self, what: str) -> Misconfigured:
+    def _invalid(self, what: str) -> Misconfigured:
         return Misconfigured(f"the operation {safe(self.name)[:40]} of the operations profile {what}")

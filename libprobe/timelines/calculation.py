@@ -10,13 +10,13 @@ from libprobe.records import Record
 from libprobe.text import safe, similar
 from libprobe.timelines import evaluation, figures, lines
 from libprobe.timelines.algebra import DOWNTIME, MISSING, OK, STATUSES, UNKNOWN, WARNING
-from libprobe.timelines.evaluation import ENDPOINT, METRIC, Rules
+from libprobe.timelines.evaluation import ENDPOINT, METRIC, FigureRules
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
-    from libprobe.timelines.evaluation import Endpoint, Node, Outage, Segment
+    from libprobe.timelines.evaluation import Outage, Segment, TimelineNode, TopologyEndpoint
     from libprobe.timelines.figures import Figures
     from libprobe.timelines.profiles import Profile
     from libprobe.timelines.store import Store
@@ -33,7 +33,7 @@ class Period(Record):
     end: int
 
 
-class Row(Record):
+class FigureRow(Record):
     """Figures of one thing for one time. path: names from the site down. at: where that time begins; None for all."""
 
     ngi: str
@@ -52,7 +52,7 @@ class Cause(Record):
     sentence: str = ""
 
 
-class Trouble(Record):
+class SiteOutage(Record):
     """A time in which a site was not up. share: of what is known of the period, in percent, that it took away."""
 
     start: int
@@ -63,20 +63,20 @@ class Trouble(Record):
     share: float
 
 
-class Flips(Record):
+class StatusChanges(Record):
     """How often a metric changed its status. path: service type, host, metric."""
 
     path: tuple[str, ...]
     changes: int
 
 
-class Why(Record):
+class Explanation(Record):
     """What a site's figures are made of. troubles: in the order of time. flips: the worst first."""
 
     site: str
     figures: Figures
-    troubles: tuple[Trouble, ...]
-    flips: tuple[Flips, ...]
+    troubles: tuple[SiteOutage, ...]
+    flips: tuple[StatusChanges, ...]
 
 
 class Calculation:
@@ -85,8 +85,8 @@ class Calculation:
     def __init__(self, store: Store, profile: Profile, period: Period) -> None:
         self.period = period
         self._store = store
-        self.rules = Rules(profile, store.outages(period.start, period.end), list(store.exclusions().values()))
-        self._sites: dict[str, list[Endpoint]] = {}
+        self.rules = FigureRules(profile, store.outages(period.start, period.end), list(store.exclusions().values()))
+        self._sites: dict[str, list[TopologyEndpoint]] = {}
         types = profile.service_types
         for each in store.endpoints():
             if each.service_type in types and each.start < period.end and each.end > period.start:
@@ -96,7 +96,7 @@ class Calculation:
     def sites(self) -> list[str]:
         return list(self._sites)
 
-    def chosen(self, names: Sequence[str]) -> list[str]:
+    def choose_sites(self, names: Sequence[str]) -> list[str]:
         """The sites of some names, all for none. Raises: Misconfigured for one that there is not."""
         for name in names:
             if name not in self._sites:
@@ -105,7 +105,7 @@ class Calculation:
                 raise Misconfigured(f"no endpoint of {safe(name)[:100]} counts in {self.period.name}", remedy=hint)
         return list(names) or self.sites
 
-    def endpoints_of(self, site: str) -> Sequence[Endpoint]:
+    def endpoints_of(self, site: str) -> Sequence[TopologyEndpoint]:
         """Those that count, of whatever days of the period."""
         return self._sites[site]
 
@@ -134,20 +134,20 @@ class Calculation:
             raise Misconfigured(f"no endpoint of {safe(site)[:100]} counts in {self.period.name}")
         return found[0]
 
-    def rows(self, sites: Iterable[str], level: str, by: str) -> Iterator[Row]:
+    def rows(self, sites: Iterable[str], level: str, by: str) -> Iterator[FigureRow]:
         """The figures of all things of a level. by: `hour`, `day`, `month` or `period`."""
         for site in sites:
             found: dict[tuple[str, ...], list[tuple[int, Figures]]] = {}
             for segment in self.segments(site):
-                for path, node in _of_level(segment.site, level):
+                for path, node in _nodes_at_level(segment.site, level):
                     step = HOUR_S if by == "hour" else None
                     days = evaluation.day_figures(node, segment.start, segment.end, step)
                     found.setdefault(path, []).extend(days)
             for path, days in found.items():
-                for at, value in _merged(days, by):
-                    yield Row(self.ngi_of(site), path, at, value)
+                for at, value in _merge_days(days, by):
+                    yield FigureRow(self.ngi_of(site), path, at, value)
 
-    def groups(self, rows: Iterable[Row], weights: dict[str, float]) -> Iterator[Row]:
+    def groups(self, rows: Iterable[FigureRow], weights: dict[str, float]) -> Iterator[FigureRow]:
         """The figures of the groups of sites, and of all sites together under an empty name, from those of sites."""
         found: dict[tuple[str, int | None], list[tuple[Figures, float]]] = {}
         for row in rows:
@@ -155,7 +155,7 @@ class Calculation:
             for name in dict.fromkeys((row.ngi, "")):
                 found.setdefault((name, row.at), []).append(weighted)
         for name, at in sorted(found, key=lambda key: (key[0] == "", key[0], key[1] or 0)):
-            yield Row(name, (), at, figures.of_sites(found[name, at]))
+            yield FigureRow(name, (), at, figures.figures_of_sites(found[name, at]))
 
     # ---- statuses
 
@@ -163,15 +163,15 @@ class Calculation:
         """Timelines, as (instant, status) each, of all things of a level."""
         found: dict[tuple[str, ...], list[int]] = {}
         for segment in self.segments(site):
-            for path, node in _of_level(segment.site, level):
-                found[path] = lines.appended(found.get(path, []), node.line)
+            for path, node in _nodes_at_level(segment.site, level):
+                found[path] = lines.append_line(found.get(path, []), node.line)
         return {path: [(each >> lines.BITS, each & lines.MASK) for each in line] for path, line in found.items()}
 
     # ---- why
 
-    def why(self, site: str) -> Why:
+    def explain(self, site: str) -> Explanation:
         days: list[tuple[int, Figures]] = []
-        spans: list[tuple[int, int, int, Node]] = []
+        spans: list[tuple[int, int, int, TimelineNode]] = []
         flips: Counter[tuple[str, ...]] = Counter()
         for segment in self.segments(site):
             days += evaluation.day_figures(segment.site, segment.start, segment.end)
@@ -183,14 +183,14 @@ class Calculation:
                     spans[-1] = (spans[-1][0], end, *spans[-1][2:])
                 else:
                     spans.append((start, end, each & lines.MASK, segment.site))
-            for path, node in _of_level(segment.site, METRIC):
+            for path, node in _nodes_at_level(segment.site, METRIC):
                 flips[path[2:]] += len(node.line) - 1
         if not days:
             raise Misconfigured(f"no endpoint of {safe(site)[:100]} counts in {self.period.name}")
-        value = figures.of_days(day for _, day in days)
+        value = figures.figures_of_days(day for _, day in days)
         known = sum(end - start for start, end, _, _ in spans) * (1 - value.unknown) or 1.0
         troubles = tuple(
-            Trouble(
+            SiteOutage(
                 start,
                 end,
                 status,
@@ -201,10 +201,10 @@ class Calculation:
             for start, end, status, node in spans
             if status not in (OK, WARNING)
         )
-        worst = tuple(Flips(path, count) for path, count in flips.most_common(WORST) if count > 1)
-        return Why(site, value, troubles, worst)
+        worst = tuple(StatusChanges(path, count) for path, count in flips.most_common(WORST) if count > 1)
+        return Explanation(site, value, troubles, worst)
 
-    def _cause(self, node: Node, at: int) -> Cause:
+    def _cause(self, node: TimelineNode, at: int) -> Cause:
         """The first of those below that has the status of the whole, down to a metric."""
         status = lines.status_at(node.line, at)
         names: dict[str, str] = {}
@@ -230,22 +230,22 @@ class Calculation:
         return tuple(sorted(found.values(), key=lambda each: each.start))
 
 
-def _of_level(site: Node, level: str) -> Iterator[tuple[tuple[str, ...], Node]]:
+def _nodes_at_level(site: TimelineNode, level: str) -> Iterator[tuple[tuple[str, ...], TimelineNode]]:
     return ((path, node) for path, node in evaluation.walk(site) if node.level == level)
 
 
-def _merged(days: list[tuple[int, Figures]], by: str) -> Iterator[tuple[int | None, Figures]]:
+def _merge_days(days: list[tuple[int, Figures]], by: str) -> Iterator[tuple[int | None, Figures]]:
     if by in ("hour", "day"):
         yield from days
         return
     if by == "period":
-        yield None, figures.of_days(value for _, value in days)
+        yield None, figures.figures_of_days(value for _, value in days)
         return
     months: dict[int, list[Figures]] = {}
     for at, value in days:
         months.setdefault(month_of(at), []).append(value)
     for month, values in months.items():
-        yield month, figures.of_days(values)
+        yield month, figures.figures_of_days(values)
 
 
 def month_of(at: int) -> int:

@@ -26,10 +26,10 @@ if TYPE_CHECKING:
     from libprobe.timelines.lines import Line, Span
     from libprobe.timelines.profiles import Profile
 
-    class Results(Protocol):
+    class ResultSource(Protocol):
         """Where measured results come from."""
 
-        def measured(self, endpoint: Endpoint, metric: str, start: int, end: int) -> list[Measured]:
+        def measured(self, endpoint: TopologyEndpoint, metric: str, start: int, end: int) -> list[MeasuredResults]:
             """What there is of a metric at an endpoint: one entry for each VO or the like; none without a result."""
 
 
@@ -39,7 +39,7 @@ MAX_SEGMENT_DAYS = 31
 """Days whose timelines are in memory at a time, however long the period is."""
 
 
-class Endpoint(Record):
+class TopologyEndpoint(Record):
     """A service of one type on one host, as it stood in the topology from one day to another.
 
     start, end: midnights, seconds since 1970; the end is the first at which it was no longer there.
@@ -77,7 +77,7 @@ class Exclusion(Record):
     host: str = ""
     metric: str = ""
 
-    def concerns(self, endpoint: Endpoint, metric: str = "") -> bool:
+    def concerns(self, endpoint: TopologyEndpoint, metric: str = "") -> bool:
         """Whether it is about an endpoint as a whole or, where one is named, about that metric of it."""
         return self.metric == metric and all(
             not wanted or wanted == there
@@ -89,7 +89,7 @@ class Exclusion(Record):
         )
 
 
-class Measured(Record):
+class MeasuredResults(Record):
     """before: status of the last result before the span, None without one. results: entries of `lines` within it.
 
     unseen: the days of the span without any result, as spans.
@@ -100,13 +100,13 @@ class Measured(Record):
     unseen: Sequence[Span] = ()
 
 
-class Node(Record):
+class TimelineNode(Record):
     """The timeline of one thing, and of what it was made of. level: one of LEVELS."""
 
     level: str
     name: str
     line: Line
-    children: tuple[Node, ...] = ()
+    children: tuple[TimelineNode, ...] = ()
 
 
 class Segment(Record):
@@ -114,10 +114,10 @@ class Segment(Record):
 
     start: int
     end: int
-    site: Node
+    site: TimelineNode
 
 
-class Rules(Record):
+class FigureRules(Record):
     """What figures are made by, beside the results. outages: by host and service type."""
 
     profile: Profile
@@ -125,7 +125,9 @@ class Rules(Record):
     exclusions: Sequence[Exclusion] = ()
 
 
-def segments(endpoints: Sequence[Endpoint], rules: Rules, results: Results, start: int, end: int) -> Iterator[Segment]:
+def segments(
+    endpoints: Sequence[TopologyEndpoint], rules: FigureRules, results: ResultSource, start: int, end: int
+) -> Iterator[Segment]:
     """The timelines of one site, in the order of time; nothing for days on which nothing of it counts.
 
     endpoints: all of the site, of whatever days. start: a midnight. end: a midnight, or now.
@@ -142,8 +144,10 @@ def segments(endpoints: Sequence[Endpoint], rules: Rules, results: Results, star
             yield Segment(begin, stop, _site(there, rules, results, begin, stop))
 
 
-def _site(endpoints: Sequence[Endpoint], rules: Rules, results: Results, start: int, end: int) -> Node:
-    by_type: dict[str, dict[str, Node]] = {}
+def _site(
+    endpoints: Sequence[TopologyEndpoint], rules: FigureRules, results: ResultSource, start: int, end: int
+) -> TimelineNode:
+    by_type: dict[str, dict[str, TimelineNode]] = {}
     for each in endpoints:
         kept = by_type.setdefault(each.service_type, {})
         if each.host not in kept:
@@ -151,50 +155,54 @@ def _site(endpoints: Sequence[Endpoint], rules: Rules, results: Results, start: 
     groups = []
     for group in rules.profile.groups:
         services = tuple(
-            _joined(SERVICE, name, by_type[name].values(), operation)
+            _join_nodes(SERVICE, name, by_type[name].values(), operation)
             for name, operation in group.services.items()
             if name in by_type
         )
         if services:
-            groups.append(_joined(GROUP, group.name, services, group.operation))
-    return _joined(SITE, endpoints[0].site, groups, rules.profile.operation)
+            groups.append(_join_nodes(GROUP, group.name, services, group.operation))
+    return _join_nodes(SITE, endpoints[0].site, groups, rules.profile.operation)
 
 
-def _joined(level: str, name: str, children: Iterable[Node], operation: Operation) -> Node:
+def _join_nodes(level: str, name: str, children: Iterable[TimelineNode], operation: Operation) -> TimelineNode:
     below = tuple(children)
-    return Node(level, name, lines.join([each.line for each in below], operation), below)
+    return TimelineNode(level, name, lines.join([each.line for each in below], operation), below)
 
 
-def _endpoint(endpoint: Endpoint, rules: Rules, results: Results, start: int, end: int) -> Node:
+def _endpoint(
+    endpoint: TopologyEndpoint, rules: FigureRules, results: ResultSource, start: int, end: int
+) -> TimelineNode:
     metrics = tuple(
         _metric(endpoint, name, rules, results, start, end) for name in rules.profile.metrics[endpoint.service_type]
     )
     line = lines.join([each.line for each in metrics], rules.profile.metric_operation)
     if out := rules.outages.get((endpoint.host, endpoint.service_type)):
-        line = lines.covered(line, [(each.start, each.end) for each in out], DOWNTIME, end)
+        line = lines.cover_spans(line, [(each.start, each.end) for each in out], DOWNTIME, end)
     excluded = [(each.start, each.end) for each in rules.exclusions if each.concerns(endpoint)]
     if excluded:
-        line = lines.covered(line, excluded, UNKNOWN, end)
-    return Node(ENDPOINT, endpoint.host, line, metrics)
+        line = lines.cover_spans(line, excluded, UNKNOWN, end)
+    return TimelineNode(ENDPOINT, endpoint.host, line, metrics)
 
 
-def _metric(endpoint: Endpoint, name: str, rules: Rules, results: Results, start: int, end: int) -> Node:
+def _metric(
+    endpoint: TopologyEndpoint, name: str, rules: FigureRules, results: ResultSource, start: int, end: int
+) -> TimelineNode:
     measured = results.measured(endpoint, name, start, end)
     if not measured:
-        line = lines.constant(start, MISSING)
+        line = lines.constant_line(start, MISSING)
     else:
         line = lines.join(
             [
-                lines.covered(lines.of_results(each.results, start, each.before), each.unseen, MISSING, end)
+                lines.cover_spans(lines.line_of_results(each.results, start, each.before), each.unseen, MISSING, end)
                 for each in measured
             ],
             rules.profile.metric_operation,
         )
     excluded = [(each.start, each.end) for each in rules.exclusions if each.metric and each.concerns(endpoint, name)]
-    return Node(METRIC, name, lines.covered(line, excluded, UNKNOWN, end) if excluded else line)
+    return TimelineNode(METRIC, name, lines.cover_spans(line, excluded, UNKNOWN, end) if excluded else line)
 
 
-def walk(node: Node, above: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], Node]]:
+def walk(node: TimelineNode, above: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], TimelineNode]]:
     """A node and all below it, each with the names of the nodes down to it."""
     path = (*above, node.name)
     yield path, node
@@ -202,7 +210,7 @@ def walk(node: Node, above: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, .
         yield from walk(child, path)
 
 
-def day_figures(node: Node, start: int, end: int, step: int | None = None) -> list[tuple[int, Figures]]:
+def day_figures(node: TimelineNode, start: int, end: int, step: int | None = None) -> list[tuple[int, Figures]]:
     """The figures of each day of a node's timeline, by the day's midnight. end: of the timeline.
 
     step: seconds of what takes the place of a day, such as 3600; it begins at a multiple of itself.
@@ -210,6 +218,6 @@ def day_figures(node: Node, start: int, end: int, step: int | None = None) -> li
     step = step or lines.DAY_S
     bounds = [start, *range(start - start % step + step, end, step), end]
     return [
-        (begin, figures.of_seconds(lines.seconds(part, stop)))
-        for part, (begin, stop) in zip(lines.parts(node.line, bounds), itertools.pairwise(bounds), strict=True)
+        (begin, figures.figures_of_time(lines.seconds(part, stop)))
+        for part, (begin, stop) in zip(lines.split_line(node.line, bounds), itertools.pairwise(bounds), strict=True)
     ]

@@ -38,7 +38,7 @@ class Figures(Record):
     down: float
 
 
-def of_seconds(held: Sequence[int]) -> Figures:
+def figures_of_time(held: Sequence[int]) -> Figures:
     """The figures of one day, or of any time that is looked at as a whole. held: seconds by status, not all 0."""
     up, unknown, down = held[OK] + held[WARNING], held[UNKNOWN] + held[MISSING], held[DOWNTIME]
     whole = sum(held)
@@ -49,7 +49,7 @@ def of_seconds(held: Sequence[int]) -> Figures:
     )
 
 
-def of_days(days: Iterable[Figures]) -> Figures:
+def figures_of_days(days: Iterable[Figures]) -> Figures:
     """The figures of several days. Raises: ValueError for none."""
     kept = [(_units(day.up), _units(day.unknown), _units(day.down)) for day in days]
     if not kept:
@@ -64,7 +64,7 @@ def of_days(days: Iterable[Figures]) -> Figures:
     )
 
 
-def of_sites(sites: Iterable[tuple[Figures, float]]) -> Figures:
+def figures_of_sites(sites: Iterable[tuple[Figures, float]]) -> Figures:
     """The figures of several sites, each with its weight; one without data does not count.
 
     Only availability and reliability are ARGO's: it has no up, unknown and down of a group. Ours are weighted likewise.

@@ -28,21 +28,21 @@ MASK = (1 << BITS) - 1
 _CHILD_BITS = 20
 
 
-def entry(at: int, status: int) -> int:
+def make_entry(at: int, status: int) -> int:
     return at << BITS | status
 
 
-def constant(start: int, status: int) -> Line:
-    return [entry(start, status)]
+def constant_line(start: int, status: int) -> Line:
+    return [make_entry(start, status)]
 
 
-def of_results(results: Iterable[int], start: int, before: int | None = None) -> Line:
+def line_of_results(results: Iterable[int], start: int, before: int | None = None) -> Line:
     """The line that results make: each holds until the next.
 
     results: entries in the order of time, none before start; of two at one instant the later in order counts.
     before:  the status of the last result before start; without one it is MISSING until the first.
     """
-    line = [entry(start, MISSING if before is None else before)]
+    line = [make_entry(start, MISSING if before is None else before)]
     last = line[0] & MASK
     for each in results:
         if each & MASK != last:
@@ -63,7 +63,7 @@ def join(lines: Sequence[Line], operation: Operation) -> Line:
     """One line of several of the same span, at least one."""
     if len(lines) == 1:
         return lines[0]
-    table = operation.of_set
+    table = operation.joint_of_set
     current = [line[0] & MASK for line in lines]
     counts = [0] * len(STATUSES)
     for status in current:
@@ -93,7 +93,7 @@ def join(lines: Sequence[Line], operation: Operation) -> Line:
     return joined
 
 
-def united(spans: Iterable[Span]) -> list[Span]:
+def unite_spans(spans: Iterable[Span]) -> list[Span]:
     """Spans in order, those that meet made one, and empty ones left out."""
     merged: list[Span] = []
     for start, end in sorted(span for span in spans if span[0] < span[1]):
@@ -104,11 +104,11 @@ def united(spans: Iterable[Span]) -> list[Span]:
     return merged
 
 
-def covered(line: Line, spans: Iterable[Span], status: int, end: int) -> Line:
+def cover_spans(line: Line, spans: Iterable[Span], status: int, end: int) -> Line:
     """The line with a status in the place of its own in some spans, whatever it had there. end: of the line."""
     painted = [
         (max(start, line[0] >> BITS), min(stop, end))
-        for start, stop in united(spans)
+        for start, stop in unite_spans(spans)
         if start < end and stop > line[0] >> BITS
     ]
     if not painted:
@@ -121,12 +121,12 @@ def covered(line: Line, spans: Iterable[Span], status: int, end: int) -> Line:
             _append_to(made, line[at])
             holds = line[at] & MASK
             at += 1
-        _append_to(made, entry(start, status))
+        _append_to(made, make_entry(start, status))
         while at < len(line) and line[at] >> BITS <= stop:
             holds = line[at] & MASK
             at += 1
         if stop < end:
-            _append_to(made, entry(stop, holds))
+            _append_to(made, make_entry(stop, holds))
     for each in line[at:]:
         _append_to(made, each)
     return made
@@ -143,7 +143,7 @@ def status_at(line: Line, at: int) -> int:
     """The status at an instant that is not before the line's start."""
     from bisect import bisect_right
 
-    return line[bisect_right(line, entry(at, MASK)) - 1] & MASK
+    return line[bisect_right(line, make_entry(at, MASK)) - 1] & MASK
 
 
 def seconds(line: Line, end: int) -> list[int]:
@@ -157,7 +157,7 @@ def seconds(line: Line, end: int) -> list[int]:
     return held
 
 
-def parts(line: Line, bounds: Sequence[int]) -> list[Line]:
+def split_line(line: Line, bounds: Sequence[int]) -> list[Line]:
     """The line cut into one for each two bounds that follow each other; the first bound is the line's start."""
     made: list[Line] = []
     at, holds = 0, line[0] & MASK
@@ -165,7 +165,7 @@ def parts(line: Line, bounds: Sequence[int]) -> list[Line]:
         while at < len(line) and line[at] >> BITS <= start:
             holds = line[at] & MASK
             at += 1
-        part = [entry(start, holds)]
+        part = [make_entry(start, holds)]
         while at < len(line) and line[at] >> BITS < end:
             part.append(line[at])
             at += 1
@@ -174,7 +174,7 @@ def parts(line: Line, bounds: Sequence[int]) -> list[Line]:
     return made
 
 
-def appended(line: Line, more: Line) -> Line:
+def append_line(line: Line, more: Line) -> Line:
     """Two lines as one, the second of which begins where the first ends."""
     if not line or line[-1] & MASK != more[0] & MASK:
         return line + more

@@ -29,7 +29,7 @@ PACKAGED = os.path.join(os.path.dirname(__file__), "profiles")
 MAX_BYTES = 4 << 20
 
 
-class Group(Record):
+class ProfileGroup(Record):
     """operation: of its service types. services: the operation of each type's endpoints, by the type."""
 
     name: str
@@ -47,7 +47,7 @@ class Profile(Record):
     metrics: dict[str, tuple[str, ...]]
     metric_operation: Operation
     operation: Operation
-    groups: tuple[Group, ...]
+    groups: tuple[ProfileGroup, ...]
 
     @property
     def service_types(self) -> frozenset[str]:
@@ -116,7 +116,7 @@ def _profile(document: Mapping[str, Any], metrics: dict[str, tuple[str, ...]], t
         return found
 
     groups = tuple(
-        Group(
+        ProfileGroup(
             str(each["name"]),
             table(each["operation"]),
             {str(service["name"]): table(service["operation"]) for service in each["services"]},

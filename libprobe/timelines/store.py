@@ -25,7 +25,7 @@ from libprobe.failures import Misconfigured
 from libprobe.records import Record
 from libprobe.state.files import StateDirectory
 from libprobe.timelines import lines
-from libprobe.timelines.evaluation import Endpoint, Exclusion, Measured, Outage
+from libprobe.timelines.evaluation import Exclusion, MeasuredResults, Outage, TopologyEndpoint
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -71,7 +71,7 @@ CREATE TABLE exclusion (
 """
 
 
-class Counts(Record):
+class ImportCounts(Record):
     """Of what was given: added, known before, too late for a time that is settled."""
 
     added: int = 0
@@ -79,7 +79,7 @@ class Counts(Record):
     late: int = 0
 
 
-class Pruned(Record):
+class PruneCounts(Record):
     results: int
     sentences: int
 
@@ -99,28 +99,28 @@ class Database:
     def close(self) -> None:
         self._connection.close()
 
-    def all(self, query: str, *values: object) -> list[tuple[Any, ...]]:
+    def fetch_all(self, query: str, *values: object) -> list[tuple[Any, ...]]:
         try:
             return self._connection.execute(query, values).fetchall()
         except sqlite3.Error as error:
             raise self.failure(error) from None
 
-    def one(self, query: str, *values: object) -> tuple[Any, ...] | None:
-        found = self.all(query, *values)
+    def fetch_one(self, query: str, *values: object) -> tuple[Any, ...] | None:
+        found = self.fetch_all(query, *values)
         return found[0] if found else None
 
-    def number(self, query: str, *values: object) -> int | None:
+    def fetch_number(self, query: str, *values: object) -> int | None:
         """The only value of the only row; None where there is neither."""
-        found = self.one(query, *values)
+        found = self.fetch_one(query, *values)
         return found[0] if found else None
 
-    def run(self, statement: str, values: Sequence[object] = ()) -> sqlite3.Cursor:
+    def execute(self, statement: str, values: Sequence[object] = ()) -> sqlite3.Cursor:
         try:
             return self._connection.execute(statement, values)
         except sqlite3.Error as error:
             raise self.failure(error) from None
 
-    def run_many(self, statement: str, rows: Iterable[Sequence[object]]) -> int:
+    def execute_many(self, statement: str, rows: Iterable[Sequence[object]]) -> int:
         """Returns how many rows were changed."""
         try:
             return self._connection.executemany(statement, rows).rowcount
@@ -130,10 +130,10 @@ class Database:
     @contextmanager
     def transaction(self) -> Iterator[None]:
         """All of the block is kept, or nothing of it."""
-        self.run("BEGIN IMMEDIATE")
+        self.execute("BEGIN IMMEDIATE")
         try:
             yield
-            self.run("COMMIT")
+            self.execute("COMMIT")
         except BaseException:
             with suppress(sqlite3.Error):  # else the journal does it when the file is opened next
                 self._connection.execute("ROLLBACK")
@@ -221,28 +221,28 @@ class Store:
 
     # ---- reading
 
-    def measured(self, endpoint: Endpoint, metric: str, start: int, end: int) -> list[Measured]:
-        """As `evaluation.Results` has it. A series of the metric for a VO, `metric-ops`, is one of it as well."""
+    def measured(self, endpoint: TopologyEndpoint, metric: str, start: int, end: int) -> list[MeasuredResults]:
+        """As `evaluation.ResultSource` has it. A series of the metric for a VO, `metric-ops`, is one of it as well."""
         found = []
         for name, number in self._series().get((endpoint.host, endpoint.service_type), ()):
             if name == metric or (name.startswith(f"{metric}-") and name[len(metric) + 1 :].islower()):
-                before = self._db.number(
+                before = self._db.fetch_number(
                     "SELECT status FROM change WHERE series = ? AND at < ? ORDER BY at DESC LIMIT 1", number, start
                 )
                 results = [
                     each
-                    for (each,) in self._db.all(
+                    for (each,) in self._db.fetch_all(
                         "SELECT at << 3 | status FROM change WHERE series = ? AND at >= ? AND at < ? ORDER BY at",
                         *(number, start, end),
                     )
                 ]
-                found.append(Measured(before, results, self._unseen(number, start, end)))
+                found.append(MeasuredResults(before, results, self._unseen(number, start, end)))
         return found
 
     def _unseen(self, number: int, start: int, end: int) -> list[tuple[int, int]]:
         at = start
         spans = []
-        for first, last in self._db.all(
+        for first, last in self._db.fetch_all(
             "SELECT first, last FROM seen WHERE series = ? AND last >= ? AND first * ? < ? ORDER BY first",
             *(number, start // lines.DAY_S, lines.DAY_S, end),
         ):
@@ -259,20 +259,20 @@ class Store:
         found = []
         for name, number in self._series().get((host, service_type), ()):
             if name == metric or (name.startswith(f"{metric}-") and name[len(metric) + 1 :].islower()):
-                found += self._db.all(
+                found += self._db.fetch_all(
                     "SELECT at, status, coalesce(text, '') FROM change LEFT JOIN sentence ON sentence.id = sentence "
                     "WHERE series = ? AND at <= ? ORDER BY at DESC LIMIT 1",
                     *(number, at),
                 )
         return max(found, key=lambda row: row[1], default=None)
 
-    def endpoints(self) -> list[Endpoint]:
+    def endpoints(self) -> list[TopologyEndpoint]:
         """All that ever were in the topology, each with its days; the earliest list counts for the days before too."""
-        days = [day for (day,) in self._db.all("SELECT DISTINCT day FROM topology ORDER BY day")]
-        found: list[Endpoint] = []
+        days = [day for (day,) in self._db.fetch_all("SELECT DISTINCT day FROM topology ORDER BY day")]
+        found: list[TopologyEndpoint] = []
         open_ones: dict[tuple[str, ...], int] = {}
         for at, day in enumerate(days):
-            there = set(self._db.all("SELECT site, service_type, host, ngi FROM topology WHERE day = ?", day))
+            there = set(self._db.fetch_all("SELECT site, service_type, host, ngi FROM topology WHERE day = ?", day))
             midnight = day * lines.DAY_S if at else 0
             gone = [each for each in open_ones if each not in there]
             found += [self._endpoint(each, open_ones.pop(each), midnight) for each in gone]
@@ -282,14 +282,14 @@ class Store:
         return sorted(found)
 
     @staticmethod
-    def _endpoint(key: tuple[str, ...], start: int, end: int) -> Endpoint:
+    def _endpoint(key: tuple[str, ...], start: int, end: int) -> TopologyEndpoint:
         site, service_type, host, ngi = key
-        return Endpoint(site, service_type, host, start, end, ngi)
+        return TopologyEndpoint(site, service_type, host, start, end, ngi)
 
     def outages(self, start: int, end: int) -> dict[tuple[str, str], list[Outage]]:
         """Those that touch a span, by host and service type."""
         found: dict[tuple[str, str], list[Outage]] = {}
-        for row in self._db.all(
+        for row in self._db.fetch_all(
             "SELECT host, service_type, start, end, id, description FROM downtime WHERE start < ? AND end > ?",
             *(end, start),
         ):
@@ -298,33 +298,35 @@ class Store:
 
     def exclusions(self) -> dict[int, Exclusion]:
         """All, by number."""
-        rows = self._db.all(
+        rows = self._db.fetch_all(
             "SELECT id, start, end, reason, site, service_type, host, metric FROM exclusion ORDER BY id"
         )
         return {row[0]: Exclusion(*row[1:]) for row in rows}
 
     def newest(self) -> int | None:
         """When the newest result was had; None without any."""
-        return self._db.number("SELECT max(at) FROM change")
+        return self._db.fetch_number("SELECT max(at) FROM change")
 
     def last_day(self) -> int | None:
         """The midnight of the last day on which anything had a result; None without any."""
-        day = self._db.number("SELECT max(last) FROM seen")
+        day = self._db.fetch_number("SELECT max(last) FROM seen")
         return None if day is None else day * lines.DAY_S
 
     def _series(self) -> dict[tuple[str, str], list[tuple[str, int]]]:
         if self._by_endpoint is None:
             self._by_endpoint = {}
-            for number, host, service_type, metric in self._db.all("SELECT id, host, service_type, metric FROM series"):
+            for number, host, service_type, metric in self._db.fetch_all(
+                "SELECT id, host, service_type, metric FROM series"
+            ):
                 self._by_endpoint.setdefault((host, service_type), []).append((metric, number))
         return self._by_endpoint
 
     # ---- writing
 
-    def writer(self) -> Writer:
+    def writer(self) -> ResultWriter:
         """What adds results: `with store.writer() as writer`, one transaction."""
         self._by_endpoint = None
-        return Writer(self._db)
+        return ResultWriter(self._db)
 
     def put_topology(self, day: int, endpoints: Iterable[tuple[str, str, str, str]]) -> bool:
         """Write down what endpoints there are from a day on: (site, service type, host, NGI) each.
@@ -335,13 +337,13 @@ class Store:
         if not there:
             raise Misconfigured("a topology without any endpoint is not taken")
         with self._db.transaction():
-            before = self._db.number("SELECT max(day) FROM topology WHERE day <= ?", day)
-            rows = self._db.all("SELECT site, service_type, host, ngi FROM topology WHERE day = ?", before)
+            before = self._db.fetch_number("SELECT max(day) FROM topology WHERE day <= ?", day)
+            rows = self._db.fetch_all("SELECT site, service_type, host, ngi FROM topology WHERE day = ?", before)
             if set(rows) == there:
                 return False
             if before == day:
-                self._db.run("DELETE FROM topology WHERE day = ?", (day,))
-            self._db.run_many(
+                self._db.execute("DELETE FROM topology WHERE day = ?", (day,))
+            self._db.execute_many(
                 "INSERT INTO topology (day, site, service_type, host, ngi) VALUES (?, ?, ?, ?, ?)",
                 [(day, *each) for each in there],
             )
@@ -356,11 +358,11 @@ class Store:
         with self._db.transaction():
             withdrawn = [
                 key
-                for *key, start in self._db.all("SELECT id, host, service_type, start FROM downtime")
+                for *key, start in self._db.fetch_all("SELECT id, host, service_type, start FROM downtime")
                 if tuple(key) not in given and (start > now or key[0] in {each.id for each in given.values()})
             ]
-            self._db.run_many("DELETE FROM downtime WHERE id = ? AND host = ? AND service_type = ?", withdrawn)
-            self._db.run_many(
+            self._db.execute_many("DELETE FROM downtime WHERE id = ? AND host = ? AND service_type = ?", withdrawn)
+            self._db.execute_many(
                 "INSERT OR REPLACE INTO downtime (host, service_type, start, end, id, description) "
                 "VALUES (?, ?, ?, ?, ?, ?)",
                 [tuple(each) for each in given.values()],
@@ -370,17 +372,17 @@ class Store:
     def exclude(self, exclusion: Exclusion) -> int:
         """Take a period out of the figures; returns the number by which it can be taken back."""
         with self._db.transaction():
-            cursor = self._db.run(
+            cursor = self._db.execute(
                 "INSERT INTO exclusion (start, end, reason, site, service_type, host, metric) "
                 "VALUES (?, ?, ?, ?, ?, ?, ?)",
                 tuple(exclusion),
             )
         return int(cursor.lastrowid or 0)
 
-    def take_back(self, number: int) -> bool:
+    def undo_exclusion(self, number: int) -> bool:
         """Forget an exclusion; False if there is none of that number."""
         with self._db.transaction():
-            return self._db.run("DELETE FROM exclusion WHERE id = ?", (number,)).rowcount == 1
+            return self._db.execute("DELETE FROM exclusion WHERE id = ?", (number,)).rowcount == 1
 
     def settle(self) -> int:
         """Drop the results that repeat the status before them, as far as they are settled; returns how many."""
@@ -389,42 +391,42 @@ class Store:
             return 0
         horizon = (newest - SETTLED_AFTER_S) // lines.DAY_S * lines.DAY_S
         with self._db.transaction():
-            dropped = self._db.run(
+            dropped = self._db.execute(
                 "DELETE FROM change AS c WHERE at < ? AND at >= coalesce("
                 "  (SELECT settled_until FROM series WHERE id = c.series AND c.at >= settled_from), 0)"
                 " AND status = (SELECT status FROM change AS p WHERE p.series = c.series AND p.at < c.at"
                 "               ORDER BY p.at DESC LIMIT 1)",
                 (horizon,),
             ).rowcount
-            self._db.run(
+            self._db.execute(
                 "UPDATE series SET settled_until = ?, settled_from = (SELECT min(at) FROM change WHERE series = id) "
                 "WHERE EXISTS (SELECT 1 FROM change WHERE series = id AND at < ?)",
                 (horizon, horizon),
             )
         return dropped
 
-    def prune(self, before: int) -> Pruned:
+    def prune(self, before: int) -> PruneCounts:
         """Forget what is older than a midnight, but for the last of each kind before it, which says how it began."""
         day = before // lines.DAY_S
         with self._db.transaction():
-            results = self._db.run(
+            results = self._db.execute(
                 "DELETE FROM change AS c WHERE at < ? AND EXISTS "
                 "(SELECT 1 FROM change AS n WHERE n.series = c.series AND n.at > c.at AND n.at < ?)",
                 (before, before),
             ).rowcount
-            self._db.run("DELETE FROM seen WHERE last < ?", (day,))
-            self._db.run("UPDATE OR REPLACE seen SET first = ? WHERE first < ?", (day, day))
-            self._db.run("DELETE FROM topology WHERE day < (SELECT max(day) FROM topology WHERE day <= ?)", (day,))
+            self._db.execute("DELETE FROM seen WHERE last < ?", (day,))
+            self._db.execute("UPDATE OR REPLACE seen SET first = ? WHERE first < ?", (day, day))
+            self._db.execute("DELETE FROM topology WHERE day < (SELECT max(day) FROM topology WHERE day <= ?)", (day,))
             for table in ("downtime", "exclusion"):
-                self._db.run(f"DELETE FROM {table} WHERE end <= ?", (before,))
-            sentences = self._db.run(
+                self._db.execute(f"DELETE FROM {table} WHERE end <= ?", (before,))
+            sentences = self._db.execute(
                 "DELETE FROM sentence WHERE id NOT IN (SELECT sentence FROM change WHERE sentence IS NOT NULL)"
             ).rowcount
-        self._db.run("VACUUM")
-        return Pruned(results, sentences)
+        self._db.execute("VACUUM")
+        return PruneCounts(results, sentences)
 
 
-class Writer:
+class ResultWriter:
     """Adds results in one transaction; in bounded memory, however many there are."""
 
     def __init__(self, database: Database) -> None:
@@ -434,11 +436,11 @@ class Writer:
         self._settled: dict[int, tuple[int, int]] = {}
         self._batch: dict[tuple[int, int], tuple[int, str]] = {}
         self._runs: dict[int, tuple[int, int]] = {}
-        self.counts = Counts()
+        self.counts = ImportCounts()
 
-    def __enter__(self) -> Writer:
+    def __enter__(self) -> ResultWriter:
         self._transaction.__enter__()
-        for number, host, service_type, metric, since, until in self._db.all("SELECT * FROM series"):
+        for number, host, service_type, metric, since, until in self._db.fetch_all("SELECT * FROM series"):
             self._known[host, service_type, metric] = number
             if until is not None:
                 self._settled[number] = (since, until)
@@ -462,7 +464,7 @@ class Writer:
         key = (host.lower()[:MAX_NAME], service_type[:MAX_NAME], metric[:MAX_NAME])
         number = self._known.get(key)
         if number is None:
-            cursor = self._db.run("INSERT INTO series (host, service_type, metric) VALUES (?, ?, ?)", key)
+            cursor = self._db.execute("INSERT INTO series (host, service_type, metric) VALUES (?, ?, ?)", key)
             number = self._known[key] = int(cursor.lastrowid or 0)
         return number
 
@@ -474,22 +476,22 @@ class Writer:
     def add(self, series: int, at: int, status: int, sentence: str = "") -> bool:
         """Add a result; False where it is too late. status: as in `algebra`."""
         if not self.is_open(series, at):
-            before = self._db.number(
+            before = self._db.fetch_number(
                 "SELECT status FROM change WHERE series = ? AND at <= ? ORDER BY at DESC LIMIT 1", series, at
             )
             if before == status:
                 self.counts = self.counts._replace(known=self.counts.known + 1)
-                self.saw(series, at, at)
+                self.note_confirmed(series, at, at)
                 return True
             self.counts = self.counts._replace(late=self.counts.late + 1)
             return False
         self._batch[series, at] = (status, sentence)
-        self.saw(series, at, at)
+        self.note_confirmed(series, at, at)
         if len(self._batch) >= MAX_BATCH:
             self.flush()
         return True
 
-    def saw(self, series: int, since: int, until: int) -> None:
+    def note_confirmed(self, series: int, since: int, until: int) -> None:
         """A status was confirmed from one instant to another: no day between is without a result."""
         first, last = since // lines.DAY_S, until // lines.DAY_S
         run = self._runs.get(series)
@@ -505,8 +507,8 @@ class Writer:
 
     def flush(self) -> None:
         texts = {text[:MAX_SENTENCE] for _, text in self._batch.values() if text}
-        self._db.run_many("INSERT OR IGNORE INTO sentence (text) VALUES (?)", [(text,) for text in texts])
-        changed = self._db.run_many(
+        self._db.execute_many("INSERT OR IGNORE INTO sentence (text) VALUES (?)", [(text,) for text in texts])
+        changed = self._db.execute_many(
             "INSERT INTO change (series, at, status, sentence) "
             "VALUES (?, ?, ?, (SELECT id FROM sentence WHERE text = ?)) "
             "ON CONFLICT (series, at) DO UPDATE SET status = excluded.status, sentence = excluded.sentence "
@@ -519,10 +521,12 @@ class Writer:
 
     def _put_run(self, number: int, first: int, last: int) -> None:
         """Write a run of days down, as one with those that it meets."""
-        near = self._db.all(
+        near = self._db.fetch_all(
             "SELECT first, last FROM seen WHERE series = ? AND last >= ? AND first <= ?", number, first - 1, last + 1
         )
-        self._db.run("DELETE FROM seen WHERE series = ? AND last >= ? AND first <= ?", (number, first - 1, last + 1))
+        self._db.execute(
+            "DELETE FROM seen WHERE series = ? AND last >= ? AND first <= ?", (number, first - 1, last + 1)
+        )
         first = min([first, *(each[0] for each in near)])
         last = max([last, *(each[1] for each in near)])
-        self._db.run("INSERT INTO seen (series, first, last) VALUES (?, ?, ?)", (number, first, last))
+        self._db.execute("INSERT INTO seen (series, first, last) VALUES (?, ?, ?)", (number, first, last))

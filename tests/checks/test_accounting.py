@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 from nagiosplugin import Check as Framework
 
-from libprobe.checks.accounting import SiteAccounting, Subject, find_site
-from libprobe.clients.accounting import Fetched
+from libprobe.checks.accounting import AccountedSite, SiteAccounting, find_site
+from libprobe.clients.accounting import FetchedPage
 from libprobe.deadline import Deadline
 from libprobe.failures import CRITICAL, OK, UNKNOWN, WARNING, Misconfigured
 from libprobe.formats.accounting import read_page
@@ -68,13 +68,13 @@ class Portal:
     def __init__(self, page: bytes, skew: float | None = 0.0) -> None:
         self._page, self._skew = page, skew
 
-    def page(self, site: str) -> Fetched:
-        return Fetched(read_page([self._page]), URL, self._skew)
+    def page(self, site: str) -> FetchedPage:
+        return FetchedPage(read_page([self._page]), URL, self._skew)
 
 
-def judge(page: bytes, site: str | Subject, *, now=THEN, warning="7d", critical="30d", skew=0.0, **options):
+def judge(page: bytes, site: str | AccountedSite, *, now=THEN, warning="7d", critical="30d", skew=0.0, **options):
     """The exit code and the sentence."""
-    subject = site if isinstance(site, Subject) else Subject(site)
+    subject = site if isinstance(site, AccountedSite) else AccountedSite(site)
     check = SiteAccounting(Portal(page, skew), subject, Deadline(10), now=lambda: now, **options)
     run = Framework(
         check,
@@ -139,8 +139,8 @@ def test_the_exact_name_wins_over_one_in_another_case():
 
 
 def test_the_name_in_the_gocdbs_url_field_counts_where_the_sites_own_is_absent():
-    assert judge(PAGE, Subject("SITE", "BIFI")) == (OK, "SITE 22 h [listed as BIFI]")
-    assert judge(PAGE, Subject("FZJ", "BIFI"))[0] == CRITICAL
+    assert judge(PAGE, AccountedSite("SITE", "BIFI")) == (OK, "SITE 22 h [listed as BIFI]")
+    assert judge(PAGE, AccountedSite("FZJ", "BIFI"))[0] == CRITICAL
 
 
 def test_an_absent_site_is_critical_and_similar_names_are_told():
@@ -268,18 +268,18 @@ def registered(monkeypatch):
     def know(**known: object) -> Registered:
         found = Registered({ACCOUNTING if name == "own" else "": each for name, each in known.items()})
         monkeypatch.setattr("libprobe.targets.topology.find_registered", found)
-        monkeypatch.setattr("libprobe.targets.access.state_directory", lambda args: "state")
+        monkeypatch.setattr("libprobe.targets.access.open_state_directory", lambda args: "state")
         return found
 
     return know
 
 
-def meant(site: str = "", hostname: str = "") -> Subject:
+def meant(site: str = "", hostname: str = "") -> AccountedSite:
     return find_site(argparse.Namespace(site=site, hostname=hostname), Deadline(1))
 
 
 def test_a_site_that_is_named_is_meant_and_nobody_is_asked():
-    assert meant("EXAMPLE-SITE", "host")._replace(whose_fault=None) == Subject("EXAMPLE-SITE")
+    assert meant("EXAMPLE-SITE", "host")._replace(blame=None) == AccountedSite("EXAMPLE-SITE")
 
 
 def test_without_a_site_and_a_host_nobody_is_meant():
@@ -295,13 +295,13 @@ def test_without_a_site_and_a_host_nobody_is_meant():
 )
 def test_the_site_of_a_host_is_that_of_its_accounting_service_and_the_url_may_be_another_name(registered, url, alias):
     asked = registered(own=endpoint(service_type=ACCOUNTING, site="EXAMPLE-CLOUD", url=url)).asked
-    assert meant(hostname="host") == Subject("EXAMPLE-CLOUD", alias, (f"asked for {ACCOUNTING}",))
+    assert meant(hostname="host") == AccountedSite("EXAMPLE-CLOUD", alias, (f"asked for {ACCOUNTING}",))
     assert asked == [ACCOUNTING]
 
 
 def test_without_an_accounting_service_it_is_that_of_any(registered):
     asked = registered(any=endpoint(service_type="other", site="EXAMPLE-CLOUD", url="OTHER")).asked
-    assert meant(hostname="host") == Subject("EXAMPLE-CLOUD", "", ("asked for any",))
+    assert meant(hostname="host") == AccountedSite("EXAMPLE-CLOUD", "", ("asked for any",))
     assert asked == [ACCOUNTING, ""]
 
 
@@ -317,7 +317,7 @@ def test_a_host_that_the_gocdb_does_not_know_is_of_no_site(registered, known):
 
 
 def whole(page: bytes, site: str = "A"):
-    check = SiteAccounting(Portal(page, 0.0), Subject(site), Deadline(10), now=lambda: THEN)
+    check = SiteAccounting(Portal(page, 0.0), AccountedSite(site), Deadline(10), now=lambda: THEN)
     age = Freshness("record_age", age_limit("7d"), age_limit("30d"))
     return evaluated(check, "{site} {record_age}{notes}", age, "machines", "page_age")
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from nagiosplugin import Metric
 
-from libprobe.checks.base import Check, judged
+from libprobe.checks.base import Check, outcome_metric
 from libprobe.deadline import Deadline, OutOfTime
 from libprobe.failures import CRITICAL, OK, UNKNOWN, WARNING, BadData, HelperFailure
 
@@ -63,7 +63,7 @@ def test_a_bug_is_not_caught():
 
 @pytest.mark.parametrize("status", [OK, WARNING, CRITICAL, UNKNOWN])
 def test_a_judgement_is_a_metric_of_the_context_that_is_always_there(status):
-    assert outcome(judged(status, "so")) == ("outcome", "outcome", status, "so")
+    assert outcome(outcome_metric(status, "so")) == ("outcome", "outcome", status, "so")
 
 
 def test_a_check_begins_with_no_facts_and_no_details():

@@ -11,8 +11,8 @@ import pytest
 
 from fuzz.targets import occi_session
 from libprobe.checks import compute, occi_vm
-from libprobe.checks.occi_vm import ComputeLifeCycle, Wanted, smallest
-from libprobe.clients.refusals import NOTHING, Refusal, ServerError
+from libprobe.checks.occi_vm import ComputeLifeCycle, Contextualisation, smallest_template
+from libprobe.clients.refusals import UNKNOWN_MACHINE, Refusal, ServerError
 from libprobe.deadline import Deadline
 from libprobe.failures import EndpointFailure
 from libprobe.formats.occi.entity import Entity
@@ -43,7 +43,9 @@ def life(federation, tmp_path):
     state = StateDirectory(str(tmp_path / "state"))
     deadline = Deadline(20)
     endpoint = find_occi(args, deadline, state)
-    return ComputeLifeCycle(endpoint, access.occi(args, endpoint.base, deadline), Journal(state), deadline, Wanted())
+    return ComputeLifeCycle(
+        endpoint, access.make_occi_access(args, endpoint.base, deadline), Journal(state), deadline, Contextualisation()
+    )
 
 
 @pytest.mark.parametrize("where", ["_await_active", "_note_active", "examine"])
@@ -63,12 +65,12 @@ def test_the_wait_between_polls_grows_with_the_time_and_ends_at_ten_seconds(life
     now = [1000.0]
     polls: list[float] = []
     monkeypatch.setattr(compute.time, "monotonic", lambda: now[0])
-    monkeypatch.setattr(life._work, "sleep", lambda seconds: now.__setitem__(0, now[0] + seconds))
-    monkeypatch.setattr(life._work, "remaining", lambda: 2000.0 - now[0])
-    monkeypatch.setattr(life, "_look", lambda path: (polls.append(now[0] - 1000) or NOTHING, None))
+    monkeypatch.setattr(life._work_deadline, "sleep", lambda seconds: now.__setitem__(0, now[0] + seconds))
+    monkeypatch.setattr(life._work_deadline, "remaining", lambda: 2000.0 - now[0])
+    monkeypatch.setattr(life, "_poll", lambda path: (polls.append(now[0] - 1000) or UNKNOWN_MACHINE, None))
     life._asked_at = 1000.0
     entry = life._journal.begin("e", "i")
-    entry.located("/compute/1")
+    entry.note_location("/compute/1")
     assert life._await_active(entry) is None
     gaps = [after - before for before, after in pairwise(polls)]
     assert polls[0] == 0
@@ -85,8 +87,8 @@ class Passing:
         self.now = 0.0
         self.troubled, self.active_at = troubled, active_at
         monkeypatch.setattr(compute.time, "monotonic", lambda: self.now)
-        monkeypatch.setattr(life._work, "sleep", lambda seconds: setattr(self, "now", self.now + seconds))
-        monkeypatch.setattr(life._work, "remaining", lambda: 300.0 - self.now)
+        monkeypatch.setattr(life._work_deadline, "sleep", lambda seconds: setattr(self, "now", self.now + seconds))
+        monkeypatch.setattr(life._work_deadline, "remaining", lambda: 300.0 - self.now)
         monkeypatch.setattr(life._occi, "show", self.show)
         life._asked_at = 0.0
 
@@ -101,18 +103,18 @@ class Passing:
 def test_patience_is_counted_from_the_trouble_and_not_from_the_request(life, monkeypatch, began):
     """A cloud that took its time before may stumble as long as one that has just been asked."""
     entry = life._journal.begin("e", "i")
-    entry.located("/compute/1")
+    entry.note_location("/compute/1")
     Passing(life, monkeypatch, (began, began + 0.8 * compute.PATIENCE_S), began + 20)
     assert life._await_active(entry).state == "active"
     cloud = Passing(life, monkeypatch, (began, 1000.0), 1000.0)
     with pytest.raises(ServerError):
         life._await_active(entry)
-    assert compute.PATIENCE_S <= cloud.now - began <= compute.PATIENCE_S + 3 * compute.pause_after(cloud.now) + 2
+    assert compute.PATIENCE_S <= cloud.now - began <= compute.PATIENCE_S + 3 * compute.retry_pause(cloud.now) + 2
 
 
 def test_patience_begins_anew_with_each_trouble(life, monkeypatch):
     entry = life._journal.begin("e", "i")
-    entry.located("/compute/1")
+    entry.note_location("/compute/1")
     cloud = Passing(life, monkeypatch, (0.0, 0.0), 100.0)
     troubled = [(at, at + 0.8 * compute.PATIENCE_S) for at in (20.0, 50.0, 80.0)]
 
@@ -129,10 +131,10 @@ class Inactive(Passing):
 
     def __init__(self, life, monkeypatch, *answers: str) -> None:
         super().__init__(life, monkeypatch, (0.0, 0.0), 1000.0)
-        life._is_ooi = life._is_seen_to_be_ours = True
+        life._is_ooi = life._is_confirmed_ours = True
         self.answers = iter(answers)
         self.asked: list[tuple[str, float]] = []
-        monkeypatch.setattr(life._occi, "act", self.act)
+        monkeypatch.setattr(life._occi, "trigger_action", self.act)
 
     def act(self, path: str, action: str) -> None:
         self.asked.append((action, self.now))
@@ -145,7 +147,7 @@ class Inactive(Passing):
 
 def test_what_inactive_means_is_asked_after_twenty_seconds_and_before_the_end(life, monkeypatch):
     entry = life._journal.begin("e", "i")
-    entry.located("/compute/1")
+    entry.note_location("/compute/1")
     cloud = Inactive(life, monkeypatch, "building", "error")
     with pytest.raises(
         EndpointFailure,
@@ -161,7 +163,7 @@ def test_what_inactive_means_is_asked_after_twenty_seconds_and_before_the_end(li
 def test_a_vm_that_our_question_suspended_is_started_again(life, monkeypatch):
     """It became active between our look and our question."""
     entry = life._journal.begin("e", "i")
-    entry.located("/compute/1")
+    entry.note_location("/compute/1")
     cloud = Inactive(life, monkeypatch, "", "active", "")
     assert life._await_active(entry).state == "active"
     assert [action for action, _ in cloud.asked] == ["suspend", "start", "start"]
@@ -172,10 +174,10 @@ def test_a_vm_that_our_question_suspended_is_started_again(life, monkeypatch):
 
 def test_a_vm_that_breaks_as_it_is_woken_from_what_our_question_did_is_no_fault_of_the_sites(life, monkeypatch):
     entry = life._journal.begin("e", "i")
-    entry.located("/compute/1")
-    life.needs_it_running = True
+    entry.note_location("/compute/1")
+    life.needs_active_vm = True
     cloud = Inactive(life, monkeypatch, "", "")
-    monkeypatch.setattr(life._occi, "act", lambda *_: cloud.asked.append(("", cloud.now)))
+    monkeypatch.setattr(life._occi, "trigger_action", lambda *_: cloud.asked.append(("", cloud.now)))
     broken = Entity("", "", (), {"occi.compute.state": "error"}, [], "")
     monkeypatch.setattr(life._occi, "show", lambda path: broken if cloud.asked else Passing.show(cloud, path))
     assert life._await_active(entry) is None
@@ -200,7 +202,7 @@ def test_ooi_is_known_by_what_it_announces_as_well(name):
 
 def test_each_look_in_vain_for_a_left_over_is_counted_and_so_many_are_enough(life, monkeypatch):
     """A VM that was never seen would else be looked for as long as the state directory lives."""
-    life.announced()
+    life.read_model()
     journal, where = life._journal, (life.endpoint.base, life._owner())
     entry = journal.begin(*where)
     entry.release()
@@ -230,23 +232,23 @@ def template(term: str, title: str = "") -> Category:
     ],
 )
 def test_the_smallest_of_templates_by_their_names(terms, chosen):
-    found = smallest([template(term) for term in terms])
+    found = smallest_template([template(term) for term in terms])
     assert (found.term if found else None) == chosen
 
 
 def test_a_title_tells_the_size_where_the_term_is_a_number():
-    assert smallest([template("2", "Flavor: m1.small"), template("1", "Flavor: m1.tiny")]).term == "1"
+    assert smallest_template([template("2", "Flavor: m1.small"), template("1", "Flavor: m1.tiny")]).term == "1"
 
 
 def test_a_long_name_is_not_searched_for_ever():
     began = time.process_time()
-    assert smallest([template("x", "1" * 60_000)] * 20) is None
+    assert smallest_template([template("x", "1" * 60_000)] * 20) is None
     assert time.process_time() - began < 2
 
 
 def test_templates_that_differ_in_nothing_but_their_place_can_be_compared():
     tiny = template("m1.tiny")
-    assert smallest([tiny._replace(location="/x/"), tiny]) is not None
+    assert smallest_template([tiny._replace(location="/x/"), tiny]) is not None
 
 
 def test_a_collection_whose_address_is_no_url_is_looked_for_where_the_specification_has_it(
@@ -332,7 +334,9 @@ def test_a_key_that_the_only_rendering_cannot_carry_is_our_own(monkeypatch):
         b"Category: image;",
     )
     model = re.sub(rb"Content-Length: \d+", b"Content-Length: %d" % len(model.partition(b"\r\n\r\n")[2]), model)
-    monkeypatch.setattr(occi_session, "Wanted", lambda *_: Wanted(b"", "ssh-ed25519 AAAA work, home"))
+    monkeypatch.setattr(
+        occi_session, "Contextualisation", lambda *_: Contextualisation(b"", "ssh-ed25519 AAAA work, home")
+    )
     refused = b"HTTP/1.1 415 No\r\nContent-Length: 0\r\n\r\n"
     said = occi_session.read(b"\x16" + occi_session.SEPARATOR.join([model, refused, refused, created, *rest]))
     assert said.startswith("FUZZ UNKNOWN - what the VM is given cannot be sent as text/occi (")

@@ -9,8 +9,8 @@ from datetime import UTC, datetime
 
 import pytest
 
-from libprobe.checks.imagelist import SERVICE_TYPES, PublishedList, Rules, find_url
-from libprobe.clients.appdb import DEFAULT_PATH, DEFAULT_URL, Fetched
+from libprobe.checks.imagelist import SERVICE_TYPES, PublishedList, SignatureRules, find_url
+from libprobe.clients.appdb import DEFAULT_PATH, DEFAULT_URL, FetchedDocument
 from libprobe.deadline import Deadline
 from libprobe.failures import CRITICAL, OK, WARNING
 from libprobe.formats import dn, smime
@@ -51,15 +51,20 @@ def body(images: list[object] | None = None, **fields: object) -> bytes:
 class Source:
     def __init__(self, data: bytes, skew: float | None) -> None:
         self.url = f"{URL}?token=secret"
-        self._fetched = Fetched(data, "application/json", skew)
+        self._fetched = FetchedDocument(data, "application/json", skew)
 
-    def fetch(self) -> Fetched:
+    def fetch(self) -> FetchedDocument:
         return self._fetched
 
 
 def judged(data: bytes, *, wanted: str = "", signature: str = "if-present", skew: float | None = None, notes=None):
     check = PublishedList(
-        Source(data, skew), Rules(signature, ca_path=None), Deadline(60), image=wanted, notes=notes, now=lambda: NOW
+        Source(data, skew),
+        SignatureRules(signature, ca_path=None),
+        Deadline(60),
+        image=wanted,
+        notes=notes,
+        now=lambda: NOW,
     )
     freshness = Freshness("age", age_limit("1d"), age_limit("7d"))
     return judge(check, SUMMARY, freshness, Scalar("time_left"), "images", "size")
@@ -221,7 +226,7 @@ def found_at(
     monkeypatch, known: dict[str, object], *, url: str = "", hostname: str = "", settings: Settings | None = None
 ):
     monkeypatch.setattr("libprobe.targets.topology.find_registered", Registered(known))
-    monkeypatch.setattr("libprobe.targets.access.state_directory", lambda args: "state")
+    monkeypatch.setattr("libprobe.targets.access.open_state_directory", lambda args: "state")
     args = argparse.Namespace(url=url, hostname=hostname, settings=settings or Settings())
     return find_url(args, Deadline(1))
 
@@ -280,11 +285,11 @@ def endorsed(signed_by, **other: str) -> bytes:
     return body(**{"hv:endorser": {"hv:x509": names}})
 
 
-def rules(authority: Authority, signature: str = "require", **more: bool) -> Rules:
-    return Rules(signature, ca_path=str(authority.ca_directory), **more)
+def rules(authority: Authority, signature: str = "require", **more: bool) -> SignatureRules:
+    return SignatureRules(signature, ca_path=str(authority.ca_directory), **more)
 
 
-def judged_by(of: Rules, data: bytes):
+def judged_by(of: SignatureRules, data: bytes):
     check = PublishedList(Source(data, None), of, Deadline(60), now=lambda: NOW)
     return judge(check, SUMMARY, "age", "time_left", "images", "size")
 

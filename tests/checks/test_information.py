@@ -8,11 +8,11 @@ from datetime import UTC, datetime
 import pytest
 
 from libprobe.checks import information
-from libprobe.checks.information import CloudInformation, Picture, Wanted
-from libprobe.clients.ldap import Address
+from libprobe.checks.information import BdiiContent, CloudInformation, PublicationRequirements
+from libprobe.clients.ldap import LdapAddress
 from libprobe.deadline import Deadline
 from libprobe.failures import CRITICAL, OK, WARNING, HelperFailure
-from libprobe.formats.ldap import Entry
+from libprobe.formats.ldap import LdapEntry
 from libprobe.judge.contexts import Freshness, Scalar
 from libprobe.probe.cli import age_limit
 from libprobe.targets.bdii import Bdii
@@ -25,9 +25,9 @@ PLACE = "bdii.example.org:2170"
 SUMMARY = "{where} has {what} in {entries}{age}: {interface} at {url}, {images}, {sizes}; took {time}{notes}"
 
 
-def entry(dn: str, kind: str, **values: str | list[str]) -> Entry:
+def entry(dn: str, kind: str, **values: str | list[str]) -> LdapEntry:
     attributes = {name: value if isinstance(value, list) else [value] for name, value in values.items()}
-    return Entry(dn, {"objectclass": [kind], **attributes})
+    return LdapEntry(dn, {"objectclass": [kind], **attributes})
 
 
 DOMAIN = entry(f"GLUE2DomainID={SITE},o=glue", "GLUE2AdminDomain", glue2domainid=SITE)
@@ -44,17 +44,17 @@ WHOLE = [DOMAIN, SERVICE, ENDPOINT, IMAGE, SIZE]
 
 
 class Recorded(CloudInformation):
-    entries: list[Entry]
+    entries: list[LdapEntry]
 
-    def _read(self, picture: Picture) -> float:
+    def _read(self, picture: BdiiContent) -> float:
         for each in self.entries:
             picture.add(each)
         return 0.0
 
 
 def check(entries, *, site=SITE, base="o=glue", notes=(), doubt=None, url="", strict=False, interface="OCCI", **more):
-    bdii = Bdii(Address("ldap", "bdii.example.org", 2170), base, site, notes, doubt)
-    made = Recorded(bdii, Deadline(60), Wanted(interface, url, strict), clock=lambda: NOW, **more)
+    bdii = Bdii(LdapAddress("ldap", "bdii.example.org", 2170), base, site, notes, doubt)
+    made = Recorded(bdii, Deadline(60), PublicationRequirements(interface, url, strict), clock=lambda: NOW, **more)
     made.entries = entries
     return made
 
@@ -65,7 +65,7 @@ def judged(entries, **more):
     return judge(check(entries, **more), SUMMARY, "entries", "count", "time", age, at_least)
 
 
-def without(*gone: Entry) -> list[Entry]:
+def without(*gone: LdapEntry) -> list[LdapEntry]:
     return [each for each in WHOLE if each not in gone]
 
 
@@ -241,16 +241,16 @@ def test_faults_of_providers_are_a_warning_with_strict_only():
     ],
 )
 def test_a_cloud_is_known_by_its_type_its_class_or_its_group(service):
-    picture = Picture(SITE)
+    picture = BdiiContent(SITE)
     picture.add(service)
     assert len(picture.cloud().services) == 1
-    picture = Picture(SITE)
+    picture = BdiiContent(SITE)
     picture.add(entry(f"GLUE2ServiceID=x,GLUE2DomainID={SITE},o=glue", "GLUE2ComputingService", glue2servicetype="CE"))
     assert picture.cloud().services == []
 
 
 def test_what_cannot_be_told_apart_is_counted():
-    picture = Picture(SITE)
+    picture = BdiiContent(SITE)
     picture.add(entry("x" * 9000, "GLUE2ComputingService"))
     picture.add(entry("no dn", "GLUE2ComputingService"))
     assert (picture.entries, picture.dropped) == (2, 2)
@@ -259,8 +259,8 @@ def test_what_cannot_be_told_apart_is_counted():
 # ---- which entries belong together
 
 
-def seen(*entries: Entry, site: str = SITE):
-    picture = Picture(site)
+def seen(*entries: LdapEntry, site: str = SITE):
+    picture = BdiiContent(site)
     for each in entries:
         picture.add(each)
     return picture.cloud()
@@ -270,7 +270,7 @@ def below(identity: str, domain: str = SITE) -> str:
     return f"GLUE2ServiceID={identity},GLUE2GroupID=cloud" + (f",GLUE2DomainID={domain}" if domain else "") + ",o=glue"
 
 
-def of(identity: str, domain: str = SITE, **values: str | list[str]) -> list[Entry]:
+def of(identity: str, domain: str = SITE, **values: str | list[str]) -> list[LdapEntry]:
     """A service with an endpoint, two images and three sizes."""
     dn = below(identity, domain)
     return [
@@ -331,7 +331,7 @@ def test_the_names_that_are_kept_are_bounded(monkeypatch):
     monkeypatch.setattr(information, "MAX_SERVICES", 2)
     names = ["a", "b", "c"]
     many = entry(f"GLUE2EndpointID=a,{below('one')}", "GLUE2ComputingEndpoint", glue2endpointinterfacename=names)
-    picture = Picture(SITE)
+    picture = BdiiContent(SITE)
     for each in (*of("one")[:1], many, *of("two")[:2], *of("three")[:1], *(e for n in "xyz" for e in of("s", n))):
         picture.add(each)
     cloud = picture.cloud()

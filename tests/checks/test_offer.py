@@ -6,13 +6,13 @@ from types import SimpleNamespace
 
 import pytest
 
-from libprobe.checks.offer import MAX_NAMED, OcciOffer, read_needs
+from libprobe.checks.offer import MAX_NAMED, OcciOffer, read_requirements
 from libprobe.deadline import Deadline
 from libprobe.failures import CRITICAL, OK, WARNING, Misconfigured
 from libprobe.formats.occi import profile
 from libprobe.formats.occi import vocabulary as occi
 from libprobe.formats.occi.query import Category, Model
-from libprobe.targets.topology import Endpoint
+from libprobe.targets.topology import CloudEndpoint
 from tests.checks.judging import judge
 from tests.conftest import at
 
@@ -37,10 +37,10 @@ def whole(*, without: tuple[str, ...] = ()) -> Model:
 
 
 def offer(model: Model, *, image=None, resource=None, project="", needs=None, notes=()) -> OcciOffer:
-    client = SimpleNamespace(query=lambda: model, server="ooi/1.2", project=project, proviso="", loading_s=0.0)
-    access = SimpleNamespace(client=client, words="a proxy")
-    endpoint = Endpoint(BASE, image, resource, "small", "EXAMPLE-SITE", notes)
-    return OcciOffer(endpoint, access, Deadline(60), read_needs([], []) if needs is None else needs)
+    client = SimpleNamespace(query=lambda: model, server="ooi/1.2", project=project, caveat="", loading_s=0.0)
+    access = SimpleNamespace(client=client, description="a proxy")
+    endpoint = CloudEndpoint(BASE, image, resource, "small", "EXAMPLE-SITE", notes)
+    return OcciOffer(endpoint, access, Deadline(60), read_requirements([], []) if needs is None else needs)
 
 
 def judged(check: OcciOffer):
@@ -118,14 +118,14 @@ def test_a_registered_template_that_is_not_offered_is_critical(option):
 
 
 def test_more_than_can_be_named_is_counted():
-    needs = [profile.Need(f"n{number}", (f"http://x#n{number}",)) for number in range(MAX_NAMED + 3)]
+    needs = [profile.Requirement(f"n{number}", (f"http://x#n{number}",)) for number in range(MAX_NAMED + 3)]
     named = ", ".join(f"n{number}" for number in range(MAX_NAMED))
     assert judged(offer(whole(), needs=needs)).sentence == f"not offered: {named} or 3 more, on {at(BASE)}"
     assert judged(offer(whole(), needs=needs[:MAX_NAMED])).sentence.endswith(f"n10 or n11, on {at(BASE)}")
 
 
 def test_what_is_optional_is_told_and_not_judged():
-    check = offer(whole(without=(occi.STORAGE,)), needs=read_needs(["storage"], []))
+    check = offer(whole(without=(occi.STORAGE,)), needs=read_requirements(["storage"], []))
     found = judged(check)
     assert found.status == OK
     assert (1, "not offered, and optional: storage") in found.details
@@ -139,9 +139,9 @@ def test_parts_that_cannot_be_read_are_counted():
 
 def test_what_is_optional_cannot_be_required():
     with pytest.raises(Misconfigured) as raised:
-        read_needs(["storage"], ["storage"])
+        read_requirements(["storage"], ["storage"])
     assert str(raised.value) == "--optional storage contradicts --require or --boot (leave out one of them)"
-    assert {need.name for need in read_needs(["storage"], ["user_data"])} == {need.name for need in profile.PROFILE} - {
-        "storage"
-    }
-    assert [need.is_context for need in read_needs([], ["user_data"]) if need.name == "user_data"] == [False]
+    assert {need.name for need in read_requirements(["storage"], ["user_data"])} == {
+        need.name for need in profile.PROFILE
+    } - {"storage"}
+    assert [need.is_context for need in read_requirements([], ["user_data"]) if need.name == "user_data"] == [False]

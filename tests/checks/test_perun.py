@@ -7,8 +7,8 @@ from types import SimpleNamespace
 
 import pytest
 
-from libprobe.checks.perun import Perun, PerunStatus, find_perun
-from libprobe.clients.http import Head, Response
+from libprobe.checks.perun import PerunEndpoint, PerunStatus, find_perun
+from libprobe.clients.http import Response, ResponseHead
 from libprobe.clients.perun import rpc_url
 from libprobe.deadline import Deadline
 from libprobe.failures import CRITICAL, OK, UNKNOWN, BadData, Misconfigured
@@ -27,10 +27,10 @@ STATUS = (
 
 def judged(body: bytes, status: int = 200, kind: str = "application/json", *, location: str = "", notes=()):
     headers = [("Content-Type", kind), *([("Location", location)] if location else [])]
-    answer = Response(Head(f"GET {URL}", status, "Reason", headers), body)
+    answer = Response(ResponseHead(f"GET {URL}", status, "Reason", headers), body)
     http = SimpleNamespace(request=lambda *_, **__: answer, loading_s=0.0)
     return judge(
-        PerunStatus(Perun(URL, notes), http, "/O=Grid/CN=monitor", Deadline(60)),
+        PerunStatus(PerunEndpoint(URL, notes), http, "/O=Grid/CN=monitor", Deadline(60)),
         SUMMARY,
         "response_time",
         "consumer_lag",
@@ -104,7 +104,7 @@ def options(**given: object) -> argparse.Namespace:
     ],
 )  # fmt: skip
 def test_the_url_is_that_of_u_with_the_port_of_p(given, url):
-    assert find_perun(options(**given), Deadline(1)) == Perun(url)
+    assert find_perun(options(**given), Deadline(1)) == PerunEndpoint(url)
 
 
 @pytest.mark.parametrize(
@@ -129,7 +129,7 @@ def registered(monkeypatch):
     def know(known: object) -> Registered:
         found = Registered({PERUN: known})
         monkeypatch.setattr("libprobe.targets.topology.find_registered", found)
-        monkeypatch.setattr("libprobe.targets.access.state_directory", lambda args: "state")
+        monkeypatch.setattr("libprobe.targets.access.open_state_directory", lambda args: "state")
         return found
 
     return know
@@ -146,14 +146,14 @@ def registered(monkeypatch):
 def test_a_host_has_the_url_that_is_registered_or_its_own(registered, url, port, expected):
     asked = registered(endpoint(service_type=PERUN, url=url)).asked
     found = find_perun(options(hostname="perun.example.org", port=port), Deadline(1))
-    assert found == Perun(expected, (f"asked for {PERUN}",))
+    assert found == PerunEndpoint(expected, (f"asked for {PERUN}",))
     assert asked == [PERUN]
 
 
 def test_an_unregistered_host_is_tried_by_its_name(registered):
     registered(None)
     notes = (f"asked for {PERUN}", f"perun.example.org is not in the GOCDB as {PERUN}")
-    assert find_perun(options(hostname="perun.example.org"), Deadline(1)) == Perun(URL, notes)
+    assert find_perun(options(hostname="perun.example.org"), Deadline(1)) == PerunEndpoint(URL, notes)
     with pytest.raises(Misconfigured, match=r"^-H: "):
         find_perun(options(hostname="a:b:c]"), Deadline(1))
 

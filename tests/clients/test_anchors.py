@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from libprobe.clients.anchors import Anchors
+from libprobe.clients.anchors import TrustAnchors
 from libprobe.failures import Misconfigured
 from tests.federation.authority import Authority
 
@@ -15,19 +15,19 @@ def authority(tmp_path_factory):
 
 
 def test_a_directory_is_looked_up_by_hashed_names(authority):
-    anchors = Anchors(str(authority.ca_directory))
+    anchors = TrustAnchors(str(authority.ca_directory))
     ca = authority.ca_certificate
-    assert anchors.trusted(ca.subject) == [ca]
-    assert anchors.trusted(authority.host(["a.test"]).certificate.subject) == []
-    found = anchors.revocations(ca)
+    assert anchors.find_trusted(ca.subject) == [ca]
+    assert anchors.find_trusted(authority.host(["a.test"]).certificate.subject) == []
+    found = anchors.find_crl(ca)
     assert found.crl.issuer == ca.subject
     assert found.path.endswith(".r0")
 
 
 def test_a_bundle_is_looked_through(authority):
-    anchors = Anchors(str(authority.ca_directory / "FedCloudTestCA.pem"))
-    assert anchors.trusted(authority.ca_certificate.subject) == [authority.ca_certificate]
-    assert anchors.revocations(authority.ca_certificate) is None
+    anchors = TrustAnchors(str(authority.ca_directory / "FedCloudTestCA.pem"))
+    assert anchors.find_trusted(authority.ca_certificate.subject) == [authority.ca_certificate]
+    assert anchors.find_crl(authority.ca_certificate) is None
 
 
 def test_several_cas_of_one_hash_are_all_found(authority, tmp_path):
@@ -35,22 +35,22 @@ def test_several_cas_of_one_hash_are_all_found(authority, tmp_path):
     for path in authority.ca_directory.glob("????????.0"):
         (tmp_path / path.name).write_bytes(path.read_bytes())
         (tmp_path / path.name).with_suffix(".1").write_bytes(other.ca_directory.joinpath(path.name).read_bytes())
-    found = Anchors(str(tmp_path)).trusted(authority.ca_certificate.subject)
+    found = TrustAnchors(str(tmp_path)).find_trusted(authority.ca_certificate.subject)
     assert found == [authority.ca_certificate, other.ca_certificate]
 
 
 def test_a_system_without_a_grid_directory_has_its_own_bundle():
-    assert Anchors(None).path
+    assert TrustAnchors(None).path
 
 
 def test_what_is_no_ca_directory_or_bundle_is_our_own_fault(authority, tmp_path):
     with pytest.raises(Misconfigured, match=r"CA directory .* holds no CA certificates"):
-        Anchors(str(tmp_path))
+        TrustAnchors(str(tmp_path))
     with pytest.raises(Misconfigured, match=r"CA path .*/absent does not exist"):
-        Anchors(str(tmp_path / "absent"))
+        TrustAnchors(str(tmp_path / "absent"))
     (tmp_path / "garbage").write_text("garbage")
     with pytest.raises(Misconfigured, match=r"CA bundle .*/garbage cannot be read as PEM"):
-        Anchors(str(tmp_path / "garbage"))
+        TrustAnchors(str(tmp_path / "garbage"))
 
 
 @pytest.mark.parametrize("suffix", [".0", ".r0"])
@@ -58,9 +58,9 @@ def test_what_is_no_ca_directory_or_bundle_is_our_own_fault(authority, tmp_path)
 def test_a_broken_file_is_our_own_fault_and_named(authority, tmp_path, suffix, content):
     for path in authority.ca_directory.glob("????????.*0"):
         (tmp_path / path.name).write_bytes(content if path.name[8:] == suffix else path.read_bytes())
-    anchors = Anchors(str(tmp_path))
+    anchors = TrustAnchors(str(tmp_path))
     with pytest.raises(Misconfigured, match=rf"/[0-9a-f]{{8}}\{suffix} (cannot be read|is larger than)"):
         if suffix == ".0":
-            anchors.trusted(authority.ca_certificate.subject)
+            anchors.find_trusted(authority.ca_certificate.subject)
         else:
-            anchors.revocations(authority.ca_certificate)
+            anchors.find_crl(authority.ca_certificate)

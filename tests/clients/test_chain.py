@@ -48,8 +48,8 @@ class Unshown:
 def accepted(context, trust, *, shown: bool):
     with LdapPeer(mute, context) as peer:  # says no word of LDAP
         exchange = Exchange("it", "localhost", peer.port, Deadline(AMPLE_S))
-        with tls.secure(sockets.connect(exchange), tls.context(trust), exchange) as secured:
-            return chain.accepted(secured if shown or not IS_SHOWN else Unshown(secured), trust), peer.connections
+        with tls.secure(sockets.connect(exchange), tls.make_context(trust), exchange) as secured:
+            return chain.accepted_chain(secured if shown or not IS_SHOWN else Unshown(secured), trust), peer.connections
 
 
 WAYS = [False, *([True] if IS_SHOWN else [])]
@@ -121,7 +121,7 @@ def test_an_issuer_that_signs_with_sha1_is_found_among_several(authority, middle
     own = der(authority.host(["localhost"], issuer=middle, digest="sha1").certificate)
     sent = [der(each.certificate) for each in (other, middle)]
     of_root = [der(authority.ca_certificate)]
-    found = chain.found(own, lambda name: of_root if b"Issuing" not in name else [], lambda: sent)
+    found = chain.completed_chain(own, lambda name: of_root if b"Issuing" not in name else [], lambda: sent)
     assert found == ([own, sent[1], *of_root], True)
 
 
@@ -130,20 +130,23 @@ def test_what_is_sent_counts_only_if_the_certificate_was_issued_with_its_key(aut
     host = authority.host(["localhost"], issuer=middle)
     forged = authority.intermediate("Issuing CA")
     sent = [der(host.certificate), b"no certificate", der(forged.certificate)]
-    found = chain.found(der(host.certificate), lambda name: [], lambda: sent)
+    found = chain.completed_chain(der(host.certificate), lambda name: [], lambda: sent)
     assert found == ([der(host.certificate)], False)
     sent.append(der(middle.certificate))
-    assert chain.found(der(host.certificate), lambda name: [], lambda: sent).certificates == [sent[0], sent[3]]
+    assert chain.completed_chain(der(host.certificate), lambda name: [], lambda: sent).certificates == [
+        sent[0],
+        sent[3],
+    ]
 
 
 def test_certificates_that_name_each_other_end_some_time(authority, middle):
     certificate = der(middle.certificate)
-    found = chain.found(certificate, lambda name: [certificate], list)
+    found = chain.completed_chain(certificate, lambda name: [certificate], list)
     assert (len(found.certificates), found.is_complete) == (chain.MAX_DEPTH, False)
 
 
 def test_what_cannot_be_read_ends_the_chain():
-    assert chain.found(b"", lambda name: [], list) == ([b""], False)
+    assert chain.completed_chain(b"", lambda name: [], list) == ([b""], False)
 
 
 @pytest.mark.parametrize("answer", [b"", b"HTTP/1.1 400 Bad Request\r\n\r\n", b"\x15\x03\x03\x00\x02\x02\x28"])
@@ -158,18 +161,18 @@ def test_of_a_server_that_does_not_go_on_nothing_is_seen(answer):
 
         threading.Thread(target=serve, daemon=True).start()
         exchange = Exchange("it", "localhost", listener.getsockname()[1], Deadline(AMPLE_S))
-        assert chain.presented(exchange) == []
+        assert chain.fetch_presented(exchange) == []
 
 
 def test_through_a_web_proxy_nobody_is_greeted_once_more():
     exchange = Exchange("it", "localhost", 1, Deadline(AMPLE_S))
     exchange.is_proxied = True
-    assert chain.presented(exchange) == []
+    assert chain.fetch_presented(exchange) == []
 
 
 def test_a_ca_of_ours_that_cannot_be_read_is_our_own_fault(authority, tmp_path):
     directory = authority.directory_with(tmp_path / "directory", None)
-    context = tls.context(str(directory))
+    context = tls.make_context(str(directory))
     host = authority.host(["localhost"])
     with LdapPeer(mute, authority.server_context(host)) as peer:
         exchange = Exchange("it", "localhost", peer.port, Deadline(AMPLE_S))
@@ -178,4 +181,4 @@ def test_a_ca_of_ours_that_cannot_be_read_is_our_own_fault(authority, tmp_path):
             path.write_bytes(b"-----BEGIN CERTIFICATE-----\n")
             with pytest.raises(Misconfigured, match=r"\.0 cannot be read: it breaks off inside its certificate"):
                 secured.chain = None
-                chain.accepted(secured if not IS_SHOWN else Unshown(secured), str(directory))
+                chain.accepted_chain(secured if not IS_SHOWN else Unshown(secured), str(directory))

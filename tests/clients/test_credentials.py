@@ -150,10 +150,10 @@ def test_a_file_that_somebody_else_planted_is_refused(nobody, authority):
 def test_it_must_last_for_the_run_and_be_of_the_vo(nobody, authority, made, seconds, vo, said):
     found = credentials.find_certificate(str(authority.proxy(path=nobody / "proxy", **made)))
     if said is None:
-        found.require(now=datetime.now(UTC), seconds=seconds, vo=vo)
+        found.expect_valid(now=datetime.now(UTC), seconds=seconds, vo=vo)
         return
     with pytest.raises(OwnCredential, match=said):
-        found.require(now=datetime.now(UTC), seconds=seconds, vo=vo)
+        found.expect_valid(now=datetime.now(UTC), seconds=seconds, vo=vo)
 
 
 def test_a_clock_that_is_behind_is_said(nobody, authority):
@@ -162,7 +162,7 @@ def test_a_clock_that_is_behind_is_said(nobody, authority):
         OwnCredential,
         match=r"^(proxy|certificate) not valid before [-0-9]+ [0-9:]+ UTC in \S+ \(set this machine's clock\)$",
     ):
-        found.require(now=NOW - timedelta(days=4000), seconds=1)
+        found.expect_valid(now=NOW - timedelta(days=4000), seconds=1)
 
 
 def test_a_token_is_read_and_registered_as_a_secret(tmp_path):
@@ -171,7 +171,7 @@ def test_a_token_is_read_and_registered_as_a_secret(tmp_path):
     path.chmod(0o600)
     assert credentials.read_token(str(path)) == "abcdef.ghijkl"
     assert redact.blank("x abcdef.ghijkl y") == "x [secret] y"
-    redact.forget()
+    redact.forget_secrets()
 
 
 def test_what_is_no_token_is_refused_and_not_quoted(tmp_path):
@@ -199,6 +199,6 @@ def test_what_is_no_token_is_refused_and_not_quoted(tmp_path):
 def test_a_token_says_itself_when_it_is_valid_and_clocks_may_differ_by_a_minute(claims, said):
     now = NOW.replace(microsecond=0)
     times = {name: int(now.timestamp()) + seconds for name, seconds in claims.items()}
-    fault = credentials.fault_of_token(planted.jwt(iss="https://aai.egi.eu", aud="cloud", **times), now)
+    fault = credentials.token_problem(planted.jwt(iss="https://aai.egi.eu", aud="cloud", **times), now)
     assert re.fullmatch(said, fault), fault
-    assert credentials.fault_of_token("opaque", now) == ""
+    assert credentials.token_problem("opaque", now) == ""

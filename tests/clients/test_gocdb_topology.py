@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from benchmarks.ncg import write_topology
-from libprobe.clients.gocdb import Gocdb, Outages, SavedCopy, Selection
+from libprobe.clients.gocdb import EndpointSelection, Gocdb, OutageIndex, SavedCopy
 from libprobe.clients.http import HttpClient
 from libprobe.deadline import Deadline
 from libprobe.failures import HelperFailure, Misconfigured
@@ -25,7 +25,7 @@ from tests.pace import AMPLE_S
 from tests.programs.ncg import topology
 from tests.programs.test_catalogue import endpoint
 
-EVERYTHING = Selection(scopes=())
+EVERYTHING = EndpointSelection(scopes=())
 
 
 class Served:
@@ -74,19 +74,21 @@ def test_a_gocdb_that_does_not_page_is_read_too(served: Served) -> None:
 @pytest.mark.parametrize(
     ("wanted", "hosts"),
     [
-        (Selection(), 7),
-        (Selection(site="EXAMPLE"), 4),
-        (Selection(site="EXAMPL_"), 0),
-        (Selection(site="example"), 0),
-        (Selection(frozenset({topology.OCCI})), 2),
-        (Selection(frozenset({topology.OCCI, topology.PERUN})), 3),
-        (Selection(frozenset({"eu.egi.cloud%"})), 0),
-        (Selection(scopes=("Local",)), 0),
-        (Selection(scopes=()), 8),
-        (Selection(scopes=(), monitored_only=False), 9),
+        (EndpointSelection(), 7),
+        (EndpointSelection(site="EXAMPLE"), 4),
+        (EndpointSelection(site="EXAMPL_"), 0),
+        (EndpointSelection(site="example"), 0),
+        (EndpointSelection(frozenset({topology.OCCI})), 2),
+        (EndpointSelection(frozenset({topology.OCCI, topology.PERUN})), 3),
+        (EndpointSelection(frozenset({"eu.egi.cloud%"})), 0),
+        (EndpointSelection(scopes=("Local",)), 0),
+        (EndpointSelection(scopes=()), 8),
+        (EndpointSelection(scopes=(), monitored_only=False), 9),
     ],
 )
-def test_a_selection_is_exact_live_and_saved(served: Served, tmp_path: Path, wanted: Selection, hosts: int) -> None:
+def test_a_selection_is_exact_live_and_saved(
+    served: Served, tmp_path: Path, wanted: EndpointSelection, hosts: int
+) -> None:
     """The GOCDB takes `_` and `%` for wildcards, and a saved copy is not filtered by anybody."""
     served.content.add_service(pi.Service("local.example.org", "other", "LOCAL", scopes=("Other",)))
     served.content.add_service(pi.Service("off.example.org", "other", "LOCAL", monitored=False, scopes=("Other",)))
@@ -172,7 +174,7 @@ def test_eight_thousand_endpoints_are_read_in_bounded_memory(tmp_path: Path) -> 
     assert (tmp_path / "large.xml").stat().st_size > 7 << 20
     tracemalloc.start()
     try:
-        count = sum(1 for _ in SavedCopy(str(tmp_path / "large.xml")).topology(Selection()))
+        count = sum(1 for _ in SavedCopy(str(tmp_path / "large.xml")).topology(EndpointSelection()))
         _, peak = tracemalloc.get_traced_memory()
     finally:
         tracemalloc.stop()
@@ -197,12 +199,14 @@ def test_ongoing_outages_are_known_for_their_services(served: Served) -> None:
     served.content.add_downtime(cloud, description="power")
     served.content.add_downtime(six, severity="WARNING")
     served.content.add_downtime(perun, start=now + timedelta(hours=1), end=now + timedelta(hours=2))
-    outages = Outages(served.client().downtimes())
+    outages = OutageIndex(served.client().downtimes())
     down = {
-        each.hostname + " " + each.service_type for each in served.client().topology(EVERYTHING) if outages.of(each)
+        each.hostname + " " + each.service_type
+        for each in served.client().topology(EVERYTHING)
+        if outages.find_for(each)
     }
     assert down == {f"cloud.example.org {topology.OCCI}"}
-    [found] = [outages.of(each) for each in served.client().topology(EVERYTHING) if outages.of(each)]
+    [found] = [outages.find_for(each) for each in served.client().topology(EVERYTHING) if outages.find_for(each)]
     assert found is not None
     assert found.description == "power"
     assert list(served.client().downtimes(site="OTHER.SITE_1")) == []
@@ -226,10 +230,10 @@ def test_an_outage_of_one_endpoint_is_not_one_of_another(served: Served) -> None
         pi.Service("two.example.org", topology.OCCI, "EXAMPLE", urls[1], endpoints=endpoints)
     )
     served.content.add_downtime(service, endpoints=endpoints[:1])
-    outages = Outages(served.client().downtimes())
+    outages = OutageIndex(served.client().downtimes())
     unknown = {"primary_key": "", "endpoints": ()}
-    assert outages.of(endpoint(hostname="TWO.example.org", url=urls[0], **unknown)) is not None
-    assert outages.of(endpoint(hostname="two.example.org", url=urls[1], **unknown)) is None
+    assert outages.find_for(endpoint(hostname="TWO.example.org", url=urls[0], **unknown)) is not None
+    assert outages.find_for(endpoint(hostname="two.example.org", url=urls[1], **unknown)) is None
 
 
 def test_the_outage_that_ends_last_is_told(served: Served) -> None:
@@ -237,7 +241,7 @@ def test_the_outage_that_ends_last_is_told(served: Served) -> None:
     now = datetime.now(UTC)
     for hours, description in ((1, "short"), (5, "long"), (2, "middle")):
         served.content.add_downtime(cloud, end=now + timedelta(hours=hours), description=description)
-    told = Outages(served.client().downtimes()).of(endpoint(primary_key=f"{cloud.id}G0"))
+    told = OutageIndex(served.client().downtimes()).find_for(endpoint(primary_key=f"{cloud.id}G0"))
     assert told is not None
     assert told.description == "long"
 

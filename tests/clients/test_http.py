@@ -15,7 +15,7 @@ import pytest
 
 from libprobe.clients.credentials import find_certificate
 from libprobe.clients.exchange import SENT, Exchange
-from libprobe.clients.http import Head, HttpClient, same_origin, without_query
+from libprobe.clients.http import HttpClient, ResponseHead, same_origin, without_query
 from libprobe.deadline import Deadline
 from libprobe.failures import (
     BadData,
@@ -253,7 +253,7 @@ def test_another_deadline_holds_within_a_block(server):
     client = HttpClient(Deadline(AMPLE_S))
     limit = seconds(0.2)
     watch = Watch()
-    with pytest.raises(NoAnswer), client.until(Deadline(limit)):
+    with pytest.raises(NoAnswer), client.using_deadline(Deadline(limit)):
         client.request("GET", server.url)
     watch.ended_within(limit + 1.8)
     assert client.request("GET", server.url).status == 200
@@ -402,9 +402,9 @@ def test_a_chunk_of_a_size_below_0_is_not_read_into_memory_without_end(client, s
 )
 def test_what_ends_a_connection_is_the_peers_only_where_the_kernel_says_so(number, kind, said):
     exchange = Exchange("GET http://h/", "h", 80, Deadline(AMPLE_S))
-    exchange.enter(SENT)
+    exchange.begin_phase(SENT)
     with pytest.raises(kind, match=said):
-        raise exchange.lost(OSError(number, os.strerror(number)))
+        raise exchange.io_failure(OSError(number, os.strerror(number)))
 
 
 @pytest.fixture
@@ -496,7 +496,7 @@ def test_a_handshake_that_breaks_off_for_us_alone_is(proxied):
     ],
 )
 def test_retry_after_is_told_where_it_asks_for_a_pause(header, says):
-    pause = Head("GET x", 429, "Too Many Requests", [("retry-after", header)]).wanted_pause
+    pause = ResponseHead("GET x", 429, "Too Many Requests", [("retry-after", header)]).retry_after_words
     assert pause.startswith(says)
     assert bool(pause) == bool(says)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from libprobe.clients.http import HttpClient
-from libprobe.clients.keystone import ANOTHER, Keystone, Wish, _distance, _domain, _is_of_site
+from libprobe.clients.keystone import UNRELATED_PROJECT, Keystone, LoginRequest, _domain, _is_of_site, _project_distance
 from libprobe.deadline import Deadline
 from libprobe.failures import BadData, EndpointFailure, HelperFailure, Misconfigured
 from tests import planted
@@ -78,15 +78,15 @@ def test_a_domain_has_two_labels_at_least(host, domain):
         ("VO:fedcloud.egi.eu", "fedcloud.egi.eu", 1),
         ("egi-fedcloud", "fedcloud.egi.eu", 2),
         ("access", "vo.access.egi.eu", 2),
-        ("devops", "ops", ANOTHER),
-        ("ops2", "ops", ANOTHER),
-        ("fedcloud.egi.eu", "ops", ANOTHER),
-        ("egi.eu", "fedcloud.egi.eu", ANOTHER),
-        ("a.b", "a+b", ANOTHER),
+        ("devops", "ops", UNRELATED_PROJECT),
+        ("ops2", "ops", UNRELATED_PROJECT),
+        ("fedcloud.egi.eu", "ops", UNRELATED_PROJECT),
+        ("egi.eu", "fedcloud.egi.eu", UNRELATED_PROJECT),
+        ("a.b", "a+b", UNRELATED_PROJECT),
     ],
 )
 def test_a_projects_name_tells_how_far_it_is_from_the_vo(project, vo, distance):
-    assert _distance(project, vo) == distance
+    assert _project_distance(project, vo) == distance
 
 
 # ---- where an access token goes
@@ -98,7 +98,7 @@ def test_an_access_token_is_not_sent_in_clear(version):
     with WebServer("keystone", lambda request: Response(200, [], b'{"versions": ["v3"]}')) as web:
         http = HttpClient(Deadline(AMPLE_S))
         with pytest.raises(Exception) as caught:
-            Keystone(http, web.url + version, web.url, Wish("ops", token=token)).login()
+            Keystone(http, web.url + version, web.url, LoginRequest("ops", token=token)).login()
         http.close()
     sent = "".join(f"{each.request.path} {each.request.headers} {each.request.body!r}" for each in web.requests)
     assert planted.leaks(sent) == []
@@ -115,7 +115,7 @@ def test_a_keystone_over_http_to_which_no_certificate_can_be_shown_is_the_sites_
     with WebServer("keystone", lambda request: Response(200, [], b'{"versions": ["v3"]}')) as web:
         http = HttpClient(Deadline(AMPLE_S), credential=find_certificate(str(federation.authority.proxy())))
         with pytest.raises(EndpointFailure) as caught:
-            Keystone(http, web.url + version, web.url, Wish("ops")).login()
+            Keystone(http, web.url + version, web.url, LoginRequest("ops")).login()
         http.close()
     assert caught.value.sentence == f"no https, so nobody can show a certificate to {at(web.url)}"
     assert web.requests == []
@@ -130,7 +130,7 @@ def test_a_keystone_of_others_leaves_half_of_the_time_to_the_endpoint_and_is_to_
     credential = find_certificate(str(federation.authority.proxy()))
     deadline = Deadline(seconds(20))
     http = HttpClient(deadline, trust=str(federation.ca_directory), credential=credential)
-    keystone = Keystone(http, web.url, "https://cloud.example.org", Wish("ops", trusted=web.url))
+    keystone = Keystone(http, web.url, "https://cloud.example.org", LoginRequest("ops", trusted_keystone=web.url))
     before = deadline.remaining()
     with pytest.raises(
         HelperFailure,

@@ -20,10 +20,10 @@ from tests.federation.ldap_peer import LdapPeer
 from tests.pace import AMPLE_S, Watch, seconds
 
 
-def ask(peer: LdapPeer, *, limit: float = AMPLE_S, access: ldap.Access | None = None) -> list:
+def ask(peer: LdapPeer, *, limit: float = AMPLE_S, access: ldap.LdapConnectOptions | None = None) -> list:
     """Bind, search, and return the entries."""
     scheme = peer.url.partition(":")[0]
-    with ldap.LdapClient(ldap.Address(scheme, "localhost", peer.port), Deadline(limit), access) as client:
+    with ldap.LdapClient(ldap.LdapAddress(scheme, "localhost", peer.port), Deadline(limit), access) as client:
         client.connect()
         client.bind()
         return list(client.search("o=glue", ["objectClass"]))
@@ -51,7 +51,7 @@ def test_entries_are_given_out_before_the_answer_is_complete():
 
     with (
         LdapPeer(slow) as peer,
-        ldap.LdapClient(ldap.Address("ldap", "localhost", peer.port), Deadline(AMPLE_S)) as client,
+        ldap.LdapClient(ldap.LdapAddress("ldap", "localhost", peer.port), Deadline(AMPLE_S)) as client,
     ):
         client.connect()
         client.bind()
@@ -81,7 +81,7 @@ def test_references_are_told_and_not_followed():
     with LdapPeer(ldap_peer.answers()) as other:
         answer = ldap_peer.answers(ber.reference(2, [other.url]), ldap_peer.BASE)
         with LdapPeer(answer) as peer:
-            address = ldap.Address("ldap", "localhost", peer.port)
+            address = ldap.LdapAddress("ldap", "localhost", peer.port)
             with ldap.LdapClient(address, Deadline(AMPLE_S)) as client:
                 client.connect()
                 client.bind()
@@ -173,7 +173,7 @@ def test_a_closed_port_is_refused():
     with LdapPeer(ldap_peer.mute) as peer:
         port = peer.port
     with (
-        ldap.LdapClient(ldap.Address("ldap", "127.0.0.1", port), Deadline(AMPLE_S)) as client,
+        ldap.LdapClient(ldap.LdapAddress("ldap", "127.0.0.1", port), Deadline(AMPLE_S)) as client,
         pytest.raises(Refused, match=f"connection refused by 127.0.0.1:{port}"),
     ):
         client.connect()
@@ -188,8 +188,8 @@ def served(authority, variant: str) -> ssl.SSLContext:
     return authority.server_context(credential)
 
 
-def trusting(federation) -> ldap.Access:
-    return ldap.Access(tls.context(str(federation.ca_directory)))
+def trusting(federation) -> ldap.LdapConnectOptions:
+    return ldap.LdapConnectOptions(tls.make_context(str(federation.ca_directory)))
 
 
 def test_a_good_certificate_is_taken_and_the_deadline_holds_inside_tls(federation):
@@ -242,6 +242,6 @@ def test_starttls_is_all_or_nothing(federation, behaviour, says):
 
 def test_a_mute_handshake_ends_at_the_deadline(federation):
     with LdapPeer(ldap_peer.mute) as peer, pytest.raises(NoAnswer, match="TLS handshake not complete within"):
-        address = ldap.Address("ldaps", "localhost", peer.port)
+        address = ldap.LdapAddress("ldaps", "localhost", peer.port)
         with ldap.LdapClient(address, Deadline(seconds(0.3)), trusting(federation)) as client:
             client.connect()

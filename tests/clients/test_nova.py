@@ -10,9 +10,9 @@ import pytest
 
 from libprobe.clients.credentials import find_certificate
 from libprobe.clients.http import HttpClient
-from libprobe.clients.keystone import Wish
+from libprobe.clients.keystone import LoginRequest
 from libprobe.clients.nova import IMAGES, KIND, NETWORKS, Glance, Neutron, Nova
-from libprobe.clients.openstack import Cloud
+from libprobe.clients.openstack import OpenStackCloud
 from libprobe.clients.refusals import LoginRefused, QuotaRefused, Refusal, ServerError
 from libprobe.deadline import Deadline
 from libprobe.failures import BadData, NoAnswer, Rejected
@@ -29,7 +29,7 @@ class Region:
         self.web = federation.service("stack-nova").web
         certificate = find_certificate(str(federation.proxy))
         self.http = HttpClient(Deadline(AMPLE_S), trust=str(federation.ca_directory), credential=certificate)
-        self.cloud = Cloud(self.http, self.site.url, Wish("ops"))
+        self.cloud = OpenStackCloud(self.http, self.site.url, LoginRequest("ops"))
         self.cloud.log_in()
         self.nova = Nova(self.cloud.service(KIND, "RegionOne"))
         self.glance = Glance(self.cloud.service(IMAGES, "RegionOne"))
@@ -81,7 +81,7 @@ def test_a_life(region):
     region.site.nova.faults.on("nova-delete-seconds", seconds=0.5)
     assert region.nova.delete(path)
     assert region.nova.show(path).state == "ACTIVE, deleting"
-    assert region.nova.told[0].startswith("in the site's logs: X-Openstack-Request-Id req-")
+    assert region.nova.deletion_request[0].startswith("in the site's logs: X-Openstack-Request-Id req-")
     until(lambda: region.nova.show(path) is None)
     assert region.nova.find("ours") is None
     until(lambda: not region.nova.delete(path))

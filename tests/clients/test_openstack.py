@@ -10,8 +10,8 @@ import pytest
 from libprobe import redact
 from libprobe.clients.credentials import find_certificate
 from libprobe.clients.http import HttpClient
-from libprobe.clients.keystone import Wish
-from libprobe.clients.openstack import Cloud
+from libprobe.clients.keystone import LoginRequest
+from libprobe.clients.openstack import OpenStackCloud
 from libprobe.clients.refusals import LoginRefused, Refusal, ServerError
 from libprobe.deadline import Deadline
 from libprobe.failures import BadData, EndpointFailure, Misconfigured, OwnCredential, ProtocolFailure, Rejected
@@ -42,11 +42,13 @@ class Site:
         self.keystone.register_access_token(token)
         return token
 
-    def enter(self, *, token: str = "", given: str = "", **wish: object) -> Cloud:
+    def enter(self, *, token: str = "", given: str = "", **login_request: object) -> OpenStackCloud:
         trusted = str(self.federation.ca_directory)
         certificate = None if token or given else find_certificate(str(self.federation.proxy))
         self.clients.append(HttpClient(Deadline(AMPLE_S), trust=trusted, credential=certificate))
-        cloud = Cloud(self.clients[-1], self.cloud.url, Wish("ops", token=token, **wish), given)
+        cloud = OpenStackCloud(
+            self.clients[-1], self.cloud.url, LoginRequest("ops", token=token, **login_request), given
+        )
         cloud.log_in()
         return cloud
 
@@ -66,7 +68,7 @@ def site(federation):
 @pytest.mark.parametrize("how", ["access token", "proxy"])
 def test_who_logs_in_has_a_projects_token_and_its_catalogue(site, how):
     cloud = site.enter(token=site.access_token() if how == "access token" else "")
-    assert (cloud.scope.project, cloud.proviso, cloud.scope.roles) == ("ops", "", ("member", "reader"))
+    assert (cloud.scope.project, cloud.caveat, cloud.scope.roles) == ("ops", "", ("member", "reader"))
     assert cloud.regions("identity", chosen="") == ["RegionOne", "RegionTwo"]
     assert site.keystone.validate(cloud.login.token)[1] == "ops"
 
@@ -191,7 +193,7 @@ def test_the_token_goes_over_http_only_where_the_operator_allows_it(site):
             site.enter(token=token).service("compute", "RegionOne")
         assert web.requests == []
         allowed = site.enter(token=token, plain_hosts=frozenset({"localhost"})).service("compute", "RegionOne")
-        assert allowed.request("GET", "/limits").is_good
+        assert allowed.request("GET", "/limits").is_success
 
 
 @pytest.fixture
@@ -208,7 +210,7 @@ def nova(site):
 def refusal(nova, status, body=b"", *headers):
     service, answers, _ = nova
     answers[:] = [Response(status, list(headers), body)]
-    return service.refused(service.request("GET", "/limits"), "tell its limits")
+    return service.refusal_failure(service.request("GET", "/limits"), "tell its limits")
 
 
 def test_a_refusal_has_the_services_words_and_the_requests_name(nova):

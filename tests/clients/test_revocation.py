@@ -46,7 +46,7 @@ def handshake(context: ssl.SSLContext, directory: Path) -> Failure | None:
         port = listener.getsockname()[1]
         exchange = Exchange("it", "localhost", port, Deadline(AMPLE_S))
         plain = sockets.connect(exchange)
-        made = tls.context(str(directory))
+        made = tls.make_context(str(directory))
         try:
             tls.secure(plain, made, exchange).close()
         except Failure as failure:
@@ -176,7 +176,7 @@ def test_a_certificate_that_is_not_listed_does_not_cost_the_library(authority, h
             "import sys; from libprobe.clients import sockets, tls; from libprobe.deadline import Deadline;"
             "from libprobe.clients.exchange import Exchange;"
             f"exchange = Exchange('it', 'localhost', {port}, Deadline({AMPLE_S})); plain = sockets.connect(exchange);"
-            f"tls.secure(plain, tls.context({str(directory)!r}), exchange);"
+            f"tls.secure(plain, tls.make_context({str(directory)!r}), exchange);"
             "print('libprobe.formats.crl' in sys.modules, 'cryptography' in sys.modules)"
         )
         done = subprocess.run(

@@ -61,7 +61,7 @@ def test_a_name_with_many_addresses_of_one_kind_keeps_those_of_the_other(listene
     port = listener.getsockname()[1]
     many = [(socket.AF_INET6, socket.SOCK_STREAM, 6, "", (f"::ffff:127.0.0.{9 - at}", port, 0, 0)) for at in range(8)]
     one = (socket.AF_INET, socket.SOCK_STREAM, 6, "", ("127.0.0.1", port))
-    monkeypatch.setattr(sockets, "_looked_up", lambda *_: [*many, *many, one])
+    monkeypatch.setattr(sockets, "_getaddrinfo", lambda *_: [*many, *many, one])
     exchange = to("many.example.org", port, AMPLE_S)
     kept = sockets.resolve(exchange)
     assert (len(kept), kept[-1]) == (sockets.MAX_ADDRESSES, (socket.AF_INET, ("127.0.0.1", port)))
@@ -93,22 +93,22 @@ def test_an_address_that_does_not_answer_is_overtaken_and_told(race, monkeypatch
     # less what was done between the two waits
     assert exchange.waited >= 1.0 or excused("the wait for two addresses")
     silent = list(exchange.deadline.unanswered.values())
-    assert sockets.unanswered(exchange.deadline) == [
+    assert sockets.unanswered_addresses(exchange.deadline) == [
         "127.0.0.10 of two.example.org did not answer",
         "127.0.0.11 of two.example.org did not answer",
     ]
     assert [each.fileno() for each in silent] == [-1, -1]
-    assert sockets.unanswered(exchange.deadline) == []
+    assert sockets.unanswered_addresses(exchange.deadline) == []
 
 
 def test_later_connections_of_the_run_begin_with_the_address_that_answered(race, monkeypatch):
     first, exchange = race("127.0.0.10", "127.0.0.1")
     monkeypatch.setattr(sockets, "ATTEMPT_DELAY_S", AMPLE_S)
-    within = exchange.deadline.before(1.0)
+    within = exchange.deadline.earlier_by(1.0)
     second, _ = race("127.0.0.10", "127.0.0.1", deadline=within)
     with first, second:
         assert (second.address, second.raced_s) == ("127.0.0.1", 0.0)
-    assert len(sockets.unanswered(within)) == 1
+    assert len(sockets.unanswered_addresses(within)) == 1
 
 
 def test_where_the_remembered_one_is_gone_the_others_are_tried(race):
@@ -118,7 +118,7 @@ def test_where_the_remembered_one_is_gone_the_others_are_tried(race):
     second, _ = race("127.0.0.1", "127.0.0.9", deadline=exchange.deadline)
     with second:
         assert second.address == "127.0.0.1"
-    assert sockets.unanswered(exchange.deadline) == []
+    assert sockets.unanswered_addresses(exchange.deadline) == []
 
 
 def test_one_that_refuses_is_not_waited_for(race, monkeypatch):
@@ -134,7 +134,7 @@ def test_one_that_answers_late_is_not_told_as_dead(race, listener):
     late = socket.socket()
     late.connect(listener.getsockname())
     exchange.deadline.unanswered["two.example.org", "192.0.2.1"] = late
-    assert sockets.unanswered(exchange.deadline) == []
+    assert sockets.unanswered_addresses(exchange.deadline) == []
     assert late.fileno() == -1
     connection.close()
 
@@ -170,9 +170,9 @@ def test_a_machine_that_may_not_connect_closes_what_is_on_its_way(race, monkeypa
 def test_the_kinds_of_address_take_turns():
     four, six = [(socket.AF_INET, (f"192.0.2.{n}", 1)) for n in (1, 2)], [(socket.AF_INET6, ("2001:db8::1", 1))]
     third = (socket.AF_INET6, ("2001:db8::2", 1))
-    assert sockets._in_turn([*six, third, *four], "") == [six[0], four[0], third, four[1]]
-    assert sockets._in_turn([*four, *six], "192.0.2.2") == [four[1], four[0], six[0]]
-    assert sockets._in_turn([], "") == []
+    assert sockets._interleaved([*six, third, *four], "") == [six[0], four[0], third, four[1]]
+    assert sockets._interleaved([*four, *six], "192.0.2.2") == [four[1], four[0], six[0]]
+    assert sockets._interleaved([], "") == []
 
 
 def test_the_address_that_failed_is_named():

@@ -19,7 +19,7 @@ from tests.federation.occi import VM
 from tests.federation.ssh import Guests
 from tests.pace import AMPLE_S, Watch, seconds
 
-KEY = ssh.fresh_key("egi-sam")
+KEY = ssh.make_key_pair("egi-sam")
 SCRIPT = b"#!/bin/sh\numask 022\necho 0123456789abcdef > /var/tmp/marker\n"
 
 
@@ -71,7 +71,7 @@ def test_the_session_outlasts_the_attempt(guests):
 def test_another_key_and_another_user_are_refused_and_nothing_else_is_tried(guests):
     where = rf" by 127\.1\.2\.3:{guests.port}$"
     with pytest.raises(ssh.KeyRefused) as refused:
-        read(guests, key=ssh.fresh_key("another"))
+        read(guests, key=ssh.make_key_pair("another"))
     assert str(refused.value) == f"our key refused for user cloudadm by 127.1.2.3:{guests.port}"
     assert refused.value.details[0] == f"asked: SSH to 127.1.2.3:{guests.port} as cloudadm"
     with pytest.raises(ssh.KeyRefused, match="^our key refused for user root" + where):
@@ -180,7 +180,7 @@ def test_a_key_is_one_line_that_every_cloud_accepts_and_always_another():
     assert words[0] == "ecdsa-sha2-nistp256"
     assert base64.b64decode(words[1], validate=True)
     assert words[2:] == ["egi-sam"]
-    assert ssh.fresh_key("egi-sam").public != KEY.public
+    assert ssh.make_key_pair("egi-sam").public != KEY.public
 
 
 def test_without_the_library_the_way_to_get_it_is_named(monkeypatch):
@@ -188,6 +188,6 @@ def test_without_the_library_the_way_to_get_it_is_named(monkeypatch):
 
     monkeypatch.setitem(sys.modules, "paramiko", None)
     with pytest.raises(Misconfigured, match=r"no Python library paramiko, which --boot needs") as caught:
-        ssh.fresh_key("egi-sam")
+        ssh.make_key_pair("egi-sam")
     assert caught.value.remedy == "pip install 'paramiko~=5.0'"
     assert '"boot": ["paramiko~=5.0"]' in (ROOT / "setup.py").read_text()

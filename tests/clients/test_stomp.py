@@ -13,13 +13,13 @@ from collections.abc import Callable, Iterator
 import pytest
 
 from libprobe.clients.credentials import Audience
-from libprobe.clients.stomp import MAX_RECEIVED, VERSIONS, Login, Session
+from libprobe.clients.stomp import MAX_RECEIVED, VERSIONS, StompCredentials, StompSession
 from libprobe.deadline import Deadline
 from libprobe.failures import BadData, Misconfigured, NoAnswer, OwnCredential, ProtocolFailure, Refused, Rejected
 from tests.conftest import ROOT
 from tests.federation import broker
 from tests.federation.ports import free_port
-from tests.federation.stomp_responder import Manner, Responder
+from tests.federation.stomp_responder import Responder, ResponderBehaviour
 from tests.pace import AMPLE_S, Watch, seconds
 
 needs_broker = pytest.mark.needs("rabbitmq-server")
@@ -32,8 +32,8 @@ def rabbit(tmp_path_factory: pytest.TempPathFactory) -> Iterator[broker.Broker]:
         yield running
 
 
-def session(port: int, seconds: float = AMPLE_S) -> Session:
-    return Session("127.0.0.1", port, Deadline(seconds))
+def session(port: int, seconds: float = AMPLE_S) -> StompSession:
+    return StompSession("127.0.0.1", port, Deadline(seconds))
 
 
 # ---- a real broker
@@ -49,7 +49,7 @@ def test_a_message_goes_to_a_real_broker_and_back_in_every_version(rabbit, versi
         queue = {"durable": "false", "auto-delete": "true"}
         destination = f"/queue/client-test-{version}"
         talk.subscribe(destination, "s1", queue)
-        receipt = talk.ask("SEND", {"destination": destination, "odd": "a:b\\c", **queue}, "héllo\0there")
+        receipt = talk.send_with_receipt("SEND", {"destination": destination, "odd": "a:b\\c", **queue}, "héllo\0there")
         talk.await_receipt(receipt, "SEND")
         message = talk.receive("message")
         assert (message.command, message.text) == ("MESSAGE", "héllo\0there")
@@ -68,7 +68,9 @@ def test_what_was_not_acknowledged_goes_back_to_the_queue(rabbit):
         with session(rabbit.plain) as talk:
             talk.connect()
             if turn == "first":
-                talk.await_receipt(talk.ask("SEND", {"destination": destination, **queue}, "precious"), "SEND")
+                talk.await_receipt(
+                    talk.send_with_receipt("SEND", {"destination": destination, **queue}, "precious"), "SEND"
+                )
             talk.subscribe(destination, turn, queue)
             message = talk.receive("message")
             assert message.text == "precious"
@@ -90,7 +92,7 @@ def test_a_wrong_password_is_a_refusal_in_the_brokers_words(rabbit):
         session(rabbit.plain) as talk,
         pytest.raises(Rejected, match=r"^login guest refused by [^;]+; .*Access refused"),
     ):
-        talk.connect(Login("guest", "not this one", audience("127.0.0.1", in_clear=True)))
+        talk.connect(StompCredentials("guest", "not this one", audience("127.0.0.1", in_clear=True)))
 
 
 def audience(*hosts: str, in_clear: bool = False) -> Audience:
@@ -101,7 +103,7 @@ def audience(*hosts: str, in_clear: bool = False) -> Audience:
 def test_a_login_that_may_not_be_sent_there_is_refused_before_anything_is_sent(allowed):
     with Responder() as responder, session(responder.port) as talk:
         with pytest.raises(Misconfigured, match=r"^password of sam not sent to "):
-            talk.connect(Login("sam", "a password", allowed))
+            talk.connect(StompCredentials("sam", "a password", allowed))
         assert responder.frames == []
 
 
@@ -110,11 +112,11 @@ def test_a_login_that_may_not_be_sent_there_is_refused_before_anything_is_sent(a
 
 @pytest.mark.parametrize("version", ["", "1.0", "1.1", "1.2"])
 def test_every_version_is_spoken_as_the_broker_chooses(version):
-    with Responder(Manner(version=version)) as responder, session(responder.port) as talk:
+    with Responder(ResponderBehaviour(version=version)) as responder, session(responder.port) as talk:
         talk.connect()
         assert talk.version == (version or "1.0")
         talk.subscribe("/queue/a", "s:1", {})
-        talk.await_receipt(talk.ask("SEND", {"destination": "/queue/a"}, "text"), "SEND")
+        talk.await_receipt(talk.send_with_receipt("SEND", {"destination": "/queue/a"}, "text"), "SEND")
         message = talk.receive("message")
         talk.acknowledge(message, "s:1")
         talk.unsubscribe("/queue/a", "s:1")
@@ -130,17 +132,17 @@ def test_every_version_is_spoken_as_the_broker_chooses(version):
 
 
 def test_a_message_before_the_receipt_is_not_lost():
-    with Responder(Manner(late_receipt=True)) as responder, session(responder.port) as talk:
+    with Responder(ResponderBehaviour(late_receipt=True)) as responder, session(responder.port) as talk:
         talk.connect()
         talk.subscribe("/queue/a", "s1", {})
-        talk.await_receipt(talk.ask("SEND", {"destination": "/queue/a"}, "text"), "SEND")
+        talk.await_receipt(talk.send_with_receipt("SEND", {"destination": "/queue/a"}, "text"), "SEND")
         assert talk.receive("message").text == "text"
 
 
 def test_a_broker_that_wants_a_login_and_gets_none_is_our_own_fault():
     said = ("Authentication failed", "User name [null] or password is invalid.")
     with (
-        Responder(Manner(error_at="CONNECT", error=said)) as responder,
+        Responder(ResponderBehaviour(error_at="CONNECT", error=said)) as responder,
         session(responder.port) as talk,
         pytest.raises(OwnCredential) as raised,
     ):
@@ -153,7 +155,7 @@ def test_a_broker_that_wants_a_login_and_gets_none_is_our_own_fault():
 
 def test_an_error_frame_is_bounded_and_in_one_line():
     with (
-        Responder(Manner(error_at="CONNECT", error=("no", "x\n\x1b[31m" * 10_000))) as responder,
+        Responder(ResponderBehaviour(error_at="CONNECT", error=("no", "x\n\x1b[31m" * 10_000))) as responder,
         session(responder.port) as talk,
         pytest.raises(Rejected) as raised,
     ):
@@ -165,7 +167,7 @@ def test_an_error_frame_is_bounded_and_in_one_line():
 
 def test_a_version_we_did_not_offer_is_refused():
     with (
-        Responder(Manner(version="3.0")) as responder,
+        Responder(ResponderBehaviour(version="3.0")) as responder,
         session(responder.port) as talk,
         pytest.raises(ProtocolFailure, match=r"^STOMP 3\.0 chosen by 127\.0\.0\.1:\d+; offered were 1\.0, 1\.1, 1\.2$"),
     ):
@@ -173,7 +175,7 @@ def test_a_version_we_did_not_offer_is_refused():
 
 
 def test_a_goodbye_that_is_not_answered_does_not_hold_us_up():
-    with Responder(Manner(mute_at="DISCONNECT")) as responder, session(responder.port) as talk:
+    with Responder(ResponderBehaviour(mute_at="DISCONNECT")) as responder, session(responder.port) as talk:
         talk.connect()
         watch = Watch()
         assert not talk.disconnect()
@@ -283,16 +285,16 @@ def test_a_broker_that_does_not_read_cannot_hold_us_up():
     with peer(sleep) as port, session(port, seconds(1)) as talk:
         talk.connect()
         with pytest.raises(NoAnswer, match=r"^no reader of what we send within [\d.]+ s from 127"):
-            talk.ask("SEND", {"destination": "/queue/a"}, "x" * (32 << 20))
+            talk.send_with_receipt("SEND", {"destination": "/queue/a"}, "x" * (32 << 20))
         released.set()
 
 
 FLOOD = """
 import sys
-from libprobe.clients.stomp import Session
+from libprobe.clients.stomp import StompSession
 from libprobe.deadline import Deadline
 from libprobe.failures import Failure
-with Session("127.0.0.1", int(sys.argv[1]), Deadline(900)) as talk:
+with StompSession("127.0.0.1", int(sys.argv[1]), Deadline(900)) as talk:
     talk.connect()
     try:
         talk.await_receipt("never", "SEND")
@@ -330,9 +332,9 @@ def test_stomp_py_does_not_look_up_our_own_name():
         "import socket\n"
         "def refuse(*_): raise SystemExit('looked up')\n"
         "socket.gethostbyname = socket.getfqdn = refuse\n"
-        "from libprobe.clients.stomp import Session\n"
+        "from libprobe.clients.stomp import StompSession\n"
         "from libprobe.deadline import Deadline\n"
-        "Session('127.0.0.1', 1, Deadline(1))._protocol_of('1.2')\n"
+        "StompSession('127.0.0.1', 1, Deadline(1))._protocol_of('1.2')\n"
         "print('did not')"
     )
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True)

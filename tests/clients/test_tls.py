@@ -30,7 +30,7 @@ from tests.reliability import peers
 @pytest.fixture
 def sharing(monkeypatch):
     monkeypatch.setattr(tls, "_shared", None)
-    tls.share()
+    tls.share_contexts()
 
 
 @pytest.fixture
@@ -48,7 +48,7 @@ def ask(site, trust):
 
 
 def test_a_process_that_does_not_say_so_shares_nothing(trust):
-    assert tls.context_for_http(str(trust)) is not tls.context_for_http(str(trust))
+    assert tls.make_http_context(str(trust)) is not tls.make_http_context(str(trust))
 
 
 def test_the_context_is_the_same_as_long_as_its_files_are(sharing, trust, federation, tmp_path):
@@ -56,33 +56,33 @@ def test_the_context_is_the_same_as_long_as_its_files_are(sharing, trust, federa
     shutil.copy(federation.environment()["X509_USER_PROXY"], proxy)
     proxy.chmod(0o600)
     credential = find_certificate(str(proxy))
-    first = tls.context_for_http(str(trust), credential)
-    assert tls.context_for_http(str(trust), credential) is first
-    assert tls.context_for_http(str(trust)) is not first
+    first = tls.make_http_context(str(trust), credential)
+    assert tls.make_http_context(str(trust), credential) is first
+    assert tls.make_http_context(str(trust)) is not first
     shutil.copy(proxy, tmp_path / "new")
     os.replace(tmp_path / "new", proxy)
-    assert tls.context_for_http(str(trust), credential) is not first
+    assert tls.make_http_context(str(trust), credential) is not first
 
 
 def test_threads_that_ask_at_once_get_the_same(sharing, trust, monkeypatch):
     """Each bundle of CAs in memory as often as there are threads would be most of what the process takes."""
-    make = tls.context
-    monkeypatch.setattr(tls, "context", lambda *args: time.sleep(0.2) or make(*args))
+    make = tls.make_context
+    monkeypatch.setattr(tls, "make_context", lambda *args: time.sleep(0.2) or make(*args))
     with ThreadPoolExecutor(8) as pool:
-        made = list(pool.map(lambda _: tls.context_for_http(str(trust)), range(8)))
+        made = list(pool.map(lambda _: tls.make_http_context(str(trust)), range(8)))
     assert len(set(map(id, made))) == 1
 
 
 def test_a_context_ends_by_its_age(sharing, trust, monkeypatch):
-    first = tls.context_for_http(str(trust))
+    first = tls.make_http_context(str(trust))
     later = time.monotonic() + tls.SHARED_S + 1
     monkeypatch.setattr(time, "monotonic", lambda: later)
-    assert tls.context_for_http(str(trust)) is not first
+    assert tls.make_http_context(str(trust)) is not first
 
 
 def test_no_more_than_some_are_kept(sharing, trust, tmp_path):
     for number in range(3 * tls.MAX_SHARED):
-        tls.context_for_http(str(shutil.copytree(trust, tmp_path / str(number), symlinks=True)))
+        tls.make_http_context(str(shutil.copytree(trust, tmp_path / str(number), symlinks=True)))
         assert len(tls._shared) <= tls.MAX_SHARED
 
 
@@ -99,9 +99,9 @@ def test_a_ca_that_was_taken_away_is_trusted_no_more(sharing, trust, federation)
 
 
 def test_what_is_not_http_gets_a_context_that_says_nothing_of_http(sharing, trust):
-    assert tls.context(str(trust)) not in [made for _, made in tls._shared.values()]
-    tls.context_for_http(str(trust))
-    assert tls.context(str(trust)) not in [made for _, made in tls._shared.values()]
+    assert tls.make_context(str(trust)) not in [made for _, made in tls._shared.values()]
+    tls.make_http_context(str(trust))
+    assert tls.make_context(str(trust)) not in [made for _, made in tls._shared.values()]
 
 
 GOODBYE = b"\x15\x03\x03\x00\x02\x01\x00"
@@ -147,13 +147,13 @@ def over_http(port):
 
 
 def over_ldap(port):
-    access = ldap.Access(context=tls.context(None))
-    with ldap.LdapClient(ldap.Address("ldaps", "localhost", port), Deadline(AMPLE_S), access) as client:
+    access = ldap.LdapConnectOptions(context=tls.make_context(None))
+    with ldap.LdapClient(ldap.LdapAddress("ldaps", "localhost", port), Deadline(AMPLE_S), access) as client:
         client.connect()
 
 
 def over_stomp(port):
-    with stomp.Session("localhost", port, Deadline(AMPLE_S), context=tls.context(None)) as session:
+    with stomp.StompSession("localhost", port, Deadline(AMPLE_S), context=tls.make_context(None)) as session:
         session.connect()
 
 

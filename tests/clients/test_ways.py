@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from libprobe.clients.ways import Way, Ways, read_source, read_way
+from libprobe.clients.ways import ConnectOptions, ConnectRule, read_source, read_way
 from libprobe.failures import BadData
 
 HOST = "cloud.example.org"
@@ -26,7 +26,7 @@ HOST = "cloud.example.org"
     ],
 )
 def test_both_forms_are_read(text, way):
-    assert read_way(text) == Way(*way)
+    assert read_way(text) == ConnectRule(*way)
 
 
 FORMS = "is not HOST:PORT, nor HOST1:PORT1:HOST2:PORT2 (an IPv6 address is written in brackets, [::1]:443)"
@@ -65,13 +65,13 @@ def test_a_source_is_a_numeric_address():
             read_source(text)
 
 
-def led(ways: Ways, *places: tuple[str, int]) -> list[tuple[str, int]]:
+def led(ways: ConnectOptions, *places: tuple[str, int]) -> list[tuple[str, int]]:
     return [ways.lead(*each) for each in places]
 
 
 def test_the_short_form_is_for_the_endpoints_own_port_alone():
     """In an OpenStack cloud Keystone and Nova are on one host, behind two ports."""
-    ways = Ways([read_way("192.0.2.7:9")], {})
+    ways = ConnectOptions([read_way("192.0.2.7:9")], {})
     ways.add_endpoint(f"https://{HOST}:5000/v3")
     assert led(ways, (HOST.upper(), 5000), (HOST, 8774), ("goc.egi.eu", 443)) == [
         ("192.0.2.7", 9),
@@ -94,7 +94,7 @@ def test_the_short_form_is_for_the_endpoints_own_port_alone():
     ],
 )
 def test_its_port_is_that_of_the_option_or_the_url(url, port, its):
-    ways = Ways([read_way("192.0.2.7:9")], {})
+    ways = ConnectOptions([read_way("192.0.2.7:9")], {})
     ways.add_endpoint(url, HOST, port)
     assert ways.lead(HOST, its) == ("192.0.2.7", 9)
     if its not in (2170, 4):
@@ -102,21 +102,21 @@ def test_its_port_is_that_of_the_option_or_the_url(url, port, its):
 
 
 def test_the_first_way_that_fits_counts_and_what_is_empty_stays_as_it_is():
-    ways = Ways([read_way(f"{HOST}:443:b:"), read_way(f"{HOST}:::8443"), read_way("::[::1]:1")], {})
+    ways = ConnectOptions([read_way(f"{HOST}:443:b:"), read_way(f"{HOST}:::8443"), read_way("::[::1]:1")], {})
     assert led(ways, (HOST, 443), (HOST, 80), ("c", 5), ("d", 5)) == [("b", 443), (HOST, 8443), ("::1", 1), ("::1", 1)]
     assert ways.notes() == [f"asked at b:443, {HOST}:8443, [::1]:1 by --connect-to"]
 
 
 def test_a_way_that_nobody_took_is_told():
-    assert Ways([], {}).notes() == []
-    ways = Ways([read_way("192.0.2.7")], {})
+    assert ConnectOptions([], {}).notes() == []
+    ways = ConnectOptions([read_way("192.0.2.7")], {})
     assert ways.lead(HOST, 1) == (HOST, 1)
     assert ways.notes() == ["--connect-to changed nothing: no connection was meant for what it is for"]
     assert ways.notes(is_known=False) == [], "a run that came to no endpoint has other things to say"
 
 
 def test_many_ways_are_not_all_told():
-    ways = Ways([read_way("::192.0.2.7:")], {})
+    ways = ConnectOptions([read_way("::192.0.2.7:")], {})
     for port in range(1, 6):
         ways.lead(HOST, port)
     assert ways.notes() == ["asked at 192.0.2.7:1, 192.0.2.7:2, 192.0.2.7:3 and 2 more by --connect-to"]
@@ -124,5 +124,6 @@ def test_many_ways_are_not_all_told():
 
 def test_the_kind_of_address_is_that_of_the_only_source():
     assert [
-        Ways([], sources).family for sources in ({}, {2: "192.0.2.7"}, {10: "::1"}, {2: "192.0.2.7", 10: "::1"})
+        ConnectOptions([], sources).family
+        for sources in ({}, {2: "192.0.2.7"}, {10: "::1"}, {2: "192.0.2.7", 10: "::1"})
     ] == [*(0, 2, 10, 0)]

@@ -31,11 +31,11 @@ class Downtime(NamedTuple):
 
 
 class Monitor(Protocol):
-    """What this needs of a monitor. told_by: options of fedcloud-downtimes that name it."""
+    """What this needs of a monitor. leftovers_hint: options of fedcloud-downtimes that name it."""
 
     federation: Federation
     generated: Path
-    told_by: list[object]
+    leftovers_hint: list[object]
 
     def downtimes(self) -> list[Downtime]: ...
 
@@ -49,7 +49,7 @@ class OfNagios:
     def __init__(self, monitor: CloudMonitor) -> None:
         self.federation = monitor.federation
         self.generated = monitor.generated
-        self.told_by = ["--nagios", monitor.configuration]
+        self.leftovers_hint = ["--nagios", monitor.configuration]
         self._monitor = monitor
 
     def downtimes(self) -> list[Downtime]:
@@ -74,7 +74,7 @@ class OfNagios:
 def tell(monitor: Monitor, home: Path, *more: object) -> Report:
     """Run fedcloud-downtimes."""
     done = subprocess.run(
-        command("fedcloud-downtimes", "--output", monitor.generated, *monitor.told_by, *more),
+        command("fedcloud-downtimes", "--output", monitor.generated, *monitor.leftovers_hint, *more),
         stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,

@@ -152,8 +152,8 @@ class IcingaCloud:
         login = directory / "login"
         login.write_text(f"fedcloud-downtimes:{password}\n")
         login.chmod(0o600)
-        self.told_by = ["--icinga", f"https://{MASTER}:{self._ports[MASTER]}/", "--icinga-login", login]
-        self.told_by += ["--icinga-ca", self.ca]
+        self.leftovers_hint = ["--icinga", f"https://{MASTER}:{self._ports[MASTER]}/", "--icinga-login", login]
+        self.leftovers_hint += ["--icinga-ca", self.ca]
         self._session = requests.Session()
         self._session.trust_env = False
         self._session.verify = str(self.ca)
@@ -316,9 +316,9 @@ class IcingaCloud:
 
     def declare(self, service: Service, end: int) -> None:
         """Schedule a downtime as an operator does from Icinga Web."""
-        wish = {"type": "Service", "service": f"{service.host}!{service.name}", "author": "operator"}
+        request = {"type": "Service", "service": f"{service.host}!{service.name}", "author": "operator"}
         times = {"start_time": end - 3600, "end_time": end, "fixed": True, "comment": "GOCDB downtime 1, by hand"}
-        self.ask("POST", "actions/schedule-downtime", wish | times)
+        self.ask("POST", "actions/schedule-downtime", request | times)
 
     def check_now(self, services: Iterable[Service]) -> None:
         """Check services without waiting for their turn.
@@ -327,8 +327,13 @@ class IcingaCloud:
         check's turn comes (2.13.6).
         """
         names = [f"{each.host}!{each.name}" for each in services]
-        wish = {"type": "Service", "filter": "service.__name in names", "filter_vars": {"names": names}, "force": True}
-        self.ask("POST", "actions/reschedule-check", wish, name=SATELLITE)
+        request = {
+            "type": "Service",
+            "filter": "service.__name in names",
+            "filter_vars": {"names": names},
+            "force": True,
+        }
+        self.ask("POST", "actions/reschedule-check", request, name=SATELLITE)
 
     def round(self, services: Iterable[Service]) -> None:
         """Have services checked; returns when each has the result of a check that began after this call."""

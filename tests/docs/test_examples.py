@@ -19,7 +19,7 @@ from tests import planted
 from tests.conftest import ROOT, Monitor, Report
 from tests.federation.glance import Image
 from tests.federation.registry import Artefact
-from tests.federation.stomp_responder import Manner, Responder
+from tests.federation.stomp_responder import Responder, ResponderBehaviour
 from tests.pace import AMPLE_S, seconds
 from tests.probes.test_check_availability import filled
 
@@ -134,7 +134,7 @@ def bdii(stage: Stage, *words: object) -> Report:
 
 
 def broker(stage: Stage, *words: object, **manner: object) -> Report:
-    with Responder(Manner(**manner)) as responder:  # type: ignore[arg-type]
+    with Responder(ResponderBehaviour(**manner)) as responder:  # type: ignore[arg-type]
         return stage.run("check_broker", "-u", f"stomp://127.0.0.1:{responder.port}", *words)
 
 

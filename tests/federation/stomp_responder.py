@@ -22,7 +22,7 @@ QUIET_S = 0.05
 
 
 @dataclass
-class Manner:
+class ResponderBehaviour:
     """How the responder behaves. version, server: as CONNECTED names them, left out where empty.
 
     mute_at:  the command from which on it says nothing. close_at: the command at which it closes.
@@ -55,8 +55,8 @@ class Responder:
 
     name = "stomp-responder"
 
-    def __init__(self, manner: Manner | None = None, context: ssl.SSLContext | None = None) -> None:
-        self.manner = manner or Manner()
+    def __init__(self, behaviour: ResponderBehaviour | None = None, context: ssl.SSLContext | None = None) -> None:
+        self.behaviour = behaviour or ResponderBehaviour()
         self.frames: list[tuple[str, dict[str, str], str]] = []
         self.refusals = 0
         self._context = context
@@ -105,8 +105,8 @@ class Responder:
                 buffer += data
                 while b"\0" in buffer:
                     frame, _, buffer = buffer.partition(b"\0")
-                    if self.manner.refused and frame.lstrip(b"\n").startswith(b"SEND\n"):
-                        if self.manner.refused.encode() in frame:
+                    if self.behaviour.refused and frame.lstrip(b"\n").startswith(b"SEND\n"):
+                        if self.behaviour.refused.encode() in frame:
                             self._refuse(connection, frame)
                             return
                         unreceipted.append(frame)
@@ -130,59 +130,59 @@ class Responder:
 
     def _refuse(self, connection: socket.socket, frame: bytes) -> None:
         self.refusals += 1
-        if self.manner.resets:
+        if self.behaviour.resets:
             connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
             connection.close()
         else:
-            self._send(connection, "ERROR", {"message": self.manner.error[0]}, self.manner.error[1])
+            self._send(connection, "ERROR", {"message": self.behaviour.error[0]}, self.behaviour.error[1])
             _close(connection)
 
     def _answer(self, connection: socket.socket, data: bytes) -> bool:
         """Returns whether the conversation goes on."""
         head, _, body = data.decode().lstrip("\n").partition("\n\n")
         command, *lines = head.split("\n")
-        escaped = self.manner.version not in ("", "1.0") and command != "CONNECT"
+        escaped = self.behaviour.version not in ("", "1.0") and command != "CONNECT"
         headers = {
             name: _unescaped(value) if escaped else value for name, _, value in (x.partition(":") for x in lines)
         }
         self.frames.append((command, headers, body))
-        manner = self.manner
+        behaviour = self.behaviour
         seen = {each for each, _, _ in self.frames}
-        if manner.mute_at in seen:
+        if behaviour.mute_at in seen:
             return True
-        if command == manner.close_at:
+        if command == behaviour.close_at:
             return False
-        if command in manner.raw:
-            connection.sendall(manner.raw[command])
+        if command in behaviour.raw:
+            connection.sendall(behaviour.raw[command])
             return True
-        if command == manner.error_at:
-            self._send(connection, "ERROR", {"message": manner.error[0]}, manner.error[1])
+        if command == behaviour.error_at:
+            self._send(connection, "ERROR", {"message": behaviour.error[0]}, behaviour.error[1])
             return False
         if command == "CONNECT":
-            told = {"version": manner.version, "server": manner.server, "session": "s:1", "heart-beat": "0,0"}
+            told = {"version": behaviour.version, "server": behaviour.server, "session": "s:1", "heart-beat": "0,0"}
             self._send(connection, "CONNECTED", {name: value for name, value in told.items() if value})
         receipt = {"receipt-id": headers["receipt"]} if "receipt" in headers else {}
-        if command == "SEND" and manner.late_receipt:
+        if command == "SEND" and behaviour.late_receipt:
             self._deliver(connection, headers, body)
-        if receipt and command not in manner.unconfirmed:
+        if receipt and command not in behaviour.unconfirmed:
             self._send(connection, "RECEIPT", receipt)
-        if command == "SEND" and not manner.late_receipt:
+        if command == "SEND" and not behaviour.late_receipt:
             self._deliver(connection, headers, body)
         return command != "DISCONNECT"
 
     def _deliver(self, connection: socket.socket, headers: dict[str, str], body: str) -> None:
         passed = {name: value for name, value in headers.items() if name not in ("receipt", "content-length")}
         subscription = next((headers["id"] for command, headers, _ in self.frames if command == "SUBSCRIBE"), "")
-        for index, text in enumerate(self.manner.strangers):
+        for index, text in enumerate(self.behaviour.strangers):
             own = {"destination": headers["destination"], "message-id": f"ID:s:{index}", "subscription": subscription}
             self._send(connection, "MESSAGE", own | {"ack": f"s{index}"}, text)
         own = passed | {"message-id": "ID:host\\:1:7", "subscription": subscription, "ack": "ours:1"}
-        self._send(connection, "MESSAGE", own, "something else" if self.manner.changed else body)
+        self._send(connection, "MESSAGE", own, "something else" if self.behaviour.changed else body)
 
     def _send(self, connection: socket.socket, command: str, headers: dict[str, str], body: str = "") -> None:
-        escaped = self.manner.version not in ("", "1.0") and command != "CONNECTED"
+        escaped = self.behaviour.version not in ("", "1.0") and command != "CONNECTED"
         lines = [f"{name}:{_escaped(value) if escaped else value}" for name, value in headers.items()]
-        end = self.manner.line_end
+        end = self.behaviour.line_end
         connection.sendall((end.join([command, *lines, "", ""]) + body + "\0\n").encode())
 
 

@@ -37,7 +37,7 @@ def bdii(tmp_path: Path):
 
 @installed
 def test_names_that_need_escaping_come_back_as_they_are(bdii):
-    with ldap.LdapClient(ldap.Address("ldap", "127.0.0.1", bdii.port), Deadline(AMPLE_S)) as client:
+    with ldap.LdapClient(ldap.LdapAddress("ldap", "127.0.0.1", bdii.port), Deadline(AMPLE_S)) as client:
         client.connect()
         client.bind()
         parts = [dict(glue2.split_dn(each.dn)) for each in client.search("o=glue", ["objectClass"])]

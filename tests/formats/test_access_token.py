@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from libprobe.formats.access_token import Claims, other_than_a_token, read_claims
+from libprobe.formats.access_token import Claims, describe_other_content, read_claims
 from tests import planted
 
 
@@ -60,7 +60,7 @@ def test_what_is_no_time_is_passed_over_and_named(value):
 )
 def test_what_is_no_jwt_is_opaque(token):
     assert read_claims(token) is None
-    assert other_than_a_token(token.encode()) == ""
+    assert describe_other_content(token.encode()) == ""
 
 
 @pytest.mark.parametrize(
@@ -89,10 +89,10 @@ def test_what_is_no_jwt_is_opaque(token):
     ],
 )
 def test_what_a_file_holds_instead_of_a_token_has_a_name(content, what):
-    assert other_than_a_token(content) == what
+    assert describe_other_content(content) == what
 
 
 @given(st.binary(max_size=300) | st.text(max_size=100).map(lambda text: jwt(text).encode()))
 def test_any_file_is_either_a_token_or_named(content):
-    other_than_a_token(content)
+    describe_other_content(content)
     read_claims(content.decode("latin-1"))

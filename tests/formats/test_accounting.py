@@ -11,11 +11,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from libprobe.failures import BadData
-from libprobe.formats.accounting import MAX_ROWS, Publication, Row, read_page, read_time
+from libprobe.formats.accounting import MAX_ROWS, Publication, SiteRow, read_page, read_time
 
 DATA = Path(__file__).parents[1] / "data" / "apel"
 HEAD = "<table><tr><th>Site</th><th>NumberOfMachines</th><th>CloudType</th><th>LastUpdated</th></tr>"
-ROW = Row("EXAMPLE-CLOUD", 1492, "OpenStack", "2015-12-01 05:40:44")
+ROW = SiteRow("EXAMPLE-CLOUD", 1492, "OpenStack", "2015-12-01 05:40:44")
 
 
 def page(text: str):
@@ -26,8 +26,8 @@ def test_the_page_of_2015_is_read_whole():
     found = read_page([(DATA / "cloudsites2.html").read_bytes()])
     assert found.updated == datetime(2015, 12, 1, 7, 30, 8, tzinfo=UTC)
     assert (len(found.rows), found.is_table, found.is_complete) == (32, True, True)
-    assert found.rows[0] == Row("100IT", 17920, "OpenStack", "2015-12-01 00:09:28")
-    assert found.rows[-1] == Row("UPV-GRyCAP", 8241, "OpenNebula", "2015-12-01 06:15:09")
+    assert found.rows[0] == SiteRow("100IT", 17920, "OpenStack", "2015-12-01 00:09:28")
+    assert found.rows[-1] == SiteRow("UPV-GRyCAP", 8241, "OpenNebula", "2015-12-01 06:15:09")
 
 
 @pytest.mark.parametrize("size", [1, 7, 100, 1 << 16])

@@ -12,7 +12,7 @@ from libprobe.formats.address import (
     SECURE,
     Address,
     host_and_port,
-    joined,
+    join_url,
     path_of,
     read_address,
     read_http_url,
@@ -195,7 +195,7 @@ def test_what_two_readers_could_take_for_different_places_is_refused(url, reason
     ],
 )
 def test_a_reference_is_joined_to_where_it_stands(reference, leads):
-    assert joined("https://cloud.example.org/-/", reference) == leads
+    assert join_url("https://cloud.example.org/-/", reference) == leads
 
 
 @pytest.mark.parametrize(
@@ -203,7 +203,7 @@ def test_a_reference_is_joined_to_where_it_stands(reference, leads):
 )
 def test_a_reference_with_two_readings_leads_nowhere(reference):
     with pytest.raises(BadData):
-        joined("https://cloud.example.org/-/", reference)
+        join_url("https://cloud.example.org/-/", reference)
 
 
 @given(st.text())

@@ -11,7 +11,7 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
-from libprobe.clients.anchors import Anchors
+from libprobe.clients.anchors import TrustAnchors
 from libprobe.failures import BadData, Misconfigured
 from libprobe.formats import chains
 from tests.federation.authority import Authority
@@ -25,8 +25,8 @@ def authority(tmp_path):
 
 
 def look(authority, credential, others=(), *, now=NOW, **options):
-    anchors = Anchors(str(authority.ca_directory))
-    return chains.verify(credential.certificate, others, anchors.trusted, anchors.revocations, now, **options)
+    anchors = TrustAnchors(str(authority.ca_directory))
+    return chains.verify(credential.certificate, others, anchors.find_trusted, anchors.find_crl, now, **options)
 
 
 def issued(name: str, issuer=None, *, ca=False, path_length=None, sign=True, digest=None, extension=None, days=30):

@@ -43,7 +43,7 @@ def test_what_is_no_list_of_sites_is_refused(document):
     ],
 )
 def test_an_endpoint_is_compared_by_where_it_leads(url, same):
-    assert read_sites([ENTRY])[0].is_at(url) is same
+    assert read_sites([ENTRY])[0].is_same_as(url) is same
 
 
 json_values = st.recursive(
@@ -59,7 +59,7 @@ json_values = st.recursive(
 def test_whatever_is_published_is_sites_or_bad_data(document, url):
     try:
         for site in read_sites(document):
-            assert site.is_at(site.url)
-            site.is_at(url)
+            assert site.is_same_as(site.url)
+            site.is_same_as(url)
     except BadData:
         pass

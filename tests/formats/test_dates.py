@@ -24,17 +24,17 @@ AT = datetime(2015, 12, 1, 5, 40, 44, tzinfo=UTC)
     ],
 )  # fmt: skip
 def test_a_time_that_can_mean_one_instant_is_read(text):
-    assert dates.read(text) == (AT, False)
+    assert dates.read_time(text) == (AT, False)
 
 
 @pytest.mark.parametrize("text", ["2015-12-01", "1 Dec 2015", "December 1st, 2015", "Tuesday, 1 Dec 2015"])
 def test_a_date_alone_is_told_to_be_one(text):
-    assert dates.read(text) == (datetime(2015, 12, 1, tzinfo=UTC), True)
+    assert dates.read_time(text) == (datetime(2015, 12, 1, tzinfo=UTC), True)
 
 
 def test_numbers_of_which_one_alone_can_be_the_month_are_unambiguous():
-    assert dates.read("13/12/2015 05:40").instant == dates.read("12/13/2015 05:40").instant
-    assert dates.read("13.12.2015").is_day
+    assert dates.read_time("13/12/2015 05:40").instant == dates.read_time("12/13/2015 05:40").instant
+    assert dates.read_time("13.12.2015").is_day
 
 
 @pytest.mark.parametrize(
@@ -52,13 +52,13 @@ def test_numbers_of_which_one_alone_can_be_the_month_are_unambiguous():
 )  # fmt: skip
 def test_what_can_mean_several_or_none_is_refused(text):
     with pytest.raises(BadData, match="is not a time that can be read in one way only"):
-        dates.read(text)
+        dates.read_time(text)
 
 
 @given(st.text(alphabet="0123456789 -/:.,TZ+adeghinoprstuyADJMS", max_size=40) | st.text(max_size=40))
 def test_nothing_but_a_time_or_bad_data_comes_of_text(text):
     for each in (text, f"2015 {text}", f"1 Dec 2015 {text}"):
         try:
-            assert dates.read(each).instant.tzinfo is UTC
+            assert dates.read_time(each).instant.tzinfo is UTC
         except BadData:
             pass

@@ -15,7 +15,7 @@ from libprobe.formats import der
 def test_an_element_is_cut_into_its_parts() -> None:
     element = der.read(bytes.fromhex("3007 020105 0402abcd"))
     number, text = element.expect(der.SEQUENCE).children()
-    assert number == der.Element(der.INTEGER, b"\x05")
+    assert number == der.DerElement(der.INTEGER, b"\x05")
     assert text.value == b"\xab\xcd"
 
 
@@ -44,7 +44,7 @@ def test_a_time_is_an_aware_instant() -> None:
     ("digits", "year"), [(b"500101000000Z", 1950), (b"491231235959Z", 2049), (b"000229120000Z", 2000)]
 )
 def test_a_short_time_is_of_the_century_that_rfc_5280_says(digits: bytes, year: int) -> None:
-    assert der.Element(der.UTC_TIME, digits).time().year == year
+    assert der.DerElement(der.UTC_TIME, digits).time().year == year
 
 
 @pytest.mark.parametrize(
@@ -52,7 +52,7 @@ def test_a_short_time_is_of_the_century_that_rfc_5280_says(digits: bytes, year: 
 )
 def test_a_short_time_of_another_form_is_refused(value: bytes) -> None:
     with pytest.raises(BadData):
-        der.Element(der.UTC_TIME, value).time()
+        der.DerElement(der.UTC_TIME, value).time()
 
 
 @pytest.mark.parametrize(
@@ -66,7 +66,7 @@ def test_a_short_time_of_another_form_is_refused(value: bytes) -> None:
     ],
 )
 def test_every_kind_of_string_is_text(tag: int, value: bytes, text: str) -> None:
-    assert der.Element(tag, value).text() == text
+    assert der.DerElement(tag, value).text() == text
 
 
 MALFORMED = {
@@ -103,13 +103,13 @@ def test_malformed_data_is_refused(encoded: str) -> None:
 )
 def test_an_ambiguous_time_is_refused(value: bytes) -> None:
     with pytest.raises(BadData):
-        der.Element(der.GENERALIZED_TIME, value).time()
+        der.DerElement(der.GENERALIZED_TIME, value).time()
 
 
 @pytest.mark.parametrize("value", [b"", b"\x80", b"\x2b" * 65, b"\xff" * 64])
 def test_a_broken_object_identifier_is_refused(value: bytes) -> None:
     with pytest.raises(BadData):
-        der.Element(der.OBJECT_IDENTIFIER, value).oid()
+        der.DerElement(der.OBJECT_IDENTIFIER, value).oid()
 
 
 def test_what_is_expected_is_named() -> None:
@@ -126,14 +126,14 @@ def test_sizes_are_bounded() -> None:
         der.read(bytes(der.MAX_BYTES + 1))
     many = b"\x05\x00" * (der.MAX_CHILDREN + 1)
     with pytest.raises(BadData, match="more than"):
-        der.Element(der.SEQUENCE, many).children()
-    assert len(der.Element(der.SEQUENCE, many[2:]).children()) == der.MAX_CHILDREN
+        der.DerElement(der.SEQUENCE, many).children()
+    assert len(der.DerElement(der.SEQUENCE, many[2:]).children()) == der.MAX_CHILDREN
 
 
 @settings(max_examples=300, deadline=None)
 @given(st.one_of(st.binary(max_size=60), st.binary(max_size=30).map(lambda b: bytes([0x30, len(b)]) + b)))
 def test_any_bytes_are_read_or_bad_data(data: bytes) -> None:
-    for use in (der.Element.children, der.Element.text, der.Element.oid, der.Element.time):
+    for use in (der.DerElement.children, der.DerElement.text, der.DerElement.oid, der.DerElement.time):
         try:
             use(der.read(data))
         except BadData as failure:

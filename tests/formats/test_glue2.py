@@ -138,9 +138,9 @@ def test_any_text_can_be_compared_as_a_url(text):
     ],
 )
 def test_known_faults_of_providers_are_named_and_good_values_are_not(attribute, value, fault):
-    assert glue2.fault_of(attribute, value) == fault
+    assert glue2.value_problem(attribute, value) == fault
 
 
 @given(st.sampled_from(["glue2entityvalidity", "glue2entitycreationtime", "glue2entityname"]), st.text(max_size=300))
 def test_any_value_is_judged(attribute, value):
-    assert isinstance(glue2.fault_of(attribute, value), str)
+    assert isinstance(glue2.value_problem(attribute, value), str)

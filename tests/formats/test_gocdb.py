@@ -49,7 +49,7 @@ def document(*records: str, meta: str = "") -> bytes:
     return f'<?xml version="1.0" encoding="UTF-8"?>\n<results>{meta}{"".join(records)}</results>'.encode()
 
 
-def read(data: bytes, page: gocdb.Page | None = None) -> list[gocdb.ServiceEndpoint]:
+def read(data: bytes, page: gocdb.PageMeta | None = None) -> list[gocdb.ServiceEndpoint]:
     return list(gocdb.read_service_endpoints([data], page))
 
 
@@ -179,14 +179,14 @@ META = (
 
 @pytest.mark.parametrize(("count", "is_last"), [(100, False), (99, True), (0, True)])
 def test_paging_is_read(count: int, is_last: bool) -> None:
-    page = gocdb.Page()
+    page = gocdb.PageMeta()
     assert len(read(document(endpoint(), meta=META.format(count=count)), page)) == 1
     assert (page.next_cursor, page.count, page.max_page_size) == (812, count, 100)
     assert page.is_last is is_last
 
 
 def test_without_paging_nothing_follows() -> None:
-    page = gocdb.Page()
+    page = gocdb.PageMeta()
     read(document(endpoint()), page)
     assert page.is_last
     assert page.count is None

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from libprobe.failures import BadData
 from libprobe.formats.imagelist import (
     MAX_PARTS,
-    Image,
+    ImageListEntry,
     appdb_error,
     find_image,
     read_image_list,
@@ -49,11 +49,11 @@ def test_a_list_is_read():
     found = read()
     assert (found.created, found.expires.year, found.has_zone) == (CREATED, 2499, True)
     assert (found.endorser, found.endorser_ca) == ("/C=XX/O=Hosts/CN=appdb", "/C=XX/CN=CA")
-    assert (found.version, found.vo, found.lacks, found.is_wrapped) == ("20151130050012", "ops", (), True)
+    assert (found.version, found.vo, found.missing_fields, found.is_wrapped) == ("20151130050012", "ops", (), True)
     [image] = found.images
     assert image.mpuri == "https://appdb.example.org/store/vo/image/c000:484/"
-    assert "sl:checksum:sha512" in image.lacks
-    assert "hv:size" not in image.lacks
+    assert "sl:checksum:sha512" in image.missing_fields
+    assert "hv:size" not in image.missing_fields
 
 
 def test_the_deprecated_form_without_a_wrapper_is_read():
@@ -63,7 +63,7 @@ def test_the_deprecated_form_without_a_wrapper_is_read():
 
 def test_numbers_may_be_numbers_and_what_is_missing_is_named():
     found = read(hv__version=20151130, dc__source=..., dc__title=..., hv__endorser=...)
-    assert (found.version, found.lacks, found.endorser) == ("20151130", ("dc:title", "dc:source"), "")
+    assert (found.version, found.missing_fields, found.endorser) == ("20151130", ("dc:title", "dc:source"), "")
 
 
 @pytest.mark.parametrize("value", [None, [], "x", {"hv:x509": "x"}, {"hv:x509": {"hv:dn": ["x"]}}])
@@ -161,7 +161,7 @@ def test_names_of_different_tools_are_compared(first, second, same):
 
 
 def test_an_image_is_found_with_and_without_its_revision():
-    image = Image("c000", "https://a.test/store/vo/image/c000:484/", "", "", None, ())
+    image = ImageListEntry("c000", "https://a.test/store/vo/image/c000:484/", "", "", None, ())
     for wanted in (image.mpuri, image.mpuri.rstrip("/"), "https://a.test/store/vo/image/c000"):
         assert find_image((image,), wanted) is image
     for wanted in ("https://a.test/store/vo/image/c000:485/", "https://a.test/store/vo/image/c00", ""):

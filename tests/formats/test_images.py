@@ -11,13 +11,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from libprobe.formats import images
-from libprobe.formats.imagelist import Image
-from libprobe.formats.images import CloudImage, of_list, of_registry, read_cloud_image
+from libprobe.formats.imagelist import ImageListEntry
+from libprobe.formats.images import CloudImage, from_image_list, from_registry, read_cloud_image
 
 DIGEST = "4d06e117d590e0b6a5b7ad48baeffde0182d2aab0709254bc27adc13738a4b6c"
 NAME = "egi_vm_images/ubuntu:22.04"
-LISTED = of_registry("egi_vm_images/ubuntu", ["22.04", "22.04-2025-09-04"], f"sha256:{DIGEST}", "2025-09-04", None)
-HEPIX = Image("C000", "https://appdb.test/store/vo/image/c000:484/", "X", "1.2", None, (), "ab" * 64)
+LISTED = from_registry("egi_vm_images/ubuntu", ["22.04", "22.04-2025-09-04"], f"sha256:{DIGEST}", "2025-09-04", None)
+HEPIX = ImageListEntry("C000", "https://appdb.test/store/vo/image/c000:484/", "X", "1.2", None, (), "ab" * 64)
 
 
 def cloud(**properties: object) -> CloudImage:
@@ -67,13 +67,13 @@ def test_another_digest_or_version_is_another_version(properties):
     ],
 )
 def test_an_image_of_a_signed_list(properties, same):
-    image, listed = cloud(**properties), of_list(HEPIX)
+    image, listed = cloud(**properties), from_image_list(HEPIX)
     assert image.names & listed.names
     assert image.is_version_of(listed) is same
 
 
 def test_the_digest_of_a_converted_file_tells_nothing_of_the_version():
-    assert cloud(appdb_id="c000", image_hash="sha256:00", os_hash_value="00").is_version_of(of_list(HEPIX))
+    assert cloud(appdb_id="c000", image_hash="sha256:00", os_hash_value="00").is_version_of(from_image_list(HEPIX))
 
 
 def test_recorded_images_of_glance_are_read():
@@ -100,7 +100,7 @@ KEYS += (*images._ADDRESSES, *images._REFERENCES, *images._VERSIONS, *images._SH
 def test_whatever_stands_there_is_an_image_or_none(document, attributes):
     document["APPLIANCE_ATTRIBUTES"] = json.dumps(attributes)
     image = read_cloud_image(document)
-    assert image is None or (isinstance(image.names, frozenset) and all(image.marks.values()))
+    assert image is None or (isinstance(image.names, frozenset) and all(image.version_marks.values()))
 
 
 @given(json_values)

@@ -16,7 +16,7 @@ def test_an_entry_is_read_with_all_its_values():
     data = ber.entry(7, "GLUE2DomainID=KR,o=glue", {"objectClass": ["a", "b"], "GLUE2EndpointURL": ["https://ü"]})
     number, answer = ldap.read_message(data)
     assert number == 7
-    assert answer == ldap.Entry(
+    assert answer == ldap.LdapEntry(
         "GLUE2DomainID=KR,o=glue", {"objectclass": ["a", "b"], "glue2endpointurl": ["https://ü"]}
     )
     assert answer.first("objectclass") == "a"
@@ -31,12 +31,12 @@ def test_attribute_names_have_no_case_and_add_up():
 @pytest.mark.parametrize("kind", [ldap.BIND_RESPONSE, ldap.SEARCH_DONE, ldap.EXTENDED_RESPONSE])
 def test_a_result_is_read_with_its_text_and_referrals(kind):
     data = ber.result(2, kind, 10, "go away", matched="o=glue", referrals=["ldap://other/", "ldap://third/"])
-    expected = ldap.Result(kind, 10, "o=glue", "go away", ["ldap://other/", "ldap://third/"], "")
+    expected = ldap.OperationResult(kind, 10, "o=glue", "go away", ["ldap://other/", "ldap://third/"], "")
     assert ldap.read_message(data) == (2, expected)
 
 
 def test_a_reference_and_an_intermediate_response_are_told_apart():
-    assert ldap.read_message(ber.reference(3, ["ldap://x/"])) == (3, ldap.Reference(["ldap://x/"]))
+    assert ldap.read_message(ber.reference(3, ["ldap://x/"])) == (3, ldap.SearchReference(["ldap://x/"]))
     assert ldap.read_message(ber.message(3, ber.tlv(ldap.INTERMEDIATE_RESPONSE, b""))) == (3, None)
 
 

@@ -33,7 +33,7 @@ def test_a_recorded_token_names_its_services_by_region():
     assert scope.url("compute", "RegionTwo") == "https://localhost:28774/v2.1"
     assert scope.url("object-store", "RegionOne") == f"https://localhost:18080/v1/AUTH_{PROJECT}"
     assert not [each for each in scope.offered if "127.0.0.1" in each.url]
-    assert scope.words() == (
+    assert scope.describe() == (
         "RegionOne (compute, identity, image, network, object-store, occi, placement), "
         "RegionTwo (compute, image, network, object-store)"
     )
@@ -93,6 +93,6 @@ def test_nothing_else_than_bad_data_is_raised(project, catalogue, roles):
             scope = read_scope(document)
             for each in scope.offered:
                 scope.url(each.kind, each.region)
-            scope.words()
+            scope.describe()
         except BadData:
             pass

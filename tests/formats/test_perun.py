@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from libprobe.failures import BadData
-from libprobe.formats.perun import PerunError, Status, read_answer
+from libprobe.formats.perun import PerunError, PerunReport, read_answer
 
 OF_2015 = [
     "Version of PerunDB: 3.1.27",
@@ -25,13 +25,13 @@ OF_2015 = [
 ]
 
 
-def read(document: object) -> Status | PerunError:
+def read(document: object) -> PerunReport | PerunError:
     return read_answer(json.dumps(document).encode())
 
 
 def test_the_status_of_2015_is_read():
     status = read(OF_2015)
-    assert isinstance(status, Status)
+    assert isinstance(status, PerunReport)
     assert (status.database_version, status.version, status.last_message) == ("3.1.27", "", 1204)
     assert status.lags() == {"ldapcConsumer": 1, "127.0.0.1:6071": 6}
     assert status.lines == OF_2015
@@ -93,7 +93,7 @@ def test_anything_else_is_refused_with_the_reason(body, reason):
 )
 def test_any_document_gives_an_answer_or_bad_data(document):
     with contextlib.suppress(BadData):
-        assert isinstance(read(document), Status | PerunError)
+        assert isinstance(read(document), PerunReport | PerunError)
 
 
 @given(st.binary())

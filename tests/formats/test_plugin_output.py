@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from libprobe.formats.plugin_output import Performance, read_plugin_output
+from libprobe.formats.plugin_output import PerformanceValue, read_plugin_output
 
 
 def test_a_report_of_ours_is_taken_apart():
@@ -19,8 +19,8 @@ def test_a_report_of_ours_is_taken_apart():
     assert read.sentence == "https://cloud.example.org: quota used up"
     assert read.remedy == "give the VO more"
     assert read.performance == [
-        Performance("time", 1.5, "s", "300", "~:600", 0.0, None),
-        Performance("n", 3.0, "", "", "", None, None),
+        PerformanceValue("time", 1.5, "s", "300", "~:600", 0.0, None),
+        PerformanceValue("n", 3.0, "", "", "", None, None),
     ]
     assert read.lines == ["VM: /compute/7", "size: small"]
 
@@ -53,7 +53,7 @@ def test_the_output_of_other_plugins_is_kept_as_it_is():
         "TCP OK: 0.001 second response time on port 80|'time''s'=0.000812s;;;0.0;10.0", is_problem=False
     )
     assert (read.subject, read.sentence) == ("TCP", "0.001 second response time on port 80")
-    assert read.performance == [Performance("time's", 0.000812, "s", "", "", 0.0, 10.0)]
+    assert read.performance == [PerformanceValue("time's", 0.000812, "s", "", "", 0.0, 10.0)]
     assert read_plugin_output("all is well", is_problem=False).sentence == "all is well"
 
 

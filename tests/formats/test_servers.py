@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from libprobe.failures import BadData
 from libprobe.formats import servers
-from libprobe.formats.servers import Image, Quota, Size
+from libprobe.formats.servers import GlanceImage, Quota, Size
 
 DATA = Path(__file__).parent.parent / "data" / "openstack"
 PROJECT = "8181077e9b0741daa81c3411bca0e6ba"
@@ -47,9 +47,9 @@ def test_whose_a_server_is_by_its_metadata(metadata, mark):
     assert servers.read_names({"servers": [server]}) == [("s", "n", mark)]
 
 
-def image(identifier: str = "i", **more: Any) -> Image:
+def image(identifier: str = "i", **more: Any) -> GlanceImage:
     known = {"name": "", "status": "active", "min_disk": 0, "min_ram": 0, "size": 0, "created": "", "app_id": ""}
-    return Image(id=identifier, **{**known, "image_ref": "", **more})
+    return GlanceImage(id=identifier, **{**known, "image_ref": "", **more})
 
 
 def test_recorded_servers():
@@ -85,12 +85,12 @@ def test_recorded_images_and_which_is_meant():
     assert servers.find_images("cirros", found) == []
     assert servers.nearest_images("cirros", found)[0] == "cirros-0.3.5"
     assert servers.nearest_images("1016", found)[0] in (centos, "EGI Ubuntu 22.04")
-    assert servers.usual_image(found).name == centos
-    assert servers.usual_image([each for each in found if each.app_id != "1017"]).name in (
+    assert servers.default_image(found).name == centos
+    assert servers.default_image([each for each in found if each.app_id != "1017"]).name in (
         "EGI Ubuntu 22.04",
         "registry alpine",
     )
-    assert servers.usual_image([]) is None
+    assert servers.default_image([]) is None
 
 
 def test_of_images_of_one_name_the_newest_is_first():
@@ -113,8 +113,8 @@ def test_the_smallest_size_that_holds_an_image():
     for name, size in {"cirros-0.3.5": "m1.tiny", "bigram": "m1.nohost", "bigdisk": None}.items():
         chosen = servers.smallest_size(found[name], sizes)
         assert (chosen.name if chosen else None) == size, name
-    assert not next(each for each in sizes if each.name == "volume.small").holds(image())
-    assert not Size("1", "", 1, 512, 1).holds(image(size=(1 << 30) + 1))
+    assert not next(each for each in sizes if each.name == "volume.small").can_boot(image())
+    assert not Size("1", "", 1, 512, 1).can_boot(image(size=(1 << 30) + 1))
 
 
 def test_recorded_networks():
@@ -139,7 +139,7 @@ def test_quotas():
         Quota("cores", 0, 20),
         Quota("ram", 0, 51200),
     ]
-    assert [Quota("cores", 3, each).lacks(1) for each in (-1, 3, 4)] == [False, True, False]
+    assert [Quota("cores", 3, each).is_short_of(1) for each in (-1, 3, 4)] == [False, True, False]
 
 
 @pytest.mark.parametrize(

@@ -65,23 +65,23 @@ KINDS = [
 @pytest.mark.parametrize(("key", "digest", "how"), KINDS)
 def test_one_that_is_good_is_told_from_one_that_is_forged(make, key, digest, how):
     signed = make(key, digest, **how)
-    assert signatures.is_by(signed, certificate(key))
+    assert signatures.is_signed_by(signed, certificate(key))
     assert signatures.digest(signed) == ("" if key is ED else digest)
     another = {RSA: rsa.generate_private_key(65537, 2048), EC: ec.generate_private_key(ec.SECP256R1())}
     for other in (another.get(key), *(each for each in (RSA, EC, DSA, ED) if each is not key)):
-        assert other is None or not signatures.is_by(signed, certificate(other))
+        assert other is None or not signatures.is_signed_by(signed, certificate(other))
 
 
 @pytest.mark.parametrize("make", [certificate, revocations])
 def test_md5_proves_nothing_whoever_signed(make):
     with pytest.raises(BadData, match=r"^signed with MD5, which can be forged$"):
-        signatures.is_by(make(RSA, "md5"), certificate(RSA))
+        signatures.is_signed_by(make(RSA, "md5"), certificate(RSA))
 
 
 def test_one_that_names_another_algorithm_of_itself_is_not_taken():
     """Of a CRL the library says so when it reads it."""
     made = signed_again(certificate(RSA), RSA, "sha1", within="md5")
-    assert not signatures.is_by(x509.load_der_x509_certificate(made), certificate(RSA))
+    assert not signatures.is_signed_by(x509.load_der_x509_certificate(made), certificate(RSA))
 
 
 def test_an_algorithm_that_nobody_knows_is_told_as_such():
@@ -90,4 +90,4 @@ def test_an_algorithm_that_nobody_knows_is_told_as_such():
     with pytest.raises(
         BadData, match=r"^signed with an algorithm that is not known here \(1\.2\.840\.113549\.1\.1\.99\)$"
     ):
-        signatures.is_by(x509.load_der_x509_certificate(unknown), certificate(RSA))
+        signatures.is_signed_by(x509.load_der_x509_certificate(unknown), certificate(RSA))

@@ -36,7 +36,7 @@ def authority(tmp_path_factory: pytest.TempPathFactory) -> Authority:
     return Authority(tmp_path_factory.mktemp("authority"))
 
 
-def read(path: Path) -> x509.Credential:
+def read(path: Path) -> x509.CredentialFacts:
     return x509.read_credential(path.read_bytes())
 
 

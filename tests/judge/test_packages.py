@@ -35,26 +35,32 @@ def package(tmp_path):
 
 def test_a_module_of_an_entered_package_is_imported_alone(package):
     code = (
-        "from libprobe.judge.packages import enter; enter('outer.inner'); "
+        "from libprobe.judge.packages import skip_init; skip_init('outer.inner'); "
         "from outer.inner import part; print(part.value)"
     )
     assert run(code, path=package) == "outer\n1"
 
 
 def test_the_package_is_whole_for_who_asks_for_a_name_of_it(package):
-    code = "from libprobe.judge.packages import enter; enter('outer.inner'); from outer.inner import name; print(name)"
+    code = (
+        "from libprobe.judge.packages import skip_init; skip_init('outer.inner'); from outer.inner import name; "
+        "print(name)"
+    )
     assert run(code, path=package) == "inner\n7"
 
 
 def test_a_package_that_is_loaded_stays_as_it_is(package):
-    code = "import outer.inner as one; from libprobe.judge.packages import enter; print(enter('outer.inner') is one)"
+    code = (
+        "import outer.inner as one; from libprobe.judge.packages import skip_init; "
+        "print(skip_init('outer.inner') is one)"
+    )
     assert run(code, path=package) == "outer\ninner\nTrue"
 
 
 def test_a_missing_package_is_an_import_error(package):
     code = (
-        "from libprobe.judge.packages import enter\n"
+        "from libprobe.judge.packages import skip_init\n"
         "for name in ('nowhere', 'outer.nowhere', 'outer.inner.part'):\n"
-        "    try:\n        enter(name)\n    except ImportError as error:\n        print(error.name)"
+        "    try:\n        skip_init(name)\n    except ImportError as error:\n        print(error.name)"
     )
     assert run(code, path=package) == "nowhere\nouter.nowhere\nouter.inner.part"

@@ -20,7 +20,7 @@ def parser() -> cli.Parser:
 
 
 def refused(*words: str) -> str:
-    with pytest.raises(cli.Stop) as stop:
+    with pytest.raises(cli.CommandLineExit) as stop:
         parser().parse_args(list(words))
     assert stop.value.is_error
     return stop.value.text
@@ -107,7 +107,7 @@ def test_the_timeout_is_above_0_and_at_most_a_day():
 
 def test_a_longer_run_raises_the_limit_unless_one_is_given():
     made = parser()
-    made.add_argument("--boot", action=cli.LongerRun, seconds=600, help="takes longer")
+    made.add_argument("--boot", action=cli.LongerRunAction, seconds=600, help="takes longer")
     assert made.parse_args([]).boot is False
     assert made.parse_args(["--boot"]).timeout == 600
     assert made.parse_args(["--boot", "-t", "90"]).timeout == 90
@@ -179,7 +179,7 @@ def limited(kind: str, warning: str | None, critical: str | None):
 
 @pytest.mark.parametrize(("kind", "warning", "critical"), HIDDEN)
 def test_a_warning_limit_that_the_critical_one_hides_is_refused_whatever_its_kind(kind, warning, critical):
-    with pytest.raises(cli.Stop) as stop:
+    with pytest.raises(cli.CommandLineExit) as stop:
         limited(kind, warning, critical)
     assert stop.value.text == (
         f"usage: -w {warning} would never be seen, for -c {critical or '30d'} is critical wherever it alerts; are they "
@@ -229,7 +229,7 @@ def test_help_is_the_same_plain_text_with_every_python(monkeypatch):
     """3.11 repeats the value after each name of an option, 3.14 colours where it is told to."""
     monkeypatch.setenv("FORCE_COLOR", "1")
     monkeypatch.setenv("COLUMNS", "102")
-    with pytest.raises(cli.Stop) as stop:
+    with pytest.raises(cli.CommandLineExit) as stop:
         parser().parse_args(["--help"])
     assert HELP in stop.value.text
     assert "\x1b" not in stop.value.text
@@ -237,7 +237,7 @@ def test_help_is_the_same_plain_text_with_every_python(monkeypatch):
 
 def test_help_and_version_are_no_errors():
     for words, text in ((["-V"], f"check_x {__version__}\n"), (["-h"], "usage: check_x")):
-        with pytest.raises(cli.Stop) as stop:
+        with pytest.raises(cli.CommandLineExit) as stop:
             parser().parse_args(words)
         assert not stop.value.is_error
         assert stop.value.text.startswith(text)

@@ -13,7 +13,7 @@ import pytest
 from nagiosplugin import Metric, Resource
 
 from libprobe import redact
-from libprobe.checks.base import Check, judged
+from libprobe.checks.base import Check, outcome_metric
 from libprobe.deadline import ENFORCE_AFTER_S, Deadline, Interrupted, OutOfTime
 from libprobe.failures import CRITICAL, OK, UNKNOWN, WARNING, BadData, HelperFailure, Misconfigured
 from libprobe.judge.contexts import Scalar
@@ -334,7 +334,7 @@ def test_more_lines_than_are_kept_are_counted(monkeypatch):
 def test_secrets_are_blanked_and_forgotten_when_the_run_is_over():
     def body(check: Check) -> Iterator[Metric]:
         redact.register("s3cr3t-t0ken")
-        yield judged(WARNING, "it said s3cr3t-t0ken")
+        yield outcome_metric(WARNING, "it said s3cr3t-t0ken")
 
     assert execute(made(body)) == (WARNING, "DEMO WARNING - it said [secret]\n")
     assert redact.blank("s3cr3t-t0ken") == "s3cr3t-t0ken"

@@ -9,8 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from libprobe.programs.availability import messages, nagios
-from libprobe.programs.availability.intake import Intake, Services
-from libprobe.programs.ncg.index import Entry
+from libprobe.programs.availability.result_import import ResultImporter, ServiceLookup
+from libprobe.programs.ncg.index import MonitoredEntry
 from libprobe.state.files import StateDirectory
 from libprobe.timelines.store import Store
 
@@ -27,13 +27,13 @@ PIECES += [b"host_name=h\nservice_description=s\nlast_check=1790812800\nlast_har
 def taken(read, data):
     with tempfile.TemporaryDirectory() as path, Store(StateDirectory(path), create=True) as store:
         with store.writer() as writer:
-            intake = Intake(writer, Services([Entry("h", "s", "t", "S", "")]), NOW)
+            intake = ResultImporter(writer, ServiceLookup([MonitoredEntry("h", "s", "t", "S", "")]), NOW)
             read(io.BytesIO(data), "input", intake)
         return intake, writer.counts
 
 
 def read_log(file, path, intake):
-    log = nagios.Log(intake)
+    log = nagios.LogReader(intake)
     log.read(file, path)
     log.end()
 

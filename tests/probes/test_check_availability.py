@@ -26,7 +26,7 @@ def filled(directory, *results, days=None):
             for before, status in results:
                 writer.add(series, NOW - before, status)
             if results:
-                writer.saw(series, MONTH - 40 * DAY, NOW if days is None else NOW - days * DAY)
+                writer.note_confirmed(series, MONTH - 40 * DAY, NOW if days is None else NOW - days * DAY)
     return directory
 
 

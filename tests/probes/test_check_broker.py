@@ -19,7 +19,7 @@ from tests.conftest import Probe, Report
 from tests.federation import broker
 from tests.federation import gocdb as pi
 from tests.federation.authority import Authority
-from tests.federation.stomp_responder import Manner, Responder
+from tests.federation.stomp_responder import Responder, ResponderBehaviour
 from tests.pace import AMPLE_S, Watch, seconds, timer_was_first, until
 
 PROBE = "check_broker"
@@ -61,7 +61,7 @@ def authority(tmp_path_factory: pytest.TempPathFactory) -> Authority:
 def against(probe: Probe):
     """Run the probe against a responder with this manner; returns the report and the responder."""
 
-    def run(manner: Manner, *arguments: object) -> tuple[Report, Responder]:
+    def run(manner: ResponderBehaviour, *arguments: object) -> tuple[Report, Responder]:
         with Responder(manner) as responder:
             report = probe(PROBE, "-u", f"stomp://127.0.0.1:{responder.port}", *arguments)
             return report, responder
@@ -134,14 +134,14 @@ def test_over_tls_without_a_certificate_it_is_unknown_and_says_so(probe, rabbit)
 @needs_broker
 def test_the_messages_of_others_stay_in_a_real_queue_that_we_use_as_it_is(probe, rabbit):
     queue, declared = "/queue/of-others", {"x-expires": "60000"}
-    from libprobe.clients.stomp import Session
+    from libprobe.clients.stomp import StompSession
     from libprobe.deadline import Deadline
 
-    with Session("127.0.0.1", rabbit.port, Deadline(AMPLE_S)) as owner:
+    with StompSession("127.0.0.1", rabbit.port, Deadline(AMPLE_S)) as owner:
         owner.connect()
         for number in range(20):
             headers = {"destination": queue, **declared}
-            owner.await_receipt(owner.ask("SEND", headers, f"precious {number}"), "SEND")
+            owner.await_receipt(owner.send_with_receipt("SEND", headers, f"precious {number}"), "SEND")
         report = probe(PROBE, "-u", rabbit.plain, "--destination", "/amq/queue/of-others", "-v")
         assert report.code == 0, report.out
         assert "20 messages of others left in the queue" in report.lines
@@ -251,7 +251,7 @@ def test_a_round_trip_beyond_a_limit_alerts(probe, rabbit, options, code, word):
 
 
 def test_a_slow_login_beyond_a_limit_alerts(against):
-    report, responder = against(Manner(), "-w", "0.0000001")
+    report, responder = against(ResponderBehaviour(), "-w", "0.0000001")
     assert report.code == 1
     assert re.fullmatch(
         rf"Broker WARNING - answer to CONNECT only after {SECONDS} from 127\.0\.0\.1:{responder.port} "
@@ -265,7 +265,7 @@ def test_a_slow_login_beyond_a_limit_alerts(against):
 
 @pytest.mark.parametrize("version", ["", "1.0", "1.1", "1.2"])
 def test_a_broker_with_selectors_is_asked_for_our_own_message_only(against, version):
-    report, responder = against(Manner(version=version), "--destination", QUEUE)
+    report, responder = against(ResponderBehaviour(version=version), "--destination", QUEUE)
     assert (report.code, report.err) == (0, "")
     assert responder.commands == ["CONNECT", "SUBSCRIBE", "SEND", "ACK", "UNSUBSCRIBE", "DISCONNECT"]
     frames = {command: headers for command, headers, _ in responder.frames}
@@ -279,7 +279,7 @@ def test_a_broker_with_selectors_is_asked_for_our_own_message_only(against, vers
 
 
 def test_messages_of_others_are_not_acknowledged(against):
-    report, responder = against(Manner(strangers=["one", "two"]), "--destination", QUEUE, "-v")
+    report, responder = against(ResponderBehaviour(strangers=["one", "two"]), "--destination", QUEUE, "-v")
     assert report.code == 0
     assert responder.commands.count("ACK") == 1
     assert next(headers["id"] for command, headers, _ in responder.frames if command == "ACK") == "ours:1"
@@ -287,7 +287,7 @@ def test_messages_of_others_are_not_acknowledged(against):
 
 
 def test_a_queue_full_of_the_messages_of_others_is_given_up_and_not_the_brokers_fault(against):
-    report, responder = against(Manner(strangers=["x"] * 600), "--destination", QUEUE)
+    report, responder = against(ResponderBehaviour(strangers=["x"] * 600), "--destination", QUEUE)
     assert report.code == 3
     assert report.first == (
         f"Broker UNKNOWN - more than 500 messages of others in {QUEUE} on 127.0.0.1:{responder.port} "
@@ -299,7 +299,7 @@ def test_a_queue_full_of_the_messages_of_others_is_given_up_and_not_the_brokers_
 def test_two_runs_use_different_ids(against):
     ids = set()
     for _ in range(2):
-        _, responder = against(Manner(), "--destination", QUEUE)
+        _, responder = against(ResponderBehaviour(), "--destination", QUEUE)
         ids |= {headers["fedcloud_probe"] for command, headers, _ in responder.frames if command == "SEND"}
     assert len(ids) == 2
 
@@ -315,7 +315,7 @@ AWAITED = {"CONNECT": "answer to CONNECT"}
 def test_a_broker_that_falls_silent_is_critical_within_the_deadline(against, command):
     limit = seconds(3)
     watch = Watch()
-    report, responder = against(Manner(mute_at=command), "--destination", QUEUE, "-t", limit)
+    report, responder = against(ResponderBehaviour(mute_at=command), "--destination", QUEUE, "-t", limit)
     watch.ended_within(limit + 1.5)
     assert (report.code, report.err) == (2, "")
     assert re.fullmatch(
@@ -328,7 +328,7 @@ def test_a_broker_that_falls_silent_is_critical_within_the_deadline(against, com
 
 @pytest.mark.parametrize("command", COMMANDS)
 def test_a_broker_that_closes_is_critical(against, command):
-    report, responder = against(Manner(close_at=command), "--destination", QUEUE)
+    report, responder = against(ResponderBehaviour(close_at=command), "--destination", QUEUE)
     assert (report.code, report.err) == (2, "")
     assert report.first == (
         f"Broker CRITICAL - connection closed before any {AWAITED.get(command, f'receipt for {command}')} "
@@ -338,7 +338,7 @@ def test_a_broker_that_closes_is_critical(against, command):
 
 @pytest.mark.parametrize("command", COMMANDS)
 def test_the_text_of_an_error_is_told(against, command):
-    report, responder = against(Manner(error_at=command), "--destination", QUEUE)
+    report, responder = against(ResponderBehaviour(error_at=command), "--destination", QUEUE)
     assert (report.code, report.err) == (2, "")
     assert report.first == (
         f'Broker CRITICAL - ERROR "refused: because I say so" from 127.0.0.1:{responder.port}; '
@@ -361,14 +361,14 @@ def test_the_text_of_an_error_is_told(against, command):
     ],
 )
 def test_only_a_destination_that_is_not_for_us_is_the_operators_mistake(against, said, code):
-    report, _ = against(Manner(error_at="SUBSCRIBE", error=said), "--destination", QUEUE)
+    report, _ = against(ResponderBehaviour(error_at="SUBSCRIBE", error=said), "--destination", QUEUE)
     assert report.code == code, report.out
     assert ("of --destination refused" in report.first) == (code == 3)
 
 
 def test_an_errors_text_cannot_reach_the_terminal_or_the_performance_data(against):
     error = ("\x1b[31mred | x=1", "<b>bold</b> " + "long " * 5000)
-    report, _ = against(Manner(error_at="CONNECT", error=error))
+    report, _ = against(ResponderBehaviour(error_at="CONNECT", error=error))
     assert report.code == 2
     assert "\x1b" not in report.out
     assert "|" not in report.out
@@ -377,14 +377,14 @@ def test_an_errors_text_cannot_reach_the_terminal_or_the_performance_data(agains
 
 
 def test_a_message_that_is_not_confirmed_is_critical(against):
-    report, responder = against(Manner(unconfirmed=("SEND",)), "--destination", QUEUE, "-t", seconds(3))
+    report, responder = against(ResponderBehaviour(unconfirmed=("SEND",)), "--destination", QUEUE, "-t", seconds(3))
     assert re.fullmatch(
         rf"Broker CRITICAL - no receipt for SEND within {SECONDS} from 127\.0\.0\.1:{responder.port}", report.first
     ) or timer_was_first(report.first), report.first
 
 
 def test_a_message_that_does_not_come_back_is_critical(against):
-    manner = Manner(raw={"SEND": b"RECEIPT\nreceipt-id:other\n\n\0"})
+    manner = ResponderBehaviour(raw={"SEND": b"RECEIPT\nreceipt-id:other\n\n\0"})
     report, responder = against(manner, "--destination", QUEUE, "-t", seconds(3))
     assert (report.code, report.err) == (2, "")
     assert re.fullmatch(
@@ -393,7 +393,7 @@ def test_a_message_that_does_not_come_back_is_critical(against):
 
 
 def test_a_message_that_comes_back_changed_is_critical(against):
-    report, responder = against(Manner(changed=True), "--destination", QUEUE)
+    report, responder = against(ResponderBehaviour(changed=True), "--destination", QUEUE)
     assert report.code == 2
     assert report.first == (
         f'Broker CRITICAL - message came back changed from 127.0.0.1:{responder.port}; it is "something else"'
@@ -401,14 +401,14 @@ def test_a_message_that_comes_back_changed_is_critical(against):
 
 
 def test_garbage_in_the_middle_is_critical(against):
-    manner = Manner(raw={"SEND": b"\x00\xff\x1b[31m"})
+    manner = ResponderBehaviour(raw={"SEND": b"\x00\xff\x1b[31m"})
     report, responder = against(manner, "--destination", QUEUE)
     assert report.code == 2
     assert report.first == f'Broker CRITICAL - "\ufffd [31m" instead of STOMP from 127.0.0.1:{responder.port}'
 
 
 def test_a_broker_that_does_not_confirm_our_goodbye_is_ok(against):
-    report, _ = against(Manner(close_at="DISCONNECT"), "-v")
+    report, _ = against(ResponderBehaviour(close_at="DISCONNECT"), "-v")
     assert report.code == 0
     assert report.lines == ["the broker did not confirm our DISCONNECT"]
 
@@ -479,7 +479,7 @@ def test_our_own_expired_certificate_is_unknown_and_not_presented(probe, authori
 
 
 def test_a_broker_that_wants_a_login_that_we_do_not_have_is_unknown(against):
-    manner = Manner(error_at="CONNECT", error=("User name [null] or password is invalid.", ""))
+    manner = ResponderBehaviour(error_at="CONNECT", error=("User name [null] or password is invalid.", ""))
     report, responder = against(manner)
     assert report.code == 3
     assert report.first == (
@@ -499,7 +499,7 @@ def test_a_broker_that_wants_a_login_that_we_do_not_have_is_unknown(against):
 )
 def test_an_unusable_password_file_is_unknown(against, tmp_path, text, mode, said):
     file = secret(tmp_path / "pw", text, mode)
-    report, responder = against(Manner(), "--login", "me", "--password-file", file)
+    report, responder = against(ResponderBehaviour(), "--login", "me", "--password-file", file)
     assert report.code == 3
     assert re.fullmatch(rf"Broker UNKNOWN - {said}", report.first), report.first
     assert responder.frames == []
@@ -522,7 +522,7 @@ def test_options_that_do_not_fit_are_unknown(probe, arguments, said):
 
 
 def test_a_signal_ends_the_run_with_a_report(monitor):
-    with Responder(Manner(mute_at="SEND")) as responder:
+    with Responder(ResponderBehaviour(mute_at="SEND")) as responder:
         process = monitor.start(PROBE, "-u", f"stomp://127.0.0.1:{responder.port}", "--destination", QUEUE)
         until(lambda: "SEND" in responder.commands)
         process.send_signal(signal.SIGTERM)
@@ -564,7 +564,7 @@ def test_a_password_goes_over_tls_to_a_broker_that_was_named(probe, authority, s
 @pytest.mark.parametrize("anonymous", ["lets in", "wants a login"])
 def test_a_password_does_not_go_in_clear_unless_that_is_allowed(against, password, anonymous):
     error = ("User name [null] or password is invalid.", "")
-    manner = Manner() if anonymous == "lets in" else Manner(error_at="CONNECT", error=error)
+    manner = ResponderBehaviour() if anonymous == "lets in" else ResponderBehaviour(error_at="CONNECT", error=error)
     report, responder = against(manner, *password)
     assert (report.code, report.err) == (3, "")
     assert report.first == (
@@ -574,7 +574,7 @@ def test_a_password_does_not_go_in_clear_unless_that_is_allowed(against, passwor
     assert ("connect_time" in report.performance) == (anonymous == "lets in")
     assert got(responder) == []
     assert "SEND" not in responder.commands
-    report, responder = against(Manner(), *password, "--plain-login")
+    report, responder = against(ResponderBehaviour(), *password, "--plain-login")
     assert report.code == 0
     assert got(responder) == [PASSWORD]
 
@@ -702,7 +702,7 @@ def bdii(*endpoints: str) -> Iterator[tuple[int, list[bytes]]]:
 def test_every_broker_of_a_bdii_is_checked(probe):
     with (
         Responder() as one,
-        Responder(Manner(version="1.1")) as two,
+        Responder(ResponderBehaviour(version="1.1")) as two,
         bdii(f"stomp://localhost:{one.port}/", "broken", f"stomp://127.0.0.1:{two.port}/") as (port, requests),
     ):
         # `broken` is a host name: nothing answers there, which is why it is a WARNING below

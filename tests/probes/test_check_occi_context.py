@@ -643,7 +643,7 @@ def test_boot_with_twenty_thousand_images_stays_below_64_mib(monitor, guests):
 )
 def test_boot_raises_the_default_of_t_and_nothing_that_was_given(arguments, seconds):
     parser = cli.Parser(prog="check", doc="")
-    parser.add_argument("--boot", action=cli.LongerRun, seconds=600.0, help="boot")
+    parser.add_argument("--boot", action=cli.LongerRunAction, seconds=600.0, help="boot")
     cli.standard(parser, timeout=60.0)
     args = parser.parse_args(arguments)
     assert (args.timeout, args.boot) == (seconds, "--boot" in arguments)

@@ -14,7 +14,7 @@ import pytest
 
 from tests import planted
 from tests.conftest import Monitor, Report
-from tests.federation.stomp_responder import Manner, Responder
+from tests.federation.stomp_responder import Responder, ResponderBehaviour
 
 VM, CONTEXT, TCP = "check_occi_vm", "check_occi_context", "check_endpoint_tcp"
 
@@ -36,7 +36,7 @@ class Stage(NamedTuple):
 
 @pytest.fixture
 def stage(monitor: Monitor) -> Iterator[Stage]:
-    manner = Manner(error_at="SUBSCRIBE", error=("AMQ229031: Unable to validate", "no such queue"))
+    manner = ResponderBehaviour(error_at="SUBSCRIBE", error=("AMQ229031: Unable to validate", "no such queue"))
     with Responder(manner) as responder:
         yield Stage(monitor, responder)
 

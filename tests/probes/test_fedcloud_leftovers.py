@@ -249,4 +249,4 @@ def test_whoever_is_not_the_user_of_the_probes_is_told_as_whom_to_run_it(monkeyp
     args = parser.parse_args([])
     args.settings = Settings()
     with pytest.raises(Misconfigured, match=r"is that of user \S+ \(run this as that user: runuser -u \S+ -- "):
-        access.kept_state(args)
+        access.open_existing_state(args)

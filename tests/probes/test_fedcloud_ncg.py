@@ -999,7 +999,12 @@ def test_overrides_survive_every_regeneration_and_real_monitors_accept_them(
     assert site.count("parents                         router.example.org\n") == 2
     other = (tmp_path / "out/nagios/objects/sites/OTHER.SITE_1.cfg").read_text()
     assert "parents                         router.example.org,core.example.org\n" in other
-    perun = re.search(r"service_description +eu.egi.cloud.Perun-Check\n(.*?)}", other, re.DOTALL)[1]  # type: ignore[index]
+    perun = re.search(
+        r"service_description "
+        r"+eu.egi.cloud.Perun-Check\n(.*?)}",
+        other,
+        re.DOTALL,
+    )[1]  # type: ignore[index]
     assert "notification_options            n\n    notification_interval           0\n" in perun
     icinga = (tmp_path / "out/icinga2/conf.d/sites/EXAMPLE.conf").read_text()
     assert icinga.count("vars.fedcloud_states = [ Critical, OK ]\n  vars.fedcloud_repeat = 14400s\n") == 2
@@ -1637,7 +1642,7 @@ def test_a_real_nrpe_runs_exactly_the_commands_of_the_catalogue(ncg: Ncg) -> Non
                     in_order(catalogue.command(metric, endpoint, path))
                     for endpoint in read_service_endpoints([topology.document(gocdb)])
                     for metric in catalogue.read(str(SHIPPED))
-                    if (endpoint.hostname, metric.described("ops"))
+                    if (endpoint.hostname, metric.service_description("ops"))
                     == (entry["host"], entry["service"].removesuffix(f"_{endpoint.primary_key}"))
                     and endpoint.service_type == entry["service_type"]
                     and endpoint.service_type in metric.service_types

@@ -21,7 +21,7 @@ from tests import planted
 from tests.conftest import ROOT, Report, clean_environment, command
 from tests.federation import consumer
 from tests.federation.ports import free_port
-from tests.federation.stomp_responder import Manner, Responder
+from tests.federation.stomp_responder import Responder, ResponderBehaviour
 from tests.pace import AMPLE_S, Watch, seconds, until
 
 PROBE = "fedcloud-publish"
@@ -83,7 +83,7 @@ class Host:
         return sorted(path.stem for path in self.directory.glob("state/spool-*/*.message"))
 
     def broker(self, **manner: object) -> Responder:
-        responder = Responder(Manner(**manner))  # type: ignore[arg-type]
+        responder = Responder(ResponderBehaviour(**manner))  # type: ignore[arg-type]
         self.port = responder.port
         return responder
 
@@ -634,7 +634,7 @@ def rabbit(tmp_path_factory):
 
 
 def test_rabbitmq_takes_the_results_over_tls_and_a_consumer_reads_them_in_order(rabbit, host):
-    from libprobe.clients.stomp import Session
+    from libprobe.clients.stomp import StompSession
     from libprobe.deadline import Deadline
 
     running, facts = rabbit
@@ -652,7 +652,7 @@ def test_rabbitmq_takes_the_results_over_tls_and_a_consumer_reads_them_in_order(
     assert host.waiting() == kept
     report = host.drain(*common, "--broker-cert", facts["usercert"], "--broker-key", facts["userkey"])
     assert report.first == f"PUBLISH OK - 5 results sent to {url}, none waiting", report.out
-    with Session("localhost", running.plain, Deadline(AMPLE_S)) as session:
+    with StompSession("localhost", running.plain, Deadline(AMPLE_S)) as session:
         session.connect()
         session.subscribe(queue, "consumer", {})
         messages = []
@@ -671,7 +671,7 @@ def test_rabbitmq_takes_the_results_over_tls_and_a_consumer_reads_them_in_order(
 
 
 def test_rabbitmq_refuses_a_message_above_its_limit_and_takes_the_others(rabbit, host):
-    from libprobe.clients.stomp import Session
+    from libprobe.clients.stomp import StompSession
     from libprobe.deadline import Deadline
 
     running, _ = rabbit
@@ -689,7 +689,7 @@ def test_rabbitmq_refuses_a_message_above_its_limit_and_takes_the_others(rabbit,
     assert (report.code, report.performance["sent"]) == (1, "6;;;0")
     assert (host.waiting(), refused(host)) == ([], [kept[3]])
     found: list[str] = []
-    with Session("localhost", running.plain, Deadline(AMPLE_S)) as session:
+    with StompSession("localhost", running.plain, Deadline(AMPLE_S)) as session:
         session.connect()
         session.subscribe(queue, "consumer", {})
         while len(set(found)) < 6:
@@ -739,7 +739,7 @@ class Way:
 
 def test_nothing_is_lost_and_each_service_stays_in_order_however_often_the_connection_or_the_sender_dies(rabbit, host):
     """At whatever byte; a real broker, which keeps what it confirmed."""
-    from libprobe.clients.stomp import Session
+    from libprobe.clients.stomp import StompSession
     from libprobe.deadline import Deadline
 
     running, _ = rabbit
@@ -769,7 +769,7 @@ def test_nothing_is_lost_and_each_service_stays_in_order_however_often_the_conne
     way.close()
 
     found: dict[str, str] = {}
-    with Session("localhost", running.plain, Deadline(AMPLE_S)) as session:
+    with StompSession("localhost", running.plain, Deadline(AMPLE_S)) as session:
         session.connect()
         session.subscribe(queue, "consumer", {})
         while len(found) < len(kept):

@@ -335,7 +335,7 @@ def test_automatic_senders_wait_as_long_as_they_are_asked_to(host):
     host.ams.faults.on("status", code=429, headers={"Retry-After": "120"})
     report = host.drain()
     assert report.first.endswith("(429: Too Many Requests; asks to wait 120 s); 1 result waiting"), report.out
-    until_then = host.spool().put_off()[0] - time.time()
+    until_then = host.spool().postponed()[0] - time.time()
     assert 60 < until_then <= MAX_PUT_OFF_S
 
 

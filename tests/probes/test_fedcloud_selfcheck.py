@@ -781,14 +781,14 @@ def test_results_wait_for_a_broker_that_is_down_and_go_with_the_next_run(site):
     site.has("ok")
     with Responder() as broker:
         url = f"stomp://127.0.0.1:{broker.port}/queue/results"
-        broker.manner.close_at = "SEND"
+        broker.behaviour.close_at = "SEND"
         first = site.check("--publish", url)
         assert first.code == 0
         assert first.lines[-1] == (
             f"Note: 1 result could not be sent and will be, with the next run: "
             f"stomp://127.0.0.1:{broker.port}: connection closed, and no receipt for SEND came"
         )
-        broker.manner.close_at = ""
+        broker.behaviour.close_at = ""
         broker.frames.clear()
         assert site.check("--publish", url).lines[-1] == f"Note: 2 results sent to {url}"
     ids = [headers["result-id"] for name, headers, _ in broker.frames if name == "SEND"]

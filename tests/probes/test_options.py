@@ -58,7 +58,7 @@ def options(path) -> list[tuple[cli.Parser, str, object]]:
 
 
 def refused(parser: cli.Parser, *words: str) -> str:
-    with pytest.raises(cli.Stop) as stop:
+    with pytest.raises(cli.CommandLineExit) as stop:
         parser.parse_args(words)
     assert stop.value.is_error, words
     return stop.value.text

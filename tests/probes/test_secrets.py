@@ -19,7 +19,7 @@ from tests import planted
 from tests.conftest import ROOT, Monitor, Report
 from tests.executables import command
 from tests.federation.federation import Site
-from tests.federation.stomp_responder import Manner, Responder
+from tests.federation.stomp_responder import Responder, ResponderBehaviour
 from tests.federation.web import Request, Response, WebServer
 from tests.pace import AMPLE_S, until
 from tests.programs.worker.handler import QueryHandler, Worker
@@ -394,7 +394,7 @@ def test_neither_command_lines_nor_environments_hold_a_token(robot):
 
 def test_a_password_is_not_to_be_seen_of_who_sends_in_the_background(monitor, tmp_path):
     file = secret_file(tmp_path / "password", planted.secret("broker"))
-    with Responder(Manner(mute_at="SEND")) as responder:
+    with Responder(ResponderBehaviour(mute_at="SEND")) as responder:
         process = monitor.start(
             "fedcloud-publish",
             f"--publish=stomp://127.0.0.1:{responder.port}/queue/results",

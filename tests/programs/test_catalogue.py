@@ -353,7 +353,7 @@ def test_a_flag_of_0_is_switched_off(tmp_path: Path, no: object) -> None:
     document["eu.egi.cloud.OCCI-VM"]["flags"]["VO"] = no
     document["eu.egi.cloud.APEL-Pub"]["flags"]["NOHOSTNAME"] = no
     read = {each.name: each for each in catalogue.read(definitions(tmp_path, json.dumps(document)))}
-    assert read["eu.egi.cloud.OCCI-VM"].described("ops") == "eu.egi.cloud.OCCI-VM"
+    assert read["eu.egi.cloud.OCCI-VM"].service_description("ops") == "eu.egi.cloud.OCCI-VM"
     assert catalogue.options(read["eu.egi.cloud.APEL-Pub"], endpoint("eu.egi.cloud.accounting"))[0] == (
         "-H",
         "cloud.example.org",

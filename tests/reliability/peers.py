@@ -43,7 +43,7 @@ from tests.federation.authority import Authority
 from tests.federation.faults import Faults
 from tests.federation.ldap_peer import BASE, Behaviour, Conversation, LdapPeer
 from tests.federation.occi import Account, OcciServer
-from tests.federation.stomp_responder import Manner, Responder
+from tests.federation.stomp_responder import Responder, ResponderBehaviour
 from tests.federation.web import Request, Response, WebServer
 from tests.pace import seconds
 
@@ -423,7 +423,7 @@ def no_ldap(peer: Conversation) -> None:
 
 
 def stomp(**manner: Any) -> Maker:
-    return lambda grid: Responder(Manner(**manner))
+    return lambda grid: Responder(ResponderBehaviour(**manner))
 
 
 CONNECTED = b"CONNECTED\nversion:1.2\nserver:peer/1\nheart-beat:0,0\n\n\0"

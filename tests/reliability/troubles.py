@@ -27,7 +27,7 @@ from typing import Any, NamedTuple
 from tests.conftest import command
 from tests.federation import ber
 from tests.federation.ldap_peer import SEARCH, Conversation, LdapPeer, answers
-from tests.federation.stomp_responder import Manner, Responder
+from tests.federation.stomp_responder import Responder, ResponderBehaviour
 from tests.pace import AMPLE_S, is_over, state_of, until
 from tests.probes.test_check_availability import FIRST, filled
 from tests.reliability import matrix
@@ -197,7 +197,7 @@ def silent_when_asked(column: Column, grid: Grid) -> Any:
     """Somebody who gets a whole request and does not answer it."""
     if is_secure(column):
         return web("mute")(grid)
-    return Listener(mute) if "ldap" in column.speaks else Responder(Manner(mute_at="CONNECT"))
+    return Listener(mute) if "ldap" in column.speaks else Responder(ResponderBehaviour(mute_at="CONNECT"))
 
 
 def was_asked(peer: Any) -> bool:

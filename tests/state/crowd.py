@@ -31,17 +31,17 @@ def user(path: str, number: int, chance: random.Random, tell: int) -> None:
     say("monitor", journal.monitor)
     for entry in journal.leftovers(*HERE):
         say("took over", entry.title)
-        entry.done()
+        entry.forget()
     mine = journal.begin(*HERE)
     say("begun", mine.title)
     time.sleep(chance.random() * 0.2)
     if chance.random() < 0.2:
         os.kill(os.getpid(), signal.SIGKILL)
-    mine.located(f"/compute/{number}")
+    mine.note_location(f"/compute/{number}")
     if chance.random() < 0.2:
         os.kill(os.getpid(), signal.SIGKILL)
     say("ending", mine.title)
-    mine.done()
+    mine.forget()
 
 
 def main(path: str, seed: int) -> None:

@@ -23,7 +23,7 @@ def directory(tmp_path):
 
 def test_the_intent_is_on_disk_before_anything_else(directory):
     entry = Journal(directory).begin(*HERE)
-    [name] = directory.names(".vm")
+    [name] = directory.list_names(".vm")
     written = json.loads(directory.read(name, 1000))
     assert written["title"] == entry.title
     assert (written["endpoint"], written["identity"]) == HERE
@@ -54,13 +54,13 @@ def test_many_first_runs_at_once_agree_on_the_name(tmp_path):
 def test_a_living_runs_vm_is_let_be_and_a_dead_ones_is_found(directory):
     journal = Journal(directory)
     entry = journal.begin(*HERE)
-    entry.located("/compute/1")
+    entry.note_location("/compute/1")
     assert journal.leftovers(*HERE) == []
     entry.release()
     [left] = journal.leftovers(*HERE)
     assert (left.title, left.path) == (entry.title, "/compute/1")
-    left.done()
-    assert directory.names(".vm") == []
+    left.forget()
+    assert directory.list_names(".vm") == []
 
 
 def test_what_belongs_to_another_endpoint_or_identity_stays(directory):
@@ -68,7 +68,7 @@ def test_what_belongs_to_another_endpoint_or_identity_stays(directory):
     for endpoint, identity in [("https://other", HERE[1]), (HERE[0], "/CN=other")]:
         journal.begin(endpoint, identity).release()
     assert journal.leftovers(*HERE) == []
-    assert len(directory.names(".vm")) == 2
+    assert len(directory.list_names(".vm")) == 2
 
 
 def test_a_line_cut_short_by_a_crash_is_ignored(directory):
@@ -94,13 +94,13 @@ def test_a_vm_never_seen_is_looked_for_for_hours_by_several_runs_and_then_forgot
     for _ in range(UNSEEN_LOOKS):
         [entry] = Journal(directory).leftovers(*HERE)
         assert not entry.is_forgotten(entry.created_at + late)
-        entry.looked_for()
+        entry.note_not_found()
         entry.release()
     [entry] = Journal(directory).leftovers(*HERE)
     assert not entry.is_forgotten(entry.created_at + UNSEEN_GRACE_S - 1)
     assert entry.is_forgotten(entry.created_at + late)
     assert entry.is_forgotten(entry.created_at - 1)  # the clock has been set back: it would stay for years
-    entry.located("/compute/1")
+    entry.note_location("/compute/1")
     assert not entry.is_forgotten(entry.created_at + 1e9)
 
 
@@ -115,15 +115,15 @@ def test_an_entry_with_another_title_than_its_name_says_deletes_nobodys_vm(direc
     journal = Journal(directory)
     assert journal.leftovers(*HERE) == []
     assert journal.unreadable == ["egi-sam-me-0123456789ab.vm"]
-    assert directory.names(".vm") == []
+    assert directory.list_names(".vm") == []
 
 
 def test_a_disk_that_fills_up_costs_a_note_and_not_the_entry(directory, monkeypatch):
     entry = Journal(directory).begin(*HERE)
     monkeypatch.setattr("libprobe.state.journal.write_all", half_written)
-    entry.located("/compute/1")
+    entry.note_location("/compute/1")
     monkeypatch.undo()
-    entry.looked_for()
+    entry.note_not_found()
     entry.release()
     [left] = Journal(directory).leftovers(*HERE)
     assert (left.title, left.path, left.looks) == (entry.title, None, 1)

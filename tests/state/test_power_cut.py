@@ -25,10 +25,10 @@ def test_a_vm_is_remembered_from_before_its_request_until_it_is_gone(tmp_path):
         for path in ("/compute/1", "/compute/2"):
             entry = book.begin(*HERE)
             log.mark("begun", entry.title)  # here the request goes out
-            entry.located(path)
+            entry.note_location(path)
             log.mark("located", entry.title)
             log.mark("ending", entry.title)
-            entry.done()
+            entry.forget()
             log.mark("done", entry.title)
         last = book.begin(*HERE)
         log.mark("begun", last.title)
@@ -66,7 +66,7 @@ def test_a_result_that_was_taken_waits_until_it_is_sent(tmp_path):
             log.mark("taken", identity)
         first = queue.waiting()[0]
         log.mark("sending", first)
-        queue.sent(first)
+        queue.forget_sent(first)
     number = itertools.count()
     tried = 0
     for instant, disk in outcomes(log):

@@ -60,8 +60,8 @@ def test_many_at_once_get_places_of_their_own(tmp_path):
 
 def test_what_is_sent_is_forgotten_and_sent_twice_is_no_fault(spool):
     first, second = spool.put({}, "a"), spool.put({}, "b")
-    spool.sent(first)
-    spool.sent(first)
+    spool.forget_sent(first)
+    spool.forget_sent(first)
     assert spool.waiting() == [second]
     assert spool.read(first) is None
 
@@ -109,14 +109,14 @@ def test_names_that_are_not_ours_are_let_be(spool):
 
 
 def test_senders_are_put_off_and_resume(spool):
-    assert spool.put_off() == (0.0, 0)
-    spool.put_off_until(1234.5, 3)
-    assert spool.put_off() == (1234.5, 3)
+    assert spool.postponed() == (0.0, 0)
+    spool.postpone_until(1234.5, 3)
+    assert spool.postponed() == (1234.5, 3)
     with open(f"{spool.path}/put-off", "w") as file:
         file.write('{"a": 1}')
-    assert spool.put_off() == (0.0, 0)
-    spool.resume()
-    spool.resume()
+    assert spool.postponed() == (0.0, 0)
+    spool.end_postponement()
+    spool.end_postponement()
 
 
 def test_a_message_too_large_for_any_broker_is_refused(spool):

@@ -7,7 +7,7 @@ import pytest
 from libprobe.failures import BadData
 from libprobe.formats.occi import vocabulary as occi
 from libprobe.formats.occi.query import Category, nearest
-from libprobe.targets.templates import KINDS, registered
+from libprobe.targets.templates import KINDS, find_registered
 from tests.conftest import at
 
 BASE = "https://cloud.example.org:8787"
@@ -22,7 +22,7 @@ OFFERED = [template("uuid_sl6", "SL 6"), template("uuid_centos7", "CentOS 7")]
 
 @pytest.mark.parametrize("wanted", ["uuid_sl6", "http://x#uuid_sl6", "SL 6"])
 def test_a_template_is_meant_by_term_identifier_or_title(wanted):
-    assert registered(BASE, "image", wanted, OFFERED) is OFFERED[0]
+    assert find_registered(BASE, "image", wanted, OFFERED) is OFFERED[0]
 
 
 @pytest.mark.parametrize(
@@ -38,7 +38,7 @@ def test_a_template_is_meant_by_term_identifier_or_title(wanted):
 )
 def test_one_that_is_not_offered_is_the_sites_and_the_nearest_are_named(wanted, offered, sentence):
     with pytest.raises(BadData) as raised:
-        registered(BASE, "image", wanted, offered)
+        find_registered(BASE, "image", wanted, offered)
     assert raised.value.sentence.startswith(sentence)
     assert raised.value.remedy == "correct the URL in the GOCDB"
     named = raised.value.sentence.partition("; nearest: ")[2]

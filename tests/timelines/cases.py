@@ -6,8 +6,8 @@ from hypothesis import strategies as st
 
 from libprobe.timelines import evaluation, lines
 from libprobe.timelines.algebra import NUMBERS, Operation
-from libprobe.timelines.evaluation import Endpoint, Exclusion, Measured, Outage, Rules
-from libprobe.timelines.profiles import Group, Profile
+from libprobe.timelines.evaluation import Exclusion, FigureRules, MeasuredResults, Outage, TopologyEndpoint
+from libprobe.timelines.profiles import Profile, ProfileGroup
 from tests.timelines import slow
 
 SITE = "EXAMPLE-SITE"
@@ -23,7 +23,9 @@ PROFILE = Profile(
     {name: tuple(metrics) for name, metrics in METRICS.items()},
     OPERATIONS["AND"],
     OPERATIONS["AND"],
-    tuple(Group(name, OPERATIONS["OR"], dict.fromkeys(types, OPERATIONS["OR"])) for name, types in GROUPS.items()),
+    tuple(
+        ProfileGroup(name, OPERATIONS["OR"], dict.fromkeys(types, OPERATIONS["OR"])) for name, types in GROUPS.items()
+    ),
 )
 
 
@@ -57,22 +59,22 @@ def cases(draw: st.DrawFn) -> slow.Case:
     return slow.Case(day, days, METRICS, GROUPS, there, results, outages, excluded)
 
 
-def endpoints(case: slow.Case) -> list[Endpoint]:
+def endpoints(case: slow.Case) -> list[TopologyEndpoint]:
     return [
-        Endpoint(SITE, service_type, host, number * case.day, (number + 1) * case.day)
+        TopologyEndpoint(SITE, service_type, host, number * case.day, (number + 1) * case.day)
         for (service_type, host), days in case.there.items()
         for number in days
     ]
 
 
-def rules(case: slow.Case) -> Rules:
+def rules(case: slow.Case) -> FigureRules:
     outages: dict[tuple[str, str], list[Outage]] = {}
     for each in case.outages:
         outages.setdefault((each.host, each.service_type), []).append(
             Outage(each.host, each.service_type, each.start, each.end)
         )
     excluded = [Exclusion(a, b, "why", "", kind, host, metric) for a, b, kind, host, metric in case.excluded]
-    return Rules(PROFILE, outages, excluded)
+    return FigureRules(PROFILE, outages, excluded)
 
 
 class Given:
@@ -81,19 +83,19 @@ class Given:
     def __init__(self, case: slow.Case) -> None:
         self.case = case
 
-    def measured(self, endpoint: Endpoint, metric: str, start: int, end: int) -> list[Measured]:
+    def measured(self, endpoint: TopologyEndpoint, metric: str, start: int, end: int) -> list[MeasuredResults]:
         results = self.case.results.get((endpoint.service_type, endpoint.host, metric), [])
         if not results:
             return []
         before = [NUMBERS[status] for at, status in results if at < start]
-        within = [lines.entry(at, NUMBERS[status]) for at, status in results if start <= at < end]
+        within = [lines.make_entry(at, NUMBERS[status]) for at, status in results if start <= at < end]
         seen = {at // lines.DAY_S for at, _ in results}
         days = range(start // lines.DAY_S, -(-end // lines.DAY_S))
         unseen = [(day * lines.DAY_S, (day + 1) * lines.DAY_S) for day in days if day not in seen]
-        return [Measured(before[-1] if before else None, within, unseen)]
+        return [MeasuredResults(before[-1] if before else None, within, unseen)]
 
 
-def site_figures(case: slow.Case, results: evaluation.Results | None = None) -> dict[int, tuple[float, ...]]:
+def site_figures(case: slow.Case, results: evaluation.ResultSource | None = None) -> dict[int, tuple[float, ...]]:
     """The figures of each day by its number, as libprobe has them; `lines.DAY_S` has to be the case's."""
     found = {}
     for each in evaluation.segments(endpoints(case), rules(case), results or Given(case), 0, case.day * case.days):

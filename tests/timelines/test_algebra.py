@@ -17,15 +17,15 @@ CELLS = [(name, a, b, x) for name, table in slow.TABLES.items() for (a, b), x in
 
 @pytest.mark.parametrize("name, a, b, joint", CELLS)
 def test_each_cell_of_the_tables(name, a, b, joint):
-    two = [lines.constant(0, NUMBERS[a]), lines.constant(0, NUMBERS[b])]
-    assert lines.join(two, OPERATIONS[name]) == lines.constant(0, NUMBERS[joint])
+    two = [lines.constant_line(0, NUMBERS[a]), lines.constant_line(0, NUMBERS[b])]
+    assert lines.join(two, OPERATIONS[name]) == lines.constant_line(0, NUMBERS[joint])
 
 
 @given(st.sampled_from(["AND", "OR"]), st.lists(st.sampled_from(range(len(STATUSES))), min_size=1, max_size=6))
 def test_the_order_of_joining_makes_no_difference(name, statuses):
     operation = OPERATIONS[name]
-    joint = {operation.of(order) for order in itertools.permutations(statuses)}
-    assert joint == {operation.of_set[sum(1 << each for each in set(statuses))]}
+    joint = {operation.join(order) for order in itertools.permutations(statuses)}
+    assert joint == {operation.joint_of_set[sum(1 << each for each in set(statuses))]}
 
 
 def broken(change):
@@ -57,7 +57,7 @@ def test_a_table_whose_result_depends_on_the_order_is_refused():
 
 
 def line_of(changes):
-    return lines.of_results([lines.entry(at, status) for at, status in sorted(changes.items())], 0)
+    return lines.line_of_results([lines.make_entry(at, status) for at, status in sorted(changes.items())], 0)
 
 
 CHANGES = st.dictionaries(st.integers(0, 30), st.sampled_from(range(len(STATUSES))), max_size=8)
@@ -68,7 +68,7 @@ def test_joined_lines_have_at_each_second_what_their_statuses_make(several, name
     made = [line_of(changes) for changes in several]
     joint = lines.join(made, OPERATIONS[name])
     for second in range(32):
-        expected = OPERATIONS[name].of([lines.status_at(each, second) for each in made])
+        expected = OPERATIONS[name].join([lines.status_at(each, second) for each in made])
         assert lines.status_at(joint, second) == expected
     chance.shuffle(made)
     assert lines.join(made, OPERATIONS[name]) == joint
@@ -78,7 +78,7 @@ def test_joined_lines_have_at_each_second_what_their_statuses_make(several, name
 @given(CHANGES, st.lists(st.tuples(st.integers(-5, 40), st.integers(-5, 40)), max_size=4))
 def test_a_covered_line_has_the_status_within_the_spans_and_its_own_elsewhere(changes, spans):
     line = line_of(changes)
-    made = lines.covered(line, spans, DOWNTIME, 32)
+    made = lines.cover_spans(line, spans, DOWNTIME, 32)
     for second in range(32):
         inside = any(start <= second < end for start, end in spans)
         assert lines.status_at(made, second) == (DOWNTIME if inside else lines.status_at(line, second))

@@ -7,7 +7,7 @@ from hypothesis import given, settings
 
 from libprobe.timelines import evaluation, figures, lines, profiles
 from libprobe.timelines.algebra import CRITICAL, DOWNTIME, MISSING, OK, UNKNOWN, WARNING
-from libprobe.timelines.evaluation import Endpoint, Exclusion, Measured, Outage, Rules
+from libprobe.timelines.evaluation import Exclusion, FigureRules, MeasuredResults, Outage, TopologyEndpoint
 from libprobe.timelines.figures import Figures
 from tests.executables import ROOT
 from tests.timelines import slow
@@ -26,7 +26,7 @@ def test_figures_are_those_of_counting_seconds(case):
     expected = {number: slow.day(case, number) for number in range(case.days)}
     assert found == {number: day for number, day in expected.items() if day}
     if found:
-        joint = figures.of_days(Figures(*found[number]) for number in sorted(found))
+        joint = figures.figures_of_days(Figures(*found[number]) for number in sorted(found))
         assert tuple(joint) == slow.period([found[number] for number in sorted(found)])
 
 
@@ -47,7 +47,7 @@ def test_a_real_day_is_counted_to_the_second_as_well():
 class Told:
     """Results of one host as they are told, by metric."""
 
-    def __init__(self, **metrics: Measured) -> None:
+    def __init__(self, **metrics: MeasuredResults) -> None:
         self.metrics = metrics
 
     def measured(self, endpoint, metric, start, end):
@@ -55,26 +55,26 @@ class Told:
 
 
 def site_line(results, *, outages=(), exclusions=(), end=DAY):
-    rules = Rules(PROFILE, {("a", "disk"): outages} if outages else {}, exclusions)
-    (segment,) = evaluation.segments([Endpoint("S", "disk", "a", 0, 9 * DAY)], rules, results, 0, end)
+    rules = FigureRules(PROFILE, {("a", "disk"): outages} if outages else {}, exclusions)
+    (segment,) = evaluation.segments([TopologyEndpoint("S", "disk", "a", 0, 9 * DAY)], rules, results, 0, end)
     return [(each >> lines.BITS, each & lines.MASK) for each in segment.site.line]
 
 
 def at(hour, status):
-    return lines.entry(hour * HOUR, status)
+    return lines.make_entry(hour * HOUR, status)
 
 
 def test_a_result_holds_until_the_next_and_before_the_first_it_is_missing():
-    told = Told(store=Measured(None, [at(2, OK), at(5, CRITICAL), at(6, CRITICAL), at(7, WARNING)]))
+    told = Told(store=MeasuredResults(None, [at(2, OK), at(5, CRITICAL), at(6, CRITICAL), at(7, WARNING)]))
     assert site_line(told) == [(0, MISSING), (2 * HOUR, OK), (5 * HOUR, CRITICAL), (7 * HOUR, WARNING)]
 
 
 def test_midnight_has_the_status_of_the_last_result_before():
-    assert site_line(Told(store=Measured(WARNING, [at(2, OK)]))) == [(0, WARNING), (2 * HOUR, OK)]
+    assert site_line(Told(store=MeasuredResults(WARNING, [at(2, OK)]))) == [(0, WARNING), (2 * HOUR, OK)]
 
 
 def test_a_day_without_a_result_is_missing_whatever_was_before():
-    told = Told(store=Measured(OK, [at(49, CRITICAL)], [(DAY, 2 * DAY)]))
+    told = Told(store=MeasuredResults(OK, [at(49, CRITICAL)], [(DAY, 2 * DAY)]))
     found = site_line(told, end=3 * DAY)
     assert found == [(0, OK), (DAY, MISSING), (2 * DAY, OK), (49 * HOUR, CRITICAL)]
 
@@ -84,13 +84,13 @@ def test_a_metric_that_nobody_measured_is_missing():
 
 
 def test_an_outage_replaces_what_was_measured_and_ends_to_the_second():
-    told = Told(store=Measured(OK, [at(3, CRITICAL)]))
+    told = Told(store=MeasuredResults(OK, [at(3, CRITICAL)]))
     found = site_line(told, outages=[Outage("a", "disk", 2 * HOUR, 4 * HOUR + 7)])
     assert found == [(0, OK), (2 * HOUR, DOWNTIME), (4 * HOUR + 7, CRITICAL)]
 
 
 def test_what_is_excluded_is_unknown_even_in_an_outage():
-    told = Told(store=Measured(OK, [at(3, CRITICAL)]))
+    told = Told(store=MeasuredResults(OK, [at(3, CRITICAL)]))
     found = site_line(
         told,
         outages=[Outage("a", "disk", HOUR, 3 * HOUR)],
@@ -105,27 +105,27 @@ def test_what_is_excluded_is_unknown_even_in_an_outage():
     + [({"metric": "store"}, True), ({"metric": "boot"}, False)],
 )
 def test_an_exclusion_is_of_what_it_names(where, counts):
-    found = site_line(Told(store=Measured(CRITICAL, [])), exclusions=[Exclusion(0, DAY, "why", **where)])
+    found = site_line(Told(store=MeasuredResults(CRITICAL, [])), exclusions=[Exclusion(0, DAY, "why", **where)])
     assert found == [(0, UNKNOWN if counts else CRITICAL)]
 
 
 def test_service_types_that_the_profile_does_not_name_count_nowhere():
-    endpoints = [Endpoint("S", "other", "a", 0, DAY)]
-    assert not list(evaluation.segments(endpoints, Rules(PROFILE), Told(), 0, DAY))
+    endpoints = [TopologyEndpoint("S", "other", "a", 0, DAY)]
+    assert not list(evaluation.segments(endpoints, FigureRules(PROFILE), Told(), 0, DAY))
 
 
 def test_a_long_period_is_looked_at_in_pieces():
-    endpoints = [Endpoint("S", "disk", "a", 0, 400 * DAY)]
-    found = list(evaluation.segments(endpoints, Rules(PROFILE), Told(), 0, 365 * DAY))
+    endpoints = [TopologyEndpoint("S", "disk", "a", 0, 400 * DAY)]
+    found = list(evaluation.segments(endpoints, FigureRules(PROFILE), Told(), 0, 365 * DAY))
     assert max(each.end - each.start for each in found) == evaluation.MAX_SEGMENT_DAYS * DAY
     assert [found[0].start, found[-1].end] == [0, 365 * DAY]
 
 
 def test_the_figures_of_hours():
     (segment,) = evaluation.segments(
-        [Endpoint("S", "disk", "a", 0, DAY)],
-        Rules(PROFILE),
-        Told(store=Measured(OK, [lines.entry(5400, CRITICAL)])),
+        [TopologyEndpoint("S", "disk", "a", 0, DAY)],
+        FigureRules(PROFILE),
+        Told(store=MeasuredResults(OK, [lines.make_entry(5400, CRITICAL)])),
         0,
         3 * HOUR,
     )
@@ -140,7 +140,7 @@ def test_the_packaged_profile_has_the_reference_tables_and_metrics_that_are_defi
     for operation in (profile.operation, profile.groups[0].operation):
         names = slow.TABLES[operation.name]
         for (a, b), x in names.items():
-            assert operation.of([profiles.NUMBERS[a], profiles.NUMBERS[b]]) == profiles.NUMBERS[x]
+            assert operation.join([profiles.NUMBERS[a], profiles.NUMBERS[b]]) == profiles.NUMBERS[x]
     defined = {metric.name: metric.service_types for metric in catalogue.read(str(ROOT / "etc/ncg"))}
     for service_type, metrics in profile.metrics.items():
         assert all(service_type in defined[name] for name in metrics)

@@ -11,7 +11,7 @@ DAY = 86_400
 
 def of(**seconds):
     held = [seconds.get(name, 0) for name in STATUSES]
-    return tuple(figures.of_seconds(held))
+    return tuple(figures.figures_of_time(held))
 
 
 @pytest.mark.parametrize(
@@ -33,27 +33,27 @@ def test_a_days_figures_by_hand(seconds, expected):
 
 
 def test_a_month_is_made_of_fractions_and_not_of_percentages():
-    half_known = figures.of_seconds([DAY // 2, 0, DAY // 2, 0, 0, 0])  # 100 % of what is known
-    down = figures.of_seconds([0, 0, 0, 0, DAY, 0])
-    assert figures.of_days([half_known, down]).availability == 33.33333  # not 50
+    half_known = figures.figures_of_time([DAY // 2, 0, DAY // 2, 0, 0, 0])  # 100 % of what is known
+    down = figures.figures_of_time([0, 0, 0, 0, DAY, 0])
+    assert figures.figures_of_days([half_known, down]).availability == 33.33333  # not 50
 
 
 def test_a_month_has_the_addition_of_the_web_api():
-    up = figures.of_seconds([DAY, 0, 0, 0, 0, 0])
-    assert figures.of_days([up] * 30).availability == 100.0  # 99.999999 with eight decimals
-    almost = figures.of_days([up, *[Figures(NO_DATA, NO_DATA, 0.0, 1.0, 0.0)] * 30])
+    up = figures.figures_of_time([DAY, 0, 0, 0, 0, 0])
+    assert figures.figures_of_days([up] * 30).availability == 100.0  # 99.999999 with eight decimals
+    almost = figures.figures_of_days([up, *[Figures(NO_DATA, NO_DATA, 0.0, 1.0, 0.0)] * 30])
     assert almost.availability == 99.99997
 
 
 def test_a_month_of_which_nothing_is_known_has_no_figure():
     nothing = Figures(NO_DATA, NO_DATA, 0.0, 1.0, 0.0)
-    assert tuple(figures.of_days([nothing, nothing])) == (NO_DATA, NO_DATA, 0.0, 1.0, 0.0)
+    assert tuple(figures.figures_of_days([nothing, nothing])) == (NO_DATA, NO_DATA, 0.0, 1.0, 0.0)
     with pytest.raises(ValueError):
-        figures.of_days([])
+        figures.figures_of_days([])
 
 
 def test_sites_count_by_their_weight_and_not_without_data():
     good, bad = Figures(100.0, 100.0, 1.0, 0.0, 0.0), Figures(50.0, 80.0, 0.5, 0.0, 0.1)
     nothing = Figures(NO_DATA, NO_DATA, 0.0, 1.0, 0.0)
-    assert tuple(figures.of_sites([(good, 3), (bad, 1), (nothing, 9)])) == (87.5, 95.0, 0.875, 0.0, 0.025)
-    assert figures.of_sites([(nothing, 1)]).availability == NO_DATA
+    assert tuple(figures.figures_of_sites([(good, 3), (bad, 1), (nothing, 9)])) == (87.5, 95.0, 0.875, 0.0, 0.025)
+    assert figures.figures_of_sites([(nothing, 1)]).availability == NO_DATA

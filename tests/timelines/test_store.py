@@ -15,13 +15,13 @@ from libprobe.failures import Misconfigured
 from libprobe.state.files import StateDirectory
 from libprobe.timelines import lines, store
 from libprobe.timelines.algebra import CRITICAL, NUMBERS, OK, WARNING
-from libprobe.timelines.evaluation import Endpoint, Exclusion, Measured, Outage
+from libprobe.timelines.evaluation import Exclusion, MeasuredResults, Outage, TopologyEndpoint
 from libprobe.timelines.store import NAME, Store
 from tests.executables import ROOT, clean_environment
 from tests.timelines.cases import cases, site_figures
 
 DAY = lines.DAY_S
-ENDPOINT = Endpoint("S", "disk", "a", 0, 99 * DAY)
+ENDPOINT = TopologyEndpoint("S", "disk", "a", 0, 99 * DAY)
 
 
 @pytest.fixture
@@ -64,14 +64,14 @@ def test_what_is_known_already_is_counted_and_changes_nothing(kept):
     assert tuple(add(kept, (10, OK), (20, CRITICAL))) == (2, 0, 0)
     before = measured(kept)
     assert tuple(add(kept, (10, OK), (20, CRITICAL), (30, OK))) == (1, 2, 0)
-    assert measured(kept, end=25) == [Measured(None, before[0].results, [])]
+    assert measured(kept, end=25) == [MeasuredResults(None, before[0].results, [])]
 
 
 def test_of_two_results_in_one_second_the_later_counts(kept):
     add(kept, (10, CRITICAL), (10, OK))
-    assert measured(kept)[0].results == [lines.entry(10, OK)]
+    assert measured(kept)[0].results == [lines.make_entry(10, OK)]
     add(kept, (10, WARNING))
-    assert measured(kept)[0].results == [lines.entry(10, WARNING)]
+    assert measured(kept)[0].results == [lines.make_entry(10, WARNING)]
 
 
 def test_days_without_a_result_are_told(kept):
@@ -98,7 +98,11 @@ def test_what_is_settled_keeps_changes_and_loses_repetitions(kept):
     dropped = settled(kept)
     assert dropped == 96 - 2
     (found,) = measured(kept)
-    assert found.results == [lines.entry(0, OK), lines.entry(DAY + 7, CRITICAL), lines.entry(DAY + 3600, OK)]
+    assert found.results == [
+        lines.make_entry(0, OK),
+        lines.make_entry(DAY + 7, CRITICAL),
+        lines.make_entry(DAY + 3600, OK),
+    ]
     assert found.unseen == [(4 * DAY, 9 * DAY)]
 
 
@@ -129,7 +133,7 @@ def test_pruning_keeps_how_a_time_began(kept):
     kept.put_outages([Outage("a", "disk", 5, 50, "1")], 0)
     assert tuple(kept.prune(3 * DAY)) == (1, 1)
     (found,) = measured(kept, 3 * DAY, 4 * DAY)
-    assert (found.before, found.results) == (CRITICAL, [lines.entry(3 * DAY + 1, OK)])
+    assert (found.before, found.results) == (CRITICAL, [lines.make_entry(3 * DAY + 1, OK)])
     assert kept.outages(0, 9 * DAY) == {}
 
 
@@ -139,9 +143,9 @@ def test_the_topology_is_that_of_each_day(kept):
     assert not kept.put_topology(11, first)
     assert kept.put_topology(12, [("S", "disk", "a", "NGI"), ("T", "vm", "b", "NGI")])
     assert kept.endpoints() == [
-        Endpoint("S", "disk", "a", 0, store.NEVER, "NGI"),
-        Endpoint("S", "vm", "a", 0, 12 * DAY, "NGI"),
-        Endpoint("T", "vm", "b", 12 * DAY, store.NEVER, "NGI"),
+        TopologyEndpoint("S", "disk", "a", 0, store.NEVER, "NGI"),
+        TopologyEndpoint("S", "vm", "a", 0, 12 * DAY, "NGI"),
+        TopologyEndpoint("T", "vm", "b", 12 * DAY, store.NEVER, "NGI"),
     ]
     with pytest.raises(Misconfigured, match="without any endpoint"):
         kept.put_topology(13, [])
@@ -168,7 +172,7 @@ def test_exclusions_are_kept_with_their_reason_until_they_are_taken_back(kept):
     exclusion = Exclusion(10, 20, "the monitor's disk was full", site="S")
     number = kept.exclude(exclusion)
     assert kept.exclusions() == {number: exclusion}
-    assert kept.take_back(number) and not kept.take_back(number)
+    assert kept.undo_exclusion(number) and not kept.undo_exclusion(number)
     assert kept.exclusions() == {}
 
 
@@ -179,7 +183,7 @@ def test_a_block_that_fails_adds_nothing(kept):
         raise ZeroDivisionError
     assert measured(kept) == []
     add(kept, (11, OK))
-    assert measured(kept)[0].results == [lines.entry(11, OK)]
+    assert measured(kept)[0].results == [lines.make_entry(11, OK)]
 
 
 KILLED = """
@@ -199,7 +203,7 @@ def test_a_writer_that_is_killed_leaves_what_was_there_before(kept, tmp_path):
     add(kept, (10, OK))
     ended = subprocess.run([sys.executable, "-c", KILLED, str(tmp_path / "state")], env=clean_environment(), cwd=ROOT)
     assert ended.returncode == -signal.SIGKILL
-    assert measured(kept)[0].results == [lines.entry(10, OK)]
+    assert measured(kept)[0].results == [lines.make_entry(10, OK)]
     assert sqlite3.connect(kept.path).execute("PRAGMA integrity_check").fetchone() == ("ok",)
     assert tuple(add(kept, (20, OK))) == (1, 0, 0)
 

@@ -28,7 +28,7 @@ from libprobe.formats.occi.vocabulary import (
 from libprobe.records import Record
 
 
-class Link(Record):
+class EntityLink(Record):
     """A link of an entity, such as a network interface.
 
     target:     address of what it leads to
@@ -56,7 +56,7 @@ class Entity(Record):
     kind: str
     mixins: tuple[str, ...]
     attributes: dict[str, AttributeValue]
-    links: list[Link]
+    links: list[EntityLink]
     title: str
 
     @property
@@ -101,7 +101,7 @@ def _text_entity(fields: Iterable[tuple[str, str]]) -> Entity:
     location, kind = "", ""
     mixins: list[str] = []
     attributes: dict[str, AttributeValue] = {}
-    links: list[Link] = []
+    links: list[EntityLink] = []
     for name, value in fields:
         if name == "category":
             for identifier, is_kind in _text_types(value):
@@ -134,13 +134,13 @@ def _text_types(value: str) -> Iterator[tuple[str, bool]]:
                 yield category[1]["scheme"] + category[0], what == KIND
 
 
-def _text_link(value: grammar.Value) -> Link:
+def _text_link(value: grammar.Value) -> EntityLink:
     target, given = value
     attributes: dict[str, AttributeValue] = {}
     for name, text in given.items():
         if "." in name:
             set_value(attributes, name, text, True)
-    return Link(
+    return EntityLink(
         target=target.strip(),
         location=given.get("self", ""),
         rel=tuple(given.get("rel", "").split()),
@@ -171,14 +171,14 @@ def _json_entity(document: object) -> Entity:
     )
 
 
-def _json_link(entry: object) -> Link:
+def _json_link(entry: object) -> EntityLink:
     """Return a link from an object with a target, or from its address alone as in rOCCI's form."""
     if not isinstance(entry, dict):
-        return Link(text_of(entry), "", (), (), {})
+        return EntityLink(text_of(entry), "", (), (), {})
     target = entry.get("target")
     target_kind = target.get("kind") if isinstance(target, dict) else entry.get("rel")
     address = target.get("location") if isinstance(target, dict) else target
-    return Link(
+    return EntityLink(
         target=text_of(address),
         location=text_of(entry.get("location")) or text_of(entry.get("id")),
         rel=tuple(identifiers(target_kind)),

@@ -24,7 +24,7 @@ _URL_OR_PATH = re.compile(r"(?:https?://|/)[^\s]+", re.IGNORECASE)
 _PATH = re.compile(r"[A-Za-z0-9._~!$&'()*+,=:@%/-]*")
 
 
-class Listed(Record):
+class ListedResource(Record):
     """One member of a collection; JSON listings tell more than an address, or no address at all."""
 
     location: str | None
@@ -42,14 +42,14 @@ class Listed(Record):
         return self.location or (self.id if self.id not in (self.title, self.hostname) else "") or ""
 
 
-def read_listing(body: str, *, headers: Headers = (), media_type: str = TEXT_PLAIN) -> list[Listed]:
+def read_listing(body: str, *, headers: Headers = (), media_type: str = TEXT_PLAIN) -> list[ListedResource]:
     """Return the members of a collection; an empty answer is an empty collection.
 
     Raises: BadData if something else than a list came, or one of more than MAX_ENTRIES.
     """
     if is_json(media_type):
         return [_json_listed(entry) for entry in _json_resources(body)]
-    return [Listed(location, None, None, None) for location in _text_locations(body, headers, media_type)]
+    return [ListedResource(location, None, None, None) for location in _text_locations(body, headers, media_type)]
 
 
 def read_locations(body: str, *, headers: Headers = (), media_type: str = TEXT_PLAIN) -> list[str]:
@@ -100,13 +100,13 @@ def _json_resources(body: str) -> list[Any]:
     return entries
 
 
-def _json_listed(entry: object) -> Listed:
+def _json_listed(entry: object) -> ListedResource:
     if isinstance(entry, str):
-        return Listed(text_of(entry) or None, None, None, None)
+        return ListedResource(text_of(entry) or None, None, None, None)
     given = entry if isinstance(entry, dict) else {}
     attributes = json_attributes(given.get("attributes"))
     title = text_of(given.get("title")) or str(attributes.get(TITLE, ""))
-    return Listed(
+    return ListedResource(
         location=text_of(given.get("location")) or None,
         id=text_of(given.get("id")) or str(attributes.get(ID, "")) or None,
         title=title or None,

@@ -311,7 +311,7 @@ def nearest(wanted: str, templates: Sequence[Category], count: int = 3) -> list[
     term = wanted.rpartition("#")[2][:200]
     stem = _without_number(term)
     found = {one.term: one.term for one in templates if stem and _without_number(one.term) == stem}
-    for similar, name in _similar(term, templates):
+    for similar, name in _similar_templates(term, templates):
         found.setdefault(similar, name)
         if len(found) >= count:
             break
@@ -322,7 +322,7 @@ _MAX_COMPARED = 5_000
 _MAX_MEASURED = 20
 
 
-def _similar(wanted: str, templates: Sequence[Category]) -> list[tuple[str, str]]:
+def _similar_templates(wanted: str, templates: Sequence[Category]) -> list[tuple[str, str]]:
     """Return term and name of templates with a similar term or title, the likeliest first.
 
     The exact measure is quadratic in the length, so it is applied to what a cheap one lets pass.
@@ -334,9 +334,11 @@ def _similar(wanted: str, templates: Sequence[Category]) -> list[tuple[str, str]
     for template in templates[:_MAX_COMPARED]:
         title = _plain_title(template.title)[:200]
         term, lowered = template.term, template.term[:200].lower()
-        promising.append((_rough(matcher, lowered), lowered, term, term))
+        promising.append((_quick_similarity(matcher, lowered), lowered, term, term))
         if title:
-            promising.append((_rough(matcher, title), title, term, f"{term} ({template.title.strip()[:80]})"))
+            promising.append(
+                (_quick_similarity(matcher, title), title, term, f"{term} ({template.title.strip()[:80]})")
+            )
     promising.sort(key=lambda entry: -entry[0])
     scored: list[tuple[float, str, str]] = []
     for rough, text, term, name in promising[:_MAX_MEASURED]:
@@ -347,7 +349,7 @@ def _similar(wanted: str, templates: Sequence[Category]) -> list[tuple[str, str]
     return [(term, name) for _, term, name in scored]
 
 
-def _rough(matcher: SequenceMatcher[str], text: str) -> float:
+def _quick_similarity(matcher: SequenceMatcher[str], text: str) -> float:
     matcher.set_seq1(text)
     return matcher.quick_ratio() if matcher.real_quick_ratio() >= 0.6 else 0.0
 

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 
 from libprobe.failures import BadData
 from libprobe.formats import avro
-from libprobe.programs.availability import intake
+from libprobe.programs.availability import result_import
 from libprobe.text import shortened
 from libprobe.timelines.algebra import NUMBERS
 
@@ -14,25 +14,25 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import BinaryIO
 
-    from libprobe.programs.availability.intake import Intake
+    from libprobe.programs.availability.result_import import ResultImporter
 
 
 def is_avro(head: bytes) -> bool:
     return head.startswith(avro.MAGIC)
 
 
-def read(file: BinaryIO, path: str, taken: Intake) -> None:
+def read(file: BinaryIO, path: str, importer: ResultImporter) -> None:
     """Take the results of a file, as far as it can be read."""
     number = 0
     try:
         for number, record in enumerate(avro.read_records(file.read), 1):
-            _take(record, f"{path}, record {number}", taken)
+            _import_record(record, f"{path}, record {number}", importer)
     except BadData as error:
-        taken.troubles.note("files that cannot be read to the end", f"{path}, after record {number}: {error}")
-    taken.lines += number
+        importer.problems.note("files that cannot be read to the end", f"{path}, after record {number}: {error}")
+    importer.lines += number
 
 
-def _take(record: dict[str, object], where: str, taken: Intake) -> None:
+def _import_record(record: dict[str, object], where: str, importer: ResultImporter) -> None:
     try:
         host, service_type, metric = (str(record[name]) for name in ("hostname", "service", "metric"))
         status = NUMBERS[str(record["status"])]
@@ -41,9 +41,9 @@ def _take(record: dict[str, object], where: str, taken: Intake) -> None:
             raise ValueError
     except (KeyError, ValueError) as error:
         what = f"no {error}" if isinstance(error, KeyError) else "a time without a zone, or an empty name"
-        taken.troubles.note("records that are not metric results", f"{where}: {shortened(what, 60)}")
+        importer.problems.note("records that are not metric results", f"{where}: {shortened(what, 60)}")
         return
     seconds = int(at.astimezone(UTC).timestamp())
-    if taken.is_plausible(seconds, where):
-        series = taken.writer.series(host, service_type, metric)
-        taken.add(series, seconds, status, intake.sentence(str(record.get("summary") or "")), where)
+    if importer.is_plausible(seconds, where):
+        series = importer.writer.series(host, service_type, metric)
+        importer.add(series, seconds, status, result_import.clean_sentence(str(record.get("summary") or "")), where)

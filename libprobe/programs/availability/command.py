@@ -25,8 +25,8 @@ if TYPE_CHECKING:
     from typing import BinaryIO, NoReturn
 
     from libprobe.judge.ranges import Limit
-    from libprobe.programs.availability.intake import Intake
-    from libprobe.timelines.calculation import Calculation, Period, Row
+    from libprobe.programs.availability.result_import import ResultImporter
+    from libprobe.timelines.calculation import Calculation, FigureRow, Period
     from libprobe.timelines.evaluation import Outage
     from libprobe.timelines.store import Store
 
@@ -39,7 +39,7 @@ EPILOG = (
     "version. Days and months are those of UTC."
 )
 
-OF_COMMAND = {
+OPTIONS_OF_COMMAND = {
     "import": {"services", "topology", "as_of", "downtimes", "soft_states"},
     "figures": {
         *("month", "since", "until", "by", "level", "json", "csv", "prometheus", "html", "weights"),
@@ -55,7 +55,7 @@ OF_COMMAND = {
 }
 """The options of each command, by where they go; those that all have are not among them."""
 
-ALL_HAVE = {"state_dir", "timeout", "verbose", "config"}
+COMMON_OPTIONS = {"state_dir", "timeout", "verbose", "config"}
 
 
 # ---- The run
@@ -63,7 +63,7 @@ ALL_HAVE = {"state_dir", "timeout", "verbose", "config"}
 
 def main(doc: str | None) -> NoReturn:
     """Run as this process: read sys.argv, print the report, exit with its code."""
-    execution.main(lambda argv: execute(argv, doc=doc), _not_done)
+    execution.main(lambda argv: execute(argv, doc=doc), _refusal)
 
 
 def execute(argv: Sequence[str], *, doc: str | None = None) -> tuple[int, str]:
@@ -72,12 +72,12 @@ def execute(argv: Sequence[str], *, doc: str | None = None) -> tuple[int, str]:
     try:
         args = parser.parse_args(argv[1:])
         _check(parser, args)
-    except cli.Stop as stop:
+    except cli.CommandLineExit as stop:
         return USAGE, f"{NAME}: {stop.text}\n" if stop.is_error else stop.text
-    return execution.carry_out(lambda: _carry_out(args), Deadline(args.timeout), _not_done, verbose=args.verbose)
+    return execution.carry_out(lambda: _run_command(args), Deadline(args.timeout), _refusal, verbose=args.verbose)
 
 
-def _not_done(sentence: str) -> str:
+def _refusal(sentence: str) -> str:
     return f"{NAME}: not done: {shortened(redact.blank(sentence), 1000)}"
 
 
@@ -85,7 +85,7 @@ def _lines(lines: Iterable[str]) -> str:
     return "".join(f"{redact.blank(line)}\n" for line in lines)
 
 
-def _carry_out(args: argparse.Namespace) -> tuple[int, str]:
+def _run_command(args: argparse.Namespace) -> tuple[int, str]:
     from libprobe.probe.settings import read_settings
     from libprobe.state.files import StateDirectory, default_directory
     from libprobe.targets import access
@@ -96,7 +96,7 @@ def _carry_out(args: argparse.Namespace) -> tuple[int, str]:
     if is_import:
         directory = StateDirectory(args.state_dir or args.settings.get("state", "directory") or default_directory())
     else:
-        directory = access.kept_state(args)
+        directory = access.open_existing_state(args)
     run: dict[str, Callable[[argparse.Namespace, Store], tuple[int, str]]] = {
         "import": _import,
         "figures": _figures,
@@ -113,20 +113,20 @@ def _carry_out(args: argparse.Namespace) -> tuple[int, str]:
 
 
 def _import(args: argparse.Namespace, store: Store) -> tuple[int, str]:
-    from libprobe.programs.availability.intake import Intake, Services
+    from libprobe.programs.availability.result_import import ResultImporter, ServiceLookup
     from libprobe.programs.ncg import index
 
     now = int(time.time())
     report = []
-    services = Services(index.read(args.services) if args.services else ())
+    services = ServiceLookup(index.read(args.services) if args.services else ())
     if args.topology:
-        count = _put_topology(store, _registered(args.topology), args.as_of or now)
+        count = _put_topology(store, _read_endpoints(args.topology), args.as_of or now)
         report.append(f"  topology: {count}")
     elif services.endpoints:
         report.append(f"  topology: {_put_topology(store, services.endpoints, args.as_of or now)}")
     if args.downtimes:
         unreadable: list[str] = []
-        kept, gone = store.put_outages(_declared(args.downtimes, unreadable), now)
+        kept, gone = store.put_outages(_read_outages(args.downtimes, unreadable), now)
         report.append(f"  downtimes: {number_of(kept, 'outage')} of services kept, {gone} withdrawn")
         report += [f"  {each}" for each in unreadable[:5]]
     else:
@@ -134,11 +134,11 @@ def _import(args: argparse.Namespace, store: Store) -> tuple[int, str]:
     troubles: list[str] = []
     if args.names:
         with store.writer() as writer:
-            taken = Intake(writer, services, now, soft=args.soft_states)
-            _read_files(args.names, taken)
+            importer = ResultImporter(writer, services, now, soft=args.soft_states)
+            _read_files(args.names, importer)
         settled = store.settle()
-        troubles = taken.troubles.sentences()
-        report.insert(0, f"{NAME}: {taken.summary()}" + (f"; {settled} repetitions dropped" if settled else ""))
+        troubles = importer.problems.sentences()
+        report.insert(0, f"{NAME}: {importer.summary()}" + (f"; {settled} repetitions dropped" if settled else ""))
     else:
         report.insert(0, f"{NAME}: done")
     report += [f"  not taken: {each}" for each in troubles]
@@ -152,14 +152,14 @@ def _put_topology(store: Store, endpoints: Iterable[tuple[str, str, str, str]], 
     return f"{number_of(len(kept), 'endpoint')} from {since} on" if is_new else f"unchanged on {since}"
 
 
-def _registered(path: str) -> Iterable[tuple[str, str, str, str]]:
-    from libprobe.clients.gocdb import SavedCopy, Selection
+def _read_endpoints(path: str) -> Iterable[tuple[str, str, str, str]]:
+    from libprobe.clients.gocdb import EndpointSelection, SavedCopy
 
-    for each in SavedCopy(path).topology(Selection()):
+    for each in SavedCopy(path).topology(EndpointSelection()):
         yield each.site, each.service_type, each.hostname.lower(), each.roc
 
 
-def _declared(path: str, unreadable: list[str]) -> Iterable[Outage]:
+def _read_outages(path: str, unreadable: list[str]) -> Iterable[Outage]:
     from libprobe.clients.gocdb import SavedCopy
     from libprobe.timelines.evaluation import Outage
 
@@ -171,19 +171,19 @@ def _declared(path: str, unreadable: list[str]) -> Iterable[Outage]:
     unreadable += [each.sentence for each in saved.unreadable]
 
 
-def _read_files(paths: Sequence[str], taken: Intake) -> None:
+def _read_files(paths: Sequence[str], importer: ResultImporter) -> None:
     """Logs in the order of their beginnings, whatever the order of their names; then everything else."""
-    from libprobe.programs.availability import argo, intake, messages, nagios
+    from libprobe.programs.availability import argo, messages, nagios, result_import
 
     logs: list[tuple[int, str]] = []
-    others: list[tuple[Callable[[BinaryIO, str, Intake], None], str]] = []
-    for path in [each for name in paths for each in (messages.of_spool(name) if os.path.isdir(name) else [name])]:
-        with intake.opened(path) as file:
+    others: list[tuple[Callable[[BinaryIO, str, ResultImporter], None], str]] = []
+    for path in [each for name in paths for each in (messages.spool_files(name) if os.path.isdir(name) else [name])]:
+        with result_import.open_result_file(path) as file:
             head = file.peek(4096)  # type: ignore[attr-defined]
         if not head:
-            taken.troubles.note("empty files", path)
+            importer.problems.note("empty files", path)
         elif nagios.is_log(head):
-            logs.append((nagios.begins_at(head), path))
+            logs.append((nagios.log_start(head), path))
         elif nagios.is_status(head):
             others.append((nagios.read_status, path))
         elif argo.is_avro(head):
@@ -195,15 +195,15 @@ def _read_files(paths: Sequence[str], taken: Intake) -> None:
                 f"{path} is not a log, status.dat or retention.dat of Nagios, nor a file of metric results",
                 remedy="leave it out",
             )
-    log = nagios.Log(taken)
+    log = nagios.LogReader(importer)
     for number, (_, path) in enumerate(sorted(logs), 1):
-        _progress(f"{os.path.basename(path)}, {number} of {len(logs)}, {taken.lines} lines")
-        with intake.opened(path) as file:
+        _progress(f"{os.path.basename(path)}, {number} of {len(logs)}, {importer.lines} lines")
+        with result_import.open_result_file(path) as file:
             log.read(file, path)
     log.end()
     for read, path in others:
-        with intake.opened(path) as file:
-            read(file, path, taken)
+        with result_import.open_result_file(path) as file:
+            read(file, path, importer)
     _progress("")
 
 
@@ -263,10 +263,10 @@ def _figures(args: argparse.Namespace, store: Store) -> tuple[int, str]:
 
     period = _period(args)
     found = _calculation(args, store, period)
-    sites = found.chosen(args.names)
+    sites = found.choose_sites(args.names)
     weights = _weights(args.weights) if args.weights else {}
     level = SITE if args.level == report.NGI else args.level
-    rows: Iterable[Row] = found.rows(_told(sites), level, args.by)
+    rows: Iterable[FigureRow] = found.rows(_status_lines(sites), level, args.by)
     if args.level == report.NGI:
         rows = found.groups(rows, weights)
     if args.html:
@@ -282,7 +282,7 @@ def _figures(args: argparse.Namespace, store: Store) -> tuple[int, str]:
     return DONE, _lines([f"{period.name}, {_until(period)}", *report.figures_table(rows, args.level, args.by)])
 
 
-def _told(sites: Sequence[str]) -> Iterable[str]:
+def _status_lines(sites: Sequence[str]) -> Iterable[str]:
     for number, site in enumerate(sites, 1):
         if number % 10 == 1:
             _progress(f"{number} of {number_of(len(sites), 'site')}")
@@ -318,8 +318,8 @@ def _why(args: argparse.Namespace, store: Store) -> tuple[int, str]:
 
     period = _period(args)
     found = _calculation(args, store, period)
-    (site,) = found.chosen(args.names)
-    why = found.why(site)
+    (site,) = found.choose_sites(args.names)
+    why = found.explain(site)
     if args.json:
         return DONE, report.why_json(why, period.name) + "\n"
     return DONE, _lines(report.why_lines(why, period.name, everything=bool(args.verbose)))
@@ -342,7 +342,7 @@ def _status(args: argparse.Namespace, store: Store) -> tuple[int, str]:
         start = at - at % DAY_S
         period = Period(report.instant(at), start, max(min(start + DAY_S, now), at + 1))
     found = _calculation(args, store, period)
-    of_each = {site: found.lines(site, args.level) for site in found.chosen(args.names)}
+    of_each = {site: found.lines(site, args.level) for site in found.choose_sites(args.names)}
     if not is_span:
         of_each = {
             site: {path: [(at, max(each for each in line if each[0] <= at)[1])] for path, line in paths.items()}
@@ -371,7 +371,7 @@ def _exclude(args: argparse.Namespace, store: Store) -> tuple[int, str]:
     from libprobe.timelines.evaluation import Exclusion
 
     if args.take_back is not None:
-        if not store.take_back(args.take_back):
+        if not store.undo_exclusion(args.take_back):
             unknown = f"there is no exclusion {args.take_back}"
             raise Misconfigured(unknown, remedy=f"look at `{NAME} exclude`, which lists them")
         return DONE, _lines([f"{NAME}: exclusion {args.take_back} is taken back"])
@@ -418,9 +418,9 @@ def _prune(args: argparse.Namespace, store: Store) -> tuple[int, str]:
 
 def _check(parser: cli.Parser, args: argparse.Namespace) -> None:
     """Refuse an option that the command does not have, and names that it does not take."""
-    if args.command not in OF_COMMAND:  # which is not repeated: it could be a secret in the wrong place
-        parser.error(f"the first word must be a command: one of {', '.join(OF_COMMAND)}")
-    allowed = OF_COMMAND[args.command] | ALL_HAVE
+    if args.command not in OPTIONS_OF_COMMAND:  # which is not repeated: it could be a secret in the wrong place
+        parser.error(f"the first word must be a command: one of {', '.join(OPTIONS_OF_COMMAND)}")
+    allowed = OPTIONS_OF_COMMAND[args.command] | COMMON_OPTIONS
     for action in parser.arguments:
         if action.option_strings and action.dest in args.given and action.dest not in allowed:
             parser.error(f"{action.option_strings[-1]} has no effect with {args.command}")
@@ -448,7 +448,7 @@ def _check(parser: cli.Parser, args: argparse.Namespace) -> None:
 def _parser(prog: str, doc: str) -> cli.Parser:
     parser = cli.Parser(prog=prog, doc=doc, codes=EPILOG, intermixed=True)
     what = parser.add_argument_group("what to do")
-    what.add_argument("command", metavar="COMMAND", help=", ".join(OF_COMMAND))
+    what.add_argument("command", metavar="COMMAND", help=", ".join(OPTIONS_OF_COMMAND))
     what.add_argument(
         "names",
         nargs="*",

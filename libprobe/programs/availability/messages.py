@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 
 from libprobe.failures import BadData, Misconfigured
 from libprobe.formats.metric_result import END, MAX_BODY_BYTES, read_metric_result
-from libprobe.programs.availability import intake
+from libprobe.programs.availability import result_import
 from libprobe.timelines.algebra import NUMBERS
 
 TYPE_CHECKING = False
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from typing import BinaryIO
 
-    from libprobe.programs.availability.intake import Intake
+    from libprobe.programs.availability.result_import import ResultImporter
 
 SUFFIXES = (".message", ".refused")
 MAX_MESSAGE_BYTES = 256 << 10
@@ -29,7 +29,7 @@ def is_message(head: bytes) -> bool:
     return head.startswith(b'{"headers"') or b"metricStatus: " in head or b"serviceURI: " in head
 
 
-def of_spool(path: str) -> list[str]:
+def spool_files(path: str) -> list[str]:
     """The files of messages in a directory, waiting or refused, the oldest first. Raises: Misconfigured."""
     try:
         names = sorted(name for name in os.listdir(path) if name.endswith(SUFFIXES))
@@ -38,23 +38,23 @@ def of_spool(path: str) -> list[str]:
     return [os.path.join(path, name) for name in names]
 
 
-def read(file: BinaryIO, path: str, taken: Intake) -> None:
+def read(file: BinaryIO, path: str, importer: ResultImporter) -> None:
     """Take the results of a file."""
-    for body, where in _bodies(file, path, taken):
+    for body, where in _bodies(file, path, importer):
         try:
             fields = read_metric_result(body)
             at = int(datetime.strptime(fields["timestamp"], "%Y-%m-%dT%H:%M:%SZ").replace(tzinfo=UTC).timestamp())
         except (BadData, ValueError) as error:
             said = error.sentence if isinstance(error, BadData) else "its time cannot be read"
-            taken.troubles.note("messages that are not metric results", f"{where}: {said}")
+            importer.problems.note("messages that are not metric results", f"{where}: {said}")
             continue
-        if taken.is_plausible(at, where):
-            series = taken.writer.series(fields["hostName"], fields["serviceType"], fields["metricName"])
-            said = intake.sentence(fields.get("summaryData", ""))
-            taken.add(series, at, NUMBERS[fields["metricStatus"]], said, where)
+        if importer.is_plausible(at, where):
+            series = importer.writer.series(fields["hostName"], fields["serviceType"], fields["metricName"])
+            said = result_import.clean_sentence(fields.get("summaryData", ""))
+            importer.add(series, at, NUMBERS[fields["metricStatus"]], said, where)
 
 
-def _bodies(file: BinaryIO, path: str, taken: Intake) -> Iterator[tuple[str, str]]:
+def _bodies(file: BinaryIO, path: str, importer: ResultImporter) -> Iterator[tuple[str, str]]:
     """Each body and its place. A message of the spool is one line of JSON, which begins with a brace."""
     kept: list[str] = []
     size, first, number = 0, 1, 0
@@ -65,7 +65,9 @@ def _bodies(file: BinaryIO, path: str, taken: Intake) -> Iterator[tuple[str, str
             try:
                 yield str(json.loads(data)["body"]), f"{path}:{number}"
             except (ValueError, KeyError, TypeError, RecursionError):
-                taken.troubles.note("messages that are not metric results", f"{path}:{number}: no message of the spool")
+                importer.problems.note(
+                    "messages that are not metric results", f"{path}:{number}: no message of the spool"
+                )
             continue
         line = data.decode("utf-8", "replace").rstrip("\n")
         if not kept and not line:
@@ -79,6 +81,6 @@ def _bodies(file: BinaryIO, path: str, taken: Intake) -> Iterator[tuple[str, str
             kept, size, is_skipped = [], 0, False
         elif size > 2 * MAX_BODY_BYTES:
             kept, is_skipped = kept[:1], True  # to the next end nothing of it is kept: it is no result
-    taken.lines += number
+    importer.lines += number
     if kept:
-        taken.troubles.note("messages that are cut off at the end of a file", f"{path}:{first}")
+        importer.problems.note("messages that are cut off at the end of a file", f"{path}:{first}")

@@ -16,14 +16,14 @@ from __future__ import annotations
 
 import re
 
-from libprobe.programs.availability import intake
+from libprobe.programs.availability import result_import
 from libprobe.timelines.algebra import NUMBERS
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import BinaryIO
 
-    from libprobe.programs.availability.intake import Intake
+    from libprobe.programs.availability.result_import import ResultImporter
 
 _STAMPED = re.compile(rb"^\[[0-9]{1,11}\] ", re.MULTILINE)
 _STATE = re.compile(
@@ -49,17 +49,17 @@ def is_log(head: bytes) -> bool:
     return bool(_FIRST.match(head))
 
 
-def begins_at(head: bytes) -> int:
+def log_start(head: bytes) -> int:
     """The time of a log's first line, by which logs are put in order."""
     found = _FIRST.match(head)
     return int(found[1]) if found else 0
 
 
-class Log:
+class LogReader:
     """Reads logs, the oldest first; what it knows of one goes on in the next. `end` has to be called after the last."""
 
-    def __init__(self, taken: Intake) -> None:
-        self._intake = taken
+    def __init__(self, importer: ResultImporter) -> None:
+        self._importer = importer
         self._series: dict[bytes, int] = {}
         self._sentences: dict[bytes, str] = {}
         self._status: dict[int, int] = {}
@@ -72,8 +72,8 @@ class Log:
         """Raises: Misconfigured for a file that cannot be read to its end."""
         number = 0
         is_first = True
-        for data in intake.chunks(file, path):
-            if is_first and begins_at(data) < self._last:
+        for data in result_import.read_chunks(file, path):
+            if is_first and log_start(data) < self._last:
                 self._status.clear()  # what this one says is not what held after the one before
                 self._close(self._last)
                 self._last = 0
@@ -81,18 +81,18 @@ class Log:
             if not data.endswith(b"\n"):
                 data = data[: data.rfind(b"\n") + 1]
                 where = f"{path}:{number + data.count(NEWLINE) + 1}"
-                self._intake.troubles.note("lines that are cut off, or too long to be one", where)
-                self._intake.lines += 1
+                self._importer.problems.note("lines that are cut off, or too long to be one", where)
+                self._importer.lines += 1
             count = data.count(NEWLINE)
-            self._look_at(data, count, path, number)
+            self._note_strange_lines(data, count, path, number)
             self._take(data, path, number)
             number += count
-        self._intake.lines += number
+        self._importer.lines += number
 
     def end(self) -> None:
         self._close(self._last)
 
-    def _look_at(self, data: bytes, count: int, path: str, before: int) -> None:
+    def _note_strange_lines(self, data: bytes, count: int, path: str, before: int) -> None:
         """Note a line that is not of the log, or a line of a state without a state."""
         blank = data.count(b"\n\n") + data.startswith(b"\n")
         stamped = sum(1 for _ in _STAMPED.finditer(data))
@@ -101,34 +101,34 @@ class Log:
             return
         for at, line in enumerate(data.split(b"\n")[:count], before + 1):
             if line and not _STAMPED.match(line):
-                self._intake.troubles.note("lines that are not of a Nagios log", f"{path}:{at}")
+                self._importer.problems.note("lines that are not of a Nagios log", f"{path}:{at}")
             elif _OF_STATES.match(line) and not _STATE.match(line):
-                self._intake.troubles.note("lines of a state that cannot be read", f"{path}:{at}")
+                self._importer.problems.note("lines of a state that cannot be read", f"{path}:{at}")
 
     def _take(self, data: bytes, path: str, before: int) -> None:
-        now = self._intake.now + intake.FUTURE_S
+        now = self._importer.now + result_import.FUTURE_S
         last = self._last
         for each in _STATE.finditer(data):
             stamp, alert, service, status, kind, output, event = each.groups()
             at = int(stamp)
             if at < last - BACK_S:
-                self._intake.troubles.note(
+                self._importer.problems.note(
                     "times at which the clock went back: each result counts at its own time",
                     f"{path}:{self._line_of(each.start(), data, before)}, by {last - at} s",
                 )
-            if not intake.EARLIEST <= at <= now:
-                self._intake.is_plausible(at, f"{path}:{self._line_of(each.start(), data, before)}")
+            if not result_import.EARLIEST <= at <= now:
+                self._importer.is_plausible(at, f"{path}:{self._line_of(each.start(), data, before)}")
                 continue
             if event is not None:
-                self._happened(event, at, last)
+                self._handle_event(event, at, last)
                 last = at
                 continue
             last = at
             series = self._series.get(service)
             if series is None:
-                series = self._find(service)
+                series = self._series_of(service)
                 if not series:
-                    self._unknown(service, f"{path}:{self._line_of(each.start(), data, before)}")
+                    self._note_unlisted(service, f"{path}:{self._line_of(each.start(), data, before)}")
             if not series:
                 continue
             if alert is None:
@@ -140,45 +140,45 @@ class Log:
                 self._forget_unlisted()
             if series not in self._since:
                 self._since[series] = at
-            if kind == b"SOFT" and not self._intake.soft:
+            if kind == b"SOFT" and not self._importer.soft:
                 continue
             number = _STATUS[status]
             if self._status.get(series) != number:
                 self._status[series] = number
                 # to count lines for a place that nobody will read takes longer than all the rest
-                is_open = self._intake.writer.is_open(series, at)
+                is_open = self._importer.writer.is_open(series, at)
                 where = "" if is_open else f"{path}:{self._line_of(each.start(), data, before)}"
-                self._intake.add(series, at, number, self._said(output), where)
+                self._importer.add(series, at, number, self._cleaned(output), where)
         stamp = _FIRST.match(data, data.rfind(NEWLINE, 0, -1) + 1)
         if stamp and last < int(stamp[1]) <= now:
             last = int(stamp[1])
         self._last = last
 
-    def _said(self, output: bytes) -> str:
+    def _cleaned(self, output: bytes) -> str:
         """A sentence, made safe; most of them are said over and over."""
         said = self._sentences.get(output)
         if said is None:
             if len(self._sentences) >= MAX_SENTENCES:
                 self._sentences.clear()
-            said = self._sentences[output] = intake.sentence(output.decode("utf-8", "replace"))
+            said = self._sentences[output] = result_import.clean_sentence(output.decode("utf-8", "replace"))
         return said
 
     @staticmethod
     def _line_of(start: int, data: bytes, before: int) -> int:
         return before + data.count(NEWLINE, 0, start) + 1
 
-    def _find(self, service: bytes) -> int:
+    def _series_of(self, service: bytes) -> int:
         """The number of a service's series, 0 where the list of services does not have it."""
         host, _, name = service.decode("utf-8", "replace").partition(";")
-        service_type = self._intake.services.type_of(host, name)
-        self._series[service] = self._intake.writer.series(host, service_type, name) if service_type else 0
+        service_type = self._importer.services.type_of(host, name)
+        self._series[service] = self._importer.writer.series(host, service_type, name) if service_type else 0
         return self._series[service]
 
-    def _unknown(self, service: bytes, where: str) -> None:
+    def _note_unlisted(self, service: bytes, where: str) -> None:
         host, _, name = service.decode("utf-8", "replace").partition(";")
-        self._intake.troubles.note("services missing from the list of services", f"{name} on {host}, {where}")
+        self._importer.problems.note("services missing from the list of services", f"{name} on {host}, {where}")
 
-    def _happened(self, event: bytes, at: int, last: int) -> None:
+    def _handle_event(self, event: bytes, at: int, last: int) -> None:
         if event.startswith(b"Auto-save"):
             return
         if event.startswith(b"LOG ROTATION"):
@@ -206,7 +206,7 @@ class Log:
     def _close(self, until: int) -> None:
         for series, since in self._since.items():
             if until >= since:
-                self._intake.writer.saw(series, since, until)
+                self._importer.writer.note_confirmed(series, since, until)
         self._resting |= self._since.keys()
         self._since.clear()
 
@@ -215,7 +215,7 @@ def is_status(head: bytes) -> bool:
     return any(word in head for word in (b"NAGIOS STATE RETENTION FILE", b"NAGIOS STATUS FILE"))
 
 
-def read_status(file: BinaryIO, path: str, taken: Intake) -> None:
+def read_status(file: BinaryIO, path: str, importer: ResultImporter) -> None:
     """What status.dat or retention.dat says: each service's last hard state, from its change to the last check."""
     block: dict[str, str] | None = None
     number = 0
@@ -225,33 +225,35 @@ def read_status(file: BinaryIO, path: str, taken: Intake) -> None:
         if text in ("servicestatus {", "service {"):
             block = {}
         elif block is not None and text == "}":
-            _take_block(block, f"{path}:{number}", taken)
+            _import_block(block, f"{path}:{number}", importer)
             block = None
         elif block is not None:
             name, _, value = text.partition("=")
             block[name] = value
-    taken.lines += number
+    importer.lines += number
     if block is not None:
-        taken.troubles.note("services that are cut off at the end of a file", f"{path}:{number}")
+        importer.problems.note("services that are cut off at the end of a file", f"{path}:{number}")
 
 
-def _take_block(block: dict[str, str], where: str, taken: Intake) -> None:
+def _import_block(block: dict[str, str], where: str, importer: ResultImporter) -> None:
     try:
         host, service = block["host_name"], block["service_description"]
         checked, changed = int(block["last_check"]), int(block["last_hard_state_change"])
         is_hard = int(block["state_type"]) == 1
-        status = _BY_EXIT_CODE[int(block["current_state" if is_hard or taken.soft else "last_hard_state"])]
+        status = _BY_EXIT_CODE[int(block["current_state" if is_hard or importer.soft else "last_hard_state"])]
         has_been_checked = int(block["has_been_checked"])
     except (KeyError, ValueError, IndexError):
-        taken.troubles.note("services whose state cannot be read", where)
+        importer.problems.note("services whose state cannot be read", where)
         return
-    if not has_been_checked or not taken.is_plausible(checked, where):
+    if not has_been_checked or not importer.is_plausible(checked, where):
         return
-    service_type = taken.services.type_of(host, service)
+    service_type = importer.services.type_of(host, service)
     if not service_type:
-        taken.troubles.note("services missing from the list of services", f"{service} on {host}, {where}")
+        importer.problems.note("services missing from the list of services", f"{service} on {host}, {where}")
         return
-    series = taken.writer.series(host, service_type, service)
-    since = changed if intake.EARLIEST <= changed <= checked else checked
-    taken.add(series, since, status, intake.sentence(block.get("plugin_output", "")) if is_hard else "", where)
-    taken.writer.saw(series, since, checked)
+    series = importer.writer.series(host, service_type, service)
+    since = changed if result_import.EARLIEST <= changed <= checked else checked
+    importer.add(
+        series, since, status, result_import.clean_sentence(block.get("plugin_output", "")) if is_hard else "", where
+    )
+    importer.writer.note_confirmed(series, since, checked)

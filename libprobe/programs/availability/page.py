@@ -15,13 +15,13 @@ from libprobe.programs.availability import report
 from libprobe.text import decimal, number_of, safe
 from libprobe.timelines.algebra import MISSING, OK, STATUSES, UNKNOWN, WARNING
 from libprobe.timelines.evaluation import ENDPOINT, SERVICE, SITE
-from libprobe.timelines.figures import NO_DATA, of_days
+from libprobe.timelines.figures import NO_DATA, figures_of_days
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from libprobe.timelines.calculation import Calculation, Period, Why
+    from libprobe.timelines.calculation import Calculation, Explanation, Period
     from libprobe.timelines.figures import Figures
 
 DAY_S = 86_400
@@ -88,7 +88,7 @@ def render(found: Calculation, sites: Sequence[str]) -> Iterator[str]:
     for number, site in enumerate(sites):
         of_day = {row.at: row.figures for row in found.rows([site], SITE, "day")}
         cells = "".join(_cell(of_day.get(day), _date(day)) for day in days)
-        all_ = of_days(of_day.values()) if of_day else None
+        all_ = figures_of_days(of_day.values()) if of_day else None
         yield f'<tr><th><a href="#s{number}">{_text(site)}</a></th>{_cell(all_, period.name)}{cells}</tr>\n'
     yield "</tbody></table></div>\n"
     yield f'<p class="soft key">{"".join(f"{_mark(status)}{status.lower()}" for status in STATUSES[1:])}</p>\n'
@@ -117,7 +117,7 @@ def _cell(figures: Figures | None, when: str) -> str:
 
 
 def _site(found: Calculation, site: str, number: int) -> Iterator[str]:
-    why = found.why(site)
+    why = found.explain(site)
     values = f"availability {report.percent(why.figures.availability)}, reliability "
     values += report.percent(why.figures.reliability)
     yield f'<details><summary>{_text(site)}: {values}</summary>\n<p id="s{number}"></p>\n'
@@ -146,14 +146,14 @@ def _timeline(line: Sequence[tuple[int, int]], period: Period) -> str:
     return f'<svg viewBox="0 0 {WIDTH} 10" preserveAspectRatio="none" role="img" aria-label="{said}">{marks}</svg>\n'
 
 
-def _outages(why: Why) -> Iterator[str]:
+def _outages(why: Explanation) -> Iterator[str]:
     counted = [each for each in why.troubles if each.status not in (OK, WARNING, UNKNOWN, MISSING)]
     worst = sorted(counted, key=lambda each: each.end - each.start, reverse=True)[: report.WORST]
     if not worst:
         return
     yield f'<p class="name">{"the longest outages" if len(counted) > len(worst) else "outages"}</p>\n<ul>\n'
     for each in worst:
-        lines = [report.outage(each), *report.because(each)]
+        lines = [report.describe_outage(each), *report.cause_lines(each)]
         yield f"<li>{'<br>'.join(map(_text, lines))}</li>\n"
     yield "</ul>\n"
 

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
     from typing import Any
 
-    from libprobe.timelines.calculation import Row, Trouble, Why
+    from libprobe.timelines.calculation import Explanation, FigureRow, SiteOutage
     from libprobe.timelines.figures import Figures
 
 NGI = "ngi"
@@ -29,7 +29,7 @@ def instant(at: int) -> str:
     return datetime.fromtimestamp(at, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
-def length(seconds: float) -> str:
+def describe_length(seconds: float) -> str:
     """To the minute, or to the second where it is shorter than one: `3 d 4 h 12 min`."""
     minutes, rest = divmod(int(seconds), 60)
     if not minutes:
@@ -44,7 +44,7 @@ def percent(value: float) -> str:
     return "no data" if value == NO_DATA else f"{value:.2f} %"
 
 
-def began(at: int | None, by: str) -> str:
+def start_column(at: int | None, by: str) -> str:
     """When a row's time began, as ARGO's web API writes it; empty where it is the whole period."""
     if at is None:
         return ""
@@ -68,7 +68,7 @@ def table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> list[str]:
     ]
 
 
-def figures_table(rows: Iterable[Row], level: str, by: str) -> list[str]:
+def figures_table(rows: Iterable[FigureRow], level: str, by: str) -> list[str]:
     names = [NGI] if level == NGI else list(reversed(LEVELS[LEVELS.index(level) :]))
     has_time = by != "period"
     header = [*names, *(["from"] if has_time else []), "availability", "reliability", "unknown", "downtime", ""]
@@ -77,7 +77,7 @@ def figures_table(rows: Iterable[Row], level: str, by: str) -> list[str]:
         (
             [
                 *(row.path or [row.ngi or "all sites"]),
-                *([began(row.at, by)] if has_time else []),
+                *([start_column(row.at, by)] if has_time else []),
                 percent(row.figures.availability),
                 percent(row.figures.reliability),
                 f"{100 * row.figures.unknown:.2f} %",
@@ -95,7 +95,7 @@ def below_target(figures: Figures) -> str:
     return ", ".join(f"{name} below {target:g} %" for name, value, target in values if 0 <= value < target)
 
 
-def why_lines(why: Why, period: str, *, everything: bool) -> list[str]:
+def why_lines(why: Explanation, period: str, *, everything: bool) -> list[str]:
     value = why.figures
     lines = [
         f"{why.site}, {period}: availability {percent(value.availability)}, reliability {percent(value.reliability)}, "
@@ -112,21 +112,21 @@ def why_lines(why: Why, period: str, *, everything: bool) -> list[str]:
         lines.append(f"  the {WORST} worst of {len(why.troubles)}; -v shows all")
     for each in shown:
         lines.append("")
-        lines += [outage(each), *(f"  {line}" for line in because(each))]
+        lines += [describe_outage(each), *(f"  {line}" for line in cause_lines(each))]
     if why.flips:
         lines += ["", "changed most often:"]
         lines += [f"  {each.changes} changes: {' '.join(each.path)}" for each in why.flips]
     return [safe(line) if not line.startswith(" ") else f"  {safe(line)}" for line in lines]
 
 
-def outage(trouble: Trouble) -> str:
+def describe_outage(trouble: SiteOutage) -> str:
     """From when to when, how long, what it was, and what it cost."""
     share = f", {decimal(trouble.share, 2)} % of the availability" if trouble.share else ", does not count"
-    when = f"{instant(trouble.start)} to {instant(trouble.end)}, {length(trouble.end - trouble.start)}"
+    when = f"{instant(trouble.start)} to {instant(trouble.end)}, {describe_length(trouble.end - trouble.start)}"
     return f"{when}: {STATUSES[trouble.status]}{share}"
 
 
-def because(trouble: Trouble) -> list[str]:
+def cause_lines(trouble: SiteOutage) -> list[str]:
     """What it came from: the endpoint and its metric, and the downtimes that there were; safe text."""
     downtimes = [
         safe(f"downtime {one.id}, {instant(one.start)} to {instant(one.end)}: {one.description or 'no reason given'}")
@@ -148,10 +148,10 @@ def _number(value: float) -> str:
     return decimal(value, 5)
 
 
-def _results(rows: Iterable[Row], by: str) -> list[dict[str, str]]:
+def _results(rows: Iterable[FigureRow], by: str) -> list[dict[str, str]]:
     return [
         {
-            **({"timestamp": began(row.at, by)} if row.at is not None else {}),
+            **({"timestamp": start_column(row.at, by)} if row.at is not None else {}),
             "availability": _number(row.figures.availability),
             "reliability": _number(row.figures.reliability),
             "unknown": _number(row.figures.unknown),
@@ -162,14 +162,14 @@ def _results(rows: Iterable[Row], by: str) -> list[dict[str, str]]:
     ]
 
 
-def _grouped(rows: Iterable[Row], key: Any) -> dict[Any, list[Row]]:
-    found: dict[Any, list[Row]] = {}
+def _grouped(rows: Iterable[FigureRow], key: Any) -> dict[Any, list[FigureRow]]:
+    found: dict[Any, list[FigureRow]] = {}
     for row in rows:
         found.setdefault(key(row), []).append(row)
     return found
 
 
-def results_json(rows: Iterable[Row], level: str, by: str) -> str:
+def results_json(rows: Iterable[FigureRow], level: str, by: str) -> str:
     """As ARGO's web API has results of groups, sites, service types and endpoints; levels that it lacks likewise."""
     kept = list(rows)
     if level == NGI:
@@ -183,7 +183,7 @@ def results_json(rows: Iterable[Row], level: str, by: str) -> str:
                 "name": site,
                 "type": "SITES",
                 "serviceflavors": [
-                    {"name": service, "type": "service", **_below(group, level, by)}
+                    {"name": service, "type": "service", **_nested_results(group, level, by)}
                     for service, group in _grouped(of_site, lambda row: row.path[2]).items()
                 ],
             }
@@ -204,7 +204,7 @@ def results_json(rows: Iterable[Row], level: str, by: str) -> str:
     return json.dumps({"results": document}, indent=1)
 
 
-def _below(rows: list[Row], level: str, by: str) -> dict[str, object]:
+def _nested_results(rows: list[FigureRow], level: str, by: str) -> dict[str, object]:
     if level == SERVICE:
         return {"results": _results(rows, by)}
     return {
@@ -232,7 +232,7 @@ def status_json(sites: Iterable[tuple[str, Iterable[tuple[int, int]]]]) -> str:
     )
 
 
-def why_json(why: Why, period: str) -> str:
+def why_json(why: Explanation, period: str) -> str:
     return json.dumps(
         {
             "site": why.site,
@@ -259,7 +259,7 @@ def why_json(why: Why, period: str) -> str:
 # ---- CSV, Prometheus
 
 
-def results_csv(rows: Iterable[Row], by: str) -> str:
+def results_csv(rows: Iterable[FigureRow], by: str) -> str:
     import csv
     import io
 
@@ -270,11 +270,11 @@ def results_csv(rows: Iterable[Row], by: str) -> str:
     )
     for row in rows:
         path = [*row.path, *[""] * (len(LEVELS) - len(row.path))]
-        writer.writerow([*map(_harmless, [row.ngi, *path]), began(row.at, by), *map(_number, row.figures)])
+        writer.writerow([*map(_escape_formula, [row.ngi, *path]), start_column(row.at, by), *map(_number, row.figures)])
     return text.getvalue()
 
 
-def _harmless(text: str) -> str:
+def _escape_formula(text: str) -> str:
     """Nothing that a spreadsheet would take for a formula."""
     return f"'{text}" if text[:1] in ("=", "+", "-", "@") else safe(text)
 
@@ -287,7 +287,7 @@ FAMILIES = {
 }
 
 
-def prometheus(rows: Iterable[Row], period: str) -> str:
+def prometheus(rows: Iterable[FigureRow], period: str) -> str:
     """Prometheus' text form. Times are no part of it, so each thing has one value: rows are of the whole period."""
     kept = list(rows)
     text = []

@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 from libprobe.failures import BadData, Misconfigured
 from libprobe.files import read_small_file
-from libprobe.formats import general
+from libprobe.formats import config_general
 from libprobe.formats.ncg import localdb_fields, localdb_problem
 
 TYPE_CHECKING = False
@@ -52,33 +52,33 @@ _PARENTS = ("SiteSet", "SiteInfo", "LocalMetrics", "MetricConfig", "LocalMetrics
 _MODULES = frozenset({"File", "JSON", "POEM", "WEBAPI", "Hash", "Active", "LDAP", "GOCDB", "EOSC", "Nagios"})
 
 
-class Skipped(NamedTuple):
+class SkippedMetrics(NamedTuple):
     """metrics: their names, with `for <service type>` where it is not all of them"""
 
     metrics: list[str]
     reason: str
 
 
-class Findings(NamedTuple):
+class NcgFindings(NamedTuple):
     """skipped: with a reason each. remarks: what else does not have the effect that it seems to have."""
 
-    skipped: list[Skipped]
+    skipped: list[SkippedMetrics]
     remarks: list[str]
 
 
-def check(directory: str, metrics: Sequence[Metric]) -> Findings:
+def check(directory: str, metrics: Sequence[Metric]) -> NcgFindings:
     """What an NCG with this directory will do with the metrics. Raises: Misconfigured where NCG cannot read it."""
-    return _Check(directory, metrics).carry_out()
+    return _NcgCheck(directory, metrics).carry_out()
 
 
-class _Check:
+class _NcgCheck:
     def __init__(self, directory: str, metrics: Sequence[Metric]) -> None:
         self._metrics = {metric.name: metric for metric in metrics}
         self._reasons: dict[str, list[str]] = {}
         self._remarks: list[str] = []
         path = os.path.join(directory, MAIN)
         try:
-            self._conf = general.read(path, _text(path), _included, os.environ)
+            self._conf = config_general.read(path, _text(path), _included, os.environ)
         except BadData as error:
             raise Misconfigured(f"NCG cannot read its configuration: {error.sentence}") from None
         self._is_poem = self._is_webapi = False
@@ -89,22 +89,26 @@ class _Check:
     def _skip_all(self, reason: str) -> None:
         self._skip(self._metrics, reason)
 
-    def carry_out(self) -> Findings:
+    def carry_out(self) -> NcgFindings:
         for name in _PARENTS:
             if len(self._conf.blocks(f"NCG::{name}")) > 1:
                 self._skip_all(f"NCG ends with an error, because there are two blocks NCG::{name} (make them one)")
         for name in ("MetricConfig", "LocalMetrics", "LocalMetricsAttrs"):
-            self._strays(name)
-        self._generator()
-        self._definitions(self._block("MetricConfig"))
-        self._assignments(self._block("LocalMetrics"))
-        skipped = [Skipped(_of_all(names, self._metrics), reason) for reason, names in self._reasons.items() if names]
-        return Findings(skipped, self._remarks)
+            self._check_stray_settings(name)
+        self._check_generator()
+        self._check_definitions(self._block("MetricConfig"))
+        self._check_assignments(self._block("LocalMetrics"))
+        skipped = [
+            SkippedMetrics(_name_or_all(names, self._metrics), reason)
+            for reason, names in self._reasons.items()
+            if names
+        ]
+        return NcgFindings(skipped, self._remarks)
 
-    def _block(self, name: str) -> general.Block:
-        return next(iter(self._conf.blocks(f"NCG::{name}")), general.Block())
+    def _block(self, name: str) -> config_general.ConfigBlock:
+        return next(iter(self._conf.blocks(f"NCG::{name}")), config_general.ConfigBlock())
 
-    def _strays(self, name: str) -> None:
+    def _check_stray_settings(self, name: str) -> None:
         """Settings beside the blocks of the modules: NCG takes each for a module that it cannot find."""
         block = self._block(name)
         if strays := [each for each in block if not block.blocks(each)]:
@@ -115,7 +119,7 @@ class _Check:
 
     # ---- what is generated at all
 
-    def _generator(self) -> None:
+    def _check_generator(self) -> None:
         nagios = self._block("ConfigGen").blocks("Nagios")
         if not nagios:
             self._skip_all("nothing is written, because NCG::ConfigGen has no block Nagios")
@@ -129,8 +133,8 @@ class _Check:
 
     # ---- definitions
 
-    def _definitions(self, block: general.Block) -> None:
-        by_metric, problem = self._defined(block)
+    def _check_definitions(self, block: config_general.ConfigBlock) -> None:
+        by_metric, problem = self._read_definitions(block)
         undefined = [name for name in self._metrics if name not in by_metric]
         if undefined and self._is_poem:
             problem = f"neither is it defined there ({problem}), nor may it be in POEM, where NCG asks first"
@@ -149,9 +153,11 @@ class _Check:
                 f"NCG ends with exit code 2, and ncg.reload.sh throws away what it wrote, as the monitoring host's own "
                 f"metrics are not defined: {', '.join(missing)}"
             )
-        self._attributes({name: _merged(places) for name, places in by_metric.items() if name in self._metrics})
+        self._check_attributes(
+            {name: _merge_attributes(places) for name, places in by_metric.items() if name in self._metrics}
+        )
 
-    def _defined(self, block: general.Block) -> tuple[dict[str, dict[str, object]], str]:
+    def _read_definitions(self, block: config_general.ConfigBlock) -> tuple[dict[str, dict[str, object]], str]:
         """Definitions by metric and file, and why there are no others."""
         found: dict[str, dict[str, object]] = {}
         for poem in block.blocks("POEM"):
@@ -169,9 +175,9 @@ class _Check:
         blocks = block.blocks("JSON")
         if not blocks:
             return found, "NCG::MetricConfig has no block JSON (add an empty one)"
-        return found, "; ".join(dict.fromkeys([self._defined_by_files(own, found) for own in blocks]))
+        return found, "; ".join(dict.fromkeys([self._read_definition_files(own, found) for own in blocks]))
 
-    def _defined_by_files(self, block: general.Block, found: dict[str, dict[str, object]]) -> str:
+    def _read_definition_files(self, block: config_general.ConfigBlock, found: dict[str, dict[str, object]]) -> str:
         file = block.text("METRIC_CONFIG_FILE") or _JSON_FILE
         directory = block.text("METRIC_CONFIG_DIR") or _JSON_DIRECTORY
         if not os.path.isfile(file):
@@ -187,7 +193,7 @@ class _Check:
                 unreadable.append(f"{path} {problem}, and NCG passes over it")
         return "; ".join(unreadable) or f"no *.conf below {directory} has it (link fedcloud-probes.conf into it)"
 
-    def _attributes(self, definitions: dict[str, dict[str, dict[str, str]]]) -> None:
+    def _check_attributes(self, definitions: dict[str, dict[str, dict[str, str]]]) -> None:
         """What NCG drops by a metric's flags and attributes."""
         block = self._block("LocalMetricsAttrs")
         active = block.blocks("Active")
@@ -215,11 +221,11 @@ class _Check:
 
     # ---- which service has which metric
 
-    def _assignments(self, block: general.Block) -> None:
+    def _check_assignments(self, block: config_general.ConfigBlock) -> None:
         for name in block:
             if name not in _MODULES and block.blocks(name):
                 self._remarks.append(f"{name} in NCG::LocalMetrics: a site of that name has the metrics of it alone")
-        types, problem = self._assigned(block)
+        types, problem = self._read_assignments(block)
         for name, metric in self._metrics.items():
             missing = [each for each in metric.service_types if each not in types.get(name, {})]
             if not metric.service_types or not missing:
@@ -228,7 +234,7 @@ class _Check:
             why = self._why_lost(block, name) or problem
             self._skip(what, why + (", nor may a profile of WEBAPI name it" if self._is_webapi else ""))
 
-    def _assigned(self, block: general.Block) -> tuple[dict[str, set[str]], str]:
+    def _read_assignments(self, block: config_general.ConfigBlock) -> tuple[dict[str, set[str]], str]:
         """Service types by metric, and why there are no others."""
         found: dict[str, set[str]] = {}
         for webapi in block.blocks("WEBAPI"):
@@ -256,7 +262,7 @@ class _Check:
             f"no line of a localdb gives it to a service type (link fedcloud-probes.localdb into {_places(blocks)})"
         )
 
-    def _why_lost(self, block: general.Block, metric: str) -> str:
+    def _why_lost(self, block: config_general.ConfigBlock, metric: str) -> str:
         """Of a line of a localdb that was to give a metric to services and does not."""
         for own in block.blocks("File"):
             for path in _localdb_files(own)[0]:
@@ -270,16 +276,16 @@ class _Check:
         return ""
 
 
-def _of_all(names: list[str], metrics: dict[str, Metric]) -> list[str]:
+def _name_or_all(names: list[str], metrics: dict[str, Metric]) -> list[str]:
     names = list(dict.fromkeys(names))
     return [ALL] if set(names) >= set(metrics) else names
 
 
-def _places(blocks: Sequence[general.Block]) -> str:
+def _places(blocks: Sequence[config_general.ConfigBlock]) -> str:
     return next((each.text("DB_DIRECTORY") for each in blocks if each.text("DB_DIRECTORY")), "DB_DIRECTORY")
 
 
-def _localdb_files(block: general.Block) -> tuple[list[str], str]:
+def _localdb_files(block: config_general.ConfigBlock) -> tuple[list[str], str]:
     file, directory = block.text("DB_FILE"), block.text("DB_DIRECTORY")
     if not file and not directory:
         return [], "File of NCG::LocalMetrics names neither a DB_FILE nor a DB_DIRECTORY"
@@ -299,7 +305,7 @@ def _attribute_problems(path: str) -> Iterator[str]:
                 return
 
 
-def _merged(places: dict[str, object]) -> dict[str, dict[str, str]]:
+def _merge_attributes(places: dict[str, object]) -> dict[str, dict[str, str]]:
     found: dict[str, dict[str, str]] = {}
     for definition in places.values():
         for key, value in definition.items() if isinstance(definition, dict) else ():

@@ -15,7 +15,7 @@ from typing import NamedTuple
 from libprobe.failures import BadData
 from libprobe.formats.ncg import is_harmless, is_label, is_mail_address, is_option, is_url
 from libprobe.programs.ncg import index
-from libprobe.programs.ncg.overrides import STATES, Overrides, Wanted
+from libprobe.programs.ncg.overrides import STATES, Overrides, ServiceOverride
 from libprobe.text import decimal
 
 TYPE_CHECKING = False
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from jinja2 import Environment
 
     from libprobe.programs.catalogue import Metric
-    from libprobe.programs.ncg.inventory import Host, Inventory, Service
+    from libprobe.programs.ncg.inventory import Inventory, MonitoredHost, MonitoredService
 
 TEMPLATES = os.path.join(os.path.dirname(os.path.abspath(__file__)), "templates")
 FORMATS = ("nagios", "icinga2", "nrpe", "sensu", "poem")
@@ -42,7 +42,7 @@ SPARE_S = 30
 _OPTION_NAMES = {"-H": "hostname", "-p": "port", "-u": "url", "-t": "timeout", "-w": "warning", "-c": "critical"}
 
 
-class Machine(NamedTuple):
+class MonitorMachine(NamedTuple):
     """One of several machines that run Icinga.
 
     name: of its endpoint and zone, and in its certificate
@@ -55,7 +55,7 @@ class Machine(NamedTuple):
     port: int = 0
 
 
-class Plan(NamedTuple):
+class ConfigurationOptions(NamedTuple):
     """How the configuration is to be.
 
     probes:          directory of the executables; empty for that of each definition
@@ -80,17 +80,17 @@ class Plan(NamedTuple):
     contact: str = "root@localhost"
     server: str = "localhost"
     fqan: str = ""
-    satellites: tuple[Machine, ...] = ()
-    master: Machine = Machine("master")
+    satellites: tuple[MonitorMachine, ...] = ()
+    master: MonitorMachine = MonitorMachine("master")
     stand_alone: str = ""
     user: str = "nagios"
     output: str = ""
     main: str = ""
-    nrpe: Machine | None = None
+    nrpe: MonitorMachine | None = None
     plugins: str = DEFAULT_PLUGINS
     overrides: Overrides = Overrides()
 
-    def is_called(self, machine: Machine) -> bool:
+    def is_called(self, machine: MonitorMachine) -> bool:
         """Whether the others connect to a machine, and not it to them.
 
         Of two that know each other's address both connect at once, and each closes the other's (Icinga 2.13):
@@ -99,18 +99,18 @@ class Plan(NamedTuple):
         return bool(machine.host) and (machine is not self.master or not all(each.host for each in self.satellites))
 
 
-class Checked(str):
+class CheckedText(str):
     """Text that may be written to a configuration unchanged."""
 
 
-class Unsafe(Exception):
+class UnsafeText(Exception):
     """A template was about to print what could mean something; this is a bug."""
 
 
-class Writer:
+class ConfigurationWriter:
     """Writes files below a directory; remembers how many."""
 
-    def __init__(self, directory: str, inventory: Inventory, plan: Plan) -> None:
+    def __init__(self, directory: str, inventory: Inventory, plan: ConfigurationOptions) -> None:
         self.directory = directory
         self.inventory = inventory
         self.plan = plan
@@ -135,20 +135,22 @@ class Writer:
         """
         index.write(self.directory, self.inventory.all_entries())
         for kind in kinds:
-            index.write(self.directory, self.inventory.entries(), index.name_of(kind))
+            index.write(self.directory, self.inventory.entries(), index.list_name(kind))
 
     def _nagios(self) -> None:
-        for name in ("commands", "contacts", "templates", "groups", *self._more()):
+        for name in ("commands", "contacts", "templates", "groups", *self._optional_templates()):
             self._render(f"nagios/{name}.cfg", f"nagios/objects/{name}.cfg")
         for site in self.inventory.sites():
-            self._render("nagios/site.cfg", f"nagios/objects/sites/{self.inventory.object_of(site)}.cfg", site=site)
+            self._render(
+                "nagios/site.cfg", f"nagios/objects/sites/{self.inventory.object_name_of(site)}.cfg", site=site
+            )
         if self.plan.stand_alone:
             self._render("nagios/nagios.cfg", "nagios/nagios.cfg")
 
     def _icinga2(self) -> None:
         satellites = [each.name for each in self.plan.satellites]
         everywhere = "icinga2/zones.d/global-templates" if satellites else "icinga2/conf.d"
-        for name in ("commands", "templates", "groups", *self._more()):
+        for name in ("commands", "templates", "groups", *self._optional_templates()):
             self._render(f"icinga2/{name}.conf", f"{everywhere}/{name}.conf")
         # Only the master tells people: a satellite that did as well would tell them twice.
         told_by = f"icinga2/zones.d/{self.plan.master.name}" if satellites else everywhere
@@ -157,20 +159,20 @@ class Writer:
             self._render("icinga2/zones.conf", "icinga2/zones.conf")
         for site in self.inventory.sites():
             place = f"icinga2/zones.d/{satellite_of(site, satellites)}" if satellites else f"{everywhere}/sites"
-            self._render("icinga2/site.conf", f"{place}/{self.inventory.object_of(site)}.conf", site=site)
+            self._render("icinga2/site.conf", f"{place}/{self.inventory.object_name_of(site)}.conf", site=site)
         if self.plan.stand_alone:
             for machine in (self.plan.master, *self.plan.satellites):
                 is_master = machine is self.plan.master
                 name = "icinga2.conf" if is_master else f"satellites/{machine.name}.conf"
                 self._render("icinga2/icinga2.conf", f"icinga2/{name}", machine=machine, is_master=is_master)
 
-    def _more(self) -> list[str]:
+    def _optional_templates(self) -> list[str]:
         """Templates of files that only some configurations have."""
         return ["nrpe"] * bool(self.plan.nrpe) + ["parents"] * bool(self.plan.overrides.parents)
 
     def _nrpe(self) -> None:
         for site in self.inventory.sites():
-            self._render("nrpe/site.cfg", f"nrpe/{self.inventory.object_of(site)}.cfg", site=site)
+            self._render("nrpe/site.cfg", f"nrpe/{self.inventory.object_name_of(site)}.cfg", site=site)
 
     def _sensu(self) -> None:
         from libprobe.programs.ncg import sensu
@@ -200,13 +202,15 @@ class Writer:
 
     # ---- what templates call
 
-    def wanted(self, service: Service) -> Wanted:
+    def override_for(self, service: MonitoredService) -> ServiceOverride:
         """What the operator wants otherwise for a service."""
-        return self.plan.overrides.wanted(metric=service.metric, ngi=service.roc, site=service.site, host=service.host)
+        return self.plan.overrides.override_for(
+            metric=service.metric, ngi=service.roc, site=service.site, host=service.host
+        )
 
-    def parents_of(self, host: Host) -> tuple[str, ...]:
+    def parents_of(self, host: MonitoredHost) -> tuple[str, ...]:
         """The hosts behind which a host is."""
-        return self.plan.overrides.wanted(metric="", ngi=host.roc, site=host.site, host=host.name).parents
+        return self.plan.overrides.override_for(metric="", ngi=host.roc, site=host.site, host=host.name).parents
 
     def path_of(self, metric: Metric) -> str:
         return os.path.join(self.plan.probes or metric.path, metric.probe)
@@ -217,7 +221,7 @@ class Writer:
 
     def used_metrics(self) -> list[Metric]:
         """Metrics that some service has, by name."""
-        return [self.inventory.metrics[name] for name in self.inventory.used("metric")]
+        return [self.inventory.metrics[name] for name in self.inventory.labels_in_use("metric")]
 
     def used_probes(self) -> list[Metric]:
         """One metric for each executable in use."""
@@ -232,7 +236,7 @@ class Writer:
                     f"{site}, {service.host}: left out {service.name} for NRPE: its command is too long"
                 )
                 continue
-            yield check_name(service), Checked(line)
+            yield check_name(service), CheckedText(line)
 
     def icinga_arguments(self, probe: str) -> list[tuple[str, str, bool, str]]:
         """(option, variable, whether it takes a value, description) of all that the catalogue passes to a probe."""
@@ -257,25 +261,25 @@ class Writer:
 
 
 def _nagios_states(notify: tuple[str, ...]) -> str:
-    return Checked(",".join(STATES[each] for each in notify) or "n")
+    return CheckedText(",".join(STATES[each] for each in notify) or "n")
 
 
 def _icinga_states(notify: tuple[str, ...]) -> str:
     """The states of an array of Icinga; a recovery is told by the state OK."""
-    return Checked(", ".join("OK" if each == "recovery" else each.capitalize() for each in notify))
+    return CheckedText(", ".join("OK" if each == "recovery" else each.capitalize() for each in notify))
 
 
-def check_name(service: Service) -> str:
+def check_name(service: MonitoredService) -> str:
     """What a service is called where names are not by host: NRPE's command, Sensu's check."""
     return f"{service.host}_{service.name}"
 
 
-def arguments(service: Service) -> str:
+def arguments(service: MonitoredService) -> str:
     """The options of a service for a command line: quoted where a shell would see more than a word."""
     for option, value in service.options:
         if not is_option(option) or (value and not (is_harmless(value) or is_label(value))):
-            raise Unsafe(f"{option!r} {value!r} in a command")
-    return Checked(" ".join(shlex.quote(word) for pair in service.options for word in pair if word))
+            raise UnsafeText(f"{option!r} {value!r} in a command")
+    return CheckedText(" ".join(shlex.quote(word) for pair in service.options for word in pair if word))
 
 
 def variable(probe: str, option: str) -> str:
@@ -295,56 +299,56 @@ def satellite_of(site: str, satellites: Sequence[str]) -> str:
 def icinga_string(value: str) -> str:
     """A string of Icinga's language; what needs an escape in it, or is a macro (`$`), is refused."""
     if not (is_harmless(value) or is_url(value)):
-        raise Unsafe(f"{value!r} in a string")
-    return Checked(f'"{value}"')
+        raise UnsafeText(f"{value!r} in a string")
+    return CheckedText(f'"{value}"')
 
 
 def label(value: str) -> str:
     """The name of a site or an NGI, for people: a value of its own, or within single quotes."""
     if not is_label(value):
-        raise Unsafe(f"{value!r} as a label")
-    return Checked(value)
+        raise UnsafeText(f"{value!r} as a label")
+    return CheckedText(value)
 
 
 def _text(value: str) -> str:
     """A string of Icinga's language that may be a label."""
-    return Checked(f'"{value}"') if is_label(value) else icinga_string(value)
+    return CheckedText(f'"{value}"') if is_label(value) else icinga_string(value)
 
 
 def _option(value: str) -> str:
     if not is_option(value):
-        raise Unsafe(f"{value!r} as an option")
-    return Checked(f'"{value}"')
+        raise UnsafeText(f"{value!r} as an option")
+    return CheckedText(f'"{value}"')
 
 
 def url(value: str) -> str:
     if not is_url(value):
-        raise Unsafe(f"{value!r} as a URL")
-    return Checked(value)
+        raise UnsafeText(f"{value!r} as a URL")
+    return CheckedText(value)
 
 
 def _words(values: Iterable[str]) -> str:
-    return Checked(",".join(str(_gate(value)) for value in values))
+    return CheckedText(",".join(str(_expect_checked(value)) for value in values))
 
 
 def _strings(values: Iterable[str]) -> str:
-    return Checked(", ".join(icinga_string(value) for value in values))
+    return CheckedText(", ".join(icinga_string(value) for value in values))
 
 
 def _description(value: str) -> str:
     if not all(char.isalnum() or char in " ._-" for char in value) or not value.isascii():
-        raise Unsafe(f"{value!r} as a description")
-    return Checked(f'"{value}"')
+        raise UnsafeText(f"{value!r} as a description")
+    return CheckedText(f'"{value}"')
 
 
-def _gate(value: Any) -> Any:
+def _expect_checked(value: Any) -> Any:
     """What every expression of a template passes before it is printed."""
-    if isinstance(value, (Checked, int)) or (isinstance(value, str) and is_harmless(value)):
+    if isinstance(value, (CheckedText, int)) or (isinstance(value, str) and is_harmless(value)):
         return value
-    raise Unsafe(f"{value!r} cannot be printed")
+    raise UnsafeText(f"{value!r} cannot be printed")
 
 
-def _environment(writer: Writer) -> Environment:
+def _environment(writer: ConfigurationWriter) -> Environment:
     from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
     environment = Environment(
@@ -354,7 +358,7 @@ def _environment(writer: Writer) -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
         keep_trailing_newline=True,
-        finalize=_gate,
+        finalize=_expect_checked,
     )
     factor = writer.plan.interval_factor
     environment.filters.update(
@@ -363,12 +367,12 @@ def _environment(writer: Writer) -> Environment:
         option=_option,
         label=label,
         text=_text,
-        object=writer.inventory.object_of,
+        object=writer.inventory.object_name_of,
         words=_words,
         strings=_strings,
         description=_description,
-        minutes=lambda seconds: Checked(decimal(max(seconds * factor, 1.0) / 60, 4)),
-        seconds=lambda seconds: Checked(f"{decimal(max(seconds * factor, 1.0), 3)}s"),
+        minutes=lambda seconds: CheckedText(decimal(max(seconds * factor, 1.0) / 60, 4)),
+        seconds=lambda seconds: CheckedText(f"{decimal(max(seconds * factor, 1.0), 3)}s"),
         command=command_name,
     )
     environment.globals.update(

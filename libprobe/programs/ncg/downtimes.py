@@ -21,7 +21,7 @@ from libprobe.programs import execution
 from libprobe.programs.execution import DONE, USAGE, WITH_WARNINGS
 from libprobe.programs.ncg import index
 from libprobe.programs.ncg.program import DEFAULT_OUTPUT
-from libprobe.programs.ncg.scheduled import Downtime, comment
+from libprobe.programs.ncg.scheduled import ScheduledDowntime, comment
 from libprobe.text import duration, number_of, shortened
 
 TYPE_CHECKING = False
@@ -29,12 +29,12 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator, Sequence
     from typing import NoReturn
 
-    from libprobe.clients.gocdb import Gocdb, Outages, SavedCopy
+    from libprobe.clients.gocdb import Gocdb, OutageIndex, SavedCopy
     from libprobe.formats.gocdb import Downtime as Outage
     from libprobe.formats.gocdb import Unreadable
-    from libprobe.programs.ncg.index import Entry
-    from libprobe.programs.ncg.scheduled import Monitor, Service
-    from libprobe.programs.ncg.written import Known
+    from libprobe.programs.ncg.configured_services import KnownService
+    from libprobe.programs.ncg.index import MonitoredEntry
+    from libprobe.programs.ncg.scheduled import HostAndService, Monitor
 
 DEFAULT_TIMEOUT_S = 120.0
 LOOK_AGAIN_S = 0.5
@@ -51,7 +51,7 @@ EPILOG = (
 
 def main(doc: str | None) -> NoReturn:
     """Run as this process: read sys.argv, print the report, exit with its code."""
-    execution.main(lambda argv: execute(argv, doc=doc), _not_done)
+    execution.main(lambda argv: execute(argv, doc=doc), _refusal)
 
 
 def execute(argv: Sequence[str], *, doc: str | None = None) -> tuple[int, str]:
@@ -59,18 +59,18 @@ def execute(argv: Sequence[str], *, doc: str | None = None) -> tuple[int, str]:
     parser = _parser(os.path.basename(argv[0]), doc or "")
     try:
         args = parser.parse_args(argv[1:])
-    except cli.Stop as stop:
+    except cli.CommandLineExit as stop:
         return USAGE, f"fedcloud-downtimes: {stop.text}\n" if stop.is_error else stop.text
     deadline = Deadline(args.timeout)
-    return execution.carry_out(lambda: _carry_out(args, deadline), deadline, _not_done, verbose=args.verbose)
+    return execution.carry_out(lambda: _carry_out(args, deadline), deadline, _refusal, verbose=args.verbose)
 
 
-def _not_done(sentence: str) -> str:
+def _refusal(sentence: str) -> str:
     return f"fedcloud-downtimes: not done: {shortened(redact.blank(sentence), 1000)}"
 
 
 def _carry_out(args: argparse.Namespace, deadline: Deadline) -> tuple[int, str]:
-    from libprobe.clients.gocdb import Outages
+    from libprobe.clients.gocdb import OutageIndex
     from libprobe.probe.settings import read_settings
 
     args.settings = read_settings(args.config)
@@ -78,23 +78,23 @@ def _carry_out(args: argparse.Namespace, deadline: Deadline) -> tuple[int, str]:
     lock = _locked(os.path.join(args.output, index.NAME) if not args.ncg else args.nagios)
     try:
         source = _source(args, deadline)
-        outages = Outages(source.downtimes(future=True))
+        outages = OutageIndex(source.downtimes(future=True))
         if args.ncg:
-            wanted = _Wanted(_of_nagios(monitor, source, outages), outages)
+            wanted = _WantedDowntimes(_match_nagios(monitor, source, outages), outages)
         else:
-            wanted = _Wanted(((each, outages.affecting(each)) for each in index.read(args.output)), outages)
+            wanted = _WantedDowntimes(((each, outages.affecting(each)) for each in index.read(args.output)), outages)
         known = monitor.known({each[:2] for each in wanted.downtimes})
         absent = {each[:2] for each in wanted.downtimes if each[:2] not in known.services}
         target = {each.what: each for each in wanted.downtimes if each[:2] not in absent}
-        there = Counter(each.what for each in known.ours)
+        there = Counter(each.what for each in known.own_downtimes)
         now = int(time.time())
         # a monitor refuses what is over, and it may be by the time that it reads of it
         missing = [each for what, each in target.items() if not there[what] and each.end > now]
-        surplus = _surplus(known.ours, target, now, source.unreadable)
+        surplus = _surplus(known.own_downtimes, target, now, source.unreadable)
         monitor.end(surplus)
         monitor.schedule(missing)
         if missing or surplus:
-            _see_it_done(monitor, missing, surplus, deadline)
+            _await_done(monitor, missing, surplus, deadline)
     finally:
         os.close(lock)
     lines = [
@@ -113,20 +113,22 @@ def _carry_out(args: argparse.Namespace, deadline: Deadline) -> tuple[int, str]:
     return (WITH_WARNINGS if warnings else DONE), execution.report(execution.made_safe(lines))
 
 
-def _of_nagios(monitor: Monitor, source: Gocdb | SavedCopy, outages: Outages) -> Iterator[tuple[Known, list[Outage]]]:
+def _match_nagios(
+    monitor: Monitor, source: Gocdb | SavedCopy, outages: OutageIndex
+) -> Iterator[tuple[KnownService, list[Outage]]]:
     """The services of a Nagios that NCG configured, each with its outages.
 
     NCG writes neither URL nor endpoints, so the GOCDB is asked for them; of several services of one type on a host NCG
     takes the last, as it does here. With a saved answer the GOCDB is not asked: an outage of a few endpoints is one of
     the service. Raises: Misconfigured; HelperFailure.
     """
-    from libprobe.clients.gocdb import Gocdb, Selection
-    from libprobe.programs.ncg import written
+    from libprobe.clients.gocdb import EndpointSelection, Gocdb
+    from libprobe.programs.ncg import configured_services
 
     path = getattr(monitor, "object_cache", "")
     if not path:
         raise Misconfigured("Nagios' main configuration does not set object_cache_file")
-    services = written.known(path)
+    services = configured_services.read_known_services(path)
     if not services:
         raise Misconfigured(f"{path} has no service with a service type (_service_flavour), as NCG writes them")
     if not isinstance(source, Gocdb):
@@ -134,7 +136,7 @@ def _of_nagios(monitor: Monitor, source: Gocdb | SavedCopy, outages: Outages) ->
             yield each, outages.of_service(each.hostname, each.service_type)
         return
     registered = {}
-    for endpoint in source.topology(Selection(frozenset(each.service_type for each in outages), scopes=())):
+    for endpoint in source.topology(EndpointSelection(frozenset(each.service_type for each in outages), scopes=())):
         for key in ("", endpoint.primary_key):
             registered[endpoint.hostname.lower(), endpoint.service_type, key] = endpoint
     for each in services:
@@ -156,8 +158,8 @@ def _first_of(sentences: Sequence[str]) -> list[str]:
 
 
 def _surplus(
-    ours: Iterable[Downtime], target: Collection[object], now: int, unreadable: Iterable[Unreadable]
-) -> list[Downtime]:
+    ours: Iterable[ScheduledDowntime], target: Collection[object], now: int, unreadable: Iterable[Unreadable]
+) -> list[ScheduledDowntime]:
     """What was withdrawn or moved, and what is there twice; not what ends by itself, nor what may be unreadable now."""
     numbers = {each.id for each in unreadable}
     seen = set()
@@ -170,14 +172,14 @@ def _surplus(
     return found
 
 
-def _see_it_done(
-    monitor: Monitor, missing: Collection[Downtime], surplus: Collection[Downtime], deadline: Deadline
+def _await_done(
+    monitor: Monitor, missing: Collection[ScheduledDowntime], surplus: Collection[ScheduledDowntime], deadline: Deadline
 ) -> None:
     """Wait until the monitor shows what it was told, or it is over. Raises: Misconfigured at the deadline."""
     ended = {each.handle for each in surplus}
     while True:
         began = time.monotonic()
-        ours = monitor.known(()).ours
+        ours = monitor.known(()).own_downtimes
         there = {each.what for each in ours}
         open_ones = [each for each in missing if each.what not in there and each.end > time.time()]
         open_ones += [each for each in ours if each.handle in ended]
@@ -201,10 +203,10 @@ def _source(args: argparse.Namespace, deadline: Deadline) -> Gocdb | SavedCopy:
     from libprobe.targets import access
 
     url = args.gocdb or args.settings.get("gocdb", "url", DEFAULT_URL)
-    return Gocdb(access.http(args, deadline), url, None, cache_s=0)
+    return Gocdb(access.make_http_client(args, deadline), url, None, cache_s=0)
 
 
-class _Wanted:
+class _WantedDowntimes:
     """What the monitor is to have of the outages that have not ended yet, and what is to be said of the others.
 
     downtimes: of services of the monitor
@@ -213,10 +215,12 @@ class _Wanted:
     unmatched: sentences on those of which that cannot be said
     """
 
-    def __init__(self, services: Iterable[tuple[Entry | Known, list[Outage]]], outages: Outages) -> None:
-        found: dict[object, Downtime] = {}
+    def __init__(
+        self, services: Iterable[tuple[MonitoredEntry | KnownService, list[Outage]]], outages: OutageIndex
+    ) -> None:
+        found: dict[object, ScheduledDowntime] = {}
         matched: set[int] = set()
-        registered: dict[Service, set[str]] = {}
+        registered: dict[HostAndService, set[str]] = {}
         for entry, affecting in services:
             numbers = registered.setdefault((entry.hostname.lower(), entry.service_type), set())
             numbers.update(number for number, _ in entry.endpoints if number)
@@ -224,7 +228,7 @@ class _Wanted:
                 matched.add(id(each))
                 start, end = int(each.start.timestamp()), int(each.end.timestamp())
                 text = comment(each.id, each.classification, each.description)
-                made = Downtime(entry.host, entry.service, each.id, start, end, text)
+                made = ScheduledDowntime(entry.host, entry.service, each.id, start, end, text)
                 found.setdefault(made.what, made)
         self.downtimes = list(found.values())
         self.declared = len({each.number for each in found.values()})

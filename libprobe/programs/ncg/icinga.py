@@ -10,7 +10,7 @@ import json
 
 from libprobe import redact
 from libprobe.failures import BadData, CertificateWanted, HelperFailure, OwnCredential
-from libprobe.programs.ncg.scheduled import AUTHOR, Downtime, Known, Service, number_in
+from libprobe.programs.ncg.scheduled import AUTHOR, HostAndService, MonitorState, ScheduledDowntime, number_in
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -46,19 +46,19 @@ class Icinga:
         self._url = url.rstrip("/")
         self._http = HttpClient(deadline, trust=ca)
 
-    def known(self, services: Collection[Service]) -> Known:
+    def known(self, services: Collection[HostAndService]) -> MonitorState:
         found = set()
         if services:
             names = sorted(f"{host}!{service}" for host, service in services)
-            wish = {
+            request = {
                 "filter": "service.__name in names",
                 "filter_vars": {"names": names},
                 "attrs": ["host_name", "name"],
             }
-            found = {(each["host_name"], each["name"]) for each in self._objects("services", wish)}
-        wish = {"filter": "downtime.author == author", "filter_vars": {"author": AUTHOR}}
+            found = {(each["host_name"], each["name"]) for each in self._objects("services", request)}
+        request = {"filter": "downtime.author == author", "filter_vars": {"author": AUTHOR}}
         ours = [
-            Downtime(
+            ScheduledDowntime(
                 each["host_name"],
                 each["service_name"],
                 number_in(each["comment"]),
@@ -67,18 +67,18 @@ class Icinga:
                 each["comment"],
                 each["__name"],
             )
-            for each in self._objects("downtimes", wish)
+            for each in self._objects("downtimes", request)
             if each["service_name"]
         ]
-        return Known(frozenset(found), ours)
+        return MonitorState(frozenset(found), ours)
 
-    def schedule(self, downtimes: Iterable[Downtime]) -> None:
+    def schedule(self, downtimes: Iterable[ScheduledDowntime]) -> None:
         """One request for all services of a downtime."""
         alike: dict[tuple[int, int, str], list[str]] = {}
         for each in downtimes:
             alike.setdefault((each.start, each.end, each.comment), []).append(f"{each.host}!{each.service}")
         for (start, end, comment), names in alike.items():
-            wish = {
+            request = {
                 "type": "Service",
                 "filter": "service.__name in names",
                 "filter_vars": {"names": names},
@@ -88,23 +88,23 @@ class Icinga:
                 "author": AUTHOR,
                 "comment": comment,
             }
-            self._ask("actions/schedule-downtime", wish)
+            self._ask("actions/schedule-downtime", request)
 
-    def end(self, downtimes: Iterable[Downtime]) -> None:
+    def end(self, downtimes: Iterable[ScheduledDowntime]) -> None:
         names = [each.handle for each in downtimes]
         if names:
-            wish = {"type": "Downtime", "filter": "downtime.__name in names", "filter_vars": {"names": names}}
-            self._ask("actions/remove-downtime", wish)
+            request = {"type": "Downtime", "filter": "downtime.__name in names", "filter_vars": {"names": names}}
+            self._ask("actions/remove-downtime", request)
 
-    def _objects(self, kind: str, wish: Mapping[str, object]) -> list[dict[str, Any]]:
-        return [each["attrs"] for each in self._ask(f"objects/{kind}", wish, is_query=True)]
+    def _objects(self, kind: str, request: Mapping[str, object]) -> list[dict[str, Any]]:
+        return [each["attrs"] for each in self._ask(f"objects/{kind}", request, is_query=True)]
 
-    def _ask(self, path: str, wish: Mapping[str, object], *, is_query: bool = False) -> list[dict[str, Any]]:
+    def _ask(self, path: str, request: Mapping[str, object], *, is_query: bool = False) -> list[dict[str, Any]]:
         headers = [*self._headers, ("Content-Type", "application/json")]
         if is_query:
             headers.append(("X-HTTP-Method-Override", "GET"))  # a GET with a body, which filters need
         url = f"{self._url}/v1/{path}"
-        body = json.dumps(wish).encode()
+        body = json.dumps(request).encode()
         try:
             answer = self._http.request("POST", url, headers=headers, body=body, max_bytes=MAX_ANSWER)
         except CertificateWanted as failure:

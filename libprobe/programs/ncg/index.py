@@ -25,7 +25,7 @@ MAX_URL_CHARS = 2_048
 """Of each of a service's endpoints; the GOCDB allows 255."""
 
 
-class Entry(NamedTuple):
+class MonitoredEntry(NamedTuple):
     """A service of the monitor.
 
     url:          of its endpoint, as registered in the GOCDB
@@ -48,17 +48,17 @@ class Entry(NamedTuple):
         return self.host
 
 
-def shortened(endpoints: Iterable[tuple[str, str]]) -> list[tuple[str, str]]:
+def shorten_endpoints(endpoints: Iterable[tuple[str, str]]) -> list[tuple[str, str]]:
     """Endpoints of a service as they are kept: no registration makes the list larger than it can be read."""
     return [(identifier[:40], url[:MAX_URL_CHARS]) for identifier, url in islice(endpoints, MAX_ENDPOINTS)]
 
 
-def name_of(kind: str) -> str:
+def list_name(kind: str) -> str:
     """The list of one format, where a directory holds several that were not written in one run."""
     return f".services-{kind}.jsonl"
 
 
-def write(directory: str, entries: Iterable[Entry], name: str = NAME) -> None:
+def write(directory: str, entries: Iterable[MonitoredEntry], name: str = NAME) -> None:
     """Raises: OSError."""
     with open(os.path.join(directory, name), "x", encoding="ascii") as file:
         file.writelines(f"{json.dumps(entry._asdict())}\n" for entry in entries)
@@ -66,7 +66,7 @@ def write(directory: str, entries: Iterable[Entry], name: str = NAME) -> None:
         os.fsync(file.fileno())
 
 
-def read(directory: str, name: str = NAME) -> Iterator[Entry]:
+def read(directory: str, name: str = NAME) -> Iterator[MonitoredEntry]:
     """Raises: Misconfigured."""
     path = os.path.join(directory, name)
     try:
@@ -74,8 +74,8 @@ def read(directory: str, name: str = NAME) -> Iterator[Entry]:
             while line := file.readline(MAX_LINE):
                 values = json.loads(line)
                 endpoints = tuple((str(number), str(url)) for number, url in values.pop("endpoints", ()))
-                texts = {name: str(values[name]) for name in Entry._fields if name in values}
-                yield Entry(**texts, endpoints=endpoints)
+                texts = {name: str(values[name]) for name in MonitoredEntry._fields if name in values}
+                yield MonitoredEntry(**texts, endpoints=endpoints)
     except OSError as error:
         raise Misconfigured(
             f"{path} cannot be read: {error.strerror}", remedy="name the --output of fedcloud-ncg"

@@ -66,7 +66,7 @@ _BY_AGE = "site, type, length(key), key, options"
 """Of several like services, the one that was registered first keeps the plain name."""
 
 
-class Service(NamedTuple):
+class MonitoredService(NamedTuple):
     """One metric of one endpoint.
 
     name:    as the monitor shows it, unique on its host
@@ -85,7 +85,7 @@ class Service(NamedTuple):
     groups: list[str]
 
 
-class Host(NamedTuple):
+class MonitoredHost(NamedTuple):
     """site: the first of those that registered services on it, which owns its definition."""
 
     name: str
@@ -107,27 +107,27 @@ class Endpoint(NamedTuple):
     url: str
 
 
-class Counts(NamedTuple):
+class InventoryCounts(NamedTuple):
     sites: int
     hosts: int
     services: int
 
 
-class Difference(NamedTuple):
+class InventoryDifference(NamedTuple):
     """Between what was monitored and what is to be.
 
     before:       how many services there were
-    going, coming: (host, service, site) of as many as were wanted
+    removed, added: (host, service, site) of as many as were wanted
     sites_before: how many sites had services
     sites_gone:   those of them that are to have none, by name
     kinds:        (service type, how many services of it there were, how many are to be, how many sites had one)
     """
 
     before: int
-    goes: int
-    comes: int
-    going: list[tuple[str, str, str]]
-    coming: list[tuple[str, str, str]]
+    removed_count: int
+    added_count: int
+    removed: list[tuple[str, str, str]]
+    added: list[tuple[str, str, str]]
     sites_before: int
     sites_gone: list[str]
     kinds: list[tuple[str, int, int, int]]
@@ -168,7 +168,7 @@ class Inventory:
             f"{excerpt(endpoint.service_type, 60)}: {sentence}"
         )
 
-    def warn_of(self, sentences: Iterable[str]) -> None:
+    def warn_all(self, sentences: Iterable[str]) -> None:
         """Of what belongs to no endpoint that is known."""
         for sentence in sentences:
             self._warn(sentence)
@@ -204,7 +204,7 @@ class Inventory:
             except BadData as error:
                 left_out.setdefault(error.sentence, []).append(metric.name)
                 continue
-            if problem := catalogue.unusable(metric, endpoint):
+            if problem := catalogue.url_problem(metric, endpoint):
                 without_url.setdefault(problem.sentence, []).append(metric.name)
             self._insert(at_host, metric, options)
         for sentence, names in left_out.items():
@@ -222,12 +222,12 @@ class Inventory:
                 endpoint.service_type,
                 metric.name,
                 endpoint.primary_key if is_name(endpoint.primary_key) else "",
-                metric.described(self.vo),
+                metric.service_description(self.vo),
                 json.dumps(options),
                 endpoint.roc if is_label(endpoint.roc) else "",
                 portal if is_url(portal) and len(portal) <= MAX_PORTAL_CHARS else "",
                 endpoint.url,
-                json.dumps(index.shortened(endpoint.endpoints)),
+                json.dumps(index.shorten_endpoints(endpoint.endpoints)),
                 endpoint.monitored_id,
                 endpoint.country if is_label(endpoint.country) else "",
             ),
@@ -259,28 +259,28 @@ class Inventory:
                 return [address for (address,) in found]
         return []
 
-    def settle(self) -> Counts:
+    def finalize(self) -> InventoryCounts:
         """Give services of one host different names, build what reading needs, and count."""
         self._database.execute("COMMIT")
         self._database.execute("CREATE INDEX service_by_name ON service (host, name)")
         alike = "SELECT host, name FROM service GROUP BY host, name HAVING count(*) > 1 ORDER BY host, name"
         for host, name in self._database.execute(alike).fetchall():
-            self._distinguish(host, name)
+            self._give_distinct_name(host, name)
         self._database.executescript("DROP INDEX service_by_name;" + _INDEXES)
         self._name_labels()
         self.warnings.sort()
         [counts] = self._database.execute("SELECT count(DISTINCT site), count(DISTINCT host), count(*) FROM service")
-        return Counts(*counts)
+        return InventoryCounts(*counts)
 
     def _name_labels(self) -> None:
         """Give every site, NGI and country a name for files and groups that no other has, the plain ones their own."""
         for kind in ("site", "roc", "country"):
             for plain in (True, False):
-                for label in self.used(kind):
+                for label in self.labels_in_use(kind):
                     if label and is_name(label) is plain:
-                        self._name(kind, label)
+                        self._give_name(kind, label)
 
-    def _name(self, kind: str, label: str) -> None:
+    def _give_name(self, kind: str, label: str) -> None:
         wanted = object_name(label)
         if kind == "roc":
             wanted = wanted.removeprefix("NGI_") or wanted  # as the groups have it before all of them
@@ -299,7 +299,7 @@ class Inventory:
         found = self._database.execute("SELECT 1 FROM label WHERE kind = ? AND object = ?", (kind, name))
         return found.fetchone() is not None
 
-    def _distinguish(self, host: str, name: str) -> None:
+    def _give_distinct_name(self, host: str, name: str) -> None:
         """The first of several services of one name keeps it; the others get the endpoint's key appended."""
         rows = self._database.execute(
             f"SELECT rowid, site, type, key, options, url FROM service WHERE host = ? AND name = ? ORDER BY {_BY_AGE}",
@@ -335,7 +335,7 @@ class Inventory:
         for (site,) in self._database.execute("SELECT DISTINCT site FROM service ORDER BY site"):
             yield site
 
-    def object_of(self, label: str, kind: str = "site") -> str:
+    def object_name_of(self, label: str, kind: str = "site") -> str:
         """What a site's files and groups are called, or the groups of an NGI ("roc") or country."""
         if (kind, label) not in self._objects:
             found = self._database.execute("SELECT object FROM label WHERE kind = ? AND name = ?", (kind, label))
@@ -344,13 +344,13 @@ class Inventory:
             [self._objects[kind, label]] = found.fetchone()
         return self._objects[kind, label]
 
-    def used(self, column: str) -> list[str]:
+    def labels_in_use(self, column: str) -> list[str]:
         """The sites, service types ("type"), metrics ("metric"), NGIs ("roc") and countries that occur."""
         assert column in ("site", "type", "metric", "roc", "country")
         found = self._database.execute(f"SELECT DISTINCT {column} FROM service WHERE {column} <> '' ORDER BY 1")
         return [value for (value,) in found]
 
-    def hosts(self, site: str) -> Iterator[Host]:
+    def hosts(self, site: str) -> Iterator[MonitoredHost]:
         """The hosts whose definition a site owns, by name."""
         rows = self._database.execute("SELECT host, portal FROM home WHERE site = ? ORDER BY host", (site,))
         for host, portal in rows:
@@ -363,9 +363,9 @@ class Inventory:
                 ]
                 for column in ("type", "metric", "site", "roc", "country")
             }
-            yield Host(host, site, of["type"], portal, self._groups(of), next(iter(of["roc"]), ""))
+            yield MonitoredHost(host, site, of["type"], portal, self._groups(of), next(iter(of["roc"]), ""))
 
-    def services(self, site: str) -> Iterator[Service]:
+    def services(self, site: str) -> Iterator[MonitoredService]:
         """The services of a site, by host and name."""
         rows = self._database.execute(
             "SELECT host, type, metric, key, name, options, roc, country FROM service WHERE site = ? ORDER BY 1, 5",
@@ -375,12 +375,12 @@ class Inventory:
             parents = self._parents(host, site, service_type, key, self.metrics[metric])
             pairs = [(option, value) for option, value in json.loads(options)]
             of = {"site": [site], "type": [service_type], "metric": [metric], "roc": [roc], "country": [country]}
-            yield Service(host, site, service_type, metric, name, pairs, roc, parents, self._groups(of))
+            yield MonitoredService(host, site, service_type, metric, name, pairs, roc, parents, self._groups(of))
 
     def _groups(self, of: Mapping[str, list[str]]) -> list[str]:
         """Names of groups; those by site and service type begin as NCG's do."""
         return [
-            f"{prefix}_{self.object_of(value, kind) if is_named else value}"
+            f"{prefix}_{self.object_name_of(value, kind) if is_named else value}"
             for prefix, kind, is_named in GROUPS
             for value in of[kind]
             if value
@@ -402,7 +402,7 @@ class Inventory:
         given = dict(options)
         return next((str(given[option]) for option in names if option in given), "")
 
-    def compare(self, old: Iterable[index.Entry], listed: int) -> Difference:
+    def compare(self, old: Iterable[index.MonitoredEntry], listed: int) -> InventoryDifference:
         """What goes and what comes; listed: of how many of each the names are wanted. Raises: what `old` raises."""
         self._fill(
             "INSERT OR IGNORE INTO old VALUES (?, ?, ?, ?)",
@@ -427,14 +427,14 @@ class Inventory:
             "LEFT JOIN (SELECT type, count(*) AS number FROM service GROUP BY type) AS now ON now.type = old.type "
             "WHERE old.type <> '' GROUP BY old.type ORDER BY old.type"
         ).fetchall()
-        return Difference(
+        return InventoryDifference(
             *(number_of("FROM old"), number_of(going), number_of(coming), names(going), names(coming)),
             sites_before=len(self._database.execute("SELECT DISTINCT site FROM old WHERE site <> ''").fetchall()),
             sites_gone=[site for (site,) in gone],
             kinds=kinds,
         )
 
-    def keep(self, entries: Iterable[index.Entry]) -> None:
+    def add_entries_of_others(self, entries: Iterable[index.MonitoredEntry]) -> None:
         """Take over what another configuration beside this one monitors, for the list of all."""
         self._fill(
             "INSERT OR IGNORE INTO kept VALUES (?, ?, ?)",
@@ -448,7 +448,7 @@ class Inventory:
         finally:
             self._database.execute("COMMIT")
 
-    def all_entries(self) -> Iterator[index.Entry]:
+    def all_entries(self) -> Iterator[index.MonitoredEntry]:
         """What is monitored by this configuration and by those beside it."""
         yield from self.entries()
         rows = self._database.execute(
@@ -456,15 +456,15 @@ class Inventory:
             "(SELECT 1 FROM service AS s WHERE s.host = kept.host AND s.name = kept.name) ORDER BY host, name"
         )
         for (entry,) in rows:
-            yield index.Entry(**json.loads(entry))
+            yield index.MonitoredEntry(**json.loads(entry))
 
-    def entries(self) -> Iterator[index.Entry]:
+    def entries(self) -> Iterator[index.MonitoredEntry]:
         """What is monitored, for programs that come after."""
         rows = self._database.execute(
             "SELECT host, name, type, site, url, key, endpoints, monitored FROM service ORDER BY host, name"
         )
         for host, name, service_type, site, url, key, endpoints, monitored_id in rows:
-            yield index.Entry(host, name, service_type, site, url, key, json.loads(endpoints), monitored_id)
+            yield index.MonitoredEntry(host, name, service_type, site, url, key, json.loads(endpoints), monitored_id)
 
     def _parents(self, host: str, site: str, service_type: str, key: str, metric: Metric) -> list[str]:
         if not metric.dependencies:

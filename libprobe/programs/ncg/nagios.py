@@ -14,7 +14,7 @@ import time
 
 from libprobe import redact
 from libprobe.failures import Misconfigured
-from libprobe.programs.ncg.scheduled import AUTHOR, Downtime, Known, Service, number_in
+from libprobe.programs.ncg.scheduled import AUTHOR, HostAndService, MonitorState, ScheduledDowntime, number_in
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -41,14 +41,14 @@ class Nagios:
             self._status, self._commands = settings["status_file"], settings["command_file"]
             self.object_cache = settings.get("object_cache_file", "")
             for path in (self._status, self._commands):
-                redact.notice(path, is_path=not os.path.exists(path))
+                redact.register_if_secret(path, is_path=not os.path.exists(path))
         except KeyError as error:
             raise Misconfigured(f"{main} does not set {error.args[0]}") from None
 
-    def known(self, services: Collection[Service]) -> Known:
+    def known(self, services: Collection[HostAndService]) -> MonitorState:
         """As of the last time that Nagios wrote its status file."""
-        found: set[Service] = set()
-        ours: list[Downtime] = []
+        found: set[HostAndService] = set()
+        ours: list[ScheduledDowntime] = []
         for kind, values in self._blocks():
             service = (values.get("host_name", ""), values.get("service_description", ""))
             if kind == "servicestatus":
@@ -57,17 +57,17 @@ class Nagios:
             elif values.get("author") == AUTHOR:
                 text = values.get("comment", "")
                 start, end = int(values["start_time"]), int(values["end_time"])
-                ours.append(Downtime(*service, number_in(text), start, end, text, values["downtime_id"]))
-        return Known(frozenset(found), ours)
+                ours.append(ScheduledDowntime(*service, number_in(text), start, end, text, values["downtime_id"]))
+        return MonitorState(frozenset(found), ours)
 
-    def schedule(self, downtimes: Iterable[Downtime]) -> None:
+    def schedule(self, downtimes: Iterable[ScheduledDowntime]) -> None:
         self._tell(
             # fixed, not triggered by another one, no duration of its own
             f"SCHEDULE_SVC_DOWNTIME;{each.host};{each.service};{each.start};{each.end};1;0;0;{AUTHOR};{each.comment}"
             for each in downtimes
         )
 
-    def end(self, downtimes: Iterable[Downtime]) -> None:
+    def end(self, downtimes: Iterable[ScheduledDowntime]) -> None:
         self._tell(f"DEL_SVC_DOWNTIME;{each.handle}" for each in downtimes)
 
     def _blocks(self) -> Iterator[tuple[str, dict[str, str]]]:

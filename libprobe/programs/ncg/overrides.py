@@ -22,7 +22,7 @@ from typing import NamedTuple
 from libprobe.failures import BadData, Misconfigured
 from libprobe.formats.ncg import is_host, is_mail_address
 from libprobe.judge.ranges import DURATION, quantity
-from libprobe.probe.settings import named, what_is_wrong
+from libprobe.probe.settings import describe_error, describe_unknown_name
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -54,7 +54,7 @@ class Escalation(NamedTuple):
     group: str
 
 
-class Wanted(NamedTuple):
+class ServiceOverride(NamedTuple):
     """For a service, None for what is as it is generated.
 
     notify:   of STATES; empty: nobody is told
@@ -73,20 +73,20 @@ class Overrides:
 
     def __init__(self, sections: Mapping[tuple[str, str], Mapping[str, object]] | None = None) -> None:
         self._sections = sections or {}
-        self.parents = {name: str(values["address"]) for (kind, name), values in self._of("parent")}
+        self.parents = {name: str(values["address"]) for (kind, name), values in self._sections_of("parent")}
         found = (values.get("escalate") for _, values in self._sections.items())
         self.escalations = {each.group: each.addresses for each in found if isinstance(each, Escalation)}
 
-    def _of(self, kind: str) -> Iterator[tuple[tuple[str, str], Mapping[str, object]]]:
+    def _sections_of(self, kind: str) -> Iterator[tuple[tuple[str, str], Mapping[str, object]]]:
         return ((key, values) for key, values in self._sections.items() if key[0] == kind)
 
-    def wanted(self, *, metric: str, ngi: str, site: str, host: str) -> Wanted:
+    def override_for(self, *, metric: str, ngi: str, site: str, host: str) -> ServiceOverride:
         """What is wanted for a service, or with an empty metric for a host."""
         names = {"all": "", "metric": metric, "ngi": ngi, "site": site, "host": host}
         values: dict[str, object] = {}
         for kind in _ORDER:
             values.update(self._sections.get((kind, names[kind]), {}))
-        return Wanted(
+        return ServiceOverride(
             values.get("notify"),  # type: ignore[arg-type]
             values.get("repeat"),  # type: ignore[arg-type]
             values.get("escalate"),  # type: ignore[arg-type]
@@ -99,9 +99,13 @@ class Overrides:
             if addresses := values.get("contacts"):
                 yield ("roc" if kind == "ngi" else "site"), name, tuple(addresses)  # type: ignore[arg-type]
 
-    def without_effect(self, inventory: Inventory) -> Iterator[str]:
+    def sections_without_effect(self, inventory: Inventory) -> Iterator[str]:
         """A sentence for each section for which nothing is monitored."""
-        there = {"metric": inventory.used("metric"), "ngi": inventory.used("roc"), "site": inventory.used("site")}
+        there = {
+            "metric": inventory.labels_in_use("metric"),
+            "ngi": inventory.labels_in_use("roc"),
+            "site": inventory.labels_in_use("site"),
+        }
         for kind, name in self._sections:
             if kind in there and name not in there[kind]:
                 yield f"overrides: nothing is monitored of [{kind} {name}]"
@@ -119,14 +123,14 @@ def read(path: str) -> Overrides:
             kind, _, name = title.partition(" ")
             if kind not in _KEYS or bool(name.strip()) is (kind == "all"):
                 known = ", ".join(f"[{each} NAME]" for each in list(_KEYS)[1:])
-                unknown = named(f"[{title}]", kind, _KEYS)
+                unknown = describe_unknown_name(f"[{title}]", kind, _KEYS)
                 raise BadData(f"a section is not one of [all], {known}{unknown}")
             sections[kind, name.strip()] = {key: _value(title, kind, key, text) for key, text in parser[title].items()}
         _check(sections)
     except UnicodeDecodeError:
         raise Misconfigured(f"overrides {path} are not UTF-8") from None
     except configparser.Error as error:
-        raise Misconfigured(f"overrides {path}{what_is_wrong(error)}") from None
+        raise Misconfigured(f"overrides {path}{describe_error(error)}") from None
     except BadData as error:
         raise Misconfigured(f"overrides {path}: {error.sentence}") from None
     return Overrides(sections)

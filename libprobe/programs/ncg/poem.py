@@ -22,7 +22,7 @@ import os
 
 from libprobe import __version__
 from libprobe.formats.ncg import MACROS, is_harmless
-from libprobe.programs.ncg.index import Entry
+from libprobe.programs.ncg.index import MonitoredEntry
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from libprobe.programs.catalogue import Metric
-    from libprobe.programs.ncg.configuration import Writer
+    from libprobe.programs.ncg.configuration import ConfigurationWriter
     from libprobe.programs.ncg.inventory import Endpoint
 
 PROFILE = "FEDCLOUD"
@@ -44,7 +44,7 @@ TOPOLOGY = "poem/topology.json"
 MAX_FILE = 512 << 20
 
 
-def write(writer: Writer) -> None:
+def write(writer: ConfigurationWriter) -> None:
     """Raises: OSError."""
     metrics = writer.used_metrics()
     files: dict[str, Any] = {
@@ -60,7 +60,7 @@ def write(writer: Writer) -> None:
     writer.write_text(TOPOLOGY, _list(_topology(writer)))
 
 
-def _metric(writer: Writer, metric: Metric) -> dict[str, Any]:
+def _metric(writer: ConfigurationWriter, metric: Metric) -> dict[str, Any]:
     """As api/v2/metrics has it: every value is a text."""
     return {
         "tags": [TAG],
@@ -77,7 +77,7 @@ def _metric(writer: Writer, metric: Metric) -> dict[str, Any]:
     }
 
 
-def _config(writer: Writer, metric: Metric) -> dict[str, str]:
+def _config(writer: ConfigurationWriter, metric: Metric) -> dict[str, str]:
     factor = writer.plan.interval_factor
     return {
         "interval": str(max(1, round(metric.interval_s * factor / 60))),
@@ -107,7 +107,7 @@ def _given(metric: Metric) -> set[str]:
     return {name for table in tables for name in table}
 
 
-def _overrides(writer: Writer, metrics: Iterable[Metric]) -> dict[str, list[dict[str, str]]]:
+def _overrides(writer: ConfigurationWriter, metrics: Iterable[Metric]) -> dict[str, list[dict[str, str]]]:
     """Values of attributes: for all hosts, over which those of single hosts go."""
     values = {"VONAME": writer.inventory.vo}
     if writer.inventory.cert:
@@ -136,7 +136,7 @@ def _only(table: dict[str, str], wanted: set[str]) -> dict[str, str]:
     return {name: value for name, value in table.items() if name in wanted}
 
 
-def _template(writer: Writer, metric: Metric) -> dict[str, Any]:
+def _template(writer: ConfigurationWriter, metric: Metric) -> dict[str, Any]:
     made = _metric(writer, metric)
     return {
         "name": metric.name,
@@ -169,9 +169,9 @@ def _probe(metric: Metric) -> dict[str, str]:
     }
 
 
-def _profile(writer: Writer) -> dict[str, Any]:
+def _profile(writer: ConfigurationWriter) -> dict[str, Any]:
     """Of all types in use; also where one question is asked for two of them, which is one service in Nagios."""
-    types = {name: [each.name for each in _metrics_of(writer, name)] for name in writer.inventory.used("type")}
+    types = {name: [each.name for each in _metrics_of(writer, name)] for name in writer.inventory.labels_in_use("type")}
     return {
         "name": PROFILE,
         "description": "Written by fedcloud-ncg.",
@@ -179,11 +179,11 @@ def _profile(writer: Writer) -> dict[str, Any]:
     }
 
 
-def _metrics_of(writer: Writer, service_type: str) -> list[Metric]:
+def _metrics_of(writer: ConfigurationWriter, service_type: str) -> list[Metric]:
     return [each for each in writer.used_metrics() if service_type in each.possible_types]
 
 
-def _topology(writer: Writer) -> Iterator[dict[str, Any]]:
+def _topology(writer: ConfigurationWriter) -> Iterator[dict[str, Any]]:
     """Each endpoint once. A second one of a type on a host has its key in its name, as ARGO's topologies do."""
     seen: set[tuple[str, str]] = set()
     for each in writer.inventory.topology():
@@ -228,12 +228,12 @@ def _list(documents: Iterable[dict[str, Any]]) -> Iterator[str]:
     yield "\n]\n"
 
 
-def read(directory: str) -> Iterator[Entry]:
+def read(directory: str) -> Iterator[MonitoredEntry]:
     """The endpoints of what was written, each as one service without a name. Raises: OSError."""
     with open(os.path.join(directory, TOPOLOGY), encoding="utf-8", errors="replace") as file:
         for line in file:
             try:
                 each = json.loads(line.strip().rstrip(","))
-                yield Entry(str(each["tags"]["hostname"]), "", str(each["service"]), str(each["group"]), "")
+                yield MonitoredEntry(str(each["tags"]["hostname"]), "", str(each["service"]), str(each["group"]), "")
             except (ValueError, KeyError, TypeError, RecursionError):
                 continue

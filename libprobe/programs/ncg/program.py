@@ -16,10 +16,17 @@ from libprobe.formats.ncg import is_harmless, is_host, is_name
 from libprobe.probe import cli
 from libprobe.programs import catalogue, execution
 from libprobe.programs.execution import DONE, NOT_DONE, USAGE, WITH_WARNINGS
-from libprobe.programs.ncg.configuration import DEFAULT_PLUGINS, FORMATS, Machine, Plan, Writer, check_contact
-from libprobe.programs.ncg.inventory import Counts, Inventory
-from libprobe.programs.ncg.place import Place
-from libprobe.programs.ncg.previous import Previous, listed, listed_files
+from libprobe.programs.ncg.configuration import (
+    DEFAULT_PLUGINS,
+    FORMATS,
+    ConfigurationOptions,
+    ConfigurationWriter,
+    MonitorMachine,
+    check_contact,
+)
+from libprobe.programs.ncg.inventory import Inventory, InventoryCounts
+from libprobe.programs.ncg.output_directory import OutputDirectory
+from libprobe.programs.ncg.previous import PreviousConfiguration, listed, listed_files
 from libprobe.text import duration, number_of, safe, shortened
 
 TYPE_CHECKING = False
@@ -27,7 +34,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
     from typing import NoReturn
 
-    from libprobe.clients.gocdb import Gocdb, SavedCopy, Selection
+    from libprobe.clients.gocdb import EndpointSelection, Gocdb, SavedCopy
     from libprobe.clients.http import HttpClient
     from libprobe.formats.gocdb import Unreadable
 
@@ -64,14 +71,14 @@ def execute(
     try:
         args = parser.parse_args(argv[1:])
         plan = _plan(args)
-    except cli.Stop as stop:
+    except cli.CommandLineExit as stop:
         return USAGE, f"fedcloud-ncg: {stop.text}\n" if stop.is_error else stop.text
     except BadData as error:
         return USAGE, f"fedcloud-ncg: usage: {safe(redact.blank(str(error)))} (see {parser.prog} --help)\n"
     deadline = Deadline(args.timeout)
 
     def work() -> tuple[int, str]:
-        code, lines = _check_ncg(args) if args.check_ncg else _Run(args, plan, deadline, commit).carry_out()
+        code, lines = _check_ncg(args) if args.check_ncg else _Generation(args, plan, deadline, commit).carry_out()
         return code, execution.report(lines)
 
     return execution.carry_out(work, deadline, _not_checked if args.check_ncg else _not_written, verbose=args.verbose)
@@ -112,11 +119,15 @@ def _check_ncg(args: argparse.Namespace) -> tuple[int, list[str]]:
     return (WITH_WARNINGS if found.skipped else DONE), execution.made_safe(lines)
 
 
-class _Run:
+class _Generation:
     """One generation, from the topology to the report."""
 
     def __init__(
-        self, args: argparse.Namespace, plan: Plan, deadline: Deadline, commit: Callable[[], None] | None
+        self,
+        args: argparse.Namespace,
+        plan: ConfigurationOptions,
+        deadline: Deadline,
+        commit: Callable[[], None] | None,
     ) -> None:
         self._commit = commit
         self.args = args
@@ -137,17 +148,17 @@ class _Run:
             if self.plan.overrides.parents and self.plan.satellites:
                 raise Misconfigured(f"overrides {self.args.overrides}: there are no parents with --satellite")
         metrics = catalogue.read(self.args.definitions)
-        with Place(self.args.output) as place, _scratch() as scratch:
+        with OutputDirectory(self.args.output) as place, _scratch() as scratch:
             inventory = Inventory(
                 metrics, os.path.join(scratch, "inventory"), vo=self.args.vo, cert=self.args.cert or ""
             )
             try:
-                counts = self._take_stock(inventory)
-                previous = Previous(place, inventory, self.formats)
+                counts = self._read_topology(inventory)
+                previous = PreviousConfiguration(place, inventory, self.formats)
                 # nothing at all passed --allow-empty
                 if counts.services and (refused := previous.refusal(counts.services, self.args.shrink_limit)):
-                    return NOT_DONE, execution.made_safe([_not_written(refused), *previous.listed()])
-                writer = Writer(place.staging, inventory, self.plan)
+                    return NOT_DONE, execution.made_safe([_not_written(refused), *previous.list_changes()])
+                writer = ConfigurationWriter(place.staging, inventory, self.plan)
                 for kind in self.formats:
                     before = writer.files
                     writer.write(kind)
@@ -158,7 +169,7 @@ class _Run:
                 unchanged = place.is_unchanged()
                 end = [f"  unchanged in {place.path}" if unchanged else f"  written to {place.path}"]
                 if self.args.dry_run:
-                    end = [f"  not written to {place.path}: --dry-run", *previous.listed(), *listed_files(place)]
+                    end = [f"  not written to {place.path}: --dry-run", *previous.list_changes(), *listed_files(place)]
                 else:
                     self._prepare_state()
                     if not unchanged:
@@ -169,16 +180,16 @@ class _Run:
                 inventory.close()
             return self._report(inventory, counts, writer, [*previous.summary(), *end])
 
-    def _take_stock(self, inventory: Inventory) -> Counts:
+    def _read_topology(self, inventory: Inventory) -> InventoryCounts:
         """Read the topology into the inventory. Raises: HelperFailure; Misconfigured."""
         source = self._source()
         for endpoint in source.topology(self._wanted(inventory)):
             inventory.add(endpoint)
-        inventory.warn_of(f"left out: {each.sentence}" for each in source.unreadable)
+        inventory.warn_all(f"left out: {each.sentence}" for each in source.unreadable)
         self.uncertified = source.uncertified
-        self._take_contacts(inventory, source)
-        counts = inventory.settle()
-        inventory.warn_of(self.plan.overrides.without_effect(inventory))
+        self._read_contacts(inventory, source)
+        counts = inventory.finalize()
+        inventory.warn_all(self.plan.overrides.sections_without_effect(inventory))
         if not counts.services and not self.args.allow_empty:
             what = (
                 f"{number_of(inventory.endpoints, 'endpoint')}, none usable" if inventory.endpoints else "no endpoint"
@@ -194,7 +205,7 @@ class _Run:
             )
         return counts
 
-    def _take_contacts(self, inventory: Inventory, source: Gocdb | SavedCopy) -> None:
+    def _read_contacts(self, inventory: Inventory, source: Gocdb | SavedCopy) -> None:
         """Read the contacts of each site. Raises: HelperFailure; Misconfigured; OwnCredential."""
         from libprobe.clients.gocdb import saved_contacts
 
@@ -206,16 +217,16 @@ class _Run:
         for path in self.args.contacts_from:
             for kind, contacts in saved_contacts(path, unreadable):
                 inventory.add_contacts(kind, contacts)
-        inventory.warn_of(f"contacts: {each.sentence}" for each in unreadable)
+        inventory.warn_all(f"contacts: {each.sentence}" for each in unreadable)
         if self.args.contacts_cert:
             from libprobe.clients import credentials
             from libprobe.targets import access
 
             found = credentials.find_certificate(self.args.contacts_cert, self.args.contacts_key)
-            private = self._gocdb(access.http(self.args, self.deadline, found))
+            private = self._gocdb(access.make_http_client(self.args, self.deadline, found))
             for kind, contacts in private.contacts():
                 inventory.add_contacts(kind, contacts)
-            inventory.warn_of(f"contacts: {each.sentence}" for each in private.unreadable)
+            inventory.warn_all(f"contacts: {each.sentence}" for each in private.unreadable)
 
     @property
     def _sites_are_unknown(self) -> bool:
@@ -240,19 +251,19 @@ class _Run:
             return SavedCopy(self.args.saved, sites=self.args.sites_from or "")
         from libprobe.targets import access
 
-        return self._gocdb(access.http(self.args, self.deadline))
+        return self._gocdb(access.make_http_client(self.args, self.deadline))
 
     def _gocdb(self, http: HttpClient) -> Gocdb:
         from libprobe.clients.gocdb import DEFAULT_URL, Gocdb
 
         return Gocdb(http, self.args.gocdb or self.args.settings.get("gocdb", "url", DEFAULT_URL), None, cache_s=0)
 
-    def _wanted(self, inventory: Inventory) -> Selection:
-        from libprobe.clients.gocdb import DEFAULT_SCOPE, Selection
+    def _wanted(self, inventory: Inventory) -> EndpointSelection:
+        from libprobe.clients.gocdb import DEFAULT_SCOPE, EndpointSelection
 
         scope = DEFAULT_SCOPE if self.args.scope is None else self.args.scope
         names = tuple(name.strip() for name in scope.split(",") if name.strip())
-        return Selection(
+        return EndpointSelection(
             inventory.service_types,
             self.args.site or "",
             names,
@@ -260,18 +271,20 @@ class _Run:
             production_only=self.args.production_only,
         )
 
-    def _verdict(self, kind: str, place: Place, counts: Counts) -> str:
+    def _verdict(self, kind: str, place: OutputDirectory, counts: InventoryCounts) -> str:
         if self.args.no_validate:
             return "not checked: --no-validate"
         if not counts.services:
             return "not checked: monitors take a configuration without services for a mistake"
-        from libprobe.programs.ncg.validation import known_main, validate
+        from libprobe.programs.ncg.validation import find_main_file, validate
 
         if kind == "nagios" and not self.plan.main and not self.plan.stand_alone:
-            self.plan = self.plan._replace(main=known_main(place.path))
-        return validate(kind, place.staging, self.plan, counts, self.deadline).words
+            self.plan = self.plan._replace(main=find_main_file(place.path))
+        return validate(kind, place.staging, self.plan, counts, self.deadline).report
 
-    def _report(self, inventory: Inventory, counts: Counts, writer: Writer, end: list[str]) -> tuple[int, list[str]]:
+    def _report(
+        self, inventory: Inventory, counts: InventoryCounts, writer: ConfigurationWriter, end: list[str]
+    ) -> tuple[int, list[str]]:
         warnings = inventory.warnings + writer.warnings
         total = len(warnings) + inventory.warnings_dropped
         lines = [
@@ -404,7 +417,7 @@ def _parser(prog: str, doc: str) -> cli.Parser:
     return parser
 
 
-def _plan(args: argparse.Namespace) -> Plan:
+def _plan(args: argparse.Namespace) -> ConfigurationOptions:
     """Raises: BadData for a value that cannot be written to a configuration."""
     paths = {
         "--probes-path": args.probes_path,
@@ -432,7 +445,7 @@ def _plan(args: argparse.Namespace) -> Plan:
     names = [each.name for each in (master, *satellites)]
     if len(set(names)) < len(names) or "global-templates" in names or len(satellites) > MAX_SATELLITES:
         raise BadData("--satellite and --master must all have names of their own")
-    return Plan(
+    return ConfigurationOptions(
         probes=args.probes_path.rstrip("/"),
         interval_factor=args.interval_factor,
         contact=check_contact(args.contact),
@@ -449,19 +462,19 @@ def _plan(args: argparse.Namespace) -> Plan:
     )
 
 
-def _machine(option: str, text: str) -> Machine:
+def _machine(option: str, text: str) -> MonitorMachine:
     name, equals, address = text.partition("=")
     host, colon, port = address.partition(":")
     if not is_name(name) or (equals and not (is_host(host) or (not host and port))) or (colon and not _is_port(port)):
         raise BadData(f"{option} {text!r} is not NAME, NAME=HOST, NAME=HOST:PORT or NAME=:PORT")
-    return Machine(name, host, int(port or 0))
+    return MonitorMachine(name, host, int(port or 0))
 
 
-def _nrpe_machine(text: str) -> Machine:
+def _nrpe_machine(text: str) -> MonitorMachine:
     host, colon, port = text.partition(":")
     if not is_host(host) or (colon and not _is_port(port)):
         raise BadData(f"--nrpe-at {text!r} is not HOST or HOST:PORT")
-    return Machine("fedcloud-nrpe", host, int(port or 0))
+    return MonitorMachine("fedcloud-nrpe", host, int(port or 0))
 
 
 def _is_port(text: str) -> bool:

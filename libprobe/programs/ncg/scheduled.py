@@ -12,11 +12,11 @@ if TYPE_CHECKING:
 AUTHOR = "fedcloud-downtimes"
 MAX_DESCRIPTION = 150
 
-Service = tuple[str, str]
+HostAndService = tuple[str, str]
 """(host, name of the service)"""
 
 
-class Downtime(NamedTuple):
+class ScheduledDowntime(NamedTuple):
     """A downtime of one service of the monitor.
 
     number:     the GOCDB's, "" in one of ours whose comment somebody changed
@@ -38,11 +38,14 @@ class Downtime(NamedTuple):
         return self[:5]
 
 
-class Known(NamedTuple):
-    """What a monitor knows. services: those it has, of the ones it was asked for. ours: what AUTHOR scheduled."""
+class MonitorState(NamedTuple):
+    """What a monitor knows.
 
-    services: frozenset[Service]
-    ours: list[Downtime]
+    services: those it has, of the ones it was asked for. own_downtimes: what AUTHOR scheduled.
+    """
+
+    services: frozenset[HostAndService]
+    own_downtimes: list[ScheduledDowntime]
 
 
 class Monitor(Protocol):
@@ -50,11 +53,11 @@ class Monitor(Protocol):
 
     name: str
 
-    def known(self, services: Collection[Service]) -> Known: ...
+    def known(self, services: Collection[HostAndService]) -> MonitorState: ...
 
-    def schedule(self, downtimes: Iterable[Downtime]) -> None: ...
+    def schedule(self, downtimes: Iterable[ScheduledDowntime]) -> None: ...
 
-    def end(self, downtimes: Iterable[Downtime]) -> None: ...
+    def end(self, downtimes: Iterable[ScheduledDowntime]) -> None: ...
 
 
 def comment(number: str, classification: str, description: str) -> str:

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import json
 
-from libprobe.programs.ncg.index import Entry
+from libprobe.programs.ncg.index import MonitoredEntry
 from libprobe.text import decimal
 
 TYPE_CHECKING = False
@@ -20,8 +20,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from typing import Any
 
-    from libprobe.programs.ncg.configuration import Writer
-    from libprobe.programs.ncg.inventory import Service
+    from libprobe.programs.ncg.configuration import ConfigurationWriter
+    from libprobe.programs.ncg.inventory import MonitoredService
 
 SUBSCRIPTION = "fedcloud-probes"
 """What the agents that run the probes subscribe to."""
@@ -29,14 +29,14 @@ SUBSCRIPTION = "fedcloud-probes"
 MAX_FILE = 64 << 20
 
 
-def write(writer: Writer) -> None:
+def write(writer: ConfigurationWriter) -> None:
     """One file for each site. Raises: OSError."""
     for site in writer.inventory.sites():
-        name = f"sensu/{writer.inventory.object_of(site)}.json"
+        name = f"sensu/{writer.inventory.object_name_of(site)}.json"
         writer.write_text(name, _lines(resources(writer, site)))
 
 
-def resources(writer: Writer, site: str) -> Iterator[dict[str, Any]]:
+def resources(writer: ConfigurationWriter, site: str) -> Iterator[dict[str, Any]]:
     """The entities and checks of a site."""
     told: set[str] = set()
     for service in writer.inventory.services(site):
@@ -47,12 +47,12 @@ def resources(writer: Writer, site: str) -> Iterator[dict[str, Any]]:
         yield _check(writer, entity, service)
 
 
-def entity_name(service: Service) -> str:
+def entity_name(service: MonitoredService) -> str:
     """As argo-scg has it, which takes no two endpoints of a type on one host."""
     return f"{service.service_type}__{service.host}"
 
 
-def _entity(name: str, service: Service) -> dict[str, Any]:
+def _entity(name: str, service: MonitoredService) -> dict[str, Any]:
     labels = {"hostname": service.host, "service": service.service_type, "site": service.site, "ngi": service.roc}
     return {
         "type": "Entity",
@@ -62,7 +62,7 @@ def _entity(name: str, service: Service) -> dict[str, Any]:
     }
 
 
-def _check(writer: Writer, entity: str, service: Service) -> dict[str, Any]:
+def _check(writer: ConfigurationWriter, entity: str, service: MonitoredService) -> dict[str, Any]:
     from libprobe.programs.ncg.configuration import SPARE_S, arguments, check_name
 
     metric = writer.inventory.metrics[service.metric]
@@ -98,7 +98,7 @@ def _check(writer: Writer, entity: str, service: Service) -> dict[str, Any]:
     }
 
 
-def _seconds(writer: Writer, seconds: float) -> int:
+def _seconds(writer: ConfigurationWriter, seconds: float) -> int:
     return max(1, round(seconds * writer.plan.interval_factor))
 
 
@@ -107,7 +107,7 @@ def _lines(documents: Iterator[dict[str, Any]]) -> Iterator[str]:
         yield json.dumps(each, indent=1, ensure_ascii=True) + "\n"
 
 
-def read(path: str) -> Iterator[Entry]:
+def read(path: str) -> Iterator[MonitoredEntry]:
     """The services of a file; what is no check of ours is passed over. Raises: OSError."""
     with open(path, encoding="utf-8", errors="replace") as file:
         text = file.read(MAX_FILE)
@@ -119,7 +119,9 @@ def read(path: str) -> Iterator[Entry]:
             if document["type"] == "CheckConfig":
                 labels = document["metadata"]["labels"]
                 host, name = str(labels["hostname"]), str(document["metadata"]["name"])
-                yield Entry(host, name.removeprefix(f"{host}_"), str(labels["service"]), str(labels["site"]), "")
+                yield MonitoredEntry(
+                    host, name.removeprefix(f"{host}_"), str(labels["service"]), str(labels["site"]), ""
+                )
         except (ValueError, KeyError, TypeError, RecursionError):
             return
 

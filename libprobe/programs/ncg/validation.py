@@ -16,34 +16,36 @@ from libprobe.text import safe
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from libprobe.deadline import Deadline
-    from libprobe.programs.ncg.configuration import Plan
-    from libprobe.programs.ncg.inventory import Counts
+    from libprobe.programs.ncg.configuration import ConfigurationOptions
+    from libprobe.programs.ncg.inventory import InventoryCounts
 
 MAX_OUTPUT = 64 << 10
 MAIN_FILES = ("/etc/nagios4/nagios.cfg", "/etc/nagios/nagios.cfg")
 _PATH = "/usr/sbin:/usr/bin:/sbin:/bin:/usr/local/sbin:/usr/local/bin"
 
 
-class Invalid(Failure):
+class ConfigurationRejected(Failure):
     """A monitor does not accept what was written for it; the old configuration stays."""
 
 
-class Verdict(NamedTuple):
-    """accepted: False if nobody could be asked. words: for the report."""
+class ValidationResult(NamedTuple):
+    """accepted: False if nobody could be asked. report: for the report."""
 
     accepted: bool
-    words: str
+    report: str
 
 
-def validate(kind: str, directory: str, plan: Plan, counts: Counts, deadline: Deadline) -> Verdict:
+def validate(
+    kind: str, directory: str, plan: ConfigurationOptions, counts: InventoryCounts, deadline: Deadline
+) -> ValidationResult:
     """Ask the monitor of that kind.
 
     counts: what it must have found, no more and no less: so that nothing became a definition of its own.
-    Raises: Invalid with its first complaint; Misconfigured.
+    Raises: ConfigurationRejected with its first complaint; Misconfigured.
     """
     ask = {"nagios": _nagios, "icinga2": _icinga2}.get(kind)
     if ask is None:
-        return Verdict(False, f"not checked: {kind} has no way to check a configuration")
+        return ValidationResult(False, f"not checked: {kind} has no way to check a configuration")
     if plan.nrpe:  # the machine itself, and what asks whether it answers
         counts = counts._replace(hosts=counts.hosts + 1, services=counts.services + 1)
     more = len(plan.overrides.parents)
@@ -52,10 +54,12 @@ def validate(kind: str, directory: str, plan: Plan, counts: Counts, deadline: De
         return ask(directory, scratch, plan, counts, deadline)
 
 
-def _nagios(directory: str, scratch: str, plan: Plan, counts: Counts, deadline: Deadline) -> Verdict:
-    program = _found("nagios4", "nagios")
+def _nagios(
+    directory: str, scratch: str, plan: ConfigurationOptions, counts: InventoryCounts, deadline: Deadline
+) -> ValidationResult:
+    program = _find_program("nagios4", "nagios")
     if not program:
-        return Verdict(False, "not checked: nagios4 is not installed here")
+        return ValidationResult(False, "not checked: nagios4 is not installed here")
     objects = f"{directory}/nagios/objects"
     settings = [
         *(f"{key}={scratch}/{key}" for key in ("log_file", "lock_file", "object_cache_file", "status_file")),
@@ -70,20 +74,20 @@ def _nagios(directory: str, scratch: str, plan: Plan, counts: Counts, deadline: 
         "use_syslog=0",
     ]
     alone = [f"cfg_dir={objects}", "illegal_object_name_chars=`~!$%^&*|'\"<>?,()=", *settings]
-    output = _asked_of_nagios(program, alone, scratch, deadline, "")
+    output = _ask_nagios(program, alone, scratch, deadline, "")
     version = _match(r"Nagios Core ([0-9.]+)", output)
     _expect(program, counts.hosts, _match(r"Checked ([0-9]+) hosts?\.", output), "hosts")
     _expect(program, counts.services, _match(r"Checked ([0-9]+) services?\.", output), "services")
     if not plan.main:
-        return Verdict(True, f"accepted by Nagios {version}".rstrip())
+        return ValidationResult(True, f"accepted by Nagios {version}".rstrip())
     main = MainFile(plan.main)
     lines = [*main.with_objects(objects, plan.output), *settings]
-    _asked_of_nagios(program, lines, scratch, deadline, f" together with {plan.main}")
-    return Verdict(True, f"accepted by Nagios {version}, also together with {plan.main}")
+    _ask_nagios(program, lines, scratch, deadline, f" together with {plan.main}")
+    return ValidationResult(True, f"accepted by Nagios {version}, also together with {plan.main}")
 
 
-def _asked_of_nagios(program: str, lines: list[str], scratch: str, deadline: Deadline, beside: str) -> str:
-    """What Nagios says of a configuration that it accepts. Raises: Invalid; Misconfigured."""
+def _ask_nagios(program: str, lines: list[str], scratch: str, deadline: Deadline, beside: str) -> str:
+    """What Nagios says of a configuration that it accepts. Raises: ConfigurationRejected; Misconfigured."""
     path = os.path.join(scratch, "nagios.cfg")
     with open(path, "w", encoding="utf-8", errors="surrogateescape") as file:
         file.write("\n".join(lines) + "\n")
@@ -91,7 +95,7 @@ def _asked_of_nagios(program: str, lines: list[str], scratch: str, deadline: Dea
     if code or not re.search(r"^Total Errors: +0$", output, re.MULTILINE):
         complaints = [_match(r"(Warning: Duplicate .+)", output), _match(r"(Error: .+)", output)]
         complaint = " ".join(each for each in complaints if each) or _last_line(output)
-        raise Invalid(f"{program} does not accept the configuration{beside}: {safe(complaint)[:450]}")
+        raise ConfigurationRejected(f"{program} does not accept the configuration{beside}: {safe(complaint)[:450]}")
     return output
 
 
@@ -143,7 +147,7 @@ _STATE = frozenset(
 """What a main file says of where Nagios writes and who it is: of no account for what it reads."""
 
 
-def known_main(output: str) -> str:
+def find_main_file(output: str) -> str:
     """The main file of a Nagios on this machine that reads a directory, empty where none is known to."""
     for path in MAIN_FILES:
         try:
@@ -172,10 +176,12 @@ def _object_files(directory: str) -> list[str]:
     return found
 
 
-def _icinga2(directory: str, scratch: str, plan: Plan, counts: Counts, deadline: Deadline) -> Verdict:
-    program = _found("icinga2")
+def _icinga2(
+    directory: str, scratch: str, plan: ConfigurationOptions, counts: InventoryCounts, deadline: Deadline
+) -> ValidationResult:
+    program = _find_program("icinga2")
     if not program:
-        return Verdict(False, "not checked: icinga2 is not installed here")
+        return ValidationResult(False, "not checked: icinga2 is not installed here")
     main = os.path.join(scratch, "icinga2.conf")
     satellites = bool(plan.satellites)
     lines = ["include <itl>"]
@@ -191,16 +197,16 @@ def _icinga2(directory: str, scratch: str, plan: Plan, counts: Counts, deadline:
     code, output = _run(icinga2_command(program, main, scratch, "-C"), scratch, deadline)
     if code:
         complaint = _match(r"(critical/config: .+)", output) or _match(r"(critical/.+)", output) or _last_line(output)
-        raise Invalid(f"{program} does not accept the configuration: {safe(complaint)[:400]}")
+        raise ConfigurationRejected(f"{program} does not accept the configuration: {safe(complaint)[:400]}")
     _expect(program, counts.hosts, _match(r"Instantiated ([0-9]+) Hosts?\.", output), "hosts")
     _expect(program, counts.services, _match(r"Instantiated ([0-9]+) Services?\.", output), "services")
     version = _match(r"\(version: r?([0-9.]+)", output)
-    return Verdict(True, f"accepted by Icinga {version}".rstrip())
+    return ValidationResult(True, f"accepted by Icinga {version}".rstrip())
 
 
 def _expect(program: str, wanted: int, found: str, what: str) -> None:
     if int(found or 0) != wanted:
-        raise Invalid(
+        raise ConfigurationRejected(
             f"{program} found {found or 'no'} {what} in a configuration of {wanted}; this is a bug, report it"
         )
 
@@ -226,12 +232,12 @@ def icinga2_command(program: str, main: str, state: str, *more: str) -> list[str
     return [program, "daemon", "-c", main, *defined, *more]
 
 
-def _found(*names: str) -> str | None:
+def _find_program(*names: str) -> str | None:
     return next((path for name in names if (path := shutil.which(name, path=_PATH))), None)
 
 
 def _run(command: list[str], scratch: str, deadline: Deadline) -> tuple[int, str]:
-    """Exit code and the end of the output. Raises: Invalid when it does not end in time."""
+    """Exit code and the end of the output. Raises: ConfigurationRejected when it does not end in time."""
     environment = {"PATH": _PATH, "HOME": scratch, "LC_ALL": "C.UTF-8"}
     with tempfile.TemporaryFile(dir=scratch) as output:
         try:
@@ -251,7 +257,9 @@ def _run(command: list[str], scratch: str, deadline: Deadline) -> tuple[int, str
         try:
             code = process.wait(deadline.remaining())
         except subprocess.TimeoutExpired:
-            raise Invalid(f"{command[0]} did not finish within {deadline.seconds:g} s", remedy="raise -t") from None
+            raise ConfigurationRejected(
+                f"{command[0]} did not finish within {deadline.seconds:g} s", remedy="raise -t"
+            ) from None
         finally:
             try:
                 os.killpg(process.pid, signal.SIGKILL)

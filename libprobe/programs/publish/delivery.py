@@ -6,7 +6,7 @@ import time
 
 from nagiosplugin import Metric
 
-from libprobe.checks.base import Check, judged
+from libprobe.checks.base import Check, outcome_metric
 from libprobe.deadline import OutOfTime
 from libprobe.failures import OK, UNKNOWN, WARNING, Failure
 from libprobe.formats.address import host_and_port
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from libprobe.deadline import Deadline
-    from libprobe.programs.publish.publishing import Broker, Sender
+    from libprobe.programs.publish.publishing import PublishDestination, Sender
     from libprobe.state.spool import Spool
 
 
@@ -28,7 +28,9 @@ class Delivery(Check):
     session: opens a way to the broker; called as often as one is needed.
     """
 
-    def __init__(self, spool: Spool, broker: Broker, session: Callable[[], Sender], deadline: Deadline) -> None:
+    def __init__(
+        self, spool: Spool, broker: PublishDestination, session: Callable[[], Sender], deadline: Deadline
+    ) -> None:
         super().__init__(deadline)
         self.subject = broker.url
         self._spool = spool
@@ -36,18 +38,18 @@ class Delivery(Check):
         self._session = session
 
     def measure(self) -> Iterator[Metric]:
-        before = len(self._spool.waiting()) + self._put_away()
+        before = len(self._spool.waiting()) + self._count_lost()
         trouble = self._deliver()
         waiting, dropped, refused = self._spool.waiting(), self._spool.dropped(), len(self._spool.refused())
-        sent = max(0, before - len(waiting) - self._put_away())
+        sent = max(0, before - len(waiting) - self._count_lost())
         self.facts["sent"] = number_of(sent, "result")
         self.facts["broker"] = self._broker.url
         self.facts["waiting"] = f"{number_of(len(waiting), 'result')} waiting" if waiting else "none waiting"
         if trouble:
             status, sentence = trouble
-            yield judged(status, f"{sentence}; {self.facts['waiting']}" if status != OK else sentence)
-        if aside := publishing.said_of_refused(self._spool):
-            yield judged(WARNING, aside)
+            yield outcome_metric(status, f"{sentence}; {self.facts['waiting']}" if status != OK else sentence)
+        if aside := publishing.describe_refused(self._spool):
+            yield outcome_metric(WARNING, aside)
         since = self._spool.waiting_since(waiting)
         yield Metric("oldest_age", max(0.0, time.time() - since) if since else 0.0, "s", min=0)
         yield Metric("waiting", len(waiting), min=0, context="count")
@@ -55,7 +57,7 @@ class Delivery(Check):
         yield Metric("dropped", dropped, "c", min=0, context="count")
         yield Metric("refused", refused, min=0, context="count")
 
-    def _put_away(self) -> int:
+    def _count_lost(self) -> int:
         """How many results neither wait nor were sent: dropped, or refused and set aside."""
         return self._spool.dropped() + len(self._spool.refused())
 
@@ -67,13 +69,13 @@ class Delivery(Check):
                 return None
             try:
                 publishing.deliver(self._spool, self._session)
-                self._spool.resume()
+                self._spool.end_postponement()
             except Failure as failure:
-                publishing.put_off(self._spool, failure)
+                publishing.postpone(self._spool, failure)
                 self.tell(failure)
-                return UNKNOWN, str(publishing.as_helper(failure))
+                return UNKNOWN, str(publishing.as_helper_failure(failure))
             except OutOfTime:
-                share = self.deadline.our_share()
+                share = self.deadline.own_share_words()
                 place = host_and_port(self._broker.host, self._broker.port)
                 return UNKNOWN, f"not all sent within {self.deadline.seconds:g} s to {place}{share}"
         return None

@@ -44,20 +44,20 @@ ENVIRONMENT = {
 """Where enable_environment_macros is on, nothing of a result need pass a shell."""
 
 
-def keep(options: Callable[[cli.Parser], None], doc: str | None) -> NoReturn:
+def keep_result(options: Callable[[cli.Parser], None], doc: str | None) -> NoReturn:
     """Read sys.argv, keep the result, see to it that it is sent, and end the process."""
     output.open_descriptors()
-    code, text = _kept(options, doc)
-    output.leave(code, f"{text}\n" if text else "")
+    code, text = _keep_result(options, doc)
+    output.print_and_exit(code, f"{text}\n" if text else "")
 
 
-def _kept(options: Callable[[cli.Parser], None], doc: str | None) -> tuple[int, str]:
+def _keep_result(options: Callable[[cli.Parser], None], doc: str | None) -> tuple[int, str]:
     parser = cli.Parser(prog=os.path.basename(sys.argv[0]), doc=doc or "")
     options(parser)
     cli.standard(parser, timeout=SENDER_S)
     try:
         args = parser.parse_args(sys.argv[1:])
-    except cli.Stop as stop:
+    except cli.CommandLineExit as stop:
         return UNKNOWN, f"PUBLISH UNKNOWN - {stop.text}" if stop.is_error else stop.text.rstrip("\n")
     from libprobe.probe.settings import read_settings
 
@@ -73,7 +73,7 @@ def _kept(options: Callable[[cli.Parser], None], doc: str | None) -> tuple[int, 
     except Failure as failure:
         return UNKNOWN, f"PUBLISH UNKNOWN - {safe(redact.blank(str(failure)))}"
     except Exception as error:
-        said = output.lacking(error) or f"a bug: {type(error).__name__}: {error}"
+        said = output.missing_words(error) or f"a bug: {type(error).__name__}: {error}"
         return UNKNOWN, f"PUBLISH UNKNOWN - {safe(redact.blank(said))}"
     return OK, ""
 
@@ -89,7 +89,10 @@ def read_result(args: argparse.Namespace, environment: Mapping[str, str], now: f
 
     from libprobe.formats.metric_result import MetricResult
 
-    given = {name: _given(getattr(args, name), environment.get(macro, "")) for name, macro in ENVIRONMENT.items()}
+    given = {
+        name: _option_or_variable(getattr(args, name), environment.get(macro, ""))
+        for name, macro in ENVIRONMENT.items()
+    }
     if not given["service_type"]:
         return None  # the monitoring host watches its own disks too
     if given["state_type"].upper() not in ("HARD", "SOFT", ""):
@@ -119,7 +122,7 @@ def read_result(args: argparse.Namespace, environment: Mapping[str, str], now: f
     )
 
 
-def _given(option: str, variable: str) -> str:
+def _option_or_variable(option: str, variable: str) -> str:
     """An option, else the variable; a macro that Nagios does not know stays as it was written, and is nothing."""
     return next((text for text in (option.strip(), variable.strip()) if text and not _is_macro(text)), "")
 

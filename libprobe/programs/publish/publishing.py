@@ -45,8 +45,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from typing import Protocol
 
-    from libprobe.clients.ams import Topic
-    from libprobe.clients.stomp import Session
+    from libprobe.clients.ams import AmsTopic
+    from libprobe.clients.stomp import StompSession
     from libprobe.deadline import Deadline
     from libprobe.formats.metric_result import MetricResult
     from libprobe.state.spool import Message
@@ -62,7 +62,7 @@ if TYPE_CHECKING:
         window: int
 
         def send(self, messages: list[Message]) -> Iterator[str]: ...
-        def may_refuse_one(self, failure: Failure) -> bool: ...
+        def is_about_one_message(self, failure: Failure) -> bool: ...
         def finish(self) -> None: ...
         def close(self) -> None: ...
 
@@ -91,7 +91,7 @@ _TOPIC = re.compile(r"v1/projects/[A-Za-z0-9_-]{1,200}/topics/[A-Za-z0-9_-]{1,20
 """What AMS takes for names: argo-messaging 1.7.0, validation/validation.go."""
 
 
-class Broker(Record):
+class PublishDestination(Record):
     """Where results go.
 
     kind: STOMP, `stomp+ssl://mq.example.org:6162/topic/grid.probe.metricOutput.EGEE.ngi.nagios_example_org`;
@@ -113,7 +113,7 @@ class Broker(Record):
         return f"{self.scheme}://{host_and_port(self.host, self.port)}{self.destination}"
 
 
-def read_broker(args: argparse.Namespace) -> Broker:
+def read_broker(args: argparse.Namespace) -> PublishDestination:
     """Read the URL of --publish, as --to says it is meant. Raises: Misconfigured."""
     kind, text = args.to, args.publish
     try:
@@ -132,7 +132,7 @@ def read_broker(args: argparse.Namespace) -> Broker:
         what = "topic" if kind == AMS else "destination"
         raise Misconfigured(f"--publish: {text[:100]} names no {what}", remedy=f"append one, like {example}")
     assert address.port_or_default
-    return Broker(kind, address.scheme, address.host, address.port_or_default, slash + destination)
+    return PublishDestination(kind, address.scheme, address.host, address.port_or_default, slash + destination)
 
 
 def options(parser: cli.Parser, *, required: bool = False) -> None:
@@ -184,7 +184,7 @@ def open_spool(args: argparse.Namespace) -> Spool:
     return Spool(os.path.join(base, f"spool-{hashlib.sha256(broker.url.encode()).hexdigest()[:16]}"))
 
 
-def put(spool: Spool, broker: Broker, result: MetricResult) -> None:
+def put(spool: Spool, broker: PublishDestination, result: MetricResult) -> None:
     """Keep a result until it is sent. Raises: BadData for anything but a result; Misconfigured."""
     if broker.kind == AMS:
         from binascii import b2a_base64
@@ -219,27 +219,27 @@ def deliver(spool: Spool, session: Callable[[], Sender]) -> int:
         sender = session()
         try:
             for at in range(0, len(waiting), sender.window):
-                count += _sent_window(spool, sender, waiting[at : at + sender.window])
+                count += _send_window(spool, sender, waiting[at : at + sender.window])
             sender.finish()
             continue
         except Failure as failure:
-            if not sender.may_refuse_one(failure):
+            if not sender.is_about_one_message(failure):
                 raise
         finally:
             sender.close()
-        count += _sent_one_by_one(spool, session, has_taken=count > 0)
+        count += _send_one_by_one(spool, session, has_taken=count > 0)
     return count
 
 
-def _sent_one_by_one(spool: Spool, session: Callable[[], Sender], *, has_taken: bool) -> int:
+def _send_one_by_one(spool: Spool, session: Callable[[], Sender], *, has_taken: bool) -> int:
     """Send the oldest messages one at a time, and set aside what is refused while others are taken; returns how many.
 
     has_taken: whether the broker has taken any in this run.
     Raises: the failure of a broker that takes none, or too few to tell what is wrong; nothing is set aside then but
     what earlier runs had found refused too, and only where it has taken another in this one.
     """
-    patience = min(MAX_PATIENCE, PATIENCE << min(spool.put_off()[1], 16))
-    waiting, doubted = spool.waiting(), spool.doubted()
+    patience = min(MAX_PATIENCE, PATIENCE << min(spool.postponed()[1], 16))
+    waiting, doubted = spool.waiting(), spool.all_refused_up_to()
     again = patience if has_taken else PATIENCE
     tried = waiting[:again] + [identity for identity in waiting[again:] if identity > doubted]
     limit = patience + again if doubted else patience
@@ -253,11 +253,11 @@ def _sent_one_by_one(spool: Spool, session: Callable[[], Sender], *, has_taken: 
             for _ in range(TRIES):
                 sender = sender or session()
                 try:
-                    taken = _sent_window(spool, sender, [identity])
+                    taken = _send_window(spool, sender, [identity])
                     refused = None
                     break
                 except Failure as failure:
-                    if not sender.may_refuse_one(failure):
+                    if not sender.is_about_one_message(failure):
                         raise
                     refused = failure
                     sender.close()
@@ -279,18 +279,18 @@ def _sent_one_by_one(spool: Spool, session: Callable[[], Sender], *, has_taken: 
             raise pending[0][1]
     finally:
         if pending:
-            spool.doubt(pending[-1][0])
+            spool.note_all_refused_up_to(pending[-1][0])
         if sender:
             sender.finish()
             sender.close()
     return count
 
 
-def _sent_window(spool: Spool, sender: Sender, identities: list[str]) -> int:
+def _send_window(spool: Spool, sender: Sender, identities: list[str]) -> int:
     messages = [message for message in map(spool.read, identities) if message]
     count = 0
     for identity in sender.send(messages):
-        spool.sent(identity)
+        spool.forget_sent(identity)
         count += 1
     return count
 
@@ -303,7 +303,7 @@ def _set_aside(spool: Spool, refused: list[tuple[str, Failure]]) -> None:
         del refused[0]
 
 
-def sent_all(args: argparse.Namespace, spool: Spool, deadline: Deadline) -> str:
+def send_all(args: argparse.Namespace, spool: Spool, deadline: Deadline) -> str:
     """Send what waits, and say how that went: one sentence. Raises: Misconfigured, OwnCredential."""
     from libprobe.deadline import OutOfTime
 
@@ -313,18 +313,18 @@ def sent_all(args: argparse.Namespace, spool: Spool, deadline: Deadline) -> str:
             return f"{number_of(len(spool.waiting()), 'result')} for {broker.url}: another process is sending them"
         try:
             with deadline.enforced():
-                count = deliver(spool, sessions(args, broker, deadline))
+                count = deliver(spool, make_session_opener(args, broker, deadline))
         except (OutOfTime, Failure) as failure:
             if isinstance(failure, (Misconfigured, OwnCredential)):
-                raise as_helper(failure) from None
+                raise as_helper_failure(failure) from None
             why = str(failure) if isinstance(failure, Failure) else f"not done within {duration(deadline.seconds)}"
             left = number_of(len(spool.waiting()), "result")
             return f"{left} could not be sent and will be, with the next run: {why}"
-    aside = said_of_refused(spool)
+    aside = describe_refused(spool)
     return f"{number_of(count, 'result')} sent to {broker.url}{f'; {aside}' if aside else ''}"
 
 
-def said_of_refused(spool: Spool) -> str:
+def describe_refused(spool: Spool) -> str:
     """A sentence on what the broker refused and is set aside, empty if there is none."""
     names = spool.refused()
     if not names:
@@ -336,12 +336,12 @@ def said_of_refused(spool: Spool) -> str:
     )
 
 
-class _Stomp:
+class _StompSender:
     """A connection to a STOMP broker: it confirms each message with a receipt."""
 
     window = WINDOW
 
-    def __init__(self, session: Session, broker: Broker) -> None:
+    def __init__(self, session: StompSession, broker: PublishDestination) -> None:
         self._session = session
         self._destination = broker.destination
 
@@ -349,12 +349,14 @@ class _Stomp:
         asked: list[tuple[str, str]] = []
         for message in messages:
             own = {"destination": self._destination, "result-id": message.id, "_AMQ_DUPL_ID": message.id}
-            asked.append((message.id, self._session.ask("SEND", {**message.headers, **own}, message.body)))
+            asked.append(
+                (message.id, self._session.send_with_receipt("SEND", {**message.headers, **own}, message.body))
+            )
         for identity, receipt in asked:
             self._session.await_receipt(receipt, "SEND")
             yield identity
 
-    def may_refuse_one(self, failure: Failure) -> bool:
+    def is_about_one_message(self, failure: Failure) -> bool:
         """An ERROR, or the end of the connection."""
         return isinstance(failure, (Rejected, ProtocolFailure))
 
@@ -365,24 +367,24 @@ class _Stomp:
         self._session.close()
 
 
-class _Ams:
+class _AmsSender:
     """A topic of AMS: it confirms a request with all its messages, or none."""
 
     window = 100
 
-    def __init__(self, topic: Topic) -> None:
+    def __init__(self, topic: AmsTopic) -> None:
         self._topic = topic
 
     def send(self, messages: list[Message]) -> Iterator[str]:
-        from libprobe.clients.ams import Outgoing
+        from libprobe.clients.ams import AmsMessage
 
-        made = [Outgoing({**each.headers, "result_id": each.id}, each.body) for each in messages]
+        made = [AmsMessage({**each.headers, "result_id": each.id}, each.body) for each in messages]
         at = 0
         for count in self._topic.publish(made):
             yield from (each.id for each in messages[at : at + count])
             at += count
 
-    def may_refuse_one(self, failure: Failure) -> bool:
+    def is_about_one_message(self, failure: Failure) -> bool:
         from libprobe.clients.ams import MessageRefused
 
         return isinstance(failure, MessageRefused)
@@ -394,12 +396,14 @@ class _Ams:
         self._topic.close()
 
 
-def sessions(args: argparse.Namespace, broker: Broker, deadline: Deadline) -> Callable[[], Sender]:
+def make_session_opener(
+    args: argparse.Namespace, broker: PublishDestination, deadline: Deadline
+) -> Callable[[], Sender]:
     """What opens a way to the broker as the options say. Raises: Misconfigured, OwnCredential."""
-    return (_to_ams if broker.kind == AMS else _to_stomp)(args, broker, deadline)
+    return (_make_ams_opener if broker.kind == AMS else _make_stomp_opener)(args, broker, deadline)
 
 
-def _to_ams(args: argparse.Namespace, broker: Broker, deadline: Deadline) -> Callable[[], Sender]:
+def _make_ams_opener(args: argparse.Namespace, broker: PublishDestination, deadline: Deadline) -> Callable[[], Sender]:
     from libprobe.clients import ams, credentials
     from libprobe.targets import access
 
@@ -408,10 +412,12 @@ def _to_ams(args: argparse.Namespace, broker: Broker, deadline: Deadline) -> Cal
             raise OwnCredential(f"no token for {broker.url}", remedy="name its file with --ams-token-file")
         return credentials.read_token(args.ams_token_file, "token")
 
-    return lambda: _Ams(ams.Topic(access.http(args, deadline), broker.url, token))
+    return lambda: _AmsSender(ams.AmsTopic(access.make_http_client(args, deadline), broker.url, token))
 
 
-def _to_stomp(args: argparse.Namespace, broker: Broker, deadline: Deadline) -> Callable[[], Sender]:
+def _make_stomp_opener(
+    args: argparse.Namespace, broker: PublishDestination, deadline: Deadline
+) -> Callable[[], Sender]:
     from libprobe.clients import credentials, stomp, tls
 
     settings = args.settings
@@ -420,7 +426,7 @@ def _to_stomp(args: argparse.Namespace, broker: Broker, deadline: Deadline) -> C
         named = args.broker_cert or settings.get("credentials", "cert") or None
         key = args.broker_key or (None if args.broker_cert else settings.get("credentials", "key")) or None
         credential = credentials.find_certificate(named, key)
-        context = tls.context(tls.ca_path(args.ca_path, settings.get("tls", "ca_path")), credential)
+        context = tls.make_context(tls.ca_path(args.ca_path, settings.get("tls", "ca_path")), credential)
     login = None
     if args.login:
         if not args.password_file:
@@ -432,10 +438,10 @@ def _to_stomp(args: argparse.Namespace, broker: Broker, deadline: Deadline) -> C
             "--plain-login",
             "use stomp+ssl://",
         )
-        login = stomp.Login(args.login, credentials.read_token(args.password_file, "password"), allowed)
+        login = stomp.StompCredentials(args.login, credentials.read_token(args.password_file, "password"), allowed)
 
     def connected() -> Sender:
-        session = stomp.Session(
+        session = stomp.StompSession(
             broker.host, broker.port, deadline, context=context, with_credential=credential is not None
         )
         try:
@@ -443,7 +449,7 @@ def _to_stomp(args: argparse.Namespace, broker: Broker, deadline: Deadline) -> C
         except BaseException:
             session.close()
             raise
-        return _Stomp(session, broker)
+        return _StompSender(session, broker)
 
     return connected
 
@@ -454,7 +460,7 @@ def send_in_background(args: argparse.Namespace, spool: Spool, seconds: float) -
     Returns at once, with whether one was started. It outlives us: it is in a session of its own, and holds
     none of our descriptors, for whose end Nagios waits.
     """
-    if time.time() < spool.put_off()[0]:
+    if time.time() < spool.postponed()[0]:
         return False
     with spool.sender() as is_free:
         if not is_free:
@@ -482,27 +488,27 @@ def _send_until_empty(args: argparse.Namespace, spool: Spool, seconds: float) ->
     deadline = Deadline(seconds)
     broker = read_broker(args)
     # Whoever puts a message while we hold the lock leaves it to us: so look again after it is released.
-    while spool.waiting() and not deadline.passed():
+    while spool.waiting() and not deadline.has_passed():
         with spool.sender() as is_ours:
             if not is_ours:
                 return
             try:
                 with deadline.enforced():
-                    deliver(spool, sessions(args, broker, deadline))
-                spool.resume()
+                    deliver(spool, make_session_opener(args, broker, deadline))
+                spool.end_postponement()
             except (Failure, OutOfTime) as end:
-                put_off(spool, end)
+                postpone(spool, end)
                 return
 
 
-def put_off(spool: Spool, end: BaseException) -> None:
+def postpone(spool: Spool, end: BaseException) -> None:
     """Let automatic senders wait, twice as long after each failure, and at least as long as the broker asks for."""
-    failures = min(spool.put_off()[1] + 1, 16)
+    failures = min(spool.postponed()[1] + 1, 16)
     asked = end.pause_s if isinstance(end, Failure) else 0.0
-    spool.put_off_until(time.time() + min(MAX_PUT_OFF_S, max(asked, PUT_OFF_S * 2 ** (failures - 1))), failures)
+    spool.postpone_until(time.time() + min(MAX_PUT_OFF_S, max(asked, PUT_OFF_S * 2 ** (failures - 1))), failures)
 
 
-def as_helper(failure: Failure) -> Failure:
+def as_helper_failure(failure: Failure) -> Failure:
     """The broker that takes our results is no endpoint under test: its failures are nobody's CRITICAL."""
     if isinstance(failure, CertificateWanted):
         return failure.retold(OwnCredential, remedy="name one with --broker-cert")

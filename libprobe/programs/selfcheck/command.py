@@ -20,12 +20,12 @@ if TYPE_CHECKING:
     from typing import NoReturn
 
     from libprobe.formats.metric_result import MetricResult
-    from libprobe.formats.plugin_output import Performance
+    from libprobe.formats.plugin_output import PerformanceValue
     from libprobe.probe.settings import Settings
     from libprobe.programs.selfcheck.history import History
-    from libprobe.programs.selfcheck.registry import Scope
-    from libprobe.programs.selfcheck.results import Job, Result, Run
-    from libprobe.programs.selfcheck.runner import Ended
+    from libprobe.programs.selfcheck.registry import SelfCheckScope
+    from libprobe.programs.selfcheck.results import JobResult, MetricJob, SelfCheckRun
+    from libprobe.programs.selfcheck.runner import ProcessOutcome
 
 NAME = "SELFCHECK"
 DEFAULT_TIMEOUT_S = 3600.0
@@ -41,16 +41,16 @@ def main(doc: str | None) -> NoReturn:
     output.open_descriptors()
     end_on_signals()
     try:
-        code = _carried_out(doc)
+        code = _run_command(doc)
     except (Failure, Interrupted) as end:
-        code = _say(str(end))
+        code = _print_and_fail(str(end))
     except Exception as error:
-        missing = output.lacking(error)
+        missing = output.missing_words(error)
         if not missing and "-v" in sys.argv[1:]:
             import traceback
 
             print(safe_lines(traceback.format_exc()))
-        code = _say(
+        code = _print_and_fail(
             missing or f"a bug: {type(error).__name__}: {error}; run it with -v for the traceback, and report it"
         )
     with contextlib.suppress(OSError):  # nobody reads; the exit code still says it
@@ -62,7 +62,7 @@ def safe_lines(text: str) -> str:
     return "\n".join(safe(redact.blank(line)) for line in text.splitlines())
 
 
-def _say(sentence: str) -> int:
+def _print_and_fail(sentence: str) -> int:
     with contextlib.suppress(OSError):
         print(f"{NAME} UNKNOWN - {safe(redact.blank(sentence))}", flush=True)
     return UNKNOWN
@@ -111,16 +111,16 @@ def _jobs(text: str) -> int:
     return cli.whole_number(text, MAX_JOBS)
 
 
-def _carried_out(doc: str | None) -> int:
+def _run_command(doc: str | None) -> int:
     parser = cli.Parser(prog=os.path.basename(sys.argv[0]), doc=doc or "")
     options(parser)
     cli.standard(parser, timeout=DEFAULT_TIMEOUT_S)
     try:
         args = parser.parse_args(sys.argv[1:])
         scope = _scope(parser, args)
-    except cli.Stop as stop:
+    except cli.CommandLineExit as stop:
         if stop.is_error:
-            return _say(stop.text)
+            return _print_and_fail(stop.text)
         sys.stdout.write(stop.text)
         return UNKNOWN
     from libprobe.probe.settings import read_settings
@@ -129,11 +129,11 @@ def _carried_out(doc: str | None) -> int:
     args.settings = read_settings(args.config)
     _check_files(args)
     try:
-        run, before = _checked(args, scope, deadline)
+        run, before = _run_checks(args, scope, deadline)
     except OutOfTime:
-        return _say(f"the time of -t was up before anything could be checked{deadline.our_share()}")
+        return _print_and_fail(f"the time of -t was up before anything could be checked{deadline.own_share_words()}")
     code = run.status
-    for deliver in (_remember(args, run, before), _publish(args, run)):
+    for deliver in (_make_history_writer(args, run, before), _publish(args, run)):
         try:
             note = deliver()
         except Failure as failure:
@@ -143,19 +143,19 @@ def _carried_out(doc: str | None) -> int:
         if note:
             run = run._replace(notes=(*run.notes, redact.blank(note)))
     try:
-        return _shown(args, run, code)
+        return _print_report(args, run, code)
     except BrokenPipeError:
         return code
 
 
-def _scope(parser: cli.Parser, args: argparse.Namespace) -> Scope:
-    from libprobe.programs.selfcheck.registry import Scope
+def _scope(parser: cli.Parser, args: argparse.Namespace) -> SelfCheckScope:
+    from libprobe.programs.selfcheck.registry import SelfCheckScope
 
     if bool(args.site) + bool(args.host) + args.all != 1:
         parser.error("give one of SITE, --host HOST and --all")
     if args.json + sum(path == "-" for path in _files(args)) > 1:
         parser.error("only one of --json, --junit -, --html - and --prometheus - can have standard output")
-    return Scope(args.site or "", args.host or "")
+    return SelfCheckScope(args.site or "", args.host or "")
 
 
 def _files(args: argparse.Namespace) -> tuple[str, str, str]:
@@ -184,21 +184,21 @@ def _check_files(args: argparse.Namespace) -> None:
                 raise Misconfigured(f"{path} cannot be written", remedy="name a file in a directory that is yours")
 
 
-def _checked(args: argparse.Namespace, scope: Scope, deadline: Deadline) -> tuple[Run, History]:
+def _run_checks(args: argparse.Namespace, scope: SelfCheckScope, deadline: Deadline) -> tuple[SelfCheckRun, History]:
     """Ask the GOCDB, run everything, and put it together. Raises: HelperFailure, Misconfigured."""
     from datetime import UTC, datetime
 
     from libprobe.clients.gocdb import DEFAULT_URL, Gocdb
     from libprobe.programs import catalogue
     from libprobe.programs.selfcheck import history, plan, registry
-    from libprobe.programs.selfcheck.results import Run
+    from libprobe.programs.selfcheck.results import SelfCheckRun
     from libprobe.targets import access
 
     began = time.monotonic()
     now = datetime.now(UTC)
-    metrics = plan.chosen(catalogue.read(args.definitions), args.metric or [])
+    metrics = plan.choose_metrics(catalogue.read(args.definitions), args.metric or [])
     url = args.gocdb or args.settings.get("gocdb", "url", DEFAULT_URL)
-    http = access.http(args, deadline)
+    http = access.make_http_client(args, deadline)
     with deadline.enforced():
         gocdb = Gocdb(http, url, None, cache_s=0)  # no copy: what was registered a minute ago is to be seen
         types = frozenset(name for metric in metrics for name in metric.possible_types)
@@ -207,19 +207,19 @@ def _checked(args: argparse.Namespace, scope: Scope, deadline: Deadline) -> tupl
         http.close()
     notes += more
     vo = args.vo or args.settings.get("credentials", "vo")
-    jobs, more = plan.jobs(endpoints, outages, metrics, _probes(args), vo=vo, cert=args.cert, verbose=args.verbose)
+    jobs, more = plan.make_jobs(endpoints, outages, metrics, _probes(args), vo=vo, cert=args.cert, verbose=args.verbose)
     if not args.metric:  # with a choice of metrics it is no news that others have none
         notes += more
     before = history.History({})
     if args.repeat:
-        before = history.read(access.state_directory(args), _history_file(args, scope, url))
+        before = history.read(access.open_state_directory(args), _history_file(args, scope, url))
     results, cut_short = _run(args, jobs, before, deadline)
     if not jobs:
         notes.append("nothing to run: no metric matches")
     there = {each.key for each in jobs}
     gone = [key.split("\t") for key in before.runs if key not in there]
-    return Run(
-        subject=scope.words,
+    return SelfCheckRun(
+        subject=scope.description,
         results=tuple(results),
         started=now,
         seconds=time.monotonic() - began,
@@ -233,27 +233,32 @@ def _checked(args: argparse.Namespace, scope: Scope, deadline: Deadline) -> tupl
     ), before
 
 
-def _history_file(args: argparse.Namespace, scope: Scope, url: str) -> str:
+def _history_file(args: argparse.Namespace, scope: SelfCheckScope, url: str) -> str:
     from libprobe.programs.selfcheck import history
 
-    return history.file_of(scope.words, url, args.metric or [])
+    return history.file_of(scope.description, url, args.metric or [])
 
 
 def _probes(args: argparse.Namespace) -> str:
     return os.path.abspath(args.probes or os.path.dirname(os.path.realpath(sys.argv[0])))
 
 
-def _run(args: argparse.Namespace, jobs: list[Job], before: History, deadline: Deadline) -> tuple[list[Result], str]:
+def _run(
+    args: argparse.Namespace, jobs: list[MetricJob], before: History, deadline: Deadline
+) -> tuple[list[JobResult], str]:
     """All results in the order of the jobs, and why it was cut short, if it was."""
-    from libprobe.programs.selfcheck.console import Progress
-    from libprobe.programs.selfcheck.runner import Runner
+    from libprobe.programs.selfcheck.console import ProgressBar
+    from libprobe.programs.selfcheck.runner import JobRunner
 
     at_once = args.jobs or min(MAX_JOBS, PER_PROCESSOR * (os.cpu_count() or 1))
-    results: dict[int, Result] = {}
-    with _environment(args) as environment, Progress(len(jobs), sys.stderr, wanted=sys.stderr.isatty()) as progress:
-        runner = Runner(at_once, environment)
+    results: dict[int, JobResult] = {}
+    with (
+        _ProbeEnvironment(args) as environment,
+        ProgressBar(len(jobs), sys.stderr, wanted=sys.stderr.isatty()) as progress,
+    ):
+        runner = JobRunner(at_once, environment)
 
-        def done(index: int, ended: Ended) -> None:
+        def done(index: int, ended: ProcessOutcome) -> None:
             result = _result(jobs[index], ended, before)
             results[index] = result
             progress.advance(result)
@@ -261,18 +266,18 @@ def _run(args: argparse.Namespace, jobs: list[Job], before: History, deadline: D
         runnable = [index for index, job in enumerate(jobs) if not job.problem]
         for index, job in enumerate(jobs):
             if job.problem:
-                results[index] = _unasked(job, before)
+                results[index] = _unusable_result(job, before)
                 progress.advance(results[index])
         reserve = PUBLISH_RESERVE_S if args.publish and deadline.seconds > 2 * PUBLISH_RESERVE_S else 0.0
         runner.run(
             [jobs[index] for index in runnable],
-            deadline.before(reserve),
+            deadline.earlier_by(reserve),
             lambda index, ended: done(runnable[index], ended),
         )
     return [results[index] for index in range(len(jobs))], runner.stopped
 
 
-class _environment:
+class _ProbeEnvironment:
     """The probes' environment: ours, and what --gocdb, --state-dir, --ca-path and the like say, as settings of theirs.
 
     So all of them have it, whatever options a metric passes.
@@ -320,23 +325,23 @@ class _environment:
             os.unlink(self._path)
 
 
-def _unasked(job: Job, before: History) -> Result:
+def _unusable_result(job: MetricJob, before: History) -> JobResult:
     """A registration that is unusable: the site's doing, found without asking anybody."""
     from datetime import UTC, datetime
 
-    from libprobe.programs.selfcheck.results import Result
+    from libprobe.programs.selfcheck.results import JobResult
 
     past = before.runs.get(job.key, ())
-    return Result(job, CRITICAL, job.problem, job.remedy, (), (), 0.0, datetime.now(UTC), past)
+    return JobResult(job, CRITICAL, job.problem, job.remedy, (), (), 0.0, datetime.now(UTC), past)
 
 
-def _result(job: Job, ended: Ended, before: History) -> Result:
+def _result(job: MetricJob, ended: ProcessOutcome, before: History) -> JobResult:
     """What a process' end means: a plugin's result, or UNKNOWN where it is none."""
     import signal
     from datetime import UTC, datetime
 
     from libprobe.formats.plugin_output import read_plugin_output
-    from libprobe.programs.selfcheck.results import Result
+    from libprobe.programs.selfcheck.results import JobResult
 
     status = ended.code if ended.code in (0, 1, 2, 3) else UNKNOWN
     read = read_plugin_output(ended.output, is_problem=status != 0)
@@ -357,7 +362,7 @@ def _result(job: Job, ended: Ended, before: History) -> Result:
         status = UNKNOWN
         sentence = "; ".join(part for part in (wrong, sentence, "" if sentence else errors) if part)
     lines = (*read.lines, *([f"on standard error: {errors}"] if errors and not wrong else []))
-    return Result(
+    return JobResult(
         job,
         status,
         sentence,
@@ -367,25 +372,25 @@ def _result(job: Job, ended: Ended, before: History) -> Result:
         ended.seconds,
         datetime.fromtimestamp(ended.started, UTC),
         before.runs.get(job.key, ()),
-        measured=not wrong,
+        is_measured=not wrong,
     )
 
 
-def _remember(args: argparse.Namespace, run: Run, before: History) -> Callable[[], str]:
+def _make_history_writer(args: argparse.Namespace, run: SelfCheckRun, before: History) -> Callable[[], str]:
     def remember() -> str:
         from libprobe.programs.selfcheck import history
-        from libprobe.programs.selfcheck.registry import Scope
+        from libprobe.programs.selfcheck.registry import SelfCheckScope
         from libprobe.targets import access
 
         if args.repeat and not run.cut_short:
-            name = _history_file(args, Scope(args.site or "", args.host or ""), run.gocdb)
-            history.write(access.state_directory(args), name, run, before)
+            name = _history_file(args, SelfCheckScope(args.site or "", args.host or ""), run.gocdb)
+            history.write(access.open_state_directory(args), name, run, before)
         return ""
 
     return remember
 
 
-def _publish(args: argparse.Namespace, run: Run) -> Callable[[], str]:
+def _publish(args: argparse.Namespace, run: SelfCheckRun) -> Callable[[], str]:
     """Put all results into the spool, then send what is in it: what a broker refuses now waits there."""
 
     def publish() -> str:
@@ -398,14 +403,14 @@ def _publish(args: argparse.Namespace, run: Run) -> Callable[[], str]:
         broker = publishing.read_broker(args)
         with closing(publishing.open_spool(args)) as spool:
             for result in run.results:
-                if result.measured and result.job.is_published:
+                if result.is_measured and result.job.is_published:
                     publishing.put(spool, broker, _message(run, result))
-            return publishing.sent_all(args, spool, Deadline(PUBLISH_RESERVE_S))
+            return publishing.send_all(args, spool, Deadline(PUBLISH_RESERVE_S))
 
     return publish
 
 
-def _message(run: Run, result: Result) -> MetricResult:
+def _message(run: SelfCheckRun, result: JobResult) -> MetricResult:
     from datetime import timedelta
 
     from libprobe.failures import STATUS_NAMES
@@ -431,7 +436,7 @@ def _message(run: Run, result: Result) -> MetricResult:
     )
 
 
-def _written_value(value: Performance) -> str:
+def _written_value(value: PerformanceValue) -> str:
     """As a plugin writes it; quoted, because a label may have blanks."""
     bounds = ("" if each is None else decimal(each) for each in (value.minimum, value.maximum))
     return ";".join(
@@ -445,7 +450,7 @@ def _at_least_unknown(code: int) -> int:
     return worst((code, UNKNOWN))
 
 
-def _shown(args: argparse.Namespace, run: Run, code: int) -> int:
+def _print_report(args: argparse.Namespace, run: SelfCheckRun, code: int) -> int:
     from libprobe.programs.selfcheck import console
 
     taken = args.json or "-" in _files(args)
@@ -456,31 +461,31 @@ def _shown(args: argparse.Namespace, run: Run, code: int) -> int:
     if args.junit:
         from libprobe.programs.selfcheck import junit
 
-        code = _written(args.junit, junit.render(run), code)
+        code = _write_report(args.junit, junit.render(run), code)
     if args.html:
         from libprobe.programs.selfcheck import page
 
-        code = _written(args.html, page.render(run), code)
+        code = _write_report(args.html, page.render(run), code)
     if args.prometheus:
         from libprobe.programs.selfcheck import prometheus
 
-        code = _written(args.prometheus, prometheus.render(run), code)
+        code = _write_report(args.prometheus, prometheus.render(run), code)
     if not taken and any(_files(args)):
         _write("-", "\n".join([console.headline(run), *console.footer(run)]) + "\n")
     elif not taken and sys.stdout.isatty():
-        console.table(run, sys.stdout, details=args.verbose > 0)
+        console.print_table(run, sys.stdout, details=args.verbose > 0)
     elif not taken:
-        _write("-", console.plain(run, details=args.verbose > 0))
+        _write("-", console.render_plain(run, details=args.verbose > 0))
     return code
 
 
-def _written(path: str, text: str, code: int) -> int:
+def _write_report(path: str, text: str, code: int) -> int:
     try:
         _write(path, text)
     except BrokenPipeError:
         pass
     except OSError as error:
-        return _at_least_unknown(max(code, _say(f"{path} cannot be written: {error.strerror}")))
+        return _at_least_unknown(max(code, _print_and_fail(f"{path} cannot be written: {error.strerror}")))
     return code
 
 

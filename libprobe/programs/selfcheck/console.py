@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from typing import Any
 
-    from libprobe.programs.selfcheck.results import Job, Result, Run
+    from libprobe.programs.selfcheck.results import JobResult, MetricJob, SelfCheckRun
 
 WIDE = 110
 """Columns of a terminal from which on metrics have their full names."""
@@ -23,7 +23,7 @@ WIDE = 110
 STYLES = ("green", "yellow", "bold red", "magenta")
 
 
-def headline(run: Run) -> str:
+def headline(run: SelfCheckRun) -> str:
     """`KR-KISTI-CLOUD: CRITICAL - 1 CRITICAL, 7 OK, 2 in downtime; 10 metrics in 12.3 s`."""
     parts = [f"{count} {STATUS_NAMES[status]}" for status, count in run.tally.items()]
     if run.in_downtime:
@@ -33,7 +33,7 @@ def headline(run: Run) -> str:
     return f"{safe(run.subject)}: {STATUS_NAMES[run.status]} - {counted}; {whole}"
 
 
-def footer(run: Run) -> Iterator[str]:
+def footer(run: SelfCheckRun) -> Iterator[str]:
     """Why it ended early, what changed, and the notes, a line each."""
     if run.cut_short:
         yield f"Cut short: {safe(run.cut_short)}."
@@ -41,7 +41,7 @@ def footer(run: Run) -> Iterator[str]:
     yield from (f"Note: {safe(note)}" for note in run.notes)
 
 
-def changes(run: Run) -> Iterator[str]:
+def changes(run: SelfCheckRun) -> Iterator[str]:
     """What is not as it was the last time: a heading and a line each; nothing if there was no last time."""
     if run.since:
         since = run.since.strftime("%Y-%m-%d %H:%M UTC")
@@ -61,23 +61,23 @@ def changes(run: Run) -> Iterator[str]:
             yield f"  gone    {safe(metric)} at {safe(hostname)}"
 
 
-def _place(job: Job) -> str:
+def _place(job: MetricJob) -> str:
     return safe(job.hostname)
 
 
-def took(result: Result) -> str:
+def took(result: JobResult) -> str:
     """How long the probe ran, if it did."""
     return duration(result.seconds) if result.seconds else "not run"
 
 
-def in_downtime(job: Job) -> str:
+def in_downtime(job: MetricJob) -> str:
     """`in downtime until 2026-11-23 12:00 UTC: description`, empty if it is in none."""
     if not job.downtime:
         return ""
     return safe(f"in downtime until {job.downtime.end:%Y-%m-%d %H:%M} UTC: {job.downtime.description}"[:300])
 
 
-def plain(run: Run, *, details: bool = False) -> str:
+def render_plain(run: SelfCheckRun, *, details: bool = False) -> str:
     """Lines without colours, for files, mails and pipes. details: the probes' long output too."""
     lines = [headline(run)]
     for job, results in by_endpoint(run):
@@ -93,7 +93,7 @@ def plain(run: Run, *, details: bool = False) -> str:
     return "\n".join([*lines, *(["", *foot] if foot else [])]) + "\n"
 
 
-def table(run: Run, file: Any, *, details: bool = False) -> None:
+def print_table(run: SelfCheckRun, file: Any, *, details: bool = False) -> None:
     """Print to a terminal. details: the probes' long output too.
 
     A result has one line if its sentence fits beside its name, else the whole width below: nothing is broken
@@ -125,8 +125,8 @@ def table(run: Run, file: Any, *, details: bool = False) -> None:
         if job.downtime:
             below(in_downtime(job), "", "cyan")
         for each in results:
-            style = "dim" if not run.counts(each) else STYLES[each.status]
-            mark = "" if not each.changed else " ▲" if each.is_worse else " ▼"
+            style = "dim" if not run.is_counted(each) else STYLES[each.status]
+            mark = "" if not each.is_changed else " ▲" if each.is_worse else " ▼"
             line = Text(f"{each.status_name:8}", style=style)
             line.append(f"  {names[each.job.metric] + mark:{longest}}", style="not dim default")
             line.append(f"{took(each):>9}", style="dim default")
@@ -165,17 +165,17 @@ def _last_part(metric: str) -> str:
     return metric.rpartition(".")[2] or metric
 
 
-def by_endpoint(run: Run) -> Iterator[tuple[Job, list[Result]]]:
+def by_endpoint(run: SelfCheckRun) -> Iterator[tuple[MetricJob, list[JobResult]]]:
     """The results of one endpoint together; those that need attention first: sites, endpoints of one, and results."""
     from libprobe.judge.summaries import SIGNIFICANCE
     from libprobe.programs.selfcheck.results import worst
 
-    def place(result: Result) -> tuple[str, ...]:
+    def place(result: JobResult) -> tuple[str, ...]:
         job = result.job
         return (job.site, job.hostname, job.service_type, job.url)
 
-    def urgency(results: list[Result]) -> int:
-        return -SIGNIFICANCE.index(worst(each.status for each in results if run.counts(each)))
+    def urgency(results: list[JobResult]) -> int:
+        return -SIGNIFICANCE.index(worst(each.status for each in results if run.is_counted(each)))
 
     of_sites = []
     for _, of_site in groupby(sorted(run.results, key=place), key=lambda each: each.job.site):
@@ -186,11 +186,11 @@ def by_endpoint(run: Run) -> Iterator[tuple[Job, list[Result]]]:
             yield results[0].job, sorted(results, key=lambda each: (urgency([each]), each.job.metric))
 
 
-def _endpoint_line(job: Job) -> str:
+def _endpoint_line(job: MetricJob) -> str:
     return "  ".join(safe(part) for part in (job.hostname, job.service_type, job.site) if part)
 
 
-class Progress:
+class ProgressBar:
     """A bar on a terminal's standard error while probes run; nothing anywhere else."""
 
     def __init__(self, total: int, file: Any, *, wanted: bool) -> None:
@@ -211,7 +211,7 @@ class Progress:
         self._bar = Progress(*columns, console=console, transient=True)
         self._task = self._bar.add_task("", total=total)
 
-    def __enter__(self) -> Progress:
+    def __enter__(self) -> ProgressBar:
         if self._bar:
             self._bar.start()
         return self
@@ -220,7 +220,7 @@ class Progress:
         if self._bar:
             self._bar.stop()
 
-    def advance(self, result: Result) -> None:
+    def advance(self, result: JobResult) -> None:
         if self._bar:
             self._problems += result.status != OK
             found = f"{number_of(self._problems, 'problem')}, " if self._problems else ""

@@ -10,12 +10,12 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from datetime import datetime
 
-    from libprobe.programs.selfcheck.results import Result, Run
+    from libprobe.programs.selfcheck.results import JobResult, SelfCheckRun
 
 VERSION = 1
 
 
-def render(run: Run) -> str:
+def render(run: SelfCheckRun) -> str:
     """The document, ending in a newline. Times are UTC in ISO 8601, lengths of time in seconds."""
     document = {
         "version": VERSION,
@@ -44,7 +44,7 @@ def _harmless(document: str) -> str:
     return "".join(char if char.isprintable() or char == "\n" else json.dumps(char)[1:-1] for char in document)
 
 
-def _result(run: Run, result: Result) -> dict[str, object]:
+def _result(run: SelfCheckRun, result: JobResult) -> dict[str, object]:
     job = result.job
     return {
         "site": job.site,
@@ -53,7 +53,7 @@ def _result(run: Run, result: Result) -> dict[str, object]:
         "url": job.url,
         "metric": job.metric,
         "state": result.status_name,
-        "counts": run.counts(result),
+        "counts": run.is_counted(result),
         "reason": result.sentence,
         "remedy": result.advice or None,
         "before": STATUS_NAMES[result.before.status] if result.before else None,

@@ -7,11 +7,11 @@ import json
 import math
 from typing import NamedTuple
 
-from libprobe.programs.selfcheck.results import MAX_HISTORY, Past
+from libprobe.programs.selfcheck.results import MAX_HISTORY, EarlierRun
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from libprobe.programs.selfcheck.results import Run
+    from libprobe.programs.selfcheck.results import SelfCheckRun
     from libprobe.state.files import StateDirectory
 
 MAX_BYTES = 32 << 20
@@ -23,7 +23,7 @@ FORGOTTEN_AFTER_S = 14 * 86400.0
 class History(NamedTuple):
     """runs: by a job's key, the oldest first. at: when the last self-check was, None if there was none."""
 
-    runs: dict[str, tuple[Past, ...]]
+    runs: dict[str, tuple[EarlierRun, ...]]
     at: float | None = None
 
 
@@ -46,11 +46,11 @@ def read(directory: StateDirectory, name: str) -> History:
         return History({})
 
 
-def _past(entry: list[object]) -> Past:
+def _past(entry: list[object]) -> EarlierRun:
     at, status, seconds, sentence = entry
     if status not in (0, 1, 2, 3):
         raise ValueError
-    return Past(_number(at), int(status), _number(seconds), str(sentence))
+    return EarlierRun(_number(at), int(status), _number(seconds), str(sentence))
 
 
 def _number(value: object) -> float:
@@ -60,13 +60,15 @@ def _number(value: object) -> float:
     return number
 
 
-def write(directory: StateDirectory, name: str, run: Run, before: History) -> None:
+def write(directory: StateDirectory, name: str, run: SelfCheckRun, before: History) -> None:
     """Keep this run with those before it. Raises: Misconfigured."""
     at = run.started.timestamp()
     runs = {key: list(past) for key, past in before.runs.items() if past and at - past[-1].at < FORGOTTEN_AFTER_S}
     for result in run.results:
         past = [each._replace(sentence="") for each in runs.get(result.job.key, [])]
-        now = Past(result.started.timestamp(), result.status, round(result.seconds, 3), result.sentence[:MAX_SENTENCE])
+        now = EarlierRun(
+            result.started.timestamp(), result.status, round(result.seconds, 3), result.sentence[:MAX_SENTENCE]
+        )
         runs[result.job.key] = [*past, now][-MAX_HISTORY:]
     data = json.dumps({"at": at, "runs": runs}, separators=(",", ":")).encode()
     if len(data) <= MAX_BYTES:

@@ -12,10 +12,10 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from xml.etree.ElementTree import Element
 
-    from libprobe.programs.selfcheck.results import Result, Run
+    from libprobe.programs.selfcheck.results import JobResult, SelfCheckRun
 
 
-def render(run: Run) -> str:
+def render(run: SelfCheckRun) -> str:
     """The document, ending in a newline."""
     from itertools import groupby
     from xml.etree import ElementTree
@@ -34,8 +34,8 @@ def render(run: Run) -> str:
     return '<?xml version="1.0" encoding="UTF-8"?>\n' + ElementTree.tostring(root, encoding="unicode") + "\n"
 
 
-def _count(element: Element, run: Run, results: Sequence[Result], seconds: float) -> None:
-    counted = [each.status for each in results if run.counts(each)]
+def _count(element: Element, run: SelfCheckRun, results: Sequence[JobResult], seconds: float) -> None:
+    counted = [each.status for each in results if run.is_counted(each)]
     element.set("tests", str(len(results)))
     element.set("failures", str(counted.count(CRITICAL)))
     element.set("errors", str(counted.count(UNKNOWN)))
@@ -43,7 +43,7 @@ def _count(element: Element, run: Run, results: Sequence[Result], seconds: float
     element.set("time", f"{seconds:.3f}")
 
 
-def _add_case(suite: Element, run: Run, result: Result) -> None:
+def _add_case(suite: Element, run: SelfCheckRun, result: JobResult) -> None:
     from xml.etree.ElementTree import SubElement
 
     job = result.job
@@ -51,7 +51,7 @@ def _add_case(suite: Element, run: Run, result: Result) -> None:
     case.set("name", _text(job.metric))
     case.set("time", f"{result.seconds:.3f}")
     text = "\n".join(part for part in (result.sentence, result.advice and f"What to do: {result.advice}") if part)
-    if not run.counts(result):
+    if not run.is_counted(result):
         ends = job.downtime.end.strftime("%Y-%m-%d %H:%M UTC") if job.downtime else ""
         SubElement(case, "skipped", {"message": _text(f"{result.status_name} in downtime until {ends}: {text}")})
     elif result.status in (CRITICAL, UNKNOWN):

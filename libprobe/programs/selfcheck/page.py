@@ -23,8 +23,8 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from libprobe.formats.plugin_output import Performance
-    from libprobe.programs.selfcheck.results import Job, Result, Run
+    from libprobe.formats.plugin_output import PerformanceValue
+    from libprobe.programs.selfcheck.results import JobResult, MetricJob, SelfCheckRun
 
 STYLE = """
 :root {
@@ -114,12 +114,12 @@ _HASH = base64.b64encode(hashlib.sha256(STYLE.encode()).digest()).decode()
 POLICY = f"default-src 'none'; style-src 'sha256-{_HASH}'; base-uri 'none'; form-action 'none'"
 
 
-def render(run: Run) -> str:
+def render(run: SelfCheckRun) -> str:
     """The whole page, ending in a newline."""
     return "\n".join(_page(run)) + "\n"
 
 
-def _page(run: Run) -> Iterator[str]:
+def _page(run: SelfCheckRun) -> Iterator[str]:
     title = f"{STATUS_NAMES[run.status]}: {safe(run.subject)}"
     yield '<!DOCTYPE html>\n<html lang="en">\n<head>\n<meta charset="utf-8">'
     yield f'<meta http-equiv="Content-Security-Policy" content="{escape(POLICY)}">'
@@ -141,11 +141,11 @@ def _page(run: Run) -> Iterator[str]:
     yield "</body>\n</html>"
 
 
-def _in_order(run: Run) -> list[Result]:
+def _in_order(run: SelfCheckRun) -> list[JobResult]:
     return [each for _, results in console.by_endpoint(run) for each in results]
 
 
-def _header(run: Run) -> Iterator[str]:
+def _header(run: SelfCheckRun) -> Iterator[str]:
     yield f"<header>\n<h1>{_text(run.subject)} {_badge(run.status)}</h1>"
     when = f"{run.started:%Y-%m-%d %H:%M} UTC"
     whole = f"{number_of(len(run.results), 'metric')} in {duration(run.seconds)}"
@@ -160,7 +160,7 @@ def _header(run: Run) -> Iterator[str]:
     yield "</ul>\n</header>"
 
 
-def _changes(run: Run) -> Iterator[str]:
+def _changes(run: SelfCheckRun) -> Iterator[str]:
     """What is not as it was the last time, and what else is to be noted."""
     heading, *lines = [line.strip() for line in console.changes(run)] or [""]
     yield from _list(heading.rstrip(":."), [re.sub(r"^(\w+) +", r"\1: ", line) for line in lines])
@@ -177,7 +177,7 @@ def _list(heading: str, lines: Sequence[str]) -> Iterator[str]:
         yield "</ul></div>"
 
 
-def _overview(run: Run, sites: list[tuple[str, list[Result]]]) -> Iterator[str]:
+def _overview(run: SelfCheckRun, sites: list[tuple[str, list[JobResult]]]) -> Iterator[str]:
     yield f'<h2>{number_of(len(sites), "site")}</h2>\n<ul class="sites">'
     for number, (site, results) in enumerate(sites):
         badge = _badge_of(run, results)
@@ -185,18 +185,18 @@ def _overview(run: Run, sites: list[tuple[str, list[Result]]]) -> Iterator[str]:
     yield "</ul>"
 
 
-def _state(run: Run, results: list[Result]) -> int:
-    return worst(each.status for each in results if run.counts(each))
+def _state(run: SelfCheckRun, results: list[JobResult]) -> int:
+    return worst(each.status for each in results if run.is_counted(each))
 
 
-def _badge_of(run: Run, results: list[Result]) -> str:
+def _badge_of(run: SelfCheckRun, results: list[JobResult]) -> str:
     """The state of a site, unless none of its results counts for it."""
-    if any(run.counts(each) for each in results):
+    if any(run.is_counted(each) for each in results):
         return _badge(_state(run, results))
     return '<span class="badge sd">in downtime</span>'
 
 
-def _site(run: Run, anchor: str, site: str, results: list[Result], slowest: float) -> Iterator[str]:
+def _site(run: SelfCheckRun, anchor: str, site: str, results: list[JobResult], slowest: float) -> Iterator[str]:
     badge = _badge_of(run, results)
     yield f'<section id="{anchor}">'
     if site != run.subject:
@@ -210,7 +210,7 @@ def _site(run: Run, anchor: str, site: str, results: list[Result], slowest: floa
     yield "</section>"
 
 
-def _endpoint(run: Run, job: Job, results: list[Result], slowest: float) -> Iterator[str]:
+def _endpoint(run: SelfCheckRun, job: MetricJob, results: list[JobResult], slowest: float) -> Iterator[str]:
     yield f'<article class="card"><div class="head"><h3>{_text(job.hostname)}</h3>'
     yield f'<div class="soft">{_text(job.service_type)}{"<br>" if job.url else ""}{_text(job.url)}</div>'
     if job.downtime:
@@ -223,9 +223,9 @@ def _endpoint(run: Run, job: Job, results: list[Result], slowest: float) -> Iter
     yield "</ul></article>"
 
 
-def _result(run: Run, result: Result, slowest: float) -> Iterator[str]:
+def _result(run: SelfCheckRun, result: JobResult, slowest: float) -> Iterator[str]:
     job = result.job
-    yield f"<li><div>{_badge(result.status, quiet=not run.counts(result))}</div>"
+    yield f"<li><div>{_badge(result.status, quiet=not run.is_counted(result))}</div>"
     name = _link(job.docurl, job.metric) or _text(job.metric)
     yield f'<div class="metric">{name}{_changed(result)}</div>'
     plot = plots.history(result) if len(result.past) > 1 else plots.took(result.seconds, slowest)
@@ -238,13 +238,13 @@ def _result(run: Run, result: Result, slowest: float) -> Iterator[str]:
     yield "</div></li>"
 
 
-def _changed(result: Result) -> str:
-    if not result.changed or result.before is None:
+def _changed(result: JobResult) -> str:
+    if not result.is_changed or result.before is None:
         return ""
     return f'<span class="changed">was {STATUS_NAMES[result.before.status]}</span>'
 
 
-def _details(result: Result) -> Iterator[str]:
+def _details(result: JobResult) -> Iterator[str]:
     if not result.performance and not result.lines:
         return
     yield "<details><summary>Measured values and details</summary>"
@@ -260,11 +260,11 @@ def _details(result: Result) -> Iterator[str]:
     yield "</details>"
 
 
-def _measured(each: Performance) -> str:
+def _measured(each: PerformanceValue) -> str:
     return duration(each.value) if each.unit == "s" else f"{decimal(each.value)} {each.unit}".strip()
 
 
-def _footer(run: Run) -> Iterator[str]:
+def _footer(run: SelfCheckRun) -> Iterator[str]:
     from libprobe import __version__
 
     counted = "" if run.counted_downtimes else " Endpoints in downtime do not count."

@@ -7,19 +7,19 @@ import sys
 
 from libprobe.failures import BadData, Misconfigured
 from libprobe.programs import catalogue
-from libprobe.programs.selfcheck.results import Job, Silence
+from libprobe.programs.selfcheck.results import MetricJob, RunningDowntime
 from libprobe.text import number_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from libprobe.clients.gocdb import Outages
+    from libprobe.clients.gocdb import OutageIndex
     from libprobe.formats.gocdb import ServiceEndpoint
     from libprobe.programs.catalogue import Metric
 
 
-def chosen(metrics: Sequence[Metric], names: Sequence[str]) -> list[Metric]:
+def choose_metrics(metrics: Sequence[Metric], names: Sequence[str]) -> list[Metric]:
     """The metrics of those names, all if none is given; the last part of a name is enough.
 
     Raises: Misconfigured for a name that no metric has.
@@ -36,26 +36,30 @@ def chosen(metrics: Sequence[Metric], names: Sequence[str]) -> list[Metric]:
     return found
 
 
-def jobs(
+def make_jobs(
     endpoints: Sequence[ServiceEndpoint],
-    outages: Outages,
+    outages: OutageIndex,
     metrics: Sequence[Metric],
     probes: str,
     *,
     vo: str,
     cert: str,
     verbose: int = 0,
-) -> tuple[list[Job], list[str]]:
+) -> tuple[list[MetricJob], list[str]]:
     """A job for each metric of each endpoint, and notes on endpoints for which there is no metric.
 
     probes: directory of the executables; what is not there is taken from where its definition says.
     verbose: how often -v is passed on to those.
     """
-    planned: list[Job] = []
+    planned: list[MetricJob] = []
     without: dict[str, int] = {}
     for endpoint in endpoints:
-        outage = outages.of(endpoint)
-        silence = Silence(outage.description, outage.classification, outage.end, outage.portal_url) if outage else None
+        outage = outages.find_for(endpoint)
+        silence = (
+            RunningDowntime(outage.description, outage.classification, outage.end, outage.portal_url)
+            if outage
+            else None
+        )
         asked = [each for each in metrics if each.is_for(endpoint)]
         if not asked:
             without[endpoint.service_type] = without.get(endpoint.service_type, 0) + 1
@@ -65,8 +69,14 @@ def jobs(
 
 
 def _job(
-    metric: Metric, endpoint: ServiceEndpoint, silence: Silence | None, probes: str, vo: str, cert: str, verbose: int
-) -> Job:
+    metric: Metric,
+    endpoint: ServiceEndpoint,
+    silence: RunningDowntime | None,
+    probes: str,
+    vo: str,
+    cert: str,
+    verbose: int,
+) -> MetricJob:
     argv, problem, remedy = [], "", ""
     beside = os.path.isfile(os.path.join(probes, metric.probe))
     try:
@@ -77,7 +87,7 @@ def _job(
         problem = f"{endpoint.hostname}: unusable registration in the GOCDB: {error.sentence}"
         remedy = f"correct it at {endpoint.portal_url}" if endpoint.portal_url else "correct it in the GOCDB"
     acts_for_vo = "VO" in metric.flags
-    return Job(
+    return MetricJob(
         site=endpoint.site,
         hostname=endpoint.hostname,
         service_type=endpoint.service_type,
@@ -92,7 +102,7 @@ def _job(
         remedy=remedy,
         is_published="NOPUBLISH" not in metric.flags,
         vo=(vo or catalogue.DEFAULT_VO) if acts_for_vo else "",
-        nagios_name=metric.described(vo or catalogue.DEFAULT_VO),
+        nagios_name=metric.service_description(vo or catalogue.DEFAULT_VO),
     )
 
 

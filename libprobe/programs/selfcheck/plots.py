@@ -12,8 +12,8 @@ from libprobe.text import duration
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from libprobe.formats.plugin_output import Performance
-    from libprobe.programs.selfcheck.results import Result
+    from libprobe.formats.plugin_output import PerformanceValue
+    from libprobe.programs.selfcheck.results import JobResult
 
 WIDTH, HEIGHT = 140, 8
 TALL = 24
@@ -24,7 +24,7 @@ def took(seconds: float, longest: float) -> str:
     return _bar(seconds, longest, f"{duration(seconds)}; the slowest took {duration(longest)}")
 
 
-def value(each: Performance, longest: float) -> str:
+def value(each: PerformanceValue, longest: float) -> str:
     """A bar with its limits as marks, against the longest of its result."""
     limits = [("limit w", _bound(each.warning)), ("limit", _bound(each.critical))]
     scale = max([longest, *(bound for _, bound in limits if bound is not None and bound < 3 * longest)])
@@ -36,7 +36,7 @@ def value(each: Performance, longest: float) -> str:
     return _bar(each.value, scale, duration(each.value), marks)
 
 
-def history(result: Result) -> str:
+def history(result: JobResult) -> str:
     """A line through the times of earlier runs and this one, with a dot in the colour of each state."""
     runs = [(each.seconds, each.status) for each in result.past] + [(result.seconds, result.status)]
     longest = max(seconds for seconds, _ in runs) or 1.0

@@ -11,7 +11,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from libprobe.programs.selfcheck.results import Job, Run
+    from libprobe.programs.selfcheck.results import MetricJob, SelfCheckRun
 
 PREFIX = "fedcloud_"
 FAMILIES = {
@@ -43,7 +43,7 @@ UNITS = {
 """Family and factor of each unit of the plugin guidelines; any other is taken for none."""
 
 
-def render(run: Run) -> str:
+def render(run: SelfCheckRun) -> str:
     """The document, ending in a newline: families in the order of FAMILIES, those without a value left out."""
     series: dict[str, dict[str, float]] = {name: {} for name in FAMILIES}
     for name, labels, value in _values(run):
@@ -57,7 +57,7 @@ def render(run: Run) -> str:
     )
 
 
-def _values(run: Run) -> Iterator[tuple[str, str, float]]:
+def _values(run: SelfCheckRun) -> Iterator[tuple[str, str, float]]:
     """Family, labels and value of everything."""
     for result in run.results:
         labels = _labels(result.job)
@@ -73,7 +73,7 @@ def _values(run: Run) -> Iterator[tuple[str, str, float]]:
     yield "selfcheck_timestamp_seconds", "", run.started.timestamp()
 
 
-def _labels(job: Job, **more: str) -> str:
+def _labels(job: MetricJob, **more: str) -> str:
     names = {
         "site": job.site,
         "hostname": job.hostname,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from libprobe.clients.gocdb import Gocdb, Outages, Selection
+from libprobe.clients.gocdb import EndpointSelection, Gocdb, OutageIndex
 from libprobe.failures import Failure, HelperFailure, Misconfigured
 from libprobe.text import number_of
 
@@ -19,18 +19,20 @@ MAX_NAMED = 5
 """Records that cannot be read, of each kind."""
 
 
-class Scope(NamedTuple):
+class SelfCheckScope(NamedTuple):
     """What is to be checked: a site, a host, or everything that is monitored when both are empty."""
 
     site: str = ""
     host: str = ""
 
     @property
-    def words(self) -> str:
+    def description(self) -> str:
         return self.site or (f"host {self.host}" if self.host else "all sites")
 
 
-def endpoints(gocdb: Gocdb, scope: Scope, service_types: frozenset[str]) -> tuple[list[ServiceEndpoint], list[str]]:
+def endpoints(
+    gocdb: Gocdb, scope: SelfCheckScope, service_types: frozenset[str]
+) -> tuple[list[ServiceEndpoint], list[str]]:
     """The monitored endpoints, sorted, and what is to be noted of them.
 
     A site or a host that has no monitored ones is checked all the same: its admin asks for just that. Of
@@ -45,7 +47,7 @@ def endpoints(gocdb: Gocdb, scope: Scope, service_types: frozenset[str]) -> tupl
         raise HelperFailure(failure.sentence, remedy=failure.remedy if failure.is_ours else "") from None
     if not registered:
         raise Misconfigured(
-            f"the GOCDB {gocdb.url} has no endpoint of {scope.words}",
+            f"the GOCDB {gocdb.url} has no endpoint of {scope.description}",
             remedy="write the name as the GOCDB has it" if scope.site or scope.host else "is it the right GOCDB?",
         )
     monitored = [each for each in registered if each.monitored]
@@ -55,20 +57,20 @@ def endpoints(gocdb: Gocdb, scope: Scope, service_types: frozenset[str]) -> tupl
     return sorted(monitored or registered, key=lambda each: (each.site, each.hostname, each.service_type)), notes
 
 
-def _registered(gocdb: Gocdb, scope: Scope, service_types: frozenset[str]) -> Iterable[ServiceEndpoint]:
+def _registered(gocdb: Gocdb, scope: SelfCheckScope, service_types: frozenset[str]) -> Iterable[ServiceEndpoint]:
     if scope.host:
         return gocdb.endpoints_of(scope.host, "").endpoints
     if scope.site:
-        return gocdb.topology(Selection(site=scope.site, scopes=(), monitored_only=False))
-    return gocdb.topology(Selection(service_types))
+        return gocdb.topology(EndpointSelection(site=scope.site, scopes=(), monitored_only=False))
+    return gocdb.topology(EndpointSelection(service_types))
 
 
-def outages(gocdb: Gocdb, scope: Scope) -> tuple[Outages, list[str]]:
+def outages(gocdb: Gocdb, scope: SelfCheckScope) -> tuple[OutageIndex, list[str]]:
     """The outages that go on, and a note if the GOCDB does not tell."""
     try:
-        return Outages(gocdb.downtimes(site=scope.site)), _unreadable(gocdb)
+        return OutageIndex(gocdb.downtimes(site=scope.site)), _unreadable(gocdb)
     except Failure as failure:
-        return Outages(()), [f"downtimes unknown: {failure.sentence}"]
+        return OutageIndex(()), [f"downtimes unknown: {failure.sentence}"]
 
 
 def _unreadable(gocdb: Gocdb) -> list[str]:

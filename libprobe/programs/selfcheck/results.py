@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from libprobe.failures import CRITICAL, OK, STATUS_NAMES
-from libprobe.formats.plugin_output import Performance
+from libprobe.formats.plugin_output import PerformanceValue
 from libprobe.judge.summaries import SIGNIFICANCE
 
 TYPE_CHECKING = False
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 MAX_HISTORY = 30
 
 
-class Silence(NamedTuple):
+class RunningDowntime(NamedTuple):
     """A running downtime of an endpoint. end: aware UTC instant. classification: SCHEDULED or UNSCHEDULED."""
 
     description: str
@@ -25,7 +25,7 @@ class Silence(NamedTuple):
     portal_url: str
 
 
-class Job(NamedTuple):
+class MetricJob(NamedTuple):
     """One metric to be run at one endpoint.
 
     argv:      the command line, the executable first; empty where `problem` says why there is none.
@@ -44,7 +44,7 @@ class Job(NamedTuple):
     docurl: str
     argv: tuple[str, ...]
     timeout_s: float
-    downtime: Silence | None = None
+    downtime: RunningDowntime | None = None
     problem: str = ""
     remedy: str = ""
     vo: str = ""
@@ -57,7 +57,7 @@ class Job(NamedTuple):
         return "\t".join((self.site, self.hostname, self.service_type, self.url, self.metric))
 
 
-class Past(NamedTuple):
+class EarlierRun(NamedTuple):
     """How an earlier run ended. at: seconds since the epoch. seconds: how long it took."""
 
     at: float
@@ -66,26 +66,26 @@ class Past(NamedTuple):
     sentence: str = ""
 
 
-class Result(NamedTuple):
+class JobResult(NamedTuple):
     """How one job ended.
 
     status:     exit code, 0 to 3.
     sentence:   the reason in one line; remedy: what to do, empty if nobody said.
     seconds:    how long the probe took; started: aware UTC instant.
-    measured:   whether the probe came to a result by itself; else there is nothing to tell others.
+    is_measured:   whether the probe came to a result by itself; else there is nothing to tell others.
     past:       earlier runs, the oldest first.
     """
 
-    job: Job
+    job: MetricJob
     status: int
     sentence: str
     remedy: str
-    performance: tuple[Performance, ...]
+    performance: tuple[PerformanceValue, ...]
     lines: tuple[str, ...]
     seconds: float
     started: datetime
-    past: tuple[Past, ...] = ()
-    measured: bool = True
+    past: tuple[EarlierRun, ...] = ()
+    is_measured: bool = True
 
     @property
     def status_name(self) -> str:
@@ -101,12 +101,12 @@ class Result(NamedTuple):
         return advice(self.sentence, self.remedy, critical=self.status == CRITICAL, page=self.job.docurl)
 
     @property
-    def before(self) -> Past | None:
+    def before(self) -> EarlierRun | None:
         """The run before this one, None if it is the first."""
         return self.past[-1] if self.past else None
 
     @property
-    def changed(self) -> bool:
+    def is_changed(self) -> bool:
         return self.before is not None and self.before.status != self.status
 
     @property
@@ -114,7 +114,7 @@ class Result(NamedTuple):
         return self.before is not None and SIGNIFICANCE.index(self.status) > SIGNIFICANCE.index(self.before.status)
 
 
-class Run(NamedTuple):
+class SelfCheckRun(NamedTuple):
     """One self-check.
 
     subject:  `KR-KISTI-CLOUD`, `host cloud.example.org` or `all sites`.
@@ -126,7 +126,7 @@ class Run(NamedTuple):
     """
 
     subject: str
-    results: tuple[Result, ...]
+    results: tuple[JobResult, ...]
     started: datetime
     seconds: float
     monitor: str
@@ -137,14 +137,14 @@ class Run(NamedTuple):
     counted_downtimes: bool = False
     cut_short: str = ""
 
-    def counts(self, result: Result) -> bool:
+    def is_counted(self, result: JobResult) -> bool:
         """Whether a result decides the exit code: what is announced as down may be down."""
         return self.counted_downtimes or result.job.downtime is None
 
     @property
     def status(self) -> int:
         """The worst state; UNKNOWN if it was cut short or there was nothing to run."""
-        states = [result.status for result in self.results if self.counts(result)]
+        states = [result.status for result in self.results if self.is_counted(result)]
         if self.cut_short or not self.results:
             states.append(3)
         return worst(states)
@@ -152,17 +152,17 @@ class Run(NamedTuple):
     @property
     def tally(self) -> dict[int, int]:
         """How many results there are of each state, the worst first, without those in downtime."""
-        counted = [result.status for result in self.results if self.counts(result)]
+        counted = [result.status for result in self.results if self.is_counted(result)]
         return {status: counted.count(status) for status in reversed(SIGNIFICANCE) if status in counted}
 
     @property
     def in_downtime(self) -> int:
-        return sum(not self.counts(result) for result in self.results)
+        return sum(not self.is_counted(result) for result in self.results)
 
     @property
-    def changes(self) -> list[Result]:
+    def changes(self) -> list[JobResult]:
         """The results whose state is not what it was, those that became worse first."""
-        return sorted((each for each in self.results if each.changed), key=lambda each: not each.is_worse)
+        return sorted((each for each in self.results if each.is_changed), key=lambda each: not each.is_worse)
 
 
 def worst(states: Iterable[int]) -> int:

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from libprobe.deadline import Deadline
-    from libprobe.programs.selfcheck.results import Job
+    from libprobe.programs.selfcheck.results import MetricJob
 
 LATE_S = 3.0
 """How long after its own time-out a probe may still start up and print."""
@@ -33,7 +33,7 @@ MAX_OUTPUT = 64 << 10
 MAX_ERRORS = 4 << 10
 
 
-class Ended(NamedTuple):
+class ProcessOutcome(NamedTuple):
     """How a probe's process ended.
 
     code:    exit code; below 0 the signal that killed it; None if it never ran.
@@ -83,10 +83,10 @@ class _Process(subprocess.Popen[bytes]):
             pass
 
 
-class _Running:
+class _RunningProbe:
     """One process, its output so far, and by when it must be gone."""
 
-    def __init__(self, index: int, job: Job, environment: dict[str, str]) -> None:
+    def __init__(self, index: int, job: MetricJob, environment: dict[str, str]) -> None:
         self.index = index
         self.started = time.time()
         self._began = time.monotonic()
@@ -114,41 +114,41 @@ class _Running:
         """Whether the process is over; it is left to be waited for, so that its number stays its own."""
         return os.waitid(os.P_PID, self.process.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is not None
 
-    def hurry(self, why: str) -> None:
+    def terminate(self, why: str) -> None:
         """Tell it to end: first kindly, then not."""
         self.trouble = self.trouble or why
         self.process.end(signal.SIGKILL if self.stage else signal.SIGTERM)
         self.stage += 1
         self.end = time.monotonic() + CLEAN_UP_S
 
-    def ended(self) -> Ended:
+    def ended(self) -> ProcessOutcome:
         # Whatever it started and did not wait for must not outlive it: nobody would end that. Before the
         # process is waited for, its number cannot be another's.
         self.process.end(signal.SIGKILL)
         code = self.process.wait()
         for descriptor in self.streams:
-            while not self._empty(descriptor):
+            while not self._read_rest(descriptor):
                 pass
         assert self.process.stdout and self.process.stderr
         self.process.stdout.close()
         self.process.stderr.close()
         output, errors = (bytes(kept).decode("utf-8", "replace") for kept in self.streams.values())
-        return Ended(code, output, errors, time.monotonic() - self._began, self.started, self.trouble)
+        return ProcessOutcome(code, output, errors, time.monotonic() - self._began, self.started, self.trouble)
 
-    def _empty(self, descriptor: int) -> bool:
+    def _read_rest(self, descriptor: int) -> bool:
         """Read once more what was written before the end; a child that still writes is not waited for."""
         kept = len(self.streams[descriptor])
         return not self.read(descriptor) or len(self.streams[descriptor]) == kept
 
 
-class Runner:
+class JobRunner:
     """Runs jobs. at_once: how many at a time; environment: of the probes."""
 
     def __init__(self, at_once: int, environment: dict[str, str]) -> None:
         self._at_once = at_once
         self._environment = environment
         self._selector = selectors.DefaultSelector()
-        self._running: dict[int, _Running] = {}
+        self._running: dict[int, _RunningProbe] = {}
         self._stopped = ""
         self._wakeup = -1
 
@@ -157,14 +157,14 @@ class Runner:
         """Why the run was cut short, empty if it was not."""
         return self._stopped
 
-    def run(self, jobs: Sequence[Job], deadline: Deadline, done: Callable[[int, Ended], None]) -> None:
+    def run(self, jobs: Sequence[MetricJob], deadline: Deadline, done: Callable[[int, ProcessOutcome], None]) -> None:
         """Run all jobs; `done` is called with a job's index and end as each ends.
 
         Returns when all have ended. Those that never ran, because the deadline passed or a signal came,
         are reported too, with the reason.
         """
         waiting = list(range(len(jobs)))[::-1]
-        with _Signals() as signals:
+        with _SignalWakeup() as signals:
             self._wakeup = signals.descriptor
             self._selector.register(signals.descriptor, selectors.EVENT_READ, None)
             try:
@@ -173,29 +173,32 @@ class Runner:
                         self._start(waiting.pop(), jobs, done)
                     if self._stopped:
                         for index in waiting[::-1]:
-                            done(index, Ended(None, "", "", 0.0, time.time(), f"not run: {self._stopped}"))
+                            done(index, ProcessOutcome(None, "", "", 0.0, time.time(), f"not run: {self._stopped}"))
                         waiting.clear()
                     self._wait(deadline, done)
                     if signals.name and not self._stopped:
                         self._stop(f"interrupted by {signals.name}")
-                    elif deadline.passed() and not self._stopped:
+                    elif deadline.has_passed() and not self._stopped:
                         self._stop(f"the {deadline.seconds:g} s of -t were up")
-                    self._hurry_the_late()
+                    self._terminate_overdue()
             finally:
-                self._end_what_is_left()
+                self._kill_remaining()
         self._selector.close()
 
-    def _start(self, index: int, jobs: Sequence[Job], done: Callable[[int, Ended], None]) -> None:
+    def _start(self, index: int, jobs: Sequence[MetricJob], done: Callable[[int, ProcessOutcome], None]) -> None:
         try:
-            running = _Running(index, jobs[index], self._environment)
+            running = _RunningProbe(index, jobs[index], self._environment)
         except OSError as error:
-            done(index, Ended(None, "", "", 0.0, time.time(), f"not run: {jobs[index].argv[0]}: {error.strerror}"))
+            done(
+                index,
+                ProcessOutcome(None, "", "", 0.0, time.time(), f"not run: {jobs[index].argv[0]}: {error.strerror}"),
+            )
             return
         self._running[index] = running
         for descriptor in running.streams:
             self._selector.register(descriptor, selectors.EVENT_READ, running)
 
-    def _wait(self, deadline: Deadline, done: Callable[[int, Ended], None]) -> None:
+    def _wait(self, deadline: Deadline, done: Callable[[int, ProcessOutcome], None]) -> None:
         if not self._running:
             return
         nearest = min(each.end for each in self._running.values()) - time.monotonic()
@@ -210,7 +213,7 @@ class Runner:
         for running in [each for each in self._running.values() if each.has_ended()]:
             self._finish(running, done)
 
-    def _finish(self, running: _Running, done: Callable[[int, Ended], None]) -> None:
+    def _finish(self, running: _RunningProbe, done: Callable[[int, ProcessOutcome], None]) -> None:
         known = self._selector.get_map()
         for descriptor in running.streams:
             if descriptor in known:
@@ -222,27 +225,27 @@ class Runner:
         self._stopped = why
         for running in self._running.values():
             if not running.stage:
-                running.hurry(why)
+                running.terminate(why)
 
-    def _end_what_is_left(self) -> None:
+    def _kill_remaining(self) -> None:
         """Nothing, unless a bug of ours tore the loop apart: even then no probe may go on alone."""
         for running in self._running.values():
-            running.hurry("")
+            running.terminate("")
         for running in self._running.values():
             try:
                 running.process.wait(CLEAN_UP_S)
             except subprocess.TimeoutExpired:
-                running.hurry("")
+                running.terminate("")
                 running.process.wait()
 
-    def _hurry_the_late(self) -> None:
+    def _terminate_overdue(self) -> None:
         now = time.monotonic()
         for running in self._running.values():
             if now >= running.end:
-                running.hurry("it exceeded its own time-out and was killed")
+                running.terminate("it exceeded its own time-out and was killed")
 
 
-class _Signals:
+class _SignalWakeup:
     """Signals wake the loop instead of tearing it apart; the first that asks for the end is remembered.
 
     SIGCHLD is among them: a probe's end is told by it, not by the end of its output, which a child of the
@@ -254,7 +257,7 @@ class _Signals:
         self.descriptor, self._write = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
         self._before: dict[int, object] = {}
 
-    def __enter__(self) -> _Signals:
+    def __enter__(self) -> _SignalWakeup:
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGCHLD):
             self._before[number] = signal.signal(number, self._note)
         self._wakeup_before = signal.set_wakeup_fd(self._write, warn_on_full_buffer=False)

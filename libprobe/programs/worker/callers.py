@@ -20,7 +20,7 @@ from libprobe import redact
 from libprobe.failures import UNKNOWN
 from libprobe.probe import cli, door
 from libprobe.programs.worker import commands
-from libprobe.programs.worker.link import CLOSING
+from libprobe.programs.worker.nagios_connection import CLOSING
 from libprobe.text import safe
 
 TYPE_CHECKING = False
@@ -45,15 +45,15 @@ _SECRET = re.compile(rb"(?i)token|pass(?!enger)|secret|credential|private")
 ASKS_FOR_STATUS = -1
 
 
-class NoRequest(ConnectionError):
+class InvalidRequest(ConnectionError):
     """What was sent is nothing that this worker understands."""
 
 
-class CannotOpen(Exception):
+class CannotListen(Exception):
     """There cannot be a door at that place; the text says why."""
 
 
-class Call:
+class CheckRequest:
     """What a caller hands over. environment: `NAME=value` each, all there is; it is nobody else's.
 
     timeout: seconds after which the worker ends the check; limit: those of its -t.
@@ -62,13 +62,13 @@ class Call:
     __slots__ = ("directory", "environment", "identity", "limit", "mask", "path", "stamp", "timeout", "words")
 
     def __init__(self, body: bytes) -> None:
-        """Raises: NoRequest."""
+        """Raises: InvalidRequest."""
         fields = body.split(b"\0")
         try:
             self.identity, path, self.stamp, self.directory, mask, count = fields[:6]
             self.mask, words = int(mask), int(count)
         except ValueError:
-            raise NoRequest("what was sent is not a request") from None
+            raise InvalidRequest("what was sent is not a request") from None
         self.path = os.fsdecode(path)
         self.words = [os.fsdecode(each) for each in fields[6 : 6 + words]]
         self.environment = fields[6 + words :]
@@ -88,12 +88,12 @@ class Call:
         self.timeout = self.limit + door.STOP_S
 
     @property
-    def place(self) -> bytes:
+    def context(self) -> bytes:
         """What a process takes from who asks: directory, umask, environment."""
         return b"%s\0%d\0%s" % (self.directory, self.mask, b"\0".join(self.environment))
 
     @property
-    def is_lasting(self) -> bool:
+    def is_context_reusable(self) -> bool:
         """Whether a process may keep this environment for other calls that have the same: there is no secret in it."""
         named = (pair.partition(b"=") for pair in self.environment)
         return not any(
@@ -101,12 +101,12 @@ class Call:
         )
 
     @property
-    def once(self) -> bool:
+    def must_run_once(self) -> bool:
         """Whether the check must not be run a second time if its outcome is unknown."""
         return os.path.basename(self.path) not in commands.IN_THREADS or "--boot" in self.words
 
 
-class Places:
+class FrequentContexts:
     """Which of the places that callers have is seen often enough to have a runner: an operator's daemons, not people.
 
     Only a digest is kept of them.
@@ -116,21 +116,21 @@ class Places:
         self._seen: OrderedDict[bytes, bool | None] = OrderedDict()  # whether it may last; None: seen once
         self._key = os.urandom(16)
 
-    def digest(self, call: Call) -> bytes:
+    def digest(self, call: CheckRequest) -> bytes:
         """The digest of a place that may have a runner; empty for any other."""
-        digest = blake2b(call.place, key=self._key, digest_size=16).digest()
+        digest = blake2b(call.context, key=self._key, digest_size=16).digest()
         if digest not in self._seen:
             self._seen[digest] = None
             if len(self._seen) > MAX_SEEN:
                 self._seen.popitem(last=False)
             return b""
         if self._seen[digest] is None:
-            self._seen[digest] = call.is_lasting
+            self._seen[digest] = call.is_context_reusable
         self._seen.move_to_end(digest)
         return digest if self._seen[digest] else b""
 
 
-class Caller:
+class CallerConnection:
     """A connection of one executable; to the supervisor what a Link to Nagios is.
 
     name: subject of the status line of what it asks for. job: number of the job that it waits for.
@@ -150,15 +150,15 @@ class Caller:
         self.plugin = self.name = ""
         self.unsent = bytearray()
         self.job = 0
-        self.call: Call | None = None
+        self.call: CheckRequest | None = None
         self.since = time.monotonic()
         self._read = b""
         self._is_answered = False
 
-    def receive(self) -> Iterator[Call | int]:
+    def receive(self) -> Iterator[CheckRequest | int]:
         """What has come: the Call, or ASKS_FOR_STATUS; then GO as a number, and signals.
 
-        Raises: ConnectionError where it is gone; NoRequest.
+        Raises: ConnectionError where it is gone; InvalidRequest.
         """
         assert self.socket is not None
         try:
@@ -174,17 +174,17 @@ class Caller:
         begin = self._read[: len(door.MAGIC)]
         size = int.from_bytes(self._read[len(door.MAGIC) : door.HEAD_BYTES], "big")
         if begin != door.MAGIC[: len(begin)] or size > door.MAX_REQUEST:
-            raise NoRequest("another version asks")
+            raise InvalidRequest("another version asks")
         if len(self._read) >= door.HEAD_BYTES + size > door.HEAD_BYTES:
             body, self._read = self._read[door.HEAD_BYTES : door.HEAD_BYTES + size], b""
             if body == door.STATUS:
                 yield ASKS_FOR_STATUS
                 return
-            self.call = Call(body)
+            self.call = CheckRequest(body)
             yield self.call
 
-    def accept(self, call: Call) -> None:
-        self.unsent += struct.pack(door.ACCEPT, door.ONCE if call.once else door.AGAIN, call.limit)
+    def accept(self, call: CheckRequest) -> None:
+        self.unsent += struct.pack(door.ACCEPT, door.ONCE if call.must_run_once else door.AGAIN, call.limit)
 
     def result(self, _order: Any, _began: float, wait_status: int, out: bytes, err: bytes = b"") -> bytes:
         code = os.waitstatus_to_exitcode(wait_status)
@@ -216,7 +216,7 @@ class Caller:
         if self._is_answered:
             raise ConnectionError("answered")
 
-    def tell(self, status: bytes) -> None:
+    def send_status(self, status: bytes) -> None:
         """Answer who asked for the status, whose connection ends with it."""
         self.send(status)
 
@@ -230,14 +230,14 @@ class Caller:
         self.socket, self.unsent, self.call = None, bytearray(), None
 
 
-class Listener:
+class DoorListener:
     """The socket at which executables ask: made here, or handed over by systemd.
 
     refused: callers of other users.
     """
 
     def __init__(self, path: str) -> None:
-        """path: of the socket; empty for the one that systemd hands over. Raises: CannotOpen."""
+        """path: of the socket; empty for the one that systemd hands over. Raises: CannotListen."""
         self.refused = 0
         self._lock = -1
         self._made: tuple[int, int] | None = None
@@ -248,7 +248,7 @@ class Listener:
             self.socket = socket.socket(fileno=FIRST_DESCRIPTOR)
             os.set_inheritable(FIRST_DESCRIPTOR, False)
             if self.socket.family != socket.AF_UNIX or self.socket.type != socket.SOCK_STREAM:
-                raise CannotOpen("the socket from systemd is not a ListenStream= with a path")
+                raise CannotListen("the socket from systemd is not a ListenStream= with a path")
             self.path = str(self.socket.getsockname())
             _expect_directory(self.path)
         # for a socket of systemd's it is this that says whose it is: a caller goes to nobody else's, not root's either
@@ -282,21 +282,21 @@ class Listener:
                 os.umask(mask)
             there = os.lstat(path)
         except BlockingIOError:
-            raise CannotOpen(f"another worker listens at {path}") from None
+            raise CannotListen(f"another worker listens at {path}") from None
         except OSError as error:
-            raise CannotOpen(f"{path} cannot be made: {error.strerror or error}") from None
+            raise CannotListen(f"{path} cannot be made: {error.strerror or error}") from None
         self._made = there.st_dev, there.st_ino
         return made
 
-    def accept(self) -> Iterator[Caller]:
+    def accept(self) -> Iterator[CallerConnection]:
         """Those who have come, of our own user."""
         for _ in range(BACKLOG):
             try:
                 made, _ = self.socket.accept()
             except OSError:  # nobody is left; or no descriptor, and the caller runs its check itself
                 return
-            if door.peer_is_us(made):
-                yield Caller(made)
+            if door.is_peer_own_user(made):
+                yield CallerConnection(made)
             else:
                 self.refused += 1
                 made.close()
@@ -324,11 +324,11 @@ def is_handed_over() -> bool:
 
 
 def _expect_directory(path: str) -> None:
-    """Raises: CannotOpen unless the socket's directory is ours alone."""
+    """Raises: CannotListen unless the socket's directory is ours alone."""
     directory = os.path.dirname(path)
     try:
         if door.is_ours_alone(os.lstat(directory)):
             return
     except OSError as error:
-        raise CannotOpen(f"{directory or path!r} cannot be used: {error.strerror}") from None
-    raise CannotOpen(f"{directory} has to be a directory of this user alone (chmod 700, and no link)")
+        raise CannotListen(f"{directory or path!r} cannot be used: {error.strerror}") from None
+    raise CannotListen(f"{directory} has to be a directory of this user alone (chmod 700, and no link)")

@@ -31,7 +31,7 @@ _QUOTED = re.compile(rb"""(?:[\w./:@%+,= -]|'[^']*'|"[^"$`\\!]*")+""")
 """What every shell takes literally, so that `shlex` and a shell read the same words."""
 
 
-def understand(command: bytes, registered: frozenset[str]) -> tuple[str, list[str]]:
+def parse_command(command: bytes, registered: frozenset[str]) -> tuple[str, list[str]]:
     """How a command is to be run, and its words; for a shell, the command itself.
 
     registered: paths of our executables.

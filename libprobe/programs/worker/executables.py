@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from typing import Any
 
-_UNSEEN = ("_strptime", "encodings.idna", "html", "http.client", "stringprep")
+_HIDDEN_IMPORTS = ("_strptime", "encodings.idna", "html", "http.client", "stringprep")
 """What the standard library itself imports only when it is needed first."""
 
 _NOT_OURS = ("libprobe.programs", "libprobe.clients.ssh")
@@ -33,7 +33,7 @@ class Executable:
         self.timeout = timeout or run.DEFAULT_TIMEOUT_S
         self._parser: cli.Parser | None = None
 
-    def become(self, words: list[str]) -> None:
+    def run_as_process(self, words: list[str]) -> None:
         """Run it as this process, which ends."""
         sys.argv = words
         run.probe(self.name, self._options, self._check, doc=self._doc, timeout=self.timeout)
@@ -45,7 +45,7 @@ class Executable:
         return run.execute(self.name, self._options, self._check, words, doc=self._doc, parser=self._parser)
 
 
-class _Found(BaseException):
+class _StopBeforeCheck(BaseException):
     """Ends an executable where it would begin to run its check."""
 
 
@@ -58,26 +58,26 @@ def load(path: str) -> Executable:
 
     def keep(name: str, options: Any, check: Any, *, doc: str | None, timeout: float = 0) -> None:
         handed.extend((name, options, check, doc, timeout))
-        raise _Found
+        raise _StopBeforeCheck
 
     with open(path, "rb") as file:
         code = compile(file.read(), path, "exec")
     module = type(sys)("__main__")
     module.__file__ = path
     original, run.probe = run.probe, keep  # type: ignore[assignment]
-    ask, door.ask = door.ask, lambda: None
+    ask, door.ask_worker = door.ask_worker, lambda: None
     try:
         exec(code, module.__dict__)
-    except _Found:
+    except _StopBeforeCheck:
         pass
     finally:
-        run.probe, door.ask = original, ask
+        run.probe, door.ask_worker = original, ask
     if not handed:
         raise ValueError("it does not call run.probe")
     return Executable(path, *handed)
 
 
-def warm(paths: list[str]) -> list[str]:
+def import_ahead(paths: list[str]) -> list[str]:
     """Import all that the checks and these executables import, now instead of once per process.
 
     Modules are taken from the import statements of the sources, those inside of functions included.
@@ -105,7 +105,7 @@ def warm(paths: list[str]) -> list[str]:
             if name.startswith("libprobe") and source.endswith(".py") and source not in sources:
                 sources.add(source)
                 todo.append(source)
-    for name in _UNSEEN:
+    for name in _HIDDEN_IMPORTS:
         importlib.import_module(name)
     gc.collect()
     return sorted(missing)

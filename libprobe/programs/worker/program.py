@@ -68,8 +68,8 @@ def options(parser: cli.Parser) -> None:
     parser.only_with("--as", "--status")
     for option in ("--local", "--socket", "--directory", "--probe", "--calls"):
         parser.not_with(option, "--status")
-    parser.add_argument("-V", "--version", action=cli.Print, help="print the version and exit with 3")
-    parser.add_argument("-h", "--help", action=cli.Print, help="print this text and exit with 3")
+    parser.add_argument("-V", "--version", action=cli.PrintAction, help="print the version and exit with 3")
+    parser.add_argument("-h", "--help", action=cli.PrintAction, help="print this text and exit with 3")
 
 
 def _count(text: str) -> int:
@@ -86,7 +86,7 @@ def main(doc: str | None) -> NoReturn:
         if args.door and not args.door.startswith("/"):
             parser.error(f"--door {args.door} is not an absolute path")
         if args.status:
-            _tell(args.door or door.where_of([]), args.form)
+            _print_status(args.door or door.socket_path([]), args.form)
         query_socket = args.socket or next((each for each in QUERY_SOCKETS if os.path.exists(each)), "")
         if args.local:
             query_socket = ""
@@ -96,15 +96,15 @@ def main(doc: str | None) -> NoReturn:
         directories = args.directory or [os.path.dirname(os.path.abspath(sys.argv[0]))]
         paths = find(directories, args.probe)
         _expect_choices(parser, args, directories, paths)
-    except cli.Stop as stop:
-        output.leave(UNKNOWN, f"{stop.text.rstrip()}\n")
+    except cli.CommandLineExit as stop:
+        output.print_and_exit(UNKNOWN, f"{stop.text.rstrip()}\n")
     _expect_library("nagiosplugin")
     from libprobe.programs.worker import supervisor
 
     try:
-        listener = callers.Listener(where) if where or callers.is_handed_over() else None
-    except callers.CannotOpen as error:
-        output.leave(UNKNOWN, f"fedcloud-worker: {error}\n")
+        listener = callers.DoorListener(where) if where or callers.is_handed_over() else None
+    except callers.CannotListen as error:
+        output.print_and_exit(UNKNOWN, f"fedcloud-worker: {error}\n")
     runners = 0 if args.local else args.runners
     limits = supervisor.Limits(
         runners,
@@ -118,12 +118,12 @@ def main(doc: str | None) -> NoReturn:
     sys.exit(0)
 
 
-def _tell(path: str, form: str) -> NoReturn:
+def _print_status(path: str, form: str) -> NoReturn:
     """Print the status of the worker at a socket."""
     try:
-        output.leave(0, status.shown(status.ask(path), form))
-    except status.NoStatus as error:
-        output.leave(UNKNOWN, f"fedcloud-worker: {safe(str(error))}\n")
+        output.print_and_exit(0, status.render_status(status.fetch_status(path), form))
+    except status.StatusUnavailable as error:
+        output.print_and_exit(UNKNOWN, f"fedcloud-worker: {safe(str(error))}\n")
 
 
 def _expect_choices(parser: cli.Parser, args: argparse.Namespace, directories: list[str], paths: list[str]) -> None:
@@ -146,7 +146,7 @@ def _expect_choices(parser: cli.Parser, args: argparse.Namespace, directories: l
 
 
 def _expect_library(name: str) -> None:
-    """What every probe needs is missed now, and not by a nursery that cannot say so. Raises: ImportError."""
+    """What every probe needs is missed now, and not by a fork server that cannot say so. Raises: ImportError."""
     from importlib.machinery import PathFinder
 
     if PathFinder.find_spec(name) is None:

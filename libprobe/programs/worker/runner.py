@@ -31,7 +31,7 @@ STACK_BYTES = 1 << 20
 
 def serve(jobs: socket.socket, executables: dict[str, Executable], threads: int) -> None:
     """Run jobs in this number of threads until the other side closes."""
-    tls.share()
+    tls.share_contexts()
     threading.stack_size(STACK_BYTES)
     running = [threading.Thread(target=_work, args=(jobs, executables), daemon=True) for _ in range(threads)]
     for each in running:
@@ -42,7 +42,7 @@ def serve(jobs: socket.socket, executables: dict[str, Executable], threads: int)
 
 
 def _work(jobs: socket.socket, executables: dict[str, Executable]) -> None:
-    redact.keep_apart()
+    redact.use_thread_secrets()
     while True:
         packet = jobs.recv(NUMBER.size + MAX_IN_THREAD)
         if not packet:

@@ -35,11 +35,11 @@ REFUSED = {
 FORMS = ("table", "json", "prometheus")
 
 
-class NoStatus(Exception):
+class StatusUnavailable(Exception):
     """Nobody tells; the text says why."""
 
 
-class Figures:
+class WorkerStatistics:
     """What the supervisor counts. refused: by reason, see REFUSED."""
 
     def __init__(self) -> None:
@@ -66,11 +66,11 @@ class Figures:
         return {
             "done": self.done,
             "per_s": round(len(took) / min(window, max(kept, 0.001)), 3),
-            "duration_s": {name: round(value, 4) for name, value in parts.items()} | _most(took),
+            "duration_s": {name: round(value, 4) for name, value in parts.items()} | _longest(took),
         }
 
 
-def _most(took: list[float]) -> dict[str, float]:
+def _longest(took: list[float]) -> dict[str, float]:
     return {"max": round(took[-1], 4)} if took else {}
 
 
@@ -86,29 +86,31 @@ def memory_bytes(pids: Iterable[int]) -> int:
     return total
 
 
-def ask(path: str) -> dict[str, Any]:
-    """What the worker at a socket tells. Raises: NoStatus."""
+def fetch_status(path: str) -> dict[str, Any]:
+    """What the worker at a socket tells. Raises: StatusUnavailable."""
     if not door.is_safe(path):
-        raise NoStatus(f"no worker of this user is at {path or 'any door'} (start one, or name its socket: --door)")
+        raise StatusUnavailable(
+            f"no worker of this user is at {path or 'any door'} (start one, or name its socket: --door)"
+        )
     said = b""
     try:
         with socket.socket(socket.AF_UNIX) as made:
             made.settimeout(ASK_S)
             made.connect(path)
-            if not door.peer_is_us(made):
-                raise NoStatus(f"a process of another user listens at {path}")
+            if not door.is_peer_own_user(made):
+                raise StatusUnavailable(f"a process of another user listens at {path}")
             made.sendall(door.MAGIC + len(door.STATUS).to_bytes(4, "big") + door.STATUS)
             while (data := made.recv(1 << 16)) and len(said) < MAX_STATUS:
                 said += data
         told = json.loads(said)
     except (OSError, ValueError) as error:
-        raise NoStatus(f"the worker at {path} does not tell: {error}") from None
+        raise StatusUnavailable(f"the worker at {path} does not tell: {error}") from None
     if not isinstance(told, dict):
-        raise NoStatus(f"what listens at {path} is not a worker of this version")
+        raise StatusUnavailable(f"what listens at {path} is not a worker of this version")
     return told
 
 
-def shown(told: dict[str, Any], form: str) -> str:
+def render_status(told: dict[str, Any], form: str) -> str:
     """What a worker told, as one of FORMS."""
     if form == "json":
         return json.dumps(told, indent=2) + "\n"
@@ -171,7 +173,7 @@ def _samples(told: dict[str, Any]) -> Iterator[str]:
         yield from (f"fedcloud_worker_{name}{label} {value:g}" for label, value in values.items())
 
 
-def told(figures: Figures, counted: dict[str, Any], pids: Iterable[int]) -> bytes:
+def encode_status(figures: WorkerStatistics, counted: dict[str, Any], pids: Iterable[int]) -> bytes:
     """The figures of a worker, with what it has at this moment, as they go over the door."""
     now = {
         "version": __version__,

@@ -20,10 +20,10 @@ from typing import NamedTuple
 from libprobe.failures import UNKNOWN
 from libprobe.formats import wproc
 from libprobe.probe import door
-from libprobe.programs.worker import callers, commands, link, nursery
-from libprobe.programs.worker.callers import Call, Caller, Listener, Places
-from libprobe.programs.worker.link import AWAY, CLOSING, Link
-from libprobe.programs.worker.status import Figures, told
+from libprobe.programs.worker import callers, commands, forkserver, nagios_connection
+from libprobe.programs.worker.callers import CallerConnection, CheckRequest, DoorListener, FrequentContexts
+from libprobe.programs.worker.nagios_connection import AWAY, CLOSING, NagiosConnection
+from libprobe.programs.worker.status import WorkerStatistics, encode_status
 from libprobe.text import number_of, safe
 
 TYPE_CHECKING = False
@@ -77,15 +77,17 @@ class Limits(NamedTuple):
     places: int = 4
 
 
-class Job:
+class WorkerJob:
     """An order on its way."""
 
     __slots__ = (
         "again",
         "answered",
         "began",
+        "end_by",
         "err",
         "generation",
+        "how_run",
         "link",
         "number",
         "order",
@@ -97,22 +99,27 @@ class Job:
         "status",
         "status_at",
         "terminated_at",
-        "until",
-        "way",
         "words",
     )
 
-    def __init__(self, number: int, link: Link | Caller, order: wproc.Order | Call, way: str, words: list[str]) -> None:
+    def __init__(
+        self,
+        number: int,
+        link: NagiosConnection | CallerConnection,
+        order: wproc.CheckOrder | CheckRequest,
+        way: str,
+        words: list[str],
+    ) -> None:
         self.number = number
         self.link = link
         self.generation = link.generation
         self.order = order
-        self.way = way
+        self.how_run = way
         self.words = words
         self.began = time.time()
         self.since = time.monotonic()
-        self.until = self.since + (order.timeout or SPARE_LIMIT_S)
-        self.runner: Runner | None = None
+        self.end_by = self.since + (order.timeout or SPARE_LIMIT_S)
+        self.runner: RunnerProcess | None = None
         self.again = False
         self.answered = False
         self.pid = 0
@@ -124,14 +131,17 @@ class Job:
         self.terminated_at = 0.0
 
 
-class Runner:
-    """A process with threads, and the jobs that it has. place: digest of where its callers are; empty for Nagios'."""
+class RunnerProcess:
+    """A process with threads, and the jobs that it has.
+
+    context_digest: digest of where its callers are; empty for Nagios'.
+    """
 
     def __init__(self, number: int, ours: socket.socket, place: bytes) -> None:
-        self.place = place
+        self.context_digest = place
         self.number = number
         self.socket = ours
-        self.jobs: dict[int, Job] = {}
+        self.jobs: dict[int, WorkerJob] = {}
         self.done = 0
         self.pid = 0
         self.leaving = False
@@ -147,35 +157,35 @@ class Supervisor:
         paths: list[str],
         limits: Limits,
         log: Callable[[str], None],
-        listener: Listener | None = None,
+        listener: DoorListener | None = None,
     ) -> None:
         self._paths = paths
         self._limits = limits
         self._log = log
         self._selector = selectors.DefaultSelector()
-        self._links = [Link(query_socket, path) for path in paths] if query_socket else []
+        self._links = [NagiosConnection(query_socket, path) for path in paths] if query_socket else []
         self._listener = listener
-        self._callers: set[Caller] = set()
-        self._places = Places()
-        self._called = {os.path.realpath(path): (path, door.stamp(path)) for path in paths} if listener else {}
+        self._callers: set[CallerConnection] = set()
+        self._contexts = FrequentContexts()
+        self._called = {os.path.realpath(path): (path, door.file_stamp(path)) for path in paths} if listener else {}
         self._identity = door.identity() if listener else b""
         self._names: dict[str, str] = {}
         self._timeouts: dict[str, float] = {}
         self._registered: frozenset[str] = frozenset()
-        self._jobs: dict[int, Job] = {}
-        self._waiting: deque[Job] = deque()
-        self._runners: dict[int, Runner] = {}
+        self._jobs: dict[int, WorkerJob] = {}
+        self._waiting: deque[WorkerJob] = deque()
+        self._runners: dict[int, RunnerProcess] = {}
         self._known: dict[bytes, tuple[str, list[str]]] = {}
         self._next = 1
         self._control: socket.socket | None = None
-        self._nursery_pid = 0
-        self._nursery_at = 0.0
+        self._forkserver_pid = 0
+        self._forkserver_started_at = 0.0
         self._ready = False
         self._stopping_at = 0.0
-        self._told_away = False
-        self._to_flush: set[Link | Caller] = set()
+        self._has_announced_full = False
+        self._to_flush: set[NagiosConnection | CallerConnection] = set()
         self._full_since = 0.0
-        self._figures = Figures()
+        self._figures = WorkerStatistics()
 
     # the loop
 
@@ -200,106 +210,106 @@ class Supervisor:
                     break
             for key, mask in self._selector.select(max(0.0, next_tick - time.monotonic())):
                 key.data(mask)
-            self._pump()
+            self._dispatch()
             for each in list(self._to_flush):
                 self._flush(each)
-        self._end()
+        self._shut_down()
 
     def _tick(self, now: float) -> None:
         notify("WATCHDOG=1")
         self._reap()
-        if self._control is None and now >= self._nursery_at and not self._is_over(now):
-            self._start_nursery(now)
+        if self._control is None and now >= self._forkserver_started_at and not self._is_over(now):
+            self._start_forkserver(now)
         if self._ready:
-            self._tend_links(now)
-            self._tend_runners(now)
+            self._maintain_links(now)
+            self._maintain_runners(now)
         for job in list(self._jobs.values()):
-            self._tend_job(job, now)
+            self._maintain_job(job, now)
         for caller in [each for each in self._callers if each.is_slow(now)]:
-            self._lose(caller, TimeoutError())
+            self._drop_connection(caller, TimeoutError())
         if self._stopping_at:
             self._drain(now)
 
     # Nagios
 
-    def _tend_links(self, now: float) -> None:
+    def _maintain_links(self, now: float) -> None:
         if self._stopping_at:
             return
         for each in self._links:
             if each.is_silent(now):
-                self._lose(each, ConnectionRefusedError("no answer to the registration"))
+                self._drop_connection(each, ConnectionRefusedError("no answer to the registration"))
             if each.state == AWAY and now >= each.retry_at and each.plugin in self._registered:
                 if each.connect(now):
                     self._to_flush.add(each)
-                    self._told_away = False
-                elif not self._told_away:
-                    self._told_away = True
+                    self._has_announced_full = False
+                elif not self._has_announced_full:
+                    self._has_announced_full = True
                     self._log(f"nobody answers at Nagios' query socket: {each.reason}; trying again until it does")
                     return
                 else:
                     return
 
-    def _watch(self, each: Link | Caller) -> None:
+    def _watch(self, each: NagiosConnection | CallerConnection) -> None:
         """Wait for what the connection still has to give or to take."""
         assert each.socket is not None
         wanted = (0 if each.is_read else selectors.EVENT_READ) | (selectors.EVENT_WRITE if each.unsent else 0)
         known = self._selector.get_map().get(each.socket)
         if known is None and wanted:
-            self._selector.register(each.socket, wanted, _talker(self, each))
+            self._selector.register(each.socket, wanted, _connection_handler(self, each))
         elif known is not None and not wanted:
             self._selector.unregister(each.socket)
         elif known is not None and known.events != wanted:
             self._selector.modify(each.socket, wanted, known.data)
 
-    def _talk(self, each: Link | Caller, mask: int) -> None:
-        if mask & selectors.EVENT_READ and isinstance(each, Caller):
-            self._hear(each)
-        elif mask & selectors.EVENT_READ and isinstance(each, Link):
+    def _serve_connection(self, each: NagiosConnection | CallerConnection, mask: int) -> None:
+        if mask & selectors.EVENT_READ and isinstance(each, CallerConnection):
+            self._receive_call(each)
+        elif mask & selectors.EVENT_READ and isinstance(each, NagiosConnection):
             self._receive(each)
         if mask & selectors.EVENT_WRITE:
             self._to_flush.add(each)
 
-    def _receive(self, each: Link) -> None:
+    def _receive(self, each: NagiosConnection) -> None:
         was = each.state
         try:
             for order in each.receive():
-                self._take(each, order)
+                self._accept_order(each, order)
         except ConnectionError as error:
-            self._lose(each, error)
+            self._drop_connection(each, error)
             return
-        if was != each.state and each.state == link.REGISTERED:
+        if was != each.state and each.state == nagios_connection.REGISTERED:
             self._log(f"registered for {each.plugin}")
-            if all(one.state == link.REGISTERED for one in self._links if one.plugin in self._registered):
+            if all(one.state == nagios_connection.REGISTERED for one in self._links if one.plugin in self._registered):
                 notify("STATUS=registered with Nagios")
 
-    def _flush(self, each: Link | Caller) -> None:
+    def _flush(self, each: NagiosConnection | CallerConnection) -> None:
         self._to_flush.discard(each)
         if each.socket is None:
             return
         try:
             each.flush()
         except ConnectionError as error:
-            self._lose(each, error)
+            self._drop_connection(each, error)
             return
         self._watch(each)
 
-    def _lose(self, each: Link | Caller, error: Exception) -> None:
+    def _drop_connection(self, each: NagiosConnection | CallerConnection, error: Exception) -> None:
         if each.socket is not None and each.socket in self._selector.get_map():
             self._selector.unregister(each.socket)
-        if isinstance(each, Caller):
+        if isinstance(each, CallerConnection):
             self._abandon(each)
         if each.state != CLOSING:
             self._log(f"connection for {each.plugin} lost: {error}; running: {number_of(each.running, 'check')}")
         each.close(time.monotonic(), error)
 
-    def _take(self, each: Link, order: wproc.Order) -> None:
+    def _accept_order(self, each: NagiosConnection, order: wproc.CheckOrder) -> None:
         understood = self._known.get(order.command)
         if understood is None:
             if len(self._known) >= MAX_KNOWN_COMMANDS:
                 self._known.clear()
-            understood = self._known[order.command] = commands.understand(order.command, self._registered)
+            understood = self._known[order.command] = commands.parse_command(order.command, self._registered)
         way, words = understood
-        job = Job(self._next, each, order, way, words)
+        job = WorkerJob(self._next, each, order, way, words)
         self._next += 1
         self._jobs[job.number] = job
         if way == commands.THREAD:
@@ -309,23 +319,23 @@ class Supervisor:
 
     # the door
 
-    def _admit(self) -> None:
+    def _accept_callers(self) -> None:
         assert self._listener is not None
         for caller in self._listener.accept():
             self._callers.add(caller)
             self._watch(caller)
-            self._hear(caller)  # most often the request is there already
+            self._receive_call(caller)  # most often the request is there already
 
-    def _hear(self, caller: Caller) -> None:
+    def _receive_call(self, caller: CallerConnection) -> None:
         try:
             for said in caller.receive():
                 if said == callers.ASKS_FOR_STATUS:
-                    caller.tell(self._status())
+                    caller.send_status(self._status())
                     self._to_flush.add(caller)
                     return
                 job = self._jobs.get(caller.job)
-                if isinstance(said, Call):
-                    self._consider(caller, said)
+                if isinstance(said, CheckRequest):
+                    self._accept_or_decline(caller, said)
                 elif said == door.GO[0] and caller.call is not None and not caller.job:
                     self._begin(caller, caller.call)
                 elif job is not None and said in SIGNALS and job.runner is not None:
@@ -333,9 +343,9 @@ class Supervisor:
                 elif job is not None and said in SIGNALS:
                     self._signal(job, said)
         except ConnectionError as error:
-            if isinstance(error, callers.NoRequest):
+            if isinstance(error, callers.InvalidRequest):
                 self._figures.refused["no_request"] += 1
-            self._lose(caller, error)
+            self._drop_connection(caller, error)
 
     def _status(self) -> bytes:
         runners = self._runners.values()
@@ -345,19 +355,19 @@ class Supervisor:
             "waiting": len(self._waiting),
             "calls": sum(1 for each in self._callers if each.job),
             "runners": {
-                "nagios": sum(1 for each in runners if not each.place),
-                "callers": sum(1 for each in runners if each.place),
+                "nagios": sum(1 for each in runners if not each.context_digest),
+                "callers": sum(1 for each in runners if each.context_digest),
             },
             "nagios": {
-                "registered": sum(1 for each in self._links if each.state == link.REGISTERED),
+                "registered": sum(1 for each in self._links if each.state == nagios_connection.REGISTERED),
                 "probes": len(self._links),
             },
         }
         self._figures.refused["other_user"] = self._listener.refused if self._listener is not None else 0
-        pids = [os.getpid(), self._nursery_pid, *(each.pid for each in runners)]
-        return told(self._figures, counted, filter(None, pids))
+        pids = [os.getpid(), self._forkserver_pid, *(each.pid for each in runners)]
+        return encode_status(self._figures, counted, filter(None, pids))
 
-    def _consider(self, caller: Caller, call: Call) -> None:
+    def _accept_or_decline(self, caller: CallerConnection, call: CheckRequest) -> None:
         """Take the check, or let the caller run it: nothing is said of why. Raises: ConnectionError."""
         path, stamp = self._called.get(call.path, ("", b""))
         asked = sum(1 for each in self._callers if each.call is not None)
@@ -372,53 +382,57 @@ class Supervisor:
         caller.accept(call)
         self._to_flush.add(caller)
 
-    def _begin(self, caller: Caller, call: Call) -> None:
+    def _begin(self, caller: CallerConnection, call: CheckRequest) -> None:
         caller.job = self._next
         self._next += 1
         self._figures.called += 1
-        job = self._jobs[caller.job] = Job(caller.job, caller, call, commands.PROCESS, [caller.plugin, *call.words])
+        job = self._jobs[caller.job] = WorkerJob(
+            caller.job, caller, call, commands.PROCESS, [caller.plugin, *call.words]
+        )
         if commands.fits_thread(job.words, sum(len(each) + 1 for each in job.words) * 4):
-            runner = self._runner_at(self._places.digest(call), call)
+            runner = self._runner_at(self._contexts.digest(call), call)
             if runner is not None and self._hand_over(runner, job):
                 return
         self._fork(job)
 
-    def _runner_at(self, place: bytes, call: Call) -> Runner | None:
+    def _runner_at(self, place: bytes, call: CheckRequest) -> RunnerProcess | None:
         """Return a runner with room for callers of that place; if there is none, make one for the next caller."""
         if not place:
             return None
-        runners = [each for each in self._runners.values() if each.place and not each.leaving]
-        there = [each for each in runners if each.place == place]
+        runners = [each for each in self._runners.values() if each.context_digest and not each.leaving]
+        there = [each for each in runners if each.context_digest == place]
         if not there:
             if len(runners) >= self._limits.places:
                 longest_idle = min(runners, key=lambda each: each.busy_at)
                 if longest_idle.jobs or time.monotonic() - longest_idle.busy_at < IDLE_S:
                     return None
-                self._dismiss(longest_idle)
-            return self._start_runner(place, call.place)
-        return there[0] if self._room(there[0]) > 0 else None
+                self._retire_runner(longest_idle)
+            return self._start_runner(place, call.context)
+        return there[0] if self._free_threads(there[0]) > 0 else None
 
-    def _abandon(self, caller: Caller) -> None:
+    def _abandon(self, caller: CallerConnection) -> None:
         """Nobody waits for the answer: what was made is removed, as the executable would have done."""
         self._callers.discard(caller)
         job = self._jobs.get(caller.job)
         if job is not None and not job.answered:
             job.answered = True
             if job.runner is None:  # one that only reads, in a thread, comes to its end
-                job.until = time.monotonic()
-                self._terminate(job, job.until)
+                job.end_by = time.monotonic()
+                self._terminate(job, job.end_by)
 
-    def _not_begun(self, job: Job, why: str) -> None:
+    def _answer_not_begun(self, job: WorkerJob, why: str) -> None:
         """A check could not be begun, or has held nothing yet: who called can run it himself."""
-        if isinstance(job.link, Caller) and not (isinstance(job.order, Call) and job.order.once):
+        if isinstance(job.link, CallerConnection) and not (
+            isinstance(job.order, CheckRequest) and job.order.must_run_once
+        ):
             self._jobs.pop(job.number, None)
             self._answer(job, job.link.not_run())
         else:
-            self._fail(job, why)
+            self._answer_unknown(job, why)
 
     # answers
 
-    def _answer(self, job: Job, message: bytes) -> None:
+    def _answer(self, job: WorkerJob, message: bytes) -> None:
         """Send it, unless that was done or who asked has gone away since."""
         if job.answered:
             return
@@ -428,25 +442,29 @@ class Supervisor:
             job.link.send(message)
             self._to_flush.add(job.link)
 
-    def _finish(self, job: Job, wait_status: int, out: bytes, err: bytes = b"") -> None:
+    def _finish(self, job: WorkerJob, wait_status: int, out: bytes, err: bytes = b"") -> None:
         """The end of a job: answer and forget."""
         self._jobs.pop(job.number, None)
         if not job.answered:
             most = job.link.output_limit
             self._answer(job, job.link.result(job.order, job.began, wait_status, out[:most], err[:most]))
 
-    def _fail(self, job: Job, why: str) -> None:
+    def _answer_unknown(self, job: WorkerJob, why: str) -> None:
         """UNKNOWN, with what happened: nobody else can say it."""
         name = self._names.get(job.words[0]) or os.path.basename(job.link.plugin)
         self._finish(job, UNKNOWN << 8, f"{name} UNKNOWN - {safe(why)}\n".encode("utf-8", "replace"))
 
     # jobs in threads
 
-    def _pump(self) -> None:
+    def _dispatch(self) -> None:
         """Hand waiting jobs to runners that have a thread free."""
         while self._waiting:
             runners = self._runners.values()
-            free = [each for each in runners if not each.place and not each.leaving and self._room(each) > 0]
+            free = [
+                each
+                for each in runners
+                if not each.context_digest and not each.leaving and self._free_threads(each) > 0
+            ]
             if not free:
                 return
             runner = min(free, key=lambda each: len(each.jobs))
@@ -460,7 +478,7 @@ class Supervisor:
                     return
                 self._fork(job)
 
-    def _hand_over(self, runner: Runner, job: Job) -> bool:
+    def _hand_over(self, runner: RunnerProcess, job: WorkerJob) -> bool:
         """Give a job to a runner; False where it cannot take one now, and, where it is `leaving`, at all."""
         words = "\0".join(job.words).encode("utf-8", "surrogateescape")
         try:
@@ -475,10 +493,10 @@ class Supervisor:
         runner.busy_at = job.since
         return True
 
-    def _room(self, runner: Runner) -> int:
+    def _free_threads(self, runner: RunnerProcess) -> int:
         return self._limits.threads - len(runner.jobs)
 
-    def _results(self, runner: Runner) -> None:
+    def _read_results(self, runner: RunnerProcess) -> None:
         from_runner = 0
         while from_runner < 64:
             try:
@@ -488,7 +506,7 @@ class Supervisor:
             except OSError:
                 packet = b""
             if not packet:
-                self._bury(runner)
+                self._handle_dead_runner(runner)
                 return
             from_runner += 1
             number = int.from_bytes(packet[:8], "big")
@@ -507,29 +525,29 @@ class Supervisor:
                 or descriptors > MAX_DESCRIPTORS_BASE + DESCRIPTORS_PER_THREAD * self._limits.threads
                 or threads > 4 * self._limits.threads
             ):
-                self._dismiss(runner)
+                self._retire_runner(runner)
 
-    def _start_runner(self, digest: bytes = b"", place: bytes = b"") -> Runner | None:
+    def _start_runner(self, digest: bytes = b"", place: bytes = b"") -> RunnerProcess | None:
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         ours.setblocking(False)
-        runner = Runner(self._next, ours, digest)
+        runner = RunnerProcess(self._next, ours, digest)
         self._next += 1
-        sent = self._order(nursery.RUNNER, runner.number, self._limits.threads, place, [theirs.fileno()])
+        sent = self._send_order(forkserver.RUNNER, runner.number, self._limits.threads, place, [theirs.fileno()])
         theirs.close()
         if not sent:
             ours.close()
             return None
         self._runners[runner.number] = runner
-        self._selector.register(ours, selectors.EVENT_READ, lambda _: self._results(runner))
+        self._selector.register(ours, selectors.EVENT_READ, lambda _: self._read_results(runner))
         return runner
 
-    def _dismiss(self, runner: Runner) -> None:
+    def _retire_runner(self, runner: RunnerProcess) -> None:
         """Give it no more jobs; it ends when it has none left."""
         runner.leaving = True
         if not runner.jobs:
-            self._bury(runner)
+            self._handle_dead_runner(runner)
 
-    def _bury(self, runner: Runner) -> None:
+    def _handle_dead_runner(self, runner: RunnerProcess) -> None:
         """A runner is gone: its jobs hold nothing, so each is run once more, in a process of its own."""
         if self._runners.pop(runner.number, None) is None:
             return
@@ -544,20 +562,20 @@ class Supervisor:
             else:
                 self._fork(job)
 
-    def _tend_runners(self, now: float) -> None:
-        staying = [each for each in self._runners.values() if not each.place and not each.leaving]
+    def _maintain_runners(self, now: float) -> None:
+        staying = [each for each in self._runners.values() if not each.context_digest and not each.leaving]
         for runner in list(self._runners.values()):
             if runner.leaving:
                 if not runner.jobs:
-                    self._bury(runner)
+                    self._handle_dead_runner(runner)
                 elif all(job.answered for job in runner.jobs.values()):
-                    self._order(nursery.KILL, runner.number, signal.SIGKILL)  # only what hangs is left
-            elif runner.place and not runner.jobs and now - runner.busy_at > PLACE_IDLE_S:
-                self._dismiss(runner)
+                    self._send_order(forkserver.KILL, runner.number, signal.SIGKILL)  # only what hangs is left
+            elif runner.context_digest and not runner.jobs and now - runner.busy_at > PLACE_IDLE_S:
+                self._retire_runner(runner)
             elif runner.pid and _resident_bytes(runner.pid) > self._limits.memory_bytes:
                 self._log(f"a runner takes more than {self._limits.memory_bytes >> 20} MiB and is replaced")
-                self._dismiss(runner)
-        full = bool(self._waiting) and all(self._room(each) <= 0 for each in staying)
+                self._retire_runner(runner)
+        full = bool(self._waiting) and all(self._free_threads(each) <= 0 for each in staying)
         self._full_since = (self._full_since or now) if full else 0.0
         if len(staying) < self._limits.runners or (
             full and now - self._full_since >= TICK_S and len(staying) < self._limits.max_runners
@@ -566,36 +584,36 @@ class Supervisor:
         elif len(staying) > self._limits.runners and not self._waiting:
             idle = [each for each in staying if not each.jobs and now - each.busy_at > IDLE_S]
             if idle:
-                self._dismiss(idle[0])
+                self._retire_runner(idle[0])
 
     # jobs in processes
 
-    def _fork(self, job: Job) -> None:
+    def _fork(self, job: WorkerJob) -> None:
         job.again = job.runner is not None
         job.runner = None
         out, out_end = os.pipe2(os.O_CLOEXEC)
         err, err_end = os.pipe2(os.O_CLOEXEC)
-        shell = job.way == commands.SHELL
+        shell = job.how_run == commands.SHELL
         words = "\0".join(job.words).encode("utf-8", "surrogateescape")
         environment = b"\0".join(job.order.environment)
-        what = nursery.SHELL if shell else nursery.PROCESS
-        if isinstance(job.order, Call):
-            what = nursery.CALL
-            environment = job.order.place
-        sent = self._order(what, job.number, len(words), words + environment, [out_end, err_end])
+        what = forkserver.SHELL if shell else forkserver.PROCESS
+        if isinstance(job.order, CheckRequest):
+            what = forkserver.CALL
+            environment = job.order.context
+        sent = self._send_order(what, job.number, len(words), words + environment, [out_end, err_end])
         os.close(out_end)
         os.close(err_end)
         if not sent:
             os.close(out)
             os.close(err)
-            self._not_begun(job, "the worker could not start a process for this check")
+            self._answer_not_begun(job, "the worker could not start a process for this check")
             return
         for descriptor, kept in ((out, job.out), (err, job.err)):
             os.set_blocking(descriptor, False)
             job.pipes[descriptor] = kept
-            self._selector.register(descriptor, selectors.EVENT_READ, _reader(self._read_pipe, job, descriptor))
+            self._selector.register(descriptor, selectors.EVENT_READ, _pipe_handler(self._read_pipe, job, descriptor))
 
-    def _read_pipe(self, job: Job, descriptor: int) -> None:
+    def _read_pipe(self, job: WorkerJob, descriptor: int) -> None:
         try:
             data = os.read(descriptor, 65536)
         except BlockingIOError:
@@ -609,34 +627,36 @@ class Supervisor:
         self._close_pipe(job, descriptor)
         self._conclude(job)
 
-    def _close_pipe(self, job: Job, descriptor: int) -> None:
+    def _close_pipe(self, job: WorkerJob, descriptor: int) -> None:
         self._selector.unregister(descriptor)
         os.close(descriptor)
         del job.pipes[descriptor]
 
-    def _conclude(self, job: Job) -> None:
+    def _conclude(self, job: WorkerJob) -> None:
         """Answer for a process once its end and all of its output are known."""
         if job.status is None or job.pipes:
             return
         ended_by = os.WTERMSIG(job.status) if os.WIFSIGNALED(job.status) else 0
-        not_begun = job.status == nursery.NOT_BEGUN << 8 or ended_by in SIGNALS  # a check that has begun catches these
-        if not_begun and isinstance(job.link, Caller):
+        not_begun = (
+            job.status == forkserver.NOT_BEGUN << 8 or ended_by in SIGNALS
+        )  # a check that has begun catches these
+        if not_begun and isinstance(job.link, CallerConnection):
             self._jobs.pop(job.number, None)
             self._answer(job, job.link.not_run())
-        elif ended_by and job.way != commands.SHELL and not job.answered:
+        elif ended_by and job.how_run != commands.SHELL and not job.answered:
             name = signal.Signals(ended_by).name
             why = f"the probe's process was killed by {name} after {time.monotonic() - job.since:.1f} s"
-            self._fail(job, why + ("; the machine may be out of memory" if name == "SIGKILL" else ""))
+            self._answer_unknown(job, why + ("; the machine may be out of memory" if name == "SIGKILL" else ""))
         else:
             self._finish(job, job.status, bytes(job.out), bytes(job.err))
 
-    def _tend_job(self, job: Job, now: float) -> None:
+    def _maintain_job(self, job: WorkerJob, now: float) -> None:
         if job.status is not None and job.pipes and now - job.status_at > PIPES_AFTER_END_S:
             for descriptor in list(job.pipes):
                 self._close_pipe(job, descriptor)
             self._conclude(job)
             return
-        if now < job.until:
+        if now < job.end_by:
             return
         if not job.answered:
             self._answer(job, job.link.timed_out(job.order, job.began))
@@ -645,12 +665,12 @@ class Supervisor:
                 return
         if job.runner is not None:
             self._log(f"a runner is replaced: {job.words[0]} does not end by its own limit")
-            job.until = now + 3600.0
-            self._dismiss(job.runner)
+            job.end_by = now + 3600.0
+            self._retire_runner(job.runner)
         elif job.status is None:
             self._terminate(job, now)
 
-    def _terminate(self, job: Job, now: float) -> None:
+    def _terminate(self, job: WorkerJob, now: float) -> None:
         if not job.terminated_at:
             job.terminated_at = now
             self._signal(job, signal.SIGTERM)
@@ -658,17 +678,17 @@ class Supervisor:
             job.terminated_at = now
             self._signal(job, signal.SIGKILL)
 
-    def _signal(self, job: Job, number: int) -> None:
-        if not self._order(nursery.KILL, job.number, number) and job.pid:
+    def _signal(self, job: WorkerJob, number: int) -> None:
+        if not self._send_order(forkserver.KILL, job.number, number) and job.pid:
             try:
                 os.killpg(job.pid, number)
             except ProcessLookupError:
                 pass
 
-    # the nursery
+    # the fork server
 
-    def _start_nursery(self, now: float) -> None:
-        self._nursery_at = now + RESTART_S
+    def _start_forkserver(self, now: float) -> None:
+        self._forkserver_started_at = now + RESTART_S
         self._ready = False
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         pid = os.fork()
@@ -679,55 +699,55 @@ class Supervisor:
                 os.closerange(3, theirs.fileno())
                 os.closerange(theirs.fileno() + 1, 65536)
                 os.environ.pop("NOTIFY_SOCKET", None)
-                nursery.main(theirs, self._paths)
+                forkserver.main(theirs, self._paths)
             except BaseException as error:
                 os.write(2, f"fedcloud-worker: nursery: {type(error).__name__}: {error}\n".encode())
             finally:
                 os._exit(3)
         theirs.close()
-        self._control, self._nursery_pid = ours, pid
-        self._selector.register(ours, selectors.EVENT_READ, lambda _: self._news())
+        self._control, self._forkserver_pid = ours, pid
+        self._selector.register(ours, selectors.EVENT_READ, lambda _: self._read_forkserver())
 
-    def _news(self) -> None:
+    def _read_forkserver(self) -> None:
         assert self._control is not None
         try:
             data = self._control.recv(64 << 10)
         except OSError:
             data = b""
         if not data:
-            self._lose_nursery()
+            self._replace_forkserver()
             return
-        what, number, value = nursery.ORDER.unpack_from(data)
-        text = data[nursery.ORDER.size :].decode("utf-8", "replace")
-        if what == nursery.READY and number:
+        what, number, value = forkserver.ORDER.unpack_from(data)
+        text = data[forkserver.ORDER.size :].decode("utf-8", "replace")
+        if what == forkserver.READY and number:
             path, name, timeout = text.split("\0")
             self._names[path], self._timeouts[path] = name, float(timeout)
-        elif what == nursery.READY:
+        elif what == forkserver.READY:
             self._registered = frozenset(self._names)
             self._ready = True
             notify("READY=1\nSTATUS=" + ("waiting for Nagios" if self._links else "waiting for executables"))
             self._open()
-        elif what == nursery.BROKEN:
+        elif what == forkserver.BROKEN:
             path, _, said = text.partition("\0")
             self._names.pop(path, None)
             self._log(said)
-        elif what == nursery.STARTED and number in self._runners:
+        elif what == forkserver.STARTED and number in self._runners:
             self._runners[number].pid = value
-        elif what == nursery.STARTED and number in self._jobs:
+        elif what == forkserver.STARTED and number in self._jobs:
             self._jobs[number].pid = value
-        elif what == nursery.ENDED and number in self._jobs:
-            self._ended(self._jobs[number], value)
+        elif what == forkserver.ENDED and number in self._jobs:
+            self._note_end(self._jobs[number], value)
 
     def _open(self) -> None:
         if self._listener is not None and self._listener.socket not in self._selector.get_map():
-            self._selector.register(self._listener.socket, selectors.EVENT_READ, lambda _: self._admit())
+            self._selector.register(self._listener.socket, selectors.EVENT_READ, lambda _: self._accept_callers())
             self._log(f"open to the executables of this user at {self._listener.path}")
 
-    def _ended(self, job: Job, status: int) -> None:
+    def _note_end(self, job: WorkerJob, status: int) -> None:
         job.status, job.status_at = status, time.monotonic()
         self._conclude(job)
 
-    def _lose_nursery(self) -> None:
+    def _replace_forkserver(self) -> None:
         """Runners and processes live on; orphans become ours, and tell us how they end."""
         assert self._control is not None
         self._log("the nursery died and is started anew")
@@ -738,23 +758,25 @@ class Supervisor:
             if job.pipes and not job.pid:
                 for descriptor in list(job.pipes):
                     self._close_pipe(job, descriptor)
-                self._not_begun(job, "the worker's nursery died before this check began")
+                self._answer_not_begun(job, "the worker's nursery died before this check began")
 
-    def _order(self, what: bytes, number: int, value: int, rest: bytes = b"", pipes: list[int] | None = None) -> bool:
+    def _send_order(
+        self, what: bytes, number: int, value: int, rest: bytes = b"", pipes: list[int] | None = None
+    ) -> bool:
         if self._control is None:
             return False
         try:
-            socket.send_fds(self._control, [nursery.ORDER.pack(what, number, value) + rest], pipes or [])
+            socket.send_fds(self._control, [forkserver.ORDER.pack(what, number, value) + rest], pipes or [])
         except OSError:
             return False
         return True
 
     def _reap(self) -> None:
-        """Our children are the nursery, and processes whose nursery died."""
-        for pid, status in nursery.ended_children():
+        """Our children are the fork server, and processes whose fork server died."""
+        for pid, status in forkserver.ended_children():
             job = next((each for each in self._jobs.values() if each.pid == pid), None)
             if job is not None and job.status is None:
-                self._ended(job, status)
+                self._note_end(job, status)
 
     # the end
 
@@ -774,18 +796,18 @@ class Supervisor:
         for each in self._links:
             if each.state != CLOSING:
                 notify("STOPPING=1")
-                each.take_no_more()
+                each.stop_receiving()
                 self._to_flush.add(each)
             if each.socket is not None and each.is_read and not each.running and not each.unsent:
-                self._lose(each, ConnectionError("stopped"))
+                self._drop_connection(each, ConnectionError("stopped"))
         if now - self._stopping_at > self._limits.drain_s:
             for job in list(self._jobs.values()):
                 if job.pipes or job.pid:
                     self._terminate(job, now)
                 elif job.runner is None:
-                    self._fail(job, "the worker was stopped before this check began")
+                    self._answer_unknown(job, "the worker was stopped before this check began")
                 elif now - self._stopping_at > self._limits.drain_s + CLEAN_UP_S:
-                    self._fail(job, "the worker was stopped, and this check did not end")
+                    self._answer_unknown(job, "the worker was stopped, and this check did not end")
 
     def _is_over(self, now: float) -> bool:
         if not self._stopping_at:
@@ -794,8 +816,8 @@ class Supervisor:
         idle = not self._jobs and not talking
         return idle or now - self._stopping_at > self._limits.drain_s + 2 * CLEAN_UP_S
 
-    def _end(self) -> None:
-        """Nothing may outlive us: runners end at end of file, and so does the nursery."""
+    def _shut_down(self) -> None:
+        """Nothing may outlive us: runners end at end of file, and so does the fork server."""
         for each in self._links:
             if each.socket is not None:
                 each.close(time.monotonic())
@@ -804,18 +826,18 @@ class Supervisor:
                 self._signal(job, signal.SIGKILL)
         for runner in self._runners.values():
             if runner.jobs:
-                self._order(nursery.KILL, runner.number, signal.SIGKILL)
+                self._send_order(forkserver.KILL, runner.number, signal.SIGKILL)
             runner.socket.close()
         if self._control is not None:
             self._control.close()
         self._log(f"stopped after {number_of(self._figures.done, 'check')}")
 
 
-def _talker(supervisor: Supervisor, each: Link | Caller) -> Callable[[int], None]:
-    return lambda mask: supervisor._talk(each, mask)  # noqa: SLF001 - of our own class
+def _connection_handler(supervisor: Supervisor, each: NagiosConnection | CallerConnection) -> Callable[[int], None]:
+    return lambda mask: supervisor._serve_connection(each, mask)  # noqa: SLF001 - of our own class
 
 
-def _reader(read: Callable[[Job, int], None], job: Job, descriptor: int) -> Callable[[int], None]:
+def _pipe_handler(read: Callable[[WorkerJob, int], None], job: WorkerJob, descriptor: int) -> Callable[[int], None]:
     return lambda _mask: read(job, descriptor)
 
 
@@ -828,7 +850,7 @@ def _resident_bytes(pid: int) -> int:
 
 
 def _adopt_orphans() -> None:
-    """Become the parent of processes whose nursery dies, so that their results are not lost."""
+    """Become the parent of processes whose fork server dies, so that their results are not lost."""
     import ctypes
 
     try:

@@ -13,7 +13,7 @@ from libprobe.formats.answers import MAX_BODY_CHARS, MAX_JSON_BYTES
 from libprobe.formats.error_text import error_text
 from libprobe.formats.occi import vocabulary as occi
 from libprobe.formats.occi.entity import read_entity
-from libprobe.formats.occi.location import Listed, created_location, path_of, read_listing, read_locations
+from libprobe.formats.occi.location import ListedResource, created_location, path_of, read_listing, read_locations
 from libprobe.formats.occi.query import (
     read_model_json,
 )
@@ -51,7 +51,7 @@ def test_a_recorded_collection_is_read(name: str, expected: list[str]) -> None:
 def test_a_json_listing_carries_titles() -> None:
     answer = recorded("23-list-occi-json")
     listing = read_listing(answer.body, media_type=answer.media_type)
-    assert listing == [Listed(None, VM_ID, "probe-vm", None)]
+    assert listing == [ListedResource(None, VM_ID, "probe-vm", None)]
 
 
 def test_a_listing_of_rocci_in_text_occi_is_no_empty_one() -> None:

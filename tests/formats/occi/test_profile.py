@@ -12,7 +12,16 @@ from hypothesis import strategies as st
 from libprobe.failures import BadData
 from libprobe.formats.occi import profile
 from libprobe.formats.occi import vocabulary as occi
-from libprobe.formats.occi.profile import PROFILE, PUBLIC_KEY, USER_DATA, Lack, Need, context_forms, lacking, needs
+from libprobe.formats.occi.profile import (
+    PROFILE,
+    PUBLIC_KEY,
+    USER_DATA,
+    MissingRequirement,
+    Requirement,
+    choose_context_mixins,
+    find_missing,
+    select_requirements,
+)
 from libprobe.formats.occi.query import Model, read_model
 from tests.formats.occi.samples import recorded
 
@@ -40,7 +49,7 @@ def model_lines(*without: str, swapped: str = "") -> list[str]:
 
 
 def missing(found: Model, *, optional: list[str] | None = None, required: list[str] | None = None) -> list[str]:
-    return [lack.name for lack in lacking(found, needs(optional or [], required or []))]
+    return [lack.name for lack in find_missing(found, select_requirements(optional or [], required or []))]
 
 
 @pytest.mark.parametrize("name", ["10-query-text-plain", "11-query-well-known"])
@@ -50,7 +59,7 @@ def test_a_real_ooi_announces_all_that_is_required(name):
 
 
 def test_nothing_is_missing_from_a_model_with_everything():
-    assert lacking(model(), needs()) == []
+    assert find_missing(model(), select_requirements()) == []
 
 
 def test_what_pyssf_announces_is_all_that_there_is_to_announce():
@@ -61,7 +70,13 @@ def test_what_pyssf_announces_is_all_that_there_is_to_announce():
     assert missing(read_model([*kinds, *rest])) == []
     without_storage = read_model([*(line for line in kinds if line not in of_storage), *rest])
     assert missing(without_storage) == []
-    assert profile.excused(without_storage, needs()) == ["entity", "resource", "link", "storage", "storagelink"]
+    assert profile.find_excused(without_storage, select_requirements()) == [
+        "entity",
+        "resource",
+        "link",
+        "storage",
+        "storagelink",
+    ]
 
 
 def test_what_is_implied_is_missed_where_it_was_required_by_name():
@@ -90,7 +105,7 @@ CORE_KINDS = (occi.ENTITY, occi.RESOURCE, occi.LINK)
 )
 def test_each_category_is_missed_by_its_name_and_can_be_made_optional(need):
     found = model(*need.identifiers)
-    assert lacking(found, needs()) == [Lack(need.name, False)]
+    assert find_missing(found, select_requirements()) == [MissingRequirement(need.name, False)]
     for word in (need.name, *need.identifiers):
         assert missing(found, optional=[word]) == []
 
@@ -99,8 +114,10 @@ def test_each_category_is_missed_by_its_name_and_can_be_made_optional(need):
 def test_either_form_of_a_contextualisation_mixin_will_do(need):
     for identifier in need.identifiers:
         assert missing(model(identifier)) == []
-    assert lacking(model(*need.identifiers), needs()) == [Lack(need.name, True)]
-    assert lacking(model(*need.identifiers), needs(required=[need.name])) == [Lack(need.name, False)]
+    assert find_missing(model(*need.identifiers), select_requirements()) == [MissingRequirement(need.name, True)]
+    assert find_missing(model(*need.identifiers), select_requirements(required=[need.name])) == [
+        MissingRequirement(need.name, False)
+    ]
 
 
 def test_one_form_can_be_required_by_its_identifier():
@@ -152,14 +169,14 @@ def test_all_that_is_missing_is_found_in_the_order_of_the_profile():
     ],
 )
 def test_a_word_names_a_part_of_the_profile_exactly_or_not_at_all(word, name):
-    found = profile.named(word)
+    found = profile.find_requirement(word)
     assert (found.name if found else None) == name
 
 
 def test_the_name_that_was_perhaps_meant_is_proposed():
-    assert profile.nearest("storagelnk") == ["storagelink"]
-    assert profile.nearest("http://schemas.ogf.org/occi/infrastructure#networkinterfaces") == ["networkinterface"]
-    assert profile.nearest("zzz") == []
+    assert profile.nearest_names("storagelnk") == ["storagelink"]
+    assert profile.nearest_names("http://schemas.ogf.org/occi/infrastructure#networkinterfaces") == ["networkinterface"]
+    assert profile.nearest_names("zzz") == []
 
 
 BOTH = [USER_DATA, PUBLIC_KEY]
@@ -177,11 +194,11 @@ BOTH = [USER_DATA, PUBLIC_KEY]
     ],
 )
 def test_the_forms_are_not_mixed_unless_they_must_be(gone, forms):
-    assert list(context_forms(model(*gone), BOTH).values()) == forms
+    assert list(choose_context_mixins(model(*gone), BOTH).values()) == forms
 
 
 def test_what_is_handed_over_alone_takes_the_older_form():
-    assert context_forms(model(occi.PUBLIC_KEY), [USER_DATA]) == {USER_DATA: occi.USER_DATA}
+    assert choose_context_mixins(model(occi.PUBLIC_KEY), [USER_DATA]) == {USER_DATA: occi.USER_DATA}
 
 
 @given(
@@ -198,11 +215,13 @@ def test_any_model_and_any_words_give_a_list_of_what_is_missing(categories, opti
         found = read_model(lines)
     except BadData:
         return
-    wanted = needs(optional, required)
-    lacks = lacking(found, wanted)
+    wanted = select_requirements(optional, required)
+    lacks = find_missing(found, wanted)
     names = {need.name for need in wanted}
     assert {lack.name for lack in lacks} <= names | {"image template", "size template"}
-    meant = [{need.name for word in words if (need := profile.named(word))} for words in (optional, required)]
+    meant = [
+        {need.name for word in words if (need := profile.find_requirement(word))} for words in (optional, required)
+    ]
     exempt = meant[0] - meant[1] - set(required)
     assert not exempt & {lack.name for lack in lacks}
 
@@ -211,13 +230,15 @@ def test_a_large_model_is_judged_quickly():
     template = f'Category: {{}}; scheme="http://x.org/os#"; class="mixin"; rel="{occi.OS_TPL}"'
     found = model(more="\n".join(template.format(f"t{number}") for number in range(20_000)))
     began = time.process_time()
-    assert lacking(found, needs(required=["t19999", "nowhere"])) == [Lack("nowhere", False)]
+    assert find_missing(found, select_requirements(required=["t19999", "nowhere"])) == [
+        MissingRequirement("nowhere", False)
+    ]
     assert time.process_time() - began < 1  # a fiftieth of that, on a machine with nothing else to do
 
 
 def test_a_need_is_meant_by_its_name_its_identifiers_and_their_terms():
-    need = Need("public_key", (occi.PUBLIC_KEY, occi.SSH_KEY_1_2))
-    assert [need.is_meant_by(word) for word in ("public_key", "ssh_key", occi.PUBLIC_KEY, "key")] == [
+    need = Requirement("public_key", (occi.PUBLIC_KEY, occi.SSH_KEY_1_2))
+    assert [need.is_named_by(word) for word in ("public_key", "ssh_key", occi.PUBLIC_KEY, "key")] == [
         True,
         True,
         True,

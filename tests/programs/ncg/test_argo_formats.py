@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from libprobe.programs import catalogue
-from libprobe.programs.ncg import written
+from libprobe.programs.ncg import configured_services
 from tests.conftest import ROOT, clean_environment, command
 from tests.federation import gocdb as pi
 from tests.programs.ncg import scg, topology
@@ -244,18 +244,19 @@ def test_formats_that_are_not_written_anew_stay(both):
 def test_what_was_written_is_read_back(both):
     listed = [json.loads(line) for line in (both.output / "services.jsonl").read_text().splitlines()]
     found = {
-        (each.host, each.service, each.service_type, each.site) for each in written.read(str(both.output), "sensu")
+        (each.host, each.service, each.service_type, each.site)
+        for each in configured_services.read(str(both.output), "sensu")
     }
     assert found == {(each["host"], each["service"], each["service_type"], each["site"]) for each in listed}
-    endpoints = list(written.read(str(both.output), "poem"))
+    endpoints = list(configured_services.read(str(both.output), "poem"))
     assert {each.host for each in endpoints} == {each["host"] for each in listed}
 
 
 def test_damaged_files_are_read_as_far_as_they_go(both):
     for path in (*(both.output / "sensu").glob("*.json"), both.output / "poem/topology.json"):
         path.write_text(path.read_text()[:1500] + '{"type": 1')
-    assert len(list(written.read(str(both.output), "sensu"))) > 0
-    assert len(list(written.read(str(both.output), "poem"))) > 0
+    assert len(list(configured_services.read(str(both.output), "sensu"))) > 0
+    assert len(list(configured_services.read(str(both.output), "poem"))) > 0
 
 
 def test_nothing_hostile_gets_into_a_command(monitor):

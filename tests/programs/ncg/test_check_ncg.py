@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from libprobe.failures import BadData
-from libprobe.formats import general
+from libprobe.formats import config_general
 from libprobe.programs import catalogue
 from libprobe.programs.ncg.argo import _INTERNAL
 from tests.conftest import ROOT, Report, clean_environment, command
@@ -301,8 +301,8 @@ def test_an_option_for_writing_is_refused(directory: Path) -> None:
     assert "--output" in report.out and "--check-ncg" in report.out
 
 
-def of(text: str, **files: str) -> general.Block:
-    return general.read("top", text, lambda name, of: [(name, files[name])], {"HOME": "/root"})
+def of(text: str, **files: str) -> config_general.ConfigBlock:
+    return config_general.read("top", text, lambda name, of: [(name, files[name])], {"HOME": "/root"})
 
 
 def test_a_configuration_is_read_as_perl_reads_it() -> None:

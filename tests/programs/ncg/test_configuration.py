@@ -14,17 +14,17 @@ from hypothesis import strategies as st
 from libprobe.formats.ncg import is_harmless, is_host, is_label, is_name, is_url, object_name
 from libprobe.programs import catalogue
 from libprobe.programs.ncg.configuration import (
-    Checked,
-    Plan,
-    Unsafe,
-    Writer,
+    CheckedText,
+    ConfigurationOptions,
+    ConfigurationWriter,
+    UnsafeText,
     arguments,
     icinga_string,
     label,
     satellite_of,
     url,
 )
-from libprobe.programs.ncg.inventory import Inventory, Service
+from libprobe.programs.ncg.inventory import Inventory, MonitoredService
 from tests.conftest import ROOT
 from tests.programs.ncg.topology import HOSTILE
 
@@ -32,9 +32,9 @@ SPECIAL = set("$!;`'\"\\|&<>(){}*? \t\r\n\0")
 
 
 @pytest.fixture
-def writer(tmp_path: Path) -> Iterator[Writer]:
+def writer(tmp_path: Path) -> Iterator[ConfigurationWriter]:
     inventory = Inventory(catalogue.read(str(ROOT / "etc/ncg")), str(tmp_path / "inventory"))
-    yield Writer(str(tmp_path / "out"), inventory, Plan())
+    yield ConfigurationWriter(str(tmp_path / "out"), inventory, ConfigurationOptions())
     inventory.close()
 
 
@@ -60,18 +60,18 @@ def test_the_name_of_a_site_is_plain_in_files_and_groups_and_means_nothing_anywh
         assert not (SPECIAL - {" "}) & set(text)
         assert text.isprintable()
         assert is_name(object_name(text))
-        assert shlex.split(arguments(Service("h", "s", "t", "m", "n", [("--site", text)], "", [], []))) == [
+        assert shlex.split(arguments(MonitoredService("h", "s", "t", "m", "n", [("--site", text)], "", [], []))) == [
             "--site",
             text,
         ]
         assert label(text) == text
     else:
-        with pytest.raises(Unsafe):
+        with pytest.raises(UnsafeText):
             label(text)
 
 
 @pytest.mark.parametrize("value", HOSTILE)
-def test_a_template_refuses_to_print_it(writer: Writer, value: str) -> None:
+def test_a_template_refuses_to_print_it(writer: ConfigurationWriter, value: str) -> None:
     for expression in (
         "{{ value }}",
         "{{ value|string }}",
@@ -81,7 +81,7 @@ def test_a_template_refuses_to_print_it(writer: Writer, value: str) -> None:
     ):
         if is_harmless(value):
             continue
-        with pytest.raises(Unsafe):
+        with pytest.raises(UnsafeText):
             writer._environment.from_string(expression).render(value=value)
 
 
@@ -89,7 +89,7 @@ def test_a_template_refuses_to_print_it(writer: Writer, value: str) -> None:
 def test_a_string_of_icinga_holds_what_it_was_given_and_no_macro(text: str) -> None:
     try:
         written = icinga_string(text)
-    except Unsafe:
+    except UnsafeText:
         return
     assert re.fullmatch(r'"[^"\\$\n]+"', written)
     assert written[1:-1] == text
@@ -98,29 +98,29 @@ def test_a_string_of_icinga_holds_what_it_was_given_and_no_macro(text: str) -> N
 @given(st.lists(st.text(), max_size=4))
 def test_a_command_line_is_read_back_as_the_same_words(values: list[str]) -> None:
     options = [(f"--x{number}", value) for number, value in enumerate(values)]
-    service = Service("h", "s", "t", "m", "n", options, "", [], [])
+    service = MonitoredService("h", "s", "t", "m", "n", options, "", [], [])
     try:
         line = arguments(service)
-    except Unsafe:
+    except UnsafeText:
         assert any(value and not is_harmless(value) for value in values)
         return
     assert shlex.split(line) == [word for option in options for word in option if word]
 
 
-def test_numbers_and_checked_text_pass(writer: Writer) -> None:
+def test_numbers_and_checked_text_pass(writer: ConfigurationWriter) -> None:
     template = writer._environment.from_string("{{ 7 }} {{ a }} {{ b|url }} {{ 90|minutes }} {{ 90|seconds }}")
-    assert template.render(a=Checked("a; b"), b="https://a.example.org/?a=b&c=d") == (
+    assert template.render(a=CheckedText("a; b"), b="https://a.example.org/?a=b&c=d") == (
         "7 a; b https://a.example.org/?a=b&c=d 1.5 90s"
     )
 
 
-def test_an_undefined_value_is_an_error_and_not_nothing(writer: Writer) -> None:
-    with pytest.raises(Unsafe):
+def test_an_undefined_value_is_an_error_and_not_nothing(writer: ConfigurationWriter) -> None:
+    with pytest.raises(UnsafeText):
         writer._environment.from_string("{{ nothing }}").render()
 
 
 def test_a_url_must_be_one() -> None:
-    with pytest.raises(Unsafe):
+    with pytest.raises(UnsafeText):
         url("javascript:alert(1)")
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from libprobe.programs import catalogue
-from libprobe.programs.ncg.inventory import MAX_WARNINGS, Counts, Inventory
+from libprobe.programs.ncg.inventory import MAX_WARNINGS, Inventory, InventoryCounts
 from tests.conftest import ROOT
 from tests.programs.ncg import topology
 from tests.programs.test_catalogue import endpoint
@@ -25,13 +25,13 @@ def inventory(tmp_path: Path) -> Iterator[Inventory]:
 
 def test_a_type_that_no_metric_is_for_is_passed_over_in_silence(inventory: Inventory) -> None:
     inventory.add(endpoint("Site-BDII"))
-    assert (inventory.settle(), inventory.warnings) == (Counts(0, 0, 0), [])
+    assert (inventory.finalize(), inventory.warnings) == (InventoryCounts(0, 0, 0), [])
 
 
 def test_hosts_are_the_same_in_any_case(inventory: Inventory) -> None:
     inventory.add(endpoint(topology.PERUN, hostname="Perun.Example.org"))
     inventory.add(endpoint(topology.ACCOUNTING, hostname="perun.example.org"))
-    assert inventory.settle() == Counts(1, 1, 2)
+    assert inventory.finalize() == InventoryCounts(1, 1, 2)
     [host] = inventory.hosts("EXAMPLE-CLOUD")
     assert host.service_types == ["egi.Perun", "eu.egi.cloud.accounting"]
 
@@ -39,7 +39,7 @@ def test_hosts_are_the_same_in_any_case(inventory: Inventory) -> None:
 def test_one_warning_names_all_metrics_of_an_endpoint_that_are_left_out(inventory: Inventory) -> None:
     inventory.add(endpoint(url="https://cloud.example.org:8787/?image=a;rm%20-rf"))
     inventory.add(endpoint(topology.PERUN))
-    assert inventory.settle().services == 5
+    assert inventory.finalize().services == 5
     assert inventory.warnings == []
     inventory.warn(endpoint(), "x")
     assert inventory.warnings == ["EXAMPLE-CLOUD, cloud.example.org, eu.egi.cloud.vm-management.occi: x"]
@@ -47,7 +47,7 @@ def test_one_warning_names_all_metrics_of_an_endpoint_that_are_left_out(inventor
 
 def test_an_unusable_url_is_one_warning(inventory: Inventory) -> None:
     inventory.add(endpoint(url="host:8787/?image=a"))
-    inventory.settle()
+    inventory.finalize()
     assert inventory.warnings == [
         "EXAMPLE-CLOUD, cloud.example.org, eu.egi.cloud.vm-management.occi: not given to eu.egi.cloud.Certificate, "
         "eu.egi.cloud.OCCI-Context, eu.egi.cloud.OCCI-VM, org.nagios.OCCI-TCP, which will judge it: "
@@ -57,13 +57,13 @@ def test_an_unusable_url_is_one_warning(inventory: Inventory) -> None:
 
 def test_metrics_that_need_no_url_survive_an_unusable_one(inventory: Inventory) -> None:
     inventory.add(endpoint(topology.ACCOUNTING, url="nonsense; rm -rf /"))
-    assert (inventory.settle().services, inventory.warnings) == (1, [])
+    assert (inventory.finalize().services, inventory.warnings) == (1, [])
 
 
 def test_without_a_key_a_second_endpoint_cannot_be_told_apart(inventory: Inventory) -> None:
     for port in (1, 2):
         inventory.add(endpoint(primary_key="", url=f"https://cloud.example.org:{port}/?image=a"))
-    assert inventory.settle().services == 4
+    assert inventory.finalize().services == 4
     assert len(inventory.warnings) == 4
     assert "no key tells them apart" in inventory.warnings[0]
 
@@ -79,7 +79,7 @@ def test_a_removed_host_is_not_there_and_a_metric_of_a_host_is(tmp_path: Path) -
     inventory.add(endpoint(hostname="gone.example.org"))
     inventory.add(endpoint("egi.Perun", primary_key="9002G0"))
     inventory.add(endpoint("egi.Perun", hostname="perun.example.org", site="OTHER"))
-    inventory.settle()
+    inventory.finalize()
     assert [each.name for each in inventory.services("EXAMPLE-CLOUD")] == [
         *("eu.egi.cloud.Certificate", "eu.egi.cloud.OCCI-Context-ops", "eu.egi.cloud.OCCI-VM-ops"),
         *("eu.egi.cloud.Perun-Check", "org.nagios.OCCI-TCP", "org.nagios.OCCI-TCP_9001G0"),
@@ -90,5 +90,5 @@ def test_a_removed_host_is_not_there_and_a_metric_of_a_host_is(tmp_path: Path) -
 def test_warnings_are_bounded(inventory: Inventory) -> None:
     for _ in range(MAX_WARNINGS + 5):
         inventory.add(endpoint(site="a;b"))
-    inventory.settle()
+    inventory.finalize()
     assert (len(inventory.warnings), inventory.warnings_dropped) == (MAX_WARNINGS, 5)

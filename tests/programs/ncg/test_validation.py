@@ -8,9 +8,9 @@ import pytest
 
 from libprobe.deadline import Deadline
 from libprobe.programs.ncg import validation
-from libprobe.programs.ncg.configuration import Plan
-from libprobe.programs.ncg.inventory import Counts
-from libprobe.programs.ncg.validation import Invalid, Verdict, validate
+from libprobe.programs.ncg.configuration import ConfigurationOptions
+from libprobe.programs.ncg.inventory import InventoryCounts
+from libprobe.programs.ncg.validation import ConfigurationRejected, ValidationResult, validate
 from tests.pace import AMPLE_S, Watch, seconds
 
 NAGIOS_SAYS = """\
@@ -28,7 +28,7 @@ information/ConfigItem: Instantiated 5 Hosts.
 """
 GOOD = {"nagios": NAGIOS_SAYS, "icinga2": ICINGA_SAYS}
 PROGRAM = {"nagios": "nagios4", "icinga2": "icinga2"}
-COUNTS = Counts(2, 5, 12)
+COUNTS = InventoryCounts(2, 5, 12)
 
 
 @pytest.fixture
@@ -44,27 +44,27 @@ def monitor(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     return install
 
 
-def ask(kind: str, counts: Counts = COUNTS, limit: float = AMPLE_S) -> Verdict:
-    return validate(kind, "/nonexistent", Plan(), counts, Deadline(limit))
+def ask(kind: str, counts: InventoryCounts = COUNTS, limit: float = AMPLE_S) -> ValidationResult:
+    return validate(kind, "/nonexistent", ConfigurationOptions(), counts, Deadline(limit))
 
 
 @pytest.mark.parametrize("kind", GOOD)
 def test_a_monitor_that_is_not_installed_is_said(monitor, kind: str) -> None:
-    assert ask(kind) == Verdict(False, f"not checked: {PROGRAM[kind]} is not installed here")
+    assert ask(kind) == ValidationResult(False, f"not checked: {PROGRAM[kind]} is not installed here")
 
 
 @pytest.mark.parametrize(("kind", "words"), [("nagios", "Nagios 4.4.6"), ("icinga2", "Icinga 2.13.6")])
 def test_a_monitor_that_accepts_is_named_with_its_version(monitor, kind: str, words: str) -> None:
     monitor(kind, GOOD[kind])
-    assert ask(kind) == Verdict(True, f"accepted by {words}")
+    assert ask(kind) == ValidationResult(True, f"accepted by {words}")
 
 
 @pytest.mark.parametrize("kind", GOOD)
-@pytest.mark.parametrize("counts", [Counts(2, 5, 13), Counts(2, 4, 12), Counts(0, 0, 0)])
-def test_a_monitor_that_found_other_numbers_is_not_believed(monitor, kind: str, counts: Counts) -> None:
+@pytest.mark.parametrize("counts", [InventoryCounts(2, 5, 13), InventoryCounts(2, 4, 12), InventoryCounts(0, 0, 0)])
+def test_a_monitor_that_found_other_numbers_is_not_believed(monitor, kind: str, counts: InventoryCounts) -> None:
     """Something became a definition of its own, or was swallowed by another."""
     monitor(kind, GOOD[kind])
-    with pytest.raises(Invalid, match="in a configuration of"):
+    with pytest.raises(ConfigurationRejected, match="in a configuration of"):
         ask(kind, counts)
 
 
@@ -79,14 +79,14 @@ def test_a_monitor_that_found_other_numbers_is_not_believed(monitor, kind: str, 
 )
 def test_the_first_complaint_is_reported(monitor, kind: str, says: str, complaint: str) -> None:
     monitor(kind, says, code=1)
-    with pytest.raises(Invalid) as caught:
+    with pytest.raises(ConfigurationRejected) as caught:
         ask(kind)
     assert caught.value.sentence.endswith(f"{PROGRAM[kind]} does not accept the configuration: {complaint}")
 
 
 def test_a_nagios_that_counts_errors_and_exits_with_0_is_not_believed(monitor) -> None:
     monitor("nagios", NAGIOS_SAYS.replace("Errors:   0", "Errors:   1"))
-    with pytest.raises(Invalid):
+    with pytest.raises(ConfigurationRejected):
         ask("nagios")
 
 
@@ -97,7 +97,7 @@ def test_a_monitor_that_hangs_is_ended_with_its_children(monitor, tmp_path: Path
     script.chmod(0o755)
     limit = seconds(0.3)
     watch = Watch()
-    with pytest.raises(Invalid, match=f"did not finish within {limit:g} s"):
+    with pytest.raises(ConfigurationRejected, match=f"did not finish within {limit:g} s"):
         ask(kind, limit=limit)
     watch.ended_within(limit + 5)
 
@@ -106,7 +106,7 @@ def test_an_endless_output_is_not_kept_in_memory(monitor, tmp_path: Path) -> Non
     script = tmp_path / "nagios4"
     script.write_text("#!/bin/sh\nhead -c 20000000 /dev/zero | tr '\\0' x\nexit 1\n")
     script.chmod(0o755)
-    with pytest.raises(Invalid) as caught:
+    with pytest.raises(ConfigurationRejected) as caught:
         ask("nagios")
     assert len(caught.value.sentence) < 600
 
@@ -114,11 +114,11 @@ def test_an_endless_output_is_not_kept_in_memory(monitor, tmp_path: Path) -> Non
 def test_the_main_file_is_known_that_reads_what_is_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     mains = [tmp_path / name for name in ("absent.cfg", "other.cfg", "main.cfg")]
     monkeypatch.setattr(validation, "MAIN_FILES", tuple(map(str, mains)))
-    assert validation.known_main(str(tmp_path / "out")) == ""
+    assert validation.find_main_file(str(tmp_path / "out")) == ""
     mains[1].write_text("cfg_dir=/etc/other\n#cfg_dir=out\n")
     mains[2].write_text(" cfg_dir = out/nagios/objects \n")
-    assert validation.known_main(str(tmp_path / "out")) == str(mains[2])
+    assert validation.find_main_file(str(tmp_path / "out")) == str(mains[2])
 
 
 def test_nrpe_cannot_be_asked() -> None:
-    assert ask("nrpe") == Verdict(False, "not checked: nrpe has no way to check a configuration")
+    assert ask("nrpe") == ValidationResult(False, "not checked: nrpe has no way to check a configuration")

@@ -30,7 +30,7 @@ def test_any_text_is_plain_text(text):
 def test_a_metrics_name_stays_in_one_piece_however_narrow_the_terminal(monkeypatch, columns, name):
     monkeypatch.setenv("COLUMNS", str(columns))
     table = io.StringIO()
-    console.table(a_run(RESULT._replace(sentence="word " * 40)), table)
+    console.print_table(a_run(RESULT._replace(sentence="word " * 40)), table)
     lines = table.getvalue().split("\n")
     assert max(map(len, lines)) <= columns
     assert re.fullmatch(rf"OK +{name} +45 s", lines[1]), lines
@@ -45,7 +45,7 @@ BAD = RESULT._replace(status=2, sentence=SENTENCE, remedy="free some, or raise t
 def shown(monkeypatch, columns, *results):
     monkeypatch.setenv("COLUMNS", str(columns))
     table = io.StringIO()
-    console.table(a_run(*results), table)
+    console.print_table(a_run(*results), table)
     return table.getvalue()
 
 
@@ -76,14 +76,14 @@ def test_what_is_worst_stands_last_on_a_terminal_and_first_in_a_mail(monkeypatch
     warning = BAD._replace(status=1, job=RESULT.job._replace(hostname="m.example.org"))
     critical = BAD._replace(job=RESULT.job._replace(hostname="a.example.org"))
     hosts = re.findall(r"^(\w)\.example", shown(monkeypatch, 80, ok, critical, warning), re.MULTILINE)
-    mail = re.findall(r"^(\w)\.example", console.plain(a_run(ok, critical, warning)), re.MULTILINE)
+    mail = re.findall(r"^(\w)\.example", console.render_plain(a_run(ok, critical, warning)), re.MULTILINE)
     assert (hosts, mail) == (["z", "m", "a"], ["a", "m", "z"])
 
 
 def check(text):
     run = hostile(text)
-    plain = console.plain(run, details=True)
+    plain = console.render_plain(run, details=True)
     assert all(line.isprintable() for line in plain.split("\n"))
     table = io.StringIO()
-    console.table(run, table, details=True)
+    console.print_table(run, table, details=True)
     assert all(line.isprintable() for line in table.getvalue().split("\n"))

@@ -13,13 +13,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from libprobe.formats.plugin_output import Performance
+from libprobe.formats.plugin_output import PerformanceValue
 from libprobe.programs.selfcheck import page
-from libprobe.programs.selfcheck.results import Job, Past, Result, Run, Silence
+from libprobe.programs.selfcheck.results import EarlierRun, JobResult, MetricJob, RunningDowntime, SelfCheckRun
 from tests import browser
 
 NOW = datetime(2026, 11, 23, 7, 30, tzinfo=UTC)
-JOB = Job(
+JOB = MetricJob(
     site="EXAMPLE-CLOUD",
     hostname="cloud.example.org",
     service_type="eu.egi.cloud.vm-management.occi",
@@ -30,7 +30,7 @@ JOB = Job(
     argv=("check",),
     timeout_s=300.0,
 )
-RESULT = Result(JOB, 0, "VM active after 41.2 s", "", (), (), 45.0, NOW)
+RESULT = JobResult(JOB, 0, "VM active after 41.2 s", "", (), (), 45.0, NOW)
 VOID = {"meta", "br", "link", "img", "input", "hr"}
 SVG = {"svg", "title", "rect", "line", "polyline", "circle"}
 
@@ -66,20 +66,27 @@ class Reader(HTMLParser):
         return [attributes for name, attributes in self.elements if name == tag]
 
 
-def a_run(*results: Result, **fields: object) -> Run:
-    made = Run("EXAMPLE-CLOUD", results or (RESULT,), NOW, 45.2, "nagios.example.org", "https://goc.example.org/")
+def a_run(*results: JobResult, **fields: object) -> SelfCheckRun:
+    made = SelfCheckRun(
+        "EXAMPLE-CLOUD", results or (RESULT,), NOW, 45.2, "nagios.example.org", "https://goc.example.org/"
+    )
     return made._replace(**fields)
 
 
-def hostile(text: str) -> Run:
+def hostile(text: str) -> SelfCheckRun:
     """A run in which everything that comes from outside is that text."""
-    downtime = Silence(text, text, NOW + timedelta(hours=1), text)
+    downtime = RunningDowntime(text, text, NOW + timedelta(hours=1), text)
     job = JOB._replace(
         site=text, hostname=text, service_type=text, url=text, metric=text, docurl=text, downtime=downtime, roc=text
     )
-    performance = (Performance(text, 1.0, "s", "1", "2", None, None), Performance(text, 1.0, text, "", "", None, None))
-    result = Result(job, 2, text, text, performance, (text, text), 1.0, NOW, (Past(1.0, 0, 1.0, text),) * 3)
-    return Run(text, (result, RESULT), NOW, 1.0, text, text, (text,), ((text, text, text),), NOW, cut_short=text)
+    performance = (
+        PerformanceValue(text, 1.0, "s", "1", "2", None, None),
+        PerformanceValue(text, 1.0, text, "", "", None, None),
+    )
+    result = JobResult(job, 2, text, text, performance, (text, text), 1.0, NOW, (EarlierRun(1.0, 0, 1.0, text),) * 3)
+    return SelfCheckRun(
+        text, (result, RESULT), NOW, 1.0, text, text, (text,), ((text, text, text),), NOW, cut_short=text
+    )
 
 
 def test_the_page_says_what_is_wrong_why_and_what_to_do():
@@ -219,7 +226,7 @@ def test_several_sites_have_an_overview_with_the_worst_first_and_one_has_none():
 
 
 def test_the_endpoints_of_a_site_that_need_attention_come_first():
-    def at(host: str, status: int) -> Result:
+    def at(host: str, status: int) -> JobResult:
         return RESULT._replace(job=JOB._replace(hostname=host), status=status)
 
     text = Reader(page.render(a_run(at("a-fine", 0), at("b-slow", 1), at("c-down", 2), at("d-unknown", 3)))).text
@@ -232,8 +239,8 @@ def test_the_endpoints_of_a_site_that_need_attention_come_first():
 
 
 def test_plots_tell_in_words_what_they_show():
-    past = (Past(1.0, 0, 2.0), Past(2.0, 2, 90.0))
-    performance = (Performance("time_to_active", 41.2, "s", "300", "0:600", 0.0, None),)
+    past = (EarlierRun(1.0, 0, 2.0), EarlierRun(2.0, 2, 90.0))
+    performance = (PerformanceValue("time_to_active", 41.2, "s", "300", "0:600", 0.0, None),)
     read = Reader(page.render(a_run(RESULT._replace(past=past, performance=performance))))
     labels = [each["aria-label"] for each in read.of("svg")]
     assert labels == ["the last 3 runs: 2 OK, 1 CRITICAL; the longest 90 s", "41.2 s"]
@@ -247,8 +254,10 @@ def test_plots_tell_in_words_what_they_show():
     st.lists(st.floats(-1e15, 1e15), max_size=5),
 )
 def test_plots_stay_within_their_frame(seconds, past, values):
-    performance = tuple(Performance("x", value, "s", "1", "2:3", None, None) for value in values)
-    result = RESULT._replace(seconds=seconds, past=tuple(Past(1.0, *each) for each in past), performance=performance)
+    performance = tuple(PerformanceValue("x", value, "s", "1", "2:3", None, None) for value in values)
+    result = RESULT._replace(
+        seconds=seconds, past=tuple(EarlierRun(1.0, *each) for each in past), performance=performance
+    )
     read = Reader(page.render(a_run(result)))
     for name, limit in (("x1", 140), ("x2", 140), ("width", 140), ("cx", 140), ("cy", 30)):
         for tag, attributes in read.elements:
@@ -257,8 +266,10 @@ def test_plots_stay_within_their_frame(seconds, past, values):
 
 
 def test_what_changed_and_what_is_in_downtime_is_on_the_page():
-    downtime = Silence("New firmware", "SCHEDULED", NOW + timedelta(hours=1), "https://goc.example.org/portal?id=1")
-    changed = RESULT._replace(status=2, past=(Past(1.0, 0, 1.0),))
+    downtime = RunningDowntime(
+        "New firmware", "SCHEDULED", NOW + timedelta(hours=1), "https://goc.example.org/portal?id=1"
+    )
+    changed = RESULT._replace(status=2, past=(EarlierRun(1.0, 0, 1.0),))
     down = RESULT._replace(job=JOB._replace(downtime=downtime, hostname="other.example.org"), status=2)
     read = Reader(page.render(a_run(changed, down, since=NOW, gone=(("S", "old.example.org", "x.Y"),))))
     text = " ".join(read.text.split())
@@ -275,7 +286,7 @@ def test_what_changed_and_what_is_in_downtime_is_on_the_page():
 
 
 def test_a_site_of_which_nothing_counts_is_not_shown_as_ok():
-    downtime = Silence("New firmware", "SCHEDULED", NOW + timedelta(hours=1), "")
+    downtime = RunningDowntime("New firmware", "SCHEDULED", NOW + timedelta(hours=1), "")
     down = RESULT._replace(job=JOB._replace(downtime=downtime, site="DOWN-SITE"))
     read = Reader(page.render(a_run(down, RESULT, subject="all sites")))
     assert (

@@ -9,24 +9,26 @@ from hypothesis import given
 from hypothesis import strategies as st
 from prometheus_client.parser import text_string_to_metric_families
 
-from libprobe.formats.plugin_output import Performance
+from libprobe.formats.plugin_output import PerformanceValue
 from libprobe.programs.selfcheck import prometheus
-from libprobe.programs.selfcheck.results import Job, Result, Run
+from libprobe.programs.selfcheck.results import JobResult, MetricJob, SelfCheckRun
 
-JOB = Job("A-SITE", "a.example.org", "egi.Perun", "https://a.example.org/", "Europe", "org.example.A", "", ("a",), 60.0)
+JOB = MetricJob(
+    "A-SITE", "a.example.org", "egi.Perun", "https://a.example.org/", "Europe", "org.example.A", "", ("a",), 60.0
+)
 AT = datetime(2026, 11, 25, 12, 0, 0, 250_000, tzinfo=UTC)
 
 
-def performance(label: str, value: float, unit: str) -> Performance:
-    return Performance(label, value, unit, "", "", None, None)
+def performance(label: str, value: float, unit: str) -> PerformanceValue:
+    return PerformanceValue(label, value, unit, "", "", None, None)
 
 
-def result(job: Job = JOB, status: int = 0, *values: Performance) -> Result:
-    return Result(job, status, "fine", "", values, (), 1.5, AT)
+def result(job: MetricJob = JOB, status: int = 0, *values: PerformanceValue) -> JobResult:
+    return JobResult(job, status, "fine", "", values, (), 1.5, AT)
 
 
-def run(*results: Result, cut_short: str = "") -> Run:
-    return Run("all sites", results, AT, 2.0, "monitor", "https://goc.example.org/", cut_short=cut_short)
+def run(*results: JobResult, cut_short: str = "") -> SelfCheckRun:
+    return SelfCheckRun("all sites", results, AT, 2.0, "monitor", "https://goc.example.org/", cut_short=cut_short)
 
 
 def samples(text: str) -> dict[tuple[str, str], float]:

@@ -10,18 +10,20 @@ import pytest
 
 from libprobe.deadline import Deadline
 from libprobe.programs.selfcheck import runner
-from libprobe.programs.selfcheck.results import Job
-from libprobe.programs.selfcheck.runner import Runner
+from libprobe.programs.selfcheck.results import MetricJob
+from libprobe.programs.selfcheck.runner import JobRunner
 from tests.pace import AMPLE_S, is_over, seconds, until
 
 
-def a_job(script: str, timeout_s: float = AMPLE_S) -> Job:
-    return Job("S", "h", "t", "", "", "m", "", ("/bin/sh", "-c", script), timeout_s)
+def a_job(script: str, timeout_s: float = AMPLE_S) -> MetricJob:
+    return MetricJob("S", "h", "t", "", "", "m", "", ("/bin/sh", "-c", script), timeout_s)
 
 
-def run(*scripts: str, at_once: int = 4, deadline: float = AMPLE_S, timeout_s: float = AMPLE_S) -> list[runner.Ended]:
-    ended: dict[int, runner.Ended] = {}
-    made = Runner(at_once, dict(os.environ))
+def run(
+    *scripts: str, at_once: int = 4, deadline: float = AMPLE_S, timeout_s: float = AMPLE_S
+) -> list[runner.ProcessOutcome]:
+    ended: dict[int, runner.ProcessOutcome] = {}
+    made = JobRunner(at_once, dict(os.environ))
     made.run([a_job(each, timeout_s) for each in scripts], Deadline(deadline), ended.__setitem__)
     return [ended[index] for index in range(len(scripts))]
 
@@ -80,11 +82,11 @@ def test_signals_and_descriptors_are_as_before():
 
 
 def test_a_bug_in_the_caller_leaves_no_process_behind(tmp_path):
-    def done(index: int, ended: runner.Ended) -> None:
+    def done(index: int, ended: runner.ProcessOutcome) -> None:
         raise ZeroDivisionError
 
     jobs = [a_job("exit 0"), a_job(f"echo $$ >{tmp_path}/pid; exec sleep 500")]
     jobs[0] = a_job(f"while [ ! -s {tmp_path}/pid ]; do sleep 0.02; done")
     with pytest.raises(ZeroDivisionError):
-        Runner(2, dict(os.environ)).run(jobs, Deadline(AMPLE_S), done)
+        JobRunner(2, dict(os.environ)).run(jobs, Deadline(AMPLE_S), done)
     until(lambda: is_over(int((tmp_path / "pid").read_text())))

@@ -107,7 +107,7 @@ class Connection:
         found = [self.answer(wait) for _ in range(count)]
         return {int(each["job_id"]): each for each in found}
 
-    def is_quiet(self, wait: float = 0.3) -> bool:
+    def is_idle(self, wait: float = 0.3) -> bool:
         return not self._read and not select.select([self.socket], [], [], wait)[0]
 
     def is_refused(self) -> bool:

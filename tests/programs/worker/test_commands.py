@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from libprobe.programs.worker.commands import PROCESS, SHELL, THREAD, understand
+from libprobe.programs.worker.commands import PROCESS, SHELL, THREAD, parse_command
 
 OURS = frozenset({"/p/check_endpoint_tcp", "/p/check_occi_vm", "/p/check_occi_context", "/p/check_new"})
 
@@ -47,11 +47,11 @@ OURS = frozenset({"/p/check_endpoint_tcp", "/p/check_occi_vm", "/p/check_occi_co
     ],
 )
 def test_a_command_goes_where_it_can_be_run_as_nagios_would(command, way):
-    assert understand(command.encode(), OURS)[0] == way
+    assert parse_command(command.encode(), OURS)[0] == way
 
 
 def test_a_shell_gets_the_command_as_it_came():
-    assert understand(b"/p/check_endpoint_tcp \xff | cat", OURS) == (
+    assert parse_command(b"/p/check_endpoint_tcp \xff | cat", OURS) == (
         SHELL,
         [b"/p/check_endpoint_tcp \xff | cat".decode("utf-8", "surrogateescape")],
     )
@@ -63,7 +63,7 @@ WORDS = st.text(alphabet="""ab-=/:.'"\\ $`~*?&#\n%+,@!{}é""", max_size=20)
 @settings(max_examples=60, deadline=None)
 @given(WORDS)
 def test_where_no_shell_is_asked_a_shell_would_have_read_the_same_words(rest):
-    way, words = understand(f"/p/check_endpoint_tcp {rest}".encode(), OURS)
+    way, words = parse_command(f"/p/check_endpoint_tcp {rest}".encode(), OURS)
     if way != SHELL:
         said = subprocess.run(["/bin/sh", "-c", f"printf '%s\\0' x {rest}"], capture_output=True, check=True).stdout
         assert words[1:] == said.decode().split("\0")[1:-1]

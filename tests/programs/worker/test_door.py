@@ -17,7 +17,7 @@ from pathlib import Path
 import pytest
 
 from libprobe.probe import door
-from libprobe.programs.worker.callers import Call
+from libprobe.programs.worker.callers import CheckRequest
 from tests.conftest import ROOT, Monitor, Report, clean_environment, command
 from tests.pace import AMPLE_S, Watch, excused, until
 from tests.programs.worker.handler import Worker, children
@@ -26,7 +26,7 @@ from tests.programs.worker.test_worker import DEMO
 
 AT_THE_DOOR = DEMO.replace(
     "from libprobe.probe import cli, run\n",
-    'from libprobe.probe import door\n\nif __name__ == "__main__":\n    door.ask()\n\n'
+    'from libprobe.probe import door\n\nif __name__ == "__main__":\n    door.ask_worker()\n\n'
     "from libprobe.probe import cli, run\n",
 ).replace(
     '            elif what == "die":',
@@ -796,7 +796,7 @@ def test_the_limit_of_a_call_is_that_of_its_options(words, limit):
     body = b"\0".join(
         [b"identity", b"/x/check_perun", b"1 1", b"/", b"18", b"%d" % len(words), *map(str.encode, words), b"A=b"]
     )
-    call = Call(body)
+    call = CheckRequest(body)
     call.set_limit(30)
     assert (call.words, call.limit, call.environment) == (words, limit, [b"A=b"])
     assert call.timeout < limit + door.PATIENCE_S

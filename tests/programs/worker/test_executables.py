@@ -41,7 +41,7 @@ import sys
 from libprobe.programs.worker import executables
 from libprobe.failures import Failure
 loaded = [executables.load(path) for path in sys.argv[1:]]
-missing = executables.warm(sys.argv[1:])
+missing = executables.import_ahead(sys.argv[1:])
 before = set(sys.modules)
 for each in loaded:
     each.execute([each.path, "-H", "localhost", "-p", "1", "-u", "https://localhost:1/", "-t", "5"])

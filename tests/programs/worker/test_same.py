@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from libprobe.programs.worker.link import OUTPUT_LIMIT
+from libprobe.programs.worker.nagios_connection import OUTPUT_LIMIT
 from tests.conftest import ROOT, Monitor
 from tests.programs.worker.handler import QueryHandler, Worker
 

@@ -27,7 +27,7 @@ def options(parser):
 
 def check(args, deadline):
     from nagiosplugin import Metric
-    from libprobe.checks.base import Check, judged
+    from libprobe.checks.base import Check, outcome_metric
     from libprobe.deadline import Interrupted
     from libprobe.failures import CRITICAL
     from libprobe.judge.summaries import OneLine
@@ -86,7 +86,7 @@ def check(args, deadline):
                     os._exit(0)
             if what == "bug":
                 yield Metric("number", 1, context="no such context")
-            yield judged(CRITICAL if what == "bad" else 0, "done")
+            yield outcome_metric(CRITICAL if what == "bad" else 0, "done")
 
     yield Subject(deadline)
     yield OneLine("done by {{pid}}")
@@ -186,7 +186,7 @@ def test_after_a_reload_it_registers_again_and_results_of_before_are_not_sent(pl
     connection = place.handler.registered(THREADS)
     connection.order(42, place.command(THREADS))
     assert connection.answer()["job_id"] == "42"
-    assert connection.is_quiet(0.5)
+    assert connection.is_idle(0.5)
 
 
 @pytest.mark.parametrize("greeting", [b"404: no such handler\0", b"x" * 5000, b"OK\0nonsense\0\1\0\0\0", b""])

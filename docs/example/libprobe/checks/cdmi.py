@@ -35,7 +35,7 @@ def find_url(args: argparse.Namespace, deadline: Deadline) -> str:
         raise Misconfigured("no endpoint is named", remedy="give -H HOST or -u URL")
     from libprobe.targets import access, topology
 
-    found, _ = topology.find_registered(args, deadline, access.state_directory(args), SERVICE_TYPE)
+    found, _ = topology.find_registered(args, deadline, access.open_state_directory(args), SERVICE_TYPE)
     if found is None or not found.url.strip():
         raise Misconfigured(f"{args.hostname} has no URL in the GOCDB as {SERVICE_TYPE}", remedy="give -u URL")
     return found.url.strip()

@@ -11,7 +11,7 @@ import re
 from typing import NamedTuple
 
 from libprobe.failures import Misconfigured
-from libprobe.programs.ncg.index import Entry
+from libprobe.programs.ncg.index import MonitoredEntry
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -21,7 +21,7 @@ MAX_LINE = 64 << 10
 _ICINGA_VALUE = re.compile(r'\s*(host_name|vars\.site_name|vars\.service_flavour) = "([^"]*)"')
 
 
-def read(directory: str, kind: str) -> Iterator[Entry]:
+def read(directory: str, kind: str) -> Iterator[MonitoredEntry]:
     """Yield what a configuration in one of the formats monitors; texts are empty where the files do not tell.
 
     directory: as fedcloud-ncg writes it
@@ -56,7 +56,7 @@ def _lines(path: str) -> Iterator[str]:
             yield line
 
 
-def nagios_services(lines: Iterable[str]) -> Iterator[Entry]:
+def nagios_services(lines: Iterable[str]) -> Iterator[MonitoredEntry]:
     """Of object definitions of Nagios, without what is inherited."""
     values: dict[str, str] | None = None
     for line in lines:
@@ -73,13 +73,13 @@ def nagios_services(lines: Iterable[str]) -> Iterator[Entry]:
             values[words[0].lower()] = words[1].strip()
 
 
-def _nagios_entry(values: Mapping[str, str]) -> Entry:
+def _nagios_entry(values: Mapping[str, str]) -> MonitoredEntry:
     names = ("host_name", "service_description", "_service_flavour", "_site_name")
     host, service, service_type, site = (values.get(name, "") for name in names)
-    return Entry(host, service, service_type, site, "")
+    return MonitoredEntry(host, service, service_type, site, "")
 
 
-class Known(NamedTuple):
+class KnownService(NamedTuple):
     """A service that a Nagios knows, whoever wrote its configuration.
 
     host:        its name there, with which NCG may name one service of the GOCDB: `cloud.example.org_9001G0`
@@ -97,14 +97,14 @@ class Known(NamedTuple):
     monitored_id: str = ""
 
 
-def known(path: str) -> list[Known]:
+def read_known_services(path: str) -> list[KnownService]:
     """The services with a service type in the object cache of a Nagios, once for each of their types.
 
     NCG writes all types of a metric on a host into one service, with commas. Raises: Misconfigured.
     """
     try:
         return [
-            Known(each.host, each.service, service_type, *_of_gocdb(each.host))
+            KnownService(each.host, each.service, service_type, *_gocdb_name_and_key(each.host))
             for each in nagios_services(_lines(path))
             for service_type in each.service_type.split(",")
             if service_type
@@ -115,20 +115,20 @@ def known(path: str) -> list[Known]:
         ) from None
 
 
-def _of_gocdb(host: str) -> tuple[str, str]:
+def _gocdb_name_and_key(host: str) -> tuple[str, str]:
     """Name and key of a host: by USE_IDS of NCG, one is called by both."""
     found = re.fullmatch(r"(.+)_([0-9]+G[0-9]+)", host)
     return (found[1], found[2]) if found else (host, "")
 
 
-def _icinga_services(lines: Iterable[str]) -> Iterator[Entry]:
+def _icinga_services(lines: Iterable[str]) -> Iterator[MonitoredEntry]:
     name = ""
     values: dict[str, str] = {}
     for line in lines:
         if begins := re.match(r'object Service "([^"]+)"', line):
             name, values = begins[1], {}
         elif name and line.startswith("}"):
-            yield Entry(
+            yield MonitoredEntry(
                 *(values.get("host_name", ""), name, values.get("vars.service_flavour", "")),
                 *(values.get("vars.site_name", ""), ""),
             )
@@ -137,11 +137,11 @@ def _icinga_services(lines: Iterable[str]) -> Iterator[Entry]:
             values[value[1]] = value[2]
 
 
-def _nrpe_services(lines: Iterable[str]) -> Iterator[Entry]:
+def _nrpe_services(lines: Iterable[str]) -> Iterator[MonitoredEntry]:
     """Whose names are of hosts and services in one, and of no type."""
     site = ""
     for line in lines:
         if title := re.match(r"# Site (.+): arguments are fixed", line):
             site = title[1]
         elif command := re.match(r"command\[([^_\]]+)_([^\]]+)\]=", line):
-            yield Entry(command[1], command[2], "", site, "")
+            yield MonitoredEntry(command[1], command[2], "", site, "")

@@ -14,8 +14,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
     from typing import BinaryIO
 
-    from libprobe.programs.ncg.index import Entry
-    from libprobe.timelines.store import Writer
+    from libprobe.programs.ncg.index import MonitoredEntry
+    from libprobe.timelines.store import ResultWriter
 
 FUTURE_S = 300
 """How far a result may be ahead of our clock: two clocks that are kept differ by less."""
@@ -24,16 +24,16 @@ EARLIEST = 946_684_800
 """2000: what is older was stamped by a clock that had not been set."""
 
 CHUNK = 1 << 20
-MAX_SAID = 2_000
+MAX_SENTENCE_CHARS = 2_000
 
 
-def sentence(text: str) -> str:
+def clean_sentence(text: str) -> str:
     """What a plugin said, as it is kept: safe to print, without what looks like a secret."""
-    words = safe(text[:MAX_SAID]).split(" ")
+    words = safe(text[:MAX_SENTENCE_CHARS]).split(" ")
     return " ".join(redact.BLANK if len(word) >= 16 and redact.looks_secret(word) else word for word in words)
 
 
-class Troubles:
+class ImportProblems:
     """What was not taken, by its kind: how often, and where first."""
 
     def __init__(self) -> None:
@@ -52,10 +52,10 @@ class Troubles:
         ]
 
 
-class Services:
+class ServiceLookup:
     """Which service type and site a service of the monitor belongs to, from the list that fedcloud-ncg writes."""
 
-    def __init__(self, entries: Iterable[Entry] = ()) -> None:
+    def __init__(self, entries: Iterable[MonitoredEntry] = ()) -> None:
         self.endpoints: set[tuple[str, str, str, str]] = set()
         self._types: dict[tuple[str, str], str] = {}
         for entry in entries:
@@ -70,18 +70,18 @@ class Services:
         return len(self._types)
 
 
-class Intake:
+class ResultImporter:
     """Takes results, and hands them to the store.
 
     now: seconds since 1970. soft: whether a state counts that Nagios has not confirmed yet.
     """
 
-    def __init__(self, writer: Writer, services: Services, now: int, *, soft: bool = False) -> None:
+    def __init__(self, writer: ResultWriter, services: ServiceLookup, now: int, *, soft: bool = False) -> None:
         self.writer = writer
         self.services = services
         self.now = now
         self.soft = soft
-        self.troubles = Troubles()
+        self.problems = ImportProblems()
         self.lines = 0
 
     def is_plausible(self, at: int, where: str) -> bool:
@@ -89,9 +89,9 @@ class Intake:
         if EARLIEST <= at <= self.now + FUTURE_S:
             return True
         if at < EARLIEST:
-            self.troubles.note("results from before the year 2000, by a clock that was not set", where)
+            self.problems.note("results from before the year 2000, by a clock that was not set", where)
         else:
-            self.troubles.note("results from the future, by this machine's clock", where)
+            self.problems.note("results from the future, by this machine's clock", where)
         return False
 
     def add(self, series: int, at: int, status: int, sentence: str, where: str) -> None:
@@ -99,14 +99,14 @@ class Intake:
         if not self.is_plausible(at, where):
             return
         if not self.writer.add(series, at, status, sentence):
-            self.troubles.note("results that contradict ones settled already", where)
+            self.problems.note("results that contradict ones settled already", where)
 
     def summary(self) -> str:
         added, known, _ = self.writer.counts
         return f"{number_of(self.lines, 'line')} read, {number_of(added, 'result')} added, {known} known already"
 
 
-def opened(path: str) -> BinaryIO:
+def open_result_file(path: str) -> BinaryIO:
     """A file to read, unpacked if it was packed by gzip. Raises: Misconfigured."""
     try:
         # without O_NONBLOCK, a FIFO would hold the run
@@ -123,7 +123,7 @@ def opened(path: str) -> BinaryIO:
     return file
 
 
-def chunks(file: BinaryIO, path: str) -> Iterator[bytes]:
+def read_chunks(file: BinaryIO, path: str) -> Iterator[bytes]:
     """The file in pieces that end where a line ends, but for the last. A line longer than CHUNK is given in pieces.
 
     Raises: Misconfigured for what breaks off, or cannot be unpacked.

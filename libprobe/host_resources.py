@@ -10,10 +10,10 @@ from __future__ import annotations
 import errno
 import os
 
-NO_MEANS = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.ENOBUFS, errno.ENOSPC, errno.EAGAIN})
+RESOURCE_ERRNOS = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.ENOBUFS, errno.ENOSPC, errno.EAGAIN})
 """Errors of the kernel when this machine lacks what an operation needs."""
 
-ROOM = 24 << 20
+MEMORY_PROBE_BYTES = 24 << 20
 """Bytes that a run must still be able to allocate: a library of a check, a thread's stack. They are not written to."""
 
 NO_MEMORY = "no memory left"
@@ -38,36 +38,36 @@ OUT_OF = {
 MAX_CAUSES = 20
 
 
-def lacking(error: BaseException | None = None) -> str:
+def missing_resource(error: BaseException | None = None) -> str:
     """What this machine has not, in the kernel's words, by what was raised and by a try; empty if nothing lacks."""
     for _ in range(MAX_CAUSES):
         if error is None:
             break
-        if said := _said_by(error):
+        if said := _shortage_in(error):
             return said
         # what is suppressed has been dealt with: a socket that had nothing to say yet, most often
         error = error.__cause__ or (None if error.__suppress_context__ else error.__context__)
-    return _tried()
+    return _shortage_by_trial()
 
 
-def sentence(error: BaseException) -> str:
+def shortage_sentence(error: BaseException) -> str:
     """What to say of an error that nobody foresaw, if it is this machine that lacks something; empty if not."""
-    what = lacking(error)
+    what = missing_resource(error)
     return f"{lack(what)} (raise its limits, or run less at a time)" if what else ""
 
 
 def lack(what: str) -> str:
-    """A sentence of what is missing. what: as in `lacking`."""
+    """A sentence of what is missing. what: as in `missing_resource`."""
     return OUT_OF.get(what) or f"monitoring host cannot go on: {what}"
 
 
-def expect(error: BaseException) -> None:
+def raise_if_short(error: BaseException) -> None:
     """Call it before blaming a library's error on a peer. Raises: MemoryError if this machine lacks something."""
-    if what := lacking(error):
+    if what := missing_resource(error):
         raise MemoryError(what) from error
 
 
-def _said_by(error: BaseException) -> str:
+def _shortage_in(error: BaseException) -> str:
     if isinstance(error, MemoryError):
         return str(error) or NO_MEMORY
     if isinstance(error, RuntimeError) and "start new thread" in str(error):
@@ -75,15 +75,15 @@ def _said_by(error: BaseException) -> str:
     if isinstance(error, ImportError):
         return next((what for words, what in IMPORT_FAILED.items() if words in str(error)), "")
     # an SSLError has numbers of OpenSSL's there
-    if isinstance(error, OSError) and type(error).__module__ != "ssl" and error.errno in NO_MEANS:
+    if isinstance(error, OSError) and type(error).__module__ != "ssl" and error.errno in RESOURCE_ERRNOS:
         return os.strerror(error.errno)
     return ""
 
 
-def _tried() -> str:
+def _shortage_by_trial() -> str:
     try:
         os.close(os.open(os.devnull, os.O_RDONLY | os.O_CLOEXEC))
-        bytes(ROOM)  # from the kernel, and untouched: it costs no memory
+        bytes(MEMORY_PROBE_BYTES)  # from the kernel, and untouched: it costs no memory
     except OSError as cause:
         return os.strerror(cause.errno or 0)
     except MemoryError:

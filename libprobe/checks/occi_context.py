@@ -8,7 +8,7 @@ import time
 
 from nagiosplugin import Metric
 
-from libprobe.checks.occi_vm import ComputeLifeCycle, Wanted
+from libprobe.checks.occi_vm import ComputeLifeCycle, Contextualisation
 from libprobe.clients import ssh
 from libprobe.failures import WARNING, Asked, EndpointFailure, Failure, Misconfigured, NoAnswer, Unreachable
 from libprobe.formats.address import host_and_port
@@ -21,11 +21,11 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from libprobe.checks.offer import OcciOffer
-    from libprobe.clients.machines import Machine
+    from libprobe.clients.machines import VirtualMachine
     from libprobe.deadline import Deadline
     from libprobe.formats.occi.query import Category, Model
     from libprobe.state.journal import Journal
-    from libprobe.targets.access import Access
+    from libprobe.targets.access import OcciAccess
 
 MARKER_FILE = "/var/tmp/egi-sam-context"
 
@@ -43,7 +43,7 @@ FIRST_PAUSE_S, LONGEST_PAUSE_S, PAUSE_SHARE = 0.5, 10.0, 0.1
 MAX_ADDRESSES = 4
 
 
-class Login(Record):
+class SshLoginOptions(Record):
     """How to log in to the VM. patience_s: for how long that is tried, None: as long as the run allows.
 
     is_user_given: whether it was the operator who named the user.
@@ -55,13 +55,13 @@ class Login(Record):
     is_user_given: bool = False
 
 
-class Unproven(Failure):
+class Inconclusive(Failure):
     """Neither seen to work nor the site's fault: no address that we can be expected to reach, or no time."""
 
     status = WARNING
 
 
-def script(marker: str) -> bytes:
+def marker_script(marker: str) -> bytes:
     """The user_data: a shell script, which cloud-init and CirrOS run alike.
 
     It leaves the marker where a user may read it; /var/tmp, because /tmp may be emptied while booting.
@@ -77,30 +77,32 @@ class ContextLifeCycle(ComputeLifeCycle):
     """
 
     kind = "context"
-    needs_it_running = True
+    needs_active_vm = True
 
-    def __init__(self, offer: OcciOffer, access: Access, journal: Journal, deadline: Deadline, login: Login) -> None:
+    def __init__(
+        self, offer: OcciOffer, access: OcciAccess, journal: Journal, deadline: Deadline, login: SshLoginOptions
+    ) -> None:
         self._offer = offer
-        self._login = login
+        self._login_options = login
         self._marker = os.urandom(16).hex()
-        self._let_in_by, self._in_since = "", 0.0
-        self._last_seen = ""
-        super().__init__(offer.endpoint, access, journal, deadline, Wanted())
+        self._login_address, self._logged_in_at = "", 0.0
+        self._marker_state = ""
+        super().__init__(offer.endpoint, access, journal, deadline, Contextualisation())
         # ends before the timer behind the working time strikes, which knows no reason
-        self._talk = deadline.before(deadline.remaining() - self._work.remaining() + SLACK_S)
+        self._login_deadline = deadline.earlier_by(deadline.remaining() - self._work_deadline.remaining() + SLACK_S)
 
     def measure(self) -> Iterator[Metric]:
         if self._offer.is_usable:
             yield from super().measure()
 
-    def announced(self) -> Model:
+    def read_model(self) -> Model:
         """What the offer has read already; makes the key as well, in time before anything is created."""
-        self._key = ssh.fresh_key("egi-sam")
-        self._wanted = Wanted(script(self._marker), self._key.public)
+        self._key = ssh.make_key_pair("egi-sam")
+        self._contextualisation = Contextualisation(marker_script(self._marker), self._key.public)
         assert self._offer.model
         return self._offer.model
 
-    def _tell(self, image: Category, size: Category) -> None:
+    def _add_facts(self, image: Category, size: Category) -> None:
         """What the offer has not told already: the templates that were chosen here."""
         chosen = (("image", image, self.endpoint.image), ("size", size, self.endpoint.resource))
         for what, template, registered in chosen:
@@ -108,121 +110,123 @@ class ContextLifeCycle(ComputeLifeCycle):
             if not registered:
                 self.detail(1, f"{what}: {template.id} ({template.title})")
 
-    def examine(self, path: str, entity: Machine) -> Iterator[Metric]:
+    def examine(self, path: str, entity: VirtualMachine) -> Iterator[Metric]:
         """Log in as soon as that is possible, then look for the marker; both may take while the VM boots."""
-        left = self._talk.remaining()
-        patience = self._login.patience_s
+        left = self._login_deadline.remaining()
+        patience = self._login_options.patience_s
         if patience is not None and patience < left:
-            self._talk = self.deadline.before(self.deadline.remaining() - patience)
+            self._login_deadline = self.deadline.earlier_by(self.deadline.remaining() - patience)
         try:
-            yield from self._log_in(self._addresses(path, entity))
+            yield from self._keep_trying_to_log_in(self._addresses(path, entity))
         except EndpointFailure as failure:
-            if left >= (self._talk.seconds * LOGIN_SHARE if patience is None else patience):
+            if left >= (self._login_deadline.seconds * LOGIN_SHARE if patience is None else patience):
                 raise
-            unproven = failure.retold(Unproven, remedy="raise -t to wait longer")
+            unproven = failure.retold(Inconclusive, remedy="raise -t to wait longer")
             unproven.add(f"VM active so late that {duration(left)} were left for this")
             raise unproven from None
 
-    def _log_in(self, addresses: list[str]) -> Iterator[Metric]:
-        """Raises: EndpointFailure, Unproven."""
+    def _keep_trying_to_log_in(self, addresses: list[str]) -> Iterator[Metric]:
+        """Raises: EndpointFailure, Inconclusive."""
         began = time.monotonic()
         failures: dict[str, Failure] = {}
         while True:
-            for address in [self._let_in_by] if self._let_in_by else addresses:
+            for address in [self._login_address] if self._login_address else addresses:
                 try:
-                    yield from self._visit(address)
+                    yield from self._log_in_and_wait(address)
                     return
                 except EndpointFailure as failure:
-                    is_cut_short = isinstance(failure, NoAnswer) and self._talk.passed()
+                    is_cut_short = isinstance(failure, NoAnswer) and self._login_deadline.has_passed()
                     if not is_cut_short or address not in failures:
                         failures[address] = failure
-                if self._let_in_by:
+                if self._login_address:
                     break
             passed = time.monotonic() - began
-            pause = _pause(passed)
-            if self._talk.remaining() <= pause:
+            pause = _poll_interval(passed)
+            if self._login_deadline.remaining() <= pause:
                 break
-            self._talk.sleep(pause)
-        if self._let_in_by:
-            raise self._without_marker(failures[self._let_in_by], passed)
-        raise self._without_login(failures, passed)
+            self._login_deadline.sleep(pause)
+        if self._login_address:
+            raise self._marker_failure(failures[self._login_address], passed)
+        raise self._login_failure(failures, passed)
 
-    def _visit(self, address: str) -> Iterator[Metric]:
+    def _log_in_and_wait(self, address: str) -> Iterator[Metric]:
         """Log in and wait for the marker. Raises: EndpointFailure."""
-        port = self._login.port
-        with ssh.login(address, port, self._login.user, self._key, self._attempt(), self._talk) as session:
-            if not self._let_in_by:
-                self._let_in_by, self._in_since = address, time.monotonic()
+        port = self._login_options.port
+        with ssh.login(
+            address, port, self._login_options.user, self._key, self._attempt_deadline(), self._login_deadline
+        ) as session:
+            if not self._login_address:
+                self._login_address, self._logged_in_at = address, time.monotonic()
                 self.detail(1, f"SSH: {host_and_port(address, port)}, {session.software}")
-                yield self._so_far("time_to_login")
+                yield self._elapsed_metric("time_to_login")
             self._await_marker(session)
-        yield self._so_far("time_to_context")
+        yield self._elapsed_metric("time_to_context")
 
-    def _so_far(self, label: str) -> Metric:
+    def _elapsed_metric(self, label: str) -> Metric:
         seconds = time.monotonic() - self._asked_at
         self.facts[label] = duration(seconds)
         return Metric(label, seconds, "s", min=0, context="time")
 
-    def _attempt(self) -> Deadline:
+    def _attempt_deadline(self) -> Deadline:
         """The deadline of one attempt to log in."""
         left = self.deadline.remaining()
-        return self.deadline.before(max(left - ATTEMPT_S, left - self._talk.remaining()))
+        return self.deadline.earlier_by(max(left - ATTEMPT_S, left - self._login_deadline.remaining()))
 
-    def _addresses(self, path: str, entity: Machine) -> list[str]:
+    def _addresses(self, path: str, entity: VirtualMachine) -> list[str]:
         """The addresses to try, those that the whole world can reach first; waits for one to be told.
 
         Raises: EndpointFailure when none is.
         """
         began = time.monotonic()
-        found = _usable(entity.addresses)
+        found = _usable_addresses(entity.addresses)
         while not found:
             passed = time.monotonic() - began
-            if passed > ADDRESS_PATIENCE_S or self._talk.remaining() <= 1.0:
+            if passed > ADDRESS_PATIENCE_S or self._login_deadline.remaining() <= 1.0:
                 told = ", ".join(entity.addresses[:3])
                 reason = f"VM active without a usable address ({told})" if told else "VM active without an address"
                 raise EndpointFailure(reason, of=self._cloud)
-            self._talk.sleep(1.0)
-            seen, _ = self._look(path)
+            self._login_deadline.sleep(1.0)
+            seen, _ = self._poll(path)
             entity = seen or entity
-            found = _usable(entity.addresses)
+            found = _usable_addresses(entity.addresses)
         return found
 
-    def _await_marker(self, session: ssh.Session) -> None:
+    def _await_marker(self, session: ssh.SshSession) -> None:
         """Raises: EndpointFailure when the session or the time ends."""
         while True:
             try:
                 content = session.read(MARKER_FILE, 4096)
             except NoAnswer:
-                if not self._last_seen:
+                if not self._marker_state:
                     raise
-                raise _NoMarker(self._last_seen) from None  # cut short by our own deadline
+                raise _MarkerMissing(self._marker_state) from None  # cut short by our own deadline
             if self._marker.encode() in content:
                 return
-            passed = time.monotonic() - self._in_since
+            passed = time.monotonic() - self._logged_in_at
             what = "holds something else" if content else "is not there"
-            self._last_seen = f"{MARKER_FILE} {what} {duration(passed)} after the login"
-            pause = _pause(passed)
-            if self._talk.remaining() <= pause:
-                raise _NoMarker(self._last_seen)
-            self._talk.sleep(pause)
+            self._marker_state = f"{MARKER_FILE} {what} {duration(passed)} after the login"
+            pause = _poll_interval(passed)
+            if self._login_deadline.remaining() <= pause:
+                raise _MarkerMissing(self._marker_state)
+            self._login_deadline.sleep(pause)
 
-    def _without_marker(self, failure: Failure, waited: float) -> Failure:
+    def _marker_failure(self, failure: Failure, waited: float) -> Failure:
         """We were in, and did not see the marker."""
-        if isinstance(failure, _NoMarker):
-            said = f"{failure.sentence}{self._form('user_data')}"
+        if isinstance(failure, _MarkerMissing):
+            said = f"{failure.sentence}{self._handed_over_by('user_data')}"
             return EndpointFailure("user_data did not reach the VM", of=self._cloud, also=said)
         said = f"{failure.sentence}, tried for {duration(waited)}"
         return EndpointFailure("user_data could not be seen in the VM", of=self._cloud, also=said)
 
-    def _without_login(self, failures: dict[str, Failure], waited: float) -> Failure:
+    def _login_failure(self, failures: dict[str, Failure], waited: float) -> Failure:
         """Nobody let us in: whose fault that is."""
         blamed = {each: failure for each, failure in failures.items() if _is_sites_fault(each, failure)}
         tried = f"tried for {duration(waited)}"
         for failure in blamed.values():
             if isinstance(failure, ssh.KeyRefused):
-                user = self._login.user
+                user = self._login_options.user
                 said = f"{failure.sentence}, {tried}"
-                if self._login.is_user_given:
+                if self._login_options.is_user_given:
                     return Misconfigured(
                         f"user {user} of --ssh-user refused by the VM",
                         of=self._cloud,
@@ -232,13 +236,13 @@ class ContextLifeCycle(ComputeLifeCycle):
                 return EndpointFailure(
                     "public_key did not reach the VM",
                     of=self._cloud,
-                    also=f"{said}{self._form('public_key')}",
+                    also=f"{said}{self._handed_over_by('public_key')}",
                     remedy=f"if its image has no user {user}, name another with --ssh-user",
                 )
         reasons = "; ".join(failure.sentence for failure in (blamed or failures).values())
         if blamed:
             return EndpointFailure("no login to the active VM", of=self._cloud, also=f"{reasons}, {tried}")
-        return Unproven(
+        return Inconclusive(
             "contextualisation not seen: VM without a public address that we reach",
             of=self._cloud,
             also=f"{reasons}, {tried}",
@@ -249,24 +253,24 @@ class ContextLifeCycle(ComputeLifeCycle):
         """Whose VM it is."""
         return Asked(self.place, self.subject)
 
-    def _form(self, name: str) -> str:
+    def _handed_over_by(self, name: str) -> str:
         """The mixin that it was handed over by, where that may be the reason."""
         names = (profile.USER_DATA, profile.PUBLIC_KEY)
         assert self._offer.model
-        sent = profile.context_forms(self._offer.model, names)[name]
+        sent = profile.choose_context_mixins(self._offer.model, names)[name]
         return f", handed over by {sent}" if sent and profile.VERSIONS[sent] != "OCCI 1.1" else ""
 
 
-class _NoMarker(EndpointFailure):
+class _MarkerMissing(EndpointFailure):
     """The VM let us in, and what user_data should have left is not there."""
 
 
-def _pause(passed: float) -> float:
+def _poll_interval(passed: float) -> float:
     """Between two looks: short at first, then a tenth of the time that has passed."""
     return min(LONGEST_PAUSE_S, max(FIRST_PAUSE_S, passed * PAUSE_SHARE))
 
 
-def _usable(told: Sequence[str]) -> list[str]:
+def _usable_addresses(told: Sequence[str]) -> list[str]:
     """Return the valid addresses, public ones before private ones; a cloud may publish anything."""
     found = []
     for text in told[:64]:

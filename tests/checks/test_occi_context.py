@@ -6,7 +6,7 @@ import subprocess
 
 import pytest
 
-from libprobe.checks import boot
+from libprobe.checks import occi_context
 from libprobe.clients.ssh import KeyRefused
 from libprobe.failures import NoAnswer, Refused, Unreachable
 
@@ -24,7 +24,7 @@ from libprobe.failures import NoAnswer, Refused, Unreachable
     ],
 )
 def test_what_can_be_an_address_is_tried_public_ones_first(told, tried):
-    assert boot._usable(told) == tried
+    assert occi_context._usable_addresses(told) == tried
 
 
 @pytest.mark.parametrize(
@@ -44,19 +44,19 @@ def test_what_can_be_an_address_is_tried_public_ones_first(told, tried):
     ],
 )
 def test_only_an_address_that_everybody_can_reach_is_held_against_the_site(address, failure, is_sites):
-    assert boot._is_sites_fault(address, failure) is is_sites
+    assert occi_context._is_sites_fault(address, failure) is is_sites
 
 
 def test_the_user_data_is_a_script_that_a_shell_runs_and_everybody_may_read_the_result(tmp_path):
-    text = boot.script("c0ffee").decode()
+    text = occi_context.marker_script("c0ffee").decode()
     assert text.startswith("#!/bin/sh\n")
     path = tmp_path / "marker"
     script = tmp_path / "script"
-    script.write_text(text.replace(boot.MARKER_FILE, str(path)))
+    script.write_text(text.replace(occi_context.MARKER_FILE, str(path)))
     subprocess.run(["/bin/sh", "-eu", str(script)], check=True)
     assert path.read_text() == "c0ffee\n"
     assert path.stat().st_mode & 0o777 == 0o644
 
 
 def test_between_looks_the_pauses_grow_to_ten_seconds():
-    assert [boot._pause(passed) for passed in (0, 4, 20, 80, 500)] == [0.5, 0.5, 2.0, 8.0, 10.0]
+    assert [occi_context._poll_interval(passed) for passed in (0, 4, 20, 80, 500)] == [0.5, 0.5, 2.0, 8.0, 10.0]

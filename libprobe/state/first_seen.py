@@ -19,7 +19,7 @@ KEPT_S = 7 * 86400.0
 """A run so long ago says nothing of what was between."""
 
 
-class Since:
+class FirstSeen:
     """What a state directory has of it. Raises: Misconfigured, where it cannot be kept."""
 
     def __init__(self, directory: StateDirectory) -> None:

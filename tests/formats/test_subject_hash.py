@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from libprobe.failures import BadData
-from libprobe.formats.names import subject_hash
+from libprobe.formats.subject_hash import subject_hash
 from tests.federation import authority
 
 

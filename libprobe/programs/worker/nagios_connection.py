@@ -29,7 +29,7 @@ ANSWER_S = 10.0
 AWAY, ASKING, REGISTERED, CLOSING = "away", "asking", "registered", "closing"
 
 
-class Link:
+class NagiosConnection:
     """A registration that is made again whenever Nagios goes away.
 
     state:   AWAY, ASKING (sent, not yet confirmed), REGISTERED, CLOSING (answers only).
@@ -73,7 +73,7 @@ class Link:
         self.unsent = bytearray(wproc.registration(name, self.plugin, MAX_JOBS))
         return True
 
-    def receive(self) -> Iterator[wproc.Order]:
+    def receive(self) -> Iterator[wproc.CheckOrder]:
         """The orders that have come in. Raises: ConnectionError where the connection is of no more use."""
         assert self.socket is not None
         try:
@@ -133,7 +133,7 @@ class Link:
         """Whether Nagios has not confirmed the registration for too long."""
         return self.state == ASKING and now - self._asked_at > ANSWER_S
 
-    def take_no_more(self) -> None:
+    def stop_receiving(self) -> None:
         """Let Nagios find at once that it cannot send; what it has sent can still be read, and answered."""
         if self.socket is not None and self.state == REGISTERED:
             try:

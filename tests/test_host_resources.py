@@ -10,7 +10,7 @@ import sys
 
 import pytest
 
-from libprobe import means
+from libprobe import host_resources
 from tests.conftest import clean_environment
 
 NO_SEGMENT = "/usr/lib/_ssl.so: failed to map segment from shared object"
@@ -44,11 +44,11 @@ OUT_OF = {
     ],
 )
 def test_what_this_machine_lacks_is_seen_in_what_was_raised(error, what):
-    assert means.lacking(error) == what
+    assert host_resources.missing_resource(error) == what
     said = OUT_OF.get(what, f"monitoring host cannot go on: {what}")
-    assert means.sentence(error) == f"{said} (raise its limits, or run less at a time)"
+    assert host_resources.shortage_sentence(error) == f"{said} (raise its limits, or run less at a time)"
     with pytest.raises(MemoryError, match=what):
-        means.expect(error)
+        host_resources.raise_if_short(error)
 
 
 @pytest.mark.parametrize(
@@ -63,14 +63,14 @@ def test_what_this_machine_lacks_is_seen_in_what_was_raised(error, what):
     ],
 )
 def test_what_is_another_fault_is_left_to_whoever_knows_it(error):
-    assert means.lacking(error) == means.sentence(error) == ""
-    means.expect(error)
+    assert host_resources.missing_resource(error) == host_resources.shortage_sentence(error) == ""
+    host_resources.raise_if_short(error)
 
 
 def test_a_ring_of_causes_comes_to_an_end():
     first, second = ValueError(), ValueError()
     first.__cause__, second.__cause__ = second, first
-    assert means.lacking(first) == ""
+    assert host_resources.missing_resource(first) == ""
 
 
 @pytest.mark.parametrize(
@@ -78,8 +78,9 @@ def test_a_ring_of_causes_comes_to_an_end():
 )
 def test_what_no_error_tells_is_tried(limit, said):
     code = (
-        "import resource; from libprobe import means; before = means.lacking(); "
-        f"resource.setrlimit(resource.RLIMIT_{limit}); print(repr(before), means.lacking(LookupError('idna')))"
+        "import resource; from libprobe import host_resources; before = host_resources.missing_resource(); "
+        f"resource.setrlimit(resource.RLIMIT_{limit}); print(repr(before), "
+        "host_resources.missing_resource(LookupError('idna')))"
     )
     done = subprocess.run([sys.executable, "-c", code], env=clean_environment(), capture_output=True, text=True)
     assert (done.stdout, done.stderr) == (f"'' {said}\n", "")

@@ -1,4 +1,4 @@
-"""The nursery: a process with one thread that has everything imported and forks whatever runs a check.
+"""The fork server: a process with one thread that has everything imported and forks whatever runs a check.
 
 It knows its children's numbers by the supervisor's: it starts them, passes signals on to those that it
 has not yet reaped, and tells how each ended.
@@ -62,7 +62,7 @@ def main(control: socket.socket, paths: list[str]) -> NoReturn:
     gc.collect()  # so that Python does not wait with a full collection until there is a quarter more than was frozen
     gc.set_threshold(GARBAGE_OBJECTS, 0, 0)
     control.send(ORDER.pack(READY, 0, 0))
-    _Nursery(control, executables).run()
+    _ForkServer(control, executables).run()
     os._exit(0)
 
 
@@ -77,7 +77,7 @@ def _load(control: socket.socket, paths: list[str]) -> dict[str, Executable]:
         except Exception as error:
             said = f"{path} cannot be loaded: {type(error).__name__}: {error}"
             control.send(ORDER.pack(BROKEN, 0, 0) + f"{path}\0{said}".encode("utf-8", "replace"))
-    for name in executables.warm(list(loaded)):
+    for name in executables.import_ahead(list(loaded)):
         control.send(ORDER.pack(BROKEN, 0, 0) + f"\0{name} is not installed here; what needs it will say so".encode())
     for path, each in loaded.items():
         each.execute([path, "--no-such-option"])
@@ -107,7 +107,7 @@ def ended_children() -> Iterator[tuple[int, int]]:
         yield pid, status
 
 
-class _Nursery:
+class _ForkServer:
     def __init__(self, control: socket.socket, executables: dict[str, Executable]) -> None:
         self._control = control
         self._executables = executables
@@ -125,10 +125,10 @@ class _Nursery:
                 if descriptor == self._wake:
                     os.read(self._wake, 4096)
                     self._reap()
-                elif not self._obey():
+                elif not self._carry_out_order():
                     return
 
-    def _obey(self) -> bool:
+    def _carry_out_order(self) -> bool:
         try:
             data, descriptors, _, _ = socket.recv_fds(self._control, 256 << 10, 4)
         except ConnectionError:
@@ -144,21 +144,21 @@ class _Nursery:
         signal.pthread_sigmask(signal.SIG_BLOCK, ENDING)
         pid = os.fork()
         if not pid:
-            self._be_child(what, value, data[ORDER.size :], descriptors)
+            self._run_child(what, value, data[ORDER.size :], descriptors)
         signal.pthread_sigmask(signal.SIG_UNBLOCK, ENDING)
         self._children[pid] = (number, what != RUNNER)
         for each in descriptors:
             os.close(each)
-        self._tell(STARTED, number, pid)
+        self._report(STARTED, number, pid)
         return True
 
     def _reap(self) -> None:
         for pid, status in ended_children():
             known = self._children.pop(pid, None)
             if known:
-                self._tell(ENDED, known[0], status)
+                self._report(ENDED, known[0], status)
 
-    def _tell(self, what: bytes, number: int, value: int) -> None:
+    def _report(self, what: bytes, number: int, value: int) -> None:
         try:
             self._control.send(ORDER.pack(what, number, value))
         except OSError:
@@ -172,7 +172,7 @@ class _Nursery:
                 except ProcessLookupError:  # it does not lead its group yet
                     os.kill(pid, signal_number)
 
-    def _be_child(self, what: bytes, value: int, rest: bytes, descriptors: list[int]) -> NoReturn:
+    def _run_child(self, what: bytes, value: int, rest: bytes, descriptors: list[int]) -> NoReturn:
         code = 3
         try:
             signal.set_wakeup_fd(-1)
@@ -182,30 +182,30 @@ class _Nursery:
             self._control.close()
             if what == RUNNER:
                 signal.pthread_sigmask(signal.SIG_UNBLOCK, ENDING)
-                code = self._be_runner(value, rest, descriptors[0])
+                code = self._run_runner(value, rest, descriptors[0])
             else:
-                self._be_job(what, rest[:value], rest[value:], descriptors)
+                self._run_job(what, rest[:value], rest[value:], descriptors)
         except BaseException as error:
             os.write(2, f"fedcloud-worker: {type(error).__name__}: {error}\n".encode("utf-8", "replace"))
         finally:
             os._exit(code)
 
-    def _be_runner(self, threads: int, place: bytes, descriptor: int) -> int:
+    def _run_runner(self, threads: int, place: bytes, descriptor: int) -> int:
         from libprobe.programs.worker import runner
 
         if place:
-            _take_place(place)
-        _limit(resource.RLIMIT_DATA, MAX_DATA_BYTES)
+            _enter_context(place)
+        _set_limit(resource.RLIMIT_DATA, MAX_DATA_BYTES)
         runner.serve(socket.socket(fileno=descriptor), self._executables, threads)
         return 0
 
-    def _be_job(self, what: bytes, words: bytes, environment: bytes, descriptors: list[int]) -> None:
+    def _run_job(self, what: bytes, words: bytes, environment: bytes, descriptors: list[int]) -> None:
         os.setsid()
         os.dup2(descriptors[0], 1)
         os.dup2(descriptors[1], 2)
         os.closerange(3, max(descriptors) + 1)
         if what == CALL:
-            _take_place(environment)
+            _enter_context(environment)
             environment = b""
         for pair in environment.split(b"\0") if environment else ():
             name, _, text = pair.partition(b"=")
@@ -217,12 +217,12 @@ class _Nursery:
             signal.signal(signal.SIGPIPE, signal.SIG_DFL)
             os.execv("/bin/sh", [b"/bin/sh", b"-c", words])
         signal.signal(signal.SIGINT, signal.default_int_handler)
-        _limit(resource.RLIMIT_DATA, MAX_DATA_BYTES)
+        _set_limit(resource.RLIMIT_DATA, MAX_DATA_BYTES)
         argv = words.decode("utf-8", "surrogateescape").split("\0")
-        self._executables[argv[0]].become(argv)
+        self._executables[argv[0]].run_as_process(argv)
 
 
-def _take_place(of_caller: bytes) -> None:
+def _enter_context(of_caller: bytes) -> None:
     """Be where a caller is, with his umask and his environment instead of our own."""
     directory, mask, environment = of_caller.split(b"\0", 2)
     try:
@@ -237,6 +237,6 @@ def _take_place(of_caller: bytes) -> None:
     time.tzset()
 
 
-def _limit(which: int, most: int) -> None:
+def _set_limit(which: int, most: int) -> None:
     _, hard = resource.getrlimit(which)
     resource.setrlimit(which, (most if hard == resource.RLIM_INFINITY else min(most, hard), hard))

@@ -18,20 +18,20 @@ Include = Callable[[str, str], Iterable[tuple[str, str]]]
 _VARIABLE = re.compile(r"(\\?)\$(?:\{([A-Za-z0-9][A-Za-z0-9_.:+-]*)\}|([A-Za-z0-9][A-Za-z0-9_.:+-]*))")
 
 
-class Block:
+class ConfigBlock:
     """What stands between <NAME> and </NAME>, or in a file as a whole: by name, all that was given, in order."""
 
     def __init__(self) -> None:
-        self._given: dict[str, list[str | Block]] = {}
+        self._given: dict[str, list[str | ConfigBlock]] = {}
 
-    def add(self, name: str, value: str | Block) -> None:
+    def add(self, name: str, value: str | ConfigBlock) -> None:
         self._given.setdefault(name, []).append(value)
 
     def __iter__(self) -> Iterator[str]:
         return iter(self._given)
 
-    def blocks(self, name: str) -> list[Block]:
-        return [each for each in self._given.get(name, []) if isinstance(each, Block)]
+    def blocks(self, name: str) -> list[ConfigBlock]:
+        return [each for each in self._given.get(name, []) if isinstance(each, ConfigBlock)]
 
     def text(self, name: str, default: str = "") -> str:
         """A value; of several, which NCG has as a list, the last."""
@@ -43,18 +43,20 @@ class Block:
         return len(given) > 1 or (bool(given) and given[0] not in ("", "0"))
 
 
-def read(path: str, text: str, include: Include, environment: Mapping[str, str]) -> Block:
+def read(path: str, text: str, include: Include, environment: Mapping[str, str]) -> ConfigBlock:
     """Return what a file holds. environment: variables by which it may go. Raises: BadData, naming file and line."""
-    top = Block()
-    _Reader(include).read(path, text, [top], [environment, {}], 0)
+    top = ConfigBlock()
+    _ConfigParser(include).read(path, text, [top], [environment, {}], 0)
     return top
 
 
-class _Reader:
+class _ConfigParser:
     def __init__(self, include: Include) -> None:
         self._include = include
 
-    def read(self, path: str, text: str, blocks: list[Block], variables: list[Mapping[str, str]], depth: int) -> None:
+    def read(
+        self, path: str, text: str, blocks: list[ConfigBlock], variables: list[Mapping[str, str]], depth: int
+    ) -> None:
         """Add the content of a file to the innermost block around its `include`."""
         if depth > MAX_DEPTH:
             raise BadData(f"{path} is included by itself")
@@ -72,7 +74,7 @@ class _Reader:
                     continue
                 words = name.split(None, 1)
                 for word in words:
-                    inner = Block()
+                    inner = ConfigBlock()
                     blocks[-1].add(word.strip('"'), inner)
                     blocks.append(inner)
                     variables.append({})

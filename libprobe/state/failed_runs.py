@@ -17,18 +17,19 @@ KEPT_S = 2 * 86400.0
 """What was so long ago is not the run before this one: the monitor did not run meanwhile."""
 
 
-class Late(Record):
+class FailedRunCount(Record):
     """Runs in a row in which no VM became active.
 
-    times: how many, with this one; before: seconds since the one before it; since: seconds since the first.
+    runs: how many, with this one; since_previous_s: seconds since the one before it; since_first_s: seconds since the
+    first.
     """
 
-    times: int
-    before: float = 0.0
-    since: float = 0.0
+    runs: int
+    since_previous_s: float = 0.0
+    since_first_s: float = 0.0
 
 
-class Lateness:
+class FailedRuns:
     """What a state directory has of it.
 
     Raises: Misconfigured, from every method, where it cannot be kept.
@@ -37,7 +38,7 @@ class Lateness:
     def __init__(self, directory: StateDirectory) -> None:
         self._directory = directory
 
-    def note(self, kind: str, endpoint: str, waited: float, now: float) -> Late:
+    def note_failed_run(self, kind: str, endpoint: str, waited: float, now: float) -> FailedRunCount:
         """Note that no VM became active.
 
         kind: which run, so that one right after another of another kind is no second one. waited: for how many
@@ -45,11 +46,11 @@ class Lateness:
         """
         known = self._read(kind, endpoint, now)
         if known and known["waited"] >= waited / 2:
-            late = Late(int(known["times"]) + 1, now - known["at"], now - known["since"])
+            late = FailedRunCount(int(known["times"]) + 1, now - known["at"], now - known["since"])
             since, waited = known["since"], max(waited, known["waited"])
         else:
-            late, since = Late(1), now
-        said = {"endpoint": endpoint, "at": now, "since": since, "times": late.times, "waited": waited}
+            late, since = FailedRunCount(1), now
+        said = {"endpoint": endpoint, "at": now, "since": since, "times": late.runs, "waited": waited}
         self._directory.write(_name(kind, endpoint), json.dumps(said).encode() + b"\n")
         return late
 

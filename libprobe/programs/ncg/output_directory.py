@@ -33,7 +33,7 @@ _AT_FDCWD = -100
 _RENAME_EXCHANGE = 2
 
 
-class Place:
+class OutputDirectory:
     """Where a configuration goes; a context manager that holds the lock against another run.
 
     Raises: Misconfigured when the directory is not ours, cannot be written, or another run is busy with it.
@@ -49,12 +49,12 @@ class Place:
         self._lock_path = os.path.join(self._parent, f".{self._name}.lock")
         self._made: list[str] = []
 
-    def __enter__(self) -> Place:
+    def __enter__(self) -> OutputDirectory:
         try:
             self._refuse_foreign()
             while not self._take_lock():
                 pass
-            self._sweep()
+            self._remove_remains()
             self.staging = tempfile.mkdtemp(prefix=f".{self._name}.new-", dir=self._parent)
             with open(os.path.join(self.staging, MARK), "w", encoding="ascii") as file:
                 file.write(_MARK_TEXT)
@@ -72,14 +72,14 @@ class Place:
         if self._lock >= 0:
             # while it is held: whoever waits with this file open sees that it has no name any more
             os.unlink(self._lock_path)
-            self._let_go()
+            self._release_lock()
         for directory in self._made[::-1]:
             try:
                 os.rmdir(directory)
             except OSError:
                 break  # it is in use: by our configuration, or by another run
 
-    def _let_go(self) -> None:
+    def _release_lock(self) -> None:
         os.close(self._lock)
         self._lock = -1
 
@@ -108,14 +108,14 @@ class Place:
         try:
             fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            self._let_go()
+            self._release_lock()
             raise Misconfigured(f"another fedcloud-ncg is writing {self.path}", remedy="wait for it to end") from None
         try:
             if os.path.samestat(os.fstat(self._lock), os.lstat(self._lock_path)):
                 return True
         except FileNotFoundError:
             pass
-        self._let_go()
+        self._release_lock()
         return False
 
     def _make_parent(self) -> None:
@@ -133,13 +133,13 @@ class Place:
             self._made.append(directory)
             os.chmod(directory, _DIRECTORY_MODE)  # mkdir obeys the umask
 
-    def _sweep(self) -> None:
+    def _remove_remains(self) -> None:
         """Remove what a killed run left; we hold the lock, so nobody works on it."""
         for name in os.listdir(self._parent):
             if name.startswith(f".{self._name}.new-"):
                 shutil.rmtree(os.path.join(self._parent, name), ignore_errors=True)
 
-    def keep(self, name: str) -> None:
+    def keep_directory(self, name: str) -> None:
         """Take over a directory of the old configuration as it is. Raises: OSError."""
         shutil.copytree(os.path.join(self.path, name), os.path.join(self.staging, name), symlinks=True)
 
@@ -155,7 +155,7 @@ class Place:
     def is_unchanged(self) -> bool:
         """Whether what was written is byte for byte what is there, with the same modes. Raises: OSError."""
         _open_to_readers(self.staging)
-        return os.path.isdir(self.path) and _same(self.path, self.staging)
+        return os.path.isdir(self.path) and _is_same_file(self.path, self.staging)
 
     def replace(self) -> None:
         """Let the new configuration take the place of the old one, which is removed. Raises: Misconfigured."""
@@ -163,7 +163,7 @@ class Place:
             _open_to_readers(self.staging)
             _sync(self.staging)
             if os.path.isdir(self.path):
-                _exchange(self.staging, self.path)
+                _swap_directories(self.staging, self.path)
             else:
                 os.rename(self.staging, self.path)
             _sync(self._parent)
@@ -185,7 +185,7 @@ def _files(directory: str) -> set[str]:
     }
 
 
-def _same(one: str, other: str) -> bool:
+def _is_same_file(one: str, other: str) -> bool:
     if _mode(one) != _mode(other):
         return False
     compared = filecmp.dircmp(one, other, ignore=[], hide=[os.curdir, os.pardir])
@@ -196,7 +196,7 @@ def _same(one: str, other: str) -> bool:
         return False
     if any(_mode(os.path.join(one, name)) != _mode(os.path.join(other, name)) for name in compared.common_files):
         return False
-    return all(_same(os.path.join(one, name), os.path.join(other, name)) for name in compared.common_dirs)
+    return all(_is_same_file(os.path.join(one, name), os.path.join(other, name)) for name in compared.common_dirs)
 
 
 def _mode(path: str) -> int:
@@ -211,7 +211,7 @@ def _sync(directory: str) -> None:
         os.close(descriptor)
 
 
-def _exchange(new: str, old: str) -> None:
+def _swap_directories(new: str, old: str) -> None:
     """Let two directories change their names at once (renameat2, Linux 3.15); Python has no call for it."""
     import ctypes
 

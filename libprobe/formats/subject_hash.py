@@ -11,7 +11,7 @@ import re
 
 from libprobe.failures import BadData
 from libprobe.formats import der
-from libprobe.formats.der import Element
+from libprobe.formats.der import DerElement
 from libprobe.text import number_of
 
 _STRINGS = {
@@ -38,18 +38,18 @@ def canonical(name: bytes) -> bytes:
     encoding = b""
     for rdn in der.read(name).expect(der.SEQUENCE).children():
         parts = [_canonical(attribute) for attribute in rdn.expect(der.SET).children()]
-        encoding += der.encoded(der.SET, b"".join(sorted(parts)))
+        encoding += der.encode(der.SET, b"".join(sorted(parts)))
     return encoding
 
 
-def _canonical(attribute: Element) -> bytes:
+def _canonical(attribute: DerElement) -> bytes:
     parts = attribute.expect(der.SEQUENCE).children()
     if len(parts) != 2:
         raise BadData(f"an attribute of a name with {number_of(len(parts), 'part')}")
     kind, value = parts
-    encoded = der.encoded(value.tag, value.value)
+    encoded = der.encode(value.tag, value.value)
     if value.tag in _STRINGS:
         text = _BLANKS.sub(" ", value.text().strip(" \t\n\v\f\r"))
         # only ASCII letters are folded
-        encoded = der.encoded(der.UTF8_STRING, _UPPER.sub(lambda found: found[0].lower(), text).encode())
-    return der.encoded(der.SEQUENCE, der.encoded(kind.tag, kind.value) + encoded)
+        encoded = der.encode(der.UTF8_STRING, _UPPER.sub(lambda found: found[0].lower(), text).encode())
+    return der.encode(der.SEQUENCE, der.encode(kind.tag, kind.value) + encoded)
