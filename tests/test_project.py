@@ -211,3 +211,21 @@ def test_no_private_method_of_a_library_is_overridden():
                     found.setdefault((each.name, made.__name__), set()).add(name)
     assert found.keys() == OVERRIDDEN.keys()
     assert all(names <= OVERRIDDEN[where] for where, names in found.items()), found
+
+
+# ---- names in the library
+
+SHARED_CLASS_NAMES: dict[str, str] = {}
+"""Names of classes that more than one module may have, each with the reason."""
+
+
+def test_the_name_of_a_class_stands_for_one_thing_in_the_whole_library():
+    modules: dict[str, set[str]] = {}
+    for path in sorted((ROOT / "libprobe").rglob("*.py")):
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.ClassDef):
+                modules.setdefault(node.name.lstrip("_"), set()).add(str(path.relative_to(ROOT)))
+    assert len(modules) > 200
+    shared = {name: sorted(found) for name, found in modules.items() if len(found) > 1}
+    assert {name: found for name, found in shared.items() if name not in SHARED_CLASS_NAMES} == {}
+    assert set(SHARED_CLASS_NAMES) <= set(shared), "an exception that is none any more"
