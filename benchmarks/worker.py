@@ -178,7 +178,7 @@ def _filled(what: str, command: str, checks: int) -> Sequence[object]:
         worker = Worker(handler.path, directory, **clean_environment(HOME=directory)).start()
         try:
             nagios = handler.registered(command.split()[0])
-            until(lambda: len(worker.family()) == 4)  # supervisor, nursery, two runners
+            until(lambda: len(worker.family()) == 4)  # supervisor, fork server, two runners
             at_rest = memory_mib(worker.family())
             for key in range(2 * ALL_THREADS):
                 nagios.order(key, f"{ROOT}/probes/{command}")

@@ -2,7 +2,7 @@
 
     Nagios ── one connection per probe ── supervisor (no library, never waits)
                                               │ control                │ jobs and results, a packet each
-                                           nursery (library imported) ─fork─ runners: read-only probes, in threads
+                                       fork server (library imported) ─fork─ runners: read-only probes, in threads
                                                                        └fork─ one process per job: all the others
 
 The supervisor answers for whatever happens below it: a job of a runner that dies is run once more in a

@@ -701,7 +701,7 @@ class Supervisor:
                 os.environ.pop("NOTIFY_SOCKET", None)
                 forkserver.main(theirs, self._paths)
             except BaseException as error:
-                os.write(2, f"fedcloud-worker: nursery: {type(error).__name__}: {error}\n".encode())
+                os.write(2, f"fedcloud-worker: fork server: {type(error).__name__}: {error}\n".encode())
             finally:
                 os._exit(3)
         theirs.close()
@@ -750,7 +750,7 @@ class Supervisor:
     def _replace_forkserver(self) -> None:
         """Runners and processes live on; orphans become ours, and tell us how they end."""
         assert self._control is not None
-        self._log("the nursery died and is started anew")
+        self._log("the fork server died and is started anew")
         self._selector.unregister(self._control)
         self._control.close()
         self._control, self._ready = None, False
@@ -758,7 +758,7 @@ class Supervisor:
             if job.pipes and not job.pid:
                 for descriptor in list(job.pipes):
                     self._close_pipe(job, descriptor)
-                self._answer_not_begun(job, "the worker's nursery died before this check began")
+                self._answer_not_begun(job, "the worker's fork server died before this check began")
 
     def _send_order(
         self, what: bytes, number: int, value: int, rest: bytes = b"", pipes: list[int] | None = None

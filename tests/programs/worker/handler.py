@@ -58,7 +58,7 @@ class Worker:
                 pass
 
     def family(self) -> list[int]:
-        """Process ids of the supervisor, the nursery and all below, in that order."""
+        """Process ids of the supervisor, the fork server and all below, in that order."""
         found = [self.process.pid] if self.process is not None and self.process.poll() is None else []
         for pid in found:
             found += children(pid)

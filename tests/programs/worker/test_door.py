@@ -738,12 +738,12 @@ def test_a_worker_that_is_stopped_answers_for_what_it_runs_and_takes_no_more(pla
     assert worker.process.wait(AMPLE_S) == 0
 
 
-def test_the_nursery_is_killed_and_checks_keep_their_results(place):
+def test_the_fork_server_is_killed_and_checks_keep_their_results(place):
     worker = place.start()
     process = place.call(CREATES, "wait:it")
     until(lambda: place.began("it"))
     os.kill(children(worker.process.pid)[0], signal.SIGKILL)
-    until(lambda: "the nursery died" in worker.said())
+    until(lambda: "the fork server died" in worker.said())
     (place.directory / "it.go").touch()
     assert ended(process).code == 0
     until(lambda: place.run(READS)[1])

@@ -419,15 +419,15 @@ def test_runners_killed_from_outside_cost_no_result(place):
         run_by(each)
 
 
-def test_when_the_nursery_dies_running_checks_keep_their_results_and_new_ones_find_another(place):
+def test_when_the_fork_server_dies_running_checks_keep_their_results_and_new_ones_find_another(place):
     worker = place.start(probes=(FORKED,))
     connection = place.handler.registered(FORKED)
     connection.order(1, place.command(FORKED, "sleep:1.0"))
     until(lambda: len(worker.family()) >= 5)
-    nursery = worker.family()[1]
-    os.kill(nursery, signal.SIGKILL)
+    fork_server = worker.family()[1]
+    os.kill(fork_server, signal.SIGKILL)
     run_by(connection.answer())
-    until(lambda: "the nursery died" in worker.said())
+    until(lambda: "the fork server died" in worker.said())
 
     def answered() -> dict[str, str] | None:
         answer = ask(connection, place, FORKED)
