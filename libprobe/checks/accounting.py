@@ -160,7 +160,7 @@ class SiteAccounting(Check):
     def _expect_portal_is_current(
         self, page: accounting.AccountingPage, where: str, now: datetime, site: str = ""
     ) -> None:
-        """Before a site is blamed: whether the portal has taken up the records of any other one lately.
+        """Make sure that the portal has fresh records of some other site, before this one is blamed.
 
         A row whose date cannot be read says nothing. Raises: HelperFailure where none of the others is younger than
         the limit, and they are several.

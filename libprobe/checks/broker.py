@@ -88,7 +88,7 @@ class BrokerEndpoint(Record):
 
 
 class BrokerConnectOptions(Record):
-    """How a broker is spoken to.
+    """How to connect and log in to a broker, and where the message goes.
 
     context:     TLS settings where they are needed; has_credential: whether they present a certificate.
     is_vhost_given: whether it was the operator who named the virtual host.
@@ -214,7 +214,7 @@ def _brokers_of_bdii(args: argparse.Namespace, deadline: Deadline) -> list[Broke
 def make_connect_options(
     args: argparse.Namespace, deadline: Deadline, brokers: list[BrokerEndpoint]
 ) -> BrokerConnectOptions:
-    """How the options say to speak to brokers. Raises: OwnCredential, Misconfigured."""
+    """Return how to connect to brokers, by the options and the settings. Raises: OwnCredential, Misconfigured."""
     context, certificate = None, None
     if any(broker.is_secure for broker in brokers):
         from datetime import UTC, datetime
@@ -355,7 +355,7 @@ class RoundTrip(Check):
 
 
 class _MessageTracker:
-    """What has come back so far of one message that was sent. times: seconds since then, by metric."""
+    """Follows one message that was sent: receipt and return. times: seconds since it was sent, by metric."""
 
     def __init__(self, receipt: str, run: str, body: str, asked: Asked, destination: str) -> None:
         self.message: Frame | None = None

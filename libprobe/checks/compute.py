@@ -169,10 +169,13 @@ class LifeCycle(Check):
         """Raises: EndpointFailure for a VM that will never be active."""
 
     def investigate(self, path: str, entity: VirtualMachine, seconds: float, left: float) -> None:
-        """Look further into a VM that is not active yet. seconds: since it was asked for. Raises: EndpointFailure."""
+        """Find out more of a VM that is not active yet.
+
+        seconds: since the request; left: until the last poll. Raises: EndpointFailure.
+        """
 
     def examine(self, path: str, entity: VirtualMachine) -> Iterator[Metric]:
-        """What else is to be asked of the active VM, before it is removed; here nothing.
+        """Yield what more is measured of the active VM before it is removed; here nothing.
 
         Raises: Failure, which becomes a result beside those that were yielded before.
         """
@@ -181,7 +184,7 @@ class LifeCycle(Check):
     # ---- before
 
     def _owner(self) -> str:
-        """Who asks: what another user or project owns cannot be seen, and is not gone for that."""
+        """Return the owner as the journal has it, `IDENTITY PROJECT`: only its VMs can be seen."""
         return f"{self._identity} {self._client.project}".strip()
 
     def _remove_leftovers(self) -> None:
@@ -235,7 +238,8 @@ class LifeCycle(Check):
         return removed
 
     def _remove_stray(self, entry: JournalEntry, until: Deadline, soon: Deadline) -> bool:
-        """By its title, which no other VM has, as whom we are today: at this endpoint, then where it was noted.
+        """Remove the VM of another owner, or of another URL, by its unique title: at this endpoint, then at the noted
+        one.
 
         Returns whether it was there. Raises: Failure when that cannot be known, or it stays.
         """
@@ -254,7 +258,7 @@ class LifeCycle(Check):
         raise Failure("not seen by who we are today", more=[f"who we are today: {owner}"])
 
     def _report_unattended(self) -> None:
-        """Of what no run looks after any more, wherever it is; and of what cannot be read."""
+        """Note what no run looks after any more, at whatever endpoint, and the journal's files that cannot be read."""
         now = time.time()
         lost = [entry for entry in self._journal.unattended(now) if entry.title not in self._reported]
         if lost:
@@ -270,7 +274,7 @@ class LifeCycle(Check):
             self._quota_holders.append(f"{entry.title} {how}")
 
     def _forget(self, entry: JournalEntry) -> None:
-        """The VM is gone; a journal that cannot be told so is another matter, which must not hide this one."""
+        """Remove the entry of a VM that is gone; a journal that cannot be written is a WARNING of its own."""
         try:
             entry.forget()
         except Misconfigured as failure:
@@ -297,7 +301,7 @@ class LifeCycle(Check):
         return None
 
     def _judge_failure(self, failure: Failure) -> Metric:
-        """The result that a failure is; a quota that VMs of ours fill is no fault of the site."""
+        """Return the result of a failure: UNKNOWN for a quota that VMs of our own from earlier runs may fill."""
         if not isinstance(failure, QuotaRefused) or not self._quota_holders:
             return outcome_metric(failure.status, f"{failure}{self._failure_suffix}")
         for each in self._quota_holders:
@@ -331,7 +335,7 @@ class LifeCycle(Check):
         self._note_path(entry, path)
 
     def _note_path(self, entry: JournalEntry, path: str) -> None:
-        """Where the VM is, for the journal and for those who look into what became of it."""
+        """Write the VM's path into the journal and tell it with -v."""
         entry.note_location(path)
         self.detail(1, f"VM: {path} ({entry.title})")
 
@@ -377,7 +381,7 @@ class LifeCycle(Check):
         return None
 
     def _poll(self, path: str) -> tuple[VirtualMachine | None, Failure | None]:
-        """One poll: the VM, or the trouble that may pass."""
+        """Ask for the VM once: (VM, None), or (None, the failure that may be over at the next poll)."""
         try:
             entity = self._client.show(path)
         except Rejected:
@@ -400,14 +404,14 @@ class LifeCycle(Check):
         return EndpointFailure(f"{reason}{why}", of=Asked(self.place, self.subject), more=more)
 
     def _expect_ours(self, entity: VirtualMachine, entry: JournalEntry) -> None:
-        """A wrong address must not make us delete a stranger's VM."""
+        """Raise BadData if the VM at our path bears another name: it is not to be deleted."""
         called = machine_names(entity)
         if called and entry.title not in called:
             raise self._wrong_vm_failure(entry, called[0])
         self._is_confirmed_ours = self._is_confirmed_ours or bool(called)
 
     def _wrong_vm_failure(self, entry: JournalEntry, called: str = "") -> BadData:
-        """What is said of an address that is a stranger's; ours is looked for by its title from now on."""
+        """Return the failure of a path at which somebody else's VM is; forget the path, so that ours is looked for."""
         stranger = entry.path
         entry.note_location("")
         said = f"another VM{f' ({called})' if called else ''} given for our new one"
@@ -439,7 +443,7 @@ class LifeCycle(Check):
         self._metrics.append(outcome_metric(*self._judge_never_active(seconds, state)))
 
     def _judge_never_active(self, seconds: float, state: str) -> tuple[int, str]:
-        """Once is a WARNING; a cloud on which the run before this one had no active VM either is broken."""
+        """Return status and sentence: WARNING at first, CRITICAL if no VM became active in the run before either."""
         said = f"VM still {state or 'not seen'} after {duration(seconds)} on {self.place}, given up"
         try:
             late = self._journal.failed_runs.note_failed_run(self.kind, self.subject, seconds, time.time())
@@ -455,7 +459,7 @@ class LifeCycle(Check):
     # ---- the end
 
     def _clean_up(self, entry: JournalEntry) -> Interrupted | None:
-        """Remove the VM."""
+        """Remove the VM whatever happens; returns the signal that came meanwhile, if any."""
         interrupt = remove_despite_signals(
             lambda: self._remove(entry), lambda why: self._note_left(entry, why), self.deadline, self._client
         )

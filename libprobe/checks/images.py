@@ -346,7 +346,7 @@ class ImagesInStep(Check):
 
 
 def _describe_discrepancy(out: list[ImageDiscrepancy], now: float) -> str:
-    """What is out of step, longest first, in one sentence."""
+    """Return one sentence on the discrepancies, the longest lasting first."""
     said = []
     for how in (MISSING, OUTDATED, SURPLUS):
         some = sorted((each for each in out if each.how == how), key=lambda each: (each.since, each.name))
@@ -360,7 +360,7 @@ def _describe_discrepancy(out: list[ImageDiscrepancy], now: float) -> str:
 
 
 def _discrepancy_key(how: str, listed: PublishedImage) -> str:
-    """Each version anew: who is always one behind is not late by the sum."""
+    """Return the key of a discrepancy, with the image's version: the delay counts anew for each version."""
     return " ".join(
         [how, *sorted(listed.names), *(f"{kind}={value}" for kind, value in sorted(listed.version_marks.items()))]
     )

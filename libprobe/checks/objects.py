@@ -183,7 +183,7 @@ class ObjectStore(Check):
         return self._clean_up(life, until) or ended
 
     def _owner(self) -> str:
-        """Whose containers they are: the project's, whoever of it has made them."""
+        """Return the owner as the journal has it: containers belong to the project, whoever of it made them."""
         return f"project {self._cloud.scope.project}"
 
     # ---- what earlier runs have left
@@ -218,7 +218,7 @@ class ObjectStore(Check):
             self._forget(entry)
 
     def _report_unattended(self) -> None:
-        """Of what no run looks after any more, wherever it is; and of what cannot be read."""
+        """Note what no run looks after any more, at whatever endpoint, and the journal's files that cannot be read."""
         now = time.time()
         lost = [entry for entry in self._journal.unattended(now) if entry.title not in self._reported]
         if lost:
@@ -318,7 +318,7 @@ class ObjectStore(Check):
     # ---- the end
 
     def _clean_up(self, life: _TestContainer, until: Deadline) -> Interrupted | None:
-        """Remove both."""
+        """Remove the object and its container; returns the signal that came meanwhile, if any."""
         interrupt = remove_despite_signals(
             lambda: self._clean(life, until), lambda why: self._note_left(life, why), until, self._cloud.http
         )

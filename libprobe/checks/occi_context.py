@@ -96,14 +96,14 @@ class ContextLifeCycle(ComputeLifeCycle):
             yield from super().measure()
 
     def read_model(self) -> Model:
-        """What the offer has read already; makes the key as well, in time before anything is created."""
+        """Return the model that OcciOffer has read, and make the key pair while nothing has been created yet."""
         self._key = ssh.make_key_pair("egi-sam")
         self._contextualisation = Contextualisation(marker_script(self._marker), self._key.public)
         assert self._offer.model
         return self._offer.model
 
     def _add_facts(self, image: Category, size: Category) -> None:
-        """What the offer has not told already: the templates that were chosen here."""
+        """Note the templates that were chosen here, which OcciOffer has not noted already."""
         chosen = (("image", image, self.endpoint.image), ("size", size, self.endpoint.resource))
         for what, template, registered in chosen:
             self.facts[what] = template.term
@@ -211,7 +211,7 @@ class ContextLifeCycle(ComputeLifeCycle):
             self._login_deadline.sleep(pause)
 
     def _marker_failure(self, failure: Failure, waited: float) -> Failure:
-        """We were in, and did not see the marker."""
+        """Return the failure of a VM that accepted the login and does not show the marker. waited: seconds."""
         if isinstance(failure, _MarkerMissing):
             said = f"{failure.sentence}{self._handed_over_by('user_data')}"
             return EndpointFailure("user_data did not reach the VM", of=self._cloud, also=said)
@@ -219,7 +219,10 @@ class ContextLifeCycle(ComputeLifeCycle):
         return EndpointFailure("user_data could not be seen in the VM", of=self._cloud, also=said)
 
     def _login_failure(self, failures: dict[str, Failure], waited: float) -> Failure:
-        """Nobody let us in: whose fault that is."""
+        """Return the failure of a VM that no address gave a login to, the site's or not.
+
+        failures: by address; waited: seconds.
+        """
         blamed = {each: failure for each, failure in failures.items() if _is_sites_fault(each, failure)}
         tried = f"tried for {duration(waited)}"
         for failure in blamed.values():
@@ -254,7 +257,7 @@ class ContextLifeCycle(ComputeLifeCycle):
         return Asked(self.place, self.subject)
 
     def _handed_over_by(self, name: str) -> str:
-        """The mixin that it was handed over by, where that may be the reason."""
+        """Return `, handed over by MIXIN` for a mixin other than OCCI 1.1's, which may be the reason; else nothing."""
         names = (profile.USER_DATA, profile.PUBLIC_KEY)
         assert self._offer.model
         sent = profile.choose_context_mixins(self._offer.model, names)[name]
@@ -262,16 +265,16 @@ class ContextLifeCycle(ComputeLifeCycle):
 
 
 class _MarkerMissing(EndpointFailure):
-    """The VM let us in, and what user_data should have left is not there."""
+    """The VM accepted the login, and the file that user_data should have written is not there."""
 
 
 def _poll_interval(passed: float) -> float:
-    """Between two looks: short at first, then a tenth of the time that has passed."""
+    """Return the seconds to wait before the next look: few at first, then a tenth of those that have passed."""
     return min(LONGEST_PAUSE_S, max(FIRST_PAUSE_S, passed * PAUSE_SHARE))
 
 
 def _usable_addresses(told: Sequence[str]) -> list[str]:
-    """Return the valid addresses, public ones before private ones; a cloud may publish anything."""
+    """Return the texts that are IP addresses of a host, public ones first, at most MAX_ADDRESSES of them."""
     found = []
     for text in told[:64]:
         try:
@@ -286,7 +289,10 @@ def _usable_addresses(told: Sequence[str]) -> list[str]:
 
 
 def _is_public(address: ipaddress.IPv4Address | ipaddress.IPv6Address) -> bool:
-    """Loopback counts: it is either this machine's own cloud, or wrong of the site to publish."""
+    """Whether everybody can reach the address.
+
+    Loopback counts: a site must not publish it, unless it is this machine's own cloud.
+    """
     return address.is_global or address.is_loopback
 
 

@@ -84,7 +84,7 @@ class OcciOffer(Check):
         yield from troubles
 
     def _reduce_model(self, model: Model) -> Model:
-        """The model without the templates that are not meant: there may be thousands, in a small memory."""
+        """Return the model without the templates that are not registered: thousands of them need much memory."""
         settled = {KINDS[option] for option in self._chosen}
         essence = Model()
         essence.kinds, essence.actions = model.kinds, model.actions
@@ -93,7 +93,7 @@ class OcciOffer(Check):
         return essence
 
     def _judge_registered(self, option: str, wanted: str | None, offered: list[Category]) -> Iterator[Metric]:
-        """What is wrong with a registered template; that there are none at all is said elsewhere."""
+        """Yield a result for a registered template that is not offered; nothing where no template is offered at all."""
         if not wanted or not offered:
             return
         try:
@@ -105,7 +105,7 @@ class OcciOffer(Check):
             self.detail(1, f"registered {option}: {chosen.id} ({chosen.title})")
 
     def _judge_missing(self, lacks: list[MissingRequirement]) -> Iterator[Metric]:
-        """One sentence for all that is missing; what is only for contextualisation is, alone, a WARNING."""
+        """Yield one result that names all that is missing: CRITICAL, or WARNING if only contextualisation lacks it."""
         if not lacks:
             return
         names = [lack.name for lack in lacks]

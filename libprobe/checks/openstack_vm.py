@@ -232,7 +232,7 @@ class ServerLifeCycle(LifeCycle):
         return choice[0]
 
     def _check_quotas(self, quotas: Sequence[Quota]) -> None:
-        """What is used of the quota, and what of it would be too little for the VM."""
+        """Note how much of the quota is used, and each limit that leaves too little for the VM."""
         wanted = {"instances": 1, "cores": self._size.vcpus, "ram": self._size.ram}
         lacking = []
         for each in quotas:
@@ -330,7 +330,7 @@ class EachRegion(Check):
             raise ended
 
     def _add_facts(self, lives: Sequence[ServerLifeCycle]) -> None:
-        """The facts of all of them, each said once."""
+        """Put the facts of all lives together, those that are equal once."""
         for name in dict.fromkeys(name for life in lives for name in life.facts):
             said = dict.fromkeys(life.facts[name] for life in lives if life.facts.get(name))
             self.facts[name] = "".join(said) if name == "notes" else " and ".join(said)
@@ -339,7 +339,7 @@ class EachRegion(Check):
 
 
 def _worst_by_name(metrics: Sequence[Metric]) -> list[Metric]:
-    """Of those of one name the one with the largest part of its limit, or else the largest; each judgement."""
+    """Return one metric of each name, the one nearest to its limit or else the largest, and all judgements."""
     worst: dict[str, Metric] = {}
     judgements = []
     for each in metrics:

@@ -118,7 +118,7 @@ def is_plain(scheme: str) -> bool:
 
 
 class TlsOptions(Record):
-    """How a handshake is done.
+    """How to do a TLS handshake: whom to trust, and which certificate to present.
 
     trust:    the CA directory or bundle of the context, None for the system's.
     credential_description: what we present, in words; empty for nothing. is_credential_named: whether an option says
@@ -360,7 +360,7 @@ class TcpConnect(Check):
         yield from self._judge_certificate(shown, exchange.host, tls_options)
 
     def _judge_refused(self, refusal: Failure, tls_options: TlsOptions, exchange: Exchange) -> Iterator[Metric]:
-        """The server has refused us within the handshake: with TLS 1.2 it had shown its certificate before.
+        """Judge a refusal within the handshake, and the certificate that the server showed before it, as with TLS 1.2.
 
         That it wants a certificate is how many are set up, and says nothing against it; who named one by an option
         wants to know whether that is accepted.
@@ -456,7 +456,7 @@ class TcpConnect(Check):
 
 
 def _is_address(host: str) -> bool:
-    """For a name OpenSSL looks at a certificate's CN if no name stands beside it, for an address it never does."""
+    """Whether the host is an IP address: for one OpenSSL never looks at a certificate's CN."""
     import socket
 
     for family in (socket.AF_INET, socket.AF_INET6):
@@ -469,7 +469,7 @@ def _is_address(host: str) -> bool:
 
 
 def _combined_failure(failures: list[Failure]) -> Failure | None:
-    """One failure that speaks for all addresses: the last that we had a way to, with the others after it."""
+    """Return one failure for all addresses, with the sentences of those that have a route; None for none."""
     tried = [each for each in failures if not isinstance(each, sockets.NoRoute)] or failures
     if not tried:
         return None

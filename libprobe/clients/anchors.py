@@ -112,7 +112,7 @@ def read_hashed(directory: str, name: bytes, kind: str, limit: int) -> list[tupl
 
 @contextmanager
 def silence_warnings() -> Iterator[None]:
-    """Old CAs break rules (zero serials), which the library tells stderr; a probe leaves that empty."""
+    """Keep the library's warnings about old CAs, such as zero serials, from standard error."""
     import warnings
 
     with warnings.catch_warnings():

@@ -100,7 +100,7 @@ class AppDb:
         return FetchedDocument(answer.body, answer.media_type, self._http.clock_skew)
 
     def _is_shut_to_all(self, answer: Response) -> bool:
-        """Whether it is an outage for the subscribers: a list for which we were given no token, and that asks for none.
+        """Whether nobody is served: a 403 to us, who have no token and were not asked for one.
 
         A private list says 401, or names how to log in (RFC 9110 section 15.5.4).
         """

@@ -39,7 +39,7 @@ class CertificateChain(Record):
 
 
 def accepted_chain(secured: ssl.SSLSocket, trust: str | None) -> CertificateChain:
-    """The chain of a connection whose handshake is done.
+    """Return the chain by which the server of an open connection was accepted.
 
     trust: the CA directory or bundle that it was accepted by, None for the system's.
     Raises: Misconfigured for a CA of ours that cannot be read.
@@ -58,7 +58,7 @@ def accepted_chain(secured: ssl.SSLSocket, trust: str | None) -> CertificateChai
 def completed_chain(
     own: bytes, trusted: Callable[[bytes], list[bytes]], sent: Callable[[], list[bytes]]
 ) -> CertificateChain:
-    """The chain above a certificate that was accepted already.
+    """Return the chain of an accepted certificate, completed from the trusted CAs and from what the server sends.
 
     trusted: the CAs of a name, both in DER. sent: the certificates that the server sends; asked for if need be.
     """
@@ -140,7 +140,7 @@ def fetch_presented(exchange: Exchange, verifier: ssl.SSLContext | None = None) 
 
 
 def make_trust_lookup(trust: str | None) -> Callable[[bytes], list[bytes]]:
-    """What finds the trusted CAs of a name."""
+    """Return a function that takes a DER-encoded name and returns the trusted CAs of that name, in DER."""
     if trust and os.path.isdir(trust):
         return lambda name: [
             encoded
@@ -174,7 +174,7 @@ def _is_of(certificate: bytes, name: bytes) -> bool:
 
 
 def _issuer(certificate: bytes, candidates: list[bytes], *, is_trusted: bool) -> bytes | None:
-    """The one with whose key a certificate was issued.
+    """Return the candidate whose key signed the certificate, None if there is none.
 
     OpenSSL has accepted the certificate: of trusted CAs a single one of the name is that. What somebody sends over a
     connection that was not verified has to show it.

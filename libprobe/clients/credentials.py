@@ -115,7 +115,7 @@ class Credential:
         return OwnCredential(reason, place=self.cert_path, link="in", also=also, remedy=remedy)
 
     def blame_if_weak(self, refusal: Rejected, vo: str = "", *, by_voms: bool = True) -> Failure:
-        """What a refusal is: ours, where our credential is such that the likely reason is it, else what it was.
+        """Return a refusal as OwnCredential where our credential is the likely reason, else as it was.
 
         by_voms: whether VOMS attributes may be what is asked for; in a TLS handshake nobody looks at them.
         """
@@ -127,7 +127,7 @@ class Credential:
         return own
 
     def _weakness(self, *, by_voms: bool) -> str:
-        """What of it servers refuse that are in order, as it follows its name; empty for a proxy as they want it."""
+        """Return what servers may rightly refuse in it, as the end of a sentence about it; empty for nothing."""
         facts = self.facts
         if facts.proxy in DOUBTFUL_PROXIES:
             return DOUBTFUL_PROXIES[facts.proxy]
@@ -142,7 +142,7 @@ class Credential:
 
 
 class SendRefusal(Record):
-    """That a secret is not sent somewhere. why: the end of a sentence. remedy: what the operator can do."""
+    """Why a secret is not sent to a host. why: the end of a sentence. remedy: what the operator can do."""
 
     why: str
     remedy: str

@@ -300,7 +300,7 @@ class Exchange:
         return self.closed_failure(how or "lost", error, of_tls)
 
     def local_failure(self, error: BaseException) -> Failure | None:
-        """What an error says of this machine, None where it says nothing of it."""
+        """Return OwnMachine if an error shows that this machine lacks something, else None."""
         number = getattr(error, "errno", None)
         if isinstance(error, MemoryError) or number in RESOURCE_ERRNOS:
             return self._with_exchange(resource_failure(self, os.strerror(number) if number else NO_MEMORY))
@@ -309,7 +309,7 @@ class Exchange:
         return None
 
     def connect_failure(self, error: OSError, where: str, obstacle: Obstacle | None = None) -> Failure:
-        """The connection attempt to one address failed.
+        """Return the failure of a connection attempt that ended with an error.
 
         where: `host:80 (192.0.2.1)`. obstacle: what of this machine is the reason, as far as it is known.
         """

@@ -91,7 +91,10 @@ class EndpointSelection(Record):
     production_only: bool = False
 
     def includes(self, endpoint: gocdb.ServiceEndpoint) -> bool:
-        """Decided here and not only by the GOCDB: it matches with wildcards, and a saved copy not at all."""
+        """Whether an endpoint is selected.
+
+        The GOCDB matches with wildcards and a saved copy does not select, so it is decided here.
+        """
         return (
             (not self.service_types or endpoint.service_type in self.service_types)
             and (not self.site or endpoint.site == self.site)
@@ -101,7 +104,7 @@ class EndpointSelection(Record):
         )
 
     def query(self) -> dict[str, str]:
-        """What of it the GOCDB can be asked for."""
+        """Return the part of the selection that is a query of the GOCDB's interface, as its parameters."""
         query = {"scope": ",".join(self.scopes)}
         if self.site:
             query["sitename"] = self.site
@@ -305,7 +308,7 @@ class Gocdb:
         return RegisteredEndpoints(endpoints, age) if -60 <= age <= MAX_STALE_S else None
 
     def _write_cache(self, name: str, endpoints: list[gocdb.ServiceEndpoint]) -> str:
-        """Keep an answer for later runs; returns why that was not possible. The answer is good all the same."""
+        """Write an answer into the cache; returns why that was not possible, empty if it was."""
         if self._cache is None:
             return ""
         data = json.dumps({"at": time.time(), "endpoints": [each._asdict() for each in endpoints]}).encode()
@@ -329,7 +332,7 @@ def _unread(answer: ResponseStream, error: BadData) -> HelperFailure:
 
 
 def _as_helper_failure(failure: Failure, remedy: str) -> HelperFailure:
-    """What keeps us from the GOCDB; where that is our own trust anchors or machine, the remedy is the one for those."""
+    """Return a failure of the GOCDB as a HelperFailure; our own trust anchors and machine keep their own remedy."""
     is_ours = isinstance(failure, (Misconfigured, OwnMachine)) and failure.remedy
     helper = failure.retold(HelperFailure, whom="GOCDB", remedy=failure.remedy if is_ours else remedy)
     helper.is_ours = isinstance(failure, OwnMachine)

@@ -200,7 +200,10 @@ class Keystone:
         return listed + [version for version in others if version == "v3" or not self._login_request.token]
 
     def _keep_refusal(self, refusal: Failure) -> None:
-        """Keep a refusal for the end. Raises: it, if it is no answer but the end of an exchange."""
+        """Remember a refusal and let the next way be tried.
+
+        Raises: the refusal itself where the exchange failed without an answer.
+        """
         if refusal.exchange:
             refusal.tried = tuple(self._tried)
             raise refusal
@@ -364,7 +367,7 @@ class Keystone:
         return sorted(projects, key=lambda project: _project_distance(project["name"], login_request.vo))
 
     def _caveat_on_project(self, project: str, offered: int) -> str:
-        """What has to be said of a project that is not the wanted VO's by its name; empty of one that is.
+        """Return the caveat on a project whose name is not one of the wanted VO; empty where it is.
 
         A site names its projects as it likes: the only one that it gives to whoever has that VO's attributes is meant.
         """
@@ -386,7 +389,7 @@ class Keystone:
         return f"; the first VO of our proxy is {first}" if first not in ("", self._login_request.vo) else ""
 
     def _other_vo_failure(self, projects: list[dict[str, str]]) -> Failure:
-        """That no project is of the VO that was named: nothing is made in another VO's."""
+        """Return the failure that none of the projects belongs to the VO that was named."""
         vo = self._login_request.vo
         reason, offered = f"no project of VO {vo}, which --vo names,", f"offered are {_some_names(projects)}"
         if self._first_vo:
@@ -447,7 +450,7 @@ class Keystone:
         return answer.failure(EndpointFailure, doing)
 
     def _blame_credential(self, refusal: Rejected) -> Failure:
-        """A refusal of the certificate that we showed: ours, where it is not such as servers want it."""
+        """Return a refusal as OwnCredential where servers may well refuse our certificate, else as it was."""
         credential = self._http.credential
         return (
             credential.blame_if_weak(refusal, self._login_request.vo)
@@ -537,7 +540,7 @@ class _NoProvider(_NotOffered):
 
 
 def most_relevant_refusal(failures: Sequence[Failure]) -> Failure:
-    """Of several refusals the first that is about us, else the first that is no mere absence."""
+    """Return the refusal to report: the first about our credential, else the first that is not just an absence."""
 
     def rank(failure: Failure) -> int:
         is_of_us = isinstance(failure, (Rejected, OwnCredential, Misconfigured))
@@ -603,7 +606,7 @@ def _asked(endpoint: str) -> Asked:
 
 
 def _trusted_address(trusted: str) -> Address:
-    """The Keystone that the settings trust."""
+    """Read the address of the Keystone that the settings trust. Raises: Misconfigured."""
     try:
         return read_http_url(trusted)
     except BadData:

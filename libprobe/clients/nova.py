@@ -259,7 +259,7 @@ class Neutron:
 
 @contextmanager
 def time_limit(service: ServiceClient, seconds: float) -> Iterator[None]:
-    """Let a request take no longer than this."""
+    """Bound the requests in the block to so many seconds."""
     http = service.cloud.http
     deadline = http.current_deadline()
     with http.using_deadline(deadline.earlier_by(max(0.0, deadline.remaining() - seconds))):
@@ -278,7 +278,7 @@ def _is_gone(answer: Response) -> bool:
 
 
 def _read(answer: Response, reader: Callable[[Any], DocumentT]) -> DocumentT:
-    """What an answer says. Raises: BadData that says whose it is."""
+    """Read an answer with `reader`. Raises: BadData that names the answer's request."""
     document = answer.json()
     try:
         return reader(document)

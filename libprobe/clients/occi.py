@@ -413,7 +413,7 @@ def _expect_complete(answer: ResponseStream) -> Response:
 
 
 def _recording_first(lines: Iterable[str], beginning: list[str]) -> Iterator[str]:
-    """The lines; the first of them are kept as well."""
+    """Yield the lines; append the first of them, cut to a length, to `beginning`."""
     for line in lines:
         if len(beginning) < MAX_NOTED_LINES:
             beginning.append(line[:MAX_NOTED_CHARS])
@@ -421,7 +421,7 @@ def _recording_first(lines: Iterable[str], beginning: list[str]) -> Iterator[str
 
 
 def _from_both_ends(listed: Sequence[str]) -> list[str]:
-    """The last, the first, the last but one, the second, and so on."""
+    """Return the members from both ends in turn, the last one first: clouds list the newest VM last, or first."""
     return [listed[(number // 2 if number % 2 else -1 - number // 2)] for number in range(len(listed))]
 
 

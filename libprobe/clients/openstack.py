@@ -127,7 +127,7 @@ class OpenStackCloud:
         return ServiceClient(self, kind, region, base)
 
     def _blame_token(self, failure: RefusedToken) -> Failure:
-        """Whose fault it is that our access token was refused.
+        """Return the refusal of an access token as OwnCredential, or as the site's fault where the token is in order.
 
         A site that cannot ask the issuer says the same, word for word, as one that got a token which has ended. So what
         the token says of itself decides: the site is at fault where it is of the issuer and good for a while still.
@@ -207,7 +207,7 @@ class ServiceClient:
         return answer.failure(Refusal, doing)
 
     def _describe_token(self) -> tuple[str, tuple[str, ...]]:
-        """What Keystone says of the token that a service does not take, and what more of it with -v.
+        """Return what Keystone says of a token that a service refuses: for the sentence, and more of it for -v.
 
         Glance and Swift refuse any where they cannot ask Keystone, which is no fault of the token.
         """

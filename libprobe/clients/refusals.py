@@ -50,7 +50,7 @@ class ServerError(Refusal, ProtocolFailure):
 
 
 class UnknownMachine(Record):
-    """A VM of which nothing is known."""
+    """Stands for a VM that could not be seen: no title, no state, no addresses."""
 
     title: str = ""
     hostname: str = ""

@@ -54,7 +54,7 @@ def _judge(directory: str, certificate: bytes, issuer: bytes, *, is_servers: boo
 
 
 def _revoked_on(certificate: bytes, issuer: bytes, path: str, listed: crl.RevocationList) -> datetime | None:
-    """The judgement of the library, which takes longer to load than all of a handshake."""
+    """Return when a certificate was revoked, None if it was not, by `cryptography`, which takes long to load."""
     from datetime import UTC, datetime
 
     from cryptography.x509 import load_der_x509_certificate, load_der_x509_crl

@@ -322,7 +322,7 @@ def _getaddrinfo(host: str, port: int, family: int, flags: int) -> list[Any] | E
 
 
 def _expect_resources(error: Exception, exchange: Exchange) -> None:
-    """Raise OwnMachine if it is this machine that cannot look anything up: that is no site's fault."""
+    """Raise OwnMachine if it is this machine that cannot look a name up: no memory, or no working resolver."""
     if isinstance(error, (MemoryError, ImportError)):
         raise resource_failure(exchange, str(error))
     if isinstance(error, OSError) and not isinstance(error, socket.gaierror):  # of the kernel, not of a name server
@@ -489,7 +489,7 @@ def _add_failure(failure: Failure, failures: list[Failure]) -> None:
 
 
 def _keep_winner(exchange: Exchange, running: dict[int, _ConnectAttempt], descriptor: int, silent: list[str]) -> None:
-    """Remember who answered, and who, though tried before, has not answered yet; that attempt goes on meanwhile."""
+    """Note in the deadline which address answered, and which ones tried before it have not; their attempts go on."""
     host, known = exchange.host, exchange.deadline.unanswered
     winner = running.pop(descriptor)
     exchange.deadline.answered[host, exchange.port] = winner.numeric
@@ -546,7 +546,7 @@ class _ConnectAttempt:
             ) from None
 
     def finish(self) -> DeadlineSocket:
-        """The connection, once the kernel has come to an end with it. Raises: as the class."""
+        """Return the connection that the kernel has made. Raises: the failure of the attempt."""
         made = self.connection
         try:
             number = made.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
@@ -563,7 +563,7 @@ class _ConnectAttempt:
         return made
 
     def timeout_failure(self) -> Failure:
-        """The time is up, and nobody has answered."""
+        """Return the failure of an attempt that had no answer in its time."""
         waited = time.monotonic() - self.began
         obstacle = _obstacle(self.connection)
         self.connection.close()

@@ -95,7 +95,7 @@ class SshSession:
 def login(
     host: str, port: int, user: str, key: KeyPair, attempt_deadline: Deadline, run_deadline: Deadline
 ) -> Iterator[SshSession]:
-    """Log in, by `attempt`; the session then lasts until `whole` at the most.
+    """Log in within `attempt_deadline`; the session in the block then ends by `run_deadline`.
 
     Raises: KeyRefused; Refused, Unreachable, NoAnswer, ProtocolFailure.
     """
@@ -140,7 +140,7 @@ def login(
 
 
 class _ParamikoSocket:
-    """A connection as paramiko's thread uses one, which ends by our deadline and at our bound.
+    """The socket that paramiko reads and writes: bounded by the deadline and by MAX_RECEIVED.
 
     failure: what ended it, as the connection had it: paramiko passes on another error, or none.
     """
@@ -192,7 +192,7 @@ class _ParamikoSocket:
         self._connection.close()
 
     def end_failure(self, error: Exception | None) -> Failure:
-        """Why there is no more to be had, after an error of paramiko's, or none. Raises: what is none of the peer's."""
+        """Return the failure behind an error of paramiko's, or behind none. Raises: what was not the peer's doing."""
         exchange = self.exchange
         if self.is_too_much:
             return exchange.protocol_failure(f"more than {MAX_RECEIVED // 1024} KiB")

@@ -144,7 +144,7 @@ class StompSession:
         self._protocol = self._protocol_of(self.version)
 
     def login_problem(self, login: StompCredentials | None) -> Misconfigured | None:
-        """What to say where a login may not be sent to this broker; None where it may be, or where there is none."""
+        """Return why the login may not be sent to this broker, None if it may be or if there is none."""
         if login is None:
             return None
         found = login.audience.refusal_for(self.host, is_encrypted=self._context is not None)

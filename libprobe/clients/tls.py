@@ -106,7 +106,7 @@ def share_contexts() -> None:
 
 
 def _context_key(trust: str | None, credential: Credential | None) -> tuple[object, ...]:
-    """What tells one set of files from another."""
+    """Return a key that changes with the path, size or time of the files that a context is made of."""
     import ssl
 
     defaults = ssl.get_default_verify_paths()

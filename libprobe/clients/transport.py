@@ -72,24 +72,24 @@ class HttpConnection(http.client.HTTPConnection):
         self.is_reusable = True
 
     def connect(self) -> None:
-        """Nothing is connected behind our back: a connection that has ended is not used again."""
+        """Refuse to connect anew, as http.client does by itself: a connection that has ended is not used again."""
         raise http.client.NotConnected
 
     def attach_exchange(self, exchange: Exchange) -> None:
-        """From now on everything over it is part of that exchange, and keeps its deadline."""
+        """Count what follows on the connection for an exchange, by its deadline."""
         self.exchange = exchange
         self.sock.exchange = exchange
         self.sock.limit = exchange.deadline.remaining
         exchange.begin_phase(SENDING)
 
     def limit_wait(self, seconds: float) -> None:
-        """For what is left of the exchange wait no longer than this number of seconds from now."""
+        """End all waits of the current exchange at the latest in so many seconds."""
         until = time.monotonic() + seconds
         left = self._socket.limit
         self._socket.limit = lambda: min(left(), until - time.monotonic())
 
     def is_idle(self) -> bool:
-        """Whether nothing has come from the peer since its last answer: not even the end of the connection."""
+        """Whether the peer has neither sent anything since its last answer nor closed the connection."""
         if self.sock is None:
             return False
         poller = select.poll()
@@ -134,7 +134,7 @@ class HttpConnection(http.client.HTTPConnection):
 
 @contextmanager
 def translate_read_errors(exchange: Exchange) -> Iterator[None]:
-    """What http.client raises while it reads what the peer sent, as a failure of the peer."""
+    """Turn what http.client raises in the block into failures of the peer."""
     try:
         yield
     except http.client.RemoteDisconnected:

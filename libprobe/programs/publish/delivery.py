@@ -58,11 +58,11 @@ class Delivery(Check):
         yield Metric("refused", refused, min=0, context="count")
 
     def _count_lost(self) -> int:
-        """How many results neither wait nor were sent: dropped, or refused and set aside."""
+        """Return how many results were dropped, or refused by the broker and set aside."""
         return self._spool.dropped() + len(self._spool.refused())
 
     def _deliver(self) -> tuple[int, str] | None:
-        """Send, and return what went wrong as a status and a sentence."""
+        """Send what waits; returns status and sentence of what went wrong, None if nothing did."""
         with self._spool.sender() as is_ours:
             if not is_ours:
                 self.detail(1, "another process is sending")

@@ -140,7 +140,12 @@ def _samples(told: dict[str, Any]) -> Iterator[str]:
     checks, calls, runners = told["checks"], told["calls"], told["runners"]
     metrics: list[tuple[str, str, str, dict[str, float]]] = [
         ("uptime_seconds", "gauge", "Since the worker was started.", {"": told["uptime_s"]}),
-        ("memory_bytes", "gauge", "Of supervisor, fork server and runners, each page once.", {"": told["memory_bytes"]}),
+        (
+            "memory_bytes",
+            "gauge",
+            "Of supervisor, fork server and runners, each page once.",
+            {"": told["memory_bytes"]},
+        ),
         ("checks_total", "counter", "Checks that were answered.", {"": checks["done"]}),
         ("checks_per_second", "gauge", "In the last minute.", {"": checks["per_s"]}),
         ("checks_running", "gauge", "Checks under way.", {"": checks["running"]}),
