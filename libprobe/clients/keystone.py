@@ -159,8 +159,9 @@ class Keystone:
         if not self._login_request.token and self._http.credential is None:
             raise self._failure(
                 OwnCredential,
-                "VOMS proxy or access token wanted and we have none",
+                "VOMS proxy or access token wanted",
                 link="by",
+                also="we have none",
                 remedy="give --cert or $X509_USER_PROXY, or --token-file",
             )
         if not self._login_request.token and not self._is_secure:

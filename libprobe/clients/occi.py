@@ -356,8 +356,9 @@ class OcciClient:
         address = read_http_url(self.base)
         if not address.is_secure and address.host not in self._login_request.plain_hosts:
             raise _TokenNotSent(
-                "no https, so nothing would encrypt the Keystone token that it wants,",
+                "Keystone token wanted over http, unencrypted,",
                 of=self._asked(self.base),
+                link="by",
                 remedy="use an https URL; --plain-token sends it all the same",
                 more=[f"the Keystone that was not asked for a token: {keystone.base}"],
             )
@@ -375,7 +376,7 @@ class OcciClient:
         said = answer.error_text
         if answer.status == 401 and not self._token and self._http.credential is None:
             remedy = "give a proxy with --cert"
-            return OwnCredential("login wanted and we have none (401)", of=answer, link="by", remedy=remedy)
+            return OwnCredential("login wanted (401)", of=answer, link="by", also="we have none", remedy=remedy)
 
         def refused(kind: type[Refusal], **told: str) -> Refusal:
             refusal = answer.failure(kind, doing, **told)

@@ -292,9 +292,10 @@ def _explain_alert(reason: str, exchange: Exchange) -> Failure:
             return Rejected(f"our client certificate refused (TLS alert: {alert})", of=exchange, link="by")
         if "required" in alert or "handshake failure" in alert or "bad certificate" in alert:
             return CertificateWanted(
-                "client certificate wanted and we have none",
+                "client certificate wanted",
                 of=exchange,
                 link="by",
+                also="we have none",
                 remedy="give a proxy with --cert",
                 more=[f"TLS alert: {alert}; $X509_USER_PROXY names a proxy as well"],
             )

@@ -34,13 +34,13 @@ def find_registered(
         return found
     near = nearest(wanted, offered)
     if len(offered) == 1:
-        instead, also = f"not offered; the only template is {offered[0].term}", ""
+        instead, also = "not offered", f"the only template is {offered[0].term}"
     else:
-        instead = f"not among {number_of(len(offered), 'template')} offered"
+        instead = f"not among the {number_of(len(offered), 'template')} offered"
         also = f"nearest: {', '.join(near)}" if near else ""
     asked = Asked(host_port_of(base), f"{base}/-/")
     if who_chose and (by := who_chose(option, wanted)):
-        reason = f"{option} {wanted}, which {by} names, {instead},"
+        reason = f"{option} {wanted}, which {by} names, {instead}"
         raise Misconfigured(reason, of=asked, link="by", also=also, remedy=f"correct {by}")
-    reason = f"registered {option} {wanted} {instead},"
+    reason = f"registered {option} {wanted} {instead}"
     raise BadData(reason, of=asked, link="by", also=also, remedy="correct the URL in the GOCDB")

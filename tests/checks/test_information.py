@@ -62,7 +62,7 @@ def check(entries, *, site=SITE, base="o=glue", notes=(), doubt=None, url="", st
 def judged(entries, **more):
     age = Freshness("age", age_limit("1h"), age_limit("0"), sentence=lambda said, seen: f"{said} old in {seen.subject}")
     at_least = Scalar("age_at_least")
-    return judge(check(entries, **more), SUMMARY, "entries", "count", "time", age, at_least)
+    return judge(check(entries, **more), SUMMARY, "entries", "count", "response_time", age, at_least)
 
 
 def without(*gone: LdapEntry) -> list[LdapEntry]:

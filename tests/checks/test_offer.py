@@ -114,7 +114,7 @@ def test_templates_that_are_not_shared_with_us_are_said_to_be(project, where):
 def test_a_registered_template_that_is_not_offered_is_critical(option):
     found = judged(offer(whole(), **{option: "absent"}))
     assert found.status == CRITICAL
-    assert found.sentence.startswith(f"registered {option} absent not offered; the only template is ")
+    assert found.sentence.startswith(f"registered {option} absent not offered by {at(BASE)}; the only template is ")
 
 
 def test_more_than_can_be_named_is_counted():

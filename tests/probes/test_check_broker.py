@@ -126,8 +126,7 @@ def test_over_tls_without_a_certificate_it_is_unknown_and_says_so(probe, rabbit)
     report = probe(PROBE, "-u", rabbit.tls, **rabbit.environment)
     assert report.code == 3
     assert report.first == (
-        f"Broker UNKNOWN - client certificate wanted and we have none by {place_of(rabbit.tls)} "
-        "(give a proxy with --cert)"
+        f"Broker UNKNOWN - client certificate wanted by {place_of(rabbit.tls)}; we have none (give a proxy with --cert)"
     )
 
 

@@ -238,9 +238,9 @@ def test_templates_of_u_that_are_not_offered_are_the_operators_and_the_nearest_a
     report = monitor.run(PROBE, "-u", f"{site.base}/?image=uuid_monitoring_19&resource=smal")
     assert report.code == 3
     assert re.fullmatch(
-        rf"OCCI-Context UNKNOWN - image uuid_monitoring_19, which -u names, not among 3 templates offered, by "
-        rf"{at(site.base)}; nearest: uuid_monitoring_20 \(correct -u\); resource smal, which -u names, not among 3 "
-        rf"templates offered, by {at(site.base)}; nearest: small \(correct -u\)",
+        r"OCCI-Context UNKNOWN - image uuid_monitoring_19, which -u names, not among the 3 templates offered "
+        rf"by {at(site.base)}; nearest: uuid_monitoring_20 \(correct -u\); resource smal, which -u names, not among "
+        r"the 3 templates offered; nearest: small \(correct -u\)",
         report.first,
     ), report.first
 
@@ -354,7 +354,7 @@ def test_nobody_listening_is_critical_and_a_name_that_does_not_resolve_too(monit
 def test_no_credential_a_bad_one_and_a_failing_gocdb_are_unknown(monitor, tmp_path):
     report = look(monitor, "ooi", X509_USER_PROXY="")
     assert (report.code, report.err) == (3, "")
-    assert "VOMS proxy or access token wanted and we have none by localhost:" in report.first
+    assert re.search(r"VOMS proxy or access token wanted by localhost:\d+; we have none", report.first)
     report = look(monitor, "ooi", "--cert", tmp_path / "none")
     assert report.first == (
         f"OCCI-Context UNKNOWN - proxy or certificate {tmp_path}/none cannot be read: No such file or directory"

@@ -514,7 +514,7 @@ def test_a_template_of_u_that_is_not_offered_is_the_operators_and_the_nearest_is
     report = monitor.run(PROBE, "-u", f"{site.base}/?image=uuid_monitoring_19&resource=small")
     assert report.code == 3
     assert re.fullmatch(
-        rf"OCCI-VM UNKNOWN - image uuid_monitoring_19, which -u names, not among \d+ templates offered, by "
+        rf"OCCI-VM UNKNOWN - image uuid_monitoring_19, which -u names, not among the \d+ templates offered by "
         rf"{at(site.base)}; nearest: uuid_monitoring_20 \(correct -u\)",
         report.first,
     ), report.first
@@ -526,7 +526,7 @@ def test_a_template_that_goes_away_is_critical(monitor):
     site.faults.on("template-gone", term=site.image)
     report = monitor.run(PROBE, "-H", site.hostname)
     assert report.code == 2
-    assert f"registered image {site.image} not among " in report.first
+    assert f"registered image {site.image} not among the " in report.first
 
 
 def test_without_a_registered_image_several_offered_cannot_be_chosen_from(monitor):
@@ -766,14 +766,18 @@ def without_proxy(monitor, site: str, *arguments: object, **environment: object)
 
 def test_no_credential_at_all_where_one_is_wanted(monitor):
     report = without_proxy(monitor, "ooi")
-    assert report.code == 3
-    assert (
-        "wants a VOMS proxy or an access token and we have none (give --cert or $X509_USER_PROXY, or --token-file)"
-        in report.first
+    keystone = at(monitor.federation.site("ooi").keystone.url)
+    assert (report.code, report.first) == (
+        3,
+        f"OCCI-VM UNKNOWN - VOMS proxy or access token wanted by {keystone}; we have none "
+        "(give --cert or $X509_USER_PROXY, or --token-file)",
     )
     report = without_proxy(monitor, "rocci")
-    assert report.code == 3
-    assert "wants a login and we have none" in report.first
+    rocci = at(monitor.federation.site("rocci").base)
+    assert (report.code, report.first) == (
+        3,
+        f"OCCI-VM UNKNOWN - login wanted (401) by {rocci}; we have none (give a proxy with --cert)",
+    )
 
 
 @pytest.mark.parametrize(
@@ -979,8 +983,9 @@ def test_no_certificate_where_one_is_required_is_ours_to_repair(monitor, version
     site.web.use_context(strict_context(site, version))
     report = without_proxy(monitor, "rocci")
     assert report.code == 3
-    assert "client certificate wanted and we have none by " in report.first
-    assert "(give a proxy with --cert or $X509_USER_PROXY)" in report.first
+    assert report.first == (
+        f"OCCI-VM UNKNOWN - client certificate wanted by {at(site.base)}; we have none (give a proxy with --cert)"
+    )
 
 
 def test_a_key_too_weak_for_tls_is_ours_and_the_cure_is_named(monitor, tmp_path):

@@ -16,7 +16,7 @@ from urllib.parse import quote
 import pytest
 
 from tests import planted
-from tests.conftest import ROOT, Monitor, Report
+from tests.conftest import ROOT, Monitor, Report, at
 from tests.executables import command
 from tests.federation.federation import Site
 from tests.federation.stomp_responder import Responder, ResponderBehaviour
@@ -309,13 +309,14 @@ def test_an_endpoint_over_http_gets_no_token(robot, plain, login, probe):
     assert report.code == 3
     name = "OCCI-VM" if probe == VM else "OCCI-Context"
     assert report.first == (
-        f"{name} UNKNOWN - {plain.url}/occi1.1: wants a token of Keystone {robot.keystone.url}, which was not asked "
-        "for one: nothing would encrypt it on its way to the endpoint (use an https URL; --plain-token sends it all "
-        "the same)"
+        f"{name} UNKNOWN - Keystone token wanted over http, unencrypted, by {at(plain.url)} (use an https URL; "
+        "--plain-token sends it all the same)"
     )
     assert len(plain.requests) == 1
     assert tokens_sent(plain) == []
     assert len(robot.keystone.requests) == asked
+    told = robot.monitor.run(probe, "-u", over_http(robot, plain), *words, "-v")
+    assert f"the Keystone that was not asked for a token: {robot.keystone.url}" in told.lines, told.out
 
 
 def test_an_endpoint_over_http_gets_a_token_where_the_operator_says_so(robot, plain):

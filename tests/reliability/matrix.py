@@ -357,11 +357,11 @@ EXCEPTIONS: dict[tuple[str, str], tuple[int, str]] = {
     ("check_appdb_update", "401"): (UNKNOWN, r"access token wanted: the list is private \(401 Unauthorized\) from"),
     ("check_appdb_update", "client certificate refused, TLS 1.2"): (
         UNKNOWN,
-        r"client certificate wanted and we have none by",
+        r"client certificate wanted by",
     ),
     ("check_appdb_update", "client certificate refused, TLS 1.3"): (
         UNKNOWN,
-        r"client certificate wanted and we have none by",
+        r"client certificate wanted by",
     ),
     # nothing else is behind a redirect of Perun's than a login
     **{

@@ -31,9 +31,9 @@ def test_a_template_is_meant_by_term_identifier_or_title(wanted):
         (
             "uuid_sl7",
             OFFERED,
-            f"registered image uuid_sl7 not among 2 templates offered, by {at(BASE)}; nearest: ",
+            f"registered image uuid_sl7 not among the 2 templates offered by {at(BASE)}; nearest: ",
         ),
-        ("zzz", OFFERED[:1], f"registered image zzz not offered; the only template is uuid_sl6, by {at(BASE)}"),
+        ("zzz", OFFERED[:1], f"registered image zzz not offered by {at(BASE)}; the only template is uuid_sl6"),
     ],
 )
 def test_one_that_is_not_offered_is_the_sites_and_the_nearest_are_named(wanted, offered, sentence):
