@@ -133,7 +133,7 @@ def test_without_a_port_the_schemes_is_meant(monitor, url, expected):
         ),
         (
             ("-H", "h", "--tls", "--tls-by-scheme"),
-            "usage: --tls-by-scheme does nothing beside --tls; leave out one of them (see check_endpoint_tcp --help)",
+            "usage: --tls-by-scheme has no effect together with --tls; leave one of them out (see check_endpoint_tcp --help)",
         ),
     ],
 )
@@ -185,7 +185,7 @@ def test_a_host_to_which_this_machine_has_no_route_at_all_is_not_the_sites_fault
     assert report.code == 3
     assert report.first == (
         "Endpoint-TCP UNKNOWN - Network is unreachable at cloud:80 (2001:db8::7) "
-        "(give this monitor a route for addresses of that kind)"
+        "(give this monitor a route to it)"
     )
 
 

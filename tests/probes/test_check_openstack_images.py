@@ -156,7 +156,9 @@ def test_the_digest_decides_where_the_version_is_the_same(site):
     site.glance.images = []
     site.bring(Artefact("alpine", ["3.20"], published.version, annotations={"other": "file"}))
     published.pushed = time.time() - 9 * DAY
-    expect(site.look(), 1, r".*: out of date for 9 d: egi_vm_images/alpine:3\.20: the list has .*")
+    version = re.escape(published.version)
+    outdated = rf"egi_vm_images/alpine:3\.20: the list has {version}, image {ID} is {version}"
+    expect(site.look(), 1, rf"out of date for 9 d: {outdated}, on {at(site.cloud.url)} \(limit 1d\)")
 
 
 def test_an_image_of_the_registry_that_it_no_longer_names_is_surplus_since_it_was_seen_so(site):
