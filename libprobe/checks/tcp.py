@@ -414,8 +414,8 @@ class TcpConnect(Check):
         if info.profile == igtf.IDENTIFIER_ONLY:
             yield outcome_metric(
                 WARNING,
-                f"certificate of {info.alias} on {self.subject}, which the IGTF accredits for identifiers only "
-                f"({info.status}); many services refuse it (get one of a classic CA)",
+                f"certificate of a CA that the IGTF accredits for identifiers only ({info.alias}, {info.status}) "
+                f"on {self.subject}; many services refuse it (get one of a classic CA)",
             )
 
     def _judge_certificate(self, shown: AcceptedCertificate, host: str, tls_options: TlsOptions) -> Iterator[Metric]:

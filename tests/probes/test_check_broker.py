@@ -214,7 +214,7 @@ def test_a_host_that_the_gocdb_does_not_know_is_tried_on_egis_port(monitor):
 @pytest.mark.parametrize(
     ("url", "said"),
     [
-        ("stomp://", 'unusable endpoint URL in the GOCDB: the URL "stomp://" names no host'),
+        ("stomp://", 'the URL "stomp://" names no host'),
         ("stomp://user:pw@host", "the URL has a user name or password before its host, which everybody can read"),
     ],
 )
@@ -224,7 +224,7 @@ def test_an_unusable_url_in_the_gocdb_is_the_sites_fault(monitor, url, said):
     try:
         report = monitor.run(PROBE, "-H", "mq2.fedcloud.test")
         assert report.code == 2
-        assert report.first.startswith("Broker CRITICAL - mq2.fedcloud.test (MQ): unusable endpoint URL in the GOCDB: ")
+        assert report.first.startswith("Broker CRITICAL - unusable URL in the GOCDB for mq2.fedcloud.test (MQ): ")
         assert said in report.first
         assert "correct it at https://" in report.first
     finally:

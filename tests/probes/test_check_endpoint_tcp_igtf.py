@@ -21,7 +21,7 @@ from tests.probes.test_check_endpoint_tcp import (  # noqa: F401 - fixtures
     wanting,
 )
 
-WHERE = r"localhost port \d+ \(127\.0\.0\.1\)"
+WHERE = r"localhost:\d+ \(127\.0\.0\.1\)"
 HOST = "/DC=test/DC=fedcloud/O=Hosts/CN=localhost"
 CA = "FedCloudTestCA"
 
@@ -102,7 +102,7 @@ def test_a_ca_that_is_not_accredited_is_critical(look, directory, status):
     expect(
         look(),
         2,
-        rf"{WHERE}: certificate is of {CA}, which the IGTF does not accredit: its status is {status} "
+        rf"certificate of a CA that the IGTF does not accredit \({CA}, {status}\) on {WHERE} "
         r"\(get one of an accredited CA\)",
     )
 
@@ -112,8 +112,8 @@ def test_a_ca_for_identifiers_only_is_a_warning(look, directory):
     expect(
         look(),
         1,
-        rf"{WHERE}: certificate is of {CA}, which the IGTF accredits for identifiers only \(accredited:iota\); many "
-        r"services do not take that \(get one of a classic CA\)",
+        rf"certificate of a CA that the IGTF accredits for identifiers only \({CA}, accredited:iota\) on {WHERE}; "
+        r"many services refuse it \(get one of a classic CA\)",
     )
 
 
@@ -121,11 +121,15 @@ def test_a_ca_that_is_trusted_and_none_of_the_igtfs_is_critical(look, directory)
     directory.add(directory.authority.intermediate("Other CA"), "OtherCA", '"/DC=test/*"')
     directory.file("info").unlink()
     ca = slash_form(directory.authority.ca_certificate.subject)
+    report = look("-v")
     expect(
-        look(),
+        report,
         2,
-        rf"{WHERE}: certificate is not of the IGTF: of {ca} its files in {directory.path} say nothing \(get one of an "
-        r"accredited CA; if this is one, update the trust anchors of this monitor\)",
+        rf"certificate of a CA that is not in the IGTF on {WHERE}; its CA is {ca} \(get one of an accredited CA\)",
+    )
+    assert (
+        f"its CA has no .info file in {directory.path}; if it is accredited, update this monitor's trust anchors"
+        in report.lines
     )
 
 
@@ -134,7 +138,8 @@ def test_a_ca_between_that_the_igtf_does_not_distribute_is_critical(look, direct
     expect(
         look(issuer=middle),
         2,
-        rf"{WHERE}: certificate is not of the IGTF: of /DC=test/DC=fedcloud/CN=Issuing CA its files in .*",
+        rf"certificate of a CA that is not in the IGTF on {WHERE}; its CA is /DC=test/DC=fedcloud/CN=Issuing CA "
+        r"\(get one of an accredited CA\)",
     )
 
 
@@ -149,14 +154,19 @@ def test_the_whole_chain_is_judged(look, directory):
     expect(
         look(issuer=middle),
         2,
-        rf"{WHERE}: {CA} may not sign /DC=test/DC=fedcloud/CN=Issuing CA: its signing policy permits "
-        r"/DC=test/DC=fedcloud/O=People/\* \(get a certificate under a name that the CA may give\)",
+        rf"certificate name not permitted to CA {CA} on {WHERE}; its signing policy permits "
+        r"/DC=test/DC=fedcloud/O=People/\*, not /DC=test/DC=fedcloud/CN=Issuing CA \(get a certificate under a name that the CA may give\)",
     )
 
 
 def test_a_name_that_the_signing_policy_forbids_is_critical(look, directory):
     directory.change("signing_policy", "/DC=test/DC=fedcloud/*", "/DC=test/DC=fedclou?/O=People/*")
-    expect(look(), 2, rf"{WHERE}: {CA} may not sign {HOST}: its signing policy permits /DC=test/DC=fedclou\?/O=Peo.*")
+    expect(
+        look(),
+        2,
+        rf"certificate name not permitted to CA {CA} on {WHERE}; its signing policy permits "
+        rf"/DC=test/DC=fedclou\?/O=People/\*, not {HOST} \(get a certificate under a name that the CA may give\)",
+    )
 
 
 def test_a_signing_policy_that_is_missing_is_our_own_fault(look, directory):
@@ -166,7 +176,7 @@ def test_a_signing_policy_that_is_missing_is_our_own_fault(look, directory):
     expect(
         look(),
         3,
-        rf"CA directory {directory.path} has no signing policy of {CA}, so whether that may sign {HOST} is not known "
+        rf"no signing policy of {CA} in {directory.path}; whether it may sign {HOST} is unknown "
         r"\(install the trust anchors of the IGTF whole\)",
     )
 
@@ -215,16 +225,21 @@ def test_a_directory_without_the_igtfs_files_says_nothing_of_a_site(look, direct
 
 def test_a_server_that_refuses_us_is_judged_where_it_shows_its_certificate(look, directory, anonymous):  # noqa: F811
     report = look(settings=wanting(directory.authority), **anonymous)
-    expect(report, 0, rf".*, of {CA} \(IGTF classic\), and wants one of ours")
+    expect(report, 0, rf".*, of {CA} \(IGTF classic\), and wants a client certificate")
     directory.change("info", "accredited:classic", "discontinued")
-    expect(look(settings=wanting(directory.authority), **anonymous), 2, r".* does not accredit: its status is disco.*")
+    expect(
+        look(settings=wanting(directory.authority), **anonymous),
+        2,
+        rf"certificate of a CA that the IGTF does not accredit \({CA}, discontinued\) on {WHERE} "
+        r"\(get one of an accredited CA\)",
+    )
 
 
 def test_igtf_without_a_handshake_is_refused(probe):
     report = probe("check_endpoint_tcp", "-H", "localhost", "-p", 1, "--igtf")
     assert (report.code, report.first) == (
         3,
-        "Endpoint-TCP UNKNOWN - usage: --igtf does nothing without --tls or --tls-by-scheme "
+        "Endpoint-TCP UNKNOWN - usage: --igtf has no effect without --tls or --tls-by-scheme "
         "(see check_endpoint_tcp --help)",
     )
 
