@@ -327,10 +327,8 @@ class ImagesInStep(Check):
                 )
             elif active:
                 newest = max(active, key=lambda image: (image.created is not None, image.created, image.id))
-                detail = (
-                    f": the list has {each.version_description or 'another one'}, image {newest.id} is "
-                    f"{newest.version_description or 'older'}"
-                )
+                in_list, there_is = newest.differing_versions(each)
+                detail = f": the list has {in_list}, image {newest.id} is {there_is}"
                 yield ImageDiscrepancy(OUTDATED, each.name, _discrepancy_key(OUTDATED, each), detail, _published(each))
             else:
                 missing.append((each, list(there)))

@@ -77,12 +77,18 @@ class CloudImage(Record):
         common = self.version_marks.keys() & listed.version_marks.keys()
         return all(self.version_marks[kind] == listed.version_marks[kind] for kind in common)
 
-    @property
-    def version_description(self) -> str:
-        return describe_version(self.version_marks)
+    def differing_versions(self, listed: PublishedImage) -> tuple[str, str]:
+        """What the list and this image say of the version where they differ; empty where nothing does."""
+        marks = self.version_marks
+        kinds = [kind for kind, value in listed.version_marks.items() if marks.get(kind, value) != value]
+        return (
+            describe_version({kind: listed.version_marks[kind] for kind in kinds}),
+            describe_version({kind: marks[kind] for kind in kinds}),
+        )
 
 
 def describe_version(marks: Mapping[str, str]) -> str:
+    """Return the version; where there is none, the first characters of a digest, a revision or a checksum."""
     for kind in (VERSION, DIGEST, REVISION, SHA512):
         if marks.get(kind):
             return marks[kind] if kind == VERSION else f"{kind} {marks[kind][:12]}"
