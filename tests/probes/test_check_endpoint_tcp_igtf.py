@@ -155,7 +155,8 @@ def test_the_whole_chain_is_judged(look, directory):
         look(issuer=middle),
         2,
         rf"certificate name not permitted to CA {CA} on {WHERE}; its signing policy permits "
-        r"/DC=test/DC=fedcloud/O=People/\*, not /DC=test/DC=fedcloud/CN=Issuing CA \(get a certificate under a name that the CA may give\)",
+        r"/DC=test/DC=fedcloud/O=People/\*, not /DC=test/DC=fedcloud/CN=Issuing CA "
+        r"\(get a certificate under a name that the CA may give\)",
     )
 
 

@@ -123,7 +123,8 @@ def test_each_region_is_tried_or_the_one_that_is_named(store):
     expect(
         report,
         3,
-        r"Keystone \S+ has no region Regiontwo, which --region names \(choose one that it has, with its capitals: "
+        r"no region Regiontwo, which --region names, in the catalogue of localhost:\d+ "
+        r"\(choose one that it has, with its capitals: "
         r"RegionTwo, RegionOne\)",
     )
 
@@ -246,7 +247,8 @@ def test_a_redirect_is_not_followed(store):
 def test_our_own_faults_are_unknown(store):
     expect(store.look("--token-file", "/nonexistent/token"), 3, "access token /nonexistent/token cannot be read: .*")
     expired = store.with_token(exp=time.time() - 7200)
-    expect(store.look(*expired), 3, rf".*: our access token of {ISSUER} expired at .* ago \(.*\)")
+    ended = rf"our access token of {ISSUER} expired 2 h ago \(.* UTC\) in {expired[1]}"
+    expect(store.look(*expired), 3, rf"{ended} \(write a new one there in time\)")
     expect(
         store.look("--project", "nosuch"), 3, rf"no project nosuch for us, which --project names, on {AT} \(choose .*"
     )
@@ -289,7 +291,7 @@ def test_a_site_that_does_not_answer_is_critical_and_what_may_come_is_looked_for
 def test_an_object_that_is_not_listed_is_a_warning(store):
     store.swift.faults.on("swift-unlisted")
     report = store.look("-t", seconds(60))
-    expect(report, 1, rf"object not in its container's list after {TIME} on {AT}")
+    expect(report, 1, rf"object not in the container's list {TIME} after it was stored on {AT}")
     assert store.swift.containers() == {}
 
 

@@ -93,7 +93,7 @@ def test_the_other_address_is_asked_and_no_resolver(probe, peer, address, looked
     words = ("-u", "https://cloud.example.org:8787/", "--connect-to", form.format(there=there))
     report = probe(TCP, *words, **environment)
     assert re.fullmatch(
-        rf"Endpoint-TCP OK - cloud\.example\.org port 8787 \({re.escape(address)}\) accepts connections after {SECONDS}"
+        rf"Endpoint-TCP OK - cloud\.example\.org:8787 \({re.escape(address)}\) accepts connections after {SECONDS}"
         rf"; asked at {re.escape(there)} by --connect-to",
         report.first,
     ), report.first
@@ -175,7 +175,7 @@ def test_the_registered_name_is_greeted_and_verified(monitor, greeted):
     words = ("-u", f"https://{NAME}:8787/", "--tls", "--connect-to", f"127.0.0.1:{greeted.port}")
     report = monitor.run(TCP, *words)
     assert re.fullmatch(
-        rf"Endpoint-TCP OK - {NAME} port 8787 \(127\.0\.0\.1\) accepts connections after {SECONDS}, certificate valid "
+        rf"Endpoint-TCP OK - {NAME}:8787 \(127\.0\.0\.1\) accepts connections after {SECONDS}, certificate valid "
         rf"for \d+ d; asked at 127\.0\.0\.1:{greeted.port} by --connect-to",
         report.first,
     ), report.first
@@ -187,9 +187,9 @@ def test_a_certificate_for_another_name_is_critical_there_too(monitor, greeted):
     words = ("-u", "https://other.example.org:8787/", "--tls", "--connect-to", f"127.0.0.1:{greeted.port}")
     report = monitor.run(TCP, *words)
     assert report.code == 2
-    assert report.first.startswith(
+    assert report.first == (
         f"Endpoint-TCP CRITICAL - certificate for {NAME}, 127.0.0.1, ::1 instead of other.example.org on "
-        f"other.example.org:8787; asked at 127.0.0.1:{greeted.port} by --connect-to"
+        f"other.example.org:8787 (127.0.0.1); asked at 127.0.0.1:{greeted.port} by --connect-to"
     )
     assert set(greeted.names) == {"other.example.org"}
 
@@ -250,7 +250,11 @@ def test_with_h_it_is_for_the_endpoint_that_the_gocdb_has_and_not_for_the_gocdb(
     there = f"{bracketed(address)}:{peer.port}"
     report = monitor.run(TCP, "-H", site.hostname, "--connect-to", there)
     assert report.code == 0, report.out
-    assert re.search(rf" port \d+ \({re.escape(address)}\) accepts .*; asked at {re.escape(there)} by", report.first)
+    assert re.fullmatch(
+        rf"Endpoint-TCP OK - localhost:{site.web.port} \({re.escape(address)}\) accepts connections after {SECONDS}; "
+        rf"asked at {re.escape(there)} by --connect-to",
+        report.first,
+    ), report.first
     assert until(lambda: peer.callers) == [address]
 
 
