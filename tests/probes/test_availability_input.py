@@ -53,4 +53,4 @@ def test_a_log_with_anything_in_it_is_read_to_its_end(before, after):
 def test_messages_and_states_with_anything_in_them_are_read_to_their_end(data):
     for read in (messages.read, nagios.read_status):
         intake, _ = taken(read, data)
-        assert all(sentence.isprintable() for sentence in intake.troubles.sentences())
+        assert all(sentence.isprintable() for sentence in intake.problems.sentences())
