@@ -10,11 +10,12 @@ from libprobe.programs import catalogue
 from scripts import parsers
 from tests.conftest import ROOT, Monitor
 from tests.federation.stomp_responder import Responder
+from tests.pace import AMPLE_S
 
 VALUE = re.compile(r"-?[0-9]+(?:\.[0-9]+)?([a-zA-Z%]*)(?:;[0-9.:@~-]*){0,4}")
 RUNS = {
     "check_occi_vm": ("-H", "ooi.fedcloud.test"),
-    "check_occi_context": ("-H", "ooi.fedcloud.test", "--boot", "-t", "30", "--ssh-port", "{federation.guests.port}"),
+    "check_occi_context": ("-H", "ooi.fedcloud.test", "--boot", "-t", f"{AMPLE_S:g}", "--ssh-port", "{federation.guests.port}"),
     "check_apel_pub": ("-H", "ooi.fedcloud.test"),
     "check_appdb_update": (),
     "check_openstack_vm": ("-H", "stack.fedcloud.test"),

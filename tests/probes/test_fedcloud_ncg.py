@@ -866,7 +866,7 @@ def test_help_says_the_exit_codes(ncg: Ncg) -> None:
     ("content", "sentence"),
     [
         (None, r"No such file or directory"),
-        (b"", r"the GOCDB's answer is empty"),
+        (b"", r": empty document"),
         (b"<html>", r"the GOCDB answered something that is not shown instead of results"),
         (b"<results><SERVICE_ENDPOINT>", r"the GOCDB's document breaks off after 0 complete records"),
         (b"\x00\xff" * 1000, r"the GOCDB answered .*"),
