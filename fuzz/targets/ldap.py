@@ -54,7 +54,7 @@ def read(data: bytes) -> None:
                 except BadData as bad:
                     failure = bad
     for site in ("", "EXAMPLE-SITE"):
-        judged.check(Recorded(entries, site), "entries", "count", "age", "age_at_least", "time")
+        judged.check(Recorded(entries, site), "entries", "count", "age", "age_at_least", "response_time")
     if failure:
         raise failure
 

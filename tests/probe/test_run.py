@@ -27,7 +27,7 @@ def options(parser):
 
 def check(args, deadline):
     from nagiosplugin import Metric
-    from libprobe.checks.base import Check, judged
+    from libprobe.checks.base import Check, outcome_metric
     from libprobe.judge.contexts import Scalar
     from libprobe.judge.summaries import OneLine
 
@@ -197,9 +197,9 @@ def test_what_was_critical_stays_critical_when_an_error_follows(script):
 
 
 def test_unknown_hides_a_warning_and_critical_hides_unknown(script):
-    yielded = "yield judged(WARNING, 'late')\nyield judged(UNKNOWN, 'not known')\n"
+    yielded = "yield outcome_metric(WARNING, 'late')\nyield outcome_metric(UNKNOWN, 'not known')\n"
     assert script(yielded).first == "DEMO UNKNOWN - not known"
-    assert script(yielded + "yield judged(CRITICAL, 'down')").first == "DEMO CRITICAL - down"
+    assert script(yielded + "yield outcome_metric(CRITICAL, 'down')").first == "DEMO CRITICAL - down"
 
 
 @pytest.mark.parametrize(
