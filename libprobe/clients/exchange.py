@@ -63,7 +63,7 @@ FIRST_LOOK_S, LONGEST_LOOK_S = 0.05, 0.5
 """A wait is cut into looks: one that ends much too late shows that this process was not run meanwhile."""
 
 NO_ROUTE_REMEDIES = {
-    errno.ENETUNREACH: "give this monitor a route to it",
+    errno.ENETUNREACH: "give this monitor a route",
     errno.ENETDOWN: "bring this monitor's network interface up",
     errno.EADDRNOTAVAIL: "give this monitor an address of that kind",
     errno.EAFNOSUPPORT: "this monitor's kernel has addresses of that kind switched off",
@@ -263,9 +263,9 @@ class Exchange:
         if obstacle:
             return self._with_exchange(self.route_failure(where, obstacle))
         if self.deadline.is_mostly_ours():
-            return self.timeout_failure(f"no answer to the connection attempt within {duration(waited)}")
-        said = f"no answer to the connection attempt within {duration(waited)}"
-        return self._with_exchange(NoAnswer(said, of=self, place=where, link="from"))
+            return self.timeout_failure(f"no connection within {duration(waited)}", "to")
+        said = f"no connection within {duration(waited)}"
+        return self._with_exchange(NoAnswer(said, of=self, place=where, link="to"))
 
     def io_failure(self, error: OSError, of_tls: TlsFailureExplainer | None = None) -> Failure:
         """An operation on the peer's connection failed: what that means in the phase it came to.

@@ -290,7 +290,7 @@ class Gocdb:
                 except BadData as error:
                     raise _unread(answer, error) from None
         except Failure as failure:
-            raise _as_helper_failure(failure, "try again later") from None
+            raise _as_helper_failure(failure, "") from None
 
     def _read_cache(self, name: str) -> RegisteredEndpoints | None:
         try:

@@ -235,13 +235,13 @@ def closed_in_handshake(how: str, why: str, exchange: Exchange) -> Failure:
     It may mean our certificate: it is asked once more without one. If it breaks off then as well, our certificate is
     not the reason.
     """
-    what = f"connection {how} within the TLS handshake{why}"
+    what = f"connection {how} in TLS handshake{why}"
     if how == "lost":
         return ProtocolFailure(what, of=exchange, link="with")
     if exchange.has_credential and peer_certificate(exchange) is not None:
         doubt = "not without our client certificate, which it probably refused"
-        return Rejected(what, of=exchange, link="with", also=doubt)
-    return TlsFailure(what, of=exchange, link="with", remedy="enable TLS there")
+        return Rejected(what, of=exchange, link="by", also=doubt)
+    return TlsFailure(what, of=exchange, link="by", remedy="enable TLS there")
 
 
 def explain_error(error: ssl.SSLError, exchange: Exchange) -> Failure:
@@ -272,7 +272,7 @@ def explain_error(error: ssl.SSLError, exchange: Exchange) -> Failure:
 
 
 def _too_old(exchange: Exchange) -> TlsFailure:
-    return TlsFailure("no TLS version offered that is safe today (1.2 or later)", of=exchange)
+    return TlsFailure("no TLS 1.2 or later offered", of=exchange, link="by")
 
 
 def _explain_alert(reason: str, exchange: Exchange) -> Failure:
@@ -315,8 +315,9 @@ def _shows_its_certificate(exchange: Exchange) -> bool:
 def _explain_certificate(error: ssl.SSLCertVerificationError, exchange: Exchange) -> Failure:
     code = error.verify_code
 
-    def bad(reason: str, remedy: str = "", more: str = "") -> TlsFailure:
-        return TlsFailure(f"certificate {reason}", of=exchange, remedy=remedy, more=[more] if more else [])
+    def bad(reason: str, remedy: str = "", more: str = "", link: str = "on") -> TlsFailure:
+        lines = [more] if more else []
+        return TlsFailure(f"certificate {reason}", of=exchange, link=link, remedy=remedy, more=lines)
 
     if code == _REVOKED:
         reason = error.__cause__
@@ -336,6 +337,8 @@ def _explain_certificate(error: ssl.SSLCertVerificationError, exchange: Exchange
         names = ", ".join(seen.names[:3]) or "no name at all"
         others = f" and {number_of(len(seen.names) - 3, 'other name')}" if len(seen.names) > 3 else ""
         every = f"the names in the certificate: {', '.join(seen.names)}" if others else ""
+        if exchange.host in exchange.place:  # said once
+            return bad(f"for {names}{others}", more=every, link="instead of")
         return bad(f"for {names}{others} instead of {exchange.host}", more=every)
     if code in _NO_ISSUER:
         if not seen:

@@ -21,7 +21,7 @@ from requests.structures import CaseInsensitiveDict
 from libprobe.clients.exchange import BODY, SENDING, SENT, Exchange
 from libprobe.failures import EndpointFailure, ProtocolFailure, Rejected
 from libprobe.formats.address import DEFAULT_PORTS, Address, host_and_port
-from libprobe.formats.excerpt import begins
+from libprobe.formats.excerpt import BEGINNING, excerpt
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -150,9 +150,7 @@ def translate_read_errors(exchange: Exchange) -> Iterator[None]:
 
 
 def _not_http(exchange: Exchange, said: str) -> EndpointFailure:
-    failure = exchange.protocol_failure("answer that is not HTTP")
-    failure.add(begins(said))
-    return failure
+    return exchange.protocol_failure(f'"{excerpt(said, BEGINNING)}" instead of HTTP')
 
 
 class _HeadReader(io.BufferedReader):

@@ -463,7 +463,7 @@ def test_a_handshake_that_breaks_off_for_everybody_is_not_about_our_certificate(
 
     with LdapPeer(break_off) as peer, pytest.raises(TlsFailure) as caught:
         client.request("GET", f"https://localhost:{peer.port}/")
-    assert re.search(r"^connection (closed|reset) within the TLS handshake with localhost:\d+$", caught.value.sentence)
+    assert re.search(r"^connection (closed|reset) in TLS handshake by localhost:\d+$", caught.value.sentence)
 
 
 def test_a_handshake_that_breaks_off_for_us_alone_is(proxied):

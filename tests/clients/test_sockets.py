@@ -145,7 +145,7 @@ def test_where_no_address_answers_all_had_the_whole_time_and_nothing_stays_open(
     watch = Watch()
     with pytest.raises(
         NoAnswer,
-        match=r"^no answer to the connection attempt within [\d.]+ m?s from two\.example\.org:\d+ \(127\.0\.0\.11\)$",
+        match=r"^no connection within [\d.]+ m?s to two\.example\.org:\d+ \(127\.0\.0\.11\)$",
     ):
         race("127.0.0.10", "127.0.0.11", deadline=Deadline(limit))
     watch.ended_within(limit + 1, not_before=limit)

@@ -164,7 +164,7 @@ def test_an_early_end_is_the_same_sentence_whatever_python_says_of_it(federation
     make, how = EARLY_ENDS[end]
     with make(federation.authority) as peer, pytest.raises(TlsFailure) as caught:
         ask(peer.port)
-    assert re.fullmatch(rf"connection {how} within the TLS handshake with localhost:\d+", caught.value.sentence)
+    assert re.fullmatch(rf"connection {how} in TLS handshake by localhost:\d+", caught.value.sentence)
     assert caught.value.remedy == "enable TLS there"
 
 

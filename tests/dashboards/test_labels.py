@@ -15,7 +15,15 @@ from tests.pace import AMPLE_S
 VALUE = re.compile(r"-?[0-9]+(?:\.[0-9]+)?([a-zA-Z%]*)(?:;[0-9.:@~-]*){0,4}")
 RUNS = {
     "check_occi_vm": ("-H", "ooi.fedcloud.test"),
-    "check_occi_context": ("-H", "ooi.fedcloud.test", "--boot", "-t", f"{AMPLE_S:g}", "--ssh-port", "{federation.guests.port}"),
+    "check_occi_context": (
+        "-H",
+        "ooi.fedcloud.test",
+        "--boot",
+        "-t",
+        f"{AMPLE_S:g}",
+        "--ssh-port",
+        "{federation.guests.port}",
+    ),
     "check_apel_pub": ("-H", "ooi.fedcloud.test"),
     "check_appdb_update": (),
     "check_openstack_vm": ("-H", "stack.fedcloud.test"),

@@ -257,7 +257,7 @@ def test_a_page_that_cannot_be_used_blames_no_site(look, portal, page, body, sai
         ("close-request", {}, "connection "),
         ("reset", {}, "connection reset by accounting portal "),
         ("close-body", {}, "connection closed within the answer from accounting portal "),
-        ("garbage", {}, "answer that is not HTTP from accounting portal "),
+        ("garbage", {}, '"SSH-2.0-OpenSSH_6.6.1" instead of HTTP from accounting portal '),
         (
             "redirect",
             {"to": "http://elsewhere.test/x"},

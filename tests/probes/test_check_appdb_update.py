@@ -538,7 +538,7 @@ def test_more_is_read_where_that_is_asked_for(look, appdb):
         ("close-accept", {}, "connection "),
         ("reset", {}, "connection "),  # Python's ssl tells a reset as it tells an end
         ("close-body", {}, "connection closed within the answer from"),
-        ("garbage", {}, "answer that is not HTTP from"),
+        ("garbage", {}, "instead of HTTP from"),
         ("gzip-bomb", {"size_bytes": 1 << 24}, "body in the coding 'gzip', not asked for, from"),
         ("endless-body", {}, "answer larger than 1024 KiB from"),
         (

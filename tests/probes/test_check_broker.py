@@ -433,7 +433,7 @@ def test_plain_text_on_the_tls_port_and_tls_on_the_plain_port_are_named(probe, r
     url = rabbit.plain.replace("stomp:", "stomp+ssl:")
     report = probe(PROBE, "-u", url, *rabbit.certificate, "-t", seconds(10), **rabbit.environment)
     assert report.first == (
-        f"Broker CRITICAL - connection closed within the TLS handshake with {place_of(url)} (enable TLS there)"
+        f"Broker CRITICAL - connection closed in TLS handshake by {place_of(url)} (enable TLS there)"
     )
 
 

@@ -306,7 +306,7 @@ def test_twenty_thousand_images_are_judged_quickly_in_64_mib(monitor):
 WIRE = [
     ("mute", {}, r"no complete answer within [\d.]+ s from"),
     ("drip-body", {}, r"no complete answer within [\d.]+ s from"),
-    ("garbage", {}, r"answer that is not HTTP from .*"),
+    ("garbage", {}, r"instead of HTTP from .*"),
     ("close-body", {}, r"connection closed within the answer from"),
     ("endless-body", {}, r"answer larger than \d+ KiB from"),
     ("html", {}, r'page "Sign in" \(200\) from .* when asked to say what it offers'),

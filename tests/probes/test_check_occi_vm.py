@@ -378,7 +378,7 @@ WIRE = [
     (
         "close-accept",
         {},
-        r"connection (closed|reset) within the TLS handshake with .* \(enable TLS there\)",
+        r"connection (closed|reset) in TLS handshake by .* \(enable TLS there\)",
     ),
     ("drip-handshake", {}, r"TLS handshake not complete within [\d.]+ s with"),
     ("mute", {}, r"no complete answer within [\d.]+ s from"),
@@ -391,7 +391,7 @@ WIRE = [
     ),
     # Python's ssl tells a reset as it tells an end
     ("reset", {}, r"connection (?:closed before an answer from|reset by) .*; our certificate may have been refused"),
-    ("garbage", {}, r"answer that is not HTTP from .*"),
+    ("garbage", {}, r"instead of HTTP from .*"),
     ("close-headers", {}, r"connection closed within the answer from"),
     ("close-body", {}, r"connection closed within the answer from"),
     ("endless-headers", {}, r"malformed HTTP \(got more than 100 headers\) from"),

@@ -188,7 +188,7 @@ def test_a_certificate_for_another_name_is_critical_there_too(monitor, greeted):
     report = monitor.run(TCP, *words)
     assert report.code == 2
     assert report.first == (
-        f"Endpoint-TCP CRITICAL - certificate for {NAME}, 127.0.0.1, ::1 instead of other.example.org on "
+        f"Endpoint-TCP CRITICAL - certificate for {NAME}, 127.0.0.1, ::1 instead of "
         f"other.example.org:8787 (127.0.0.1); asked at 127.0.0.1:{greeted.port} by --connect-to"
     )
     assert set(greeted.names) == {"other.example.org"}

@@ -11,7 +11,7 @@ from tests.reliability import matrix
 MEDIAN, NEARLY_ALL, NONE_ABOVE = 75, 120, 200
 """Characters that half of the sentences of results that are not OK, 95 % of them and all of them have at most."""
 
-_HEAD = re.compile(r"[\w.()/ -]*?(?:OK|WARNING|CRITICAL|UNKNOWN) - ")
+_HEAD = re.compile(r"[\w.()/ -]*?(?:OK|WARNING|CRITICAL|UNKNOWN) - |\Afedcloud-[a-z]+: ")
 
 
 class Said(NamedTuple):
@@ -26,7 +26,7 @@ class Said(NamedTuple):
 
 
 def sentence_of(report: str) -> str:
-    """What a report says first, without the probe's name, its state and performance data."""
+    """What a report says first, without the name of the probe or program, its state and performance data."""
     return _HEAD.sub("", report.split("\n", 1)[0].split(" | ", 1)[0], count=1)
 
 

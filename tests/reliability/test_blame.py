@@ -124,7 +124,7 @@ def test_a_portal_that_fails_is_unknown_however_old_the_record_is(monitor, fault
 KEYSTONE_FAULTS = [
     ("status", {"code": 503}, r"503"),
     ("ks-vo-unmapped", {}, r"VO ops may not be mapped there"),
-    ("garbage", {}, r"answer that is not HTTP"),
+    ("garbage", {}, r'" instead of HTTP'),
     ("ks-no-projects", {}, r"no project for VO ops for us"),
 ]
 

@@ -12,7 +12,7 @@ from tests.reliability.sentences import Said, figures, sentence_of
     [
         ("OCCI-VM OK - VM up after 2 s on h:1 | time_to_active=2s;300\nlong output\n", "VM up after 2 s on h:1"),
         ("Perun-Check CRITICAL - refused by h:1 (start it)\n", "refused by h:1 (start it)"),
-        ("fedcloud-ncg not written: refused\n", "fedcloud-ncg not written: refused"),
+        ("fedcloud-ncg: not written: refused; the old stays\n", "not written: refused; the old stays"),
     ],
 )
 def test_the_sentence_is_what_stands_between_the_state_and_performance_data(report, sentence):

@@ -49,7 +49,7 @@ _CAUSES = (
     ),
     (r"connection refused", "start the service, or correct its address in the GOCDB"),
     (
-        r"no answer to the connection attempt|no time left to connect",
+        r"no connection within|no time left to connect",
         "open the port in the firewall, or start the machine",
     ),
     (
