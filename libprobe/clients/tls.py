@@ -322,7 +322,8 @@ def _explain_certificate(error: ssl.SSLCertVerificationError, exchange: Exchange
     if code == _REVOKED:
         reason = error.__cause__
         if isinstance(reason, Misconfigured):
-            return Misconfigured(f"certificate cannot be judged: {reason.sentence}", of=exchange, remedy=reason.remedy)
+            said = "certificate cannot be judged"
+            return Misconfigured(said, of=exchange, also=reason.sentence, remedy=reason.remedy)
         return TlsFailure(error.verify_message, of=exchange)
     if code in _SELF_SIGNED:
         return bad("self-signed or of an unknown root CA")

@@ -77,8 +77,8 @@ def crl_problem(path: str, this_update: datetime, next_update: datetime | None, 
     if next_update and next_update < now:
         return f"the CRL {path} expired {duration((now - next_update).total_seconds())} ago"
     if this_update > now:
-        ahead = duration((this_update - now).total_seconds())
-        return f"the CRL {path} is valid only in {ahead}; is this machine's clock right?"
+        begins = f"{this_update:%Y-%m-%d %H:%M} UTC, {duration((this_update - now).total_seconds())} from now"
+        return f"the CRL {path} is not valid before {begins}; the monitoring host's clock may be wrong"
     return ""
 
 

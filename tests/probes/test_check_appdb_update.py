@@ -599,7 +599,7 @@ def test_an_expired_crl_is_our_own_fault(look, federation, tmp_path):
     report = look("--ca-path", tmp_path)
     assert report.code == 3
     assert re.fullmatch(
-        r"AppDB-Update UNKNOWN - certificate cannot be judged: the CRL \S+\.r0 expired 2 d ago on localhost:\d+ "
+        r"AppDB-Update UNKNOWN - certificate cannot be judged on localhost:\d+; the CRL \S+\.r0 expired 2 d ago "
         r"\(run fetch-crl\)",
         report.first,
     )

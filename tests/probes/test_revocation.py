@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from cryptography import x509
 
-from tests.conftest import Monitor, Report
+from tests.conftest import Monitor, Report, at
 from tests.federation.authority import Authority
 from tests.federation.stomp_responder import Responder
 from tests.machine import lacking
@@ -19,8 +19,8 @@ Look = Callable[[Path], Report]
 
 
 @pytest.fixture(params=["http", "ldaps", "starttls", "stomp", "tcp"])
-def service(request, monitor: Monitor) -> Iterator[tuple[x509.Certificate, Look, str]]:
-    """A service with a good certificate: that, a look at it with a CA directory, and how sentences about it begin."""
+def service(request, monitor: Monitor) -> Iterator[tuple[x509.Certificate, Look, str, str]]:
+    """A service with a good certificate: that, a look at it with a CA directory, metric and place of its sentences."""
     federation = monitor.federation
     site = federation.site("ooi")
 
@@ -32,32 +32,32 @@ def service(request, monitor: Monitor) -> Iterator[tuple[x509.Certificate, Look,
             yield (
                 site.credential.certificate,
                 look_at("check_occi_vm", "-u", site.url),
-                f"OCCI-VM STATUS - GET {site.base}/-/",
+                "OCCI-VM",
+                at(site.base),
             )
         case "tcp":
             look = look_at("check_endpoint_tcp", "-H", "localhost", "-p", site.web.port, "--tls")
-            yield site.credential.certificate, look, f"Endpoint-TCP STATUS - localhost port {site.web.port} (127.0.0.1)"
+            yield site.credential.certificate, look, "Endpoint-TCP", f"{at(site.web.url)} (127.0.0.1)"
         case "stomp":
             credential = federation.authority.host(["localhost"])
             with Responder(context=federation.authority.server_context(credential)) as responder:
                 url = f"stomp+ssl://localhost:{responder.port}"
-                yield credential.certificate, look_at("check_broker", "-u", url), f"Broker STATUS - {url}"
+                yield credential.certificate, look_at("check_broker", "-u", url), "Broker", at(url)
         case way:
             if missing := lacking(["slapd", "glue-schema"]):
                 pytest.skip(missing)
             url = federation.bdii.tls_url if way == "ldaps" else federation.bdii.url
             options = ["--starttls"] if way == "starttls" else []
-            begins = f"CloudBDII-Check STATUS - {'StartTLS with ' if options else ''}{'/'.join(url.split('/')[:3])}"
             certificate = x509.load_pem_x509_certificate(federation.bdii.certificate[0].read_bytes())
-            yield certificate, look_at("check_cloud_bdii", "-u", url, *options), begins
+            yield certificate, look_at("check_cloud_bdii", "-u", url, *options), "CloudBDII-Check", at(url)
 
 
 def test_a_revoked_certificate_is_critical_and_the_sites_fault(service, federation, tmp_path):
-    certificate, look, begins = service
+    certificate, look, name, place = service
     authority = federation.authority
     directory = authority.directory_with(tmp_path / "ca", authority.crl([authority.entry(certificate)]))
     report = look(directory)
-    said = rf"{re.escape(begins.replace('STATUS', 'CRITICAL'))}: certificate is revoked, since \d{{4}}-\d\d-\d\d"
+    said = rf"{name} CRITICAL - certificate revoked on \d{{4}}-\d\d-\d\d on {re.escape(place)}"
     assert re.fullmatch(said, report.first), report.first
     assert (report.code, report.err) == (2, "")
 
@@ -66,25 +66,26 @@ def test_a_revoked_certificate_is_critical_and_the_sites_fault(service, federati
     ("times", "said"),
     [
         ({"next_update": timedelta(days=-3)}, r"expired 3 d ago \(run fetch-crl\)"),
-        ({"last_update": timedelta(hours=50)}, r"is valid only in [\d.]+ d; is this machine's clock right\? .*"),
+        (
+            {"last_update": timedelta(hours=50)},
+            r"is not valid before \d{4}-\d\d-\d\d \d\d:\d\d UTC, [\d.]+ d from now; "
+            r"the monitoring host's clock may be wrong \(run fetch-crl\)",
+        ),
     ],
 )
 def test_a_crl_of_ours_that_is_not_of_today_is_unknown_and_says_what_to_do(service, federation, tmp_path, times, said):
-    certificate, look, begins = service
+    certificate, look, name, place = service
     authority = federation.authority
     crl = authority.crl([authority.entry(certificate)], **times)
     directory = authority.directory_with(tmp_path / "ca", crl)
     report = look(directory)
-    begin = re.escape(begins.replace("STATUS", "UNKNOWN"))
-    path = re.escape(str(directory))
-    assert re.fullmatch(rf"{begin}: certificate cannot be judged: the CRL {path}/\w{{8}}\.r0 {said}", report.first), (
-        report.first
-    )
+    begins = re.escape(f"{name} UNKNOWN - certificate cannot be judged on {place}; the CRL {directory}/")
+    assert re.fullmatch(rf"{begins}\w{{8}}\.r0 {said}", report.first), report.first
     assert (report.code, report.err) == (3, "")
 
 
 def test_without_a_crl_and_with_one_that_does_not_list_it_the_certificate_is_good(service, federation, tmp_path):
-    _, look, _ = service
+    _, look, _, _ = service
     authority = federation.authority
     other = authority.host(["other.fedcloud.test"]).certificate
     for number, crl in enumerate((None, authority.crl(), authority.crl([authority.entry(other)]))):
@@ -94,15 +95,13 @@ def test_without_a_crl_and_with_one_that_does_not_list_it_the_certificate_is_goo
 
 def test_a_crl_signed_with_sha1_is_as_good_as_any(service, federation, tmp_path):
     """Some grid CAs sign so still."""
-    certificate, look, begins = service
+    certificate, look, name, place = service
     authority = federation.authority
     for number, (revoked, code) in enumerate((([authority.entry(certificate)], 2), ([], 0))):
         report = look(authority.directory_with(tmp_path / f"ca{number}", authority.crl(revoked, digest="sha1")))
         assert (report.code, report.err) == (code, ""), report.first
         if revoked:
-            said = (
-                rf"{re.escape(begins.replace('STATUS', 'CRITICAL'))}: certificate is revoked, since \d{{4}}-\d\d-\d\d"
-            )
+            said = rf"{name} CRITICAL - certificate revoked on \d{{4}}-\d\d-\d\d on {re.escape(place)}"
             assert re.fullmatch(said, report.first), report.first
 
 
@@ -120,7 +119,8 @@ def test_a_crl_that_proves_nothing_is_told_with_its_own_reason(monitor, tmp_path
     crl = signer.crl([authority.entry(site.credential.certificate)], digest=digest)
     report = monitor.run("check_occi_vm", "-u", site.url, "--ca-path", authority.directory_with(tmp_path / "ca", crl))
     assert (report.code, report.err) == (3, "")
-    assert re.search(rf": certificate cannot be judged: the CRL \S+\.r0 {said}$", report.first), report.first
+    begins = rf"OCCI-VM UNKNOWN - certificate cannot be judged on {at(site.base)}; the CRL \S+\.r0"
+    assert re.fullmatch(f"{begins} {said}", report.first), report.first
 
 
 def test_a_server_s_certificate_signed_with_sha1_is_told_as_too_weak(monitor):
@@ -129,9 +129,9 @@ def test_a_server_s_certificate_signed_with_sha1_is_told_as_too_weak(monitor):
     site.web.use_context(authority.server_context(authority.host(["localhost"], digest="sha1")))
     report = monitor.run("check_endpoint_tcp", "-H", "localhost", "-p", site.web.port, "--tls")
     assert (report.code, report.err) == (2, "")
-    assert report.first.endswith(
-        ": certificate not accepted: its signature, or that of a CA above it, is too weak for TLS today"
-        " (request a new one)"
+    assert report.first == (
+        "Endpoint-TCP CRITICAL - certificate too weak for TLS today (its signature, or that of a CA above it) "
+        f"on {at(site.web.url)} (127.0.0.1) (request a new one)"
     )
 
 
@@ -141,7 +141,7 @@ def test_another_fault_of_the_certificate_comes_before_a_crl_of_ours(monitor, tm
     directory = monitor.federation.authority.directory_with(tmp_path / "ca", b"not a CRL")
     report = monitor.run("check_occi_vm", "-u", site.url, "--ca-path", directory)
     assert (report.code, report.err) == (2, "")
-    assert "certificate is not for localhost" in report.first
+    assert report.first.startswith("OCCI-VM CRITICAL - certificate for elsewhere.fedcloud.test instead of localhost")
 
 
 def test_a_crl_that_cannot_be_read_is_unknown(monitor, tmp_path):
@@ -149,7 +149,7 @@ def test_a_crl_that_cannot_be_read_is_unknown(monitor, tmp_path):
     directory = monitor.federation.authority.directory_with(tmp_path / "ca", b"not a CRL")
     report = monitor.run("check_occi_vm", "-u", site.url, "--ca-path", directory)
     assert (report.code, report.err) == (3, "")
-    assert re.search(r"cannot be judged: the CRL \S+\.r0 cannot be read: .* \(run fetch-crl\)$", report.first)
+    assert re.search(r"cannot be judged on \S+; the CRL \S+\.r0 cannot be read: .* \(run fetch-crl\)$", report.first)
 
 
 def test_the_gocdb_with_a_revoked_certificate_is_no_sites_fault(monitor, tmp_path):

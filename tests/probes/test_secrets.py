@@ -10,6 +10,7 @@ import base64
 import os
 import subprocess
 from collections.abc import Callable, Iterator
+from http import HTTPStatus
 from pathlib import Path
 from urllib.parse import quote
 
@@ -159,10 +160,15 @@ def test_a_web_proxy_that_wants_a_login_answers_for_no_endpoint(monitor):
             environment = {f"{scheme}_proxy": web.url, "no_proxy": "", "NO_PROXY": ""}
             report = monitor.run(VM, "-u", url, "--auth", "none", "--proxy-from-environment", **environment)
             assert report.code == 3
-            assert report.first.startswith(
-                f"OCCI-VM UNKNOWN - GET {scheme}://cloud.example.org:80/-/: not asked: web proxy "
+            said = (
+                "no tunnel (407 Proxy Authentication Required) through"
+                if scheme == "https"
+                else "login wanted (407) by"
             )
-            assert "407" in report.first
+            assert report.first == (
+                f"OCCI-VM UNKNOWN - {said} web proxy {at(web.url)}; cloud.example.org:80 not asked "
+                "(see http_proxy, https_proxy and no_proxy of the probe)"
+            )
 
 
 @pytest.mark.parametrize(
@@ -182,10 +188,14 @@ def test_what_a_web_proxy_can_have_answered_itself_is_not_held_against_the_endpo
         report = monitor.run(VM, "-u", url, "--auth", "none", "--proxy-from-environment", **environment)
     assert report.code == code, report.out
     if code == 3:
-        said = f"web proxy localhost:{web.port}: answered {status}, for itself or for who is behind it (see http_proxy"
-        assert report.first.startswith(f"OCCI-VM UNKNOWN - GET http://cloud.example.org/-/: {said}")
+        assert report.first == (
+            f"OCCI-VM UNKNOWN - {status} {HTTPStatus(status).phrase}, its own or of who is behind it, from web proxy "
+            f"{at(web.url)}; asked for cloud.example.org:80 (see http_proxy, https_proxy and no_proxy of the probe)"
+        )
     else:
-        assert report.first.startswith("OCCI-VM CRITICAL - GET http://cloud.example.org/-/: ")
+        assert report.first == (
+            "OCCI-VM CRITICAL - 500 Internal Server Error from cloud.example.org:80 when asked to say what it offers"
+        )
 
 
 @pytest.mark.parametrize(
