@@ -341,7 +341,7 @@ class OcciClient:
                 self._token, self.project, self.caveat = login.token, login.project, login.caveat
                 return named[: at + 1]
         told = most_relevant_refusal([each for each in failures if not isinstance(each, _TokenNotSent)] or failures)
-        told.tried = tuple(said for each in failures for said in each.tried or (each.sentence,))
+        told.tried = tuple(said for each in failures for said in each.tried or (str(each),))
         raise told
 
     def _login_at(self, uri: str, *, is_last: bool) -> ProjectToken:

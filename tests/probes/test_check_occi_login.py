@@ -64,8 +64,8 @@ def login(monitor: Monitor) -> Login:
 @pytest.mark.parametrize(
     ("claims", "said"),
     [
-        ({"expires": -7200}, r"expired at \d{4}-\d\d-\d\d \d\d:\d\d UTC, 2 h ago"),
-        ({"nbf": time.time() + 86400}, r"is valid only from \d{4}-\d\d-\d\d \d\d:\d\d UTC on, in [\d.]+ (h|d)"),
+        ({"expires": -7200}, r"expired 2 h ago \(\d{4}-\d\d-\d\d \d\d:\d\d UTC\)"),
+        ({"nbf": time.time() + 86400}, r"is not valid before \d{4}-\d\d-\d\d \d\d:\d\d UTC"),
     ],
     ids=["expired", "not yet valid"],
 )
@@ -74,8 +74,8 @@ def test_a_token_that_says_itself_that_it_is_not_valid_is_shown_to_nobody(login,
     report = login.look(probe=probe)
     assert (report.code, report.err) == (3, "")
     assert re.fullmatch(
-        rf"OCCI-\w+ UNKNOWN - {login.file}: our access token of {ISSUER} {said} "
-        r"\(write a new one to that file, before each that ends\)",
+        rf"OCCI-\w+ UNKNOWN - our access token of {ISSUER} {said} in {login.file} "
+        r"\(write a new one there in time\)",
         report.first,
     ), report.first
     assert login.asked == []
@@ -90,7 +90,7 @@ def test_a_token_that_has_just_ended_by_our_clock_is_tried_and_is_ours_all_the_s
     report = login.look()
     assert report.code == 3
     assert re.search(
-        r" from localhost:\d+ when asked to log in; our access token .* expired at .* ago \(",
+        r" from localhost:\d+ when asked to log in; our access token of \S+ expired [\d.]+ \w+ ago \(",
         report.first,
     ), report.first
 
@@ -162,8 +162,7 @@ def test_a_file_that_holds_something_else_is_told_and_not_quoted(login, content,
     report = login.look("-vvv")
     assert report.code == 3
     assert report.first == (
-        f"OCCI-VM UNKNOWN - {login.file}: holds {what} instead of an access token "
-        "(write the token alone there, on one line)"
+        f"OCCI-VM UNKNOWN - {what} instead of an access token in {login.file} (write the token alone there)"
     )
     assert login.asked == []
 
@@ -172,7 +171,7 @@ def test_a_file_that_holds_something_else_is_told_and_not_quoted(login, content,
 
 
 CLOUDS = ["occi-os", "ooi", "rocci", "snf", "rocci2"]
-REMEDY = r"\(make a new one with voms-proxy-init --rfc --voms ops\)"
+REMEDY = r"\(run voms-proxy-init --rfc --voms ops\)"
 
 
 def with_proxy(monitor: Monitor, cloud: str, proxy: Path, *arguments: object, probe: str = "check_occi_vm") -> Report:
@@ -192,14 +191,14 @@ def test_a_proxy_without_attributes_is_ours_and_where_a_vo_is_named_nobody_is_as
     named = with_proxy(monitor, cloud, proxy, "--vo", "ops", probe=probe)
     assert (named.code, named.err) == (3, "")
     assert re.fullmatch(
-        rf"OCCI-\w+ UNKNOWN - {proxy}: the proxy has no VOMS attributes, and those of ops are wanted {REMEDY}",
+        rf"OCCI-\w+ UNKNOWN - proxy has no VOMS attributes in {proxy}; those of ops are wanted {REMEDY}",
         named.first,
     ), named.first
     assert asked(monitor, cloud) == 0
     report = with_proxy(monitor, cloud, proxy, probe=probe)
     assert (report.code, report.err) == (3, "")
     assert re.fullmatch(
-        rf"OCCI-\w+ UNKNOWN - .*; probably because of our own credential: {proxy} has no VOMS attributes {REMEDY}",
+        rf"OCCI-\w+ UNKNOWN - .*; probably because our {proxy} has no VOMS attributes {REMEDY}",
         report.first,
     ), report.first
     assert monitor.federation.site(cloud).occi.created == []
@@ -211,7 +210,7 @@ def test_a_plain_certificate_where_only_vos_are_mapped_is_ours(monitor, cloud):
     url = monitor.federation.site(cloud).url
     report = monitor.run("check_occi_vm", "-u", url, "--cert", robot.usercert, "--key", robot.userkey, "--vo", "ops")
     assert report.code == 3
-    said = f"probably because of our own credential: {robot.usercert} is no proxy with VOMS attributes "
+    said = f"probably because our {robot.usercert} is no proxy with VOMS attributes "
     assert said in report.first
     assert asked(monitor, cloud) > 0
 
@@ -223,7 +222,7 @@ def test_an_old_kind_of_proxy_that_a_server_refuses_is_ours(monitor, tmp_path, c
     report = with_proxy(monitor, cloud, proxy)
     assert report.code == 3
     assert re.search(
-        rf"certificate.*; probably because of our own credential: {proxy} is a {re.escape(kind)} proxy, which servers "
+        rf"certificate.*; probably because our {proxy} is a {re.escape(kind)} proxy, which servers "
         rf"on today's OpenSSL refuse {REMEDY}",
         report.first,
     ), report.first
@@ -233,7 +232,7 @@ def test_a_proxy_without_its_chain_is_ours(monitor, tmp_path):
     proxy = monitor.federation.authority.proxy(with_chain=False, path=tmp_path / "x509up")
     report = with_proxy(monitor, "occi-os", proxy)
     assert report.code == 3
-    assert f"our own credential: {proxy} lacks the certificate that the proxy was made from (" in report.first
+    assert f"probably because our {proxy} lacks the certificate that the proxy was made from (" in report.first
 
 
 @pytest.mark.parametrize("named", [[], ["--vo", "ops"]])
@@ -243,8 +242,8 @@ def test_attributes_that_are_not_valid_yet_are_shown_to_nobody(monitor, tmp_path
     report = with_proxy(monitor, "ooi", proxy, *named)
     assert report.code == 3
     assert re.fullmatch(
-        rf"OCCI-VM UNKNOWN - {proxy}: its VOMS attribute certificate is valid only in \d\d(\.\d)? min "
-        r"\(set this machine's clock; if it is right, that of the VOMS server is not\)",
+        rf"OCCI-VM UNKNOWN - VOMS attributes not valid before \d{{4}}-\d\d-\d\d \d\d:\d\d UTC in {proxy} "
+        r"\(set the clock of this machine, or of the VOMS server\)",
         report.first,
     ), report.first
     assert asked(monitor, "ooi") == 0
@@ -266,7 +265,7 @@ def test_attributes_of_another_vo_may_have_ended(monitor, tmp_path, cloud, vos, 
     assert with_proxy(monitor, cloud, proxy, *named).code == 0
     report = with_proxy(monitor, cloud, proxy, "--vo", "dteam")
     assert report.code == 3
-    assert f"{proxy}: its VOMS attribute certificate expired 60 min ago (make a new one with" in report.first
+    assert f"VOMS attributes expired 60 min ago in {proxy} (run voms-proxy-init --rfc --voms dteam)" in report.first
 
 
 # ---- a project of another VO
@@ -545,7 +544,8 @@ def test_a_keystone_whose_token_the_endpoint_does_not_know_is_not_the_last(monit
     assert report.code == 0, report.out
     keystones["ooi"].faults.on("ks-vo-unmapped")
     report = with_proxy(monitor, "ooi", monitor.federation.proxy)
-    assert (report.code, "refused to let us in (401" in report.first) == (2, True), report.out
+    assert report.code == 2
+    assert re.match(rf"OCCI-VM CRITICAL - 401 .*from {at(urls[1])} when asked to log in", report.first), report.out
 
 
 def test_of_several_keystones_that_refuse_us_the_first_is_told(monitor, keystones, answering):
@@ -559,5 +559,5 @@ def test_of_several_keystones_that_refuse_us_the_first_is_told(monitor, keystone
     assert f"from {at(keystones['ooi'].url)} when asked to log in" in report.first
     assert "VO ops may not be mapped there" in report.first
     tried = [line for line in report.lines if line.startswith("tried: ")]
-    assert any("keystone.example.org:5000, outside its own domain" in line for line in tried)
-    assert any(keystones["rocci2"].url in line and "503" in line for line in tried)
+    assert any(line.endswith("allow it with --keystone https://keystone.example.org:5000)") for line in tried)
+    assert any(line.startswith(f"tried: 503 Service Unavailable from {at(keystones['rocci2'].url)}") for line in tried)

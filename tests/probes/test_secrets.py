@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import base64
 import os
+import re
 import subprocess
 from collections.abc import Callable, Iterator
 from http import HTTPStatus
@@ -99,7 +100,7 @@ def test_an_error_that_echoes_our_token_is_shown_without_it(robot, echo, verbose
     robot.site.web.app = echoing
     report = robot.look(verbose)
     assert report.code in (2, 3)
-    assert "refused to create a VM (403" in report.first
+    assert re.match(r"OCCI-VM \w+ - 403 .*from localhost:\d+ when asked to create a VM", report.first), report.first
 
 
 def test_a_bug_with_a_secret_in_its_words_is_reported_without_it(monkeypatch, capsys):
