@@ -19,6 +19,7 @@ from urllib.parse import quote
 from libprobe import redact
 from libprobe.clients import credentials
 from libprobe.clients.http import MAX_REDIRECTS, redirect_target
+from libprobe.clients.refusals import describe_attempt
 from libprobe.failures import (
     Asked,
     BadData,
@@ -213,8 +214,9 @@ class Keystone:
 
     def _note(self, refusal: Failure) -> None:
         """Keep for -v what was tried."""
-        if refusal.sentence not in self._tried and len(self._tried) < MAX_TOLD:
-            self._tried.append(refusal.sentence)
+        told = describe_attempt(refusal)
+        if told not in self._tried and len(self._tried) < MAX_TOLD:
+            self._tried.append(told)
 
     def _request(
         self, method: str, path: str, headers: list[tuple[str, str]], body: bytes | None = None, *, secret: bool = False

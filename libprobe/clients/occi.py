@@ -19,6 +19,7 @@ from libprobe.clients.refusals import (
     Refusal,
     ServerError,
     certainly_not_created,
+    describe_attempt,
     machine_names,
 )
 from libprobe.failures import (
@@ -341,7 +342,7 @@ class OcciClient:
                 self._token, self.project, self.caveat = login.token, login.project, login.caveat
                 return named[: at + 1]
         told = most_relevant_refusal([each for each in failures if not isinstance(each, _TokenNotSent)] or failures)
-        told.tried = tuple(said for each in failures for said in each.tried or (str(each),))
+        told.tried = tuple(said for each in failures for said in each.tried or (describe_attempt(each),))
         raise told
 
     def _login_at(self, uri: str, *, is_last: bool) -> ProjectToken:

@@ -28,6 +28,11 @@ They are not proof: a gateway says 413 and 429 of what it had let through, a clo
 """
 
 
+def describe_attempt(failure: Failure) -> str:
+    """Return what was asked and what came of it, for the list of what was tried that -v shows."""
+    return f"{failure.request}: {failure}" if failure.request else str(failure)
+
+
 class Refusal(EndpointFailure):
     """The endpoint answered and refused: with `http_status`, and `said` are its own words; else as a Failure."""
 

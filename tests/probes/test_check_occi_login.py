@@ -453,7 +453,7 @@ def test_the_first_refusal_of_us_is_told_and_v_lists_what_was_tried(monitor, key
         report.first,
     ), report.first
     tried = [re.sub(url, "", line) for line in report.lines if line.startswith("tried: ")]
-    assert [line.partition(": refused")[0] for line in tried] == [
+    assert [line.partition(": 4")[0] for line in tried] == [
         f"tried: POST {path}/mapped/auth",
         f"tried: POST {path}/voms/auth",
         *(f"tried: {method} /v3/auth/federation/{name}" for name in ("voms", "mapped") for method in ("POST", "GET")),
@@ -544,8 +544,11 @@ def test_a_keystone_whose_token_the_endpoint_does_not_know_is_not_the_last(monit
     assert report.code == 0, report.out
     keystones["ooi"].faults.on("ks-vo-unmapped")
     report = with_proxy(monitor, "ooi", monitor.federation.proxy)
-    assert report.code == 2
-    assert re.match(rf"OCCI-VM CRITICAL - 401 .*from {at(urls[1])} when asked to log in", report.first), report.out
+    place = at(monitor.federation.site("ooi").base)
+    assert (report.code, report.first) == (
+        2,
+        f"OCCI-VM CRITICAL - 401 Unauthorized from {place} when asked to say what it offers",
+    )
 
 
 def test_of_several_keystones_that_refuse_us_the_first_is_told(monitor, keystones, answering):
@@ -560,4 +563,4 @@ def test_of_several_keystones_that_refuse_us_the_first_is_told(monitor, keystone
     assert "VO ops may not be mapped there" in report.first
     tried = [line for line in report.lines if line.startswith("tried: ")]
     assert any(line.endswith("allow it with --keystone https://keystone.example.org:5000)") for line in tried)
-    assert any(line.startswith(f"tried: 503 Service Unavailable from {at(keystones['rocci2'].url)}") for line in tried)
+    assert any(keystones["rocci2"].url in line and ": 503 Service Unavailable from " in line for line in tried)
