@@ -420,7 +420,8 @@ def _read_saved(
         raise Misconfigured(f"{path} cannot be read: {error.strerror}") from None
     except BadData as error:
         # what a GOCDB said is quoted; what stands in a file could be a secret in the wrong place
-        said = re.sub(r"""["'].+["']""", "something that is not shown", error.sentence, flags=re.DOTALL)
+        said = re.sub(r"""(?:; it begins| but) ["'].*["']""", "", error.sentence, flags=re.DOTALL)
+        said = re.sub(r"""["'].+["']""", "something that is not shown", said, flags=re.DOTALL)
         raise Misconfigured(f"{path}: {said}", remedy="name a saved answer of the GOCDB") from None
 
 

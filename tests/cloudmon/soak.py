@@ -41,6 +41,7 @@ from tests.programs.worker.handler import Worker
 from .monitor import CloudMonitor
 
 VM, CONTEXT = "eu.egi.cloud.OCCI-VM", "eu.egi.cloud.OCCI-Context"
+CERTIFICATE = "eu.egi.cloud.Certificate"
 PACE = 60.0
 """OCCI-VM every minute instead of every hour, a connection every 15 seconds instead of every 15 minutes."""
 
@@ -178,7 +179,12 @@ def cloud_faults() -> dict[str, dict[str, str]]:
     both = dict.fromkeys((VM, CONTEXT), "CRITICAL")
     of_vm = {VM: "CRITICAL"}
     faults = {"quota": of_vm, "build-error": of_vm}
-    return faults | dict.fromkeys(("status", "close-accept", "garbage", "reset", "certificate"), both)
+    before_tls_ends = both | {CERTIFICATE: "CRITICAL"}
+    return (
+        faults
+        | dict.fromkeys(("status", "garbage", "reset"), both)
+        | dict.fromkeys(("close-accept", "certificate"), before_tls_ends)
+    )
 
 
 def cloud(site: Cloud) -> Subject:
@@ -267,7 +273,7 @@ class Soak:
         stack.callback(self.doors.stop)
         for number in range(missing - more):
             host = f"peer-{number}.fedcloud.test"
-            url = f"https://{self.doors.address(number)}:{self.doors.ports[number]}/"
+            url = f"http://{self.doors.address(number)}:{self.doors.ports[number]}/"  # they speak no TLS
             gocdb.add_service(pi.Service(host, DOORS[number % len(DOORS)], f"PEERS-{number % 20}", url=url))
             self._of_host[host] = self._door(number)
         helpers = {
@@ -286,7 +292,7 @@ class Soak:
         def turn(fault: str) -> None:
             self.doors.close(number) if fault else self.doors.open(number)
 
-        closed = dict.fromkeys(("org.nagios.CDMI-TCP", "org.nagios.Broker-TCP"), "CRITICAL")
+        closed = dict.fromkeys((CERTIFICATE, "org.nagios.CDMI-TCP", "org.nagios.Broker-TCP"), "CRITICAL")
         return Subject(f"peer-{number}", {"closed": closed}, turn)
 
     def subject(self, service: Service) -> tuple[Subject | None, str]:
