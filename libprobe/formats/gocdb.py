@@ -561,7 +561,7 @@ class _RecordParser:
         self._text_chars = 0
         if not self._open:
             if tag == "error":
-                raise BadData(f'the GOCDB answered the error "{excerpt(node.content, 200)}"')
+                raise BadData(f'error "{excerpt(node.content, 200)}"')
         elif len(self._open) > 1:
             self._open[-1].children.append(node)
         elif self._open[0].tag == "results":

@@ -101,7 +101,7 @@ def test_a_selection_is_exact_live_and_saved(
 @pytest.mark.parametrize(
     ("body", "sentence"),
     [
-        (b"<error>Unsupported parameter: x</error>", 'answered the error "Unsupported parameter: x"'),
+        (b"<error>Unsupported parameter: x</error>", '^error "Unsupported parameter: x" in the answer of GOCDB'),
         (
             b"Unable to find method: x",
             r"^no document but 'Unable to find method: x' in the answer of GOCDB localhost:\d+ ",

@@ -337,9 +337,9 @@ def test_drain_with_nothing_to_send_does_not_even_connect(host):
 @pytest.mark.parametrize(
     ("manner", "sentence"),
     [
-        ({"mute_at": "CONNECT"}, r"no answer to CONNECT within [\d.]+ s"),
-        ({"unconfirmed": ("SEND",)}, r"no receipt for SEND within [\d.]+ s"),
-        ({"close_at": "CONNECT"}, r"connection closed, and no answer to CONNECT came"),
+        ({"mute_at": "CONNECT"}, r"no answer to CONNECT within [\d.]+ s from PLACE"),
+        ({"unconfirmed": ("SEND",)}, r"no receipt for SEND within [\d.]+ s from PLACE"),
+        ({"close_at": "CONNECT"}, r"connection closed before any answer to CONNECT from PLACE"),
         ({"close_at": "SEND"}, r"connection closed before any receipt for SEND from PLACE"),
         (
             {"error_at": "SEND", "error": ("no right", "to write")},
@@ -542,7 +542,7 @@ def test_results_that_are_refused_for_a_time_are_all_sent_in_order_afterwards(ho
         kept = host.waiting()
         for _ in range(3):
             assert host.drain().code == 3
-        broker.manner.refused = ""
+        broker.behaviour.refused = ""
         report = host.drain()
         assert (report.code, report.performance["sent"]) == (0, "12;;;0")
         assert ids(broker) == kept
