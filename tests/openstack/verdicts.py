@@ -70,7 +70,7 @@ def test_a_used_up_quota_is_told(lab: Lab, tmp_path: Path, row: Row):
     finally:
         admin.delete("compute", f"/servers/{made}")
     assert (report.code, report.err) == (2, ""), report.out
-    assert "for lack of quota or capacity" in report.first
+    assert report.first.startswith("OCCI-VM CRITICAL - no quota or capacity left (403 "), report.first
     row("a quota of one VM, and there is one", report)
 
 

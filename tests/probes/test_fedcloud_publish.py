@@ -386,7 +386,7 @@ def test_whoever_is_killed_between_a_message_and_its_receipt_sends_it_again_unde
             until(lambda: len(sent(deaf)) == 3)
             process.send_signal(signal.SIGKILL)
         assert len(host.waiting()) == 3
-        deaf.manner.unconfirmed = ()
+        deaf.behaviour.unconfirmed = ()
         first = ids(deaf)
         deaf.frames.clear()
         assert host.drain().first == f"PUBLISH OK - 3 results sent to {host.url}, none waiting"
