@@ -32,7 +32,7 @@ class Authorities:
     def __init__(self, trust: str | None) -> None:
         if trust is None or not os.path.isdir(trust):
             what = f"{trust} is" if trust else "the system's CAs are"
-            raise Misconfigured(f"{what} no CA directory, so nothing is told of the IGTF's there", remedy=INSTALL)
+            raise Misconfigured(f"{what} no CA directory, so the IGTF's .info files are not there", remedy=INSTALL)
         self.path = trust
         try:
             self._infos = sorted(name for name in os.listdir(trust) if name.endswith(".info"))[:MAX_INFOS]

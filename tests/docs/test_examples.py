@@ -269,6 +269,7 @@ def without_paramiko(stage: Stage) -> Report:
     return stage.run("check_occi_context", "-H", "ooi.fedcloud.test", "--boot", PYTHONPATH=f"{stage.directory}:{ROOT}")
 
 
+IGTF = "needs a CA directory with the IGTF's .info files: tests/probes/test_check_endpoint_tcp_igtf.py"
 ELSEWHERE = "needs names with addresses of its own: tests/probes/test_check_endpoint_tcp.py"
 WANTING = "needs a server of TLS 1.2 that wants a certificate: tests/probes/test_check_endpoint_tcp.py"
 RABBIT = "needs the broker RabbitMQ: tests/probes/test_check_broker.py"
@@ -310,6 +311,8 @@ SCENES: dict[str, list[Scene]] = {
     "check_endpoint_tcp": [
         tcp,
         lambda s: tcp(s, "--tls"),
+        IGTF,
+        IGTF,
         WANTING,
         ELSEWHERE,
         lambda s: tcp(s, "--tls", "--certificate", "9999d:,"),

@@ -221,7 +221,7 @@ def test_a_directory_without_the_igtfs_files_says_nothing_of_a_site(look, direct
     )
     other = tmp_path / "bundle.pem"
     shutil.copy(bundle, other)
-    expect(look("--ca-path", other), 3, rf"{other} is no CA directory, so nothing is told of the IGTF's there \(.*")
+    expect(look("--ca-path", other), 3, rf"{other} is no CA directory, so the IGTF's \.info files are not there \(.*")
 
 
 def test_a_server_that_refuses_us_is_judged_where_it_shows_its_certificate(look, directory, anonymous):  # noqa: F811

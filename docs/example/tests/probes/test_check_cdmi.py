@@ -62,7 +62,8 @@ def test_a_port_at_which_nothing_listens_is_critical(probe, storage):
     storage.stop()
     report = probe(PROBE, "-u", storage.url)
     assert report.code == 2
-    assert "connection refused; nothing listens there" in report.first
+    address = storage.url.removeprefix("https://").partition("/")[0]
+    assert report.first == f"CDMI CRITICAL - connection refused by {address} (127.0.0.1)"
 
 
 def test_without_an_endpoint_it_is_our_own_fault(probe):
