@@ -227,7 +227,7 @@ class Deadline:
     kept:       seconds of them that are kept at the end: every wait, and the run, ends this much before.
     answered:   by host and port the address that answered in this run, with which the next connection begins.
     unanswered: by host and address those that others overtook: the attempt that still waits, None for one that failed.
-    connect_options:       where connections lead in place of their hosts, and where they come from; None for as usual.
+    connect_options:       where connections lead in place of their hosts, and where they come from; None: as usual.
     """
 
     def __init__(

@@ -4,8 +4,8 @@
     --connect-to cloud.example.org:443:192.0.2.7:8443    those to that host and port, as curl has it; empty for any
     --source-address 198.51.100.4
 
-Names are verified, and sent, as usual: only the first step of the way is another one. A run's deadline carries its ways,
-as it does what was learned of the addresses of a host.
+Names are verified, and sent, as usual: only the first step of the way is another one. A run's deadline carries its
+ways, as it does what was learned of the addresses of a host.
 """
 
 from __future__ import annotations
