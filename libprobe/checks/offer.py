@@ -116,8 +116,9 @@ class OcciOffer(Check):
             yield outcome_metric(WARNING, f"{sentence}, so what users hand over does not reach their VMs")
         elif all(name in profile.TEMPLATE_NAMES.values() for name in names):
             project = self._access.client.project
-            where = f" to project {project}" if project else " to us"
-            yield outcome_metric(CRITICAL, f"{sentence}{where} (share some with the monitoring VO)")
+            to = f"project {project}" if project else "us"
+            reason = f"not offered to {to}: {_named_or(names)}, on {self.place}"
+            yield outcome_metric(CRITICAL, f"{reason} (share some with the monitoring VO)")
         else:
             yield outcome_metric(CRITICAL, sentence)
 

@@ -154,7 +154,7 @@ def test_templates_that_nobody_shared_with_the_monitoring_vo_are_critical_and_sa
     report = announces(monitor, *KINDS, *TEMPLATES[:2], *CONTEXT)
     assert report.code == 2
     assert report.first == (
-        f"OCCI-Context CRITICAL - not offered: image template or size template, on {at(base)} to us "
+        f"OCCI-Context CRITICAL - not offered to us: image template or size template, on {at(base)} "
         "(share some with the monitoring VO)"
     )
 
