@@ -45,7 +45,7 @@ def test_the_proxy_of_the_environment_comes_first(nobody, authority, monkeypatch
     found = credentials.find_certificate()
     assert (found.cert_path, found.key_path, found.vos) == (str(path), None, ["ops"])
     assert found.identity == authority.robot.subject
-    assert found.words() == f"rfc proxy {path} of {authority.robot.subject}, VO ops"
+    assert found.describe() == f"rfc proxy {path} of {authority.robot.subject}, VO ops"
 
 
 def test_a_named_proxy_that_is_absent_is_not_replaced_by_another(nobody, authority, monkeypatch):
@@ -63,7 +63,7 @@ def test_a_plain_certificate_with_its_key(nobody, authority, monkeypatch):
         str(authority.robot.userkey),
         [],
     )
-    assert found.words().startswith("certificate ")
+    assert found.describe().startswith("certificate ")
 
 
 def test_the_pair_in_the_home_directory_is_the_last_resort(nobody, authority):

@@ -104,7 +104,7 @@ def test_a_selection_is_exact_live_and_saved(
         (b"<error>Unsupported parameter: x</error>", '^error "Unsupported parameter: x" in the answer of GOCDB'),
         (
             b"Unable to find method: x",
-            r"^no document but 'Unable to find method: x' in the answer of GOCDB localhost:\d+ ",
+            r"^no document but 'Unable to find method: x' in the answer of GOCDB localhost:\d+$",
         ),
         (
             b"<html><body>Login</body></html>",
@@ -137,7 +137,7 @@ def test_pages_that_lead_back_to_the_first_end(served: Served) -> None:
 
 def test_a_status_other_than_200_is_said(served: Served) -> None:
     served.app = lambda request: Response(503, [], b"")
-    with pytest.raises(HelperFailure, match=r"^503 Service Unavailable from GOCDB localhost:\d+ "):
+    with pytest.raises(HelperFailure, match=r"^503 Service Unavailable from GOCDB localhost:\d+$"):
         list(served.client().topology(EVERYTHING))
 
 
