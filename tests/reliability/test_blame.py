@@ -49,7 +49,9 @@ ASKS_THE_GOCDB = {
 @pytest.mark.parametrize("probe", ASKS_THE_GOCDB)
 def test_a_gocdb_that_fails_is_unknown_for_every_probe_and_no_site_is_asked(monitor, probe, fault, says):
     monitor.federation.gocdb.faults.on(fault)
-    assert_unknown(monitor.run(probe, "-H", ASKS_THE_GOCDB[probe]), rf" UNKNOWN - {says} GOCDB localhost:\d+")
+    where = r"name rocci\.fedcloud\.test does not resolve \(.+\); that port is a guess: "
+    guess = where if probe == "check_cloud_bdii" else ""  # it has a port without the GOCDB, and tells why it took that
+    assert_unknown(monitor.run(probe, "-H", ASKS_THE_GOCDB[probe]), rf" UNKNOWN - {guess}{says} GOCDB localhost:\d+ \(")
     assert asked(monitor) == []
 
 
@@ -141,10 +143,9 @@ def test_a_keystone_outside_the_site_is_a_helper_and_the_sites_own_is_the_site(m
     keystone = monitor.federation.service("ooi-keystone").web.url.replace("localhost", "127.0.0.1")
     challenge = {"WWW-Authenticate": f"Keystone uri='{keystone}/v3'"}
     site.faults.on("status", code=401, headers=challenge)
-    shared = monitor.run("check_occi_vm", "-u", site.url, "--keystone", keystone)
-    assert_unknown(
-        shared, rf"OCCI-VM UNKNOWN - Keystone outside the site, .*{says}.*the endpoint itself was not judged"
-    )
+    shared = monitor.run("check_occi_vm", "-u", site.url, "--keystone", keystone, "-v")
+    assert_unknown(shared, rf"^OCCI-VM UNKNOWN - (?=.*{says}).* outside Keystone 127\.0\.0\.1:\d+")
+    assert "the endpoint was not judged" in shared.out.splitlines()
     assert site.occi.created == []
 
 
@@ -169,7 +170,8 @@ def test_a_crl_of_ours_that_has_expired_is_unknown(monitor, expired_crl):
         ("check_endpoint_tcp", "--tls", "-u", site.url),
     ):
         says = (
-            r"certificate cannot be judged on \S+(?: \(127\.0\.0\.1\))?; the CRL \S+ expired 3 d ago \(run fetch-crl\)"
+            r"certificate cannot be judged on (?:GOCDB )?\S+(?: \(127\.0\.0\.1\))?; the CRL \S+ expired 3 d ago "
+            r"\(run fetch-crl\)$"
         )
         assert_unknown(monitor.run(*command), says)
     assert asked(monitor) == []
@@ -185,18 +187,21 @@ def test_a_site_whose_certificate_has_expired_is_critical_even_then(monitor, exp
 
 @pytest.mark.parametrize("probe", ["check_occi_vm", "check_occi_context", "check_perun"])
 @pytest.mark.parametrize(
-    ("lifetimes", "says"),
+    ("lifetimes", "says", "also"),
     [
-        ({"lifetime": timedelta(seconds=45)}, r"the proxy expires in [\d.]+ s; this run may take [\d.]+ s"),
-        ({"lifetime": timedelta(hours=-1)}, r"the proxy expired 60 min ago"),
+        ({"lifetime": timedelta(seconds=45)}, "proxy ends in", r"; this run may take [\d.]+ s"),
+        ({"lifetime": timedelta(hours=-1)}, "proxy expired 60 min ago", ""),
         (
             {"lifetime": timedelta(hours=1), "ac_lifetime": timedelta(seconds=45)},
-            r"its VOMS attribute certificate expires in [\d.]+ s; this run may take [\d.]+ s",
+            "VOMS attributes end in",
+            r"; this run may take [\d.]+ s",
         ),
     ],
     ids=["within the run", "before", "its VOMS attributes within the run"],
 )
-def test_a_proxy_of_ours_that_ends_is_unknown_and_nobody_is_asked(monitor, tmp_path: Path, probe, lifetimes, says):
+def test_a_proxy_of_ours_that_ends_is_unknown_and_nobody_is_asked(
+    monitor, tmp_path: Path, probe, lifetimes, says, also
+):
     federation = monitor.federation
     proxy = federation.authority.proxy(path=tmp_path / "x509up", **lifetimes)
     url = federation.site("rocci").url if probe != "check_perun" else federation.service("perun").web.url
@@ -204,7 +209,9 @@ def test_a_proxy_of_ours_that_ends_is_unknown_and_nobody_is_asked(monitor, tmp_p
         if is_dead:
             federation.site("rocci").faults.on("status", code=503)
         report = monitor.run(probe, "-u", url, "-t", "60", X509_USER_PROXY=proxy)
-        assert_unknown(report, rf"{re.escape(str(proxy))}: {says}.*voms-proxy-init --rfc")
+        what = says if says.endswith("ago") else rf"{says} [\d.]+ s"
+        remedy = r"\(run voms-proxy-init --rfc --voms ops\)"
+        assert_unknown(report, rf" UNKNOWN - {what} in {re.escape(str(proxy))}{also} {remedy}$")
     assert asked(monitor) == []
 
 
@@ -227,7 +234,7 @@ def test_a_site_that_is_bad_is_critical_beside_helpers_that_fail(monitor):
 def test_one_broker_that_fails_and_a_bdii_that_does_are_told_apart(monitor):
     """Brokers looked up in a BDII: when that fails, nothing is known of any broker."""
     report = monitor.run("check_broker", "--bdii", "ldap://127.0.0.1:1")
-    assert_unknown(report, r"BDII .*127\.0\.0\.1.*connection refused")
+    assert_unknown(report, r" UNKNOWN - connection refused by BDII 127\.0\.0\.1:1 \(give the broker with -u\)$")
 
 
 def test_an_unusable_registration_is_the_sites_though_the_gocdb_hands_it_out(monitor):
