@@ -278,14 +278,15 @@ class Trouble(NamedTuple):
 
 
 RESOLVER = "this machine's resolver does not answer, neither for "
-PROXY = r"not asked: web proxy localhost:\d+.*http_proxy"
+PROXY = r"web proxy localhost:\d+.*; \S+ not asked \(see http_proxy, https_proxy and no_proxy of the probe\)"
 LIMITS = (
-    r"this machine cannot (connect|look up names|start)|this machine has not what|cannot be (written|read|opened)"
-    r"|no memory left|Cannot allocate memory|can't start new thread|Too many open files|a library is missing"
+    r"monitoring host (out of|cannot go on)|this machine cannot (connect|look up names|start)"
+    r"|cannot be (written|read|opened)|no memory left|Cannot allocate memory|can't start new thread"
+    r"|Too many open files|a library is missing"
 )
 OWN_TIME = (
-    r"of which this machine took|this machine did not get (the check|it) done within|is the monitoring host overloaded"
-    r"|the [\d.]+ s of -t were up"
+    r"this machine took|this machine did not get (the check|it) done within"
+    r"|look whether the monitoring host is overloaded|the [\d.]+ s of -t were up"
 )
 LATE_PROXY = f"{PROXY}|{OWN_TIME}"
 """Where all time is given to the proxy, a busy machine can have had none for it."""
