@@ -309,7 +309,7 @@ class EachRegion(Check):
         work = deadline.earlier_by(deadline.seconds - working_seconds(deadline.seconds))
         with work.enforced(), cloud.http.using_deadline(work):
             cloud.log_in()
-            regions = cloud.regions(KIND, IMAGES, NETWORKS, chosen="")
+            regions = cloud.regions(KIND, IMAGES, NETWORKS, chosen="", is_each=True)
         found: list[Metric] = []
         lives: list[ServerLifeCycle] = []
         ended: Interrupted | None = None

@@ -61,6 +61,28 @@ NEW_TOKEN = "get a new one of the issuer that the site trusts"
 
 DEFAULT_IDENTITY_PROVIDER = "egi.eu"
 
+PASSWORD, APPLICATION_CREDENTIAL, TOKEN = "password", "application_credential", "token"
+
+POSSIBLE_CAUSES = {
+    PASSWORD: "wrong name, domain or password, or the user is disabled or locked",
+    APPLICATION_CREDENTIAL: "wrong secret, expired, or its user has lost the roles",
+    TOKEN: "expired, or of another Keystone",
+}
+"""What a Keystone does not say: its 401 is the same word for word."""
+
+
+class LocalLogin(Record):
+    """A login at Keystone itself, without federation.
+
+    method: PASSWORD, APPLICATION_CREDENTIAL or TOKEN. data: what `identity` has of it; with its secret.
+    who:    the same for people. file: where it stands, `cloud NAME of FILE`.
+    """
+
+    method: str
+    data: dict[str, Any]
+    who: str
+    file: str
+
 
 class LoginRequest(Record):
     """Whom to log in as, and to what.
@@ -70,6 +92,10 @@ class LoginRequest(Record):
     is_vo_given, is_provider_given: whether it was the operator who named it on the command line.
     trusted_keystone: a Keystone outside the endpoint's domain that may be talked to; empty for none.
     plain_hosts: hosts, as `credentials.host_name` has them, that get the project's token also over http.
+    local_login: a login at Keystone itself, used instead of certificate and token.
+    scope:    `scope` of a request for a token, where the file of the login names a project.
+    protocol: the federation protocol that this file names; empty to try those that there are.
+    file:     that file, as `LocalLogin` has it; empty where options and settings say how to log in.
     """
 
     vo: str
@@ -80,6 +106,10 @@ class LoginRequest(Record):
     is_provider_given: bool = False
     is_vo_given: bool = False
     plain_hosts: frozenset[str] = frozenset()
+    local_login: LocalLogin | None = None
+    scope: dict[str, Any] | None = None
+    protocol: str = ""
+    file: str = ""
 
 
 class ProjectToken(Record):
@@ -144,9 +174,7 @@ class Keystone:
                 reason = "our Keystone token is unknown or has ended"
                 raise answer.failure(OwnCredential, reason=reason, remedy="get a new one of this Keystone")
             raise self._refusal_failure(answer, "look at our Keystone token")
-        document = answer.json()
-        held = document.get("token") if isinstance(document, dict) else None
-        projects = _listed([held["project"]]) if isinstance(held, dict) and "project" in held else []
+        projects = _project_of(answer)
         if projects and (not self._login_request.project or self._order_projects(projects)):
             return self._scope_to_first(projects, lambda project: (token, answer))
         return self._in_project_v3(token)
@@ -157,6 +185,8 @@ class Keystone:
         return self._request("GET", "/v3/auth/tokens", headers, secret=True)
 
     def _login(self) -> ProjectToken:
+        if self._login_request.local_login:
+            return self._log_in_locally(self._login_request.local_login)
         if not self._login_request.token and self._http.credential is None:
             raise self._failure(
                 OwnCredential,
@@ -181,7 +211,14 @@ class Keystone:
                 if login:
                     return login
         failure = most_relevant_refusal(self._refusals)
-        if isinstance(failure, _NoProvider) and self._login_request.is_provider_given:
+        if isinstance(failure, _NoProvider) and self._login_request.file:
+            failure = self._failure(
+                Misconfigured,
+                f"no federated login for {self._login_request.identity_provider} and protocol "
+                f"{self._login_request.protocol}, which {self._login_request.file} names,",
+                remedy="ask the site for their names",
+            )
+        elif isinstance(failure, _NoProvider) and self._login_request.is_provider_given:
             failure = self._failure(
                 Misconfigured,
                 f"no federated login for {self._login_request.identity_provider}, which --identity-provider names,",
@@ -233,6 +270,123 @@ class Keystone:
                 break
         return answer
 
+    # ---- v3, with a login of Keystone's own
+
+    def _log_in_locally(self, login: LocalLogin) -> ProjectToken:
+        """Log in once, and only then go for the project: so a refusal tells which of the two it was.
+
+        A second attempt with a wrong password would bring the user nearer to being locked.
+        """
+        if not self._is_secure:
+            raise self._failure(
+                Misconfigured,
+                f"no https, so the secret of {login.who} is not sent",
+                link="to",
+                remedy=f"correct auth_url in {login.file}",
+            )
+        auth: dict[str, Any] = {"identity": {"methods": [login.method], login.method: login.data}}
+        is_chosen = bool(self._login_request.project or self._login_request.scope)
+        if is_chosen and login.method != APPLICATION_CREDENTIAL:
+            auth["scope"] = "unscoped"
+        answer = self._post_login(auth)
+        token = answer.header("X-Subject-Token")
+        if not answer.is_success or not token:
+            raise self._local_refusal(answer, login)
+        redact.register(token)
+        return self._token_of_answer(login, token, answer) or self._in_project_v3(token)
+
+    def _post_login(self, auth: dict[str, Any]) -> Response:
+        headers = [("Accept", "application/json"), ("Content-Type", "application/json")]
+        return self._request("POST", "/v3/auth/tokens", headers, json.dumps({"auth": auth}).encode(), secret=True)
+
+    def _token_of_answer(self, login: LocalLogin, token: str, answer: Response) -> ProjectToken | None:
+        """Return the token with the project that Keystone gave with it; None where it gave none.
+
+        Raises: Misconfigured where that is not the one that was chosen.
+        """
+        projects = _project_of(answer)
+        if not projects:
+            return None
+        name, wanted = projects[0]["name"], self._login_request
+        if wanted.project and not self._order_projects(projects):
+            raise self._failure(
+                Misconfigured,
+                f"{login.who} is for project {name}, and --project names {wanted.project},",
+                link="says",
+                remedy="leave out --project, or take one that is made for that project",
+            )
+        named = wanted.scope["project"] if wanted.scope else {}
+        if named and projects[0]["id" if "id" in named else "name"] != named.get("id", named.get("name")):
+            failure = self._failure(
+                Misconfigured,
+                f"{login.who} is for project {name}, and {login.file} names another one,",
+                link="says",
+                remedy="correct the project there, or take it out",
+            )
+            failure.more += ("an application credential has its own project",)
+            raise failure
+        self._expect_project_of_vo(projects)
+        return ProjectToken(token, name, "", answer)
+
+    def _expect_project_of_vo(self, projects: list[dict[str, str]]) -> None:
+        """Raises: Misconfigured for the project of a login that is none of the VO which --vo names."""
+        vo = self._login_request.vo
+        if self._login_request.is_vo_given and _project_distance(projects[0]["name"], vo) >= UNRELATED_PROJECT:
+            raise self._other_vo_failure(projects)
+
+    def _local_refusal(self, answer: Response, login: LocalLogin) -> Failure:
+        """Why a login of Keystone's own was refused: the first thing to doubt is our credential."""
+        status, link = str(answer.status), "on"
+        failure: Failure
+        if _is_method_missing(answer):
+            failure = answer.failure(
+                Misconfigured,
+                reason=f"no login by {login.method}",
+                outcome=status,
+                also="[auth] methods there does not have it",
+                remedy=f"take another auth_type in {login.file}",
+            )
+        elif answer.status in (401, 403):
+            reason, causes = f"{login.who} refused", POSSIBLE_CAUSES[login.method]
+            failure = answer.failure(OwnCredential, reason=reason, also=causes, remedy=f"correct {login.file}")
+            link = "by"
+        elif answer.status == 404 and answer.media_type == "application/json" and login.method != PASSWORD:
+            failure = answer.failure(
+                OwnCredential,
+                reason=f"{login.who} unknown",
+                outcome=status,
+                also="it was deleted, or is of another Keystone",
+                remedy=f"write a new one into {login.file}",
+            )
+        else:
+            return self._refusal_failure(answer, "log in")
+        failure.link = link
+        if self._only:
+            failure.more += request_id(answer)
+        return failure
+
+    def _in_configured_project(self, unscoped: str, scope: dict[str, Any]) -> ProjectToken:
+        """The token for the project that the login's file names. Raises: Misconfigured where Keystone refuses it."""
+        answer = self._post_login({"identity": {"methods": ["token"], "token": {"id": unscoped}}, "scope": scope})
+        if answer.status == 401:
+            failure = answer.failure(
+                Misconfigured,
+                reason=f"logged in, but no access to the project of {self._login_request.file}",
+                outcome="401",
+                remedy=f"choose one that it offers, with its domain: {_some_names(self.projects(unscoped))}",
+            )
+            failure.link = "on"
+            failure.more += request_id(answer)
+            raise failure
+        token = answer.header("X-Subject-Token")
+        if not answer.is_success or not token:
+            raise self._refusal_failure(answer, "get a token for the project")
+        redact.register(token)
+        projects = _project_of(answer)
+        if projects:
+            self._expect_project_of_vo(projects)
+        return ProjectToken(token, projects[0]["name"] if projects else "", "", answer)
+
     # ---- v3
 
     def _login_v3(self) -> ProjectToken | None:
@@ -244,6 +398,8 @@ class Keystone:
         return None
 
     def _in_project_v3(self, unscoped: str) -> ProjectToken:
+        if self._login_request.scope and not self._login_request.project:
+            return self._in_configured_project(unscoped, self._login_request.scope)
         return self._scope_to_first(self.projects(unscoped), lambda project: self._scope_v3(unscoped, project["id"]))
 
     def projects(self, token: str) -> list[dict[str, str]]:
@@ -258,12 +414,16 @@ class Keystone:
         """An unscoped token by each federation protocol that lets us in. Raises: _NotOffered where none is there."""
         provider = quote(self._login_request.identity_provider, safe="")
         if self._login_request.token:
-            protocols, headers = ("openid", "oidc"), [("Authorization", f"Bearer {self._bearer()}")]
+            protocol = quote(self._login_request.protocol, safe="")
+            protocols = (protocol,) if protocol else ("openid", "oidc")
+            headers = [("Authorization", f"Bearer {self._bearer()}")]
         else:
             protocols, headers = ("mapped", "voms"), []
         headers.append(("Accept", "application/json"))  # who takes HTML is sent to a login page by mod_auth_openidc
         registered = [f"/v3/OS-FEDERATION/identity_providers/{provider}/protocols/{name}/auth" for name in protocols]
         others = [f"/v3/auth/federation/{name}" for name in reversed(protocols)]
+        if self._login_request.protocol:
+            others = []
         is_there, off = False, 0
         for path in registered + others:
             for method in ("POST", "GET"):  # Keystorm takes GET only, Keystone both
@@ -284,7 +444,7 @@ class Keystone:
                 if _is_method_missing(answer):
                     off += 1
                     break
-        if not is_there and off == len(protocols):
+        if not is_there and off == len(protocols) and not self._login_request.protocol:
             raise self._failure(
                 _NotOffered,
                 f"no login method switched on that we could use ({', '.join(protocols)})",
@@ -628,6 +788,13 @@ def _projects(answer: Response, key: str) -> list[dict[str, str]]:
     if not isinstance(listed, list):
         raise answer.bad_answer(f"no list of {key}", link="in the answer of")
     return _listed(listed)
+
+
+def _project_of(answer: Response) -> list[dict[str, str]]:
+    """The project of a token that an answer describes, alone in a list; empty for a token of no project."""
+    document = answer.json()
+    held = document.get("token") if isinstance(document, dict) else None
+    return _listed([held["project"]]) if isinstance(held, dict) and "project" in held else []
 
 
 def _listed(projects: list[Any]) -> list[dict[str, str]]:

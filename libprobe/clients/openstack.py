@@ -48,6 +48,7 @@ class OpenStackCloud:
     """A cloud by the URL of its Keystone, as the GOCDB has it.
 
     token: one of this Keystone's, a registered secret, that we have already; empty to log in as the wish says.
+    region: that of the file which has the login, taken where no option names one. interface: likewise.
     login, scope: once `log_in` has been called. login_s: seconds that it took the Keystone.
     """
 
@@ -55,8 +56,19 @@ class OpenStackCloud:
     scope: TokenScope
     login_s = 0.0
 
-    def __init__(self, http: HttpClient, url: str, login_request: LoginRequest, token: str = "") -> None:
+    def __init__(
+        self,
+        http: HttpClient,
+        url: str,
+        login_request: LoginRequest,
+        token: str = "",
+        *,
+        region: str = "",
+        interface: str = "public",
+    ) -> None:
         self.http = http
+        self._region = region
+        self._interface = interface
         self.login_request = login_request
         self.keystone = Keystone(http, url, url, login_request, only="v3")
         self._given_token = token
@@ -81,28 +93,32 @@ class OpenStackCloud:
         answer = self.login.answer
         assert answer is not None, "version 3 gives a token with an answer"
         try:
-            self.scope = read_scope(answer.json())
+            self.scope = read_scope(answer.json(), self._interface)
         except BadData as error:
             raise answer.as_unreadable(error) from None
 
-    def regions(self, *kinds: str, chosen: str) -> list[str]:
+    def regions(self, *kinds: str, chosen: str, is_each: bool = False) -> list[str]:
         """The regions that have services of all the kinds, or the one that was chosen.
 
+        is_each: whether all are wanted, and the region of the login's file does not count.
         Raises: Misconfigured for a chosen one that is not there; BadData where no region has them all.
         """
         there, keystone = self.scope.regions(*kinds), self.keystone.asked
-        needed = " and ".join(kinds)
+        needed = f"{self._interface} endpoint of {' and '.join(kinds)}"
+        named_by = "--region"
+        if not chosen and self._region and not is_each:
+            chosen, named_by = self._region, self.login_request.file
         if not chosen and not there:
-            reason = f"no region with a public endpoint of {needed}"
+            reason = f"no region with a {needed}"
             raise BadData(reason, of=keystone, link="in the catalogue of", also=self.scope.describe())
         if chosen and chosen not in there:
             if any(each.region == chosen for each in self.scope.offered):
-                reason = f"no public endpoint of {needed} in region {chosen}"
+                reason = f"no {needed} in region {chosen}"
                 raise BadData(reason, of=keystone, link="in the catalogue of", also=self.scope.describe())
             names = sorted({each.region for each in self.scope.offered})
             near = ", ".join(similar(chosen, names, count=5, cutoff=0.5) or names[:5]) or "none"
             raise Misconfigured(
-                f"no region {chosen}, which --region names,",
+                f"no region {chosen}, which {named_by} names,",
                 of=keystone,
                 link="in the catalogue of",
                 remedy=f"choose one that it has, with its capitals: {near}",

@@ -4,8 +4,8 @@
                "catalog": [{"type": "compute", "endpoints": [{"interface", "region_id", "region", "url"}]}]}}
 
 The order of the endpoints of a service is that of their random ids: the first of `compute` may be of one region and the
-first of `image` of another. So nothing is ever taken by its place, and of an interface only `public`: the others are
-addresses of the site's own network.
+first of `image` of another. So nothing is ever taken by its place, and of the interfaces only `public`, unless a
+clouds.yaml names another: those are addresses of the site's own network.
 Source: Identity API v3; openstack.md section 2.
 """
 
@@ -40,7 +40,10 @@ def read_json_property(text: object, max_chars: int) -> dict[str, Any]:
 
 
 class CatalogueEndpoint(Record):
-    """One public endpoint. kind: the type of its service, as `compute` or `object-store`. url: not judged yet."""
+    """One endpoint of the interface that was asked for.
+
+    kind: the type of its service, as `compute` or `object-store`. url: not judged yet.
+    """
 
     kind: str
     region: str
@@ -48,15 +51,16 @@ class CatalogueEndpoint(Record):
 
 
 class TokenScope(Record):
-    """What a token is good for. offered: the public endpoints of the catalogue, sorted."""
+    """What a token is good for. offered: the endpoints of one interface, sorted."""
 
     project: str
     project_id: str
     roles: tuple[str, ...]
     offered: tuple[CatalogueEndpoint, ...]
+    interface: str = "public"
 
     def regions(self, *kinds: str) -> list[str]:
-        """The regions that have a public endpoint of each of the kinds of services, in the order of their names."""
+        """The regions that have an endpoint of each of the kinds of services, in the order of their names."""
         found = [{each.region for each in self.offered if each.kind == kind} for kind in kinds]
         return sorted(set.intersection(*found)) if found else []
 
@@ -64,7 +68,7 @@ class TokenScope(Record):
         """The URL of a service in a region, without the slash at its end. Raises: BadData for none, or no URL."""
         found = next((each.url for each in self.offered if (each.kind, each.region) == (kind, region)), None)
         if found is None:
-            raise BadData(f"the catalogue has no public endpoint of type {kind} in region {region}")
+            raise BadData(f"the catalogue has no {self.interface} endpoint of type {kind} in region {region}")
         try:
             read_http_url(found)
         except BadData as error:
@@ -80,11 +84,14 @@ class TokenScope(Record):
             f"{region} ({', '.join(sorted({each.kind for each in self.offered if each.region == region})[:MAX_NAMED])})"
             for region in regions[:MAX_NAMED]
         ]
-        return ", ".join(said) or "no public endpoint at all"
+        return ", ".join(said) or f"no {self.interface} endpoint at all"
 
 
-def read_scope(document: object) -> TokenScope:
-    """What a project's token says. Raises: BadData for a token of no project, or for anything but a token."""
+def read_scope(document: object, interface: str = "public") -> TokenScope:
+    """What a project's token says. interface: of which the endpoints are.
+
+    Raises: BadData for a token of no project, or for anything but a token.
+    """
     token = document.get("token") if isinstance(document, dict) else None
     if not isinstance(token, dict):
         raise BadData("what describes the token is missing")
@@ -100,12 +107,13 @@ def read_scope(document: object) -> TokenScope:
         _text(project["name"]),
         _text(project["id"]),
         tuple(filter(None, names[:MAX_ROLES])),
-        tuple(sorted(_public(catalogue))),
+        tuple(sorted(_offered(catalogue, interface))),
+        interface,
     )
 
 
-def _public(catalogue: list[Any]) -> Iterator[CatalogueEndpoint]:
-    """The public endpoints; entries of another shape are passed over. Raises: BadData for too many."""
+def _offered(catalogue: list[Any], interface: str) -> Iterator[CatalogueEndpoint]:
+    """The endpoints of an interface; entries of another shape are passed over. Raises: BadData for too many."""
     seen = 0
     for service in catalogue:
         if not isinstance(service, dict) or not isinstance(service.get("endpoints"), list):
@@ -115,7 +123,7 @@ def _public(catalogue: list[Any]) -> Iterator[CatalogueEndpoint]:
             seen += 1
             if seen > MAX_ENDPOINTS:
                 raise BadData(f"the catalogue has more than {MAX_ENDPOINTS} endpoints")
-            if not kind or not isinstance(each, dict) or each.get("interface") != "public":
+            if not kind or not isinstance(each, dict) or each.get("interface") != interface:
                 continue
             region = _text(each.get("region_id")) or _text(each.get("region"))
             if region and isinstance(each.get("url"), str):

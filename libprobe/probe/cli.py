@@ -591,6 +591,12 @@ def credentials(parser: Parser, *, cloud: bool = False, occi: bool = False) -> N
             holds="Keystone token",
             help="file with a token that this Keystone has issued",
         )
+    if cloud and not occi:
+        group.add_argument(
+            "--cloud", metavar="NAME", type=_word, help="Keystone and login as clouds.yaml has them under this name"
+        )
+    else:
+        parser.set_defaults(cloud=None)
     if occi or not cloud:
         group.add_argument(
             "--keystone",
@@ -617,7 +623,10 @@ def credentials(parser: Parser, *, cloud: bool = False, occi: bool = False) -> N
             parser.not_with(option, "--auth=none")
     if cloud:
         for other in ("--cert", "--token-file", "--identity-provider"):
-            parser.not_with(other, "--keystone-token-file")
+            parser.not_with(other, "--keystone-token-file", "--cloud")
+        for other in ("--keystone-token-file", "--auth", "-H", "-u", "-p"):
+            if other in parser.options:
+                parser.not_with(other, "--cloud")
     tls(parser)
 
 

@@ -15,12 +15,14 @@ if TYPE_CHECKING:
     import argparse
     from collections.abc import Callable
     from datetime import datetime
+    from typing import Any
 
     from libprobe.clients.http import HttpClient
-    from libprobe.clients.keystone import LoginRequest
+    from libprobe.clients.keystone import LocalLogin, LoginRequest
     from libprobe.clients.occi import OcciClient
     from libprobe.clients.openstack import OpenStackCloud
     from libprobe.deadline import Deadline
+    from libprobe.formats.clouds import CloudEntry
 
 DEFAULT_VO = "ops"
 
@@ -66,6 +68,8 @@ def make_openstack_access(args: argparse.Namespace, base: str, deadline: Deadlin
     """A cloud by the URL of its Keystone, as the options and the settings say. Raises: as `make_occi_access`."""
     from libprobe.clients.openstack import OpenStackCloud
 
+    if args.cloud:
+        return _make_configured_access(args, base, deadline)
     given = ""
     if args.keystone_token_file:
         given = credentials.read_token(args.keystone_token_file, "Keystone token")
@@ -74,6 +78,82 @@ def make_openstack_access(args: argparse.Namespace, base: str, deadline: Deadlin
         certificate, "Keystone token" if given else "access token" if login_request.token else "nobody"
     )
     return OpenStackAccess(OpenStackCloud(client, base, login_request, given), identity, words)
+
+
+def _make_configured_access(args: argparse.Namespace, base: str, deadline: Deadline) -> OpenStackAccess:
+    """A cloud as clouds.yaml has it. Raises: Misconfigured, OwnCredential."""
+    import os
+    from datetime import UTC, datetime
+
+    from libprobe.clients.keystone import DEFAULT_IDENTITY_PROVIDER, LoginRequest
+    from libprobe.clients.openstack import OpenStackCloud
+    from libprobe.formats.clouds import ACCESS_TOKEN
+    from libprobe.targets import clouds
+
+    entry, path = clouds.find_cloud(args.cloud)
+    file = f"cloud {entry.name} of {path}"
+    certificate = None
+    if entry.cert:
+        key = os.path.expanduser(entry.key) if entry.key else None
+        certificate = credentials.find_certificate(os.path.expanduser(entry.cert), key)
+        assert certificate is not None
+        certificate.expect_valid(now=datetime.now(UTC), seconds=deadline.remaining())
+    token = entry.secret if entry.kind == ACCESS_TOKEN else ""
+    problem = credentials.token_problem(token, datetime.now(UTC)) if token else ""
+    if problem:
+        raise OwnCredential(problem, place=file, link="in", remedy="write a new one there")
+    login_request = LoginRequest(
+        vo=args.vo or DEFAULT_VO,
+        project=args.project or "",
+        token=token,
+        identity_provider=entry.auth.get("identity_provider", DEFAULT_IDENTITY_PROVIDER),
+        protocol=entry.auth.get("protocol", ""),
+        is_vo_given=bool(args.vo),
+        plain_hosts=_plain_token_hosts(args, base),
+        local_login=_local_login(entry, file),
+        scope=_project_scope(entry.auth),
+        file=file,
+    )
+    client = make_http_client(args, deadline, certificate, trust=os.path.expanduser(entry.cacert))
+    cloud = OpenStackCloud(client, base, login_request, region=entry.region, interface=entry.interface)
+    return OpenStackAccess(cloud, entry.description, f"{entry.description}, {file}")
+
+
+def _local_login(entry: CloudEntry, file: str) -> LocalLogin | None:
+    """The login as Keystone has it; None of an access token, which is shown to what stands before it."""
+    from libprobe.clients.keystone import APPLICATION_CREDENTIAL, PASSWORD, TOKEN, LocalLogin
+    from libprobe.formats import clouds
+
+    auth = entry.auth
+    if entry.kind == clouds.ACCESS_TOKEN:
+        return None
+    if entry.kind == clouds.KEYSTONE_TOKEN:
+        return LocalLogin(TOKEN, {"id": entry.secret}, "the token", file)
+    user = _by_id_or_name(auth, "user", auth.get("user_id", ""), auth.get("username", ""))
+    if entry.kind == clouds.PASSWORD:
+        return LocalLogin(PASSWORD, {"user": {**user, "password": entry.secret}}, entry.description, file)
+    data: dict[str, Any] = {"secret": entry.secret}
+    if "application_credential_id" in auth:
+        data["id"] = auth["application_credential_id"]
+    else:
+        data.update(name=auth["application_credential_name"], user=user)
+    return LocalLogin(APPLICATION_CREDENTIAL, data, entry.description, file)
+
+
+def _project_scope(auth: dict[str, str]) -> dict[str, Any] | None:
+    """The project of a clouds.yaml as `scope` of a request; None where it names none."""
+    if "project_id" not in auth and "project_name" not in auth:
+        return None
+    return {"project": _by_id_or_name(auth, "project", auth.get("project_id", ""), auth.get("project_name", ""))}
+
+
+def _by_id_or_name(auth: dict[str, str], what: str, identifier: str, name: str) -> dict[str, Any]:
+    """A user or project by its id, or by its name in a domain."""
+    if identifier:
+        return {"id": identifier}
+    domain = {"id": f"{what}_domain_id", "name": f"{what}_domain_name"}
+    which = "id" if domain["id"] in auth else "name"
+    return {"name": name, **({"domain": {which: auth[domain[which]]}} if domain[which] in auth else {})}
 
 
 def _identity_and_description(certificate: credentials.Credential | None, otherwise: str) -> tuple[str, str]:
@@ -117,15 +197,22 @@ def _plain_token_hosts(args: argparse.Namespace, base: str) -> frozenset[str]:
 
 
 def make_http_client(
-    args: argparse.Namespace, deadline: Deadline, certificate: credentials.Credential | None = None
+    args: argparse.Namespace,
+    deadline: Deadline,
+    certificate: credentials.Credential | None = None,
+    *,
+    trust: str = "",
 ) -> HttpClient:
-    """An HTTP client as the options and the settings say, presenting a certificate if there is one."""
+    """An HTTP client as the options and the settings say, presenting a certificate if there is one.
+
+    trust: CAs that are used where no option names any, rather than those of the settings.
+    """
     from libprobe.clients.http import HttpClient
 
     settings = args.settings
     return HttpClient(
         deadline,
-        trust=tls.ca_path(args.ca_path, settings.get("tls", "ca_path")),
+        trust=tls.ca_path(args.ca_path, trust or settings.get("tls", "ca_path")),
         credential=certificate,
         proxy_from_environment=args.proxy_from_environment or settings.flag("http", "proxy_from_environment"),
     )

@@ -124,10 +124,20 @@ def find_keystone(
             endpoint = _read_endpoint(args.url)
         except BadData as error:
             raise Misconfigured(f"-u: {error.sentence}") from None
+    elif args.cloud:
+        from libprobe.targets import clouds
+
+        entry, path = clouds.find_cloud(args.cloud)
+        try:
+            endpoint = _read_endpoint(entry.auth["auth_url"])
+        except BadData as error:
+            raise Misconfigured(
+                f"auth_url: {error.sentence}", place=f"cloud {args.cloud} of {path}", link="in"
+            ) from None
     elif args.hostname:
         endpoint = _find_endpoint(args, deadline, cache, service_type, KEYSTONE_PORT, "/v3")
     else:
-        raise Misconfigured("no endpoint is named", remedy="give -H HOST or -u URL")
+        raise Misconfigured("no endpoint is named", remedy="give -H HOST, -u URL or --cloud NAME")
     return endpoint._replace(base=_with_port(endpoint.base, args.port)) if args.port else endpoint
 
 

@@ -278,6 +278,7 @@ class Federation:
         for site in self.sites.values():
             site.occi.reset()
         for cloud in self.clouds.values():
+            cloud.keystone.forget_users()
             for region in cloud.regions:
                 for each in (cloud.swifts, cloud.novas, cloud.glances, cloud.neutrons):
                     each[region].reset()

@@ -49,6 +49,7 @@ register(FAULTS)
 VO_MAP = {"ops": "ops", "fedcloud.egi.eu": "fedcloud.egi.eu"}
 UNAUTHENTICATED = "The request you have made requires authentication."
 FORBIDDEN = "You are not authorized to perform the requested action."
+NO_SCOPE = "Application credentials cannot request a scope."
 NOT_SUPPORTED = "Attempted to authenticate with an unsupported method."
 ASSUMED = (
     " The server could not comply with the request since it is either malformed or otherwise incorrect. The client is "
@@ -95,6 +96,32 @@ class Token:
     roles: tuple[str, ...] = ROLES
 
 
+@dataclass
+class User:
+    """A user of Keystone's own. projects: those it may act in. default: that of a login without scope."""
+
+    name: str
+    password: str
+    projects: tuple[str, ...] = ("ops",)
+    default: str | None = None
+    domain: str = "default"
+    is_enabled: bool = True
+
+    @property
+    def id(self) -> str:
+        return _user_id(self.name)
+
+
+@dataclass
+class ApplicationCredential:
+    id: str
+    name: str
+    secret: str
+    user: User
+    project: str
+    expires: datetime | None = None
+
+
 class _Refused(Exception):
     """more: what stands beside code, message and title."""
 
@@ -118,6 +145,7 @@ class Keystone:
     url: returns scheme://host:port[/path] of this Keystone.
     catalogue: service type -> URL of RegionOne, or `Regions`; listed in scoped v3 tokens.
     methods: the federated login methods that are on; another one is refused as none that exists is.
+    own_methods: likewise those of Keystone's own. logins: the bodies of all requests for a token, in their order.
     protocols: those that are registered with the identity provider. All that are on, by default.
     issuers: of access tokens that say whose they are, those that belong to the identity provider.
     """
@@ -152,6 +180,7 @@ class Keystone:
         self.faults = faults if faults is not None else Faults()
         self.tokens: dict[str, Token] = {}
         self._access_tokens: dict[str, tuple[str, tuple[str, ...]]] = {}
+        self.forget_users()
         self._url = url
         self._catalogue = catalogue
         self._clock = clock
@@ -176,6 +205,28 @@ class Keystone:
         """Make a bearer token known, with the VOs its user is a member of."""
         with self._lock:
             self._access_tokens[access_token] = (user, tuple(vos))
+
+    def forget_users(self) -> None:
+        """Be without users of its own, as new, and switch its own methods on."""
+        self.own_methods = ["external", "password", "token", "application_credential"]
+        self.users: dict[str, User] = {}
+        self.credentials: dict[str, ApplicationCredential] = {}
+        self.logins: list[dict[str, Any]] = []
+
+    def register_user(self, name: str, **more: Any) -> User:
+        """Make a user of Keystone's own known."""
+        user = self.users[name] = User(name, more.pop("password", planted.secret("password")), **more)
+        return user
+
+    def register_credential(
+        self, user: User, project: str = "ops", expires: datetime | None = None
+    ) -> ApplicationCredential:
+        """Make an application credential of a user."""
+        identifier = secrets.token_hex(16)
+        made = ApplicationCredential(identifier, f"monitor-{identifier[:6]}", planted.secret("appcred"), user, project)
+        made.expires = expires
+        self.credentials[identifier] = made
+        return made
 
     def token(self, token_id: str | None) -> Token | None:
         """Return a token that is known and not expired, scoped or not."""
@@ -398,7 +449,16 @@ class Keystone:
                 raise _Refused(404, "Could not find token.")
             return self._v3_answer(request, subject, None, status=200)
         auth = _object(self._body(request).get("auth"))
+        self.logins.append(auth)
         identity = _object(auth.get("identity"))
+        method = (identity.get("methods") or [""])[0]
+        if method not in self.own_methods:
+            known = [*self.own_methods, *self.methods]
+            raise _Refused(401, NOT_SUPPORTED, identity={"methods": known})
+        if method == "password":
+            return self._password(request, identity, auth.get("scope"))
+        if method == "application_credential":
+            return self._application_credential(request, identity, auth.get("scope"))
         if identity.get("methods") != ["token"]:
             raise _Refused(401, UNAUTHENTICATED)
         old = self.token(str(_object(identity.get("token")).get("id")))
@@ -420,6 +480,52 @@ class Keystone:
         only = self.faults.take("ks-role", request.method, request.path)
         roles = (str(only["role"]),) if only else ROLES
         token = self._issue(old.user, old.projects, project, old.expires, methods, old.audit_ids, roles)
+        return self._v3_answer(request, token, None)
+
+    def _user(self, wanted: dict[str, Any]) -> User | None:
+        """The user that a request means, by id, or by name in its domain. Raises: _Refused without a domain."""
+        if "id" in wanted:
+            return next((user for user in self.users.values() if user.id == wanted["id"]), None)
+        if not wanted.get("domain"):
+            raise _Refused(400, f"Expecting to find domain in user.{ASSUMED}")
+        user = self.users.get(str(wanted.get("name")))
+        domain = _object(wanted["domain"])
+        names = {domain.get("id", ""), str(domain.get("name", "")).lower()}
+        return user if user and user.domain in names else None
+
+    def _password(self, request: Request, identity: dict[str, Any], scope: Any) -> Response:
+        wanted = _object(_object(identity.get("password")).get("user"))
+        user = self._user(wanted)
+        if user is None or not user.is_enabled or wanted.get("password") != user.password:
+            raise _Refused(401, UNAUTHENTICATED)
+        project = user.default if scope is None else None
+        if isinstance(scope, dict):
+            project = self._wanted_project(_object(scope.get("project")), user.projects)
+            if project is None:
+                raise _Refused(401, UNAUTHENTICATED)
+        end = self._clock() + self.lifetime
+        return self._v3_answer(request, self._issue(user.name, user.projects, project, end, ("password",)), None)
+
+    def _application_credential(self, request: Request, identity: dict[str, Any], scope: Any) -> Response:
+        wanted = _object(identity.get("application_credential"))
+        if "id" in wanted:
+            found = self.credentials.get(str(wanted["id"]))
+            if found is None:
+                raise _Refused(404, f"Could not find Application Credential: {wanted['id']}.")
+        else:
+            user = self._user(_object(wanted.get("user")))
+            named = (each for each in self.credentials.values() if each.user is user)
+            found = next((each for each in named if each.name == wanted.get("name")), None)
+        if found is None or found.secret != wanted.get("secret") or not found.user.is_enabled:
+            raise _Refused(401, UNAUTHENTICATED)
+        if (found.expires and found.expires <= self._clock()) or found.project not in found.user.projects:
+            raise _Refused(401, UNAUTHENTICATED)
+        if scope is not None:
+            raise _Refused(401, f"Error authenticating with application credential: {NO_SCOPE}", identity={})
+        end = self._clock() + self.lifetime
+        ends = min(end, found.expires) if found.expires else end
+        methods = ("application_credential",)
+        token = self._issue(found.user.name, (found.project,), found.project, ends, methods)
         return self._v3_answer(request, token, None)
 
     def _v3_catalogue(self, request: Request) -> Response:
@@ -461,7 +567,7 @@ class Keystone:
             "methods": list(token.methods),
             "user": user,
             "audit_ids": list(token.audit_ids),
-            "expires_at": token.expires.strftime("%Y-%m-%dT%H:%M:%S.000000Z"),
+            "expires_at": token.expires.strftime(self.form_of_end(token)),
             "issued_at": token.issued.strftime("%Y-%m-%dT%H:%M:%S.000000Z"),
         }
         if token.project is not None:
@@ -478,6 +584,11 @@ class Keystone:
             }
         headers = [] if self._fault("ks-no-token-header", request) else [("X-Subject-Token", token.id)]
         return self._json(status, {"token": answer}, *headers)
+
+    def form_of_end(self, token: Token) -> str:
+        """That of a token which ends with its application credential is another one, in Keystone too."""
+        ends = {each.expires for each in self.credentials.values()}
+        return "%Y-%m-%dT%H:%M:%S" if token.expires in ends else "%Y-%m-%dT%H:%M:%S.000000Z"
 
     # -- logins --
 

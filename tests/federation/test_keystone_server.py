@@ -297,7 +297,8 @@ def test_v3_refuses_what_it_does_not_know(ops: Peer) -> None:
 
 
 def test_the_recorded_401_has_a_challenge_and_this_body() -> None:
-    body = {"auth": {"identity": {"methods": ["password"], "password": {}}}}
+    user = {"name": "nobody", "domain": {"id": "default"}, "password": "wrong"}
+    body = {"auth": {"identity": {"methods": ["password"], "password": {"user": user}}}}
     response, document = ask(keystone("v3"), "POST", "/v3/auth/tokens", body)
     assert (response.status, response.reason) == (401, "UNAUTHORIZED")
     assert dict(response.headers)["WWW-Authenticate"] == f'Keystone uri="{URL}/v3"'

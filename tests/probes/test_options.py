@@ -95,6 +95,7 @@ def test_nonsense_is_said_with_the_option_and_what_is_expected(path):
 
 
 SAMPLES = {
+    "-p": "5000",
     "-H": "h.example.org",
     "-w": "1",
     "-c": "2",
