@@ -238,14 +238,19 @@ def read_access_token(path: str, *, now: datetime) -> str:
     return token
 
 
-def token_problem(token: str, now: datetime, *, tolerance: float = CLOCK_TOLERANCE_S) -> str:
-    """Why an access token cannot be valid, by what it says of itself; empty where it can be, or is opaque."""
+def token_problem(
+    token: str, now: datetime, *, tolerance: float = CLOCK_TOLERANCE_S, what: str = "access token"
+) -> str:
+    """Why a token cannot be valid, by what it says of itself; empty where it can be, or is opaque.
+
+    what: which kind of token it is, for the sentence.
+    """
     from libprobe.formats.access_token import read_claims
 
     claims = read_claims(token)
     if claims is None:
         return ""
-    which = " ".join(("our access token", claims.describe())).strip()
+    which = " ".join((f"our {what}", claims.describe())).strip()
     if claims.expires and (now - claims.expires).total_seconds() > tolerance:
         ago = duration((now - claims.expires).total_seconds())
         return f"{which} expired {ago} ago ({_instant(claims.expires)})"

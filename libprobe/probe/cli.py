@@ -582,6 +582,7 @@ def credentials(parser: Parser, *, cloud: bool = False, occi: bool = False) -> N
     )
     _certificate(group)
     secret_file(group, "--token-file", holds="access token", help="file with an OpenID Connect access token")
+    _token_sources(parser, group)
     group.add_argument("--vo", type=_word, help="virtual organisation to act for (default: the proxy's, else ops)")
     group.add_argument("--project", type=_word, help="Keystone project by name or id (default: chosen by the VO)")
     if cloud:
@@ -617,17 +618,38 @@ def credentials(parser: Parser, *, cloud: bool = False, occi: bool = False) -> N
     )
     parser.only_with("--key", "--cert")
     parser.not_with("--cert", "--auth=none", "--auth=token")
-    parser.not_with("--token-file", "--auth=none", "--auth=x509")
+    for option in SOURCES:
+        parser.not_with(option, "--auth=none", "--auth=x509")
     for option in ("--project", "--keystone", "--identity-provider", "--plain-token"):
         if option in parser.options:
             parser.not_with(option, "--auth=none")
     if cloud:
-        for other in ("--cert", "--token-file", "--identity-provider"):
+        for other in ("--cert", *SOURCES, "--identity-provider"):
             parser.not_with(other, "--keystone-token-file", "--cloud")
         for other in ("--keystone-token-file", "--auth", "-H", "-u", "-p"):
             if other in parser.options:
                 parser.not_with(other, "--cloud")
     tls(parser)
+
+
+SOURCES = ("--token-file", "--oidc-agent", "--mytoken-file", "--refresh-token-file")
+"""Where an access token may come from; one of them."""
+
+
+def _token_sources(parser: Parser, group: OptionGroup) -> None:
+    """Add the ways to get an access token that is not in a file."""
+    group.add_argument("--oidc-agent", metavar="ACCOUNT", type=_word, help="get an access token from oidc-agent")
+    secret_file(group, "--mytoken-file", holds="mytoken", help="get an access token by the mytoken in this file")
+    group.add_argument("--mytoken-server", metavar="URL", type=web_address, help="server that issued the mytoken")
+    secret_file(
+        group, "--refresh-token-file", holds="refresh token", help="get an access token by the refresh token in it"
+    )
+    group.add_argument("--issuer", metavar="URL", type=web_address, help="issuer of the refresh token")
+    group.add_argument("--client-id", metavar="ID", type=_word, help="client that the refresh token was issued to")
+    for number, option in enumerate(SOURCES):
+        others = SOURCES[number + 1 :]
+        if others:
+            parser.not_with(option, *others)
 
 
 def region(parser: Parser, *, default: str = "each that has the service") -> None:

@@ -2,7 +2,8 @@
 
     [gocdb]        url, cache_hours
     [tls]          ca_path
-    [credentials]  cert, key, vo, token_file, identity_provider, keystone, plain_token_to
+    [credentials]  cert, key, vo, token_file, oidc_agent, oidc_socket, mytoken_file, mytoken_server,
+                   refresh_token_file, issuer, client_id, identity_provider, keystone, plain_token_to
     [state]        directory
     [http]         proxy_from_environment
     [occi]         image, resource
@@ -37,7 +38,10 @@ ENVIRONMENT = "FEDCLOUD_PROBES_CONFIG"
 KNOWN = {
     "gocdb": {"url", "cache_hours"},
     "tls": {"ca_path"},
-    "credentials": {"cert", "key", "vo", "token_file", "identity_provider", "keystone", "plain_token_to"},
+    "credentials": {
+        *("cert", "key", "vo", "token_file", "oidc_agent", "oidc_socket", "mytoken_file", "mytoken_server"),
+        *("refresh_token_file", "issuer", "client_id", "identity_provider", "keystone", "plain_token_to"),
+    },
     "state": {"directory"},
     "http": {"proxy_from_environment"},
     "occi": {"image", "resource"},

@@ -171,7 +171,7 @@ def _prepare_login(
 
     settings = args.settings
     certificate = None if has_keystone_token else find_certificate(args)
-    token = "" if has_keystone_token else _read_token(args, datetime.now(UTC))
+    token = "" if has_keystone_token else _read_token(args, deadline, datetime.now(UTC))
     vo = args.vo or settings.get("credentials", "vo")
     if certificate:
         vo = certificate.expect_valid(now=datetime.now(UTC), seconds=deadline.remaining(), vo=vo or None)
@@ -274,7 +274,7 @@ def find_certificate(args: argparse.Namespace) -> credentials.Credential | None:
     named = args.cert or settings.get("credentials", "cert") or None
     if args.key and not args.cert:
         raise OwnCredential("--key is given without the certificate that it belongs to", remedy="name it with --cert")
-    if args.auth == "auto" and not named and _token_file(args):
+    if args.auth == "auto" and not named and _token_source(args):
         return None
     key = (args.key if args.cert else args.key or settings.get("credentials", "key")) or None
     found = credentials.find_certificate(named, key)
@@ -286,16 +286,75 @@ def find_certificate(args: argparse.Namespace) -> credentials.Credential | None:
     return found
 
 
-def _token_file(args: argparse.Namespace) -> str:
-    return str(args.token_file or args.settings.get("credentials", "token_file"))
+TOKEN_SOURCES = ("token_file", "oidc_agent", "mytoken_file", "refresh_token_file")
+"""Where an access token may come from, by option and setting; of the settings the first that is there."""
 
 
-def _read_token(args: argparse.Namespace, now: datetime) -> str:
+def _token_source(args: argparse.Namespace) -> tuple[str, str] | None:
+    """From where an access token is to be got, and the file or account there; None where nothing says so.
+
+    What an option names wins over any setting, and a setting counts where there is an option like it.
+    """
+    names = [name for name in TOKEN_SOURCES if hasattr(args, name)]
+    given = ((name, getattr(args, name)) for name in names)
+    configured = ((name, args.settings.get("credentials", name)) for name in names)
+    return next(((name, str(value)) for each in (given, configured) for name, value in each if value), None)
+
+
+def _read_token(args: argparse.Namespace, deadline: Deadline, now: datetime) -> str:
+    """Our access token, where one is wanted. Raises: OwnCredential, Misconfigured, HelperFailure."""
     if args.auth in ("none", "x509"):
         return ""
-    path = _token_file(args)
-    if path:
-        return credentials.read_access_token(path, now=now)
-    if args.auth == "token":
-        raise OwnCredential("no access token found", remedy="name its file with --token-file")
-    return ""
+    source = _token_source(args)
+    if source is None:
+        if args.auth == "token":
+            raise OwnCredential("no access token found", remedy="name its file with --token-file, or --oidc-agent")
+        return ""
+    kind, value = source
+    if kind == "token_file":
+        return credentials.read_access_token(value, now=now)
+    if kind == "oidc_agent":
+        import os
+
+        from libprobe.clients import oidc_agent
+
+        path = args.settings.get("credentials", "oidc_socket") or os.environ.get(oidc_agent.VARIABLE, "")
+        token, whence = oidc_agent.request_token(value, path, deadline), f"oidc-agent account {value}"
+    else:
+        token, whence = _renew_token(args, kind, value, deadline, now), f"the issuer for {value}"
+    problem = credentials.token_problem(token, now)
+    if problem:
+        raise OwnCredential(
+            f"{problem}, though it is new,", place=whence, link="from", remedy="correct this host's clock"
+        )
+    return token
+
+
+def _renew_token(args: argparse.Namespace, kind: str, path: str, deadline: Deadline, now: datetime) -> str:
+    """An access token for a refresh token or a mytoken."""
+    from libprobe.clients.issuer import AccessTokenIssuer, MytokenServer
+
+    settings = args.settings
+    what = "mytoken" if kind == "mytoken_file" else "refresh token"
+    secret = credentials.read_token(path, what)
+    problem = credentials.token_problem(secret, now, what=what)
+    if problem:
+        raise OwnCredential(problem, place=path, link="in", remedy="write a new one there")
+    client = make_http_client(args, deadline)
+    if kind == "mytoken_file":
+        server = args.mytoken_server or settings.get("credentials", "mytoken_server")
+        if not server:
+            raise Misconfigured(
+                "mytoken without its server", place=path, link="in", remedy="name the server with --mytoken-server"
+            )
+        return MytokenServer(client, server).renew(secret, path)
+    issuer = args.issuer or settings.get("credentials", "issuer")
+    client_id = args.client_id or settings.get("credentials", "client_id")
+    if not issuer or not client_id:
+        raise Misconfigured(
+            f"refresh token without its {'client' if issuer else 'issuer'}",
+            place=path,
+            link="in",
+            remedy="name both with --issuer and --client-id",
+        )
+    return AccessTokenIssuer(client, issuer, client_id).renew(secret, path)

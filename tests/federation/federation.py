@@ -31,6 +31,7 @@ from . import cloud_info as published
 from . import faults as common
 from . import glance as images_of_clouds
 from . import gocdb as pi
+from . import issuer as tokens
 from . import keystone as identity
 from . import neutron as networks
 from . import nova as computing
@@ -241,6 +242,7 @@ class Federation:
             self.accounting = self._build_accounting()
             self.appdb = self._build_appdb()
             self.registry = self._build_registry()
+            self.issuer = self._build_issuer()
             self.cloud_info = self._build_cloud_info()
             self.perun = self._build_perun()
             self.ams = self._build_ams()
@@ -289,6 +291,7 @@ class Federation:
         self.ams.allow(self.ams_token.read_text())
         self.registry.reset()
         self.cloud_info.reset()
+        self.issuer.reset()
         if self.bdii is not None:
             self.bdii.faults.clear()
 
@@ -420,6 +423,14 @@ class Federation:
         web = self._serve("gocdb", gocdb.app, "GOCDB, programmatic interface", pi.FAULTS, faults, credential)
         gocdb.server = web
         return gocdb
+
+    def _build_issuer(self) -> tokens.Issuer:
+        """An OpenID provider, and a server of mytokens; it is in no GOCDB."""
+        built = tokens.Issuer(lambda: web.url)
+        credential = self.authority.host([f"aai.{DOMAIN}", "localhost"])
+        what = "OpenID provider and server of mytokens"
+        web = self._serve("issuer", built.app, what, tokens.FAULTS, built.faults, credential, "none")
+        return built
 
     def _build_perun(self) -> members.Perun:
         perun = members.Perun()
