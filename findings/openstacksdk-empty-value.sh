@@ -44,9 +44,11 @@ for name, (kind, auth, more) in CASES.items():
     print(name, *(f"{key}={sent[key]}" for key in ("user_domain_name", "project_id", "token") if key in sent))
 PYTHON
 
+python3 -m venv 4.22.0
+4.22.0/bin/pip -q --disable-pip-version-check install openstacksdk==4.22.0 keystoneauth1==5.18.1
+python3 -m venv 4.2.0
+4.2.0/bin/pip -q --disable-pip-version-check install openstacksdk==4.2.0 keystoneauth1==5.18.1
 for version in 4.22.0 4.2.0; do
-    python3 -m venv "$version"
-    "$version"/bin/pip -q --disable-pip-version-check install openstacksdk==$version keystoneauth1==5.18.1
     env -i PATH="$PATH" HOME="$work" "$version"/bin/python -W ignore show.py 2> /dev/null > "$version.out"
     echo "openstacksdk $version"
     sed 's/^/    /' "$version.out"
