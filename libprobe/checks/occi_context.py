@@ -8,6 +8,7 @@ import time
 
 from nagiosplugin import Metric
 
+from libprobe.checks.compute import LifeCycle
 from libprobe.checks.occi_vm import ComputeLifeCycle, Contextualisation
 from libprobe.clients import ssh
 from libprobe.failures import WARNING, Asked, EndpointFailure, Failure, Misconfigured, NoAnswer, Unreachable
@@ -69,55 +70,48 @@ def marker_script(marker: str) -> bytes:
     return f"#!/bin/sh\numask 022\necho {marker} > {MARKER_FILE}\n".encode()
 
 
-class ContextLifeCycle(ComputeLifeCycle):
+class BootLifeCycle(LifeCycle):
     """The life of a VM that gets a fresh key and user_data, and is logged in to while it is active.
 
-    Yields beside what the life of any VM does: time_to_login, time_to_context (s, since the VM was asked
-    for). Nothing is created when the offer has been found wanting: its own judgement says why.
+    Yields beside what the life of any VM does: time_to_context, and the time of `login_label` (s, since the VM was
+    asked for). A subclass calls `begin_login` once its deadlines are known, makes `_key` before the VM is asked for,
+    and hands key and user_data over.
     """
 
-    kind = "context"
     needs_active_vm = True
+    login_label = "time_to_login"
+    _key: ssh.KeyPair
 
-    def __init__(
-        self, offer: OcciOffer, access: OcciAccess, journal: Journal, deadline: Deadline, login: SshLoginOptions
-    ) -> None:
-        self._offer = offer
+    def begin_login(self, login: SshLoginOptions) -> None:
         self._login_options = login
         self._marker = os.urandom(16).hex()
         self._login_address, self._logged_in_at = "", 0.0
         self._marker_state = ""
-        super().__init__(offer.endpoint, access, journal, deadline, Contextualisation())
         # ends before the timer behind the working time strikes, which knows no reason
-        self._login_deadline = deadline.earlier_by(deadline.remaining() - self._work_deadline.remaining() + SLACK_S)
+        left = self.deadline.remaining() - self._work_deadline.remaining()
+        self._login_deadline = self.deadline.earlier_by(left + SLACK_S)
 
-    def measure(self) -> Iterator[Metric]:
-        if self._offer.is_usable:
-            yield from super().measure()
+    def handed_over_by(self, name: str) -> str:
+        """How user_data or public_key was handed over, as the end of a sentence, where that may be the reason."""
+        return ""
 
-    def read_model(self) -> Model:
-        """Return the model that OcciOffer has read, and make the key pair while nothing has been created yet."""
-        self._key = ssh.make_key_pair("egi-sam")
-        self._contextualisation = Contextualisation(marker_script(self._marker), self._key.public)
-        assert self._offer.model
-        return self._offer.model
+    def is_seen_inside(self, path: str) -> bool:
+        """Whether it is to be seen without a login that both have reached the VM. Raises: Failure."""
+        return False
 
-    def _add_facts(self, image: Category, size: Category) -> None:
-        """Note the templates that were chosen here, which OcciOffer has not noted already."""
-        chosen = (("image", image, self.endpoint.image), ("size", size, self.endpoint.resource))
-        for what, template, registered in chosen:
-            self.facts[what] = template.term
-            if not registered:
-                self.detail(1, f"{what}: {template.id} ({template.title})")
+    def login_addresses(self, path: str, entity: VirtualMachine) -> list[str]:
+        """Where to try to log in. Raises: EndpointFailure."""
+        return self._addresses(path, entity)
 
     def examine(self, path: str, entity: VirtualMachine) -> Iterator[Metric]:
         """Log in as soon as that is possible, then look for the marker; both may take while the VM boots."""
+        yield from super().examine(path, entity)
         left = self._login_deadline.remaining()
         patience = self._login_options.patience_s
         if patience is not None and patience < left:
             self._login_deadline = self.deadline.earlier_by(self.deadline.remaining() - patience)
         try:
-            yield from self._keep_trying_to_log_in(self._addresses(path, entity))
+            yield from self._keep_trying_to_log_in(path, self.login_addresses(path, entity))
         except EndpointFailure as failure:
             if left >= (self._login_deadline.seconds * LOGIN_SHARE if patience is None else patience):
                 raise
@@ -125,14 +119,18 @@ class ContextLifeCycle(ComputeLifeCycle):
             unproven.add(f"VM active so late that {duration(left)} were left for this")
             raise unproven from None
 
-    def _keep_trying_to_log_in(self, addresses: list[str]) -> Iterator[Metric]:
-        """Raises: EndpointFailure, Inconclusive."""
+    def _keep_trying_to_log_in(self, path: str, addresses: list[str]) -> Iterator[Metric]:
+        """Until that has worked, or is to be seen without it. Raises: EndpointFailure, Inconclusive."""
         began = time.monotonic()
         failures: dict[str, Failure] = {}
         while True:
+            if self.is_seen_inside(path):
+                yield self._elapsed_metric("time_to_context")
+                return
             for address in [self._login_address] if self._login_address else addresses:
                 try:
                     yield from self._log_in_and_wait(address)
+                    self.facts["booted"] = "it accepted its key and had run its user_data"
                     return
                 except EndpointFailure as failure:
                     is_cut_short = isinstance(failure, NoAnswer) and self._login_deadline.has_passed()
@@ -147,7 +145,7 @@ class ContextLifeCycle(ComputeLifeCycle):
             self._login_deadline.sleep(pause)
         if self._login_address:
             raise self._marker_failure(failures[self._login_address], passed)
-        raise self._login_failure(failures, passed)
+        raise self.login_failure(failures, passed)
 
     def _log_in_and_wait(self, address: str) -> Iterator[Metric]:
         """Log in and wait for the marker. Raises: EndpointFailure."""
@@ -158,7 +156,7 @@ class ContextLifeCycle(ComputeLifeCycle):
             if not self._login_address:
                 self._login_address, self._logged_in_at = address, time.monotonic()
                 self.detail(1, f"SSH: {host_and_port(address, port)}, {session.software}")
-                yield self._elapsed_metric("time_to_login")
+                yield self._elapsed_metric(self.login_label)
             self._await_marker(session)
         yield self._elapsed_metric("time_to_context")
 
@@ -178,17 +176,17 @@ class ContextLifeCycle(ComputeLifeCycle):
         Raises: EndpointFailure when none is.
         """
         began = time.monotonic()
-        found = _usable_addresses(entity.addresses)
+        found = usable_addresses(entity.addresses)
         while not found:
             passed = time.monotonic() - began
             if passed > ADDRESS_PATIENCE_S or self._login_deadline.remaining() <= 1.0:
                 told = ", ".join(entity.addresses[:3])
                 reason = f"VM active without a usable address ({told})" if told else "VM active without an address"
-                raise EndpointFailure(reason, of=self._cloud)
+                raise EndpointFailure(reason, of=self.asked)
             self._login_deadline.sleep(1.0)
             seen, _ = self._poll(path)
             entity = seen or entity
-            found = _usable_addresses(entity.addresses)
+            found = usable_addresses(entity.addresses)
         return found
 
     def _await_marker(self, session: ssh.SshSession) -> None:
@@ -213,12 +211,12 @@ class ContextLifeCycle(ComputeLifeCycle):
     def _marker_failure(self, failure: Failure, waited: float) -> Failure:
         """Return the failure of a VM that accepted the login and does not show the marker. waited: seconds."""
         if isinstance(failure, _MarkerMissing):
-            said = f"{failure.sentence}{self._handed_over_by('user_data')}"
-            return EndpointFailure("user_data did not reach the VM", of=self._cloud, also=said)
+            said = f"{failure.sentence}{self.handed_over_by('user_data')}"
+            return EndpointFailure("user_data did not reach the VM", of=self.asked, also=said)
         said = f"{failure.sentence}, tried for {duration(waited)}"
-        return EndpointFailure("user_data could not be seen in the VM", of=self._cloud, also=said)
+        return EndpointFailure("user_data could not be seen in the VM", of=self.asked, also=said)
 
-    def _login_failure(self, failures: dict[str, Failure], waited: float) -> Failure:
+    def login_failure(self, failures: dict[str, Failure], waited: float) -> Failure:
         """Return the failure of a VM that no address gave a login to, the site's or not.
 
         failures: by address; waited: seconds.
@@ -232,31 +230,66 @@ class ContextLifeCycle(ComputeLifeCycle):
                 if self._login_options.is_user_given:
                     return Misconfigured(
                         f"user {user} of --ssh-user refused by the VM",
-                        of=self._cloud,
+                        of=self.asked,
                         also=said,
                         remedy="name a user that its image has",
                     )
                 return EndpointFailure(
                     "public_key did not reach the VM",
-                    of=self._cloud,
-                    also=f"{said}{self._handed_over_by('public_key')}",
+                    of=self.asked,
+                    also=f"{said}{self.handed_over_by('public_key')}",
                     remedy=f"if its image has no user {user}, name another with --ssh-user",
                 )
         reasons = "; ".join(failure.sentence for failure in (blamed or failures).values())
         if blamed:
-            return EndpointFailure("no login to the active VM", of=self._cloud, also=f"{reasons}, {tried}")
+            return EndpointFailure("no login to the active VM", of=self.asked, also=f"{reasons}, {tried}")
         return Inconclusive(
             "contextualisation not seen: VM without a public address that we reach",
-            of=self._cloud,
+            of=self.asked,
             also=f"{reasons}, {tried}",
         )
 
     @property
-    def _cloud(self) -> Asked:
+    def asked(self) -> Asked:
         """Whose VM it is."""
         return Asked(self.place, self.subject)
 
-    def _handed_over_by(self, name: str) -> str:
+
+class ContextLifeCycle(BootLifeCycle, ComputeLifeCycle):
+    """The same at an OCCI endpoint.
+
+    Nothing is created when the offer has been found wanting: its own judgement says why.
+    """
+
+    kind = "context"
+
+    def __init__(
+        self, offer: OcciOffer, access: OcciAccess, journal: Journal, deadline: Deadline, login: SshLoginOptions
+    ) -> None:
+        self._offer = offer
+        super().__init__(offer.endpoint, access, journal, deadline, Contextualisation())
+        self.begin_login(login)
+
+    def measure(self) -> Iterator[Metric]:
+        if self._offer.is_usable:
+            yield from super().measure()
+
+    def read_model(self) -> Model:
+        """Return the model that OcciOffer has read, and make the key pair while nothing has been created yet."""
+        self._key = ssh.make_key_pair("egi-sam")
+        self._contextualisation = Contextualisation(marker_script(self._marker), self._key.public)
+        assert self._offer.model
+        return self._offer.model
+
+    def _add_facts(self, image: Category, size: Category) -> None:
+        """Note the templates that were chosen here, which OcciOffer has not noted already."""
+        chosen = (("image", image, self.endpoint.image), ("size", size, self.endpoint.resource))
+        for what, template, registered in chosen:
+            self.facts[what] = template.term
+            if not registered:
+                self.detail(1, f"{what}: {template.id} ({template.title})")
+
+    def handed_over_by(self, name: str) -> str:
         """Return `, handed over by MIXIN` for a mixin other than OCCI 1.1's, which may be the reason; else nothing."""
         names = (profile.USER_DATA, profile.PUBLIC_KEY)
         assert self._offer.model
@@ -273,7 +306,7 @@ def _poll_interval(passed: float) -> float:
     return min(LONGEST_PAUSE_S, max(FIRST_PAUSE_S, passed * PAUSE_SHARE))
 
 
-def _usable_addresses(told: Sequence[str]) -> list[str]:
+def usable_addresses(told: Sequence[str]) -> list[str]:
     """Return the texts that are IP addresses of a host, public ones first, at most MAX_ADDRESSES of them."""
     found = []
     for text in told[:64]:
@@ -284,11 +317,11 @@ def _usable_addresses(told: Sequence[str]) -> list[str]:
         is_nobodys = address.is_multicast or address.is_unspecified or address.is_reserved
         if address.is_loopback or not is_nobodys:
             found.append(address)
-    found.sort(key=lambda address: not _is_public(address))
+    found.sort(key=lambda address: not is_public(address))
     return list(dict.fromkeys(str(address) for address in found))[:MAX_ADDRESSES]
 
 
-def _is_public(address: ipaddress.IPv4Address | ipaddress.IPv6Address) -> bool:
+def is_public(address: ipaddress.IPv4Address | ipaddress.IPv6Address) -> bool:
     """Whether everybody can reach the address.
 
     Loopback counts: a site must not publish it, unless it is this machine's own cloud.
@@ -303,4 +336,4 @@ def _is_sites_fault(text: str, failure: Failure) -> bool:
     nothing; and no route to an IPv6 address can mean that this monitor has no IPv6.
     """
     address = ipaddress.ip_address(text)
-    return _is_public(address) and not (address.version == 6 and isinstance(failure, Unreachable))
+    return is_public(address) and not (address.version == 6 and isinstance(failure, Unreachable))

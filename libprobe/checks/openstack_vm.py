@@ -262,8 +262,25 @@ class ServerLifeCycle(LifeCycle):
         }
         if self._network:
             wanted["networks"] = [{"uuid": self._network.id}]
+        wanted |= self.hand_over(entry)
         self._request(entry, lambda: self._nova.create(wanted))
         return True
+
+    def hand_over(self, entry: JournalEntry) -> dict[str, Any]:
+        """Return what else the VM is given, as a create request has it; here nothing. Raises: Failure."""
+        return {}
+
+    def _forget(self, entry: JournalEntry) -> None:
+        """With the key of its name, if there was one."""
+        if entry.has_key:
+            try:
+                self._nova.remove_key(entry.title)
+            except Failure as failure:
+                self.tell(failure)
+                said = f"keypair not removed: {failure.sentence} ({entry.title}; next run retries)"
+                self._metrics.append(outcome_metric(WARNING, said))
+                return
+        super()._forget(entry)
 
     def expect_alive(self, entity: VirtualMachine) -> None:
         """Nova tells in ERROR what has happened, and never whose fault it was."""

@@ -46,6 +46,7 @@ READING_S, CHANGING_S = 30.0, 60.0
 """How long one request may take: Nova without its message queue never answers, and the run goes on after that."""
 
 PAGE, MAX_PAGES = 500, 40
+CONSOLE_LINES = 1000
 MAX_DOCUMENT = 16 << 20
 
 _QUOTA = re.compile(r"quota|overlimit|maximum number of (?:ports|fixed ips)", re.IGNORECASE)
@@ -93,6 +94,38 @@ class Nova:
         except (BadData, KeyError, TypeError, AttributeError):
             location = answer.header("Location")
             return self.own_path(location) if location else None
+
+    def add_key(self, name: str, public: str) -> None:
+        """Make a public key known, for VMs of ours. Raises: Failure."""
+        body = json.dumps({"keypair": {"name": name, "public_key": public}}).encode()
+        headers = [("Content-Type", "application/json")]
+        with time_limit(self._service, CHANGING_S):
+            answer = self._service.request("POST", "/os-keypairs", headers=headers, body=body)
+        if answer.status not in (200, 201):
+            raise self._refused(answer, "take a key")
+
+    def remove_key(self, name: str) -> None:
+        """Remove a key; one that is gone is no failure. Raises: Failure."""
+        with time_limit(self._service, CHANGING_S):
+            answer = self._service.request("DELETE", f"/os-keypairs/{name}")
+        if not answer.is_success and not _is_gone(answer):
+            raise self._refused(answer, "remove the key")
+
+    def console(self, path: str) -> str:
+        """The last lines of a VM's console; empty where Nova has none (yet). Raises: Failure."""
+        body = json.dumps({"os-getConsoleOutput": {"length": CONSOLE_LINES}}).encode()
+        headers = [("Content-Type", "application/json")]
+        with time_limit(self._service, READING_S):
+            answer = self._service.request("POST", f"{path}/action", headers=headers, body=body, max_bytes=MAX_DOCUMENT)
+        if answer.status == 409:
+            return ""
+        if answer.status != 200:
+            raise self._refused(answer, "show the VM's console")
+        document = answer.json()
+        output = document.get("output") if isinstance(document, dict) else None
+        if not isinstance(output, str):
+            raise answer.bad_answer("no output", link="in the answer of")
+        return output
 
     def show(self, path: str) -> Server | None:
         """The VM at a path; None when it is gone. Raises: Failure."""

@@ -675,6 +675,22 @@ def server(parser: Parser) -> None:
     parser.not_with("--region", "--all-regions")
 
 
+def booting(parser: Parser, *, boot: str) -> None:
+    """Add --boot and the options of the login to the VM. boot: what it does, for the help text."""
+    group = parser.add_argument_group("booting")
+    group.add_argument("--boot", action=LongerRunAction, seconds=600.0, help=f"{boot} (default of -t then: 600)")
+    group.add_argument("--ssh-user", metavar="NAME", default="cloudadm", type=_word, help="user to log in as")
+    group.add_argument("--ssh-port", metavar="PORT", default=22, type=_port, help="port to log in at (default 22)")
+    group.add_argument(
+        "--wait",
+        metavar="DURATION",
+        type=seconds,
+        help="how long an active VM may take to accept the login and to run its user_data (default: as -t allows)",
+    )
+    for option in ("--ssh-user", "--ssh-port", "--wait"):
+        parser.only_with(option, "--boot")
+
+
 def tls(parser: argparse.ArgumentParser) -> None:
     """Add the options for the trust in servers, and for the way to them."""
     group = parser.add_argument_group("trust")

@@ -75,6 +75,7 @@ class JournalEntry:
         self.path = path if isinstance(path, str) and path else None
         looks = values.get("looks")
         self.looks = looks if isinstance(looks, int) else 0
+        self.has_key = values.get("key") is True
         self.attended_at = os.fstat(descriptor).st_mtime
         self.is_done = False
 
@@ -101,6 +102,12 @@ class JournalEntry:
         self.path = path or None
         self._note({"path": path})
 
+    def note_key(self) -> None:
+        """Note that a key of the same name is about to be made beside the VM. Raises: Misconfigured."""
+        self.has_key = self._note({"key": True})
+        if not self.has_key:
+            raise Misconfigured("no room to note a key", place=self._directory.path, link="in")
+
     def note_not_found(self) -> None:
         """Note that it was looked for and is not there."""
         self.looks += 1
@@ -112,13 +119,15 @@ class JournalEntry:
         self._directory.forget(self._name)
         self.release()
 
-    def _note(self, more: dict[str, object]) -> None:
+    def _note(self, more: dict[str, object]) -> bool:
         """Add a line, if there is room for it: to find the VM again the title is enough, and that is on disk."""
         size = os.fstat(self._descriptor).st_size
         try:
             write_all(self._descriptor, json.dumps(more).encode() + b"\n")
         except OSError:
             os.ftruncate(self._descriptor, size)  # half a line would hide those after it
+            return False
+        return True
 
     def release(self) -> None:
         """Leave it to the next run."""

@@ -381,6 +381,7 @@ SCENES: dict[str, list[Scene]] = {
     "check_openstack_vm": [
         server,
         server_after_one_that_left_something,
+        lambda s: server(s, "--boot", fault="nova-console", output="{marker}\n{marker}-key\n"),
         server_without_network,
         lambda s: server(s, "-t", seconds(8), fault="nova-locked"),
         lambda s: server(s, fault="nova-build-error"),

@@ -8,6 +8,7 @@ Source: recordings of Nova (release Zed) with its fake hypervisor, Glance and Ne
 
 from __future__ import annotations
 
+import base64
 import json
 import re
 import secrets
@@ -55,6 +56,11 @@ FAULTS = {
     "nova-locked": Fault("DELETE is refused, 409: the server is locked."),
     "nova-no-neutron": Fault("Nova cannot reach Neutron: creating and showing a server is 500, DELETE leads to ERROR."),
     "nova-no-glance": Fault("Nova cannot reach Glance: creating a server is 500."),
+    "nova-console": Fault(
+        "The console of an ACTIVE server shows `output`; of {marker} in it, the word of its user_data.", {"output": ""}
+    ),
+    "nova-console-off": Fault("Nova tells nobody a console, 501, as with hypervisors that have none."),
+    "nova-key-stays": Fault("A keypair is not removed, 500."),
     "nova-hidden": Fault("No list names any server."),
     "nova-other-name": Fault("A server is shown with the name `title`.", {"title": "somebody-elses"}),
 }
@@ -133,6 +139,8 @@ class Nova(Api):
     build_seconds: how long a server takes to become ACTIVE. base: the URL that its links have.
     max_limit: how many servers a page of a list has at most.
     created, deleted: (title, id) of each in order.
+    created, deleted: (title, id) of each in order. keys: the keypairs, by name.
+    handed_over: (title, public key, user_data) of each server that was asked for.
     """
 
     request_ids = ("X-Openstack-Request-Id", "X-Compute-Request-Id")
@@ -148,6 +156,8 @@ class Nova(Api):
         self.flavors: list[Flavor] = []
         self.created: list[tuple[str, str]] = []
         self.deleted: list[tuple[str, str]] = []
+        self.keys: dict[str, str] = {}
+        self.handed_over: list[tuple[str, str, str]] = []
         self.reset()
 
     def reset(self) -> None:
@@ -155,6 +165,8 @@ class Nova(Api):
             self._servers.clear()
             self.created.clear()
             self.deleted.clear()
+            self.keys.clear()
+            self.handed_over.clear()
             self.flavors = list(FLAVORS)
             self.max_limit = 1000
 
@@ -220,6 +232,10 @@ class Nova(Api):
                 return self._list(request, token, detail=True)
             case "POST", "/servers":
                 return self._create(request, token)
+            case "POST", "/os-keypairs":
+                return self._add_key(request)
+        if (found := re.fullmatch(r"/os-keypairs/([^/]+)", path)) and request.method == "DELETE":
+            return self._remove_key(request, found[1])
         if found := re.fullmatch(r"/servers/([^/]+)", path):
             server = self._mine(found[1], token)
             if request.method == "GET":
@@ -301,6 +317,7 @@ class Nova(Api):
             return self._error(500, "computeFault", UNEXPECTED.format(CONNECT_FAILURE))
         network = self._wanted_network(wanted, token)
         self._expect_room(request, flavor, token)
+        self._context(wanted)
         server = Server(
             str(uuid.uuid4()),
             wanted["name"],
@@ -325,6 +342,27 @@ class Nova(Api):
             "adminPass": planted.MARK + secrets.token_urlsafe(9),
         }
         return self.json(202, {"server": answer}, ("Location", f"{self._base()}/servers/{server.id}"))
+
+    def _add_key(self, request: Request) -> Response:
+        wanted = json.loads(request.body)["keypair"]
+        if wanted["name"] in self.keys:
+            return self._error(409, "conflictingRequest", f"Key pair '{wanted['name']}' already exists.")
+        self.keys[wanted["name"]] = wanted["public_key"]
+        return self.json(200, {"keypair": {**wanted, "fingerprint": "0f:aa", "user_id": "u"}})
+
+    def _remove_key(self, request: Request, name: str) -> Response:
+        if self.fault("nova-key-stays", request) is not None:
+            return self._error(500, "computeFault", UNEXPECTED.format("oslo_db.exception.DBError"))
+        if self.keys.pop(name, None) is None:
+            return self._error(404, "itemNotFound", f"Keypair {name} not found for user u")
+        return Response(202, [("Content-Type", "application/json")])
+
+    def _context(self, wanted: dict[str, Any]) -> None:
+        """Note what a server is given; user_data of the form of base64 passes whatever it holds, as `%%%` does."""
+        name, data = wanted.get("key_name", ""), str(wanted.get("user_data", ""))
+        if name and name not in self.keys:
+            raise Refused(self._error(400, "badRequest", "Invalid key_name provided."))
+        self.handed_over.append((wanted["name"], self.keys.get(name, ""), data))
 
     def _fate(self, request: Request, server: Server) -> None:
         """When it will be ACTIVE, if ever."""
@@ -437,6 +475,12 @@ class Nova(Api):
             return self._error(400, "badRequest", "There is no such action: nonsense")
         if server.state(time.time())[0] not in ("ACTIVE", "SHUTOFF"):
             return self._error(409, "conflictingRequest", f"Instance {server.id} is not ready")
+        if self.fault("nova-console-off", request) is not None:
+            return self._error(501, "notImplemented", "Unable to get console log, functionality not implemented")
+        if (fault := self.fault("nova-console", request)) is not None:
+            script = base64.b64decode(server.user_data).decode("utf-8", "replace")
+            marker = next(iter(re.findall(r"echo ([0-9a-f]{32}) >", script)), "none")
+            return self.json(200, {"output": str(fault["output"]).replace("{marker}", marker)})
         return self.json(200, {"output": "FAKE CONSOLE OUTPUT\nANOTHER\nLAST LINE"})
 
     # -- answers --

@@ -1,0 +1,165 @@
+"""check_openstack_vm --boot: whether a VM is seen to boot, with its key and user_data; and what is left of it."""
+
+from __future__ import annotations
+
+import base64
+import re
+import signal
+
+import pytest
+
+from tests.conftest import Monitor, Report
+from tests.pace import until
+
+PROBE = "check_openstack_vm"
+TIME = r"[\d.]+ m?s"
+NOVA = r"localhost:\d+"
+BOOTED = "Cloud-init v. 22.4.2 running 'modules:final'\n{marker}\n{marker}-key\nCloud-init v. 22.4.2 finished at Sun\n"
+QUICK = ("-t", "20", "--wait", "2")
+
+
+class Site:
+    def __init__(self, monitor: Monitor) -> None:
+        self.monitor = monitor
+        self.cloud = monitor.federation.cloud("stack")
+        self.nova = self.cloud.nova
+        self.web = monitor.federation.service("stack-nova").web
+
+    def look(self, *words: object) -> Report:
+        return self.monitor.run(PROBE, "-H", self.cloud.hostname, *words)
+
+    def journal(self) -> list[str]:
+        return sorted(path.name for path in self.monitor.state.glob("*.server"))
+
+    @property
+    def is_clean(self) -> bool:
+        return (self.nova.servers(), self.nova.keys, self.journal()) == ([], {}, [])
+
+
+@pytest.fixture
+def site(monitor) -> Site:
+    return Site(monitor)
+
+
+def expect(report: Report, code: int, pattern: str) -> None:
+    report.expect("OpenStack-VM", code, pattern)
+
+
+def test_the_console_shows_that_key_and_user_data_reached_the_vm(site):
+    site.nova.faults.on("nova-console", output=BOOTED)
+    report = site.look("--boot")
+    expect(
+        report,
+        0,
+        rf"VM active after {TIME} in RegionOne of \S+ \(project ops, .+\), removed in {TIME}; its console shows "
+        rf"that its key "
+        rf"and user_data reached it after {TIME}",
+    )
+    assert "time_to_context" in report.performance
+    assert "time_to_ssh" not in report.performance
+    [(title, key, data)] = site.nova.handed_over
+    script = base64.b64decode(data, validate=True).decode()
+    assert script.startswith("#!/bin/sh\n")
+    assert key.startswith("ecdsa-sha2-nistp256 ")
+    assert key.split()[1][-40:] in script
+    assert title in {name for name, _ in site.nova.created}
+    assert site.is_clean
+
+
+def test_without_boot_a_vm_is_given_neither(site):
+    assert site.look().code == 0
+    [(_, key, data)] = site.nova.handed_over
+    assert (key, data) == ("", "")
+    paths = [each.request.path for each in site.web.requests]
+    assert not any("keypairs" in path or "action" in path for path in paths)
+
+
+def test_a_key_that_did_not_come_is_the_sites_fault(site):
+    site.nova.faults.on("nova-console", output="{marker}\n")
+    expect(
+        site.look("--boot", *QUICK),
+        2,
+        rf"public_key did not reach the VM on {NOVA}; by its console user_data ran, and no authorized_keys file has "
+        rf"the key, watched for {TIME}",
+    )
+    assert site.is_clean
+
+
+def test_user_data_that_was_not_run_is_the_sites_fault_where_cloud_init_has_finished(site):
+    site.nova.faults.on("nova-console", output=BOOTED.replace("{marker}", "none"))
+    expect(
+        site.look("--boot", *QUICK),
+        2,
+        rf"user_data did not reach the VM on {NOVA}; by its console cloud-init has finished and ran nothing of it, "
+        rf"watched for {TIME}",
+    )
+    assert site.is_clean
+
+
+@pytest.mark.parametrize(
+    ("fault", "why"),
+    [
+        ({"name": "nova-console", "output": ""}, "empty console"),
+        ({"name": "nova-console", "output": "a\nb\n"}, "2 lines on its console, none of user_data"),
+        (
+            {"name": "nova-console-off"},
+            r'no console \(501 "Unable to get console log, functionality not implemented"\)',
+        ),
+    ],
+)
+def test_a_vm_of_which_nothing_is_seen_is_a_warning(site, fault, why):
+    site.nova.faults.on(fault.pop("name"), **fault)
+    expect(
+        site.look("--boot", *QUICK),
+        1,
+        rf"VM active, but not seen to boot on {NOVA}; {why}, and no public address to log in at, watched for {TIME} "
+        r"\(have its image write to console ttyS0\)",
+    )
+    assert site.is_clean
+
+
+def test_a_key_that_stays_is_told_and_removed_by_the_next_run(site):
+    site.nova.faults.on("nova-console", output=BOOTED)
+    site.nova.faults.on("nova-key-stays")
+    report = site.look("--boot")
+    assert report.code == 1
+    assert re.search(r"keypair not removed: .+ \(egi-sam-\S+; next run retries\)", report.first)
+    assert (len(site.nova.keys), len(site.journal())) == (1, 1)
+    site.nova.faults.clear()
+    assert site.look().code == 0
+    assert site.is_clean
+
+
+def test_killed_while_it_boots_the_next_run_removes_vm_and_key(site):
+    site.nova.faults.on("nova-console", output="")
+    process = site.monitor.start(PROBE, "-H", site.cloud.hostname, "--boot")
+    until(lambda: any(each.request.path.endswith("/action") for each in site.web.requests))
+    process.send_signal(signal.SIGKILL)
+    process.communicate()
+    assert len(site.nova.keys) == 1
+    site.nova.keys["somebody-elses"] = "ssh-rsa x"
+    assert site.look().code == 0
+    assert set(site.nova.keys) == {"somebody-elses"}
+    assert site.journal() == []
+
+
+def test_ended_between_key_and_vm_both_are_removed_by_the_next_run(site):
+    site.nova.faults.on("nova-create-delay", seconds=3)
+    process = site.monitor.start(PROBE, "-H", site.cloud.hostname, "--boot")
+    until(lambda: len(site.nova.keys) == 1)
+    process.terminate()
+    out, _ = process.communicate()
+    assert b"interrupted" in out
+    until(site.nova.servers)
+    assert site.look().code == 0
+    assert site.is_clean
+
+
+def test_options_of_booting_need_it(site):
+    expect(
+        site.look("--boot", "--all-regions"),
+        3,
+        r"usage: --boot has no effect together with --all-regions; leave one of them out "
+        r"\(see check_openstack_vm --help\)",
+    )
+    expect(site.look("--wait", "3"), 3, r"usage: --wait has no effect without --boot \(see check_openstack_vm --help\)")
