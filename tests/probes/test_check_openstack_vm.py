@@ -583,6 +583,28 @@ def test_a_vm_that_stays_is_a_warning_named_with_its_request(site, fault, said):
     assert (site.nova.servers(), site.journal()) == ([], [])
 
 
+def test_each_run_logs_in_anew_for_no_token_outlives_its_login(site):
+    ends = []
+    for _ in range(2):
+        known = set(site.keystone.tokens)
+        assert site.look(*site.with_token()).code == 0
+        new = [token for token in site.keystone.tokens.values() if token.id not in known]
+        assert [token.project for token in new] == [None, "ops"]
+        assert len({token.expires for token in new}) == 1  # a token that is made from another ends with it
+        ends.append(new[0].expires)
+    assert ends[0] < ends[1]
+
+
+def test_of_neutron_is_only_read_though_even_a_reader_could_make_a_network(site):
+    site.keystone.faults.on("ks-role", role="reader")
+    for network in (None, "ops-net"):
+        assert site.look(*(("--network", network) if network else ()), "-vv").code == 0
+    site.neutron.networks = []
+    assert site.look().code == 1
+    neutron = site.monitor.federation.service("stack-neutron").web
+    assert {each.request.method for each in neutron.requests} == {"GET"}
+
+
 def test_an_address_that_shows_another_name_is_never_deleted(site):
     site.nova.faults.on("nova-other-name")
     report = site.look("-t", seconds(8), "-v")
