@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from libprobe.targets.topology import CloudEndpoint
 
 KEY_PART_CHARS = 40
-"""Of a public key, so much of its end is looked for: what comes before is the same in all of its kind."""
+"""How many characters of a public key, at its end, are looked for: what precedes is the same in all of its kind."""
 
 ALL_DONE = ("Cloud-init v.", "finished at ")
 """What cloud-init writes to the console when it has done all that it does."""

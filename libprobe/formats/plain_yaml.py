@@ -7,10 +7,10 @@
         - RegionOne
 
 What it reads, it reads as PyYAML does (YAML 1.1), and all else it refuses with the number of the line: anchors, aliases
-and merges, tags, several documents, blocks of text, values that go on over several lines, a key that stands there
+and merges, tags, several documents, blocks of text, values that go on over several lines, a key that is there
 twice, tabs. A number that is written in another way than Python would write it is `Doubtful`: `0123` is 83 in YAML
 1.1, and whoever wrote it as a password meant something else.
-Nothing that stands in the file is quoted: it may be a secret.
+Nothing of the file is quoted: it may be a secret.
 Source: YAML 1.1, and its type repository for what a plain word means.
 """
 

@@ -24,7 +24,7 @@ from libprobe.failures import NoAnswer, Refused, Unreachable
     ],
 )
 def test_what_can_be_an_address_is_tried_public_ones_first(told, tried):
-    assert occi_context._usable_addresses(told) == tried
+    assert occi_context.usable_addresses(told) == tried
 
 
 @pytest.mark.parametrize(
