@@ -625,9 +625,9 @@ def credentials(parser: Parser, *, cloud: bool = False, occi: bool = False) -> N
             parser.not_with(option, "--auth=none")
     if cloud:
         for other in ("--cert", *SOURCES, "--identity-provider"):
-            parser.not_with(other, "--keystone-token-file", "--cloud")
+            parser.not_with(other, "--keystone-token-file", *(["--cloud"] if "--cloud" in parser.options else []))
         for other in ("--keystone-token-file", "--auth", "-H", "-u", "-p"):
-            if other in parser.options:
+            if other in parser.options and "--cloud" in parser.options:
                 parser.not_with(other, "--cloud")
     tls(parser)
 
