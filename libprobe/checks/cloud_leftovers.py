@@ -14,6 +14,7 @@ from libprobe.clients import nova, swift
 from libprobe.clients.nova import Nova
 from libprobe.clients.swift import Swift
 from libprobe.failures import EndpointFailure, Failure
+from libprobe.formats.address import host_port_of
 from libprobe.state.journal import CONTAINER_SUFFIX
 
 TYPE_CHECKING = False
@@ -57,10 +58,10 @@ class CloudRemover:
         if noted is None:
             there = ", ".join(sorted(regions)) or "it has none"
             raise Failure(
-                f"{entry.endpoint} is not in the catalogue of Keystone {keystone} that project {self._project} has "
-                f"today, nor is a {entry.thing} of that title to be seen in its regions with {kind}: {there}"
+                f"address no longer in the catalogue of Keystone {host_port_of(keystone) or keystone} for project "
+                f"{self._project}, and no such {entry.thing} in its regions: {there}"
             )
-        raise Failure(f"not visible to {owner}, as whom we log in now")
+        raise Failure(f"not visible as {owner}")
 
     def _server(self, entry: JournalEntry, region: str, until: Deadline, *, is_owner: bool) -> bool:
         service = self._cloud.service(nova.KIND, region)

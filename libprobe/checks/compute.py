@@ -255,7 +255,7 @@ class LifeCycle(Check):
                 return remover.remove(entry, soon)
             if remover.remove_by_title(entry, soon, noted_path=True):
                 return True
-        raise Failure("not seen by who we are today", more=[f"who we are today: {owner}"])
+        raise Failure(f"not visible as {owner}")
 
     def _report_unattended(self) -> None:
         """Note what no run looks after any more, at whatever endpoint, and the journal's files that cannot be read."""

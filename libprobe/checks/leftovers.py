@@ -42,9 +42,7 @@ MAX_TWINS = 8
 TOLD_BY = "see fedcloud-leftovers"
 """Where more is to be seen of what earlier runs left, as the end of a sentence."""
 
-UNKNOWN_KEYSTONE = (
-    "an earlier version has noted it without its Keystone, which is needed to log in; name that with --instead-at"
-)
+UNKNOWN_KEYSTONE = "noted by an earlier version without its Keystone; name that with --instead-at"
 NOT_VISIBLE = "not visible; if it was never made, the next runs forget it"
 
 
@@ -422,7 +420,7 @@ class RemoveLeftovers(Leftovers):
             self.detail(0, f"{'removed' if was_there else 'was gone already'}: {where}")
             return ""
         if self._listed_instead or owner != entry.identity:
-            return f"not visible to {owner}, as whom we log in now"
+            return f"not visible as {owner}"
         return NOT_VISIBLE
 
 

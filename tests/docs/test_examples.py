@@ -31,7 +31,7 @@ STATES = ("OK", "WARNING", "CRITICAL", "UNKNOWN")
 VARIABLE = [
     # what becomes of a connection to an address that nobody has is this machine's affair
     (r"(?<=reach: )[\d.]+ port \d+: [^()]+(?= \(tried for)", r"192\.0\.2\.1 port \d+: [^()|]+"),
-    (r"(?<=similar names there: )[\w, -]+(?= \()", r"[\w, -]+"),
+    (r"(?<=similar: )[\w-]+(?:, [\w-]+)*", r"[\w-]+(?:, [\w-]+)*"),
     (r"[a-z]+(?:\+ssl)?://[^\s,;()|]*[^\s,;()|:.]", r"[a-z+]+://[^\s,;()|]*[^\s,;()|:]"),
     (r"\((?:[0-9]+\.[0-9.]+|[0-9a-f]+:[0-9a-f:]+)\)", r"\([0-9a-f.:]+\)"),
     (r"(?<![\w/=])registry\.example\.org\b", r"[\w.:-]+"),

@@ -32,7 +32,7 @@ def test_the_claims_of_a_jwt_are_read():
         "Bearer",
     )
     assert read_claims(jwt({"aud": "cloud"})) == Claims("", ("cloud",), None, None, "")
-    assert read_claims(jwt({"aud": "cloud"})).words() == "for cloud"
+    assert read_claims(jwt({"aud": "cloud"})).describe() == "for cloud"
 
 
 @pytest.mark.parametrize("value", [None, True, "1764352514", -1, 1e300, float("nan"), float("inf"), [], {}])

@@ -244,7 +244,7 @@ def test_a_vm_of_a_changed_owner_that_is_not_seen_is_named_by_every_run_with_whe
         report = look(monitor, "ooi")
         assert report.code == 1, report.out
         assert re.fullmatch(
-            rf"OCCI-VM WARNING - VM of an earlier run not removed: not seen by who we are today \({ours.title} at "
+            rf"OCCI-VM WARNING - VM of an earlier run not removed: not visible as \S.*? \({ours.title} at "
             rf"{at(site.base)}, 3 d old; see fedcloud-leftovers\)",
             report.first,
         ), report.first

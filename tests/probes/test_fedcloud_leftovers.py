@@ -165,7 +165,7 @@ def test_a_vm_of_another_owner_is_removed_by_its_title_or_named(monitor):
     report = monitor.run(PROGRAM, "--remove")
     assert report.code == 1
     assert re.fullmatch(
-        rf"LEFTOVERS WARNING - VM not removed: not visible to {OWNER}, as whom we log in now \({ours.title}\)",
+        rf"LEFTOVERS WARNING - VM not removed: not visible as {OWNER} \({ours.title}\)",
         report.first,
     ), report.first
     site.occi.give(ours.id, "ops")

@@ -62,7 +62,7 @@ def test_a_port_at_which_nothing_listens_is_critical(probe, storage):
     storage.stop()
     report = probe(PROBE, "-u", storage.url)
     assert report.code == 2
-    address = storage.url.removeprefix("https://").partition("/")[0]
+    address = storage.url.partition("://")[2].partition("/")[0]
     assert report.first == f"CDMI CRITICAL - connection refused by {address} (127.0.0.1)"
 
 
