@@ -69,7 +69,7 @@ def request_token(account: str, path: str, deadline: Deadline) -> str:
         place=f"oidc-agent at {path}",
         link="from",
         remedy=f"load it with oidc-add {account}",
-        more=[f"oidc-token {account} tries it"],
+        more=[f"try: oidc-token {account}"],
     )
 
 

@@ -29,7 +29,7 @@ They are not proof: a gateway says 413 and 429 of what it had let through, a clo
 
 
 def describe_attempt(failure: Failure) -> str:
-    """Return what was asked and what came of it, for the list of what was tried that -v shows."""
+    """Return what was asked and how it ended, for the list of what was tried that -v shows."""
     return f"{failure.request}: {failure}" if failure.request else str(failure)
 
 

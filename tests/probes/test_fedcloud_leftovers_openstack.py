@@ -175,8 +175,8 @@ def test_what_an_earlier_version_has_noted_needs_its_keystone_named(site):
     report = site.monitor.run(PROGRAM, "--remove")
     assert (report.code, report.first) == (
         1,
-        "LEFTOVERS WARNING - VM not removed: noted by an earlier version without its Keystone; name that with --instead-at "
-        f"({server})",
+        "LEFTOVERS WARNING - VM not removed: noted by an earlier version without its Keystone; "
+        f"name that with --instead-at ({server})",
     )
     assert site.monitor.run(PROGRAM, "--remove", "--instead-at", site.cloud.url).code == 0
     assert (site.nova.servers(), journal(site.monitor)) == ([], [])
