@@ -106,7 +106,7 @@ def test_templates_that_are_not_shared_with_us_are_said_to_be(project, where):
     model = whole()
     model.mixins = [each for each in model.mixins if occi.OS_TPL not in each.rel]
     found = judged(offer(model, project=project))
-    expected = f"not offered: image template, on {at(BASE)}{where} (share some with the monitoring VO)"
+    expected = f"not offered{where}: image template, on {at(BASE)} (share some with the monitoring VO)"
     assert (found.status, found.sentence) == (CRITICAL, expected)
 
 

@@ -369,6 +369,7 @@ def as_process(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., tuple[
             run.probe("DEMO", options, check, doc=DOC, **more)
         return left.value.args[0], b"".join(printed).decode()
 
+    monkeypatch.setattr(run, "since_start", lambda **_: 0.0)  # this process is not one of a probe, and may be old
     monkeypatch.setattr(os, "write", write)
     monkeypatch.setattr(os, "_exit", leave)
     yield call

@@ -655,7 +655,9 @@ def test_its_revoked_certificate_is_critical_and_a_crl_of_no_use_unknown(
     expired = authority.directory_with(tmp_path / "old", authority.crl(next_update=timedelta(days=-3)))
     unjudged = greeted(host, "--ca-path", expired, settings=settings, **environment)
     assert (unjudged.code, unjudged.err) == (3, "")
-    assert re.search(r"\.r0 expired 3 d ago on localhost:\d+ \(127\.0\.0\.1\) \(run fetch-crl\)$", unjudged.first)
+    assert re.search(
+        r"judged on localhost:\d+ \(127\.0\.0\.1\); the CRL \S+\.r0 expired 3 d ago \(run fetch-crl\)$", unjudged.first
+    )
 
 
 @pytest.mark.parametrize("takes_proxies", [True, False])
@@ -784,7 +786,7 @@ def test_a_certificate_for_an_address_alone_has_no_need_of_a_name(monitor, greet
     [
         ("expired", r"certificate expired 3 d ago \(\d{4}-\d\d-\d\d \d\d:\d\d UTC\)"),
         ("not-yet-valid", r"certificate not valid before \d{4}-\d\d-\d\d \d\d:\d\d UTC \(in [\d.]+ \w+\)"),
-        ("wrong-host", r"certificate for elsewhere\.fedcloud\.test instead of localhost:"),
+        ("wrong-host", r"certificate for elsewhere\.fedcloud\.test instead of"),
         ("self-signed", "certificate self-signed or of an unknown root CA"),
         ("unknown-ca", r"certificate of an untrusted CA \(Unknown Test CA\)"),
     ],
@@ -793,7 +795,7 @@ def test_a_bad_certificate_is_critical_only_when_tls_is_asked_for(monitor, varia
     monitor.federation.site("ooi").certificate(variant)
     report = tls(monitor, "ooi")
     assert report.code == 2
-    assert re.fullmatch(rf"Endpoint-TCP CRITICAL - {said} on localhost:\d+ \(127\.0\.0\.1\)", report.first), (
+    assert re.fullmatch(rf"Endpoint-TCP CRITICAL - {said}( on)? localhost:\d+ \(127\.0\.0\.1\)", report.first), (
         report.first
     )
     assert "connect_time" in report.performance

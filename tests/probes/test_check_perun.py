@@ -177,7 +177,7 @@ def test_a_certificate_that_perun_does_not_know_is_our_own_fault(monitor, perun,
             r"connection (closed before an answer from|reset by) .*; our certificate may have been refused",
         ),
         ("close-body", {}, r"connection closed within the answer from"),
-        ("garbage", {}, r"instead of HTTP from .*"),
+        ("garbage", {}, r'"SSH-2.0-OpenSSH_6.6.1" instead of HTTP from'),
         ("endless-body", {}, r"answer larger than 256 KiB from"),
         ("endless-headers", {}, r".+"),
         ("gzip-bomb", {"size_bytes": 1 << 20}, r"body in the coding 'gzip', not asked for, from"),
@@ -209,7 +209,7 @@ def test_a_perun_that_cannot_be_reached_is_critical(monitor):
     ("variant", "said"),
     [
         ("expired", r"certificate expired 3 d ago \(.*\)"),
-        ("wrong-host", r"certificate for elsewhere\.fedcloud\.test instead of localhost"),
+        ("wrong-host", r"certificate for elsewhere\.fedcloud\.test instead of"),
         ("unknown-ca", r"certificate of an untrusted CA \(.+\)"),
     ],
 )
@@ -223,7 +223,7 @@ def test_a_bad_host_certificate_is_critical_and_described(monitor, perun, federa
     finally:
         perun.web.use_context(good)
     assert report.code == 2
-    assert re.fullmatch(rf"Perun-Check CRITICAL - {said} on {at(perun.web.url)}", report.first), report.first
+    assert re.fullmatch(rf"Perun-Check CRITICAL - {said}( on)? {at(perun.web.url)}", report.first), report.first
 
 
 def test_a_url_in_the_gocdb_that_cannot_be_used_is_the_sites_fault(monitor, federation):

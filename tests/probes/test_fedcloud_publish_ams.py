@@ -334,7 +334,7 @@ def test_automatic_senders_wait_as_long_as_they_are_asked_to(host):
     host.keep_many("one")
     host.ams.faults.on("status", code=429, headers={"Retry-After": "120"})
     report = host.drain()
-    assert report.first.endswith("(429: Too Many Requests; asks to wait 120 s); 1 result waiting"), report.out
+    assert report.first.endswith(" when asked to take a message; asks to wait 120 s; 1 result waiting"), report.out
     until_then = host.spool().postponed()[0] - time.time()
     assert 60 < until_then <= MAX_PUT_OFF_S
 

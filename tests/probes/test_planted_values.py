@@ -185,6 +185,8 @@ def words_of(option: Option, peer: Peer, directory: Path) -> list[object]:
     if name == "fedcloud-ncg" and option.name not in ("--output", "--check-ncg"):
         found += ["--output", directory / "written"]
     found += {"--password-file": ["--login", "sam"], "--key": ["--cert", saved]}.get(option.name, [])
+    if (name, option.name) == ("fedcloud-leftovers", "--keystone-token-file"):
+        found += ["--at", f"https://{url}"]
     found += ["--contacts-cert", saved] if option.name == "--contacts-key" else []
     found += ["--broker-cert", saved] if option.name == "--broker-key" else []
     if name == "fedcloud-selfcheck" and option.name in ("--password-file", "--broker-cert", "--broker-key"):
