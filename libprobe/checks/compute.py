@@ -397,9 +397,12 @@ class LifeCycle(Check):
             return None, gone
         return entity, None
 
-    def _failed_build(self, said: str, *, reason: str = "VM failed to build") -> EndpointFailure:
-        """A VM that will never be active. said: the cloud's words for it, empty where it has none."""
-        why = f': "{in_short(said)}"' if said else ", no reason told,"
+    def _failed_build(self, said: str, *, reason: str = "VM failed to build", point: str = "") -> EndpointFailure:
+        """A VM that will never be active.
+
+        said: the cloud's words for it, empty where it has none; point: those of them that tell it, if not the first.
+        """
+        why = f': "{point or in_short(said)}"' if said else ", no reason told,"
         more = [f"the cloud says: {said}"] if said else []
         return EndpointFailure(f"{reason}{why}", of=Asked(self.place, self.subject), more=more)
 

@@ -257,7 +257,7 @@ class ComputeLifeCycle(LifeCycle):
             )
             if found and found[1].lower() in FAILED_STATES:
                 self.detail(1, "ooi shows a VM that failed to build as inactive")
-                raise self._failed_build(refusal.error_text) from None
+                raise self._failed_build(refusal.error_text, point=found[0]) from None
         except EndpointFailure:
             pass  # the next poll tells whether that lasts
         else:
