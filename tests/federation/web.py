@@ -236,6 +236,11 @@ class WebServer:
         for thread in connections.values():
             thread.join()
 
+    def is_idle(self) -> bool:
+        """Whether no connection is open: whatever a client that is gone had sent has been carried out."""
+        with self._lock:
+            return not self._open
+
     def __enter__(self) -> WebServer:
         self.start()
         return self
