@@ -334,7 +334,8 @@ def test_automatic_senders_wait_as_long_as_they_are_asked_to(host):
     host.keep_many("one")
     host.ams.faults.on("status", code=429, headers={"Retry-After": "120"})
     report = host.drain()
-    assert report.first.endswith(" when asked to take a message; asks to wait 120 s; 1 result waiting"), report.out
+    refused = r"429 Too Many Requests from localhost:\d+ when asked to take a message; asks to wait 120 s"
+    assert re.fullmatch(f"PUBLISH UNKNOWN - {refused}; 1 result waiting", report.first), report.out
     until_then = host.spool().postponed()[0] - time.time()
     assert 60 < until_then <= MAX_PUT_OFF_S
 
