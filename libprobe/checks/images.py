@@ -42,7 +42,10 @@ if TYPE_CHECKING:
     from libprobe.targets.topology import CloudEndpoint
 
     class ImageListSource(Protocol):
+        """name: its whole address. place: as a sentence names it."""
+
         name: str
+        place: str
 
         def fetch(self) -> PublishedImages: ...
 
@@ -51,6 +54,9 @@ LISTS_SHARE = 0.4
 """Of the time, what the lists may take; the rest is the site's."""
 
 MAX_NAMED = 3
+NAMES_LENGTH, DETAIL_LENGTH = 60, 110
+"""Characters of images named in a sentence, and of what is told of one beside its name; -v tells of all."""
+
 MISSING, OUTDATED, SURPLUS = "missing", "out of date", "no longer in the list"
 """The ways in which an image can be out of step, as they are told."""
 
@@ -112,6 +118,7 @@ class SignedList:
         self, source: AppDb, rules: SignatureRules, now: Callable[[], datetime] = lambda: datetime.now(UTC)
     ) -> None:
         self.name = without_query(source.url)
+        self.place = f"{WHOM} {host_port_of(self.name)}"
         self._source = source
         self._rules = rules
         self._now = now
@@ -160,7 +167,7 @@ class RegistryProject:
     """A project of a registry; all its tags without a dash are to be at the sites."""
 
     def __init__(self, registry: Registry) -> None:
-        self.name = registry.name
+        self.name = self.place = registry.name
         self._registry = registry
 
     def fetch(self) -> PublishedImages:
@@ -194,7 +201,7 @@ class ImagesInStep(Check):
         self.subject = endpoint.base
         self.caveats = endpoint.notes
         self._notes = list(endpoint.notes)
-        self.facts.update(endpoint=endpoint.base, notes="")
+        self.facts.update(endpoint=self.place, notes="")
         self._endpoint = endpoint
         self._access = access
         self._cloud = access.cloud
@@ -285,7 +292,9 @@ class ImagesInStep(Check):
         yield Metric("in_step", in_step, min=0)
         for label, how in (("missing", MISSING), ("outdated", OUTDATED), ("surplus", SURPLUS)):
             yield Metric(label, counts[how], min=0)
-        names = " and ".join(each.name for each in self._sources)
+        names = " and ".join(dict.fromkeys(each.place for each in self._sources))
+        for source in self._sources:
+            self.detail(1, f"list: {source.name}")
         counted = number_of(total, "image")
         self.facts.update(counted=counted if in_step == total else f"{in_step} of {counted}", lists=names)
         said = "; ".join(
@@ -350,11 +359,21 @@ def _describe_discrepancy(out: list[ImageDiscrepancy], now: float) -> str:
         some = sorted((each for each in out if each.how == how), key=lambda each: (each.since, each.name))
         if not some:
             continue
-        named = ", ".join(shortened(each.name, 80) + shortened(each.detail, 160) for each in some[:MAX_NAMED])
-        others = f" and {number_of(len(some) - MAX_NAMED, 'other')}" if len(some) > MAX_NAMED else ""
         lag = now - some[0].since
-        said.append(f"{how} {f'for {duration(lag)}' if lag >= 1 else 'as seen now'}: {named}{others}")
+        said.append(f"{how} {f'for {duration(lag)}' if lag >= 1 else 'as seen now'}: {_name_some(some)}")
     return "; ".join(said)
+
+
+def _name_some(some: list[ImageDiscrepancy]) -> str:
+    """As many by name as there is room for, at least the first; the others are counted."""
+    named: list[str] = []
+    for each in some[:MAX_NAMED]:
+        text = shortened(each.name, NAMES_LENGTH) + shortened(each.detail, DETAIL_LENGTH)
+        if named and len(", ".join([*named, text])) > NAMES_LENGTH:
+            break
+        named.append(text)
+    others = len(some) - len(named)
+    return ", ".join(named) + (f" and {number_of(others, 'other')}" if others else "")
 
 
 def _discrepancy_key(how: str, listed: PublishedImage) -> str:

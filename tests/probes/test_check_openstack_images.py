@@ -91,7 +91,7 @@ def counts(report: Report) -> dict[str, int]:
 
 def test_a_host_alone_is_enough(site):
     report = site.look()
-    expect(report, 0, rf"1 image of {REGISTRY} in step in RegionOne of {site.cloud.url} \(project ops\)")
+    expect(report, 0, rf"1 image of {REGISTRY} in step in RegionOne of {at(site.cloud.url)} \(project ops\)")
     assert set(report.performance) == LABELS
     assert counts(report) == {"published": 1, "in_step": 1, "missing": 0, "outdated": 0, "surplus": 0}
     assert report.performance["lag"] == "0s;86400;;0"
@@ -203,9 +203,19 @@ def test_many_are_named_by_the_first_and_counted(site):
     expect(
         site.look(),
         1,
-        rf"missing for 20 d: egi_vm_images/linux0:1, egi_vm_images/linux1:1, egi_vm_images/linux2:1 and 6 others, on "
-        rf"{at(site.cloud.url)} \(limit 1d\)",
+        rf"missing for 20 d: egi_vm_images/linux0:1, egi_vm_images/linux1:1 and 7 others, on {at(site.cloud.url)} "
+        r"\(limit 1d\)",
     )
+    told = site.look("-v").out
+    assert all(f"RegionOne: egi_vm_images/linux{number}:1 missing for {20 - number} d\n" in told for number in range(9))
+
+
+def test_a_long_name_is_cut_and_whole_in_the_details(site):
+    name = "n" * 90
+    site.publish(name, ["1"], "2026-10-01", days=9)
+    cut = f"egi_vm_images/{name}"[:57]
+    expect(site.look(), 1, rf"missing for 9 d: {cut}\.\.\., on {at(site.cloud.url)} \(limit 1d\)")
+    assert f"RegionOne: egi_vm_images/{name}:1 missing for 9 d\n" in site.look("-v").out
 
 
 # ---- signed lists
@@ -214,7 +224,13 @@ def test_many_are_named_by_the_first_and_counted(site):
 def test_a_signed_list_is_compared_by_identifier_address_version_and_checksum(site):
     site.bring_listed(1, 2, 3)
     report = site.look(*site.signed)
-    expect(report, 0, r"3 images of https://localhost:\d+/store/\S+/image\.list in step in RegionOne of .*")
+    expect(
+        report,
+        0,
+        rf"3 images of image list {at(site.federation.appdb_url)} in step in RegionOne of {at(site.cloud.url)} "
+        r"\(project ops\)",
+    )
+    assert f"list: {site.federation.appdb_url}\n" in site.look(*site.signed, "-v").out
     assert counts(report) == {"published": 3, "in_step": 3, "missing": 0, "outdated": 0, "surplus": 0}
 
 
