@@ -18,6 +18,9 @@ from tests.nagios import Service
 from tests.pace import AMPLE_S, excused
 
 VM, CONTEXT = "eu.egi.cloud.OCCI-VM-ops", "eu.egi.cloud.OCCI-Context-ops"
+CERTIFICATE = "eu.egi.cloud.Certificate"
+ATTEMPTS = {VM: 2, CONTEXT: 2, CERTIFICATE: 3}
+"""Bad results by which a state becomes hard."""
 NEW_HOST, NEW_SITE = "new.fedcloud.test", "NEW-CLOUD"
 
 
@@ -53,15 +56,22 @@ class Monitor(Protocol):
 
 
 def registered(federation: Federation) -> dict[str, set[Service]]:
-    """The services that the GOCDB and the catalogue ask for, by site: told without a monitor or fedcloud-ncg."""
+    """The services that the GOCDB and the catalogue ask for, by site: told without a monitor or fedcloud-ncg.
+
+    The certificate of a host is asked for by service type: of the second type the service has the endpoint's key.
+    """
     url = f"{federation.gocdb.url}?method=get_service_endpoint&monitored=Y"
     answer = requests.get(url, verify=str(federation.ca_directory), timeout=AMPLE_S)
     found: dict[str, set[Service]] = {}
-    for endpoint in read_service_endpoints([answer.content]):
+    endpoints = sorted(read_service_endpoints([answer.content]), key=lambda each: (each.site, each.service_type))
+    for endpoint in endpoints:
         for metric in catalogue.read(str(ROOT / "etc/ncg")):
             if endpoint.service_type in metric.service_types:
                 name = f"{metric.name}-ops" if "VO" in metric.flags else metric.name
-                found.setdefault(endpoint.site, set()).add(Service(endpoint.hostname, name))
+                services = found.setdefault(endpoint.site, set())
+                if name == CERTIFICATE and Service(endpoint.hostname, name) in services:
+                    name += f"_{endpoint.primary_key}"
+                services.add(Service(endpoint.hostname, name))
     return found
 
 

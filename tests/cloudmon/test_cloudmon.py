@@ -22,7 +22,19 @@ from tests.pace import AMPLE_S
 from . import pages
 from .downtimes import OfNagios, outages_of_the_gocdb_and_no_other_are_scheduled_and_ended
 from .monitor import CloudMonitor, at_our_pace
-from .scenes import CONTEXT, NEW_HOST, NEW_SITE, VM, builder, building, expect_states, finish_building, registered
+from .scenes import (
+    ATTEMPTS,
+    CERTIFICATE,
+    CONTEXT,
+    NEW_HOST,
+    NEW_SITE,
+    VM,
+    builder,
+    building,
+    expect_states,
+    finish_building,
+    registered,
+)
 
 pytestmark = pytest.mark.needs("nagios4-core")
 
@@ -75,17 +87,19 @@ def faults_turn_exactly_the_right_services_critical_until_they_are_mended(monito
         rf'"Quota exceeded for instances: [^"]+\.\.\."\) from {at(full.base)} when asked to create a VM',
         Service(expired.hostname, VM): rf"OCCI-VM CRITICAL - {expiry}",
         Service(expired.hostname, CONTEXT): rf"OCCI-Context CRITICAL - {expiry}",
+        Service(expired.hostname, CERTIFICATE): rf"Endpoint-TCP CRITICAL - {expiry} \(127\.0\.0\.1\)",
     }
     full.faults.on("quota")
     expired.certificate("expired")
     monitor.round(monitor.status())
     monitor.round(reasons)  # two attempts make it hard: now people would be told
+    monitor.round(each for each in reasons if ATTEMPTS[each.name] > 2)
     expect_states(monitor, dict.fromkeys(reasons, "CRITICAL"))
     found = monitor.status()
     for service, reason in reasons.items():
         assert re.fullmatch(reason, found[service].output), found[service].output
         assert found[service].is_hard
-        assert f"SERVICE ALERT: {service.host};{service.name};CRITICAL;HARD;2;" in monitor.log()
+        assert f"SERVICE ALERT: {service.host};{service.name};CRITICAL;HARD;{ATTEMPTS[service.name]};" in monitor.log()
     if pages.is_installed():
         the_web_pages_show_the_critical_services(monitor, len(reasons))
 
@@ -129,7 +143,7 @@ def a_new_site_appears_after_a_reload_and_a_running_check_goes_on(monitor: Cloud
     starts = monitor.log().count(" starting... ")
     slow.faults.clear()
     monitor.reload()
-    monitor.until(lambda: len(monitor.status()) == len(before) + 3, "the new site's services are there")
+    monitor.until(lambda: len(monitor.status()) == len(before) + 4, "the new site's services are there")
     assert monitor.log().count(" starting... ") == starts + 1
     known = monitor.status()
     assert {known[each].state for each in before} == {"OK"}

@@ -19,7 +19,19 @@ from tests.nagios import Service
 from .downtimes import outages_of_the_gocdb_and_no_other_are_scheduled_and_ended, tell
 from .icinga import SATELLITE, IcingaCloud
 from .monitor import at_our_pace
-from .scenes import CONTEXT, NEW_HOST, NEW_SITE, VM, builder, building, expect_states, finish_building, registered
+from .scenes import (
+    ATTEMPTS,
+    CERTIFICATE,
+    CONTEXT,
+    NEW_HOST,
+    NEW_SITE,
+    VM,
+    builder,
+    building,
+    expect_states,
+    finish_building,
+    registered,
+)
 
 pytestmark = pytest.mark.needs("icinga2-bin")
 
@@ -63,11 +75,13 @@ def faults_turn_exactly_the_right_services_critical_until_they_are_mended(monito
         rf'"Quota exceeded for instances: [^"]+\.\.\."\) from {at(full.base)} when asked to create a VM',
         Service(expired.hostname, VM): rf"OCCI-VM CRITICAL - {expiry}",
         Service(expired.hostname, CONTEXT): rf"OCCI-Context CRITICAL - {expiry}",
+        Service(expired.hostname, CERTIFICATE): rf"Endpoint-TCP CRITICAL - {expiry} \(127\.0\.0\.1\)",
     }
     full.faults.on("quota")
     expired.certificate("expired")
     monitor.round(monitor.status())
     monitor.round(reasons)  # two attempts make it hard: now people would be told
+    monitor.round(each for each in reasons if ATTEMPTS[each.name] > 2)
     expect_states(monitor, dict.fromkeys(reasons, "CRITICAL"))
     found = monitor.status()
     for service, reason in reasons.items():
@@ -91,7 +105,7 @@ def a_new_site_appears_after_a_reload_and_a_running_check_goes_on(monitor: Icing
     running = builder(monitor, slow)
     slow.faults.clear()
     monitor.master.reload()
-    monitor.until(lambda: len(monitor.status()) == len(before) + 3, "the master has the new site's services")
+    monitor.until(lambda: len(monitor.status()) == len(before) + 4, "the master has the new site's services")
     new = registered(monitor.federation)[NEW_SITE]
     monitor.until(lambda: monitor.is_checking(new), "the satellite checks the new site")
     assert monitor.satellite.said().count("Reload done, old process shutting down") == 2
