@@ -273,7 +273,7 @@ class IcingaCloud:
             result = each["last_check_result"] or {}
             known[Service(each["host_name"], each["name"])] = Status(
                 STATES[int(each["state"])] if result else "PENDING",
-                result.get("output", ""),
+                result.get("output", "").removesuffix(" "),  # what is left before the bar of the performance data
                 result.get("execution_start", 0.0),
                 each["state_type"] == 1,
                 result.get("check_source", ""),
