@@ -55,7 +55,7 @@ LISTS_SHARE = 0.4
 
 MAX_NAMED = 3
 NAMES_LENGTH, DETAIL_LENGTH = 60, 110
-"""Characters of images named in a sentence, and of what is told of one beside its name; -v tells of all."""
+"""Characters of images named in a sentence, and of the reason beside one name; -v shows every image and reason."""
 
 MISSING, OUTDATED, SURPLUS = "missing", "out of date", "no longer in the list"
 """The ways in which an image can be out of step, as they are told."""
