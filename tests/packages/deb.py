@@ -83,8 +83,10 @@ def test_the_test_of_the_package_for_debian_passes(installed):
     )
     shutil.rmtree(installed / "/opt/tests")
     assert (report.code, report.err) == (0, ""), report.out + report.err
-    assert re.search(r"^Endpoint-TCP OK - 127\.0\.0\.1 port \d+\b", report.out, re.MULTILINE), report.out
-    assert re.search(r"^Endpoint-TCP CRITICAL - 127\.0\.0\.1 port \d+\b", report.out, re.MULTILINE), report.out
+    assert re.search(r"^Endpoint-TCP OK - 127\.0\.0\.1:\d+ accepts connections\b", report.out, re.MULTILINE), report.out
+    assert re.search(r"^Endpoint-TCP CRITICAL - connection refused by 127\.0\.0\.1:\d+", report.out, re.MULTILINE), (
+        report.out
+    )
 
 
 def test_the_command_that_lists_the_libraries_for_an_audit_works_as_it_is_written(installed):

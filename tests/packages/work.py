@@ -84,7 +84,9 @@ def test_the_library_is_compiled_and_its_compiled_form_is_used(installed):
         f"{home}/bin/python3", "-I", "-v", "-c", "import libprobe.probe.run, requests, cryptography.x509"
     )
     ours = [line for line in report.err.splitlines() if home in line and ".pyc" in line]
-    assert any(re.match(r"# .*/libprobe/__pycache__/run\.cpython-\d+\.pyc matches ", line) for line in ours), report.err
+    assert any(re.match(r"# .*/libprobe/probe/__pycache__/run\.cpython-\d+\.pyc matches ", line) for line in ours), (
+        report.err
+    )
     assert [line for line in ours if " matches " not in line and "code object from" not in line] == []
 
 
