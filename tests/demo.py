@@ -71,11 +71,14 @@ def examine(site: str, endpoints: list[ServiceEndpoint], federation: Federation,
 def by_host_name(words: list[str], service_type: str) -> list[str]:
     """The command as a person types it: the GOCDB supplies what NCG would pass."""
     program, *options = words
-    if "-H" not in options[::2]:
+    if "-H" not in options:
         return words
     kept = ["-H", options[options.index("-H") + 1]]
     if program.endswith("check_endpoint_tcp"):
         kept += ["--service-type", service_type]
+        kept += [each for each in options if each in ("--tls", "--tls-by-scheme", "--igtf")]
+        if "--certificate" in options:
+            kept += ["--certificate", options[options.index("--certificate") + 1]]
     return [program, *kept]
 
 
