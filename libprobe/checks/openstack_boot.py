@@ -112,6 +112,6 @@ class BootedServer(BootLifeCycle, ServerLifeCycle):
             "VM active, but not seen to boot",
             of=self.asked,
             also=f"{why}, and no public address to log in at, {tried}",
-            remedy="have its image write to console ttyS0",
+            remedy="make its image write to console ttyS0",
             more=self._console_failure.details if self._console_failure else (),
         )

@@ -68,7 +68,7 @@ def request_token(account: str, path: str, deadline: Deadline) -> str:
         f'no access token for account {account} ("{excerpt(redact.blank(error), MAX_SAID)}")',
         place=f"oidc-agent at {path}",
         link="from",
-        remedy=f"load it with oidc-add {account}",
+        remedy=f"run oidc-add {account}",
         more=[f"try: oidc-token {account}"],
     )
 

@@ -57,7 +57,7 @@ def find_cloud(name: str) -> tuple[CloudEntry, str]:
                 f"{clouds.SECRETS[entry.kind]} of cloud {name} open to others (mode {each.mode:04o})",
                 place=each.path,
                 link="in",
-                remedy="close it with chmod 600, or move the secret to secure.yaml beside it",
+                remedy="set its mode to 600, or move the secret to secure.yaml beside it",
             )
     return entry, found.path
 

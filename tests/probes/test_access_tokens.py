@@ -279,7 +279,7 @@ def test_an_account_that_is_not_loaded_is_ours(site, agent):
         site.look("--oidc-agent", "nosuch", OIDC_SOCK=agent.path),
         3,
         rf'no access token for account nosuch \("No account configured with that short name"\) from oidc-agent at '
-        rf"{agent.path} \(load it with oidc-add nosuch\)",
+        rf"{agent.path} \(run oidc-add nosuch\)",
     )
     assert not site.was_asked
 

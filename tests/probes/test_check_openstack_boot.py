@@ -113,7 +113,7 @@ def test_a_vm_of_which_nothing_is_seen_is_a_warning(site, fault, why):
         site.look("--boot", *QUICK),
         1,
         rf"VM active, but not seen to boot on {NOVA}; {why}, and no public address to log in at, watched for {TIME} "
-        r"\(have its image write to console ttyS0\)",
+        r"\(make its image write to console ttyS0\)",
     )
     assert site.is_clean
 

@@ -297,7 +297,7 @@ def test_a_secret_that_others_can_read_is_told_and_not_used(site):
     expect(
         site.look(),
         3,
-        rf"password of cloud site open to others \(mode 0644\) in {path} \(close it with chmod 600, or move the "
+        rf"password of cloud site open to others \(mode 0644\) in {path} \(set its mode to 600, or move the "
         r"secret to secure.yaml beside it\)",
     )
     assert site.logins == []
