@@ -144,12 +144,14 @@ def test_killed_while_it_boots_the_next_run_removes_vm_and_key(site):
 
 
 def test_ended_between_key_and_vm_both_are_removed_by_the_next_run(site):
-    site.nova.faults.on("nova-create-delay", seconds=3)
+    site.nova.faults.on("nova-create-held")
     process = site.monitor.start(PROBE, "-H", site.cloud.hostname, "--boot")
-    until(lambda: len(site.nova.keys) == 1)
+    until(lambda: site.nova.held == 1)
     process.terminate()
     out, _ = process.communicate()
     assert b"interrupted" in out
+    assert (site.nova.servers(), len(site.nova.keys), len(site.journal())) == ([], 1, 1)
+    site.nova.faults.off("nova-create-held")
     until(site.nova.servers)
     assert site.look().code == 0
     assert site.is_clean
