@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import time
 
-from libprobe.checks.leftovers import Remover
 from libprobe.checks.objects import remove_container
+from libprobe.checks.removal import Remover
 from libprobe.clients import nova, swift
 from libprobe.clients.nova import Nova
 from libprobe.clients.swift import Swift

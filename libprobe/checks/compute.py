@@ -12,7 +12,7 @@ import time
 from nagiosplugin import Metric
 
 from libprobe.checks.base import Check, outcome_metric
-from libprobe.checks.leftovers import TOLD_BY, Remover, describe_location, remove_despite_signals, retry_pause
+from libprobe.checks.removal import TOLD_BY, Remover, describe_location, remove_despite_signals, retry_pause
 from libprobe.clients.refusals import (
     NOT_CREATED,
     UNKNOWN_MACHINE,

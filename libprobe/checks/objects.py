@@ -11,7 +11,7 @@ import time
 from nagiosplugin import Metric
 
 from libprobe.checks.base import Check, outcome_metric
-from libprobe.checks.leftovers import TOLD_BY, describe_location, remove_despite_signals, retry_pause
+from libprobe.checks.removal import TOLD_BY, describe_location, remove_despite_signals, retry_pause
 from libprobe.clients.refusals import LoginRefused, Refusal, is_final
 from libprobe.clients.swift import KIND, ContainerNotEmpty, Swift
 from libprobe.deadline import Interrupted, OutOfTime, working_seconds

@@ -12,8 +12,8 @@ from contextlib import suppress
 from libprobe import redact
 from libprobe.checks.base import outcome_metric
 from libprobe.checks.compute import PATIENCE_S, LifeCycle
-from libprobe.checks.leftovers import Remover
 from libprobe.checks.offer import warn_of_other_project
+from libprobe.checks.removal import Remover
 from libprobe.clients.occi import leaves_keypair
 from libprobe.clients.refusals import Refusal
 from libprobe.failures import WARNING, Asked, BadData, EndpointFailure, Failure, Misconfigured

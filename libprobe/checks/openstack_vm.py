@@ -11,7 +11,7 @@ from nagiosplugin import Metric
 
 from libprobe.checks.base import Check, outcome_metric
 from libprobe.checks.compute import LifeCycle
-from libprobe.checks.leftovers import Remover
+from libprobe.checks.removal import Remover
 from libprobe.clients.nova import IMAGES, KIND, NETWORKS, Glance, Neutron, Nova
 from libprobe.clients.refusals import QuotaRefused
 from libprobe.deadline import Interrupted, working_seconds

@@ -13,7 +13,7 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
-from libprobe.checks.leftovers import LOOK_AT
+from libprobe.checks.removal import LOOK_AT
 from tests import planted
 from tests.conftest import HANGS, Monitor, at
 from tests.federation.occi.dialects import KeyPairs

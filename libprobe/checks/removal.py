@@ -1,0 +1,240 @@
+"""The removal of what runs have left, by the journal: what may be removed, and when it counts as gone.
+
+Nothing is deleted that this monitor did not create: what goes bears the title that the journal has, which no other VM
+has, or lies where the journal noted it and shows no name.
+"""
+
+from __future__ import annotations
+
+import time
+
+from libprobe.clients.refusals import UNKNOWN_MACHINE, machine_names
+from libprobe.deadline import Interrupted, OutOfTime
+from libprobe.failures import Asked, BadData, EndpointFailure, Failure, NoAnswer
+from libprobe.formats.address import host_port_of
+from libprobe.text import duration
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from libprobe.clients.http import HttpClient
+    from libprobe.clients.machines import ComputeClient, VirtualMachine
+    from libprobe.deadline import Deadline
+    from libprobe.failures import Kind
+    from libprobe.state.journal import JournalEntry
+
+FIRST_POLL_S, LONGEST_POLL_S, POLL_SHARE, YOUNG_S = 0.1, 10.0, 0.02, 20.0
+"""Between polls: see `pause_after`."""
+
+LOOK_S, LOOK_AT, SPARE_S = 5.0, 4, 0.5
+"""The look that ends a removal: seconds for it, how many VMs without titles it asks (two at each end of the listing,
+of which one has the newest), what it leaves of the time."""
+
+MAX_TWINS = 8
+"""How many VMs of one title are removed by one run."""
+
+TOLD_BY = "see fedcloud-leftovers"
+"""Where more is to be seen of what earlier runs left, as the end of a sentence."""
+
+
+def retry_pause(seconds: float) -> float:
+    """How long to wait until a cloud is asked again, so many seconds after the request that it carries out.
+
+    A fast cloud is measured to a tenth of a second: that is the pause up to 10 s. From YOUNG_S on it is 2 % of the
+    time passed, at most 10 s, so that a slow one is measured well enough and not hammered.
+    """
+    share = POLL_SHARE * min(1.0, seconds / YOUNG_S)
+    return min(LONGEST_POLL_S, max(FIRST_POLL_S, seconds * share))
+
+
+def describe_location(entry: JournalEntry, now: float) -> str:
+    """What the journal knows of a VM: `egi-sam-x at https://host:8787 (/compute/1), asked for 3 d ago by /CN=robot`."""
+    path = f" ({entry.path})" if entry.path else ""
+    through = f" through Keystone {entry.keystone}" if entry.keystone else ""
+    return (
+        f"{entry.title} at {entry.endpoint}{path}, asked for {duration(max(0.0, now - entry.created_at))} ago "
+        f"by {entry.identity}{through}"
+    )
+
+
+def remove_despite_signals(
+    remove: Callable[[], None],
+    note_left: Callable[[Failure], None],
+    until: Deadline,
+    client: ComputeClient | HttpClient,
+) -> Interrupted | None:
+    """Remove what a run has made; a signal that comes meanwhile does not stop that, and is returned.
+
+    note_left: called with the reason where it stays.
+    """
+    interrupt = None
+    for _ in range(2):  # only the first signal raises
+        try:
+            with until.enforced(), client.using_deadline(until):
+                remove()
+            break
+        except Interrupted as signal:
+            interrupt = signal
+        except Failure as failure:
+            note_left(failure)
+            break
+        except OutOfTime:
+            note_left(Failure("no time was left to see it gone"))
+            break
+    return interrupt
+
+
+class Remover:
+    """Removes VMs at one endpoint, by the journal.
+
+    subject: the endpoint, as sentences name it. forget: what is done with an entry whose VM is gone.
+    duplicates: how many VMs were removed beside the ones that were asked for: some request was carried out twice.
+    """
+
+    def __init__(self, client: ComputeClient, subject: str, forget: Callable[[JournalEntry], None]) -> None:
+        self._client = client
+        self._subject = subject
+        self._forget = forget
+        self.duplicates = 0
+
+    def remove(self, entry: JournalEntry, until: Deadline) -> bool:
+        """Remove a VM as its owner; one that is not there is forgotten in the end. Returns whether it was there.
+
+        Raises: Failure when it stays.
+        """
+        with self._client.using_deadline(until):
+            path = self._noted_path(entry)
+            unseen: EndpointFailure | None = None
+            try:
+                if path and not self.is_ours(path, entry.title):
+                    path = None  # a stranger's: the address was wrong, or another's by now; ours is found by its title
+                    entry.note_location("")
+            except EndpointFailure as failure:
+                path, unseen = None, failure  # whose it is was not to be seen: it is touched only if it bears our title
+            path = path or self._client.find(entry.title)
+            if path is None and unseen:
+                raise unseen
+            if path is None:
+                entry.note_not_found()
+                if entry.is_forgotten(time.time()):
+                    self._forget(entry)
+                return False
+            if entry.path != path:
+                entry.note_location(path)
+            was_there = self.delete(path, entry.title, until)
+            self.remove_duplicates(path, entry.title, until)
+            self._forget(entry)
+            return was_there
+
+    def remove_by_title(self, entry: JournalEntry, until: Deadline, *, noted_path: bool) -> bool:
+        """Remove a VM as somebody else, or at another URL: only one that shows its title.
+
+        noted_path: whether the path of the entry is one of this endpoint. Returns False for a VM that is not seen,
+        which it may be by its owner. Raises: Failure when it stays.
+        """
+        with self._client.using_deadline(until):
+            path = self._noted_path(entry) if noted_path else None
+            if not path or entry.title not in machine_names(self._show_or_assume(path) or UNKNOWN_MACHINE):
+                path = self._client.find(entry.title)
+            if path is None:
+                return False
+            self.delete(path, entry.title, until)
+            self.remove_duplicates(path, entry.title, until)
+            self._forget(entry)
+            return True
+
+    def _noted_path(self, entry: JournalEntry) -> str | None:
+        """Where the journal says that the VM is; None for what can be no VM's path."""
+        try:
+            return self._client.own_path(entry.path) if entry.path else None
+        except BadData:
+            return None
+
+    def is_ours(self, path: str, title: str) -> bool:
+        """Whether the VM at a path may be deleted: it was shown, and bears our title or no name at all; or it is gone.
+
+        Raises: EndpointFailure where the server does not show it: whose it is, is not known then.
+        """
+        called = machine_names(self._client.show(path) or UNKNOWN_MACHINE)
+        return not called or title in called
+
+    def delete(self, path: str, title: str, until: Deadline) -> bool:
+        """Delete and see it gone; refusals are tried again, when the server wants it. Returns whether it was there.
+
+        Raises: Failure when it is still there at the end.
+        """
+        refusal: Failure | None = None
+        accepted = False
+        began = time.monotonic()
+        while True:
+            asked_pause = 0.0
+            try:
+                if not accepted:
+                    if not self._client.delete(path):
+                        if self._show_or_assume(path) is None:
+                            return refusal is not None
+                        raise self._failure(EndpointFailure, "404 for what is shown all the same", path)
+                    accepted = True
+                entity = self._show_or_assume(path)
+                if entity is None or (machine_names(entity) and title not in machine_names(entity)):
+                    return True
+                accepted = not self._client.has_failed_deletion(entity)
+            except BadData:
+                raise
+            except EndpointFailure as error:
+                asked_pause = error.pause_s
+                if not (refusal and isinstance(error, NoAnswer) and until.has_passed()):
+                    refusal = error  # else the last try was only cut off: the refusal before it is the reason
+            passed = time.monotonic() - began
+            pause = max(retry_pause(passed), asked_pause)
+            if until.remaining() <= pause:
+                break
+            until.sleep(pause)
+        if refusal and not accepted:
+            raise refusal
+        failure = self._failure(NoAnswer, f"still there {duration(passed)} after its deletion was accepted", path, "by")
+        failure.more = self._client.deletion_request
+        raise failure
+
+    def _failure(self, kind: type[Kind], reason: str, path: str, link: str = "from") -> Kind:
+        return kind(reason, of=Asked(host_port_of(self._subject), f"VM {path} at {self._subject}"), link=link)
+
+    def remove_duplicates(self, gone: str, title: str, until: Deadline) -> None:
+        """Look into the listing for one more VM of this title, and remove it: a request may be carried out twice.
+
+        gone: the path of the one that was removed; as long as it is listed there, it is waited for.
+        A listing that cannot be had says nothing. Raises: Failure when there is one that stays.
+        """
+        began = time.monotonic()
+        while True:
+            try:
+                found = self.find_listed(title, until, gone=gone)
+            except Failure:
+                return
+            if found is None:
+                return
+            passed = time.monotonic() - began
+            if found != gone:
+                if self.duplicates >= MAX_TWINS:
+                    raise self._failure(EndpointFailure, f"more than {MAX_TWINS} VMs of one request made", title, "by")
+                self.delete(found, title, until)
+                self.duplicates += 1
+                gone = found
+            elif until.remaining() <= (pause := max(retry_pause(passed), 1.0)) + SPARE_S:
+                raise self._failure(EndpointFailure, f"404 for what is listed after {duration(passed)} still", gone)
+            else:
+                until.sleep(pause)
+
+    def find_listed(self, title: str, until: Deadline, *, gone: str = "") -> str | None:
+        """As `ComputeClient.find`, bounded in time and in what is asked. Raises: Failure."""
+        soon = until.earlier_by(max(SPARE_S, until.remaining() - LOOK_S))
+        with self._client.using_deadline(soon):
+            return self._client.find(title, gone=gone, at_most=LOOK_AT)
+
+    def _show_or_assume(self, path: str) -> VirtualMachine | None:
+        """The VM while it is there; an answer that cannot be read counts as there."""
+        try:
+            return self._client.show(path)
+        except EndpointFailure:
+            return UNKNOWN_MACHINE
