@@ -756,7 +756,12 @@ def duration_ranges(text: str) -> tuple[Range, Range]:
     parts = text.split(",")
     if len(parts) != 2:
         raise argparse.ArgumentTypeError(f"{text!r} is not the form WARNING,CRITICAL, as 2s,10s or ,10s")
-    warning, critical = map(duration_range, parts)
+    return _visible_pair(*parts)
+
+
+def _visible_pair(warning_text: str, critical_text: str) -> tuple[Range, Range]:
+    """Two ranges of durations, of which the critical one does not hide the warning one."""
+    warning, critical = duration_range(warning_text), duration_range(critical_text)
     if is_hidden(warning, critical):
         raise argparse.ArgumentTypeError(
             f"{warning.spec} would never be seen, for {critical.spec} is critical wherever it alerts; are they the "
@@ -851,13 +856,7 @@ def lifetime_ranges(text: str) -> tuple[Range, Range]:
         for part in parts:
             duration_range(part)
         raise argparse.ArgumentTypeError(f"{text!r} would alert when much time is left; did you mean {meant}?")
-    warning, critical = (duration_range(part) for part in (*parts, "")[:2])
-    if is_hidden(warning, critical):
-        raise argparse.ArgumentTypeError(
-            f"{warning.spec} would never be seen, for {critical.spec} is critical wherever it alerts; are they the "
-            "wrong way round?"
-        )
-    return warning, critical
+    return _visible_pair(parts[0], parts[1] if len(parts) == 2 else "")
 
 
 def _below_range(bound: str) -> str:
