@@ -215,7 +215,8 @@ class PublishedList(Check):
             found = imagelist.read_image_list(smime.without_text_header(content))
             del content
         except BadData as error:
-            raise self._as_list_failure(error) from None
+            error.placed(Asked(self.place, f"GET {self.subject}"), "from")
+            raise
         self._describe(found)
         yield Metric("images", len(found.images), min=0)
         yield Metric("time_left", (found.expires - now).total_seconds(), "s")
@@ -225,11 +226,6 @@ class PublishedList(Check):
         if found.missing_fields:
             said = f"the list lacks {', '.join(found.missing_fields)}, so vmcatcher refuses it"
             yield outcome_metric(WARNING, f"{said}, from {self.place}")
-
-    def _as_list_failure(self, error: BadData) -> BadData:
-        asked = Asked(self.place, f"GET {self.subject}")
-        error.placed(asked, "from")
-        return error
 
     # ---- the signature
 

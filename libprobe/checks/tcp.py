@@ -36,8 +36,6 @@ if TYPE_CHECKING:
     from libprobe.deadline import Deadline
     from libprobe.formats.gocdb import ServiceEndpoint
 
-"""Ports of service types by convention, for a host of which neither the options nor the GOCDB say one."""
-
 
 class TcpEndpoint:
     """A port to connect to.

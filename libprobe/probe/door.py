@@ -31,7 +31,7 @@ ENVIRONMENT = "FEDCLOUD_PROBES_WORKER"
 OFF = ("no", "off", "false", "0")
 
 SETTINGS, SETTINGS_ENVIRONMENT = "/etc/fedcloud-probes/probes.ini", "FEDCLOUD_PROBES_CONFIG"
-"""As `libprobe.probe.settings` has them, which takes longer to load than all of this does."""
+"""Where `libprobe.probe.settings` reads them, which takes longer to load than all of this does."""
 
 BUDGET_S = 0.05
 """How long the worker may take to say that it takes the check."""

@@ -33,8 +33,6 @@ if TYPE_CHECKING:
     import configparser
     from collections.abc import Iterable
 
-DEFAULT_PATH = "/etc/fedcloud-probes/probes.ini"
-ENVIRONMENT = "FEDCLOUD_PROBES_CONFIG"
 KNOWN = {
     "gocdb": {"url", "cache_hours"},
     "tls": {"ca_path"},
@@ -93,13 +91,13 @@ def read_settings(path: str | None = None) -> Settings:
 
     Raises: Misconfigured for a named file that is absent, an unreadable file, an unknown key.
     """
-    named = path or os.environ.get(ENVIRONMENT)
-    data = read_if_there(named or DEFAULT_PATH, "settings file", MAX_BYTES)
+    named = path or os.environ.get(door.SETTINGS_ENVIRONMENT)
+    data = read_if_there(named or door.SETTINGS, "settings file", MAX_BYTES)
     if data is None:
         if named is None:
             return Settings()
         raise Misconfigured(f"settings file {named} does not exist")
-    return _parse(data, named or DEFAULT_PATH)
+    return _parse(data, named or door.SETTINGS)
 
 
 def _parse(data: bytes, path: str) -> Settings:

@@ -296,13 +296,14 @@ class _ProbeEnvironment:
         self._path = ""
 
     def __enter__(self) -> dict[str, str]:
-        from libprobe.probe.settings import ENVIRONMENT, KNOWN
+        from libprobe.probe.door import SETTINGS_ENVIRONMENT
+        from libprobe.probe.settings import KNOWN
 
         environment = dict(os.environ)
         changed = {key: str(value) for key, value in self._changed.items() if value}
         if not changed:
             if self._settings.path:
-                environment[ENVIRONMENT] = os.path.abspath(self._settings.path)
+                environment[SETTINGS_ENVIRONMENT] = os.path.abspath(self._settings.path)
             return environment
         import configparser
         import tempfile
@@ -317,7 +318,7 @@ class _ProbeEnvironment:
                     parser.set(section, key, value)
         with tempfile.NamedTemporaryFile("w", prefix="fedcloud-selfcheck-", suffix=".ini", delete=False) as file:
             parser.write(file)
-        self._path = environment[ENVIRONMENT] = file.name
+        self._path = environment[SETTINGS_ENVIRONMENT] = file.name
         return environment
 
     def __exit__(self, *_: object) -> None:
