@@ -140,6 +140,11 @@ class LifeCycle(Check):
         if ended:
             raise ended
 
+    @property
+    def asked(self) -> Asked:
+        """Whose VM it is."""
+        return Asked(self.place, self.subject)
+
     # ---- what a subclass knows
 
     def using_deadline(self, deadline: Deadline) -> AbstractContextManager[None]:
@@ -331,7 +336,7 @@ class LifeCycle(Check):
             path = self._client.find(entry.title)
             if path is None:
                 said = "VM accepted, but it is neither said where it is nor listed"
-                raise BadData(said, of=Asked(self.place, self.subject), link="by")
+                raise BadData(said, of=self.asked, link="by")
         self._note_path(entry, path)
 
     def _note_path(self, entry: JournalEntry, path: str) -> None:
@@ -404,7 +409,7 @@ class LifeCycle(Check):
         """
         why = f': "{point or in_short(said)}"' if said else ", no reason told,"
         more = [f"the cloud says: {said}"] if said else []
-        return EndpointFailure(f"{reason}{why}", of=Asked(self.place, self.subject), more=more)
+        return EndpointFailure(f"{reason}{why}", of=self.asked, more=more)
 
     def _expect_ours(self, entity: VirtualMachine, entry: JournalEntry) -> None:
         """Raise BadData if the VM at our path bears another name: it is not to be deleted."""
@@ -418,7 +423,7 @@ class LifeCycle(Check):
         stranger = entry.path
         entry.note_location("")
         said = f"another VM{f' ({called})' if called else ''} given for our new one"
-        return BadData(said, of=Asked(self.place, self.subject), link="by", more=[f"the other VM: {stranger}"])
+        return BadData(said, of=self.asked, link="by", more=[f"the other VM: {stranger}"])
 
     def _note_suspended(self, entity: VirtualMachine, seconds: float) -> None:
         """The VM was active, and does not wake from what our question did to it: that is no fault of the site's."""

@@ -11,7 +11,7 @@ from nagiosplugin import Metric
 from libprobe.checks.compute import LifeCycle
 from libprobe.checks.occi_vm import ComputeLifeCycle, Contextualisation
 from libprobe.clients import ssh
-from libprobe.failures import WARNING, Asked, EndpointFailure, Failure, Misconfigured, NoAnswer, Unreachable
+from libprobe.failures import WARNING, EndpointFailure, Failure, Misconfigured, NoAnswer, Unreachable
 from libprobe.formats.address import host_and_port
 from libprobe.formats.occi import profile
 from libprobe.records import Record
@@ -248,11 +248,6 @@ class BootLifeCycle(LifeCycle):
             of=self.asked,
             also=f"{reasons}, {tried}",
         )
-
-    @property
-    def asked(self) -> Asked:
-        """Whose VM it is."""
-        return Asked(self.place, self.subject)
 
 
 class ContextLifeCycle(BootLifeCycle, ComputeLifeCycle):

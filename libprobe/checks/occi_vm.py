@@ -16,7 +16,7 @@ from libprobe.checks.offer import warn_of_other_project
 from libprobe.checks.removal import Remover
 from libprobe.clients.occi import leaves_keypair
 from libprobe.clients.refusals import Refusal
-from libprobe.failures import WARNING, Asked, BadData, EndpointFailure, Failure, Misconfigured
+from libprobe.failures import WARNING, BadData, EndpointFailure, Failure, Misconfigured
 from libprobe.files import read_small_file
 from libprobe.formats.occi import vocabulary as occi
 from libprobe.formats.occi.entity import Entity
@@ -122,7 +122,7 @@ class ComputeLifeCycle(LifeCycle):
         for identifier, _ in categories:
             if not is_sendable(identifier):
                 said = f"{identifier[:60]!r} offered, which is no identifier of OCCI,"
-                raise BadData(said, of=Asked(self.place, self.subject), link="by")
+                raise BadData(said, of=self.asked, link="by")
         self._add_facts(image, size)
         self._categories, self._attributes = categories, attributes
 
@@ -130,19 +130,18 @@ class ComputeLifeCycle(LifeCycle):
         """The template that is registered, or else the one choice that can be made."""
         kind = KINDS[option]
         offered = model.templates(kind)
-        base = self.endpoint.base
         if not offered:
             said = f"no {option} template offered at all ({kind.rpartition('#')[2]})"
-            raise BadData(said, of=Asked(self.place, base), link="by")
+            raise BadData(said, of=self.asked, link="by")
         if wanted:
-            return find_registered(base, option, wanted, offered, self.endpoint.option_that_chose)
+            return find_registered(self.subject, option, wanted, offered, self.endpoint.option_that_chose)
         chosen = self._chosen_template(offered, option)
         if chosen:
             return chosen
         some = ", ".join(each.term for each in offered[:3])
         raise Misconfigured(
             f"no {option} registered and {len(offered)} offered ({some}, ...)",
-            of=Asked(self.place, base),
+            of=self.asked,
             link="by",
             remedy=f"choose with --{option}, or in probes.ini [occi] {option}",
         )

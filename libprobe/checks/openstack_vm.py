@@ -187,7 +187,7 @@ class ServerLifeCycle(LifeCycle):
             if found:
                 return found[0]
             near = ", ".join(similar(wanted, [each.name for each in sizes], count=3, cutoff=0.4))
-            also, asked = f"nearest: {near}" if near else "", Asked(self.place, self.subject)
+            also, asked = f"nearest: {near}" if near else "", self.asked
             said = f"no size {wanted} among {len(sizes)}"
             if self._choice.size:
                 raise Misconfigured(said, of=asked, also=also, remedy="correct --size")
@@ -198,7 +198,7 @@ class ServerLifeCycle(LifeCycle):
             needs = f"it needs {max(image.min_disk, 1)} GiB of disk and {image.min_ram} MiB of memory"
             raise BadData(
                 f"none of {number_of(len(sizes), 'size')} can hold image {image.name or image.id}",
-                of=Asked(self.place, self.subject),
+                of=self.asked,
                 also=needs,
                 remedy="add one with a disk of its own",
                 more=["a size with disk 0 boots from a volume only, which is not tried"],
@@ -218,7 +218,7 @@ class ServerLifeCycle(LifeCycle):
                 project = self._cloud.scope.project
                 raise Misconfigured(
                     f"no network {wanted}, which --network names, in project {project}",
-                    of=Asked(self.place, self.subject),
+                    of=self.asked,
                     remedy=f"choose one that it sees: {near}",
                 )
             return found[0]
@@ -253,7 +253,7 @@ class ServerLifeCycle(LifeCycle):
         """Not where the quota is full: that is said without trying."""
         if self._quota_shortages:
             said = f"quota of project {self._cloud.scope.project} full"
-            raise QuotaRefused(said, 403, of=Asked(self.place, self.subject), also=self._quota_shortages)
+            raise QuotaRefused(said, 403, of=self.asked, also=self._quota_shortages)
         wanted: dict[str, Any] = {
             "name": entry.title,
             "imageRef": self._image.id,
