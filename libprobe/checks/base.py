@@ -5,7 +5,7 @@ from __future__ import annotations
 from nagiosplugin import Metric, Resource
 
 from libprobe.deadline import OVERLOADED, Deadline, OutOfTime
-from libprobe.failures import CRITICAL, UNKNOWN, EndpointFailure, Failure
+from libprobe.failures import CRITICAL, UNKNOWN, WARNING, EndpointFailure, Failure
 from libprobe.formats.address import host_port_of
 from libprobe.judge.contexts import Judgement
 from libprobe.text import duration
@@ -68,6 +68,11 @@ class Check(Resource):  # type: ignore[misc]
         """Tell with -v what a failure does not say in the status line: what was asked, and where the time went."""
         for line in failure.details:
             self.detail(1, line)
+
+    def judge_project(self, caveat: str) -> Iterator[Metric]:
+        """A WARNING where we act in a project that seems to be another VO's. caveat: the login's, mostly empty."""
+        if caveat:
+            yield outcome_metric(WARNING, f"{caveat}, on {self.place} (if it is meant, name it with --project)")
 
     def out_of_time(self) -> tuple[int, str]:
         """The verdict when the timer behind the deadline went off: by whose the larger part of the time was."""

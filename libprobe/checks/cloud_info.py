@@ -6,7 +6,6 @@ Keystone that we log in to: of the projects that are not ours it lets nobody kno
 
 from __future__ import annotations
 
-import time
 from urllib.parse import urlsplit
 
 from nagiosplugin import Metric
@@ -54,7 +53,7 @@ class PublishedSite(Check):
         self.facts.update(endpoint=endpoint.base, notes="", confirmed="not looked at in its Keystone")
 
     def measure(self) -> Iterator[Metric]:
-        self.detail(1, f"endpoint: {self.subject}" + (f" of {self._endpoint.site}" if self._endpoint.site else ""))
+        self.detail(1, f"endpoint: {self._endpoint.describe()}")
         found, lost = self._ask_information_system(fresh=False)
         ours, refused = None, None
         if self._access:
@@ -158,12 +157,10 @@ class PublishedSite(Check):
     def _our_projects(self, access: OpenStackAccess) -> Generator[Metric, None, dict[str, str]]:
         """Id and name of each project that Keystone has for us. Raises: Failure."""
         cloud = access.cloud
-        began, loading_s = time.monotonic(), cloud.http.loading_s
         cloud.log_in()
-        yield Metric("time_to_login", time.monotonic() - began - (cloud.http.loading_s - loading_s), "s", min=0)
+        yield Metric("time_to_login", cloud.login_s, "s", min=0)
         scope = cloud.scope
-        roles = ", ".join(scope.roles) or "none"
-        self.detail(2, f"acting as: {access.description}, project {scope.project}, roles {roles}")
+        self.detail(2, access.describe_actor())
         ours = {each["id"]: each["name"] for each in cloud.keystone.projects(cloud.login.token)}
         return {scope.project_id: scope.project, **ours}
 

@@ -213,11 +213,9 @@ class ImagesInStep(Check):
 
     def measure(self) -> Iterator[Metric]:
         published, failure = self._fetch_lists()
-        http = self._cloud.http
-        began, loading_s = time.monotonic(), http.loading_s
         try:
             self._cloud.log_in()
-            yield Metric("time_to_login", time.monotonic() - began - (http.loading_s - loading_s), "s", min=0)
+            yield Metric("time_to_login", self._cloud.login_s, "s", min=0)
             yield from self._judge_login()
             clouds = self._cloud_images()
         except EndpointFailure:
@@ -254,13 +252,10 @@ class ImagesInStep(Check):
     def _judge_login(self) -> Iterator[Metric]:
         scope = self._cloud.scope
         self.facts["project"] = scope.project
-        if self._cloud.caveat:
-            said = f"{self._cloud.caveat}, on {self.place} (if it is meant, name it with --project)"
-            yield outcome_metric(WARNING, said)
-        self.detail(1, f"endpoint: {self.subject}" + (f" of {self._endpoint.site}" if self._endpoint.site else ""))
+        yield from self.judge_project(self._cloud.caveat)
+        self.detail(1, f"endpoint: {self._endpoint.describe()}")
         self.detail(1, f"catalogue: {scope.describe()}")
-        roles = ", ".join(scope.roles) or "none"
-        self.detail(2, f"acting as: {self._access.description}, project {scope.project}, roles {roles}")
+        self.detail(2, self._access.describe_actor())
 
     def _cloud_images(self) -> list[tuple[GlanceImages, list[CloudImage]]]:
         regions = self._cloud.regions(KIND, chosen=self._region)

@@ -152,13 +152,10 @@ class ObjectStore(Check):
         scope = self._cloud.scope
         self._metrics.append(Metric("time_to_login", self._cloud.login_s, "s", min=0))
         self.facts["project"] = scope.project
-        if self._cloud.caveat:
-            said = f"{self._cloud.caveat}, on {self.place} (if it is meant, name it with --project)"
-            self._metrics.append(outcome_metric(WARNING, said))
-        self.detail(1, f"endpoint: {self.subject}" + (f" of {self._endpoint.site}" if self._endpoint.site else ""))
+        self._metrics.extend(self.judge_project(self._cloud.caveat))
+        self.detail(1, f"endpoint: {self._endpoint.describe()}")
         self.detail(1, f"catalogue: {scope.describe()}")
-        roles = ", ".join(scope.roles) or "none"
-        self.detail(2, f"acting as: {self._access.description}, project {scope.project}, roles {roles}")
+        self.detail(2, self._access.describe_actor())
         regions = self._cloud.regions(KIND, chosen=self._region)
         self.facts["regions"] = " and ".join(regions)
         return [Swift(self._cloud.service(KIND, region)) for region in regions]

@@ -12,7 +12,6 @@ from contextlib import suppress
 from libprobe import redact
 from libprobe.checks.base import outcome_metric
 from libprobe.checks.compute import PATIENCE_S, LifeCycle
-from libprobe.checks.offer import warn_of_other_project
 from libprobe.checks.removal import Remover
 from libprobe.clients.occi import leaves_keypair
 from libprobe.clients.refusals import Refusal
@@ -156,8 +155,8 @@ class ComputeLifeCycle(LifeCycle):
     def _add_facts(self, image: Category, size: Category) -> None:
         project = self._occi.project
         self.facts.update(image=image.term, size=size.term)
-        self._metrics.extend(warn_of_other_project(self.subject, self._occi))
-        self.detail(1, f"endpoint: {self.endpoint.base}" + (f" of {self.endpoint.site}" if self.endpoint.site else ""))
+        self._metrics.extend(self.judge_project(self._occi.caveat))
+        self.detail(1, f"endpoint: {self.endpoint.describe()}")
         self.detail(1, f"server software: {self._occi.server or 'not told'}")
         self.detail(1, f"image: {image.id} ({image.title})")
         self.detail(1, f"size: {size.id} ({size.title})")

@@ -8,7 +8,6 @@ from nagiosplugin import Metric
 
 from libprobe.checks.base import Check, outcome_metric
 from libprobe.failures import CRITICAL, WARNING, BadData, Misconfigured
-from libprobe.formats.address import host_port_of
 from libprobe.formats.occi import profile
 from libprobe.formats.occi.query import Model
 from libprobe.targets.templates import KINDS, find_registered
@@ -18,7 +17,6 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from libprobe.clients.occi import OcciClient
     from libprobe.deadline import Deadline
     from libprobe.formats.occi.profile import MissingRequirement, Requirement
     from libprobe.formats.occi.query import Category
@@ -73,7 +71,7 @@ class OcciOffer(Check):
             yield Metric(label, len(found), min=0, context="count")
         self.facts.update(images=number_of(len(images), "image"), sizes=number_of(len(sizes), "size"))
         self._add_facts(model)
-        yield from warn_of_other_project(self.subject, self._access.client)
+        yield from self.judge_project(self._access.client.caveat)
         troubles = [
             *self._judge_missing(profile.find_missing(model, self._needs)),
             *self._judge_registered("image", self.endpoint.image, images),
@@ -124,7 +122,7 @@ class OcciOffer(Check):
 
     def _add_facts(self, model: Model) -> None:
         client, endpoint = self._access.client, self.endpoint
-        self.detail(1, f"endpoint: {endpoint.base}" + (f" of {endpoint.site}" if endpoint.site else ""))
+        self.detail(1, f"endpoint: {endpoint.describe()}")
         self.detail(1, f"server software: {client.server or 'not told'}")
         for need in profile.PROFILE:
             if need.is_context:
@@ -141,13 +139,6 @@ class OcciOffer(Check):
             self.detail(1, f"{number_of(model.skipped, 'part')} of the query interface could not be read")
         project = f", project {client.project}" if client.project else ""
         self.detail(2, f"acting as: {self._access.description}{project}")
-
-
-def warn_of_other_project(endpoint: str, client: OcciClient) -> Iterator[Metric]:
-    """A WARNING where we act in a project that seems to be another VO's."""
-    if client.caveat:
-        where = host_port_of(endpoint)
-        yield outcome_metric(WARNING, f"{client.caveat}, on {where} (if it is meant, name it with --project)")
 
 
 def _named_or(names: list[str]) -> str:

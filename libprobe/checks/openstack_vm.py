@@ -106,15 +106,12 @@ class ServerLifeCycle(LifeCycle):
     def _add_facts(self, regions: Sequence[str]) -> None:
         scope, endpoint = self._cloud.scope, self.endpoint
         self.facts.update(project=scope.project, region=self._region)
-        if self._cloud.caveat:
-            said = f"{self._cloud.caveat}, on {self.place} (if it is meant, name it with --project)"
-            self._metrics.append(outcome_metric(WARNING, said))
-        self.detail(1, f"endpoint: {endpoint.base}" + (f" of {endpoint.site}" if endpoint.site else ""))
+        self._metrics.extend(self.judge_project(self._cloud.caveat))
+        self.detail(1, f"endpoint: {endpoint.describe()}")
         self.detail(1, f"catalogue: {scope.describe()}")
         others = f", the first of {number_of(len(regions), 'region')} that have all services"
         self.detail(1, f"region: {self._region}{others if len(regions) > 1 else ''}, Nova at {self.subject}")
-        roles = ", ".join(scope.roles) or "none"
-        self.detail(2, f"acting as: {self._access.description}, project {scope.project}, roles {roles}")
+        self.detail(2, self._access.describe_actor())
 
     def client_elsewhere(self, endpoint: str, until: Deadline) -> Nova:
         """Nova of another region; the token goes nowhere but where the catalogue says."""

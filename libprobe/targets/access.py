@@ -63,6 +63,11 @@ class OpenStackAccess(Record):
     identity: str
     description: str
 
+    def describe_actor(self) -> str:
+        """As whom, and in which project, we act once the cloud was logged in to."""
+        scope = self.cloud.scope
+        return f"acting as: {self.description}, project {scope.project}, roles {', '.join(scope.roles) or 'none'}"
+
 
 def make_openstack_access(args: argparse.Namespace, base: str, deadline: Deadline) -> OpenStackAccess:
     """A cloud by the URL of its Keystone, as the options and the settings say. Raises: as `make_occi_access`."""

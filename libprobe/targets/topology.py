@@ -53,6 +53,10 @@ class CloudEndpoint(Record):
     named_by_option: tuple[tuple[str, str], ...] = ()
     registration: Callable[[], CloudEndpoint] | None = None
 
+    def describe(self) -> str:
+        """`https://cloud.example.org:8787 of SITE`."""
+        return f"{self.base} of {self.site}" if self.site else self.base
+
     def option_that_chose(self, what: str, wanted: str) -> str:
         """The option by which the operator chose an image or a resource; empty where the site registered it.
 
