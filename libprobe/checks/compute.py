@@ -12,7 +12,14 @@ import time
 from nagiosplugin import Metric
 
 from libprobe.checks.base import Check, outcome_metric
-from libprobe.checks.removal import TOLD_BY, Remover, describe_location, remove_despite_signals, retry_pause
+from libprobe.checks.removal import (
+    TOLD_BY,
+    Remover,
+    describe_location,
+    remove_despite_signals,
+    report_unattended,
+    retry_pause,
+)
 from libprobe.clients.refusals import (
     NOT_CREATED,
     UNKNOWN_MACHINE,
@@ -213,7 +220,7 @@ class LifeCycle(Check):
         removed += self._remove_strays(until)
         if removed:
             self._notes.append(f"removed {number_of(removed, 'VM')} that an earlier run had left")
-        self._report_unattended()
+        self._notes += report_unattended(self._journal, self._reported, self.detail)
 
     def _remove_strays(self, until: Deadline) -> int:
         """Remove what was left here by another owner, or at another URL of this endpoint; name what stays."""
@@ -261,18 +268,6 @@ class LifeCycle(Check):
             if remover.remove_by_title(entry, soon, noted_path=True):
                 return True
         raise Failure(f"not visible as {owner}")
-
-    def _report_unattended(self) -> None:
-        """Note what no run looks after any more, at whatever endpoint, and the journal's files that cannot be read."""
-        now = time.time()
-        lost = [entry for entry in self._journal.unattended(now) if entry.title not in self._reported]
-        if lost:
-            others = f" and {number_of(len(lost) - 1, 'other')}" if len(lost) > 1 else ""
-            self.detail(1, f"no run looks any more for the VM {describe_location(lost[0], now)}")
-            where = f"{lost[0].title} at {host_port_of(lost[0].endpoint) or lost[0].endpoint}"
-            self._notes.append(f"no run looks any more for VM {where}{others} ({TOLD_BY})")
-        for name in dict.fromkeys(self._journal.unreadable):
-            self._notes.append(f"this monitor's journal: {name} is damaged and set aside in {self._journal.path}")
 
     def _note_quota_holder(self, entry: JournalEntry, how: str) -> None:
         if entry.path:

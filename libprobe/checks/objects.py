@@ -11,7 +11,7 @@ import time
 from nagiosplugin import Metric
 
 from libprobe.checks.base import Check, outcome_metric
-from libprobe.checks.removal import TOLD_BY, describe_location, remove_despite_signals, retry_pause
+from libprobe.checks.removal import remove_despite_signals, report_unattended, retry_pause
 from libprobe.clients.refusals import LoginRefused, Refusal, is_final
 from libprobe.clients.swift import KIND, ContainerNotEmpty, Swift
 from libprobe.deadline import Interrupted, OutOfTime, working_seconds
@@ -134,7 +134,7 @@ class ObjectStore(Check):
             ended = self._try_region(store, until, until.earlier_by(share - working_seconds(share)))
             if ended:
                 break
-        self._report_unattended()
+        self._notes += report_unattended(self._journal, self._reported, self.detail)
         for label, seconds in self._slowest.items():
             self.facts[label] = duration(seconds)
             context = label if label in ("time_to_put", "time_to_get") else "time"
@@ -213,18 +213,6 @@ class ObjectStore(Check):
         entry.note_not_found()
         if entry.is_forgotten(time.time()):
             self._forget(entry)
-
-    def _report_unattended(self) -> None:
-        """Note what no run looks after any more, at whatever endpoint, and the journal's files that cannot be read."""
-        now = time.time()
-        lost = [entry for entry in self._journal.unattended(now) if entry.title not in self._reported]
-        if lost:
-            others = f" and {number_of(len(lost) - 1, 'other')}" if len(lost) > 1 else ""
-            self.detail(1, f"no run looks any more for the container {describe_location(lost[0], now)}")
-            where = f"{lost[0].title} at {host_port_of(lost[0].endpoint) or lost[0].endpoint}"
-            self._notes.append(f"no run looks any more for container {where}{others} ({TOLD_BY})")
-        for name in dict.fromkeys(self._journal.unreadable):
-            self._notes.append(f"this monitor's journal: {name} is damaged and set aside in {self._journal.path}")
 
     def _forget(self, entry: JournalEntry) -> None:
         """It is gone; a journal that cannot be told so is another matter, which must not hide this one."""

@@ -12,7 +12,7 @@ from libprobe.clients.refusals import UNKNOWN_MACHINE, machine_names
 from libprobe.deadline import Interrupted, OutOfTime
 from libprobe.failures import Asked, BadData, EndpointFailure, Failure, NoAnswer
 from libprobe.formats.address import host_port_of
-from libprobe.text import duration
+from libprobe.text import duration, number_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from libprobe.clients.machines import ComputeClient, VirtualMachine
     from libprobe.deadline import Deadline
     from libprobe.failures import Kind
-    from libprobe.state.journal import JournalEntry
+    from libprobe.state.journal import Journal, JournalEntry
 
 FIRST_POLL_S, LONGEST_POLL_S, POLL_SHARE, YOUNG_S = 0.1, 10.0, 0.02, 20.0
 """Between polls: see `pause_after`."""
@@ -56,6 +56,22 @@ def describe_location(entry: JournalEntry, now: float) -> str:
         f"{entry.title} at {entry.endpoint}{path}, asked for {duration(max(0.0, now - entry.created_at))} ago "
         f"by {entry.identity}{through}"
     )
+
+
+def report_unattended(journal: Journal, reported: set[str], detail: Callable[[int, str], None]) -> list[str]:
+    """Notes on what no run looks after any more, at whatever endpoint, and on the journal's files that cannot be read.
+
+    reported: the titles of what this run has told already. detail: takes what is only for -v.
+    """
+    now, notes = time.time(), []
+    lost = [entry for entry in journal.unattended(now) if entry.title not in reported]
+    if lost:
+        others = f" and {number_of(len(lost) - 1, 'other')}" if len(lost) > 1 else ""
+        detail(1, f"no run looks any more for the {journal.thing} {describe_location(lost[0], now)}")
+        where = f"{lost[0].title} at {host_port_of(lost[0].endpoint) or lost[0].endpoint}"
+        notes.append(f"no run looks any more for {journal.thing} {where}{others} ({TOLD_BY})")
+    damaged = dict.fromkeys(journal.unreadable)
+    return notes + [f"this monitor's journal: {name} is damaged and set aside in {journal.path}" for name in damaged]
 
 
 def remove_despite_signals(
