@@ -2,7 +2,7 @@
 
 The user_data writes a word to the console, and another one if the key is in an authorized_keys file. Most VMs have a
 private address only, which nobody but their own network reaches; the console is what every user can see. A login is
-tried at public addresses, as for OCCI (`occi_context.py`).
+tried at public addresses, as for OCCI (`boot.py`).
 The key is Nova's keypair of the VM's own name: it lives as long as the VM's entry in the journal, which notes it first.
 """
 
@@ -11,7 +11,7 @@ from __future__ import annotations
 import base64
 import ipaddress
 
-from libprobe.checks.occi_context import MARKER_FILE, BootLifeCycle, Inconclusive, is_public, usable_addresses
+from libprobe.checks.boot import MARKER_FILE, BootLifeCycle, Inconclusive, is_public, usable_addresses
 from libprobe.checks.openstack_vm import ServerLifeCycle
 from libprobe.clients import ssh
 from libprobe.failures import EndpointFailure, Failure
@@ -21,7 +21,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-    from libprobe.checks.occi_context import SshLoginOptions
+    from libprobe.checks.boot import SshLoginOptions
     from libprobe.checks.openstack_vm import ServerOptions
     from libprobe.clients.machines import VirtualMachine
     from libprobe.deadline import Deadline

@@ -1,0 +1,49 @@
+"""What the login to a VM decides by itself: which addresses are tried, whose fault a failure is."""
+
+from __future__ import annotations
+
+import pytest
+
+from libprobe.checks import boot
+from libprobe.clients.ssh import KeyRefused
+from libprobe.failures import NoAnswer, Refused, Unreachable
+
+
+@pytest.mark.parametrize(
+    ("told", "tried"),
+    [
+        (["10.0.0.5", "8.8.8.8"], ["8.8.8.8", "10.0.0.5"]),
+        (["8.8.8.8/24", "8.8.8.8"], ["8.8.8.8"]),
+        (["[2a00:1450::5]", "192.168.0.1"], ["2a00:1450::5", "192.168.0.1"]),
+        (["0.0.0.0", "224.0.0.1", "255.255.255.255", "::", "ff02::1"], []),
+        (["hello", "", "1.2.3", "8.8.8.8; rm -rf /", "08.8.8.8"], []),
+        (["::1", "127.0.0.1"], ["::1", "127.0.0.1"]),
+        ([f"10.0.0.{number}" for number in range(1, 200)], ["10.0.0.1", "10.0.0.2", "10.0.0.3", "10.0.0.4"]),
+    ],
+)
+def test_what_can_be_an_address_is_tried_public_ones_first(told, tried):
+    assert boot.usable_addresses(told) == tried
+
+
+@pytest.mark.parametrize(
+    ("address", "failure", "is_sites"),
+    [
+        ("8.8.8.8", NoAnswer("x"), True),
+        ("8.8.8.8", Unreachable("x"), True),
+        ("8.8.8.8", KeyRefused("x"), True),
+        ("127.1.0.2", Refused("x"), True),
+        ("10.0.0.5", NoAnswer("x"), False),
+        ("10.0.0.5", KeyRefused("x"), False),
+        ("100.64.1.1", Refused("x"), False),
+        ("169.254.1.1", Refused("x"), False),
+        ("2a00:1450::5", Unreachable("x"), False),
+        ("2a00:1450::5", Refused("x"), True),
+        ("fd00::5", Refused("x"), False),
+    ],
+)
+def test_only_an_address_that_everybody_can_reach_is_held_against_the_site(address, failure, is_sites):
+    assert boot._is_sites_fault(address, failure) is is_sites
+
+
+def test_between_looks_the_pauses_grow_to_ten_seconds():
+    assert [boot._poll_interval(passed) for passed in (0, 4, 20, 80, 500)] == [0.5, 0.5, 2.0, 8.0, 10.0]
