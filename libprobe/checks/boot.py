@@ -85,10 +85,6 @@ class BootLifeCycle(LifeCycle):
         """Whether it is to be seen without a login that both have reached the VM. Raises: Failure."""
         return False
 
-    def login_addresses(self, path: str, entity: VirtualMachine) -> list[str]:
-        """Where to try to log in. Raises: EndpointFailure."""
-        return self._addresses(path, entity)
-
     def examine(self, path: str, entity: VirtualMachine) -> Iterator[Metric]:
         """Log in as soon as that is possible, then look for the marker; both may take while the VM boots."""
         yield from super().examine(path, entity)
@@ -156,7 +152,7 @@ class BootLifeCycle(LifeCycle):
         left = self.deadline.remaining()
         return self.deadline.earlier_by(max(left - ATTEMPT_S, left - self._login_deadline.remaining()))
 
-    def _addresses(self, path: str, entity: VirtualMachine) -> list[str]:
+    def login_addresses(self, path: str, entity: VirtualMachine) -> list[str]:
         """The addresses to try, those that the whole world can reach first; waits for one to be told.
 
         Raises: EndpointFailure when none is.
