@@ -227,9 +227,7 @@ class TcpConnect(Check):
         if connection is None:
             raise _combined_failure(failures) or exchange.timeout_failure("no time left to connect", "to")
         with connection:
-            if connection.address != host:
-                self.subject += f" ({connection.address})"
-                exchange.place = self.subject
+            self._name_address(exchange, connection)
             self.facts.update(
                 endpoint=f"{self.subject} accepts",
                 connect_time=duration(connection.connect_time),
@@ -242,6 +240,12 @@ class TcpConnect(Check):
             yield from self._judge_others(failures)
             if self._tls_options:
                 yield from self._handshake(connection, self._tls_options, exchange)
+
+    def _name_address(self, exchange: Exchange, connection: sockets.DeadlineSocket) -> None:
+        """From here on the address that answered is told beside the name."""
+        if connection.address != exchange.host:
+            exchange.place += f" ({connection.address})"
+        self.subject = exchange.place
 
     @property
     def _without_tls(self) -> str:
@@ -268,11 +272,8 @@ class TcpConnect(Check):
                 if metric.name not in worst or rank > worst[metric.name][0]:
                     worst[metric.name] = rank, metric, dict(self.facts)
         self.subject = name
-        judged_ones = len(addresses) - sum(isinstance(each, sockets.NoRoute) for each in failures)
-        failed = [each for each in failures if not isinstance(each, sockets.NoRoute)]
-        for failure in failures:
-            if failure not in failed:
-                self.detail(1, f"no route from here: {failure.sentence}")
+        failed = list(self._of_the_site(failures))
+        judged_ones = len(addresses) - len(failures) + len(failed)
         yield Metric("addresses", judged_ones, min=0, context="addresses")
         yield Metric("addresses_failed", len(failed), min=0, context="addresses")
         if len(failed) == judged_ones:
@@ -300,12 +301,8 @@ class TcpConnect(Check):
         if connection is None:
             return
         with connection:
-            where = (
-                f"{exchange.asked} ({connection.address})" if connection.address != exchange.host else exchange.asked
-            )
-            if connection.address != exchange.host:
-                exchange.place += f" ({connection.address})"
-            self.subject = exchange.asked = where
+            self._name_address(exchange, connection)
+            where = exchange.asked = exchange.place
             self.facts.update(ending=where, tls=self._without_tls)
             found = [Metric("connect_time", connection.connect_time, "s", min=0)]
             try:
@@ -319,14 +316,18 @@ class TcpConnect(Check):
         yield from found
 
     def _judge_others(self, failures: list[Failure]) -> Iterator[Metric]:
-        """An address that the name publishes and nobody answers at costs users time; one that we have no route
-        to says nothing of the site."""
+        """An address that the name publishes and nobody answers at costs users time."""
+        for failure in self._of_the_site(failures):
+            failure.add(f"{self.subject} accepts connections")
+            yield self.failed(failure, status=WARNING)
+
+    def _of_the_site(self, failures: list[Failure]) -> Iterator[Failure]:
+        """The failures but those of an address to which we have no route: that says nothing of the site."""
         for failure in failures:
             if isinstance(failure, sockets.NoRoute):
                 self.detail(1, f"no route from here: {failure.sentence}")
             else:
-                failure.add(f"{self.subject} accepts connections")
-                yield self.failed(failure, status=WARNING)
+                yield failure
 
     def _handshake(
         self, connection: sockets.DeadlineSocket, tls_options: TlsOptions, exchange: Exchange
