@@ -80,7 +80,7 @@ class OwnCertificate(Check):
             yield self.failed(failure, status=CRITICAL)
             return
         if found is None:
-            yield outcome_metric(CRITICAL, f"{NO_CERTIFICATE} ({CERTIFICATE_REMEDY})")
+            yield self.failed(access.no_certificate(), status=CRITICAL)
             return
         self.subject = found.cert_path
         yield from self._judge(found, found.facts)
@@ -371,10 +371,6 @@ class TokenIssuer(Check):
             host = urlsplit(self.subject).hostname
             self.facts["clock"] = f"; the clock of {host} differs by {duration(abs(offset))}"
             yield Metric("clock_offset", offset, "s")
-
-
-NO_CERTIFICATE = "no certificate or proxy found"
-CERTIFICATE_REMEDY = "make one with voms-proxy-init --rfc, or name it with --cert"
 
 
 def _end_entity(facts: x509.CredentialFacts) -> x509.Certificate | None:

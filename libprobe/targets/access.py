@@ -284,11 +284,14 @@ def find_certificate(args: argparse.Namespace) -> credentials.Credential | None:
     key = (args.key if args.cert else args.key or settings.get("credentials", "key")) or None
     found = credentials.find_certificate(named, key)
     if not found and args.auth == "x509":
-        raise OwnCredential(
-            "no certificate or proxy found",
-            remedy="make one with voms-proxy-init --rfc, or name it with --cert",
-        )
+        raise no_certificate()
     return found
+
+
+def no_certificate() -> OwnCredential:
+    """What to say where one is needed, and `find_certificate` finds none."""
+    remedy = "make one with voms-proxy-init --rfc, or name it with --cert"
+    return OwnCredential("no certificate or proxy found", remedy=remedy)
 
 
 TOKEN_SOURCES = ("token_file", "oidc_agent", "mytoken_file", "refresh_token_file")
