@@ -100,6 +100,18 @@ class SignatureRules:
         self.ca_path = ca_path
 
 
+def make_signature_rules(args: argparse.Namespace) -> SignatureRules:
+    """What the options of `cli.signature` ask for. Raises: Misconfigured for a CA path that does not exist."""
+    from libprobe.targets import access
+
+    return SignatureRules(
+        args.signature,
+        match_endorser=not args.ignore_endorser,
+        allow_sha1=args.allow_sha1,
+        ca_path=access.ca_path(args),
+    )
+
+
 class VerifiedSignature(Record):
     """A signature that was verified, and the certificates from its signer's to the one that is trusted."""
 

@@ -63,7 +63,7 @@ MISSING, OUTDATED, SURPLUS = "missing", "out of date", "no longer in the list"
 
 def find_sources(args: argparse.Namespace, http: HttpClient) -> list[ImageListSource]:
     """The lists of --list, of the settings, or EGI's own. Raises: Misconfigured; OwnCredential."""
-    from libprobe.clients import appdb, registry, tls
+    from libprobe.clients import appdb, registry
     from libprobe.clients.credentials import Audience, read_token
     from libprobe.formats.address import read_http_url
     from libprobe.targets import access
@@ -74,10 +74,7 @@ def find_sources(args: argparse.Namespace, http: HttpClient) -> list[ImageListSo
         if len(hosts) > 1 or any(not read_http_url(url).is_secure for url in urls if documents.is_url(url)):
             raise Misconfigured("the login of --list-login-file goes to one host only, over https")
         login = read_token(args.list_login_file, "login of the list")
-    ca_path = tls.ca_path(args.ca_path, args.settings.get("tls", "ca_path"))
-    rules = SignatureRules(
-        args.signature, match_endorser=not args.ignore_endorser, allow_sha1=args.allow_sha1, ca_path=ca_path
-    )
+    rules = lists.make_signature_rules(args)
     audience = Audience(hosts, False, "--list", "--list", "give an https URL")
     found: list[ImageListSource] = []
     for url in urls:

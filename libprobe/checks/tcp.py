@@ -148,7 +148,7 @@ def make_tls_options(args: argparse.Namespace, deadline: Deadline, scheme: str =
     from libprobe.clients import tls
     from libprobe.targets import access
 
-    path = tls.ca_path(args.ca_path, args.settings.get("tls", "ca_path"))
+    path = access.ca_path(args)
     authorities = None
     if args.igtf:
         from libprobe.clients.igtf import Authorities

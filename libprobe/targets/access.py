@@ -223,6 +223,11 @@ def make_http_client(
     )
 
 
+def ca_path(args: argparse.Namespace) -> str | None:
+    """Whom to trust, as the options and the settings say; see `tls.ca_path`. Raises: Misconfigured."""
+    return tls.ca_path(args.ca_path, args.settings.get("tls", "ca_path"))
+
+
 def named_hosts(args: argparse.Namespace) -> frozenset[str]:
     """The hosts that the operator named by -H, or by -u alone.
 

@@ -76,8 +76,9 @@ def make_connect_options(args: argparse.Namespace, found: Bdii) -> LdapConnectOp
     context = None
     if is_ldaps or args.starttls:
         from libprobe.clients import tls
+        from libprobe.targets import access
 
-        context = tls.make_context(tls.ca_path(args.ca_path, args.settings.get("tls", "ca_path")))
+        context = tls.make_context(access.ca_path(args))
     return LdapConnectOptions(context, args.starttls and not is_ldaps, args.family)
 
 
