@@ -722,18 +722,23 @@ def thresholds(
     within: how many seconds that can be with a -t, where running into -t is no worse than the limit: one that lies
             beyond is refused, for nobody would ever hear of it.
     """
-    group = parser.add_argument_group("thresholds")
+    _ranges(parser, duration_range, warning, critical, of)
+    if within:
+        parser.times_within.update({"-w": within, "-c": within})
+
+
+def _ranges(parser: Parser, read: Callable[[str], Range], warning: str | None, critical: str | None, of: str) -> None:
+    """Add -w and -c as ranges that `read` understands."""
+    group = parser.group("thresholds")
     for flag, name, default in (("-w", "warning", warning), ("-c", "critical", critical)):
         group.add_argument(
             flag,
             f"--{name}",
-            type=duration_range,
+            type=read,
             default=default,
             metavar="RANGE",
             help=f"{name} range of the {of} (default {default or 'none'})",
         )
-        if within:
-            parser.times_within[flag] = within
     parser.pairs_of_limits.append(("-w", "-c"))
 
 
@@ -801,14 +806,9 @@ def age_limit(text: str) -> Limit | None:
     return Limit(value, text.strip()) if value else None
 
 
-def number_thresholds(parser: Parser, *, of: str) -> None:
-    """Add -w and -c as ranges of plain numbers; without them nothing alerts. of: what is judged."""
-    group = parser.add_argument_group("thresholds")
-    for flag, name in (("-w", "warning"), ("-c", "critical")):
-        group.add_argument(
-            flag, f"--{name}", type=number_range, metavar="RANGE", help=f"{name} range of the {of} (default none)"
-        )
-    parser.pairs_of_limits.append(("-w", "-c"))
+def number_thresholds(parser: Parser, *, warning: str | None = None, critical: str | None = None, of: str) -> None:
+    """Add -w and -c as ranges of plain numbers; without them, and a default, nothing alerts. of: what is judged."""
+    _ranges(parser, number_range, warning, critical, of)
 
 
 def number_range(text: str) -> Range:
@@ -824,16 +824,9 @@ def share(text: str) -> float:
     return value
 
 
-def lifetime_limits(group: OptionGroup, flag: str, name: str, *, default: str, of: str) -> None:
-    """Add one limit of the time that something has left. flag, name: `-w`, `warning`. of: what is judged."""
-    group.add_argument(
-        flag,
-        f"--{name}",
-        type=lifetime_range,
-        default=default,
-        metavar="RANGE",
-        help=f"{name} range of the {of} (default {default})",
-    )
+def lifetime_thresholds(parser: Parser, *, warning: str, critical: str, of: str) -> None:
+    """Add -w and -c as ranges of the time that something has left. of: what is judged."""
+    _ranges(parser, lifetime_range, warning, critical, of)
 
 
 def lifetime_range(text: str) -> Range:
