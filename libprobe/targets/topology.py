@@ -36,9 +36,8 @@ class CloudEndpoint(Record):
     image:    as registered or given; None: choose. resource: likewise.
     fallback: size to try first where none is registered (ARGO's rule).
     site:     GOCDB site name, empty if unknown.
-    named_by_option: the option or setting that named `image` and `resource`, where the GOCDB did not; registration:
-    asks
-              the GOCDB for what is registered of the host, where it has not been asked.
+    named_by_option: the option or setting that named `image` and `resource`, where the GOCDB did not.
+    registration: asks the GOCDB for what is registered of the host, where it has not been asked.
     notes:    what the reader should know of how it was found, for the status line.
     caveats: what the reader of a failure should know besides.
     """
@@ -91,20 +90,15 @@ def find_occi(args: argparse.Namespace, deadline: Deadline, cache: StateDirector
         endpoint = endpoint._replace(base=_with_port(endpoint.base, args.port))
     settings = args.settings
     source = "" if args.hostname and not (args.url or args.endpoint) else "-u" if args.url else "--endpoint"
+    templates = (("image", args.image, endpoint.image), ("resource", args.resource, endpoint.resource))
     chosen_by = tuple(
         (what, f"--{what}" if given else source if known else f"probes.ini [occi] {what}")
-        for what, given, known in (
-            ("image", args.image, endpoint.image),
-            ("resource", args.resource, endpoint.resource),
-        )
-        if (given and given != known) or (not given and (source or not known)) or (given and source)
+        for what, given, known in templates
+        if source or not known or (given and given != known)  # else the site has registered it
     )
     instead = [
         f"--{option} was given in place of the registered {known}"
-        for option, given, known in (
-            ("image", args.image, endpoint.image),
-            ("resource", args.resource, endpoint.resource),
-        )
+        for option, given, known in templates
         if given and known and given != known
     ]
     return endpoint._replace(
