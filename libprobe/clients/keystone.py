@@ -367,7 +367,7 @@ class Keystone:
 
     def _in_configured_project(self, unscoped: str, scope: dict[str, Any]) -> ProjectToken:
         """The token for the project that the login's file names. Raises: Misconfigured where Keystone refuses it."""
-        answer = self._post_login({"identity": {"methods": ["token"], "token": {"id": unscoped}}, "scope": scope})
+        answer = self._post_scope(unscoped, scope)
         if answer.status == 401:
             failure = answer.failure(
                 Misconfigured,
@@ -378,10 +378,7 @@ class Keystone:
             failure.link = "on"
             failure.more += request_id(answer)
             raise failure
-        token = answer.header("X-Subject-Token")
-        if not answer.is_success or not token:
-            raise self._refusal_failure(answer, "get a token for the project")
-        redact.register(token)
+        token = self._project_token(answer)
         projects = _project_of(answer)
         if projects:
             self._expect_project_of_vo(projects)
@@ -458,17 +455,19 @@ class Keystone:
             )
 
     def _scope_v3(self, unscoped: str, project: str) -> tuple[str, Response]:
-        wanted = {
-            "auth": {
-                "identity": {"methods": ["token"], "token": {"id": unscoped}},
-                "scope": {"project": {"id": project}},
-            }
-        }
-        answer = self._ask("POST", "/v3/auth/tokens", "get a token for the project", body=wanted)
+        answer = self._post_scope(unscoped, {"project": {"id": project}})
+        return self._project_token(answer), answer
+
+    def _post_scope(self, unscoped: str, scope: dict[str, Any]) -> Response:
+        """Ask for a token of a project by one that we have."""
+        return self._post_login({"identity": {"methods": ["token"], "token": {"id": unscoped}}, "scope": scope})
+
+    def _project_token(self, answer: Response) -> str:
+        """The token that was asked for so, a registered secret. Raises: Failure for a refusal."""
         token = answer.header("X-Subject-Token")
-        if not token:
+        if not answer.is_success or not token:
             raise self._refusal_failure(answer, "get a token for the project")
-        return redact.register(token), answer
+        return redact.register(token)
 
     # ---- v2.0
 
