@@ -34,11 +34,14 @@ class WebProxy(Record):
     headers: dict[str, str]
     target: str
 
+    @property
+    def name(self) -> str:
+        return f"web proxy {host_and_port(self.host, self.port)}"
+
     def connect(self, exchange: Exchange) -> sockets.DeadlineSocket:
         """Connect to the proxy and, for TLS, through it. Raises: OwnMachine for whatever fails there."""
         exchange.is_proxied = True
-        name = f"web proxy {host_and_port(self.host, self.port)}"
-        to_proxy = Exchange(name, self.host, self.port, exchange.deadline, place=name)
+        to_proxy = Exchange(self.name, self.host, self.port, exchange.deadline, place=self.name)
         try:
             plain = sockets.connect(to_proxy)
         except EndpointFailure as failure:
@@ -46,7 +49,7 @@ class WebProxy(Record):
         try:
             exchange.begin_phase(PROXY)
             if self.target:
-                self._tunnel(exchange, plain, to_proxy)
+                self._tunnel(plain, to_proxy)
         except EndpointFailure as failure:
             plain.close()
             raise self._failed(exchange, failure) from None
@@ -57,7 +60,7 @@ class WebProxy(Record):
         exchange.begin_phase(SENDING)
         return plain
 
-    def _tunnel(self, exchange: Exchange, plain: sockets.DeadlineSocket, to_proxy: Exchange) -> None:
+    def _tunnel(self, plain: sockets.DeadlineSocket, to_proxy: Exchange) -> None:
         lines = [f"CONNECT {self.target} HTTP/1.1", f"Host: {self.target}"]
         lines += [f"{key}: {value}" for key, value in self.headers.items()]
         plain.sendall("\r\n".join([*lines, "", ""]).encode("ascii"))
@@ -66,13 +69,12 @@ class WebProxy(Record):
             # byte by byte: what follows the head is the endpoint's already
             more = plain.recv(1)
             if not more or len(head) > MAX_HEAD:
-                said = "CONNECT answered with what is not HTTP"
-                raise self._failed(exchange, ProtocolFailure(said, of=to_proxy, link="by"))
+                raise ProtocolFailure("CONNECT answered with what is not HTTP", of=to_proxy, link="by")
             head += more
         status = head.split(b"\r\n", 1)[0].decode("ascii", "replace").split(" ", 2)
         if len(status) < 2 or not status[0].startswith("HTTP/1.") or not status[1].startswith("2"):
             said = " ".join(status[1:])[:60]
-            raise self._failed(exchange, ProtocolFailure(f"no tunnel ({said})", of=to_proxy, link="through"))
+            raise ProtocolFailure(f"no tunnel ({said})", of=to_proxy, link="through")
 
     def expect_passed_on(self, exchange: Exchange, answer: HTTPResponse) -> None:
         """Raise OwnMachine for an answer of its own in the endpoint's place, or for what can be one.
@@ -80,17 +82,17 @@ class WebProxy(Record):
         That a gateway finds nobody behind it is said of an endpoint by the endpoint's front end, and by this proxy
         alike, be it that it has no way there. Squid marks what is its own.
         """
-        name = f"web proxy {host_and_port(self.host, self.port)}"
         if answer.status == HTTPStatus.PROXY_AUTHENTICATION_REQUIRED:
-            raise self._failed(exchange, ProtocolFailure("login wanted (407)", place=name, link="by"))
+            raise self._failed(exchange, ProtocolFailure("login wanted (407)", place=self.name, link="by"))
         if answer.status in GATEWAY_STATUSES or any(answer.getheader(each) for each in PROXY_HEADERS):
             said = f"{status_words(answer.status)}, its own or of who is behind it,"
-            raise self._failed(exchange, ProtocolFailure(said, place=name, link="from"), "")
+            raise self._failed(exchange, ProtocolFailure(said, place=self.name, link="from"), is_asked=True)
 
-    def _failed(self, exchange: Exchange, of_proxy: EndpointFailure, outcome: str = " not asked") -> OwnMachine:
+    def _failed(self, exchange: Exchange, of_proxy: EndpointFailure, *, is_asked: bool = False) -> OwnMachine:
+        """is_asked: whether the proxy may have passed the request on."""
         failure = of_proxy.retold(OwnMachine, remedy="see http_proxy, https_proxy and no_proxy of the probe")
         failure.request, failure.exchange = exchange.request, exchange
-        failure.add(f"{exchange.place}{outcome}" if outcome else f"asked for {exchange.place}")
+        failure.add(f"asked for {exchange.place}" if is_asked else f"{exchange.place} not asked")
         return failure
 
 
