@@ -7,9 +7,8 @@ import re
 import time
 from _thread import allocate_lock
 
-from libprobe import host_resources
 from libprobe.clients import sockets
-from libprobe.clients.exchange import Exchange
+from libprobe.clients.exchange import Exchange, resource_failure
 from libprobe.failures import (
     CertificateWanted,
     Failure,
@@ -20,6 +19,7 @@ from libprobe.failures import (
     Rejected,
     TlsFailure,
 )
+from libprobe.host_resources import NO_MEMORY
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -252,9 +252,7 @@ def explain_error(error: ssl.SSLError, exchange: Exchange) -> Failure:
         return _explain_certificate(error, exchange)
     reason = (error.reason or "").replace("_", " ").lower()
     if "malloc" in reason:
-        return OwnMachine(
-            host_resources.lack(host_resources.NO_MEMORY), of=exchange, link="to ask", remedy="raise its limits"
-        )
+        return resource_failure(exchange, NO_MEMORY)
     if reason in _OUR_ERRORS:
         return OwnMachine(
             f"this machine cannot do TLS ({reason})",
