@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 from libprobe.formats.answers import MAX_VALUE_CHARS, text_of
 from libprobe.formats.occi.vocabulary import MAX_DEPTH, MAX_NAME_CHARS
@@ -60,7 +60,7 @@ def read_number(text: str) -> float | int | None:
 def json_attributes(value: object) -> dict[str, AttributeValue]:
     """Return attributes with dotted names, from GFD.226's flat or rOCCI's nested form."""
     found: dict[str, AttributeValue] = {}
-    for name, one in _flat(value):
+    for name, one in flat(value, lambda one: isinstance(one, dict)):
         if isinstance(one, str):
             set_value(found, name, text_of(one), True)
         elif isinstance(one, bool):
@@ -70,7 +70,10 @@ def json_attributes(value: object) -> dict[str, AttributeValue]:
     return found
 
 
-def _flat(value: object, prefix: str = "", depth: int = 0) -> Iterator[tuple[str, object]]:
+def flat(
+    value: object, is_nested: Callable[[object], bool], prefix: str = "", depth: int = 0
+) -> Iterator[tuple[str, object]]:
+    """Yield what a JSON object holds, by dotted names. is_nested: whether a value holds more of them itself."""
     # Every level repeats the names above it, so long names could multiply a document's size.
     if not isinstance(value, dict) or depth > MAX_DEPTH:
         return
@@ -78,7 +81,7 @@ def _flat(value: object, prefix: str = "", depth: int = 0) -> Iterator[tuple[str
         name = prefix + text_of(key)
         if len(name) > MAX_NAME_CHARS:
             continue
-        if isinstance(one, dict):
-            yield from _flat(one, name + ".", depth + 1)
+        if is_nested(one):
+            yield from flat(one, is_nested, name + ".", depth + 1)
         else:
             yield name, one

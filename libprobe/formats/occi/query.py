@@ -6,13 +6,13 @@ Sources: GFD.185 and GFD.223 (text renderings), GFD.226 section 4 (JSON).
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 
 from libprobe.failures import BadData
 from libprobe.formats.answers import MAX_VALUE_CHARS, list_of, load_json, text_of
 from libprobe.formats.excerpt import begins, excerpt
 from libprobe.formats.occi import grammar
-from libprobe.formats.occi.attributes import identifiers
+from libprobe.formats.occi.attributes import flat, identifiers
 from libprobe.formats.occi.vocabulary import (
     ACTION,
     CLASSES,
@@ -20,8 +20,6 @@ from libprobe.formats.occi.vocabulary import (
     ENTITY,
     KIND,
     LINK,
-    MAX_DEPTH,
-    MAX_NAME_CHARS,
     MIXIN,
     NETWORK,
     NETWORK_INTERFACE,
@@ -260,29 +258,19 @@ def _json_category(entry: object, what: str) -> Category:
         title=text_of(given.get("title")),
         rel=tuple(rel),
         location=text_of(given.get("location")) or None,
-        attributes=tuple(_defined(given.get("attributes"))) if is_kind else (),
+        attributes=tuple(name for name, _ in flat(given.get("attributes"), _is_group)) if is_kind else (),
         actions=tuple(identifiers(given.get("actions"))) if is_kind else (),
     )
 
 
-def _defined(value: object, prefix: str = "", depth: int = 0) -> Iterator[str]:
-    """Yield the names of attribute definitions, flat as in GFD.226 or nested as in rOCCI's form."""
-    if not isinstance(value, dict) or depth > MAX_DEPTH:
-        return
-    for key, definition in value.items():
-        name = prefix + text_of(key)
-        if len(name) > MAX_NAME_CHARS:
-            continue
-        is_nested = isinstance(definition, dict) and definition and not _is_definition(definition)
-        if is_nested:
-            yield from _defined(definition, name + ".", depth + 1)
-        else:
-            yield name
-
-
-def _is_definition(value: Mapping[str, object]) -> bool:
+def _is_group(value: object) -> bool:
+    """Whether a value holds definitions of attributes, as in rOCCI's form, and is none; GFD.226 has them flat."""
     known = {"mutable", "required", "type", "default", "pattern", "description", "unique"}
-    return any(key.lower() in known and not isinstance(one, dict) for key, one in value.items())
+    return (
+        isinstance(value, dict)
+        and bool(value)
+        and not any(key.lower() in known and not isinstance(one, dict) for key, one in value.items())
+    )
 
 
 def resolve(wanted: str, templates: Sequence[Category]) -> Category | None:
