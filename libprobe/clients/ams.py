@@ -104,9 +104,8 @@ class AmsTopic:
         ids = found.get("messageIds") if isinstance(found, dict) else None
         if not isinstance(ids, list) or len(ids) != count:
             said = f"{len(ids)} of {number_of(count, 'message')}" if isinstance(ids, list) else "no messages"
-            failure = ProtocolFailure(f"{said} confirmed (200)", of=answer, link="by")
-            failure.more = (f"answered: {excerpt(answer.text, 200)}",)
-            raise failure
+            more = [f"answered: {excerpt(answer.text, 200)}"]
+            raise ProtocolFailure(f"{said} confirmed (200)", of=answer, link="by", more=more)
 
 
 def _request_bodies(messages: list[AmsMessage]) -> Iterator[list[bytes]]:
@@ -144,12 +143,16 @@ def _refused(answer: Response, doing: str) -> Failure:
 def _foreign_answer(answer: Response, doing: str) -> Failure:
     """An answer that is not in AMS' form: of a balancer before it, or of something else altogether."""
     if answer.redirect_words:
-        failure = answer.failure(ProtocolFailure, remedy="give the address of AMS itself in --publish")
-        failure.more += ("no token of ours goes where a redirect leads",)
-        return failure
-    unlike = answer.failure(_failure_by_status(answer.status), doing)
-    unlike.more += ("the answer is not in the form of AMS: it is of what stands before it",)
-    return unlike
+        return answer.failure(
+            ProtocolFailure,
+            remedy="give the address of AMS itself in --publish",
+            more=["no token of ours goes where a redirect leads"],
+        )
+    return answer.failure(
+        _failure_by_status(answer.status),
+        doing,
+        more=["the answer is not in the form of AMS: it is of what stands before it"],
+    )
 
 
 def _failure_by_status(status: int) -> type[EndpointFailure]:

@@ -167,22 +167,25 @@ class Response(ResponseHead):
         *,
         reason: str = "",
         outcome: str = "",
+        link: str = "from",
         also: str = "",
         remedy: str = "",
+        more: Iterable[str] = (),
     ) -> Kind:
         """The failure that this answer is: its outcome, from whom, when asked to do what; -v has all its words.
 
         reason:  says more than the outcome does, as that a quota is used up; then the outcome follows in brackets.
-        outcome: in other words than `outcome` has it.
+        outcome: in other words than `describe_refusal` has it.
+        link, also, remedy, more: as in `failures.Failure`.
         """
         outcome = outcome or self.describe_refusal
         told = kind(
             f"{reason} ({outcome})" if reason else outcome,
             of=Asked(self.place, self.request, doing or self.doing),
-            link="from",
+            link=link,
             also="; ".join(filter(None, (self.retry_after_words, also))),
             remedy=remedy,
-            more=self.answer_details,
+            more=[*self.answer_details, *more],
         )
         told.pause_s = self.pause_s
         return told
@@ -198,9 +201,9 @@ class Response(ResponseHead):
         error.placed(self)
         return error
 
-    def bad_answer(self, reason: str, *, link: str = "from", also: str = "", remedy: str = "") -> BadData:
+    def bad_answer(self, reason: str, *, link: str = "from", also: str = "") -> BadData:
         """What was answered is not what it should be."""
-        return BadData(reason, of=self, link=link, also=also, remedy=remedy)
+        return BadData(reason, of=self, link=link, also=also)
 
     def json(self) -> Any:
         """The body as JSON. Raises: BadData."""

@@ -127,20 +127,21 @@ class AccessTokenIssuer:
                 document = None
             if isinstance(document, dict):
                 error, described = (_words(document.get(name)) for name in ("error", "error_description"))
-        reason, outcome = f"our {self.what} refused", f'{answer.status} "{described or error}"'
-        failure: Failure
+        kind: type[Failure]
         if error in OF_OURS:
-            remedy = f"get a new {self.what}, write it into {path}"
-            failure = answer.failure(OwnCredential, reason=reason, outcome=outcome, remedy=remedy)
+            kind, remedy, explained = OwnCredential, f"get a new {self.what}, write it into {path}", ""
         elif error in OF_CLIENT:
-            remedy, explained = self.client_remedy
-            failure = answer.failure(Misconfigured, reason=reason, outcome=outcome, remedy=remedy)
-            failure.more += (explained,)
+            kind, (remedy, explained) = Misconfigured, self.client_remedy
         else:
             return answer.failure(EndpointFailure, "give an access token")
-        failure.link = "by"
-        failure.more += (f"error: {error}",)
-        return failure
+        return answer.failure(
+            kind,
+            reason=f"our {self.what} refused",
+            outcome=f'{answer.status} "{described or error}"',
+            link="by",
+            remedy=remedy,
+            more=filter(None, (explained, f"error: {error}")),
+        )
 
     def _read(self, answer: Response) -> str:
         document = answer.json()

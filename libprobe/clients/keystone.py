@@ -317,14 +317,13 @@ class Keystone:
             )
         named = wanted.scope["project"] if wanted.scope else {}
         if named and projects[0]["id" if "id" in named else "name"] != named.get("id", named.get("name")):
-            failure = self._failure(
-                Misconfigured,
+            raise Misconfigured(
                 f"{login.who} is for project {name}, and {login.file} names another one,",
+                of=self.asked,
                 link="says",
                 remedy="correct the project there, or take it out",
+                more=["an application credential has its own project"],
             )
-            failure.more += ("an application credential has its own project",)
-            raise failure
         self._expect_project_of_vo(projects)
         return ProjectToken(token, name, "", answer)
 
@@ -336,48 +335,50 @@ class Keystone:
 
     def _local_refusal(self, answer: Response, login: LocalLogin) -> Failure:
         """Why a login of Keystone's own was refused: the first thing to doubt is our credential."""
-        status, link = str(answer.status), "on"
-        failure: Failure
+        status, more = str(answer.status), request_id(answer) if self._only else ()
         if _is_method_missing(answer):
-            failure = answer.failure(
+            return answer.failure(
                 Misconfigured,
                 reason=f"no login by {login.method}",
                 outcome=status,
+                link="on",
                 also="[auth] methods there does not have it",
                 remedy=f"take another auth_type in {login.file}",
+                more=more,
             )
-        elif answer.status in (401, 403):
-            reason, causes = f"{login.who} refused", POSSIBLE_CAUSES[login.method]
-            failure = answer.failure(OwnCredential, reason=reason, also=causes, remedy=f"correct {login.file}")
-            link = "by"
-        elif answer.status == 404 and answer.media_type == "application/json" and login.method != PASSWORD:
-            failure = answer.failure(
+        if answer.status in (401, 403):
+            return answer.failure(
+                OwnCredential,
+                reason=f"{login.who} refused",
+                link="by",
+                also=POSSIBLE_CAUSES[login.method],
+                remedy=f"correct {login.file}",
+                more=more,
+            )
+        if answer.status == 404 and answer.media_type == "application/json" and login.method != PASSWORD:
+            return answer.failure(
                 OwnCredential,
                 reason=f"{login.who} unknown",
                 outcome=status,
+                link="on",
                 also="it was deleted, or is of another Keystone",
                 remedy=f"write a new one into {login.file}",
+                more=more,
             )
-        else:
-            return self._refusal_failure(answer, "log in")
-        failure.link = link
-        if self._only:
-            failure.more += request_id(answer)
-        return failure
+        return self._refusal_failure(answer, "log in")
 
     def _in_configured_project(self, unscoped: str, scope: dict[str, Any]) -> ProjectToken:
         """The token for the project that the login's file names. Raises: Misconfigured where Keystone refuses it."""
         answer = self._post_scope(unscoped, scope)
         if answer.status == 401:
-            failure = answer.failure(
+            raise answer.failure(
                 Misconfigured,
                 reason=f"logged in, but no access to the project of {self._login_request.file}",
                 outcome="401",
+                link="on",
                 remedy=f"choose one that it offers, with its domain: {_some_names(self.projects(unscoped))}",
+                more=request_id(answer),
             )
-            failure.link = "on"
-            failure.more += request_id(answer)
-            raise failure
         token = self._project_token(answer)
         projects = _project_of(answer)
         if projects:
@@ -633,16 +634,15 @@ class Keystone:
             return None
         told = bearer_error(answer.headers)
         if told and told[0] in ("invalid_token", "insufficient_scope"):
-            refused = answer.failure(
+            words = _describe_token(token)
+            return answer.failure(
                 RefusedToken,
                 reason="our access token refused",
                 outcome=f'{answer.status} "{in_short(told[1] or told[0])}"',
                 also=self._http.clock_skew_words,
                 remedy=NEW_TOKEN,
+                more=[f"our access token:{words}"] if words else (),
             )
-            words = _describe_token(token)
-            refused.more += (f"our access token:{words}",) if words else ()
-            return refused
         fault = credentials.token_problem(token, datetime.now(UTC), tolerance=0.0)
         if not fault and not told:
             fault = issuer_problem(token, self._login_request.identity_provider)

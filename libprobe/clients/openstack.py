@@ -209,9 +209,7 @@ class ServiceClient:
     def _refusal(self, answer: Response, doing: str) -> Failure:
         if answer.status == 401:
             said, more = self._describe_token()
-            failure = answer.failure(LoginRefused, doing, also=said)
-            failure.more += more
-            return failure
+            return answer.failure(LoginRefused, doing, also=said, more=more)
         if answer.status == 403:
             login = self.cloud.scope
             roles = ", ".join(login.roles) or "none"
