@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 from libprobe.clients.http import (
-    MAX_ERROR_BODY,
     MAX_REDIRECTS,
-    HttpClient,
-    Response,
     redirect_target,
     too_many_redirects,
     without_query,
@@ -19,10 +16,10 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from libprobe.clients.http import HttpClient, Response
 
-def get(
-    http: HttpClient, url: str, *, max_bytes: int, headers: Iterable[tuple[str, str]] = (), doing: str = ""
-) -> Response:
+
+def get(http: HttpClient, url: str, *, max_bytes: int, headers: Iterable[tuple[str, str]] = ()) -> Response:
     """Ask for a document and return the answer, whatever its status.
 
     Redirects are followed within the same origin, and from http to https on the same host, which portals
@@ -31,15 +28,14 @@ def get(
     """
     expect_url(url)
     sent = list(headers)
-    asked = Asked(host_port_of(url), f"GET {without_query(url)}", doing)
+    asked = Asked(host_port_of(url), f"GET {without_query(url)}")
     here = url
     for _ in range(MAX_REDIRECTS + 1):
-        with http.stream("GET", here, headers=sent, follow=False, doing=doing) as answer:
+        with http.stream("GET", here, headers=sent, follow=False) as answer:
             target = answer.header("Location") if answer.is_redirect else None
             if not target:
                 answer.asked = asked.request
-                data = answer.read(max_bytes if answer.status < 400 else MAX_ERROR_BODY, truncate=answer.status >= 400)
-                return Response(answer, data)
+                return answer.whole(max_bytes)
         here = _target(asked, here, target)
     raise too_many_redirects(asked, here)
 

@@ -15,7 +15,6 @@ import time
 from urllib.parse import urlencode
 
 from libprobe.clients import documents
-from libprobe.clients.http import MAX_ERROR_BODY, Response
 from libprobe.failures import Asked, BadData, Failure, HelperFailure, Misconfigured, OwnMachine
 from libprobe.formats import gocdb
 from libprobe.formats.address import host_port_of, normalize_url
@@ -173,7 +172,7 @@ class Gocdb:
     def _ask(self, url: str, hostname: str) -> list[gocdb.ServiceEndpoint]:
         with self._http.stream("GET", url, headers=[("Accept", "application/xml")]) as answer:
             if answer.status != 200:
-                raise _whole(answer).failure(HelperFailure)
+                raise answer.as_refusal().failure(HelperFailure)
             try:
                 read = gocdb.read_service_endpoints(answer.chunks(MAX_ANSWER), None, self.unreadable)
                 found = [each for each in read if each.hostname.lower() == hostname.lower()]
@@ -284,7 +283,7 @@ class Gocdb:
             url = f"{self.url}?{urlencode(query)}"
             with self._http.stream("GET", url, headers=[("Accept", "application/xml")]) as answer:
                 if answer.status != 200:
-                    raise _whole(answer).failure(HelperFailure)
+                    raise answer.as_refusal().failure(HelperFailure)
                 try:
                     yield from read(answer.chunks(MAX_DOCUMENT), page, self.unreadable)
                 except BadData as error:
@@ -320,10 +319,6 @@ class Gocdb:
         except Misconfigured as failure:
             return failure.sentence
         return ""
-
-
-def _whole(answer: ResponseStream) -> Response:
-    return Response(answer, answer.read(MAX_ERROR_BODY, truncate=True))
 
 
 def _unread(answer: ResponseStream, error: BadData) -> HelperFailure:

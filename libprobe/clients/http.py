@@ -300,13 +300,11 @@ class HttpClient:
         Raises: the failures of this module's docstring; BadData for a body above `max_bytes`.
         """
         with self.stream(method, url, headers=headers, body=body, follow=follow, doing=doing) as answer:
-            limit = max_bytes if answer.status < 400 else MAX_ERROR_BODY
-            data = answer.read(limit, truncate=answer.status >= 400)
-            response = Response(answer, data)
+            response = answer.whole(max_bytes)
         log = _log()
         if log:
             shown = (
-                f"[{number_of(len(data), 'byte')} not shown: there may be a token]"
+                f"[{number_of(len(response.body), 'byte')} not shown: there may be a token]"
                 if secret_body
                 else response.text[:4000]
             )
@@ -545,6 +543,14 @@ class ResponseStream(ResponseHead):
     def _read_into(self, parts: list[bytes], max_bytes: int) -> None:
         for chunk in self.chunks(max_bytes):
             parts.append(chunk)  # noqa: PERF402 - what came before a failure is to be kept
+
+    def whole(self, max_bytes: int) -> Response:
+        """The answer with its body; an error as `as_refusal` has it. Raises: as `chunks`."""
+        return self.as_refusal() if self.status >= 400 else Response(self, self.read(max_bytes))
+
+    def as_refusal(self) -> Response:
+        """The answer with so much of its body as is read of an error's, whatever its status."""
+        return Response(self, self.read(MAX_ERROR_BODY, truncate=True))
 
     def lines(self, max_bytes: int, max_line: int = MAX_LINE) -> Iterator[str]:
         """The body line by line, as UTF-8. Raises: BadData also for a line above `max_line` bytes."""

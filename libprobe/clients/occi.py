@@ -262,7 +262,7 @@ class OcciClient:
                 if answer.status == 200:
                     return self._read_model(answer)
                 named = self._keystones(answer)
-                refusal = self._refusal_failure(_expect_complete(answer), QUERY)
+                refusal = self._refusal_failure(answer.as_refusal(), QUERY)
             others = [each for each in named if each not in asked][: MAX_KEYSTONES - len(asked)]
             if not others:
                 raise first or refusal
@@ -406,12 +406,6 @@ class _TokenNotSent(Misconfigured):
 
 class _NotAcceptable(Exception):
     """The rendering is not offered (406)."""
-
-
-def _expect_complete(answer: ResponseStream) -> Response:
-    from libprobe.clients.http import MAX_ERROR_BODY, Response
-
-    return Response(answer, answer.read(MAX_ERROR_BODY, truncate=True))
 
 
 def _recording_first(lines: Iterable[str], beginning: list[str]) -> Iterator[str]:

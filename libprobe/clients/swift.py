@@ -13,7 +13,6 @@ from __future__ import annotations
 import re
 from contextlib import contextmanager
 
-from libprobe.clients.http import MAX_ERROR_BODY, Response
 from libprobe.failures import EndpointFailure
 from libprobe.records import Record
 from libprobe.text import size
@@ -91,8 +90,7 @@ class Swift:
         """Read an object of at most this size, piece by piece. Raises: Failure, for any answer but a good one."""
         with self._service.stream("GET", f"/{container}/{name}") as answer:
             if answer.status != 200:
-                whole = Response(answer, answer.read(MAX_ERROR_BODY, truncate=True))
-                raise self._service.refusal_failure(whole, "give the object back")
+                raise self._service.refusal_failure(answer.as_refusal(), "give the object back")
             yield ObjectDownload(answer, _etag(answer), answer.chunks(most))
 
     def has_container(self, container: str) -> bool:
