@@ -16,6 +16,7 @@ from libprobe.clients import sockets, tls
 from libprobe.clients.exchange import BODY, SENT, Exchange
 from libprobe.failures import Asked, BadData, EndpointFailure, Failure, OwnCredential, ProtocolFailure, Rejected
 from libprobe.formats import ldap
+from libprobe.formats.address import host_and_port
 from libprobe.records import Record
 from libprobe.text import number_of, size
 
@@ -79,8 +80,7 @@ class LdapAddress(Record):
     port: int
 
     def __str__(self) -> str:
-        host = f"[{self.host}]" if ":" in self.host else self.host
-        return f"{self.scheme}://{host}:{self.port}"
+        return f"{self.scheme}://{host_and_port(self.host, self.port)}"
 
 
 class LdapConnectOptions(Record):

@@ -19,6 +19,7 @@ from itertools import zip_longest
 from libprobe import host_resources
 from libprobe.clients.exchange import CONNECT, RESOLVE, SENDING, TLS, Exchange, NoRoute, resource_failure
 from libprobe.failures import Asked, Failure, Misconfigured, NameUnknown, OwnMachine, Unreachable
+from libprobe.formats.address import bracketed
 from libprobe.host_resources import RESOURCE_ERRNOS
 from libprobe.text import duration
 
@@ -403,7 +404,7 @@ def unanswered_addresses(deadline: Deadline) -> list[str]:
     found = []
     for (host, numeric), waiting in deadline.unanswered.items():
         if waiting is None or _is_unanswered(waiting):
-            found.append(f"{f'[{numeric}]' if ':' in numeric else numeric} of {host} did not answer")
+            found.append(f"{bracketed(numeric)} of {host} did not answer")
         if waiting:
             waiting.close()
     deadline.unanswered.clear()

@@ -20,7 +20,7 @@ from requests.structures import CaseInsensitiveDict
 
 from libprobe.clients.exchange import BODY, SENDING, SENT, Exchange
 from libprobe.failures import EndpointFailure, ProtocolFailure, Rejected
-from libprobe.formats.address import DEFAULT_PORTS, Address, host_and_port
+from libprobe.formats.address import DEFAULT_PORTS, Address, bracketed, host_and_port
 from libprobe.formats.excerpt import BEGINNING, excerpt
 
 TYPE_CHECKING = False
@@ -129,7 +129,7 @@ class HttpConnection(http.client.HTTPConnection):
         scheme, host, port = self.address
         if port != DEFAULT_PORTS[scheme]:
             return host_and_port(host, port or 0)
-        return f"[{host}]" if ":" in host else host
+        return bracketed(host)
 
 
 @contextmanager

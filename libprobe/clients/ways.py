@@ -13,6 +13,7 @@ from __future__ import annotations
 import re
 
 from libprobe.failures import BadData, Misconfigured
+from libprobe.formats.address import HOST_NAME, host_and_port, read_address
 from libprobe.records import Record
 
 TYPE_CHECKING = False
@@ -21,7 +22,6 @@ if TYPE_CHECKING:
 
 _PLACE = r"(\[[^\[\]]*\]|[^:\[\]]*)(?::(\d*))?"
 _SHORT, _LONG = re.compile(_PLACE), re.compile(rf"{_PLACE}:{_PLACE}")
-_NAME = re.compile(r"[A-Za-z0-9_](?:[A-Za-z0-9_.-]{0,251}[A-Za-z0-9_])?\.?")
 
 IPV4, IPV6 = 2, 10
 """AF_INET and AF_INET6."""
@@ -63,7 +63,7 @@ def read_source(text: str) -> tuple[int, str]:
 
 def _host(text: str) -> str:
     name = text.strip("[]").lower()
-    is_right = _family(name) == IPV6 if "[" in text else (_NAME.fullmatch(name) and not name.isdigit())
+    is_right = _family(name) == IPV6 if "[" in text else (HOST_NAME.fullmatch(name) and not name.isdigit())
     if text and not is_right:
         raise BadData(f"{text!r} is not the name of a host, nor an address")
     return name
@@ -110,8 +110,6 @@ class ConnectOptions:
 
     def add_endpoint(self, url: str, hostname: str = "", port: int | None = None) -> None:
         """The endpoint of the run is at a URL, or at a host. port: that takes the place of the URL's."""
-        from libprobe.formats.address import read_address
-
         try:
             address = read_address(url)
         except BadData:
@@ -136,7 +134,7 @@ class ConnectOptions:
             return []
         if not self.taken:
             return ["--connect-to changed nothing: no connection was meant for what it is for"]
-        led = [f"{f'[{host}]' if ':' in host else host}:{port}" for host, port in dict.fromkeys(self.taken.values())]
+        led = [host_and_port(*each) for each in dict.fromkeys(self.taken.values())]
         more = f" and {len(led) - MAX_NOTES} more" if len(led) > MAX_NOTES else ""
         return [f"asked at {', '.join(led[:MAX_NOTES])}{more} by --connect-to"]
 

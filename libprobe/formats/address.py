@@ -38,7 +38,7 @@ PLAIN = frozenset(DEFAULT_PORTS) - SECURE - {"ssh"}
 """Schemes of which each has a twin with TLS: what is registered by one of them has no certificate."""
 
 SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]{0,30})://")
-_HOST = re.compile(r"[A-Za-z0-9_](?:[A-Za-z0-9_.-]{0,251}[A-Za-z0-9_])?\.?")
+HOST_NAME = re.compile(r"[A-Za-z0-9_](?:[A-Za-z0-9_.-]{0,251}[A-Za-z0-9_])?\.?")
 
 
 class Address(Record):
@@ -159,9 +159,14 @@ def expect_visible(url: str) -> None:
             raise BadData(f"there is a control character in the URL {without_password(url)}")
 
 
+def bracketed(host: str) -> str:
+    """A host as a URL has it: an IPv6 address in brackets."""
+    return f"[{host}]" if ":" in host else host
+
+
 def host_and_port(host: str, port: int | str) -> str:
     """`host:port`, an IPv6 address in brackets."""
-    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+    return f"{bracketed(host)}:{port}"
 
 
 def host_port_of(url: str) -> str:
@@ -199,7 +204,7 @@ def _read_authority(authority: str, url: str) -> tuple[str, int | None]:
     host, _, port = authority.partition(":")
     if not host:
         raise BadData(f"the URL {without_password(url)} names no host")
-    if not _HOST.fullmatch(host) or ".." in host:
+    if not HOST_NAME.fullmatch(host) or ".." in host:
         raise BadData(f"{without_password(host)} in the URL is not a host name")
     return host.lower().removesuffix("."), _read_port(port)
 

@@ -10,7 +10,7 @@ import re
 from datetime import UTC, datetime, timedelta
 
 from libprobe.failures import BadData
-from libprobe.formats.address import host_and_port, path_of, read_address
+from libprobe.formats.address import bracketed, host_and_port, path_of, read_address
 from libprobe.formats.excerpt import excerpt
 from libprobe.records import Record
 
@@ -133,8 +133,8 @@ def normal_url(text: str) -> str:
     if not scheme:
         return text
     is_default = port is None or port == {"https": 443, "http": 80}.get(scheme)
-    where = f"[{host}]" if ":" in host else host
-    return f"{scheme}://{where if is_default else host_and_port(host, port or 0)}{path_of(text).rstrip('/')}"
+    where = bracketed(host) if is_default else host_and_port(host, port or 0)
+    return f"{scheme}://{where}{path_of(text).rstrip('/')}"
 
 
 _LIST = re.compile(r"\s*(?:\[\s*u?['\"].*|\[\s*\]|\{.*\}|\(\s*u?['\"].*)", re.DOTALL)

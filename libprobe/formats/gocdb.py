@@ -16,7 +16,14 @@ from collections import deque
 from collections.abc import Iterable, Iterator
 
 from libprobe.failures import BadData
-from libprobe.formats.address import SCHEME, expect_visible, read_authority, without_password
+from libprobe.formats.address import (
+    SCHEME,
+    bracketed,
+    expect_visible,
+    host_and_port,
+    read_authority,
+    without_password,
+)
 from libprobe.formats.excerpt import begins, excerpt
 from libprobe.records import Record
 from libprobe.text import number_of
@@ -620,8 +627,7 @@ class EndpointUrl(Record):
     @property
     def authority(self) -> str:
         """Host and port as written in a URL; the port only if it was written."""
-        host = f"[{self.host}]" if ":" in self.host else self.host
-        return host if self.port is None else f"{host}:{self.port}"
+        return bracketed(self.host) if self.port is None else host_and_port(self.host, self.port)
 
     @property
     def base(self) -> str:
