@@ -12,7 +12,7 @@ from itertools import islice
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
 _TERMINAL = re.compile(r"\x1b(?:\[[0-?]*[@-~]?|[\]PX^_][^\x07\x1b]*(?:\x07|\x1b\\)|.)?", re.DOTALL)
 """ECMA-48's control sequences and strings; a string without its end must not swallow what we say after it."""
@@ -130,3 +130,8 @@ def similar(
 
     compared = [each[:MAX_COMPARED_CHARS] for each in islice(known, most)]
     return difflib.get_close_matches(word[:MAX_COMPARED_CHARS], compared, n=count, cutoff=cutoff)
+
+
+def some_to_choose(word: str, known: Sequence[str]) -> str:
+    """At most five of the names that there are, where one is missing: those like it, else the first; empty for none."""
+    return ", ".join(similar(word, known, count=5, cutoff=0.5) or known[:5])

@@ -35,7 +35,7 @@ from libprobe.formats.address import Address, authority_of, host_port_of, read_h
 from libprobe.formats.challenges import bearer_error
 from libprobe.formats.error_text import in_short
 from libprobe.records import Record
-from libprobe.text import MAX_COMPARED_CHARS, similar
+from libprobe.text import MAX_COMPARED_CHARS, some_to_choose
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -513,7 +513,8 @@ class Keystone:
             else f"a project for VO {self._login_request.vo}"
         )
         if self._login_request.project and projects:
-            near = _nearest(self._login_request.project, [project["name"] for project in projects])
+            names = [project["name"][:MAX_COMPARED_CHARS] for project in projects]
+            near = some_to_choose(self._login_request.project, names)
             raise self._failure(
                 Misconfigured,
                 f"no {wanted} for us, which --project names,",
@@ -732,11 +733,6 @@ def _project_distance(project: str, vo: str) -> int:
 
 def _some_names(projects: list[dict[str, str]]) -> str:
     return ", ".join(project["name"][:MAX_COMPARED_CHARS] for project in projects[:5]) or "none"
-
-
-def _nearest(wanted: str, names: list[str]) -> str:
-    """The names that are most like one that is missing, at most five."""
-    return ", ".join(similar(wanted, names, count=5, cutoff=0.5) or [name[:MAX_COMPARED_CHARS] for name in names[:5]])
 
 
 def _is_of_site(base: str, endpoint: str, trusted: str) -> bool:

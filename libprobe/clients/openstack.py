@@ -29,7 +29,7 @@ from libprobe.failures import (
 from libprobe.formats.access_token import read_claims
 from libprobe.formats.address import host_port_of, read_http_url
 from libprobe.formats.openstack import read_scope
-from libprobe.text import similar
+from libprobe.text import some_to_choose
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -116,7 +116,7 @@ class OpenStackCloud:
                 reason = f"no {needed} in region {chosen}"
                 raise BadData(reason, of=keystone, link="in the catalogue of", also=self.scope.describe())
             names = sorted({each.region for each in self.scope.offered})
-            near = ", ".join(similar(chosen, names, count=5, cutoff=0.5) or names[:5]) or "none"
+            near = some_to_choose(chosen, names) or "none"
             raise Misconfigured(
                 f"no region {chosen}, which {named_by} names,",
                 of=keystone,

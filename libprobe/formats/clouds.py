@@ -19,7 +19,7 @@ from __future__ import annotations
 from libprobe.failures import BadData
 from libprobe.formats.plain_yaml import Doubtful
 from libprobe.records import Record
-from libprobe.text import similar
+from libprobe.text import some_to_choose
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -149,7 +149,7 @@ def read_cloud(document: Any, name: str, profiles: Any = None) -> CloudEntry:
         raise BadData("no mapping `clouds`")
     if name not in clouds:
         names = [each for each in clouds if isinstance(each, str)]
-        near = ", ".join(similar(name, names, count=5, cutoff=0.5) or names[:5])
+        near = some_to_choose(name, names)
         raise BadData(f"no cloud {name}", remedy=f"choose one that it has: {near}" if near else "")
     return _Reading(name, clouds[name], profiles).entry()
 
