@@ -158,10 +158,8 @@ def make_trust_lookup(trust: str | None) -> Callable[[bytes], list[bytes]]:
 
 
 def _der(path: str, data: bytes) -> bytes:
-    if b"-----BEGIN" not in data:
-        return data
     try:
-        return x509.first_of_pem(data)
+        return x509.first_certificate(data)
     except BadData as error:
         raise Misconfigured(f"{path} cannot be read: {error.sentence[:100]}") from None
 

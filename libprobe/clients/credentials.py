@@ -263,8 +263,8 @@ def _read_credential(cert: str, key: str | None) -> Credential:
     from libprobe.formats import x509
 
     if key:
-        read_private(key, "private key")
-        data = _read_owned(cert, "certificate", private=False) + b"\n" + read_private(key, "private key")
+        private = read_private(key, "private key")
+        data = _read_owned(cert, "certificate", private=False) + b"\n" + private
     else:
         data = read_private(cert, "proxy or certificate")
     try:

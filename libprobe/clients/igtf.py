@@ -89,7 +89,7 @@ class Authorities:
 
 def _der(data: bytes) -> bytes:
     try:
-        return x509.first_of_pem(data) if b"-----BEGIN" in data else data
+        return x509.first_certificate(data)
     except BadData:
         return b""
 

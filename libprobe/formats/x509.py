@@ -164,9 +164,12 @@ def end_entity_of_pem(pem: bytes) -> bytes | None:
     return _decoded(_blocks(pem)[0][at])
 
 
-def first_of_pem(pem: bytes) -> bytes:
-    """The first certificate of a PEM file, in DER. Raises: BadData."""
-    return _decoded(_blocks(pem)[0][0])
+def first_certificate(data: bytes) -> bytes:
+    """The first certificate of a file in PEM, or what is in DER already, as CA directories have both; in DER.
+
+    Raises: BadData for PEM without one.
+    """
+    return _decoded(_blocks(data)[0][0]) if b"-----BEGIN" in data else data
 
 
 class _ParsedCertificate(Record):
