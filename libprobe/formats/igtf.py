@@ -26,7 +26,7 @@ MAX_PATTERN, MAX_STARS = 1000, 10
 ACCREDITED = "accredited:"
 
 _LINE = re.compile(r"(access_id_CA|access_id_ca|pos_rights|neg_rights|cond_subjects)\s+(\S+)\s+(.+)")
-_TYPES = (("email", "emailaddress"), ("e", "emailaddress"), ("userid", "uid"))
+_TYPES = {"email": "emailaddress", "e": "emailaddress", "userid": "uid"}
 """Attributes that one and another program calls otherwise in a name in slash form."""
 
 
@@ -117,7 +117,7 @@ def _plain(name: str) -> str:
 
     def spelled(found: re.Match[str]) -> str:
         kind = found[1].lower()
-        return f"/{dict(_TYPES).get(kind, kind)}="
+        return f"/{_TYPES.get(kind, kind)}="
 
     return re.sub(r"/([A-Za-z][A-Za-z0-9.]*)=", spelled, name)
 

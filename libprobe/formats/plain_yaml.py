@@ -60,7 +60,6 @@ _NUMBER = re.compile(
     r"|[-+]?([0-9][0-9_]*)?\.[0-9_]*([eE][-+][0-9]+)?|[-+]?\.(inf|Inf|INF)|\.(nan|NaN|NAN)"
 )
 _DATE = re.compile(r"[0-9]{4}-[0-9]{1,2}-[0-9]{1,2}([Tt \t].*)?")
-_OCTAL = re.compile(r"[-+]?0[0-9_]+")
 _SPACES = " "
 QUOTE = "put it in quotes"
 
