@@ -26,7 +26,7 @@ from libprobe.programs.ncg.index import MonitoredEntry
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
     from typing import Any
 
     from libprobe.programs.catalogue import Metric
@@ -41,23 +41,26 @@ FROM_URL = ("_URL", "_PORT", "_IMAGE", "_RESOURCE")
 """How attributes end that are parts of an endpoint's URL, or all of it."""
 
 TOPOLOGY = "poem/topology.json"
-MAX_FILE = 512 << 20
 
 
 def write(writer: ConfigurationWriter) -> None:
     """Raises: OSError."""
     metrics = writer.used_metrics()
+    by_type = {
+        name: [each for each in metrics if name in each.possible_types]
+        for name in writer.inventory.labels_in_use("type")
+    }
     files: dict[str, Any] = {
         "metrics": [{metric.name: _metric(writer, metric)} for metric in metrics],
         "metric_overrides": {"local": _overrides(writer, metrics)},
         "default_ports": {},
         "metric_templates": [_template(writer, metric) for metric in metrics],
         "probes": [_probe(metric) for metric in writer.used_probes()],
-        "metric_profiles": {"data": [_profile(writer)]},
+        "metric_profiles": {"data": [_profile(by_type)]},
     }
     for name, document in files.items():
         writer.write_text(f"poem/{name}.json", [json.dumps(document, indent=1) + "\n"])
-    writer.write_text(TOPOLOGY, _list(_topology(writer)))
+    writer.write_text(TOPOLOGY, _list(_topology(writer, by_type)))
 
 
 def _metric(writer: ConfigurationWriter, metric: Metric) -> dict[str, Any]:
@@ -169,21 +172,18 @@ def _probe(metric: Metric) -> dict[str, str]:
     }
 
 
-def _profile(writer: ConfigurationWriter) -> dict[str, Any]:
+def _profile(by_type: Mapping[str, Sequence[Metric]]) -> dict[str, Any]:
     """Of all types in use; also where one question is asked for two of them, which is one service in Nagios."""
-    types = {name: [each.name for each in _metrics_of(writer, name)] for name in writer.inventory.labels_in_use("type")}
     return {
         "name": PROFILE,
         "description": "Written by fedcloud-ncg.",
-        "services": [{"service": name, "metrics": metrics} for name, metrics in types.items()],
+        "services": [
+            {"service": name, "metrics": [each.name for each in metrics]} for name, metrics in by_type.items()
+        ],
     }
 
 
-def _metrics_of(writer: ConfigurationWriter, service_type: str) -> list[Metric]:
-    return [each for each in writer.used_metrics() if service_type in each.possible_types]
-
-
-def _topology(writer: ConfigurationWriter) -> Iterator[dict[str, Any]]:
+def _topology(writer: ConfigurationWriter, by_type: Mapping[str, Sequence[Metric]]) -> Iterator[dict[str, Any]]:
     """Each endpoint once. A second one of a type on a host has its key in its name, as ARGO's topologies do."""
     seen: set[tuple[str, str]] = set()
     for each in writer.inventory.topology():
@@ -192,7 +192,7 @@ def _topology(writer: ConfigurationWriter) -> Iterator[dict[str, Any]]:
             name = f"{each.host}_{each.key}"
         seen.add((each.host, each.service_type))
         where = f"{each.site}, {each.host}, {each.service_type}: argo-scg will"
-        metrics = _metrics_of(writer, each.service_type)
+        metrics = by_type[each.service_type]
         if not each.url and (names := [metric.name for metric in metrics if "URL" in dict(_attributes(metric))]):
             writer.warnings.append(f"{where} leave out {', '.join(names)}: there is no URL that it could give them")
         if not is_harmless(each.site) and (names := [metric.name for metric in metrics if _names_the_site(metric)]):
