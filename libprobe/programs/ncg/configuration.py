@@ -9,18 +9,18 @@ from __future__ import annotations
 
 import hashlib
 import os
-import shlex
 from typing import NamedTuple
 
 from libprobe.failures import BadData
 from libprobe.formats.ncg import is_harmless, is_label, is_mail_address, is_option, is_url
-from libprobe.programs.ncg import index
+from libprobe.programs.ncg import index, poem, sensu
+from libprobe.programs.ncg.check_command import SPARE_S, CheckedText, UnsafeText, arguments, check_name
 from libprobe.programs.ncg.overrides import STATES, Overrides, ServiceOverride
 from libprobe.text import decimal
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
     from typing import Any
 
     from jinja2 import Environment
@@ -35,9 +35,6 @@ MAX_NRPE_COMMAND = 2_000
 
 NRPE_PORT = 5666
 DEFAULT_PLUGINS = "/usr/lib/nagios/plugins"
-
-SPARE_S = 30
-"""How much longer than its -t a command may run."""
 
 _OPTION_NAMES = {"-H": "hostname", "-p": "port", "-u": "url", "-t": "timeout", "-w": "warning", "-c": "critical"}
 
@@ -99,14 +96,6 @@ class ConfigurationOptions(NamedTuple):
         return bool(machine.host) and (machine is not self.master or not all(each.host for each in self.satellites))
 
 
-class CheckedText(str):
-    """Text that may be written to a configuration unchanged."""
-
-
-class UnsafeText(Exception):
-    """A template was about to print what could mean something; this is a bug."""
-
-
 class ConfigurationWriter:
     """Writes files below a directory; remembers how many."""
 
@@ -120,13 +109,14 @@ class ConfigurationWriter:
 
     def write(self, kind: str) -> None:
         """Write the configuration of one kind of monitor, one of FORMATS. Raises: OSError."""
-        {
+        writers: dict[str, Callable[[], None]] = {
             "nagios": self._nagios,
             "icinga2": self._icinga2,
             "nrpe": self._nrpe,
-            "sensu": self._sensu,
-            "poem": self._poem,
-        }[kind]()
+            "sensu": lambda: sensu.write(self),
+            "poem": lambda: poem.write(self),
+        }
+        writers[kind]()
 
     def write_index(self, kinds: Iterable[str] = ()) -> None:
         """Write the list of all services, whatever the monitor. Raises: OSError.
@@ -173,16 +163,6 @@ class ConfigurationWriter:
     def _nrpe(self) -> None:
         for site in self.inventory.sites():
             self._render("nrpe/site.cfg", f"nrpe/{self.inventory.object_name_of(site)}.cfg", site=site)
-
-    def _sensu(self) -> None:
-        from libprobe.programs.ncg import sensu
-
-        sensu.write(self)
-
-    def _poem(self) -> None:
-        from libprobe.programs.ncg import poem
-
-        poem.write(self)
 
     def _render(self, template: str, name: str, **values: object) -> None:
         """Write one file piece by piece, so that a large site is not in memory as a whole."""
@@ -267,19 +247,6 @@ def _nagios_states(notify: tuple[str, ...]) -> str:
 def _icinga_states(notify: tuple[str, ...]) -> str:
     """The states of an array of Icinga; a recovery is told by the state OK."""
     return CheckedText(", ".join("OK" if each == "recovery" else each.capitalize() for each in notify))
-
-
-def check_name(service: MonitoredService) -> str:
-    """What a service is called where names are not by host: NRPE's command, Sensu's check."""
-    return f"{service.host}_{service.name}"
-
-
-def arguments(service: MonitoredService) -> str:
-    """The options of a service for a command line: quoted where a shell would see more than a word."""
-    for option, value in service.options:
-        if not is_option(option) or (value and not (is_harmless(value) or is_label(value))):
-            raise UnsafeText(f"{option!r} {value!r} in a command")
-    return CheckedText(" ".join(shlex.quote(word) for pair in service.options for word in pair if word))
 
 
 def variable(probe: str, option: str) -> str:

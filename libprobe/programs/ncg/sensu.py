@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import json
 
+from libprobe.programs.ncg.check_command import SPARE_S, arguments, check_name
 from libprobe.programs.ncg.index import MonitoredEntry
 from libprobe.text import decimal
 
@@ -63,8 +64,6 @@ def _entity(name: str, service: MonitoredService) -> dict[str, Any]:
 
 
 def _check(writer: ConfigurationWriter, entity: str, service: MonitoredService) -> dict[str, Any]:
-    from libprobe.programs.ncg.configuration import SPARE_S, arguments, check_name
-
     metric = writer.inventory.metrics[service.metric]
     labels = {
         "metric": metric.name,
@@ -88,7 +87,7 @@ def _check(writer: ConfigurationWriter, entity: str, service: MonitoredService) 
             "subscriptions": [SUBSCRIPTION],
             "proxy_entity_name": entity,
             "interval": _seconds(writer, metric.interval_s),
-            "timeout": int(metric.timeout_s) + SPARE_S,  # a probe that is killed cannot clean up
+            "timeout": int(metric.timeout_s) + SPARE_S,
             "publish": True,
             "round_robin": True,  # of several agents one runs it: two would make two virtual machines
             "handlers": [],

@@ -13,12 +13,10 @@ from hypothesis import strategies as st
 
 from libprobe.formats.ncg import is_harmless, is_host, is_label, is_name, is_url, object_name
 from libprobe.programs import catalogue
+from libprobe.programs.ncg.check_command import CheckedText, UnsafeText, arguments
 from libprobe.programs.ncg.configuration import (
-    CheckedText,
     ConfigurationOptions,
     ConfigurationWriter,
-    UnsafeText,
-    arguments,
     icinga_string,
     label,
     satellite_of,
