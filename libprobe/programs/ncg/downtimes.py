@@ -20,7 +20,7 @@ from libprobe.probe import cli
 from libprobe.programs import execution
 from libprobe.programs.execution import DONE, USAGE, WITH_WARNINGS
 from libprobe.programs.ncg import index
-from libprobe.programs.ncg.program import DEFAULT_OUTPUT
+from libprobe.programs.ncg.index import DEFAULT_OUTPUT
 from libprobe.programs.ncg.scheduled import ScheduledDowntime, comment
 from libprobe.text import duration, number_of, shortened
 

@@ -17,8 +17,11 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
+DEFAULT_OUTPUT = "/etc/fedcloud-probes/generated"
+"""The directory of a configuration, and so of its list."""
+
 NAME = "services.jsonl"
-"""Of all services, whatever the format of a configuration; see also `name_of`."""
+"""Of all services, whatever the format of a configuration; see also `list_name`."""
 MAX_LINE = 4 << 20
 MAX_ENDPOINTS = 100
 MAX_URL_CHARS = 2_048

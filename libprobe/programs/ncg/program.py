@@ -24,6 +24,7 @@ from libprobe.programs.ncg.configuration import (
     MonitorMachine,
     check_contact,
 )
+from libprobe.programs.ncg.index import DEFAULT_OUTPUT
 from libprobe.programs.ncg.inventory import Inventory, InventoryCounts
 from libprobe.programs.ncg.output_directory import OutputDirectory
 from libprobe.programs.ncg.previous import PreviousConfiguration, listed, listed_files
@@ -38,7 +39,6 @@ if TYPE_CHECKING:
     from libprobe.clients.http import HttpClient
     from libprobe.formats.gocdb import Unreadable
 
-DEFAULT_OUTPUT = "/etc/fedcloud-probes/generated"
 DEFAULT_TIMEOUT_S = 900.0
 MAX_SATELLITES = 100
 DEFAULT_SHRINK_LIMIT = 50.0
