@@ -134,7 +134,7 @@ class InventoryDifference(NamedTuple):
 
 
 class Inventory:
-    """Filled with `add`, closed for additions with `settle`, then read. vo, cert: as for catalogue.command."""
+    """Filled with `add`, closed for additions with `finalize`, then read. vo, cert: as for catalogue.command."""
 
     def __init__(self, metrics: Sequence[Metric], path: str, *, vo: str = "ops", cert: str = "") -> None:
         self.metrics = {metric.name: metric for metric in metrics}
@@ -314,7 +314,7 @@ class Inventory:
                 self._database.execute("DELETE FROM service WHERE rowid = ?", (rowid,))
                 if seen[options] == (service_type, url):
                     why = "the same is registered twice"
-                elif seen[options][0] != service_type and seen[options][1] == url:
+                elif seen[options][1] == url:
                     continue  # as Nova and Swift behind one Keystone: that is one question, and nobody's mistake
                 else:
                     why = "another endpoint is asked in the same way"

@@ -187,7 +187,7 @@ class _Generation:
             inventory.add(endpoint)
         inventory.warn_all(f"left out: {each.sentence}" for each in source.unreadable)
         self.uncertified = source.uncertified
-        self._read_contacts(inventory, source)
+        self._read_contacts(inventory)
         counts = inventory.finalize()
         inventory.warn_all(self.plan.overrides.sections_without_effect(inventory))
         if not counts.services and not self.args.allow_empty:
@@ -205,13 +205,12 @@ class _Generation:
             )
         return counts
 
-    def _read_contacts(self, inventory: Inventory, source: Gocdb | SavedCopy) -> None:
+    def _read_contacts(self, inventory: Inventory) -> None:
         """Read the contacts of each site. Raises: HelperFailure; Misconfigured; OwnCredential."""
         from libprobe.clients.gocdb import saved_contacts
-
-        unreadable: list[Unreadable] = []
         from libprobe.formats.gocdb import Contacts
 
+        unreadable: list[Unreadable] = []
         for kind, name, addresses in self.plan.overrides.contacts():
             inventory.add_contacts(kind, Contacts(name, addresses))
         for path in self.args.contacts_from:
