@@ -131,7 +131,7 @@ class FrequentContexts:
 
 
 class CallerConnection:
-    """A connection of one executable; to the supervisor what a Link to Nagios is.
+    """A connection of one executable; to the supervisor what a NagiosConnection is.
 
     name: subject of the status line of what it asks for. job: number of the job that it waits for.
     """
@@ -156,7 +156,7 @@ class CallerConnection:
         self._is_answered = False
 
     def receive(self) -> Iterator[CheckRequest | int]:
-        """What has come: the Call, or ASKS_FOR_STATUS; then GO as a number, and signals.
+        """What has come: the CheckRequest, or ASKS_FOR_STATUS; then GO as a number, and signals.
 
         Raises: ConnectionError where it is gone; InvalidRequest.
         """

@@ -127,7 +127,7 @@ def _print_status(path: str, form: str) -> NoReturn:
 
 
 def _expect_choices(parser: cli.Parser, args: argparse.Namespace, directories: list[str], paths: list[str]) -> None:
-    """Refuse what was chosen and does not exist. Raises: cli.Stop."""
+    """Refuse what was chosen and does not exist. Raises: cli.CommandLineExit."""
     if args.local and (idle := args.given & {"runners", "max_runners"}):
         parser.error(f"--{min(idle).replace('_', '-')} has no effect with --local: runners are for Nagios")
     if "max_runners" in args.given and args.max_runners < args.runners:
