@@ -95,7 +95,7 @@ class ResultImporter:
         return False
 
     def add(self, series: int, at: int, status: int, sentence: str, where: str) -> None:
-        """sentence: made by the function of that name."""
+        """sentence: of `clean_sentence`."""
         if not self.is_plausible(at, where):
             return
         if not self.writer.add(series, at, status, sentence):

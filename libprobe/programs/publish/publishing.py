@@ -1,7 +1,7 @@
 """Metric results sent to a broker, through a spool: kept first, sent then, forgotten on the broker's receipt.
 
     put(spool, broker, result)      a result is safe on disk when this returns
-    sent_all(args, spool, deadline) one process at a time sends what waits, in order
+    send_all(args, spool, deadline) one process at a time sends what waits, in order
 
 A broker is one that speaks STOMP, or the ARGO Messaging Service (AMS). Each has its own form of a result; the spool
 and what is promised of it are the same. `Sender` is what differs in sending.
@@ -56,7 +56,7 @@ if TYPE_CHECKING:
 
         window: how many messages are sent at a time.
         send:   sends messages, and yields the id of each once the broker has confirmed it.
-        may_refuse_one: whether a failure can be about a message, and not about all.
+        is_about_one_message: whether a failure can be about a message, and not about all.
         """
 
         window: int

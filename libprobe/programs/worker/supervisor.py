@@ -661,7 +661,7 @@ class Supervisor:
         if not job.answered:
             self._answer(job, job.link.timed_out(job.order, job.began))
             if job.runner is None and not job.pipes:
-                self._jobs.pop(job.number, None)  # it still waited; _pump passes over it
+                self._jobs.pop(job.number, None)  # it still waited; _dispatch passes over it
                 return
         if job.runner is not None:
             self._log(f"a runner is replaced: {job.words[0]} does not end by its own limit")
