@@ -14,7 +14,7 @@ from itertools import pairwise
 
 _secrets: set[str] = set()
 _secrets_of_thread: dict[int, set[str]] = {}
-"""Secrets of the threads that run a check each (`keep_apart`), by thread."""
+"""Secrets of the threads that run a check each (`use_thread_secrets`), by thread."""
 
 _SHORTEST = 6
 """Shorter values are not registered: blanking every `a` would hide the reason as well."""

@@ -104,7 +104,8 @@ def _source_obstacle(family: int, target: SocketAddress) -> Obstacle:
 def _route(family: int, target: SocketAddress, source: SocketAddress, flags: int) -> tuple[int, list[Hop]]:
     """The error that the route to an address is (0: none), and its gateways.
 
-    A gateway among several, and a rule, are chosen by addresses and ports. flags: _WHOLE for all gateways of the route.
+    A gateway among several, and a rule, are chosen by addresses and ports.
+    flags: _WHOLE_MESSAGE for all gateways of the route.
     """
     address = _packed(family, target[0])
     asked = [(_DESTINATION, address), (_PROTOCOL, bytes([socket.IPPROTO_TCP])), (_PORT, struct.pack("!H", target[1]))]
