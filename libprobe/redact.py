@@ -43,6 +43,8 @@ _RUN = re.compile(r"[A-Za-z0-9+=_-]{16,}")
 _HEX = re.compile(r"[0-9a-fA-F]{24,}")
 _WINDOW, _KIND_CHANGES = 16, 7
 """Of this number of random characters, about nine are of another kind than the one before; in a name, two or three."""
+_ALTERNATING = re.compile(r"(?:lu){3}l|(?:ul){3}u")
+"""Kinds of seven letters of which each is of another case than the one before, as in no name: `aLtErNa`."""
 
 _JSON = str.maketrans({"\\": "\\\\", '"': '\\"', "/": "\\/"})
 
@@ -105,6 +107,8 @@ def _is_random(run: str, changes_at_least: int = _KIND_CHANGES) -> bool:
     kinds = "".join(
         "d" if char.isdigit() else "u" if char.isupper() else "l" if char.isalpha() else "-" for char in run
     )
+    if "d" in kinds and _ALTERNATING.search(kinds):
+        return True  # the digits may begin only beyond the window
     for at in range(len(kinds) - _WINDOW + 1):
         window = kinds[at : at + _WINDOW]
         changes = sum(one != other and "-" not in one + other for one, other in pairwise(window))

@@ -43,6 +43,33 @@ def test_a_parameter_of_a_url_is_a_secret_by_its_name(url, shown):
         redact.forget_secrets()
 
 
+@pytest.mark.parametrize(
+    "secret",
+    [
+        "dG9rZW4tb2YtYS1yb2JvdC0x",
+        "x7Kq2LmP9vRt4Wz8",
+        "pLaNtEdccfecbebdc120939636b8838bf2a1b08",  # its first digit stands beyond the letters that alternate
+        "StUvWxYabcdefabcdefab0123456789",
+    ],
+)
+def test_letters_of_both_cases_and_digits_that_alternate_are_a_secret(secret):
+    assert redact.looks_secret(secret)
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "AUTH_8181077e9b0741daa81c3411bca0e6ba",
+        "CentOS-7-x86_64-GenericCloud-1708",
+        "OpenStackNovaCeilometer2015",
+        "uuid_egi_ubuntu_server_14_04_lts_fedcloud_warg_162",
+        "pLaNtEd",
+    ],
+)
+def test_a_name_is_no_secret(name):
+    assert not redact.looks_secret(name)
+
+
 SECRET = "Zg+sw/e&t<o>k\"e'n\\0123456789"
 
 
