@@ -31,6 +31,10 @@ HANGS = frozenset({"mute", "mute-accept", "drip-handshake", "drip-headers", "dri
 """Faults that only the deadline ends: it can be short for them, whereas the others take what the machine takes."""
 
 
+SECONDS = r"\d[\d.]* m?s"
+"""A pattern of a time, as sentences tell it."""
+
+
 class _Report(NamedTuple):
     code: int
     out: str
