@@ -14,10 +14,9 @@ from nagiosplugin import Metric
 
 from libprobe.checks.base import Check, outcome_metric
 from libprobe.clients.accounting import WHOM
-from libprobe.clients.http import without_query
 from libprobe.failures import CRITICAL, WARNING, Asked, BadData, Failure, HelperFailure, Misconfigured
 from libprobe.formats import accounting
-from libprobe.formats.address import host_port_of
+from libprobe.formats.address import host_port_of, without_query
 from libprobe.formats.service_types import ACCOUNTING
 from libprobe.records import Record
 from libprobe.text import duration, number_of, similar

@@ -11,9 +11,9 @@ from datetime import UTC, datetime
 from nagiosplugin import Metric
 
 from libprobe.checks.base import Check, outcome_metric
-from libprobe.clients.http import without_query
 from libprobe.failures import CRITICAL, WARNING, Asked, BadData
 from libprobe.formats import imagelist, smime
+from libprobe.formats.address import without_query
 from libprobe.formats.service_types import VMCASTER, VMCATCHER
 from libprobe.records import Record
 from libprobe.text import duration, number_of, similar

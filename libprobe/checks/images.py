@@ -17,11 +17,10 @@ from libprobe.checks import imagelist as lists
 from libprobe.checks.base import Check, outcome_metric
 from libprobe.checks.imagelist import SignatureRules
 from libprobe.clients import documents
-from libprobe.clients.http import without_query
 from libprobe.clients.images import KIND, GlanceImages
 from libprobe.deadline import OutOfTime
 from libprobe.failures import WARNING, Asked, BadData, EndpointFailure, Failure, HelperFailure, Misconfigured
-from libprobe.formats.address import host_port_of
+from libprobe.formats.address import host_port_of, without_query
 from libprobe.formats.images import from_image_list
 from libprobe.records import Record
 from libprobe.text import duration, number_of, shortened

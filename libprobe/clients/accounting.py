@@ -5,13 +5,16 @@ from __future__ import annotations
 from urllib.parse import quote
 
 from libprobe.clients import documents
-from libprobe.clients.http import HttpClient, without_query
 from libprobe.deadline import OutOfTime
 from libprobe.failures import Asked, EndpointFailure, HelperFailure, OwnCredential
 from libprobe.formats import accounting
-from libprobe.formats.address import host_port_of
+from libprobe.formats.address import host_port_of, without_query
 from libprobe.records import Record
 from libprobe.text import duration
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from libprobe.clients.http import HttpClient
 
 DEFAULT_URL = "http://goc-accounting.grid-support.ac.uk/cloudtest/cloudsites2.html"
 MAX_PAGE = 2 << 20

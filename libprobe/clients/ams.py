@@ -96,7 +96,7 @@ class AmsTopic:
             headers=headers,
             body=body,
             max_bytes=MAX_ANSWER,
-            follow=False,
+            follow=None,
         )
         if answer.status != 200:
             raise _refused(answer, f"take {'a message' if count == 1 else number_of(count, 'message')}")

@@ -12,11 +12,10 @@ import time
 from urllib.parse import quote
 
 from libprobe.clients import documents
-from libprobe.clients.http import without_query
 from libprobe.deadline import OutOfTime
 from libprobe.failures import Asked, BadData, EndpointFailure, HelperFailure, Misconfigured, OwnCredential
 from libprobe.formats import cloud_info
-from libprobe.formats.address import host_port_of
+from libprobe.formats.address import host_port_of, without_query
 from libprobe.records import Record
 from libprobe.text import duration
 

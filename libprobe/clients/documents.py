@@ -2,15 +2,9 @@
 
 from __future__ import annotations
 
-from libprobe.clients.http import (
-    MAX_REDIRECTS,
-    redirect_target,
-    too_many_redirects,
-    without_query,
-)
-from libprobe.failures import Asked, BadData, Misconfigured, ProtocolFailure
-from libprobe.formats.address import host_port_of, read_http_url
-from libprobe.formats.excerpt import excerpt
+from libprobe.clients.redirects import DOCUMENT
+from libprobe.failures import BadData, Misconfigured
+from libprobe.formats.address import read_http_url
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -27,17 +21,8 @@ def get(http: HttpClient, url: str, *, max_bytes: int, headers: Iterable[tuple[s
     Raises: the failures of `clients.http`; BadData for a body above `max_bytes`; Misconfigured for anything but a URL.
     """
     expect_url(url)
-    sent = list(headers)
-    asked = Asked(host_port_of(url), f"GET {without_query(url)}")
-    here = url
-    for _ in range(MAX_REDIRECTS + 1):
-        with http.stream("GET", here, headers=sent, follow=False) as answer:
-            target = answer.header("Location") if answer.is_redirect else None
-            if not target:
-                answer.asked = asked.request
-                return answer.whole(max_bytes)
-        here = _target(asked, here, target)
-    raise too_many_redirects(asked, here)
+    with http.stream("GET", url, headers=headers, follow=DOCUMENT) as answer:
+        return answer.whole(max_bytes)
 
 
 def expect_url(url: str) -> None:
@@ -59,18 +44,3 @@ def is_url(url: str) -> bool:
     except BadData:
         return False
     return True
-
-
-def _target(asked: Asked, here: str, target: str) -> str:
-    absolute, new = redirect_target(asked, here, target)
-    old = read_http_url(here)
-    upgrades = new is not None and (old.scheme, new.scheme, new.host) == ("http", "https", old.host)
-    if new != old and not upgrades:
-        where = without_query(absolute)
-        raise ProtocolFailure(
-            f"redirect to another host ({excerpt(where, 60)})",
-            of=asked,
-            link="from",
-            more=[f"redirected to: {where[:400]}"],
-        )
-    return absolute

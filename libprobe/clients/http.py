@@ -15,13 +15,13 @@ import re
 import sys
 import time
 from contextlib import contextmanager
-from urllib.parse import urlsplit
 
 from libprobe import __version__
 from libprobe.clients import sockets, tls
 from libprobe.clients.exchange import Exchange
+from libprobe.clients.redirects import SAME_ORIGIN
 from libprobe.failures import Asked, BadData, NoAnswer, OwnMachine, ProtocolFailure, Rejected
-from libprobe.formats.address import Address, host_port_of, join_url, read_http_url, without_password
+from libprobe.formats.address import Address, host_port_of, read_http_url, without_query
 from libprobe.formats.error_text import MAX_TITLE_AT, error_text, in_short, own_words, status_words, web_page
 from libprobe.formats.excerpt import begins, excerpt
 from libprobe.text import duration, number_of
@@ -35,9 +35,10 @@ if TYPE_CHECKING:
     import requests
 
     from libprobe.clients.credentials import Credential
+    from libprobe.clients.redirects import RedirectRule
     from libprobe.clients.transport import HttpConnection
     from libprobe.deadline import Deadline
-    from libprobe.failures import HasAsked, Kind
+    from libprobe.failures import Kind
 
     class ChunkedBody(Protocol):
         """A body that is sent piece by piece; its length is that of the whole."""
@@ -55,7 +56,6 @@ ERROR_BODY_S, ERROR_BODY_SHARE = 5.0, 0.25
 """How long the body of an error is waited for, and at most for which part of the time left: its status says what
 counts, and the time belongs to what is asked next, often of somebody else."""
 MAX_LINE = 1 << 20
-MAX_REDIRECTS = 3
 CHUNK = 16 << 10
 
 _SECRET_HEADERS = frozenset({"x-auth-token", "x-subject-token", "x-api-key", "authorization", "cookie", "set-cookie"})
@@ -289,14 +289,14 @@ class HttpClient:
         body: bytes | ChunkedBody | None = None,
         max_bytes: int = MAX_BODY,
         secret_body: bool = False,
-        follow: bool = True,
+        follow: RedirectRule | None = SAME_ORIGIN,
         doing: str = "",
     ) -> Response:
         """Ask and read the whole answer, whatever its status.
 
         doing:       what it is to do, as in `failures.Asked`.
         secret_body: the answer's body is not shown by -vvv, because it may hold a token.
-        follow:      follow redirects of GET and HEAD within the same origin.
+        follow:      which redirects are followed; None for none.
         Raises: the failures of this module's docstring; BadData for a body above `max_bytes`.
         """
         with self.stream(method, url, headers=headers, body=body, follow=follow, doing=doing) as answer:
@@ -320,7 +320,7 @@ class HttpClient:
         *,
         headers: Iterable[tuple[str, str]] = (),
         body: bytes | ChunkedBody | None = None,
-        follow: bool = True,
+        follow: RedirectRule | None = SAME_ORIGIN,
         doing: str = "",
     ) -> Iterator[ResponseStream]:
         """Ask, and give the answer to read piece by piece; what is left unread closes the connection."""
@@ -339,23 +339,31 @@ class HttpClient:
         headers: list[tuple[str, str]],
         body: bytes | ChunkedBody | None,
         *,
-        follow: bool,
+        follow: RedirectRule | None,
         doing: str,
     ) -> ResponseStream:
-        asked = Asked(host_port_of(url), f"{method} {without_query(url)}", doing)
-        for _ in range(MAX_REDIRECTS + 1):
+        """The answer, which names the request that was sent first; a failure names the one that failed."""
+        first = asked = Asked(host_port_of(url), f"{method} {without_query(url)}", doing)
+        followed = 0
+        while True:
             try:
                 answer = self._exchange(asked, method, url, headers, body)
             except Rejected as refusal:
                 if self.credential is None:
                     raise
                 raise self.credential.blame_if_weak(refusal, by_voms=False) from None
-            target = answer.header("Location")
-            if not follow or method not in ("GET", "HEAD") or not answer.is_redirect or not target:
+            try:
+                target = answer.header("Location") or ""
+                url = follow.next_url(first, method, url, answer.status, target, followed) if follow else ""
+            except ProtocolFailure:
+                answer.abandon()
+                raise
+            if not url:
+                answer.asked = first.request
                 return answer
             answer.abandon()
-            url = _describe_redirect(asked, url, target)
-        raise too_many_redirects(asked, url)
+            followed += 1
+            asked = Asked(host_port_of(url), f"{method} {without_query(url)}", doing)
 
     def _exchange(
         self, asked: Asked, method: str, url: str, headers: list[tuple[str, str]], body: bytes | ChunkedBody | None
@@ -503,10 +511,6 @@ class ResponseStream(ResponseHead):
         self._raw = raw
         self.url = url
 
-    @property
-    def is_redirect(self) -> bool:
-        return self.status in (301, 302, 303, 307, 308)
-
     def chunks(self, max_bytes: int) -> Iterator[bytes]:
         """The body in pieces. Raises: BadData beyond `max_bytes` or for a compressed body."""
         coding = (self.header("Content-Encoding") or "identity").strip().lower()
@@ -590,57 +594,6 @@ def _seconds_from_now(date: str) -> float | None:
         return parsedate_to_datetime(date).timestamp() - time.time()
     except (ValueError, TypeError, OverflowError):
         return None
-
-
-def without_query(url: str) -> str:
-    """The URL as shown to people: no query and no user information."""
-    parts = urlsplit(url)
-    return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}"
-
-
-def same_origin(first: str, second: str) -> bool:
-    """Whether scheme, host and port of two URLs are equal. Raises: BadData for anything but an http(s) URL."""
-    return read_http_url(first) == read_http_url(second)
-
-
-def too_many_redirects(asked: HasAsked, url: str) -> ProtocolFailure:
-    """More redirects than are followed. url: where the last one leads."""
-    last = f"the last to {without_query(url)}"
-    return ProtocolFailure(f"more than {MAX_REDIRECTS} redirects", of=asked, link="from", also=last)
-
-
-def redirect_target(asked: HasAsked, here: str, target: str) -> tuple[str, Address | None]:
-    """Where a redirect leads from an http(s) URL, and that as an address, None for another scheme.
-
-    Raises: ProtocolFailure for anything but a URL.
-    """
-    try:
-        absolute = join_url(here, target)
-        is_http = urlsplit(absolute).scheme in ("http", "https")
-        return absolute, read_http_url(absolute) if is_http else None
-    except (ValueError, BadData):
-        # it may hold a password or a token of somebody's
-        where = without_password(re.split(r"[?#]", target, maxsplit=1)[0][:80])
-        raise ProtocolFailure(f"redirect to what is no URL, {where},", of=asked, link="from") from None
-
-
-def _describe_redirect(asked: Asked, url: str, target: str) -> str:
-    absolute, leads_to = redirect_target(asked, url, target)
-    if leads_to is None or not same_origin(url, absolute):
-        where = _without_login(absolute)
-        raise ProtocolFailure(
-            f"redirect to another origin ({excerpt(where, 60)})",
-            of=asked,
-            link="from",
-            more=[f"redirected to: {where[:400]}, where no credential of ours goes"],
-        )
-    return absolute
-
-
-def _without_login(url: str) -> str:
-    """As `without_query`, for anything but a web address as well: there, what is before an @ can be a password too."""
-    text = without_query(url)
-    return f"...@{text.rpartition('@')[2]}" if "@" in text else text
 
 
 def _joined_headers(headers: list[tuple[str, str]]) -> dict[str, str]:

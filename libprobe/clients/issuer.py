@@ -81,7 +81,7 @@ class AccessTokenIssuer:
         """Where tokens are given. Raises: Failure."""
         self._require_tls(self._url)
         url = self._url + self.discovery
-        answer = self._http.request("GET", url, headers=[("Accept", "application/json")], follow=False)
+        answer = self._http.request("GET", url, headers=[("Accept", "application/json")], follow=None)
         if not answer.is_success:
             raise answer.failure(EndpointFailure, "say where it gives tokens")
         document = answer.json()
@@ -115,7 +115,7 @@ class AccessTokenIssuer:
 
     def _ask(self, url: str, kind: str, body: str) -> Response:
         headers = [("Accept", "application/json"), ("Content-Type", kind)]
-        return self._http.request("POST", url, headers=headers, body=body.encode(), secret_body=True, follow=False)
+        return self._http.request("POST", url, headers=headers, body=body.encode(), secret_body=True, follow=None)
 
     def _refused(self, answer: Response, path: str) -> Failure:
         """Whose fault a refusal is, by the error that it names."""

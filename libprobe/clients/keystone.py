@@ -18,7 +18,7 @@ from urllib.parse import quote
 
 from libprobe import redact
 from libprobe.clients import credentials
-from libprobe.clients.http import MAX_REDIRECTS, redirect_target
+from libprobe.clients.redirects import SERVICE
 from libprobe.clients.refusals import describe_attempt
 from libprobe.failures import (
     Asked,
@@ -260,15 +260,7 @@ class Keystone:
     ) -> Response:
         """One request, also where the answer sends it to another path of this Keystone, as to one with a slash."""
         url = self.base + path
-        for _ in range(MAX_REDIRECTS):
-            answer = self._http.request(method, url, headers=headers, body=body, secret_body=secret, follow=False)
-            target = answer.header("Location")
-            if answer.status not in (301, 302, 307, 308) or not target:
-                return answer
-            url, leads_to = redirect_target(answer, url, target)
-            if leads_to != read_http_url(self.base):
-                break
-        return answer
+        return self._http.request(method, url, headers=headers, body=body, secret_body=secret, follow=SERVICE)
 
     # ---- v3, with a login of Keystone's own
 

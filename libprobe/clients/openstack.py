@@ -189,14 +189,14 @@ class ServiceClient:
     def request(self, method: str, path: str, *, headers: Any = (), body: Any = None, **more: Any) -> Response:
         """Ask and read the whole answer, whatever its status. path: what follows the base. Raises: Failure."""
         return self.cloud.http.request(
-            method, self.base + path, headers=self._headers(headers), body=body, follow=False, **more
+            method, self.base + path, headers=self._headers(headers), body=body, follow=None, **more
         )
 
     def stream(
         self, method: str, path: str, *, headers: Any = (), body: Any = None
     ) -> AbstractContextManager[ResponseStream]:
         """Ask, and give the answer to read piece by piece. Raises: Failure."""
-        return self.cloud.http.stream(method, self.base + path, headers=self._headers(headers), body=body, follow=False)
+        return self.cloud.http.stream(method, self.base + path, headers=self._headers(headers), body=body, follow=None)
 
     def refusal_failure(self, answer: Response, doing: str) -> Failure:
         """A refusal in the service's own words, with the name by which its administrators find it in their logs."""

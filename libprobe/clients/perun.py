@@ -47,7 +47,7 @@ def read_status(http: HttpClient, url: str, identity: str) -> PerunReport:
             not know us; EndpointFailure for its other errors, in its own words; BadData, ProtocolFailure.
     """
     # a redirect leads to a login: there is nothing for us behind it
-    answer = http.request("GET", url, headers=[("Accept", "application/json")], max_bytes=MAX_ANSWER, follow=False)
+    answer = http.request("GET", url, headers=[("Accept", "application/json")], max_bytes=MAX_ANSWER, follow=None)
     if 300 <= answer.status < 400:
         raise answer.failure(Rejected, reason="" if answer.redirect_words else "not logged in", also="not logged in")
     if answer.page_description:

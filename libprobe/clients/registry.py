@@ -16,9 +16,8 @@ import re
 from urllib.parse import quote, urlencode
 
 from libprobe import redact
-from libprobe.clients.http import HttpClient, same_origin, without_query
 from libprobe.failures import Asked, BadData, Misconfigured, OwnCredential, ProtocolFailure
-from libprobe.formats.address import path_of
+from libprobe.formats.address import path_of, same_origin, without_query
 from libprobe.formats.challenges import read_challenges
 from libprobe.formats.imagelist import read_time
 from libprobe.formats.images import TAG, from_registry
@@ -29,7 +28,7 @@ if TYPE_CHECKING:
     from datetime import datetime
     from typing import Any
 
-    from libprobe.clients.http import Response
+    from libprobe.clients.http import HttpClient, Response
     from libprobe.formats.images import PublishedImage
 
 DEFAULT_URL = "https://registry.egi.eu/api/v2.0/projects/egi_vm_images"
@@ -135,7 +134,7 @@ class Registry:
 
     def _ask(self, url: str, kind: str, login: str) -> Response:
         headers = [("Accept", kind)] + ([("Authorization", login)] if login else [])
-        return self._http.request("GET", url, headers=headers, follow=False, doing="list images")
+        return self._http.request("GET", url, headers=headers, follow=None, doing="list images")
 
     def _token(self, refusal: Response) -> str:
         """What the registry gives to whoever it lets read, by the place that a refusal names; empty for none."""
@@ -146,7 +145,7 @@ class Registry:
             wanted = {key: value for key, value in each.parameters.items() if key in ("service", "scope")}
             headers = [("Authorization", self._login)] if self._login else []
             answer = self._http.request(
-                "GET", f"{realm}?{urlencode(wanted)}", headers=headers, follow=False, secret_body=True
+                "GET", f"{realm}?{urlencode(wanted)}", headers=headers, follow=None, secret_body=True
             )
             document = answer.json() if answer.status == 200 else None
             token = document.get("token") if isinstance(document, dict) else None

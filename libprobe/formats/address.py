@@ -116,6 +116,11 @@ def normalize_url(text: str) -> NormalizedUrl:
     return NormalizedUrl(address.scheme, address.host, address.port_or_default, path.strip("/"), tuple(parameters))
 
 
+def same_origin(first: str, second: str) -> bool:
+    """Whether scheme, host and port of two URLs are equal. Raises: BadData for anything but an http(s) URL."""
+    return read_http_url(first) == read_http_url(second)
+
+
 def join_url(base: str, reference: str) -> str:
     """Where a reference, as in a redirect, leads from an http or https URL. Raises: BadData.
 
@@ -227,6 +232,14 @@ def _read_port(text: str) -> int | None:
     if not re.fullmatch(r"[0-9]{1,5}", text) or not 1 <= int(text) <= 65535:
         raise BadData(f"the port {without_password(text)} in the URL is not a number from 1 to 65535")
     return int(text)
+
+
+def without_query(url: str) -> str:
+    """The URL as shown to people: no query and no user information. Raises: ValueError for what is no URL."""
+    from urllib.parse import urlsplit
+
+    parts = urlsplit(url)
+    return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}"
 
 
 def without_password(text: str) -> str:

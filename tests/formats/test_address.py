@@ -16,6 +16,8 @@ from libprobe.formats.address import (
     path_of,
     read_address,
     read_http_url,
+    same_origin,
+    without_query,
 )
 
 
@@ -231,3 +233,20 @@ def test_any_text_is_an_http_address_or_bad_data(text):
 )
 def test_the_path_ends_where_query_or_fragment_begin(url, path):
     assert path_of(url) == path
+
+
+def test_urls_are_shown_without_query_and_user():
+    assert without_query("https://user:secret@h:1/p?token=x#f") == "https://h:1/p"
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "same"),
+    [
+        ("https://h/a", "https://h:443/b", True),
+        ("https://h/a", "http://h/a", False),
+        ("https://h/a", "https://H/a", True),
+        ("https://h:1/a", "https://h:2/a", False),
+    ],
+)
+def test_an_origin_is_scheme_host_and_port(first, second, same):
+    assert same_origin(first, second) is same
