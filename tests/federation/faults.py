@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import difflib
 import threading
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -53,6 +54,7 @@ WIRE: dict[str, Fault] = {
     "reset": Fault("Reset the connection (TCP RST) after the request was read; it is not handled."),
     "garbage": Fault("Answer with bytes that are no HTTP; the request is not handled."),
     "slow": Fault("Wait `seconds` before the request is handled.", {"seconds": 1.0}),
+    "held": Fault("Wait until this is switched off before the request is handled, whether its client is there or not."),
     "status": Fault(
         "Answer with the status `code` instead of handling the request.",
         {"code": 503, "body": "", "headers": {}},
@@ -165,6 +167,7 @@ class Faults:
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._active: dict[str, dict[str, Any]] = {}
+        self._switched_off: Counter[str] = Counter()
 
     def on(self, name: str, **parameters: Any) -> None:
         """Switch a fault on; switching it on again replaces its parameters.
@@ -197,10 +200,17 @@ class Faults:
         _known(name)
         with self._lock:
             self._active.pop(name, None)
+            self._switched_off[name] += 1
+
+    def switched_off(self, name: str) -> int:
+        """How often it was switched off, on or not; that a fault used up its times does not count."""
+        with self._lock:
+            return self._switched_off[name]
 
     def clear(self) -> None:
         with self._lock:
             self._active.clear()
+            self._switched_off.update(list(_FAULTS))
 
     def active(self) -> dict[str, dict[str, Any]]:
         """Return name -> parameters, `times` being the uses that are left."""

@@ -72,5 +72,8 @@ def test_off_and_clear_end_faults() -> None:
     faults.on("slow")
     faults.off("mute")
     assert list(faults.active()) == ["slow"]
+    assert (faults.switched_off("mute"), faults.switched_off("slow")) == (1, 0)
+    faults.on("mute")
     faults.clear()
     assert faults.active() == {}
+    assert (faults.switched_off("mute"), faults.switched_off("slow")) == (2, 1)

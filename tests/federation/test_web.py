@@ -493,7 +493,7 @@ def test_type_and_date_can_be_wrong(server: WebServer, faults: Faults) -> None:
     assert abs(email.utils.parsedate_to_datetime(date).timestamp() - time.time() + 86400) < 10
 
 
-@pytest.mark.parametrize("doing", ["slow", "late-answer", "mute", "drip-body"])
+@pytest.mark.parametrize("doing", ["slow", "held", "late-answer", "mute", "drip-body"])
 def test_after_hanging_up_nothing_is_done_for_an_earlier_client(
     doing: str, server: WebServer, faults: Faults, app: App
 ) -> None:
@@ -509,6 +509,22 @@ def test_after_hanging_up_nothing_is_done_for_an_earlier_client(
         assert everything(sock).count(b"POST /x") == 0
     assert get(server)[0].status == 200
     assert len(app.handled) == handled + 1
+
+
+def test_a_held_request_is_handled_when_the_switch_is_off_though_its_client_is_gone(
+    server: WebServer, faults: Faults, app: App
+) -> None:
+    faults.on("held", path="/held", times=1)
+    with connected(server) as sock:
+        send(sock, b"GET /held HTTP/1.1\r\nHost: h\r\n\r\n")
+        until(lambda: server.held == 1)
+    for _ in range(2):
+        assert get(server)[0].status == 200
+    assert (faults.active(), server.held, app.handled[0].path, len(app.handled)) == ({}, 1, "/x", 2)
+    faults.off("held")
+    until(lambda: len(app.handled) == 3)
+    assert app.handled[2].path == "/held"
+    until(lambda: server.held == 0)
 
 
 def is_acceptor(thread: threading.Thread) -> bool:

@@ -165,13 +165,17 @@ class WebServer:
         host: str = "127.0.0.1",
         port: int = 0,
     ) -> None:
-        """log: gets a line for every request. A defect of ours goes to standard error, and to `defects`."""
+        """log: gets a line for every request. A defect of ours goes to standard error, and to `defects`.
+
+        held: how many requests wait at this moment for the fault `held` to be switched off.
+        """
         self.name = name
         self.app = app
         self.faults = faults if faults is not None else Faults()
         self.log = log or (lambda line: None)
         self.connections = 0
         self.requests: list[Exchange] = []
+        self.held = 0
         self.defects: list[str] = []
         self.stopping = threading.Event()
         self._hung_up = threading.Event()
@@ -247,6 +251,17 @@ class WebServer:
 
     def __exit__(self, *exc: object) -> None:
         self.stop()
+
+    @contextlib.contextmanager
+    def holding(self) -> Iterator[None]:
+        """One more request is held."""
+        with self._lock:
+            self.held += 1
+        try:
+            yield
+        finally:
+            with self._lock:
+                self.held -= 1
 
     def record(self, request: Request, status: int | None) -> None:
         with self._lock:
@@ -409,6 +424,11 @@ class _Connection:
         slow = self._take("slow", request)
         if slow is not None:
             self._sleep(slow["seconds"])
+        before = self.faults.switched_off("held")  # first, as it may be switched off as soon as it is taken
+        if self._take("held", request) is not None:
+            with self.server.holding():
+                while self.faults.switched_off("held") == before:
+                    self._sleep(0.01)
         for name, act in (
             ("mute", self._wait_for_close),
             ("close-request", None),
