@@ -54,7 +54,7 @@ def test_killed_at_any_moment_the_next_run_leaves_no_vm_of_ours_and_every_other(
 def test_killed_between_request_and_answer_the_vm_is_found_by_its_title(monitor, cloud):
     site = monitor.federation.site(cloud)
     foreign = site.occi.add_foreign("theirs", "ops")
-    site.faults.on("late-answer", seconds=20, method="POST", path="/compute", times=1)
+    site.faults.on("late-answer", seconds=AMPLE_S, method="POST", path="/compute", times=1)
     process = monitor.start(PROBE, "-u", site.url)
     until(lambda: len(site.occi.vms()) == 2)
     process.kill()
@@ -69,12 +69,14 @@ def test_killed_between_request_and_answer_the_vm_is_found_by_its_title(monitor,
 
 def test_a_vm_that_comes_into_being_after_the_next_run_is_removed_by_the_one_after(monitor):
     site = monitor.federation.site("ooi")
-    site.faults.on("create-delay", seconds=seconds(2.5), times=1)
+    site.faults.on("held", method="POST", path="/compute", times=1)
     process = monitor.start(PROBE, "-u", site.url)
-    until(lambda: site.faults.get("create-delay") is None)
+    until(lambda: site.web.held == 1)
     process.kill()
     process.communicate()
     assert monitor.run(PROBE, "-u", site.url).code == 0
+    assert ours(site) == []
+    site.faults.off("held")
     until(lambda: len(ours(site)) == 1)
     assert len(monitor.remembered()) == 1
     finished(monitor, site)
@@ -83,7 +85,7 @@ def test_a_vm_that_comes_into_being_after_the_next_run_is_removed_by_the_one_aft
 
 def test_twenty_runs_of_two_monitors_with_one_credential_do_not_disturb_each_other(federation, tmp_path):
     site = federation.site("ooi")
-    site.faults.on("build-seconds", seconds=0.5)
+    site.faults.on("build-endless")
     foreign = site.occi.add_foreign("theirs", "ops")
     monitors = [Monitor(federation, tmp_path / name) for name in ("one", "two")]
     for monitor in monitors:
@@ -92,6 +94,8 @@ def test_twenty_runs_of_two_monitors_with_one_credential_do_not_disturb_each_oth
     until(lambda: len(site.occi.vms()) == 2)
     killed.kill()
     killed.communicate()
+    site.faults.clear()
+    site.faults.on("build-seconds", seconds=0.5)
     running = [monitor.start(PROBE, "-u", site.url) for _ in range(10) for monitor in monitors]
     reports = [(process.communicate(timeout=AMPLE_S)[0].decode(), process.returncode) for process in running]
     assert [report for report in reports if report[1] != 0] == []

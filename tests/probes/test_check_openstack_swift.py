@@ -10,7 +10,7 @@ import pytest
 from tests import planted
 from tests.conftest import Monitor, Report
 from tests.federation.keystone import ISSUER
-from tests.pace import seconds, until
+from tests.pace import AMPLE_S, seconds, until
 
 PROBE = "check_openstack_swift"
 HOST = "stack.fedcloud.test"
@@ -439,6 +439,7 @@ def test_killed_at_any_moment_the_next_run_leaves_nothing_of_ours_and_all_else(s
         time.sleep(0.05 + step * 0.03)
         process.kill()
         process.communicate()
+        until(store.web.is_idle)  # what it had sent may have been carried out only now
         if step % 10 < 8:
             continue  # what several runs have left is removed by one
         report = store.look()
@@ -452,12 +453,12 @@ BETWEEN = [("PUT", ""), ("PUT", "/probe"), ("GET", "/probe"), ("DELETE", "/probe
 
 @pytest.mark.parametrize(("method", "end"), BETWEEN)
 def test_killed_between_request_and_answer_it_is_found_by_its_title(store, method, end):
-    store.web.faults.on("late-answer", seconds=30, method=method, path=end or "egi-sam-", times=1)
+    store.web.faults.on("late-answer", seconds=AMPLE_S, method=method, path=end or "egi-sam-", times=1)
     process = store.monitor.start(PROBE, "-H", HOST)
     until(lambda: store.web.faults.get("late-answer") is None)
     process.kill()
     process.communicate()
-    until(lambda: len(store.swift.made) == 1)
+    assert len(store.swift.made) == 1
     assert len(store.journal()) == 1
     report = store.look()
     assert report.code == 0, report.out
@@ -465,9 +466,10 @@ def test_killed_between_request_and_answer_it_is_found_by_its_title(store, metho
 
 
 def test_a_signal_that_ends_a_run_leaves_nothing(store):
-    store.web.faults.on("slow", seconds=2, method="GET")
+    store.web.faults.on("held", method="GET", path="/probe", times=1)
     process = store.monitor.start(PROBE, "-H", HOST)
-    until(lambda: len(store.swift.made) == 1 and store.swift.containers()[store.swift.made[0]])
+    until(lambda: store.web.held == 1)
+    assert store.swift.containers()[store.swift.made[0]]
     process.terminate()
     out, _ = process.communicate()
     assert (process.returncode, out.decode().startswith("OpenStack-Swift UNKNOWN - interrupted by SIGTERM")) == (

@@ -15,7 +15,7 @@ from tests.federation.glance import Image
 from tests.federation.keystone import ISSUER
 from tests.federation.neutron import Network
 from tests.federation.nova import Flavor
-from tests.pace import seconds, until
+from tests.pace import AMPLE_S, seconds, until
 
 PROBE = "check_openstack_vm"
 HOST = "stack.fedcloud.test"
@@ -527,10 +527,12 @@ def test_too_slow_is_a_warning(site):
 
 def test_a_create_without_an_answer_is_looked_for_until_it_is_there(site):
     """Nova without its message queue: no answer, and the VM comes when the queue is back."""
-    site.nova.faults.on("nova-create-delay", seconds=seconds(9), times=1)
+    site.nova.faults.on("nova-create-held")
     report = site.look("-t", seconds(5))
     expect(report, 2, rf"no complete answer within .* from {AT}")
     [title] = site.journal()
+    assert (site.nova.held, site.ours()) == (1, [])
+    site.nova.faults.off("nova-create-held")
     until(lambda: site.ours() == [title])
     expect(site.look(), 0, r"VM active .*; removed 1 VM that an earlier run had left")
     assert (site.nova.servers(), site.journal()) == ([], [])
@@ -650,7 +652,7 @@ def test_killed_at_any_moment_the_next_run_leaves_nothing_of_ours_and_all_else(s
 
 
 def test_killed_between_request_and_answer_the_vm_is_found_by_its_name(site):
-    site.web.faults.on("late-answer", seconds=20, method="POST", times=1)
+    site.web.faults.on("late-answer", seconds=AMPLE_S, method="POST", times=1)
     process = site.monitor.start(PROBE, "-H", HOST)
     until(lambda: len(site.ours()) == 1)
     process.kill()
@@ -662,7 +664,7 @@ def test_killed_between_request_and_answer_the_vm_is_found_by_its_name(site):
 
 def lost(site: Site) -> str:
     """A VM of a run that was killed before it had an answer; returns its title."""
-    site.web.faults.on("late-answer", seconds=20, method="POST", times=1)
+    site.web.faults.on("late-answer", seconds=AMPLE_S, method="POST", times=1)
     process = site.monitor.start(PROBE, "-H", HOST)
     until(lambda: len(site.ours()) == 1)
     process.kill()
