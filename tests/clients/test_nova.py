@@ -78,11 +78,12 @@ def test_a_life(region):
     assert region.nova.find("ours") == path
     until(lambda: region.nova.show(path).state == "active")
     assert region.nova.show(path).addresses == ["192.168.71.23"]
-    region.site.nova.faults.on("nova-delete-seconds", seconds=0.5)
+    region.site.nova.faults.on("nova-delete-seconds", seconds=AMPLE_S)
     assert region.nova.delete(path)
     assert region.nova.show(path).state == "ACTIVE, deleting"
     assert region.nova.deletion_request[0].startswith("in the site's logs: X-Openstack-Request-Id req-")
-    until(lambda: region.nova.show(path) is None)
+    server.gone = time.time()
+    assert region.nova.show(path) is None
     assert region.nova.find("ours") is None
     until(lambda: not region.nova.delete(path))
 

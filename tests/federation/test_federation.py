@@ -460,7 +460,7 @@ def test_the_banner_names_every_executable_with_a_command_that_works(tmp_path: P
             assert (done.returncode, done.stderr) == (0, ""), f"{each}\n{done.stdout}"
     finally:
         process.terminate()
-        process.communicate(timeout=60)
+        process.communicate(timeout=AMPLE_S)
     named = {each.split()[0] for each in commands}
     missing = {path.name for path in (ROOT / "probes").iterdir() if path.is_file()} - named
     needs = {"check_availability", "fedcloud-downtimes", "fedcloud-worker"}
