@@ -652,6 +652,7 @@ def test_callers_that_are_killed_at_any_moment_leave_nothing(place):
 def test_the_vm_of_a_caller_that_is_killed_is_removed(federation, opened, tmp_path):
     place, worker = opened
     site = federation.site("ooi")
+    site.faults.on("build-endless")
     monitor = Monitor(federation, tmp_path)
     process = monitor.start(
         "check_occi_vm", "-H", site.hostname, PYTHONPATH=place.patient, FEDCLOUD_PROBES_WORKER=place.door
@@ -662,6 +663,7 @@ def test_the_vm_of_a_caller_that_is_killed_is_removed(federation, opened, tmp_pa
     given_up = time.monotonic() + 60  # a signal leaves it some seconds
     until(lambda: not site.occi.vms() or time.monotonic() > given_up)
     until(lambda: json.loads(status(place, "json"))["checks"]["running"] == 0)
+    site.faults.clear()
     if site.occi.vms() and excused("removed within the seconds that a signal leaves"):
         monitor.run("check_occi_vm", "-H", site.hostname)
     assert site.occi.vms() == []

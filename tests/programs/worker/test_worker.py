@@ -47,6 +47,8 @@ def check(args, deadline):
                 while not os.path.exists(os.environ["HOME"] + "/" + value + ".go"):
                     time.sleep(0.02)
             elif what == "hang":
+                if value:
+                    open(os.environ["HOME"] + "/" + value + ".began", "w").close()
                 while True:
                     try:
                         time.sleep(3600)
@@ -411,10 +413,12 @@ def test_runners_killed_from_outside_cost_no_result(place):
     worker = place.start("--runners", 2, "--threads", 8)
     connection = place.handler.registered(THREADS)
     for key in range(12):
-        connection.order(key, place.command(THREADS, "sleep:0.6"))
-    time.sleep(0.2)
+        connection.order(key, place.command(THREADS, f"wait:{key}"))
+    until(lambda: len(list(place.directory.glob("*.began"))) == 12)
     for pid in worker.family()[2:]:
         os.kill(pid, signal.SIGKILL)
+    for key in range(12):
+        (place.directory / f"{key}.go").touch()
     for each in connection.answers(12).values():
         run_by(each)
 
@@ -422,12 +426,13 @@ def test_runners_killed_from_outside_cost_no_result(place):
 def test_when_the_fork_server_dies_running_checks_keep_their_results_and_new_ones_find_another(place):
     worker = place.start(probes=(FORKED,))
     connection = place.handler.registered(FORKED)
-    connection.order(1, place.command(FORKED, "sleep:1.0"))
-    until(lambda: len(worker.family()) >= 5)
+    connection.order(1, place.command(FORKED, "wait:it"))
+    until((place.directory / "it.began").exists)
     fork_server = worker.family()[1]
     os.kill(fork_server, signal.SIGKILL)
-    run_by(connection.answer())
     until(lambda: "the fork server died" in worker.said())
+    (place.directory / "it.go").touch()
+    run_by(connection.answer())
 
     def answered() -> dict[str, str] | None:
         answer = ask(connection, place, FORKED)
@@ -488,8 +493,8 @@ def test_sigterm_ends_even_what_does_not_want_to_end(place):
     connections = [place.handler.accept(), place.handler.accept()]
     for each in connections:
         each.accept()
-        each.order(1, f"{each.plugin} -H hang")
-    time.sleep(0.3)
+        each.order(1, f"{each.plugin} -H hang:{os.path.basename(each.plugin)}")
+    until(lambda: len(list(place.directory.glob("*.began"))) == 2)
     family = worker.family()
     assert worker.stop() == 0
     assert {each.answer()["wait_status"] for each in connections} == {"768"}
