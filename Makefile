@@ -32,8 +32,10 @@ test: $(VENV)/ready
 # The tests beside much else: LOAD processes that only count, and other programs on the usual ports. A line for each run.
 LOAD ?= 20
 RUNS ?= 3
+# and PAUSES of the processes that the tests start stand still at a time
+PAUSES ?= 0
 test-busy: $(VENV)/ready
-	$(ALONE) $(BIN)/python scripts/under-load --load $(LOAD) --runs $(RUNS) \
+	$(ALONE) $(BIN)/python scripts/under-load --load $(LOAD) --pauses $(PAUSES) --runs $(RUNS) \
 		$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal $(WHAT)
 
 # Where the time goes: all tests, and the forty that took longest

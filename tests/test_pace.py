@@ -15,6 +15,7 @@ from tests.conftest import ROOT, clean_environment
 def wanted(monkeypatch):
     """Say how many processes want each processor."""
     monkeypatch.setattr(pace.os, "nice", lambda more: 0)
+    monkeypatch.setattr(pace, "PAUSED", False)
     return lambda value: monkeypatch.setattr(pace, "demand", lambda: value)
 
 
@@ -43,6 +44,17 @@ def test_what_ends_too_early_or_late_on_a_quiet_machine_is_a_failure(wanted):
         with pytest.raises(AssertionError, match=r"took 1\.00 s, not as long as 2 s"):
             pace.judge(1, 3, not_before=2)
     assert pace.unjudged == []
+
+
+def test_where_processes_are_paused_a_time_is_stretched_and_none_is_judged(wanted, monkeypatch):
+    wanted(1.0)
+    monkeypatch.setattr(pace, "PAUSED", True)
+    assert (pace.seconds(2.5), pace.seconds(0.1)) == (10, 1)
+    pace.judge(8, 3)
+    with pytest.raises(AssertionError, match=r"took 1\.00 s, not as long as 2 s"):
+        pace.judge(1, 3, not_before=2)
+    assert pace.unjudged == ["this machine is too busy: took 8.0 s, limit 3 s, processes are paused"]
+    pace.unjudged.clear()
 
 
 def test_what_is_waited_for_is_returned_and_what_never_comes_is_said():

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import os
 import re
+import runpy
+import signal
 import subprocess
 import sys
 
 import pytest
 
 from tests.conftest import ROOT, clean_environment
-from tests.pace import AMPLE_S, is_over
+from tests.pace import AMPLE_S, is_over, state_of, until
 
 LOOK = """
 import os, socket, sys
@@ -75,3 +77,86 @@ def test_what_needs_the_network_of_this_machine_has_it_and_no_port_is_taken(tmp_
     assert (done.returncode, done.stderr) == (0, "")
     assert re.match(r"beside 1 busy processes on \d+ processors, 0 ports taken\n", done.stdout)
     assert (tmp_path / "1.log").read_text() == f"network {os.stat('/proc/self/ns/net').st_ino}\n"
+
+
+FAMILY = """
+import os, signal, subprocess, sys, time
+from pathlib import Path
+
+def state(pid):
+    return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+
+def has_stood(pid):
+    while state(pid) != "T":
+        time.sleep(0.001)
+    while state(pid) == "T":
+        time.sleep(0.001)
+
+mother = subprocess.Popen([sys.executable, "-c", "import subprocess, sys; child = subprocess.Popen(['sleep', '3600']); "
+                           "print(child.pid, flush=True); child.wait()"], stdout=subprocess.PIPE)
+child = int(mother.stdout.readline())
+for pid in (mother.pid, child):
+    has_stood(pid)
+print("limit", os.environ["UNDER_LOAD_PAUSES"])
+print("family", mother.pid, child, flush=True)
+os.kill(child, signal.SIGKILL)
+mother.wait()
+print("=== 1 passed ===")
+"""
+
+
+def test_with_pauses_what_the_command_started_stands_still_and_goes_on_and_times_are_not_judged(tmp_path):
+    words = ["--load", 0, "--pauses", 2, "--runs", 1, "--logs", tmp_path, sys.executable, "-c", FAMILY]
+    done = subprocess.run(
+        [sys.executable, ROOT / "scripts/under-load", *map(str, words)],
+        capture_output=True,
+        text=True,
+        env=clean_environment(HOME=tmp_path),
+        timeout=AMPLE_S,
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    _, line = done.stdout.splitlines()
+    told = re.fullmatch(
+        rf"run 1 of 1: exit code 0; 1 passed; (\d+) pauses; [\d.]+ min, load \d+; {tmp_path}/1\.log", line
+    )
+    assert told, line
+    assert int(told[1]) >= 2
+    limit, family, _ = (tmp_path / "1.log").read_text().splitlines()
+    assert limit == "limit 1.5"
+    until(lambda: all(is_over(int(pid)) for pid in family.split()[1:]))
+
+
+def test_neither_the_command_nor_what_a_test_lets_stand_still_is_paused():
+    """What a test has stopped itself would go on after a pause."""
+    found = runpy.run_path(str(ROOT / "scripts/under-load"))["running_below"]
+    with subprocess.Popen(["sh", "-c", "read x"], stdin=subprocess.PIPE) as child:
+        until(lambda: child.pid in found(os.getpid()))
+        assert os.getpid() not in found(os.getpid())
+        child.send_signal(signal.SIGSTOP)
+        until(lambda: state_of(child.pid) == "T")
+        assert child.pid not in found(os.getpid())
+        child.send_signal(signal.SIGCONT)
+        until(lambda: child.pid in found(os.getpid()))
+        child.kill()
+
+
+def test_what_stands_still_goes_on_when_the_run_is_ended(tmp_path):
+    """Otherwise it would be there for ever: a process that stands still does not end by SIGTERM."""
+    code = "import subprocess; child = subprocess.Popen(['sleep', '3600']); print(child.pid, flush=True); child.wait()"
+    words = ["--load", 0, "--pauses", 1, "--runs", 1, "--this-network", "--logs", tmp_path, sys.executable, "-c", code]
+    running = subprocess.Popen(
+        [sys.executable, ROOT / "scripts/under-load", *map(str, words)],
+        stdout=subprocess.DEVNULL,
+        env=clean_environment(HOME=tmp_path),
+    )
+    log = tmp_path / "1.log"
+    try:
+        until(lambda: log.exists() and log.read_text().endswith("\n"))
+        child = int(log.read_text())
+        until(lambda: state_of(child) == "T")
+        running.terminate()
+        assert running.wait(AMPLE_S) == 1
+        until(lambda: is_over(child))
+    finally:
+        running.kill()
+        running.wait()
