@@ -24,6 +24,10 @@ if TYPE_CHECKING:
     from libprobe.targets.access import OpenStackAccess
 
 
+class KeypairLeft(Failure):
+    """The VM is gone, and the keypair of its name is not: the entry stays for it."""
+
+
 class CloudRemover:
     """Removes VMs and containers from a cloud that was logged in to, by the journal."""
 
@@ -35,7 +39,7 @@ class CloudRemover:
     def remove(self, entry: JournalEntry, until: Deadline) -> bool:
         """Remove one; returns whether it was there. One that is not there is forgotten once it may be (`is_done`).
 
-        Raises: Failure when it stays, or cannot be seen as whom we are.
+        Raises: Failure when it stays, or cannot be seen as whom we are; KeypairLeft when only the VM's keypair does.
         """
         is_container = entry.kind == CONTAINER_SUFFIX
         kind = swift.KIND if is_container else nova.KIND
@@ -65,10 +69,27 @@ class CloudRemover:
 
     def _server(self, entry: JournalEntry, region: str, until: Deadline, *, is_owner: bool) -> bool:
         service = self._cloud.service(nova.KIND, region)
-        remover = Remover(Nova(service), service.base, lambda entry: entry.forget())
+        client = Nova(service)
+
+        def forget(entry: JournalEntry) -> None:
+            if entry.has_key:
+                self._remove_key(client, entry, is_owner=is_owner)
+            entry.forget()
+
+        remover = Remover(client, service.base, forget)
         if is_owner:
             return remover.remove(entry, until)
         return remover.remove_by_title(entry, until, noted_path=True)
+
+    def _remove_key(self, client: Nova, entry: JournalEntry, *, is_owner: bool) -> None:
+        """Remove the keypair of a VM that is gone. Raises: KeypairLeft."""
+        try:
+            was_there = client.remove_key(entry.title)
+        except Failure as failure:
+            raise failure.retold(KeypairLeft) from None
+        is_own_user = is_owner or entry.is_owned_by(self._identity)
+        if not was_there and not is_own_user:  # Nova says so of a keypair that another user has, too
+            raise KeypairLeft(f"not visible as {self._identity}")
 
     def _container(self, entry: JournalEntry, region: str, until: Deadline, *, is_owner: bool) -> bool:
         store = Swift(self._cloud.service(swift.KIND, region))

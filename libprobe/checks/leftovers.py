@@ -112,6 +112,7 @@ class RemoveLeftovers(Leftovers):
         self._access = access
         self._cloud = cloud
         self._listed_instead = instead.rstrip("/")
+        self._only_keys: set[str] = set()
 
     def measure(self) -> Iterator[Metric]:
         by_place: dict[tuple[bool, str], list[JournalEntry]] = {}
@@ -130,8 +131,9 @@ class RemoveLeftovers(Leftovers):
                 for entry, outcome in remove(place, entries, until):
                     entry.release()
                     if outcome:
-                        left.append((entry, outcome))
-                        stay.append(f"{entry.thing} not removed: {outcome} ({entry.title})")
+                        is_key = entry.title in self._only_keys
+                        left.append((entry, f"VM gone, its keypair is not: {outcome}" if is_key else outcome))
+                        stay.append(f"{'keypair' if is_key else entry.thing} not removed: {outcome} ({entry.title})")
             except Failure:  # ours, and so the same at each of them
                 yield from self._report([(entry, "") for found in by_place.values() for entry in found])
                 raise
@@ -162,7 +164,7 @@ class RemoveLeftovers(Leftovers):
         self, keystone: str, entries: list[JournalEntry], until: Deadline
     ) -> Iterator[tuple[JournalEntry, str]]:
         """Likewise, through a Keystone."""
-        from libprobe.checks.cloud_leftovers import CloudRemover
+        from libprobe.checks.cloud_leftovers import CloudRemover, KeypairLeft
 
         if not keystone:
             yield from ((entry, UNKNOWN_KEYSTONE) for entry in entries)
@@ -180,6 +182,8 @@ class RemoveLeftovers(Leftovers):
             try:
                 was_there = remover.remove(entry, until)
             except Failure as failure:
+                if isinstance(failure, KeypairLeft):
+                    self._only_keys.add(entry.title)
                 yield entry, failure.sentence
                 continue
             if was_there or entry.is_done:

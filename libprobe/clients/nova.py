@@ -104,12 +104,15 @@ class Nova:
         if answer.status not in (200, 201):
             raise self._refused(answer, "take a key")
 
-    def remove_key(self, name: str) -> None:
-        """Remove a key; one that is gone is no failure. Raises: Failure."""
+    def remove_key(self, name: str) -> bool:
+        """Remove a key; returns whether our user had one, for each user sees only their own. Raises: Failure."""
         with time_limit(self._service, CHANGING_S):
             answer = self._service.request("DELETE", f"/os-keypairs/{name}")
-        if not answer.is_success and not _is_gone(answer):
+        if _is_gone(answer):
+            return False
+        if not answer.is_success:
             raise self._refused(answer, "remove the key")
+        return True
 
     def console(self, path: str) -> str:
         """The last lines of a VM's console; empty where Nova has none (yet). Raises: Failure."""

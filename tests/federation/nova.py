@@ -158,6 +158,7 @@ class Nova(Api):
         self.created: list[tuple[str, str]] = []
         self.deleted: list[tuple[str, str]] = []
         self.keys: dict[str, str] = {}
+        self._key_users: dict[str, str] = {}
         self.handed_over: list[tuple[str, str, str]] = []
         self.held = 0
         self.reset()
@@ -168,6 +169,7 @@ class Nova(Api):
             self.created.clear()
             self.deleted.clear()
             self.keys.clear()
+            self._key_users.clear()
             self.handed_over.clear()
             self.held = 0
             self.flavors = list(FLAVORS)
@@ -236,9 +238,9 @@ class Nova(Api):
             case "POST", "/servers":
                 return self._create(request, token)
             case "POST", "/os-keypairs":
-                return self._add_key(request)
+                return self._add_key(request, token)
         if (found := re.fullmatch(r"/os-keypairs/([^/]+)", path)) and request.method == "DELETE":
-            return self._remove_key(request, found[1])
+            return self._remove_key(request, found[1], token)
         if found := re.fullmatch(r"/servers/([^/]+)", path):
             server = self._mine(found[1], token)
             if request.method == "GET":
@@ -350,18 +352,21 @@ class Nova(Api):
         }
         return self.json(202, {"server": answer}, ("Location", f"{self._base()}/servers/{server.id}"))
 
-    def _add_key(self, request: Request) -> Response:
+    def _add_key(self, request: Request, token: Token) -> Response:
         wanted = json.loads(request.body)["keypair"]
         if wanted["name"] in self.keys:
             return self._error(409, "conflictingRequest", f"Key pair '{wanted['name']}' already exists.")
         self.keys[wanted["name"]] = wanted["public_key"]
+        self._key_users[wanted["name"]] = token.user
         return self.json(200, {"keypair": {**wanted, "fingerprint": "0f:aa", "user_id": "u"}})
 
-    def _remove_key(self, request: Request, name: str) -> Response:
+    def _remove_key(self, request: Request, name: str, token: Token) -> Response:
+        """Each user has their own keypairs, whatever the project."""
         if self.fault("nova-key-stays", request) is not None:
             return self._error(500, "computeFault", UNEXPECTED.format("oslo_db.exception.DBError"))
-        if self.keys.pop(name, None) is None:
+        if name not in self.keys or self._key_users.get(name, token.user) != token.user:
             return self._error(404, "itemNotFound", f"Keypair {name} not found for user u")
+        del self.keys[name]
         return Response(202, [("Content-Type", "application/json")])
 
     def _context(self, wanted: dict[str, Any]) -> None:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import json
 import re
+import signal
 
 import pytest
 
 from tests.conftest import Monitor
-from tests.pace import seconds
+from tests.pace import seconds, until
 from tests.probes.test_check_occi_vm_orphans import left_over
 from tests.probes.test_check_openstack_swift import Store
 from tests.probes.test_check_openstack_vm import Site
@@ -30,6 +31,19 @@ def left_server(site: Site) -> str:
     assert site.look("-t", seconds(8)).code == 1
     site.nova.faults.clear()
     [title] = site.ours()
+    return title
+
+
+def left_with_key(site: Site) -> str:
+    """A VM that a run with --boot has left, and its keypair; returns their title."""
+    site.nova.faults.on("nova-console", output="")
+    process = site.monitor.start("check_openstack_vm", "-H", site.cloud.hostname, "--boot")
+    until(lambda: any(path.endswith("/action") for path in site.asked("POST")))
+    process.send_signal(signal.SIGKILL)
+    process.communicate()
+    site.nova.faults.clear()
+    [title] = site.ours()
+    assert list(site.nova.keys) == [title]
     return title
 
 
@@ -96,6 +110,55 @@ def test_all_are_removed_and_nothing_that_others_have_made(site):
     assert list(Store(site.monitor).swift.containers()) == ["theirs"]
     assert len(set(site.asked("DELETE"))) == 1
     assert journal(site.monitor) == []
+
+
+def test_a_keypair_goes_with_its_vm_and_no_other_one(site):
+    title = left_with_key(site)
+    site.nova.keys["somebody-elses"] = "ssh-rsa x"
+    site.web.requests.clear()
+    report = site.monitor.run(PROGRAM, "--remove")
+    assert (report.code, report.first) == (0, "LEFTOVERS OK - nothing is left")
+    vm, *_, key = site.asked("DELETE")
+    assert vm.startswith("/v2.1/servers/")
+    assert key == f"/v2.1/os-keypairs/{title}"
+    assert (site.nova.servers(), list(site.nova.keys), journal(site.monitor)) == ([], ["somebody-elses"], [])
+
+
+def test_a_vm_without_a_keypair_costs_no_request_for_one(site):
+    left_server(site)
+    site.web.requests.clear()
+    assert site.monitor.run(PROGRAM, "--remove").code == 0
+    assert [path for path in site.asked("DELETE") if "keypairs" in path] == []
+
+
+def test_a_keypair_that_stays_is_named_and_keeps_its_entry(site):
+    title = left_with_key(site)
+    site.nova.faults.on("nova-key-stays")
+    report = site.monitor.run(PROGRAM, "--remove")
+    assert report.code == 1
+    assert re.match(
+        rf'LEFTOVERS WARNING - keypair not removed: 500 "Unexpected API Error" from localhost:\d+ when asked to '
+        rf"remove the key.* \({title}\)$",
+        report.first,
+    ), report.first
+    assert report.lines[0].partition(": ")[2].startswith("VM gone, its keypair is not: 500 ")
+    assert report.performance["leftovers"] == "1;;;0"
+    assert (site.nova.servers(), list(site.nova.keys), len(journal(site.monitor))) == ([], [title], 1)
+    site.nova.faults.clear()
+    assert site.monitor.run(PROGRAM, "--remove").first == "LEFTOVERS OK - nothing is left"
+    assert (site.nova.keys, journal(site.monitor)) == ({}, [])
+
+
+def test_the_keypair_of_another_user_is_named_and_left_to_that_one(site):
+    title = left_with_key(site)
+    report = site.monitor.run(PROGRAM, "--remove", *site.with_token())
+    assert (report.code, report.first) == (
+        1,
+        f"LEFTOVERS WARNING - keypair not removed: not visible as access token ({title})",
+    )
+    assert (site.nova.servers(), list(site.nova.keys), len(journal(site.monitor))) == ([], [title], 1)
+    assert site.monitor.run(PROGRAM, "--remove").first == "LEFTOVERS OK - nothing is left"
+    assert (site.nova.keys, journal(site.monitor)) == ({}, [])
 
 
 @pytest.mark.parametrize("login", ["access", "keystone"])
