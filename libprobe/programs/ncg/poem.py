@@ -41,6 +41,8 @@ FROM_URL = ("_URL", "_PORT", "_IMAGE", "_RESOURCE")
 """How attributes end that are parts of an endpoint's URL, or all of it."""
 
 TOPOLOGY = "poem/topology.json"
+MAX_LINE = 64 << 10
+"""Characters of an endpoint's line, of which the GOCDB allows some hundreds."""
 
 
 def write(writer: ConfigurationWriter) -> None:
@@ -229,9 +231,19 @@ def _list(documents: Iterable[dict[str, Any]]) -> Iterator[str]:
 
 
 def read(directory: str) -> Iterator[MonitoredEntry]:
-    """The endpoints of what was written, each as one service without a name. Raises: OSError."""
-    with open(os.path.join(directory, TOPOLOGY), encoding="utf-8", errors="replace") as file:
-        for line in file:
+    """The endpoints of what was written, each as one service without a name; none where there is no topology.
+
+    A line longer than any of ours is passed over, in pieces. Raises: OSError.
+    """
+    path = os.path.join(directory, TOPOLOGY)
+    if not os.path.exists(path):
+        return  # as with a directory of another format that has no files: what it monitors is in the list alone
+    with open(path, encoding="utf-8", errors="replace") as file:
+        has_ended = True
+        while line := file.readline(MAX_LINE):
+            is_remainder, has_ended = not has_ended, line.endswith("\n")
+            if is_remainder or not has_ended:
+                continue
             try:
                 each = json.loads(line.strip().rstrip(","))
                 yield MonitoredEntry(str(each["tags"]["hostname"]), "", str(each["service"]), str(each["group"]), "")

@@ -6,13 +6,14 @@ import json
 import re
 import shlex
 import subprocess
+import tracemalloc
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from libprobe.programs import catalogue
-from libprobe.programs.ncg import configured_services
+from libprobe.programs.ncg import configured_services, poem
 from tests.conftest import ROOT, clean_environment, command
 from tests.federation import gocdb as pi
 from tests.programs.ncg import scg, topology
@@ -257,6 +258,52 @@ def test_damaged_files_are_read_as_far_as_they_go(both):
         path.write_text(path.read_text()[:1500] + '{"type": 1')
     assert len(list(configured_services.read(str(both.output), "sensu"))) > 0
     assert len(list(configured_services.read(str(both.output), "poem"))) > 0
+
+
+def test_a_directory_that_lost_its_topology_keeps_no_run_from_writing_it_anew(monitor):
+    assert monitor.run(topology.good(), "--format", "poem").returncode == 1
+    written = (monitor.output / "poem/topology.json").read_bytes()
+    for lost in (("poem/topology.json",), ("poem/topology.json", "services.jsonl")):
+        for name in lost:
+            (monitor.output / name).unlink()
+        done = monitor.run(topology.good(), "--format", "poem")
+        assert (done.returncode, done.stderr) == (1, ""), done.stdout  # 1: of warnings that have nothing to do with it
+        assert "cannot be" not in done.stdout
+        assert (monitor.output / "poem/topology.json").read_bytes() == written
+
+
+def test_without_its_topology_the_list_still_tells_what_there_was(monitor):
+    gocdb = topology.clouds()
+    for number in range(10):
+        gocdb.add_service(pi.Service(f"k{number}.example.org", topology.NOVA, f"SITE-{number}", topology.KEYSTONE))
+    assert monitor.run(gocdb, "--format", "poem").returncode == 1
+    (monitor.output / "poem/topology.json").unlink()
+    done = monitor.run(topology.good(), "--format", "poem")
+    assert done.returncode == 2
+    assert "may go in one run" in done.stdout
+
+
+def test_a_line_of_a_topology_is_read_in_bounded_pieces_and_costs_only_itself(both):
+    path = both.output / "poem/topology.json"
+    before = list(configured_services.read(str(both.output), "poem"))
+    lines = path.read_text().splitlines(keepends=True)
+    # what follows where the limit cuts would be an endpoint by itself
+    long = "x" * poem.MAX_LINE + lines[2]
+    path.write_text("".join([*lines[:2], long, "y" * (4 * poem.MAX_LINE + 7), "\n", *lines[3:]]))
+    after = list(configured_services.read(str(both.output), "poem"))
+    assert after == [before[0], *before[2:]]
+
+
+def test_a_topology_in_one_endless_line_takes_no_memory(tmp_path):
+    (tmp_path / "poem").mkdir()
+    with (tmp_path / "poem/topology.json").open("wb") as file:
+        file.truncate(64 << 20)
+    tracemalloc.start()
+    try:
+        assert list(poem.read(str(tmp_path))) == []
+        assert tracemalloc.get_traced_memory()[1] < 8 << 20
+    finally:
+        tracemalloc.stop()
 
 
 def test_nothing_hostile_gets_into_a_command(monitor):
