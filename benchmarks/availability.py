@@ -30,6 +30,10 @@ from libprobe.timelines.evaluation import SITE
 from libprobe.timelines.figures import Figures, figures_of_days, figures_of_time
 from libprobe.timelines.store import Store
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from libprobe.timelines.algebra import Operation
+
 ROOT = Path(__file__).resolve().parent.parent
 PROGRAM = ROOT / "probes/fedcloud-availability"
 TYPES, METRICS, HOSTS_PER_TYPE, CHANGES = 5, 5, 2, 50
@@ -146,12 +150,12 @@ def straight(found: Calculation, store: Store, site: str) -> Figures:
     return figures_of_days(days)
 
 
-def _pair_by_pair(maps: list[dict[int, int]], operation: object) -> dict[int, int]:
+def _pair_by_pair(maps: list[dict[int, int]], operation: Operation) -> dict[int, int]:
     joint = maps[0]
     for other in maps[1:]:
         first, second = sorted(joint), sorted(other)
         joint = {
-            at: operation.of((joint[first[bisect_right(first, at) - 1]], other[second[bisect_right(second, at) - 1]]))
+            at: operation.join((joint[first[bisect_right(first, at) - 1]], other[second[bisect_right(second, at) - 1]]))
             for at in sorted({*first, *second})
         }
     return joint
