@@ -41,7 +41,11 @@ WAIT_S = 60.0
 MAX_BATCH = 20_000
 MAX_SENTENCE = 300
 MAX_NAME = 300
-NEVER = 1 << 40
+MAX_SENTENCES = 10_000
+"""Whose numbers are in memory while results are added."""
+
+_AT_BITS = 40
+NEVER = 1 << _AT_BITS
 """The midnight that ends what has no end yet."""
 
 _SCHEMA = """
@@ -434,7 +438,8 @@ class ResultWriter:
         self._transaction = database.transaction()
         self._known: dict[tuple[str, str, str], int] = {}
         self._settled: dict[int, tuple[int, int]] = {}
-        self._batch: dict[tuple[int, int], tuple[int, str]] = {}
+        self._batch: dict[int, int] = {}  # series and instant: sentence and status
+        self._sentences = {"": 0}
         self._runs: dict[int, tuple[int, int]] = {}
         self.counts = ImportCounts()
 
@@ -473,22 +478,28 @@ class ResultWriter:
         settled = self._settled.get(series)
         return not settled or not settled[0] <= at < settled[1]
 
-    def add(self, series: int, at: int, status: int, sentence: str = "") -> bool:
-        """Add a result; False where it is too late. status: as in `algebra`."""
-        if not self.is_open(series, at):
+    def add(self, series: int, at: int, status: int, sentence: str = "", *, is_day_noted: bool = False) -> bool:
+        """Add a result; False where it is too late.
+
+        status: as in `algebra`. is_day_noted: the caller calls `note_confirmed` for the day.
+        """
+        if self._settled and not self.is_open(series, at):
             before = self._db.fetch_number(
                 "SELECT status FROM change WHERE series = ? AND at <= ? ORDER BY at DESC LIMIT 1", series, at
             )
-            if before == status:
-                self.counts = self.counts._replace(known=self.counts.known + 1)
-                self.note_confirmed(series, at, at)
-                return True
-            self.counts = self.counts._replace(late=self.counts.late + 1)
-            return False
-        self._batch[series, at] = (status, sentence)
-        self.note_confirmed(series, at, at)
-        if len(self._batch) >= MAX_BATCH:
-            self.flush()
+            if before != status:
+                self.counts = self.counts._replace(late=self.counts.late + 1)
+                return False
+            self.counts = self.counts._replace(known=self.counts.known + 1)
+        else:
+            number = self._sentences.get(sentence)
+            if number is None:
+                number = self._number_of_sentence(sentence)
+            self._batch[series << _AT_BITS | at] = number << lines.BITS | status
+            if len(self._batch) >= MAX_BATCH:
+                self.flush()
+        if not is_day_noted:
+            self.note_confirmed(series, at, at)
         return True
 
     def note_confirmed(self, series: int, since: int, until: int) -> None:
@@ -506,18 +517,33 @@ class ResultWriter:
             self._runs[series] = (first, last)
 
     def flush(self) -> None:
-        texts = {text[:MAX_SENTENCE] for _, text in self._batch.values() if text}
-        self._db.execute_many("INSERT OR IGNORE INTO sentence (text) VALUES (?)", [(text,) for text in texts])
+        batch, instant = self._batch, (1 << _AT_BITS) - 1
         changed = self._db.execute_many(
-            "INSERT INTO change (series, at, status, sentence) "
-            "VALUES (?, ?, ?, (SELECT id FROM sentence WHERE text = ?)) "
+            "INSERT INTO change (series, at, status, sentence) VALUES (?, ?, ?, nullif(?, 0)) "
             "ON CONFLICT (series, at) DO UPDATE SET status = excluded.status, sentence = excluded.sentence "
             "WHERE status <> excluded.status",
-            [(*key, status, text[:MAX_SENTENCE]) for key, (status, text) in sorted(self._batch.items())],
+            [
+                (key >> _AT_BITS, key & instant, value & lines.MASK, value >> lines.BITS)
+                for key in sorted(batch)
+                for value in (batch[key],)
+            ],
         )
-        known = len(self._batch) - changed
+        known = len(batch) - changed
         self.counts = self.counts._replace(added=self.counts.added + changed, known=self.counts.known + known)
-        self._batch.clear()
+        batch.clear()
+
+    def _number_of_sentence(self, text: str) -> int:
+        """The number of a sentence, which is kept where it is new."""
+        if len(self._sentences) >= MAX_SENTENCES:
+            self._sentences = {"": 0}
+        kept = text[:MAX_SENTENCE]
+        added = self._db.execute("INSERT OR IGNORE INTO sentence (text) VALUES (?)", (kept,))
+        if added.rowcount:
+            number = added.lastrowid
+        else:
+            number = self._db.fetch_number("SELECT id FROM sentence WHERE text = ?", kept)
+        self._sentences[text] = number or 0
+        return self._sentences[text]
 
     def _put_run(self, number: int, first: int, last: int) -> None:
         """Write a run of days down, as one with those that it meets."""

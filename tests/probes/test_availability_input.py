@@ -12,6 +12,8 @@ from libprobe.programs.availability import messages, nagios
 from libprobe.programs.availability.result_import import ResultImporter, ServiceLookup
 from libprobe.programs.ncg.index import MonitoredEntry
 from libprobe.state.files import StateDirectory
+from libprobe.timelines import lines
+from libprobe.timelines.evaluation import TopologyEndpoint
 from libprobe.timelines.store import Store
 
 NOW = 1_800_000_000
@@ -24,12 +26,27 @@ PIECES += [MESSAGE, b'{"headers": {}, "body": "x"}\n', b"{\n", b"EOT\n", b"NAGIO
 PIECES += [b"host_name=h\nservice_description=s\nlast_check=1790812800\nlast_hard_state_change=0\ncurrent_state=9\n"]
 
 
+ENDPOINT = TopologyEndpoint("S", "t", "h", 0, NOW)
+
+
 def taken(read, data):
     with tempfile.TemporaryDirectory() as path, Store(StateDirectory(path), create=True) as store:
-        with store.writer() as writer:
-            intake = ResultImporter(writer, ServiceLookup([MonitoredEntry("h", "s", "t", "S", "")]), NOW)
-            read(io.BytesIO(data), "input", intake)
-        return intake, writer.counts
+        return read_into(store, read, data)
+
+
+def read_into(store, read, data):
+    with store.writer() as writer:
+        intake = ResultImporter(writer, ServiceLookup([MonitoredEntry("h", "s", "t", "S", "")]), NOW)
+        read(io.BytesIO(data), "input", intake)
+    return intake, writer.counts
+
+
+def kept(read, data):
+    """What there is of the service after reading, and what was told on the way."""
+    with tempfile.TemporaryDirectory() as path, Store(StateDirectory(path), create=True) as store:
+        intake, counts = read_into(store, read, data)
+        measured = store.measured(ENDPOINT, "s", 1_790_812_800 - lines.DAY_S, NOW)
+        return measured, counts, intake.lines, intake.problems.sentences()
 
 
 def read_log(file, path, intake):
@@ -46,6 +63,36 @@ BYTES = st.lists(st.one_of(st.sampled_from(PIECES), st.binary(max_size=40)), max
 def test_a_log_with_anything_in_it_is_read_to_its_end(before, after):
     intake, _ = taken(read_log, before + b"\n" + GOOD + after)
     assert intake.lines == (before + b"\n" + GOOD + after).count(b"\n") + bool(after and not after.endswith(b"\n"))
+
+
+STATES = st.builds(
+    "{} SERVICE STATE: {};s;{};{};1;{}\n".format,
+    st.sampled_from(["CURRENT", "INITIAL"]),
+    *(st.sampled_from(each) for each in (["h", "H", "other"], ["OK", "CRITICAL"], ["HARD", "SOFT"], ["", "fine; a;b"])),
+)
+EVENTS = ["LOG ROTATION: DAILY\n", "Nagios 4.4.6 starting... (PID=1)\n", "Successfully shutdown... (PID=1)\n"]
+LINES = st.lists(
+    st.tuples(
+        st.integers(-5, 90_000),
+        st.one_of(STATES, STATES.map(lambda line: f"SERVICE ALERT:{line.partition(':')[2]}"), st.sampled_from(EVENTS)),
+    ),
+    max_size=20,
+)
+
+
+def log_of(pairs, form):
+    at, text = 1_790_812_800, ""
+    for more, line in pairs:
+        at += more
+        text += f"{form.format(at)} {line}"
+    return text.encode()
+
+
+@settings(max_examples=150, deadline=None)
+@given(LINES)
+def test_a_line_in_the_usual_form_is_read_as_one_in_a_form_that_is_rare(pairs):
+    usual, rare = (kept(read_log, log_of(pairs, form)) for form in ("[{}]", "[0{}]"))
+    assert usual == rare
 
 
 @settings(max_examples=100, deadline=None)

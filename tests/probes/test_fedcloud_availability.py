@@ -373,6 +373,16 @@ def test_a_service_that_a_new_files_list_lacks_is_gone(place):
     assert known == [1, 2, 3, 4]
 
 
+def test_a_service_that_is_gone_was_there_until_its_status_changed_last(place):
+    lines = [STARTS, OK_NOW, (0, bdii("OK", **CURRENT)), (DAY, ENDS), (DAY, STARTS[1])]
+    lines += [(DAY + HOUR, swift("CRITICAL")), (4 * DAY, swift("OK")), (6 * DAY, "LOG ROTATION: DAILY")]
+    lines += [(6 * DAY, bdii("OK", **CURRENT)), (9 * DAY, bdii("CRITICAL"))]
+    assert place.imported(place.log(*lines))[0] == 0
+    found = place.figures("--by", "day", "--level", "metric")
+    known = [int(row["from"][-2:]) for row in found if row["service"] == SWIFT and row["unknown"] != "1"]
+    assert known == [1, 2, 3, 4, 5]
+
+
 def test_soft_states_count_only_where_it_is_asked_for(place):
     lines = [STARTS, OK_NOW, (HOUR, swift("CRITICAL", kind="SOFT")), (2 * HOUR, swift("OK", kind="SOFT")), (DAY, ENDS)]
     place.services(ENTRIES[0])

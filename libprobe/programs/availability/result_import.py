@@ -79,14 +79,14 @@ class ResultImporter:
     def __init__(self, writer: ResultWriter, services: ServiceLookup, now: int, *, soft: bool = False) -> None:
         self.writer = writer
         self.services = services
-        self.now = now
+        self.latest = now + FUTURE_S
         self.soft = soft
         self.problems = ImportProblems()
         self.lines = 0
 
     def is_plausible(self, at: int, where: str) -> bool:
         """Whether a time can be that of a result; if not, it is noted."""
-        if EARLIEST <= at <= self.now + FUTURE_S:
+        if EARLIEST <= at <= self.latest:
             return True
         if at < EARLIEST:
             self.problems.note("results from before the year 2000, by a clock that was not set", where)
@@ -99,7 +99,11 @@ class ResultImporter:
         if not self.is_plausible(at, where):
             return
         if not self.writer.add(series, at, status, sentence):
-            self.problems.note("results that contradict ones settled already", where)
+            self.note_settled(where)
+
+    def note_settled(self, where: str) -> None:
+        """Note what `ResultWriter.add` did not take."""
+        self.problems.note("results that contradict ones settled already", where)
 
     def summary(self) -> str:
         added, known, _ = self.writer.counts
