@@ -553,7 +553,7 @@ class ResponseStream(ResponseHead):
         return self.as_refusal() if self.status >= 400 else Response(self, self.read(max_bytes))
 
     def as_refusal(self) -> Response:
-        """The answer with so much of its body as is read of an error's, whatever its status."""
+        """The answer as a refusal, whatever its status: of the body, what is read of an error's."""
         return Response(self, self.read(MAX_ERROR_BODY, truncate=True))
 
     def lines(self, max_bytes: int, max_line: int = MAX_LINE) -> Iterator[str]:

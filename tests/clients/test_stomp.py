@@ -15,7 +15,16 @@ import pytest
 from libprobe.clients.credentials import Audience
 from libprobe.clients.stomp import MAX_RECEIVED, VERSIONS, StompCredentials, StompSession
 from libprobe.deadline import Deadline
-from libprobe.failures import BadData, Misconfigured, NoAnswer, OwnCredential, ProtocolFailure, Refused, Rejected
+from libprobe.failures import (
+    BadData,
+    Misconfigured,
+    NoAnswer,
+    OwnCredential,
+    OwnMachine,
+    ProtocolFailure,
+    Refused,
+    Rejected,
+)
 from tests.conftest import ROOT
 from tests.federation import broker
 from tests.federation.ports import free_port
@@ -284,8 +293,9 @@ def test_a_broker_that_does_not_read_cannot_hold_us_up():
     released = threading.Event()
     with peer(sleep) as port, session(port, seconds(1)) as talk:
         talk.connect()
-        with pytest.raises(NoAnswer, match=r"^no reader of what we send within [\d.]+ s from 127"):
-            talk.send_with_receipt("SEND", {"destination": "/queue/a"}, "x" * (32 << 20))
+        # on a busy machine, the larger part of the time may be our own, which the sentence says
+        with pytest.raises((NoAnswer, OwnMachine), match=r"^no reader of what we send within [\d.]+ s from 127"):
+            talk.send_with_receipt("SEND", {"destination": "/queue/a"}, "x" * (16 << 20))
         released.set()
 
 

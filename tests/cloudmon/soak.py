@@ -54,6 +54,8 @@ HELD_INTERVALS, HELD_S = 2.0, 30.0
 STUCK_INTERVALS, STUCK_S = 3.0, 60.0
 MAX_GROWTH_MIB = 8.0
 MAX_MEMORY_MIB = 120.0
+MAX_MEMORY_BUSY_MIB = 240.0
+"""The short run is a test, beside much else: where checks are slow, all runners have one at the same time."""
 SAMPLE_S = 2.0
 END_S = 10.0
 """For runners to notice that the supervisor is gone."""
@@ -356,7 +358,9 @@ class Soak:
             if held.state == "PENDING" or subject is None:
                 continue
             interval = self.intervals[metric]
-            truth = subject.truth(metric, now - HELD_INTERVALS * interval - HELD_S, now)
+            # what changed since the last check is not known to the monitor; how long ago that may be is judged below
+            since = min(now - HELD_INTERVALS * interval - HELD_S, held.checked_at - SLACK_S)
+            truth = subject.truth(metric, since, now)
             if truth is not None:
                 self.compared["held states"] += 1
                 if held.state != truth:
@@ -419,7 +423,7 @@ class Soak:
             growth = slope * (settled[-1][0] - settled[0][0])
             if long and growth > MAX_GROWTH_MIB:
                 self.violations.append(f"the worker grew by {growth:.1f} MiB")
-        if max(values) > MAX_MEMORY_MIB:
+        if max(values) > (MAX_MEMORY_MIB if long else MAX_MEMORY_BUSY_MIB):
             self.violations.append(f"the worker took {max(values):.0f} MiB")
         created = sum(len(site.occi.created) for site in self.federation.sites.values())
         switched = sum(len(each.switches) - 1 for each in self.subjects)

@@ -42,7 +42,7 @@ FROM_URL = ("_URL", "_PORT", "_IMAGE", "_RESOURCE")
 
 TOPOLOGY = "poem/topology.json"
 MAX_LINE = 64 << 10
-"""Characters of an endpoint's line, of which the GOCDB allows some hundreds."""
+"""Characters of an endpoint's line, of which the GOCDB allows about 500."""
 
 
 def write(writer: ConfigurationWriter) -> None:
