@@ -7,6 +7,7 @@ import json
 from pathlib import Path
 
 from libprobe.formats import servers
+from libprobe.formats.openstack import next_marker
 
 MAX_BYTES = 8 << 10
 RECORDED = Path(__file__).parents[2] / "tests/data/openstack"
@@ -30,7 +31,7 @@ def read(data: bytes) -> None:
         assert servers.read_server(document).state
     elif kind == 1:
         images = servers.read_images(document)
-        servers.next_page(document)
+        next_marker(document)
         chosen = servers.default_image(images)
         for image in images[:5]:
             assert image in servers.find_images(image.id, images)

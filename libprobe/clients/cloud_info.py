@@ -94,10 +94,7 @@ class CloudInfo:
                 raise answer.failure(BadData)
             if not answer.body.strip():
                 raise answer.bad_answer("answered with nothing", link="by")
-            try:
-                return answer.body, cloud_info.read_sites(answer.json())
-            except BadData as error:
-                raise answer.as_unreadable(error) from None
+            return answer.body, answer.read_json(cloud_info.read_sites)
         except (EndpointFailure, OwnCredential) as failure:
             failure.more = (*failure.more, NOT_JUDGED)
             raise failure.retold(HelperFailure, whom=WHOM) from None

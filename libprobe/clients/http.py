@@ -29,8 +29,8 @@ from libprobe.text import duration, number_of
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     import logging
-    from collections.abc import Iterable, Iterator
-    from typing import Any, Protocol
+    from collections.abc import Callable, Iterable, Iterator
+    from typing import Any, Protocol, TypeVar
 
     import requests
 
@@ -39,6 +39,8 @@ if TYPE_CHECKING:
     from libprobe.clients.transport import HttpConnection
     from libprobe.deadline import Deadline
     from libprobe.failures import Kind
+
+    DocumentT = TypeVar("DocumentT")
 
     class ChunkedBody(Protocol):
         """A body that is sent piece by piece; its length is that of the whole."""
@@ -204,6 +206,14 @@ class Response(ResponseHead):
     def bad_answer(self, reason: str, *, link: str = "from", also: str = "") -> BadData:
         """What was answered is not what it should be."""
         return BadData(reason, of=self, link=link, also=also)
+
+    def read_json(self, reader: Callable[[Any], DocumentT]) -> DocumentT:
+        """What a reader makes of the body as JSON. Raises: BadData that names this answer's request."""
+        document = self.json()
+        try:
+            return reader(document)
+        except BadData as error:
+            raise self.as_unreadable(error) from None
 
     def json(self) -> Any:
         """The body as JSON. Raises: BadData."""

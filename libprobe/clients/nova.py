@@ -16,11 +16,13 @@ from __future__ import annotations
 
 import json
 import re
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from urllib.parse import urlsplit
 
 from libprobe import redact
+from libprobe.clients.glance import GlanceClient
 from libprobe.clients.keystone import request_id
+from libprobe.clients.openstack import time_limit
 from libprobe.clients.refusals import QuotaRefused, Refusal
 from libprobe.failures import BadData, EndpointFailure
 from libprobe.formats import servers
@@ -28,9 +30,9 @@ from libprobe.formats.servers import Server
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Mapping
     from contextlib import AbstractContextManager
-    from typing import Any, TypeVar
+    from typing import Any
 
     from libprobe.clients.http import Response
     from libprobe.clients.machines import VirtualMachine
@@ -38,8 +40,6 @@ if TYPE_CHECKING:
     from libprobe.deadline import Deadline
     from libprobe.failures import Failure
     from libprobe.formats.servers import GlanceImage, Network, Quota, Size
-
-    DocumentT = TypeVar("DocumentT")
 
 KIND, IMAGES, NETWORKS = "compute", "image", "network"
 READING_S, CHANGING_S = 30.0, 60.0
@@ -138,7 +138,7 @@ class Nova:
             return None
         if answer.status != 200:
             raise self._refused(answer, "show the VM")
-        server = _read(answer, servers.read_server)
+        server = answer.read_json(servers.read_server)
         return None if server.status in ("DELETED", "SOFT_DELETED") else server
 
     def delete(self, path: str) -> bool:
@@ -173,11 +173,11 @@ class Nova:
                 answer = self._service.request("GET", path + marker, max_bytes=MAX_DOCUMENT)
             if answer.status != 200:
                 raise self._refused(answer, "list the VMs")
-            page = _read(answer, servers.read_names)
+            page = answer.read_json(servers.read_names)
             for identifier, *called in page:
                 if title in called:
                     return self.own_path(f"/servers/{identifier}")
-            if not page or not _read(answer, servers.goes_on):
+            if not page or not answer.read_json(servers.goes_on):
                 return None
             marker = f"&marker={page[-1][0]}"
         raise BadData(f"{self.base}: the list of VMs does not end within {MAX_PAGES} pages")
@@ -188,11 +188,11 @@ class Nova:
 
     def sizes(self) -> list[Size]:
         """The flavours that may be used. Raises: Failure."""
-        return _read(self._get("/flavors/detail", "list the sizes"), servers.read_sizes)
+        return self._get("/flavors/detail", "list the sizes").read_json(servers.read_sizes)
 
     def quotas(self) -> list[Quota]:
         """What the project may have, and has. Raises: Failure."""
-        return _read(self._get("/limits", "tell the project's limits"), servers.read_quotas)
+        return self._get("/limits", "tell the project's limits").read_json(servers.read_quotas)
 
     def own_path(self, location: str) -> str:
         """The path of a VM from an address that the server gave. Raises: BadData for anything else."""
@@ -243,37 +243,24 @@ class Nova:
         return failure
 
 
-class Glance:
-    """The images that a project sees in a region."""
+class Glance(GlanceClient):
+    """The images of a region that a VM can be made of."""
 
-    def __init__(self, service: ServiceClient) -> None:
-        self._service = service.at_root("/v2")
-        self.base = self._service.base
+    limit_s = READING_S
 
     def images(self) -> list[GlanceImage]:
         """All that are listed, whatever their status. Raises: Failure."""
-        path, found = f"/v2/images?limit={PAGE}", []
-        for _ in range(MAX_PAGES):
-            with time_limit(self._service, READING_S):
-                answer = self._service.request("GET", path, max_bytes=MAX_DOCUMENT)
-            if answer.status != 200:
-                raise self._service.refusal_failure(answer, "list the images")
-            page = _read(answer, servers.read_images)
-            found += page
-            path = _read(answer, servers.next_page)
-            if not path or not page:  # a page that is full names one after it, which may be empty
-                return found
-        raise BadData(f"list of images without an end within {MAX_PAGES} pages", of=self._service.asked, link="from")
+        return self.listed(servers.read_images, "list the images")
 
     def image(self, identifier: str) -> GlanceImage | None:
         """The image of an id, also one that no list has, as a hidden one; None where there is none. Raises: Failure."""
-        with time_limit(self._service, READING_S):
+        with time_limit(self._service, self.limit_s):
             answer = self._service.request("GET", f"/v2/images/{identifier}")
         if answer.status == 404:
             return None
         if answer.status != 200:
             raise self._service.refusal_failure(answer, "show the image")
-        return _read(answer, servers.read_image)
+        return answer.read_json(servers.read_image)
 
 
 class Neutron:
@@ -290,16 +277,7 @@ class Neutron:
         if answer.status != 200:
             raise self._service.refusal_failure(answer, "list the networks")
         project = self._service.cloud.scope.project_id
-        return _read(answer, lambda document: servers.read_networks(document, project))
-
-
-@contextmanager
-def time_limit(service: ServiceClient, seconds: float) -> Iterator[None]:
-    """Bound the requests in the block to so many seconds."""
-    http = service.cloud.http
-    deadline = http.current_deadline()
-    with http.using_deadline(deadline.earlier_by(max(0.0, deadline.remaining() - seconds))):
-        yield
+        return answer.read_json(lambda document: servers.read_networks(document, project))
 
 
 def _is_gone(answer: Response) -> bool:
@@ -311,12 +289,3 @@ def _is_gone(answer: Response) -> bool:
     except BadData:
         return False
     return isinstance(said, dict) and "itemNotFound" in said
-
-
-def _read(answer: Response, reader: Callable[[Any], DocumentT]) -> DocumentT:
-    """Read an answer with `reader`. Raises: BadData that names the answer's request."""
-    document = answer.json()
-    try:
-        return reader(document)
-    except BadData as error:
-        raise answer.as_unreadable(error) from None

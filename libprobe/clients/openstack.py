@@ -13,6 +13,7 @@ Source: Identity API v3; openstack.md sections 2, 3 and 11.
 from __future__ import annotations
 
 import time
+from contextlib import contextmanager
 
 from libprobe.clients import credentials
 from libprobe.clients.keystone import Keystone, RefusedToken, issuer_problem, request_id
@@ -92,10 +93,7 @@ class OpenStackCloud:
         self.login_s = time.monotonic() - began - (self.http.loading_s - loading_s)
         answer = self.login.answer
         assert answer is not None, "version 3 gives a token with an answer"
-        try:
-            self.scope = read_scope(answer.json(), self._interface)
-        except BadData as error:
-            raise answer.as_unreadable(error) from None
+        self.scope = answer.read_json(lambda document: read_scope(document, self._interface))
 
     def regions(self, *kinds: str, chosen: str, is_each: bool = False) -> list[str]:
         """The regions that have services of all the kinds, or the one that was chosen.
@@ -239,3 +237,12 @@ class ServiceClient:
     def _headers(self, more: Any) -> Iterator[tuple[str, str]]:
         yield "X-Auth-Token", self.cloud.login.token
         yield from more
+
+
+@contextmanager
+def time_limit(service: ServiceClient, seconds: float) -> Iterator[None]:
+    """Bound the requests in the block to so many seconds."""
+    http = service.cloud.http
+    deadline = http.current_deadline()
+    with http.using_deadline(deadline.earlier_by(max(0.0, deadline.remaining() - seconds))):
+        yield

@@ -122,6 +122,14 @@ def reference_name(reference: str) -> str:
     return "reference " + (rest if slash and re.search(r"[.:]|^localhost$", host) else reference)
 
 
+def read_cloud_images(document: object) -> list[CloudImage]:
+    """The images of one page of Glance's list; entries that are none are passed over. Raises: BadData."""
+    images = document.get("images") if isinstance(document, dict) else None
+    if not isinstance(images, list):
+        raise BadData("answer that is no list of images", link="from")
+    return [image for image in map(read_cloud_image, images) if image]
+
+
 def read_cloud_image(document: object) -> CloudImage | None:
     """Return an image of Glance's list; None if the entry is not an image."""
     if not isinstance(document, dict) or not _text(document.get("id")):

@@ -11,6 +11,8 @@ Source: Identity API v3; openstack.md section 2.
 
 from __future__ import annotations
 
+from urllib.parse import parse_qs, urlsplit
+
 from libprobe.failures import BadData
 from libprobe.formats.address import read_http_url
 from libprobe.records import Record
@@ -24,6 +26,7 @@ if TYPE_CHECKING:
 MAX_ENDPOINTS = 2000
 MAX_ROLES = 50
 MAX_NAMED = 10
+MAX_NEXT = 2048
 
 
 def read_json_property(text: object, max_chars: int) -> dict[str, Any]:
@@ -133,3 +136,18 @@ def _offered(catalogue: list[Any], interface: str) -> Iterator[CatalogueEndpoint
 def _text(value: object) -> str:
     """A name, if it is one that can be shown and is of a length that names have; else nothing."""
     return value if isinstance(value, str) and value.isprintable() and len(value) <= MAX_COMPARED_CHARS else ""
+
+
+def next_marker(document: Any) -> str:
+    """By what Glance knows the page after this one of its list; empty for the last. Raises: BadData."""
+    following = document.get("next")
+    if following is None:
+        return ""
+    told = following if isinstance(following, str) and len(following) <= MAX_NEXT else ""
+    try:
+        marker = parse_qs(urlsplit(told).query).get("marker", [""])[0]
+    except ValueError:
+        marker = ""
+    if not marker:
+        raise BadData(f"the list of images goes on at {str(following)[:80]!r}, which is no page of it")
+    return marker

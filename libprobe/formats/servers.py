@@ -158,16 +158,6 @@ def read_images(document: object) -> list[GlanceImage]:
     return [read_image(each) for each in _listed(document, "images")]
 
 
-def next_page(document: Any) -> str:
-    """Path and query of the page after this one, below the root of the service; empty for the last. Raises: BadData."""
-    following = document.get("next")
-    if following is None:
-        return ""
-    if not isinstance(following, str) or not re.fullmatch(r"/v2/images\?[!-~]{1,2000}", following):
-        raise BadData(f"the list of images goes on at {str(following)[:80]!r}, which is no page of it")
-    return following
-
-
 def read_image(image: object) -> GlanceImage:
     """Raises: BadData."""
     if not isinstance(image, dict) or not is_identifier(image.get("id")):

@@ -10,9 +10,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from libprobe.failures import BadData
 from libprobe.formats import images
 from libprobe.formats.imagelist import ImageListEntry
-from libprobe.formats.images import CloudImage, from_image_list, from_registry, read_cloud_image
+from libprobe.formats.images import (
+    CloudImage,
+    from_image_list,
+    from_registry,
+    read_cloud_image,
+    read_cloud_images,
+)
 
 DIGEST = "4d06e117d590e0b6a5b7ad48baeffde0182d2aab0709254bc27adc13738a4b6c"
 NAME = "egi_vm_images/ubuntu:22.04"
@@ -107,3 +114,14 @@ def test_whatever_stands_there_is_an_image_or_none(document, attributes):
 def test_what_is_no_image_is_none(document):
     if not isinstance(document, dict):
         assert read_cloud_image(document) is None
+
+
+@pytest.mark.parametrize("document", [[], {}, {"images": {}}, None, "images"])
+def test_what_has_no_images_is_no_list(document):
+    with pytest.raises(BadData, match=r"^answer that is no list of images$"):
+        read_cloud_images(document)
+
+
+def test_entries_that_are_no_images_are_passed_over():
+    read = read_cloud_images({"images": [None, {"id": ""}, {"id": "a", "name": "x"}, 7]})
+    assert [each.id for each in read] == ["a"]

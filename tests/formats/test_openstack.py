@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from libprobe.failures import BadData
-from libprobe.formats.openstack import MAX_ENDPOINTS, read_scope
+from libprobe.formats.openstack import MAX_ENDPOINTS, next_marker, read_scope
 
 RECORDED = Path(__file__).parent.parent / "data" / "openstack" / "token-zed-2026-11-28.json"
 PROJECT = "8181077e9b0741daa81c3411bca0e6ba"
@@ -96,3 +96,34 @@ def test_nothing_else_than_bad_data_is_raised(project, catalogue, roles):
             scope.describe()
         except BadData:
             pass
+
+
+@pytest.mark.parametrize(
+    ("following", "marker"),
+    [
+        (None, ""),
+        ("/v2/images?limit=2&marker=a00f5534-68f3-4790-a3a9-b8d2d18eea9b", "a00f5534-68f3-4790-a3a9-b8d2d18eea9b"),
+        ("https://behind.example.org/v2/images?marker=a%2Fb", "a/b"),
+    ],
+)
+def test_of_the_next_page_only_the_marker_counts(following, marker):
+    assert next_marker({} if following is None else {"next": following}) == marker
+
+
+@pytest.mark.parametrize(
+    "following",
+    [
+        "",
+        "/v2/images",
+        "/v2/images?limit=2",
+        "/v2/images?marker=",
+        "//[?marker=a",
+        f"/?marker={'a' * 2048}",
+        7,
+        [],
+        False,
+    ],
+)
+def test_a_next_page_without_a_marker_is_none(following):
+    with pytest.raises(BadData, match=r"^the list of images goes on at .*, which is no page of it$"):
+        next_marker({"next": following})

@@ -142,27 +142,6 @@ def test_quotas():
     assert [Quota("cores", 3, each).is_short_of(1) for each in (-1, 3, 4)] == [False, True, False]
 
 
-@pytest.mark.parametrize(
-    ("following", "is_one"),
-    [
-        (None, True),
-        ("/v2/images?limit=2&marker=a00f5534-68f3-4790-a3a9-b8d2d18eea9b", True),
-        ("https://elsewhere.example.org/v2/images?limit=2", False),
-        ("//elsewhere.example.org/v2/images?x", False),
-        ("/v2/images", False),
-        ("/v2/images?a b", False),
-        (7, False),
-    ],
-)
-def test_the_next_page_is_below_the_service(following, is_one):
-    document = {} if following is None else {"next": following}
-    if is_one:
-        assert servers.next_page(document) == (following or "")
-    else:
-        with pytest.raises(BadData, match="which is no page of it"):
-            servers.next_page(document)
-
-
 @pytest.mark.parametrize(("word", "is_one"), [("a-1", True), ("..", False), (".", False), ("a/b", False), (1, False)])
 def test_what_may_stand_in_a_url(word, is_one):
     assert servers.is_identifier(word) is is_one
