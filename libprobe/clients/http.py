@@ -20,6 +20,7 @@ from libprobe import __version__
 from libprobe.clients import sockets, tls
 from libprobe.clients.exchange import Exchange
 from libprobe.clients.redirects import SAME_ORIGIN
+from libprobe.clients.refusals import Refusal
 from libprobe.failures import Asked, BadData, NoAnswer, OwnMachine, ProtocolFailure, Rejected
 from libprobe.formats.address import Address, host_port_of, read_http_url, without_query
 from libprobe.formats.error_text import MAX_TITLE_AT, error_text, in_short, own_words, status_words, web_page
@@ -190,6 +191,8 @@ class Response(ResponseHead):
             more=[*self.answer_details, *more],
         )
         told.pause_s = self.pause_s
+        if isinstance(told, Refusal):
+            told.http_status, told.error_text = self.status, self.error_text
         return told
 
     @property

@@ -230,10 +230,7 @@ class Nova:
         said = answer.error_text
         kind = QuotaRefused if answer.status in (403, 413, 429) and _QUOTA.search(said) else Refusal
         if kind is QuotaRefused or (answer.status == 403 and said and not _POLICY.search(said)):
-            refusal = answer.failure(kind, doing)
-            refusal.http_status, refusal.error_text = answer.status, said
-            refusal.more += request_id(answer)
-            return refusal
+            return answer.failure(kind, doing, more=request_id(answer))
         failure = self._service.refusal_failure(answer, doing)
         unreached = next((service for name, service in _UNREACHED if name in said), "")
         if answer.status >= 500 and unreached:

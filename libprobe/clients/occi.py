@@ -374,30 +374,22 @@ class OcciClient:
         return failure
 
     def _refusal(self, answer: Response, doing: str) -> Failure:
-        said = answer.error_text
         if answer.status == 401 and not self._token and self._http.credential is None:
             remedy = "give a proxy with --cert"
             return OwnCredential("login wanted (401)", of=answer, link="by", also="we have none", remedy=remedy)
-
-        def refused(kind: type[Refusal], **told: str) -> Refusal:
-            refusal = answer.failure(kind, doing, **told)
-            refusal.http_status, refusal.error_text = answer.status, said
-            return refusal
-
-        if is_quota(said) and answer.status < 500:
-            return refused(QuotaRefused, reason="no quota or capacity left")
+        if is_quota(answer.error_text) and answer.status < 500:
+            return answer.failure(QuotaRefused, doing, reason="no quota or capacity left")
         if answer.status in (401, 403):
             not_in = answer.failure(LoginRefused, doing, also=self._http.clock_skew_words)
-            not_in.http_status, not_in.error_text = answer.status, said
             credential = self._http.credential
             return (
                 credential.blame_if_weak(not_in, self._login_request.vo) if credential and not self._token else not_in
             )
         if answer.status >= 500:
-            return refused(ServerError)
+            return answer.failure(ServerError, doing)
         if answer.status == 404:
-            return refused(Refusal, remedy="check that the URL is that of the OCCI endpoint")
-        return refused(Refusal)
+            return answer.failure(Refusal, doing, remedy="check that the URL is that of the OCCI endpoint")
+        return answer.failure(Refusal, doing)
 
 
 class _TokenNotSent(Misconfigured):

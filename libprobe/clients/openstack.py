@@ -200,8 +200,6 @@ class ServiceClient:
         """A refusal in the service's own words, with the name by which its administrators find it in their logs."""
         failure = self._refusal(answer, doing)
         failure.more += request_id(answer)
-        if isinstance(failure, Refusal):
-            failure.http_status, failure.error_text = answer.status, answer.error_text
         return failure
 
     def _refusal(self, answer: Response, doing: str) -> Failure:

@@ -34,7 +34,10 @@ def describe_attempt(failure: Failure) -> str:
 
 
 class Refusal(EndpointFailure):
-    """The endpoint answered and refused: with `http_status`, and `said` are its own words; else as a Failure."""
+    """The endpoint answered and refused: with `http_status`, and `said` are its own words; else as a Failure.
+
+    `Response.failure` makes it with both.
+    """
 
     def __init__(self, reason: str, http_status: int = 0, said: str = "", **told: Any) -> None:
         super().__init__(reason, **told)

@@ -16,6 +16,8 @@ import pytest
 from libprobe.clients.credentials import find_certificate
 from libprobe.clients.exchange import SENT, Exchange
 from libprobe.clients.http import HttpClient, ResponseHead
+from libprobe.clients.http import Response as HttpResponse
+from libprobe.clients.refusals import LoginRefused, QuotaRefused, Refusal, ServerError
 from libprobe.deadline import Deadline
 from libprobe.failures import (
     BadData,
@@ -500,3 +502,11 @@ def test_a_peer_that_ends_in_order_while_we_send_is_not_said_to_have_reset(tmp_p
         with pytest.raises(ProtocolFailure, match="connection closed before an answer"):
             HttpClient(Deadline(AMPLE_S)).request("POST", url, body=b"x" * (32 << 20))
         thread.join()
+
+
+@pytest.mark.parametrize("kind", [Refusal, QuotaRefused, LoginRefused, ServerError])
+def test_a_refusal_has_the_status_and_all_words_of_its_answer(kind):
+    head = ResponseHead("POST x", 403, "Forbidden", [("Content-Type", "text/plain")], place="cloud:1")
+    refusal = HttpResponse(head, b"No room. " + b"Ask again later. " * 9).failure(kind, "create a VM", also="because")
+    assert (refusal.http_status, refusal.error_text) == (403, ("No room. " + "Ask again later. " * 9).strip())
+    assert str(refusal) == '403 "No room" from cloud:1 when asked to create a VM; because'
