@@ -13,14 +13,14 @@ from typing import NamedTuple
 
 from libprobe.failures import BadData
 from libprobe.formats.ncg import is_harmless, is_label, is_mail_address, is_option, is_url
-from libprobe.programs.ncg import index, poem, sensu
+from libprobe.programs.ncg import index
 from libprobe.programs.ncg.check_command import SPARE_S, CheckedText, UnsafeText, arguments, check_name
 from libprobe.programs.ncg.overrides import STATES, Overrides, ServiceOverride
 from libprobe.text import decimal
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
     from typing import Any
 
     from jinja2 import Environment
@@ -107,17 +107,6 @@ class ConfigurationWriter:
         self.warnings: list[str] = []
         self._environment = _environment(self)
 
-    def write(self, kind: str) -> None:
-        """Write the configuration of one kind of monitor, one of FORMATS. Raises: OSError."""
-        writers: dict[str, Callable[[], None]] = {
-            "nagios": self._nagios,
-            "icinga2": self._icinga2,
-            "nrpe": self._nrpe,
-            "sensu": lambda: sensu.write(self),
-            "poem": lambda: poem.write(self),
-        }
-        writers[kind]()
-
     def write_index(self, kinds: Iterable[str] = ()) -> None:
         """Write the list of all services, whatever the monitor. Raises: OSError.
 
@@ -127,7 +116,8 @@ class ConfigurationWriter:
         for kind in kinds:
             index.write(self.directory, self.inventory.entries(), index.list_name(kind))
 
-    def _nagios(self) -> None:
+    def write_nagios(self) -> None:
+        """Raises: OSError; so do the others."""
         for name in ("commands", "contacts", "templates", "groups", *self._optional_templates()):
             self._render(f"nagios/{name}.cfg", f"nagios/objects/{name}.cfg")
         for site in self.inventory.sites():
@@ -137,7 +127,7 @@ class ConfigurationWriter:
         if self.plan.stand_alone:
             self._render("nagios/nagios.cfg", "nagios/nagios.cfg")
 
-    def _icinga2(self) -> None:
+    def write_icinga2(self) -> None:
         satellites = [each.name for each in self.plan.satellites]
         everywhere = "icinga2/zones.d/global-templates" if satellites else "icinga2/conf.d"
         for name in ("commands", "templates", "groups", *self._optional_templates()):
@@ -160,7 +150,7 @@ class ConfigurationWriter:
         """Templates of files that only some configurations have."""
         return ["nrpe"] * bool(self.plan.nrpe) + ["parents"] * bool(self.plan.overrides.parents)
 
-    def _nrpe(self) -> None:
+    def write_nrpe(self) -> None:
         for site in self.inventory.sites():
             self._render("nrpe/site.cfg", f"nrpe/{self.inventory.object_name_of(site)}.cfg", site=site)
 

@@ -16,6 +16,7 @@ from libprobe.formats.ncg import is_harmless, is_host, is_name
 from libprobe.probe import cli
 from libprobe.programs import catalogue, execution
 from libprobe.programs.execution import DONE, NOT_DONE, USAGE, WITH_WARNINGS
+from libprobe.programs.ncg import overrides, poem, sensu
 from libprobe.programs.ncg.configuration import (
     DEFAULT_PLUGINS,
     FORMATS,
@@ -42,6 +43,14 @@ if TYPE_CHECKING:
 DEFAULT_TIMEOUT_S = 900.0
 MAX_SATELLITES = 100
 DEFAULT_SHRINK_LIMIT = 50.0
+WRITERS: dict[str, Callable[[ConfigurationWriter], None]] = {
+    "nagios": ConfigurationWriter.write_nagios,
+    "icinga2": ConfigurationWriter.write_icinga2,
+    "nrpe": ConfigurationWriter.write_nrpe,
+    "sensu": sensu.write,
+    "poem": poem.write,
+}
+"""What writes each of FORMATS."""
 ENDING = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 EPILOG = (
     "Exit codes: 0 written, 1 written with warnings, 2 not written and the old configuration kept, "
@@ -142,8 +151,6 @@ class _Generation:
 
         self.args.settings = read_settings(self.args.config)
         if self.args.overrides:
-            from libprobe.programs.ncg import overrides
-
             self.plan = self.plan._replace(overrides=overrides.read(self.args.overrides))
             if self.plan.overrides.parents and self.plan.satellites:
                 raise Misconfigured(f"overrides {self.args.overrides}: there are no parents with --satellite")
@@ -161,7 +168,7 @@ class _Generation:
                 writer = ConfigurationWriter(place.staging, inventory, self.plan)
                 for kind in self.formats:
                     before = writer.files
-                    writer.write(kind)
+                    WRITERS[kind](writer)
                     verdict = self._verdict(kind, place, counts)
                     self.verdicts.append(f"{kind}: {number_of(writer.files - before, 'file')}, {verdict}")
                 previous.keep_others()

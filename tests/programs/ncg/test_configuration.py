@@ -15,6 +15,7 @@ from libprobe.formats.ncg import is_harmless, is_host, is_label, is_name, is_url
 from libprobe.programs import catalogue
 from libprobe.programs.ncg.check_command import CheckedText, UnsafeText, arguments
 from libprobe.programs.ncg.configuration import (
+    FORMATS,
     ConfigurationOptions,
     ConfigurationWriter,
     icinga_string,
@@ -23,6 +24,7 @@ from libprobe.programs.ncg.configuration import (
     url,
 )
 from libprobe.programs.ncg.inventory import Inventory, MonitoredService
+from libprobe.programs.ncg.program import WRITERS
 from tests.conftest import ROOT
 from tests.programs.ncg.topology import HOSTILE
 
@@ -128,3 +130,7 @@ def test_a_site_keeps_its_satellite_when_another_one_goes() -> None:
     with_two = {site: satellite_of(site, ["a", "b"]) for site in sites}
     assert all(with_two[site] == with_three[site] for site in sites if with_three[site] != "c")
     assert 60 < sum(name == "c" for name in with_three.values()) < 140
+
+
+def test_each_format_has_its_writer() -> None:
+    assert tuple(WRITERS) == FORMATS
