@@ -123,7 +123,7 @@ def reference_name(reference: str) -> str:
 
 
 def read_cloud_images(document: object) -> list[CloudImage]:
-    """The images of one page of Glance's list; entries that are none are passed over. Raises: BadData."""
+    """The images of one page of Glance's list, without entries that are not images. Raises: BadData."""
     images = document.get("images") if isinstance(document, dict) else None
     if not isinstance(images, list):
         raise BadData("answer that is no list of images", link="from")
