@@ -19,6 +19,7 @@ from libprobe.formats import accounting
 from libprobe.formats.address import host_port_of, without_query
 from libprobe.formats.service_types import ACCOUNTING
 from libprobe.records import Record
+from libprobe.targets import access, topology
 from libprobe.text import duration, number_of, similar
 
 TYPE_CHECKING = False
@@ -61,8 +62,6 @@ def find_site(args: argparse.Namespace, deadline: Deadline) -> AccountedSite:
 
     Raises: Misconfigured when neither tells; HelperFailure when the GOCDB fails.
     """
-    from libprobe.targets import access, topology
-
     if args.site:
         return AccountedSite(args.site, blame=lambda failure: topology.absent_site_failure(args, deadline, failure))
     if not args.hostname:

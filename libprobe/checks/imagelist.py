@@ -7,10 +7,14 @@ CRLs and our access token are our own.
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from urllib.parse import urlsplit
 
 from nagiosplugin import Metric
 
 from libprobe.checks.base import Check, outcome_metric
+from libprobe.clients import documents
+from libprobe.clients.appdb import DEFAULT_PATH, DEFAULT_URL
+from libprobe.clients.credentials import Audience, host_name
 from libprobe.failures import CRITICAL, WARNING, Asked, BadData
 from libprobe.formats import imagelist, smime
 from libprobe.formats.address import without_query
@@ -48,11 +52,6 @@ def find_url(args: argparse.Namespace, deadline: Deadline) -> tuple[str, list[st
     Raises: Misconfigured; HelperFailure when the GOCDB is needed and fails; BadData for a registered URL that is
             unusable, which is the site's doing.
     """
-    from urllib.parse import urlsplit
-
-    from libprobe.clients import documents
-    from libprobe.clients.appdb import DEFAULT_PATH, DEFAULT_URL
-
     if args.url:
         return args.url, []
     if not args.hostname:
@@ -74,8 +73,6 @@ def find_url(args: argparse.Namespace, deadline: Deadline) -> tuple[str, list[st
 
 def audience(args: argparse.Namespace) -> Audience:
     """To whom the access token may go: hosts of options, of the settings, and AppDB's own."""
-    from libprobe.clients.appdb import DEFAULT_URL
-    from libprobe.clients.credentials import Audience, host_name
     from libprobe.targets import access
 
     own = args.settings.get("appdb", "url", DEFAULT_URL)

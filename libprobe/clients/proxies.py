@@ -8,6 +8,7 @@ from __future__ import annotations
 import base64
 from http import HTTPStatus
 
+from libprobe import redact
 from libprobe.clients import sockets
 from libprobe.clients.exchange import PROXY, SENDING, Exchange
 from libprobe.failures import BadData, EndpointFailure, Misconfigured, OwnMachine, ProtocolFailure
@@ -120,8 +121,6 @@ def find_proxy(address: Address) -> WebProxy | None:
     headers = {}
     if login:
         name, _, password = login.partition(":")
-        from libprobe import redact
-
         encoded = base64.b64encode(f"{unquote(name)}:{unquote(password)}".encode()).decode()
         redact.register(unquote(password))
         headers["Proxy-Authorization"] = f"Basic {redact.register(encoded)}"

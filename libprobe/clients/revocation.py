@@ -13,7 +13,7 @@ from itertools import pairwise
 from libprobe import host_resources
 from libprobe.clients.anchors import read_hashed, silence_warnings
 from libprobe.failures import BadData, Misconfigured
-from libprobe.formats import crl
+from libprobe.formats import crl, subject_hash
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -77,8 +77,6 @@ def _revoked_on(certificate: bytes, issuer: bytes, path: str, listed: crl.Revoca
 
 def _newest_crl(directory: str, issuer: bytes) -> tuple[str, crl.RevocationList] | None:
     """The newest CRL of a CA and its path, None if there is none. Raises: Misconfigured; BadData for the name."""
-    from libprobe.formats import subject_hash
-
     found = []
     for path, data in read_hashed(directory, issuer, "r", crl.MAX_CRL):
         try:

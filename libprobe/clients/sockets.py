@@ -7,6 +7,7 @@ what they wait is counted (see `Exchange.wait_for_peer`). An operation that fail
 
 from __future__ import annotations
 
+import _thread
 import errno
 import math
 import os
@@ -276,8 +277,6 @@ class _NameLookup:
     """
 
     def __init__(self, exchange: Exchange, host: str, port: int, family: int) -> None:
-        import _thread
-
         self.answer: list[Any] | Exception | None = None
         self._exchange = exchange
         self._pending = _thread.allocate_lock()

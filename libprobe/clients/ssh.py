@@ -9,6 +9,7 @@ secret is sent. No password, no agent and no key of the user's is ever tried.
 from __future__ import annotations
 
 import errno
+import shlex
 from contextlib import contextmanager
 
 from libprobe import host_resources
@@ -66,8 +67,6 @@ class SshSession:
 
     def read(self, path: str, max_bytes: int) -> bytes:
         """Return what a file holds, at most `limit` bytes; empty if there is none. Raises: Failure."""
-        import shlex
-
         self._socket.exchange.asked = f"SSH to {self._socket.exchange.place}, cat {path}"
         self._socket.exchange.doing = f"read {path}"
         try:

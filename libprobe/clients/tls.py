@@ -20,6 +20,7 @@ from libprobe.failures import (
     TlsFailure,
 )
 from libprobe.host_resources import NO_MEMORY
+from libprobe.text import duration, number_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -331,8 +332,6 @@ def _explain_certificate(error: ssl.SSLCertVerificationError, exchange: Exchange
     if code in _NAME_MISMATCH:
         if not seen:
             return bad(f"not for {exchange.host}")
-        from libprobe.text import number_of
-
         names = ", ".join(seen.names[:3]) or "no name at all"
         others = f" and {number_of(len(seen.names) - 3, 'other name')}" if len(seen.names) > 3 else ""
         every = f"the names in the certificate: {', '.join(seen.names)}" if others else ""
@@ -351,8 +350,6 @@ def _explain_certificate(error: ssl.SSLCertVerificationError, exchange: Exchange
 
 def _describe_validity(code: int, seen: PeerCertificate | None) -> str:
     from datetime import UTC, datetime
-
-    from libprobe.text import duration
 
     now = datetime.now(UTC)
     if code == _EXPIRED:

@@ -20,6 +20,7 @@ from datetime import UTC, datetime, timedelta
 from html.parser import HTMLParser
 
 from libprobe.failures import BadData
+from libprobe.formats import dates
 from libprobe.formats.excerpt import excerpt
 from libprobe.records import Record
 
@@ -123,8 +124,6 @@ def read_time(text: str) -> datetime:
     """
     match = _DATE.fullmatch(text.strip())
     if match is None:
-        from libprobe.formats import dates
-
         instant, is_date_alone = dates.read_time(text)
     else:
         parts = [int(part) for part in match.groups() if part is not None]

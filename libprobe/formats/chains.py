@@ -8,6 +8,15 @@ extension is unknown. Proxies are no signers: vmcatcher, whose rules these are, 
 
 from __future__ import annotations
 
+from cryptography.x509 import (
+    BasicConstraints,
+    DeltaCRLIndicator,
+    ExtensionNotFound,
+    IssuingDistributionPoint,
+    KeyUsage,
+    Version,
+)
+
 from libprobe import host_resources
 from libprobe.failures import BadData, Misconfigured
 from libprobe.formats import crl, dn, signatures
@@ -135,8 +144,6 @@ def _no_issuer(certificate: x509.Certificate, name_is_known: bool) -> str:
 
 
 def _expect_signer(signer: x509.Certificate) -> None:
-    from cryptography.x509 import ExtensionNotFound, KeyUsage
-
     names = {extension.oid.dotted_string for extension in signer.extensions}
     if names & {PROXY_CERT_INFO, DRAFT_PROXY_CERT_INFO}:
         raise BadData(f"it is signed with the proxy {_words(signer)}; subscribers take no proxies")
@@ -172,8 +179,6 @@ def _expect_known_extensions(certificate: x509.Certificate) -> None:
 
 def _expect_issuer(issuer: x509.Certificate, *, below: int, ours: bool) -> None:
     """below: how many CA certificates stand between the issuer and the signer."""
-    from cryptography.x509 import BasicConstraints, ExtensionNotFound, KeyUsage, Version
-
     try:
         constraints = issuer.extensions.get_extension_for_class(BasicConstraints).value
     except ExtensionNotFound:
@@ -207,8 +212,6 @@ def revoked_on(
     certificate: x509.Certificate, issuer: x509.Certificate, found: IssuerCrl, now: datetime
 ) -> datetime | None:
     """Return when a certificate was revoked, None if it was not. Raises: Misconfigured for a CRL that is no good."""
-    from cryptography.x509 import DeltaCRLIndicator, IssuingDistributionPoint
-
     listed, path = found
     try:
         is_of_issuer = signatures.is_signed_by(listed, issuer)

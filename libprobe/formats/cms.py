@@ -11,6 +11,7 @@ import hashlib
 
 from libprobe import host_resources
 from libprobe.failures import BadData
+from libprobe.formats import dn
 from libprobe.records import Record
 
 TYPE_CHECKING = False
@@ -242,6 +243,4 @@ def _is_signed_by_key(signer: x509.Certificate, value: bytes, data: bytes, signe
 
 
 def _words(certificate: x509.Certificate) -> str:
-    from libprobe.formats import dn
-
     return dn.slash_form(certificate.subject)

@@ -6,6 +6,8 @@ number is a search for a few bytes; only where they occur need the library read 
 
 from __future__ import annotations
 
+import binascii
+
 from libprobe.failures import BadData
 from libprobe.formats import der, subject_hash
 from libprobe.records import Record
@@ -90,11 +92,9 @@ def _to_be_signed(encoded: bytes) -> list[der.DerElement]:
 def _decoded(data: bytes) -> bytes:
     if _BEGIN not in data:
         return data
-    from binascii import Error, a2b_base64
-
     try:
-        return a2b_base64(data.partition(_BEGIN)[2].partition(_END)[0])
-    except Error as error:
+        return binascii.a2b_base64(data.partition(_BEGIN)[2].partition(_END)[0])
+    except binascii.Error as error:
         raise BadData(f"not base64: {error}") from None
 
 

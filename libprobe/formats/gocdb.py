@@ -14,6 +14,7 @@ from __future__ import annotations
 import re
 from collections import deque
 from collections.abc import Iterable, Iterator
+from pyexpat import ExpatError, ParserCreate, errors
 
 from libprobe.failures import BadData
 from libprobe.formats.address import (
@@ -403,8 +404,6 @@ def _records(
     chunks: Iterable[bytes], tag: str, page: PageMeta | None, unreadable: list[Unreadable] | None
 ) -> Iterator[_Node]:
     """Yield the elements TAG directly below the root, each as soon as it is complete."""
-    from pyexpat import ExpatError
-
     reader = _RecordParser(tag, page if page is not None else PageMeta(), unreadable)
     try:
         for chunk in chunks:
@@ -433,8 +432,6 @@ class _RecordParser:
         self._begin()
 
     def _begin(self) -> None:
-        from pyexpat import ParserCreate
-
         # The PI writes UTF-8; a declaration of something else is not followed, as expat would look up
         # any codec by its name.
         self._parser = ParserCreate("utf-8")
@@ -451,8 +448,6 @@ class _RecordParser:
         self._fed = 0
 
     def feed(self, data: bytes) -> None:
-        from pyexpat import ExpatError
-
         if len(self._head) < 512:
             self._head += data[: 512 - len(self._head)]
         while data:
@@ -517,8 +512,6 @@ class _RecordParser:
             return "empty document"
         if not beginning.startswith("<"):
             return f"no document but {excerpt(beginning, 30)!r}"
-        from pyexpat import errors
-
         code = getattr(error, "code", None)
         if self._open and code in (errors.codes[errors.XML_ERROR_NO_ELEMENTS], *self._broken_off()):
             return f"the document breaks off after {number_of(self._count, 'complete record')}"
@@ -526,8 +519,6 @@ class _RecordParser:
 
     @staticmethod
     def _broken_off() -> tuple[int, ...]:
-        from pyexpat import errors
-
         names = (
             errors.XML_ERROR_UNCLOSED_TOKEN,
             errors.XML_ERROR_PARTIAL_CHAR,

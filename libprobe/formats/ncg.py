@@ -11,6 +11,7 @@ import re
 
 from libprobe import redact
 from libprobe.failures import BadData
+from libprobe.formats.address import read_address
 from libprobe.formats.excerpt import excerpt
 from libprobe.formats.service_types import BDII, BDII_PORT, CDMI, MARKETPLACE, MESSAGE_BROKER, OCCI, VMCASTER, VMCATCHER
 from libprobe.records import Record
@@ -468,8 +469,6 @@ def _url_attributes(service_type: str, url: str) -> dict[str, str]:
     url = url.strip()
     if not url:
         return found
-    from libprobe.formats.address import read_address
-
     address = read_address(url)
     if service_type == BDII and address.scheme not in ("ldap", "ldaps"):
         return found  # often the address of a web page: the BDII is then at its usual place

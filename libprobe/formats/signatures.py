@@ -7,8 +7,17 @@ verifies both. Whether SHA-1 is good enough is for the caller; MD5 and what is o
 
 from __future__ import annotations
 
+from types import NoneType
+
+from cryptography import x509
+from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
+from cryptography.hazmat.primitives.asymmetric import dsa, ec, ed448, ed25519, padding, rsa
+from cryptography.hazmat.primitives.serialization import Encoding
+from cryptography.x509.oid import SignatureAlgorithmOID
+
 from libprobe.failures import BadData, Misconfigured
 from libprobe.formats import der
+from libprobe.formats.crl import MAX_CRL
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -20,9 +29,6 @@ _TAKEN = (WEAK, "sha224", "sha256", "sha384", "sha512", "sha3-224", "sha3-256", 
 
 def digest(signed: Certificate | CertificateRevocationList) -> str:
     """The hash of a signature as it is named: `sha1`; empty where the kind of key needs none. Raises: BadData."""
-    from cryptography.exceptions import UnsupportedAlgorithm
-    from cryptography.x509.oid import SignatureAlgorithmOID
-
     identifier = signed.signature_algorithm_oid
     try:
         algorithm = signed.signature_hash_algorithm
@@ -41,12 +47,6 @@ def is_signed_by(signed: Certificate | CertificateRevocationList, issuer: Certif
     Raises: BadData for a signature that proves nothing, whoever made it; Misconfigured where this machine's policy
             forbids to look at one.
     """
-    from types import NoneType
-
-    from cryptography import x509
-    from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
-    from cryptography.hazmat.primitives.asymmetric import dsa, ec, ed448, ed25519, padding, rsa
-
     named = digest(signed)
     if named and named not in _TAKEN:
         raise BadData(f"signed with {named.upper()}, which can be forged")
@@ -78,10 +78,6 @@ def is_signed_by(signed: Certificate | CertificateRevocationList, issuer: Certif
 
 def _names_one_algorithm(signed: Certificate | CertificateRevocationList) -> bool:
     """Whether what is signed names the algorithm that stands beside the signature (RFC 5280 section 4.1.1.2)."""
-    from cryptography.hazmat.primitives.serialization import Encoding
-
-    from libprobe.formats.crl import MAX_CRL
-
     parts = der.read(signed.public_bytes(Encoding.DER), limit=MAX_CRL).expect(der.SEQUENCE).children()
     within = next((each for each in parts[0].children() if each.tag == der.SEQUENCE), None)
     return len(parts) == 3 and within == parts[1]

@@ -14,6 +14,7 @@ import sys
 from _thread import get_ident
 
 from libprobe import __version__, redact
+from libprobe.failures import BadData
 from libprobe.judge.ranges import DURATION, NUMBER, SIZE, BadRange, Limit, Range, is_hidden, is_out_of_reach, quantity
 from libprobe.probe import door
 from libprobe.text import duration, shortened
@@ -485,8 +486,6 @@ def _source(text: str) -> tuple[int, str]:
 
 
 def _readable(read: Callable[[str], T], text: str) -> T:
-    from libprobe.failures import BadData
-
     try:
         return read(text)
     except BadData as error:

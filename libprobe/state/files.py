@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import fcntl
 import os
+import pwd
 import re
 import stat
 from contextlib import suppress
@@ -41,8 +42,6 @@ def default_directory() -> str:
 
 def _home() -> str:
     """The user's home; Nagios often starts plugins without $HOME."""
-    import pwd
-
     try:
         return os.environ.get("HOME") or pwd.getpwuid(os.geteuid()).pw_dir
     except KeyError:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import pwd
 from contextlib import suppress
 
 from libprobe.clients import credentials, tls
@@ -87,7 +89,6 @@ def make_openstack_access(args: argparse.Namespace, base: str, deadline: Deadlin
 
 def _make_configured_access(args: argparse.Namespace, base: str, deadline: Deadline) -> OpenStackAccess:
     """A cloud as clouds.yaml has it. Raises: Misconfigured, OwnCredential."""
-    import os
     from datetime import UTC, datetime
 
     from libprobe.clients.keystone import DEFAULT_IDENTITY_PROVIDER, LoginRequest
@@ -255,9 +256,6 @@ def open_state_directory(args: argparse.Namespace) -> StateDirectory:
 
 def open_existing_state(args: argparse.Namespace) -> StateDirectory:
     """Return where this monitor has kept its state, to read it only. Raises: Misconfigured where there is none."""
-    import os
-    import pwd
-
     named = args.state_dir or args.settings.get("state", "directory")
     path = named or default_directory()
     if not named and path != files.SYSTEM_DIRECTORY and os.path.isdir(files.SYSTEM_DIRECTORY):
@@ -327,8 +325,6 @@ def _read_token(args: argparse.Namespace, deadline: Deadline, now: datetime) -> 
     if kind == "token_file":
         return credentials.read_access_token(value, now=now)
     if kind == "oidc_agent":
-        import os
-
         from libprobe.clients import oidc_agent
 
         path = args.settings.get("credentials", "oidc_socket") or os.environ.get(oidc_agent.VARIABLE, "")

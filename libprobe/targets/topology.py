@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from urllib.parse import urlsplit
 
+from libprobe.deadline import OutOfTime
 from libprobe.failures import Asked, BadData, Failure, HelperFailure, Misconfigured
 from libprobe.formats import gocdb as format_gocdb
 from libprobe.formats.address import host_port_of
@@ -211,7 +212,6 @@ def find_registered(
 def is_site_registered(args: argparse.Namespace, deadline: Deadline, name: str) -> bool:
     """Whether the GOCDB has anything registered of a site. Raises: HelperFailure."""
     from libprobe.clients.gocdb import DEFAULT_URL, EndpointSelection, Gocdb
-    from libprobe.deadline import OutOfTime
     from libprobe.targets import access
 
     allowed = min(LOOK_UP_MAX_S, deadline.remaining() * LOOK_UP_SHARE)
@@ -266,7 +266,6 @@ def _look_up_in_gocdb(
     args: argparse.Namespace, deadline: Deadline, cache: StateDirectory, service_type: str
 ) -> RegisteredEndpoints:
     from libprobe.clients.gocdb import DEFAULT_URL, Gocdb
-    from libprobe.deadline import OutOfTime
     from libprobe.targets import access
 
     settings = args.settings

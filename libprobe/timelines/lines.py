@@ -8,6 +8,7 @@ not in it. One number for each change, because a month of a federation has half 
 from __future__ import annotations
 
 import itertools
+from bisect import bisect_right
 
 from libprobe.timelines.algebra import MISSING, STATUSES
 
@@ -141,8 +142,6 @@ def _append_to(made: Line, new: int) -> None:
 
 def status_at(line: Line, at: int) -> int:
     """The status at an instant that is not before the line's start."""
-    from bisect import bisect_right
-
     return line[bisect_right(line, make_entry(at, MASK)) - 1] & MASK
 
 

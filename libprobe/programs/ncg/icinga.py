@@ -9,6 +9,8 @@ import base64
 import json
 
 from libprobe import redact
+from libprobe.clients.credentials import read_private
+from libprobe.clients.http import HttpClient
 from libprobe.failures import BadData, CertificateWanted, HelperFailure, OwnCredential
 from libprobe.programs.ncg.scheduled import AUTHOR, HostAndService, MonitorState, ScheduledDowntime, number_in
 
@@ -33,9 +35,6 @@ class Icinga:
     name = "Icinga"
 
     def __init__(self, url: str, login: str, ca: str, deadline: Deadline) -> None:
-        from libprobe.clients.credentials import read_private
-        from libprobe.clients.http import HttpClient
-
         words = read_private(login, "Icinga login").decode("utf-8", "replace").strip()
         user, colon, password = words.partition(":")
         if not (user and colon and password) or "\n" in words:

@@ -14,6 +14,7 @@ import time
 
 from libprobe import redact
 from libprobe.failures import Misconfigured
+from libprobe.files import read_small_file
 from libprobe.programs.ncg.scheduled import AUTHOR, HostAndService, MonitorState, ScheduledDowntime, number_in
 
 TYPE_CHECKING = False
@@ -131,7 +132,5 @@ class Nagios:
 
 
 def _settings(path: str) -> dict[str, str]:
-    from libprobe.files import read_small_file
-
     text = read_small_file(path, "Nagios' main configuration", 4 << 20).decode("utf-8", "replace")
     return dict(re.findall(r"^[ \t]*([a-z_]+)[ \t]*=[ \t]*(\S.*?)[ \t]*$", text, re.MULTILINE))

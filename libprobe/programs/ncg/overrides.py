@@ -20,7 +20,8 @@ import configparser
 from typing import NamedTuple
 
 from libprobe.failures import BadData, Misconfigured
-from libprobe.formats.ncg import is_host, is_mail_address
+from libprobe.files import read_small_file
+from libprobe.formats.ncg import is_host, is_mail_address, object_name
 from libprobe.judge.ranges import DURATION, quantity
 from libprobe.probe.settings import describe_error, describe_unknown_name
 
@@ -113,8 +114,6 @@ class Overrides:
 
 def read(path: str) -> Overrides:
     """Raises: Misconfigured, naming the file, the section and the key."""
-    from libprobe.files import read_small_file
-
     parser = configparser.ConfigParser(interpolation=None, default_section="")
     try:
         parser.read_string(read_small_file(path, "overrides", MAX_BYTES).decode("utf-8"), source=path)
@@ -191,8 +190,6 @@ _FORMS = {
 
 
 def _group(title: str) -> str:
-    from libprobe.formats.ncg import object_name
-
     return f"fedcloud-escalation-{object_name(title.strip())}"
 
 

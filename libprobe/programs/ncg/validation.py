@@ -11,6 +11,7 @@ import tempfile
 from typing import NamedTuple
 
 from libprobe.failures import Failure, Misconfigured
+from libprobe.files import read_small_file
 from libprobe.text import safe
 
 TYPE_CHECKING = False
@@ -103,8 +104,6 @@ class MainFile:
     """The main configuration file of a Nagios of the operator's own. Raises: Misconfigured where it cannot be read."""
 
     def __init__(self, path: str) -> None:
-        from libprobe.files import read_small_file
-
         self._directory = os.path.dirname(os.path.realpath(path))
         text = read_small_file(path, "Nagios' main configuration", 4 << 20).decode("utf-8", "surrogateescape")
         lines = re.findall(r"^[ \t]*([a-z_]+)[ \t]*=[ \t]*(\S.*?)[ \t]*$", text, re.MULTILINE)

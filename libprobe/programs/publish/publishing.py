@@ -21,8 +21,10 @@ from __future__ import annotations
 import os
 import re
 import time
+from binascii import b2a_base64
 
 from libprobe import redact
+from libprobe.deadline import Deadline, OutOfTime
 from libprobe.failures import (
     BadData,
     CertificateWanted,
@@ -187,8 +189,6 @@ def open_spool(args: argparse.Namespace) -> Spool:
 def put(spool: Spool, broker: PublishDestination, result: MetricResult) -> None:
     """Keep a result until it is sent. Raises: BadData for anything but a result; Misconfigured."""
     if broker.kind == AMS:
-        from binascii import b2a_base64
-
         from libprobe.formats.metric_data import write_metric_data
 
         # a service can be of several types for ARGO, which wants a record of each
@@ -305,8 +305,6 @@ def _set_aside(spool: Spool, refused: list[tuple[str, Failure]]) -> None:
 
 def send_all(args: argparse.Namespace, spool: Spool, deadline: Deadline) -> str:
     """Send what waits, and say how that went: one sentence. Raises: Misconfigured, OwnCredential."""
-    from libprobe.deadline import OutOfTime
-
     broker = read_broker(args)
     with spool.sender() as is_ours:
         if not is_ours:
@@ -483,8 +481,6 @@ def send_in_background(args: argparse.Namespace, spool: Spool, seconds: float) -
 
 
 def _send_until_empty(args: argparse.Namespace, spool: Spool, seconds: float) -> None:
-    from libprobe.deadline import Deadline, OutOfTime
-
     deadline = Deadline(seconds)
     broker = read_broker(args)
     # Whoever puts a message while we hold the lock leaves it to us: so look again after it is released.

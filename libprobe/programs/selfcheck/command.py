@@ -6,10 +6,11 @@ import contextlib
 import os
 import sys
 import time
+from contextlib import closing
 
 from libprobe import redact
 from libprobe.deadline import Deadline, Interrupted, OutOfTime, end_on_signals
-from libprobe.failures import CRITICAL, UNKNOWN, Failure, Misconfigured
+from libprobe.failures import CRITICAL, STATUS_NAMES, UNKNOWN, Failure, Misconfigured
 from libprobe.probe import cli, output
 from libprobe.text import decimal, safe
 
@@ -397,7 +398,6 @@ def _publish(args: argparse.Namespace, run: SelfCheckRun) -> Callable[[], str]:
     def publish() -> str:
         if not args.publish:
             return ""
-        from contextlib import closing
 
         from libprobe.programs.publish import publishing
 
@@ -414,7 +414,6 @@ def _publish(args: argparse.Namespace, run: SelfCheckRun) -> Callable[[], str]:
 def _message(run: SelfCheckRun, result: JobResult) -> MetricResult:
     from datetime import timedelta
 
-    from libprobe.failures import STATUS_NAMES
     from libprobe.formats.metric_result import MetricResult
 
     job = result.job

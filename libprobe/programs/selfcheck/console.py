@@ -8,6 +8,8 @@ from __future__ import annotations
 from itertools import groupby
 
 from libprobe.failures import OK, STATUS_NAMES
+from libprobe.judge.summaries import SIGNIFICANCE
+from libprobe.programs.selfcheck.results import worst
 from libprobe.text import duration, number_of, safe
 
 TYPE_CHECKING = False
@@ -167,8 +169,6 @@ def _last_part(metric: str) -> str:
 
 def by_endpoint(run: SelfCheckRun) -> Iterator[tuple[MetricJob, list[JobResult]]]:
     """The results of one endpoint together; those that need attention first: sites, endpoints of one, and results."""
-    from libprobe.judge.summaries import SIGNIFICANCE
-    from libprobe.programs.selfcheck.results import worst
 
     def place(result: JobResult) -> tuple[str, ...]:
         job = result.job

@@ -5,6 +5,10 @@ CRITICAL is a failure, UNKNOWN an error, a result in downtime is skipped; WARNIN
 
 from __future__ import annotations
 
+from itertools import groupby
+from xml.etree import ElementTree
+from xml.etree.ElementTree import SubElement
+
 from libprobe.failures import CRITICAL, UNKNOWN, WARNING
 
 TYPE_CHECKING = False
@@ -17,9 +21,6 @@ if TYPE_CHECKING:
 
 def render(run: SelfCheckRun) -> str:
     """The document, ending in a newline."""
-    from itertools import groupby
-    from xml.etree import ElementTree
-
     root = ElementTree.Element("testsuites", {"name": _text(f"fedcloud-selfcheck {run.subject}")})
     _count(root, run, run.results, run.seconds)
     for (site, hostname), results in groupby(run.results, key=lambda each: (each.job.site, each.job.hostname)):
@@ -44,8 +45,6 @@ def _count(element: Element, run: SelfCheckRun, results: Sequence[JobResult], se
 
 
 def _add_case(suite: Element, run: SelfCheckRun, result: JobResult) -> None:
-    from xml.etree.ElementTree import SubElement
-
     job = result.job
     case = SubElement(suite, "testcase", {"classname": _text(f"{job.hostname}.{job.service_type}")})
     case.set("name", _text(job.metric))

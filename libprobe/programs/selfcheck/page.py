@@ -13,6 +13,7 @@ from html import escape
 from itertools import groupby
 from urllib.parse import urlsplit
 
+from libprobe import __version__
 from libprobe.failures import STATUS_NAMES
 from libprobe.judge.summaries import SIGNIFICANCE
 from libprobe.programs.selfcheck import console, plots
@@ -265,8 +266,6 @@ def _measured(each: PerformanceValue) -> str:
 
 
 def _footer(run: SelfCheckRun) -> Iterator[str]:
-    from libprobe import __version__
-
     counted = "" if run.counted_downtimes else " Endpoints in downtime do not count."
     yield (
         f'<footer class="soft"><p>fedcloud-selfcheck {__version__}; endpoints from {_text(run.gocdb)}. '

@@ -7,6 +7,7 @@ from typing import NamedTuple
 from libprobe.failures import CRITICAL, OK, STATUS_NAMES
 from libprobe.formats.plugin_output import PerformanceValue
 from libprobe.judge.summaries import SIGNIFICANCE
+from libprobe.programs.selfcheck.advice import advice
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -96,8 +97,6 @@ class JobResult(NamedTuple):
         """What to do about it, for a reader who sees nothing else; empty if it is OK."""
         if self.status == OK:
             return ""
-        from libprobe.programs.selfcheck.advice import advice
-
         return advice(self.sentence, self.remedy, critical=self.status == CRITICAL, page=self.job.docurl)
 
     @property
