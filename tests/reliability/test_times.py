@@ -15,7 +15,9 @@ from tests.pace import AMPLE_S
 from tests.reliability.peers import Grid, Nowhere
 from tests.reliability.runs import run
 
-SLOW_S = 1.2
+SLOW_S = 2.5
+TOLD_S = 1.0
+"""Of it, at least: the probe may be held up just when it comes to the next phase."""
 T = r"[\d.]+ (?:ms|s)"
 URL = r"GET https://\S+/cert/rpc/json/utils/getPerunStatus"
 
@@ -33,6 +35,7 @@ def asked(peer: Conversation) -> None:
 
 
 def slow_to_shake_hands(peer: Conversation) -> None:
+    peer.sock.recv(65536)  # with which the handshake begins
     time.sleep(SLOW_S)
 
 
@@ -73,7 +76,7 @@ def test_the_phase_in_which_it_ended_is_named_last_and_has_the_time(
     match = re.fullmatch(told, line)
     assert match, line
     number, unit = match[1].split()
-    assert float(number) / (1000 if unit == "ms" else 1) >= 1.0, line
+    assert float(number) / (1000 if unit == "ms" else 1) >= TOLD_S, line
 
 
 def test_what_was_not_begun_is_not_named(grid: Grid, tmp_path: Path):
