@@ -15,6 +15,7 @@ import pytest
 from tests import planted
 from tests.conftest import Monitor, Report
 from tests.federation.issuer import CLIENT
+from tests.pace import seconds
 
 PROBE, LABEL = "check_openstack_swift", "OpenStack-Swift"
 GOOD = r"1 MiB stored .+ \(project ops\).*"
@@ -317,7 +318,7 @@ def test_an_agent_that_is_not_there_or_fails_is_told(site, agent):
 
 def test_an_agent_that_says_nothing_does_not_hold_a_run(site, agent):
     agent.is_mute = True
-    report = site.look("--oidc-agent", "egi", "-t", "8", OIDC_SOCK=agent.path)
+    report = site.look("--oidc-agent", "egi", "-t", seconds(8), OIDC_SOCK=agent.path)
     expect(
         report,
         3,

@@ -15,7 +15,7 @@ PROBE = "check_openstack_vm"
 TIME = r"[\d.]+ m?s"
 NOVA = r"localhost:\d+"
 BOOTED = "Cloud-init v. 22.4.2 running 'modules:final'\n{marker}\n{marker}-key\nCloud-init v. 22.4.2 finished at Sun\n"
-QUICK = ("-t", "20", "--wait", "2")
+QUICK = ("--wait", "2")
 
 
 class Site:
