@@ -56,11 +56,19 @@ class Leftovers(Check):
                     yield entry
                 else:
                     entry.release()
-        if not found and (self._title or self._endpoint):
-            which = " ".join(filter(None, (self._title, self._endpoint and f"at {self._endpoint}")))
+        place = self.place_meant
+        if not found and (self._title or place):
+            which = " ".join(filter(None, (self._title, place and f"at {place}")))
             raise Misconfigured(
-                f"no VM or container {which} in {self.subject}", remedy="see what it has without --title or --at"
+                f"no VM or container {which} in {self.subject}", remedy=f"see what it has without {self.selected_by}"
             )
+
+    selected_by = "--title or --at"
+
+    @property
+    def place_meant(self) -> str:
+        """The URL that limits which are meant; empty where none does."""
+        return self._endpoint
 
     def _is_meant(self, entry: JournalEntry) -> bool:
         is_there = not self._endpoint or self._endpoint in (entry.endpoint, entry.keystone.rstrip("/"))
@@ -95,6 +103,8 @@ class RemoveLeftovers(Leftovers):
 
     access, cloud: as whom, for the base URL of an OCCI endpoint, and for that of a Keystone; asked for when there is
     something to remove. instead: the base URL where all of them are looked for; empty: where each was noted.
+    configured: the one Keystone that `cloud` logs in to, where a file says which; then nothing of OCCI is meant, and
+    without `endpoint` only what was noted with that Keystone.
     """
 
     def __init__(
@@ -107,20 +117,35 @@ class RemoveLeftovers(Leftovers):
         title: str = "",
         endpoint: str = "",
         instead: str = "",
+        configured: str = "",
     ) -> None:
         super().__init__(journals, deadline, title=title, endpoint=endpoint)
         self._access = access
         self._cloud = cloud
         self._listed_instead = instead.rstrip("/")
+        self._configured = configured.rstrip("/")
+        self._root = _without_version(configured)
+        if configured:
+            self.selected_by = "--title, --at or --cloud"
         self._only_keys: set[str] = set()
+
+    @property
+    def place_meant(self) -> str:
+        return self._endpoint or self._configured
+
+    def _is_meant(self, entry: JournalEntry) -> bool:
+        if self._configured and entry.kind == SUFFIX:
+            return False
+        if self._configured and not self._endpoint and _without_version(entry.keystone) != self._root:
+            return False
+        return super()._is_meant(entry)
 
     def measure(self) -> Iterator[Metric]:
         by_place: dict[tuple[bool, str], list[JournalEntry]] = {}
         for entry in self._chosen():
             is_occi = entry.kind == SUFFIX
-            by_place.setdefault(
-                (is_occi, self._listed_instead or (entry.endpoint if is_occi else entry.keystone)), []
-            ).append(entry)
+            named = self._listed_instead or self._configured
+            by_place.setdefault((is_occi, named or (entry.endpoint if is_occi else entry.keystone)), []).append(entry)
         left: list[tuple[JournalEntry, str]] = []
         stay: list[str] = []
         for number, ((is_occi, place), entries) in enumerate(by_place.items()):
@@ -212,6 +237,11 @@ class ForgetLeftovers(Leftovers):
             self.detail(0, f"forgotten: {describe_location(entry, time.time())}")
             entry.forget()
         yield from self._report([])
+
+
+def _without_version(keystone: str) -> str:
+    """The URL of a Keystone as it is with and without the version and the slash that people write at its end."""
+    return keystone.rstrip("/").removesuffix("/v3")
 
 
 def _counted(things: Sequence[str]) -> str:

@@ -591,7 +591,7 @@ def credentials(parser: Parser, *, cloud: bool = False, occi: bool = False) -> N
             holds="Keystone token",
             help="file with a token that this Keystone has issued",
         )
-    if cloud and not occi:
+    if cloud:
         group.add_argument(
             "--cloud", metavar="NAME", type=_word, help="Keystone and login as clouds.yaml has them under this name"
         )
@@ -624,9 +624,9 @@ def credentials(parser: Parser, *, cloud: bool = False, occi: bool = False) -> N
             parser.not_with(option, "--auth=none")
     if cloud:
         for other in ("--cert", *SOURCES, "--identity-provider"):
-            parser.not_with(other, "--keystone-token-file", *(["--cloud"] if "--cloud" in parser.options else []))
-        for other in ("--keystone-token-file", "--auth", "-H", "-u", "-p"):
-            if other in parser.options and "--cloud" in parser.options:
+            parser.not_with(other, "--keystone-token-file", "--cloud")
+        for other in ("--keystone-token-file", "--auth", "-H", "-u", "-p", "--keystone", "--instead-at"):
+            if other in parser.options:
                 parser.not_with(other, "--cloud")
     tls(parser)
 

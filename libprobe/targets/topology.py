@@ -124,20 +124,23 @@ def find_keystone(
         except BadData as error:
             raise Misconfigured(f"-u: {error.sentence}") from None
     elif args.cloud:
-        from libprobe.targets import clouds
-
-        entry, path = clouds.find_cloud(args.cloud)
-        try:
-            endpoint = _read_endpoint(entry.auth["auth_url"])
-        except BadData as error:
-            raise Misconfigured(
-                f"auth_url: {error.sentence}", place=f"cloud {args.cloud} of {path}", link="in"
-            ) from None
+        endpoint = configured_keystone(args.cloud)
     elif args.hostname:
         endpoint = _find_endpoint(args, deadline, cache, service_type, KEYSTONE_PORT, "/v3")
     else:
         raise Misconfigured("no endpoint is named", remedy="give -H HOST, -u URL or --cloud NAME")
     return endpoint._replace(base=_with_port(endpoint.base, args.port)) if args.port else endpoint
+
+
+def configured_keystone(name: str) -> CloudEndpoint:
+    """The Keystone of a cloud of clouds.yaml. Raises: as `clouds.find_cloud`."""
+    from libprobe.targets import clouds
+
+    entry, path = clouds.find_cloud(name)
+    try:
+        return _read_endpoint(entry.auth["auth_url"])
+    except BadData as error:
+        raise Misconfigured(f"auth_url: {error.sentence}", place=f"cloud {name} of {path}", link="in") from None
 
 
 def _read_endpoint(text: str) -> CloudEndpoint:

@@ -174,6 +174,84 @@ def test_with_a_token_as_whom_it_is_another_owners_the_title_decides(site, login
     assert (site.nova.servers(), Store(site.monitor).swift.containers(), journal(site.monitor)) == ([], {}, [])
 
 
+def with_clouds_yaml(site: Site, **auth: object) -> dict[str, object]:
+    """Write a clouds.yaml with a password of the project; returns the login that Keystone is to see."""
+    user = site.keystone.register_user("opsuser")
+    login = {"username": "opsuser", "password": user.password, "user_domain_name": "Default"}
+    given = {"auth_url": site.cloud.url, **login, "project_name": "ops", "project_domain_id": "default", **auth}
+    directory = site.monitor.home / ".config" / "openstack"
+    directory.mkdir(parents=True, exist_ok=True)
+    path = directory / "clouds.yaml"
+    path.write_text(f"clouds:\n  site:\n    auth: {json.dumps(given)}\n")
+    path.chmod(0o600)
+    return {"name": "opsuser", "domain": {"name": "Default"}, "password": user.password}
+
+
+@pytest.mark.parametrize("ending", ["", "/", "without version"])
+def test_a_cloud_of_clouds_yaml_logs_in_and_what_is_of_others_stays_untouched(site, ending):
+    title = left_with_key(site)
+    occi = site.monitor.federation.site("ooi")
+    left_over(site.monitor, occi)
+    url = site.cloud.url.removesuffix("/v3") if ending == "without version" else site.cloud.url + ending
+    user = with_clouds_yaml(site, auth_url=url)
+    forget_requests(site.monitor)
+    site.keystone.logins.clear()
+    occi.web.requests.clear()
+    # as another user than whom the probe ran as: the keypair is not this one's, and has to be asked for as the owner
+    report = site.monitor.run(PROGRAM, "--remove", "--cloud", "site")
+    assert (report.code, report.first) == (
+        1,
+        f"LEFTOVERS WARNING - keypair not removed: not visible as user opsuser ({title})",
+    )
+    assert site.keystone.logins[0]["identity"] == {"methods": ["password"], "password": {"user": user}}
+    assert f"/v2.1/os-keypairs/{title}" in site.asked("DELETE")
+    assert (site.nova.servers(), occi.web.requests) == ([], [])
+    assert len(site.monitor.remembered()) == 1
+
+
+def test_a_cloud_that_nothing_was_recorded_for_is_told_before_anybody_is_asked(site):
+    with_clouds_yaml(site, auth_url="https://localhost:1/v3")
+    occi = site.monitor.federation.site("ooi")
+    left_over(site.monitor, occi)
+    forget_requests(site.monitor)
+    report = site.monitor.run(PROGRAM, "--remove", "--cloud", "site")
+    assert report.code == 3
+    assert re.fullmatch(
+        r"LEFTOVERS UNKNOWN - no VM or container at https://localhost:1/v3 in the journal in \S+ "
+        r"\(see what it has without --title, --at or --cloud\)",
+        report.first,
+    ), report.first
+    assert asked(site.monitor) == []
+
+
+def test_what_was_recorded_elsewhere_is_looked_for_through_the_cloud_when_that_is_said(site):
+    title = left_container(site.monitor)
+    with_clouds_yaml(site)
+    change(site.monitor, "container", keystone=f"{ELSEWHERE}/v3")
+    report = site.monitor.run(PROGRAM, "--remove", "--cloud", "site", "--at", f"{ELSEWHERE}/v3")
+    assert (report.code, report.first) == (0, "LEFTOVERS OK - nothing is left")
+    assert report.lines[0].startswith(f"removed: {title} at ")
+    assert (Store(site.monitor).swift.containers(), journal(site.monitor)) == ({}, [])
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("--cloud", "site"), "--cloud has no effect without --remove"),
+        (("--remove", "--cloud", "site", "--auth", "x509"), "--auth has no effect together with --cloud"),
+        (("--remove", "--cloud", "site", "--keystone", ELSEWHERE), "--keystone has no effect together with --cloud"),
+        (
+            ("--remove", "--cloud", "site", "--instead-at", ELSEWHERE),
+            "--instead-at has no effect together with --cloud",
+        ),
+    ],
+)
+def test_a_cloud_of_clouds_yaml_says_all_that_these_would(site, words, said):
+    report = site.monitor.run(PROGRAM, *words)
+    assert report.code == 3
+    assert report.first.startswith(f"LEFTOVERS UNKNOWN - usage: {said}"), report.first
+
+
 def test_what_another_project_has_is_named_and_stays(site):
     server, container = left_server(site), left_container(site.monitor)
     site.keystone.vo_map["devops"] = "devops"
