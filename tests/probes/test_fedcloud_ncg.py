@@ -33,6 +33,7 @@ from tests.pace import AMPLE_S, Watch, seconds
 from tests.programs.ncg import topology
 
 SHIPPED = ROOT / "etc/ncg"
+CERTIFICATE = "eu.egi.cloud.Certificate"
 NAGIOS, ICINGA = "/usr/sbin/nagios4", "/usr/sbin/icinga2"
 
 Ncg = Callable[..., Report]
@@ -171,6 +172,39 @@ def test_two_endpoints_of_one_host_and_type_are_both_monitored(ncg: Ncg, tmp_pat
     assert names == [("org.nagios.OCCI-TCP", "8788"), ("org.nagios.OCCI-TCP_9G0", "8787")]
     assert "    dependent_service_description   eu.egi.cloud.OCCI-VM-ops_9G0\n" in site
     assert report.out.count("of 12G0: the same is registered twice") == 4
+
+
+def test_the_certificate_of_one_port_is_one_service_in_every_format(ncg: Ncg, tmp_path: Path) -> None:
+    gocdb = pi.Gocdb()
+    for host, service_type, url in (
+        ("keystone.example.org", topology.NOVA, topology.KEYSTONE),
+        ("keystone.example.org", topology.SWIFT, topology.KEYSTONE),
+        ("cloud.example.org", topology.OCCI, "https://cloud.example.org:8443/?image=a"),
+        ("cloud.example.org", topology.CDMI, "https://cloud.example.org:8443/cdmi"),
+    ):
+        gocdb.add_service(pi.Service(host, service_type, "EXAMPLE", url))
+    words = [word for kind in ("nagios", "icinga2", "nrpe", "sensu") for word in ("--format", kind)]
+    report = ncg("--from", topology.save(gocdb, tmp_path), *words)
+    assert (report.code, report.err) == (0, ""), report.out
+    assert "accepted by Nagios" in report.out
+    assert "accepted by Icinga" in report.out
+    out = tmp_path / "out"
+    expected = [("cloud.example.org", CERTIFICATE), ("keystone.example.org", CERTIFICATE)]
+    nagios = (out / "nagios/objects/sites/EXAMPLE.cfg").read_text()
+    blocks = [block.partition("\n}")[0] for block in nagios.split("define service {")[1:]]
+    pairs = [re.search(r"host_name +(\S+)\n +service_description +(\S+)", block) for block in blocks]
+    assert sorted(pair.groups() for pair in pairs if pair and pair[2].startswith(CERTIFICATE)) == expected
+    icinga = (out / "icinga2/conf.d/sites/EXAMPLE.conf").read_text()
+    objects = re.findall(r'object Service "([^"]+)" \{.*?host_name = "([^"]+)"', icinga, re.DOTALL)
+    assert sorted((host, name) for name, host in objects if name.startswith(CERTIFICATE)) == expected
+    for begins, path in ((r"^command\[", "nrpe/EXAMPLE.cfg"), (r'"name": "', "sensu/EXAMPLE.json")):
+        text = (out / path).read_text()
+        found = re.findall(begins + r"([a-z.]+)_(eu\.egi\.cloud\.Certificate[^\]\"]*)", text, re.MULTILINE)
+        assert sorted(found) == expected, path
+    listed = [json.loads(line) for line in (out / "services.jsonl").read_text().splitlines()]
+    services = [(each["host"], each["service"]) for each in listed]
+    assert len(services) == len(set(services))
+    assert sorted(pair for pair in services if pair[1].startswith(CERTIFICATE)) == expected
 
 
 def test_a_host_of_two_sites_is_defined_once(ncg: Ncg, tmp_path: Path) -> None:

@@ -12,8 +12,9 @@ from itertools import chain, count, groupby
 from typing import NamedTuple
 
 from libprobe.failures import BadData
+from libprobe.formats.address import read_address
 from libprobe.formats.excerpt import excerpt
-from libprobe.formats.ncg import is_host, is_label, is_mail_address, is_name, is_url, object_name
+from libprobe.formats.ncg import MACROS, is_host, is_label, is_mail_address, is_name, is_url, object_name
 from libprobe.programs import catalogue
 from libprobe.programs.ncg import index
 
@@ -28,6 +29,9 @@ MAX_WARNINGS = 1_000
 MAX_PORTAL_CHARS = 300
 MAX_OBJECTS = 1_000
 """Names of groups that are kept in memory; those of a site's services are asked for one after the other."""
+
+ADDRESS_PROBE = "check_endpoint_tcp"
+"""The probe to which nothing of a URL matters but its scheme, host and port."""
 
 _SCHEMA = """
 CREATE TABLE old (
@@ -145,6 +149,7 @@ class Inventory:
         self.cert = cert
         self._objects: dict[tuple[str, str], str] = {}
         self._by_type: dict[str, list[Metric]] = {}
+        self._needed = {name for metric in metrics for name in metric.dependencies}
         for metric in metrics:
             for service_type in metric.possible_types:
                 self._by_type.setdefault(service_type, []).append(metric)
@@ -302,19 +307,22 @@ class Inventory:
     def _give_distinct_name(self, host: str, name: str) -> None:
         """The first of several services of one name keeps it; the others get the endpoint's key appended."""
         rows = self._database.execute(
-            f"SELECT rowid, site, type, key, options, url FROM service WHERE host = ? AND name = ? ORDER BY {_BY_AGE}",
+            "SELECT rowid, site, type, key, metric, options, url FROM service WHERE host = ? AND name = ? "
+            f"ORDER BY {_BY_AGE}",
             (host, name),
         ).fetchall()
         seen: dict[str, tuple[str, str]] = {}
+        addresses: set[tuple[str, str]] = set()
         taken: set[str] = set()
-        for rowid, site, service_type, key, options, url in rows:
+        for rowid, site, service_type, key, metric, options, url in rows:
             where = f"{site}, {host}, {service_type}"
             new = name if not taken else f"{name}_{key}"
-            if options in seen:
+            address = self._address_alone(self.metrics[metric], json.loads(options))
+            if options in seen or (address and (site, address) in addresses):
                 self._database.execute("DELETE FROM service WHERE rowid = ?", (rowid,))
-                if seen[options] == (service_type, url):
+                if seen.get(options) == (service_type, url):
                     why = "the same is registered twice"
-                elif seen[options][1] == url:
+                elif options not in seen or seen[options][1] == url:
                     continue  # as Nova and Swift behind one Keystone: that is one question, and nobody's mistake
                 else:
                     why = "another endpoint is asked in the same way"
@@ -328,6 +336,27 @@ class Inventory:
                 self._database.execute("UPDATE service SET name = ? WHERE rowid = ?", (new, rowid))
                 taken.add(new)
                 seen[options] = (service_type, url)
+                addresses.add((site, address))
+
+    def _address_alone(self, metric: Metric, options: Iterable[tuple[str, str]]) -> str:
+        """What a metric asks of host and port, whatever is there; empty for one that asks more, or that others need.
+
+        Its certificate, say, is one for all that is registered there: not for each type, nor for each path of a URL.
+        """
+        if metric.probe != ADDRESS_PROBE or metric.name in self._needed:
+            return ""
+        given = dict(options)
+        url = self._url(metric.name, given.items())
+        try:
+            address = read_address(url) if url else None
+        except BadData:
+            return ""
+        if address is None:
+            return ""
+        of_endpoint = [option for name, option in metric.attributes if name.endswith("_URL")]
+        of_endpoint += [option for option, value in metric.parameters if MACROS.get(value) == "service_type"]
+        rest = {option: value for option, value in given.items() if option not in of_endpoint}
+        return json.dumps([address.scheme, address.host.lower(), address.port_or_default, rest])
 
     # ---- reading
 

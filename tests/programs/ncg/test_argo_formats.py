@@ -212,7 +212,8 @@ def test_one_question_for_two_types_of_services_is_no_warning(monitor):
     done = monitor.run(gocdb, *BOTH)
     assert (done.returncode, "warning" in done.stdout) == (0, False), done.stdout
     names = [each["metadata"]["labels"]["metric"] for each in monitor.of_type("CheckConfig").values()]
-    assert (names.count("org.nagios.Keystone-TCP"), names.count("eu.egi.Keystone-IGTF")) == (1, 1)
+    for name in ("org.nagios.Keystone-TCP", "eu.egi.Keystone-IGTF", "eu.egi.cloud.Certificate"):
+        assert names.count(name) == 1, name
     asked = [(metric, entity) for metric, entity, _ in scg.commands(monitor.output / "poem")]
     assert ("org.nagios.Keystone-TCP", "org.openstack.swift__keystone.example.org") in asked
 

@@ -68,6 +68,66 @@ def test_without_a_key_a_second_endpoint_cannot_be_told_apart(inventory: Invento
     assert "no key tells them apart" in inventory.warnings[0]
 
 
+def services_named(inventory: Inventory, metric: str) -> list[tuple[str, str]]:
+    """Name and service type of each service of a metric."""
+    inventory.finalize()
+    sites = list(inventory.sites())
+    return [
+        (each.name, each.service_type) for site in sites for each in inventory.services(site) if each.metric == metric
+    ]
+
+
+KEYSTONE = "https://keystone.example.org:5000/v3"
+CERTIFICATE = "eu.egi.cloud.Certificate"
+
+
+@pytest.mark.parametrize(
+    ("first", "second"),
+    [
+        ((topology.NOVA, KEYSTONE), (topology.SWIFT, KEYSTONE)),
+        ((topology.NOVA, KEYSTONE), (topology.SWIFT, "https://KEYSTONE.example.org:5000/")),
+        ((topology.NOVA, KEYSTONE), (topology.NOVA, f"{KEYSTONE}/second")),
+        (
+            (topology.CDMI, "https://keystone.example.org:8443/cdmi"),
+            (topology.OCCI, "https://keystone.example.org:8443/"),
+        ),
+    ],
+)
+def test_the_certificate_of_one_host_and_port_is_asked_once(inventory: Inventory, first, second) -> None:
+    for number, (service_type, url) in enumerate((first, second)):
+        key = f"900{number}G0"
+        inventory.add(endpoint(service_type, hostname="keystone.example.org", url=url, primary_key=key))
+    assert services_named(inventory, CERTIFICATE) == [(CERTIFICATE, first[0])]
+    assert inventory.warnings == []
+
+
+def test_the_certificates_of_two_ports_are_two_services_of_different_names(inventory: Inventory) -> None:
+    for number, (service_type, port) in enumerate(((topology.NOVA, 5000), (topology.SWIFT, 5001))):
+        url, key = f"https://keystone.example.org:{port}/v3", f"900{number}G0"
+        inventory.add(endpoint(service_type, hostname="keystone.example.org", url=url, primary_key=key))
+    assert services_named(inventory, CERTIFICATE) == [
+        (CERTIFICATE, topology.NOVA),
+        (f"{CERTIFICATE}_9001G0", topology.SWIFT),
+    ]
+
+
+def test_another_sites_certificate_is_a_service_of_its_own(inventory: Inventory) -> None:
+    for number, (site, service_type) in enumerate((("FIRST", topology.NOVA), ("SECOND", topology.SWIFT))):
+        key = f"900{number}G0"
+        inventory.add(endpoint(service_type, hostname="keystone.example.org", url=KEYSTONE, primary_key=key, site=site))
+    assert len(services_named(inventory, CERTIFICATE)) == 2
+
+
+def test_what_others_depend_on_is_kept_for_each_endpoint(inventory: Inventory) -> None:
+    for number, path in enumerate(("", "/second")):
+        url, key = f"https://cloud.example.org:8787{path}/?image=a", f"900{number}G0"
+        inventory.add(endpoint(url=url, primary_key=key))
+    assert [name for name, _ in services_named(inventory, "org.nagios.OCCI-TCP")] == [
+        "org.nagios.OCCI-TCP",
+        "org.nagios.OCCI-TCP_9001G0",
+    ]
+
+
 def test_a_removed_host_is_not_there_and_a_metric_of_a_host_is(tmp_path: Path) -> None:
     for path in (ROOT / "etc/ncg").iterdir():
         (tmp_path / path.name).write_bytes(path.read_bytes())
