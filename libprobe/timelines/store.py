@@ -309,7 +309,7 @@ class Store:
 
     def newest(self) -> int | None:
         """When the newest result was had; None without any."""
-        return self._db.fetch_number("SELECT max(at) FROM change")
+        return self._db.fetch_number("SELECT max((SELECT max(at) FROM change WHERE series = id)) FROM series")
 
     def last_day(self) -> int | None:
         """The midnight of the last day on which anything had a result; None without any."""
@@ -395,13 +395,17 @@ class Store:
             return 0
         horizon = (newest - SETTLED_AFTER_S) // lines.DAY_S * lines.DAY_S
         with self._db.transaction():
-            dropped = self._db.execute(
-                "DELETE FROM change AS c WHERE at < ? AND at >= coalesce("
-                "  (SELECT settled_until FROM series WHERE id = c.series AND c.at >= settled_from), 0)"
+            spans: list[tuple[int, int, int]] = []
+            for number, since, until in self._db.fetch_all("SELECT id, settled_from, settled_until FROM series"):
+                spans.append((number, until or 0, horizon))
+                if since is not None:  # what came later and is older than all that was settled
+                    spans.append((number, 0, min(since, horizon)))
+            dropped = self._db.execute_many(
+                "DELETE FROM change AS c WHERE series = ? AND at >= ? AND at < ?"
                 " AND status = (SELECT status FROM change AS p WHERE p.series = c.series AND p.at < c.at"
                 "               ORDER BY p.at DESC LIMIT 1)",
-                (horizon,),
-            ).rowcount
+                spans,
+            )
             self._db.execute(
                 "UPDATE series SET settled_until = ?, settled_from = (SELECT min(at) FROM change WHERE series = id) "
                 "WHERE EXISTS (SELECT 1 FROM change WHERE series = id AND at < ?)",

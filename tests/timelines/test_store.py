@@ -113,6 +113,26 @@ def test_what_comes_late_for_a_settled_time_is_refused_and_counted(kept):
     assert measured(kept) == before
 
 
+def test_what_is_settled_is_not_looked_at_again(kept):
+    with kept.writer() as writer:
+        for host in range(20):
+            series = writer.series(f"h{host}", "disk", "store")
+            for at in range(0, 20 * DAY, 3600):
+                writer.add(series, at, OK if at % 7200 else CRITICAL)
+            writer.add(series, 40 * DAY, OK)
+    assert settling_steps(kept) > 10 * settling_steps(kept)
+
+
+def settling_steps(kept):
+    """How many instructions SQLite takes to settle, in hundreds."""
+    steps = []
+    connection = kept._db._connection
+    connection.set_progress_handler(lambda: steps.append(1), 100)
+    kept.settle()
+    connection.set_progress_handler(None, 0)
+    return len(steps)
+
+
 def test_what_is_older_than_all_is_taken_however_late(kept):
     with kept.writer() as writer:
         series = writer.series("a", "disk", "store")
