@@ -110,7 +110,8 @@ def attempt(options: argparse.Namespace, rest: list[str]) -> int:
 
     with layers.mounted(layers.RUNNING, layers.DEBIAN, layers.CONTENT) as root:
         os.environ |= {"OPENSTACK_ROOT": str(root), "OPENSTACK_LOGS": str(LOGS), "OPENSTACK_WRITE": options.write}
-        return int(pytest.main(["-p", "no:cacheprovider", str(ROOT / "tests/openstack/verdicts.py"), *rest]))
+        files = [str(ROOT / f"tests/openstack/{name}.py") for name in ("verdicts", "native")]
+        return int(pytest.main(["-p", "no:cacheprovider", *files, *rest]))
 
 
 STEPS = {layers.DEBIAN.name: install, layers.CONTENT.name: fill, "up": up, "try": attempt}

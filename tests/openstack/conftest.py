@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import NamedTuple
 
 import pytest
 
 from tests.conftest import Monitor, Report
+from tests.federation.cloud_info import CloudInfo, Site
+from tests.federation.web import WebServer
 from tests.pace import until
 
 from . import layers
 from .api import IMAGE, Api
-from .lab import OCCI, Lab
+from .lab import KEYSTONE, OCCI, Lab
 
 FOREIGN = ("somebody else's", "egi-sam-other-monitor-0123456789ab")
 """VMs in the project of the monitors that are not theirs; the last looks like one of another monitor."""
@@ -47,6 +51,28 @@ def nothing_is_left(lab: Lab) -> Iterator[None]:
     )  # it takes its time
 
 
+def containers(lab: Lab) -> list[str]:
+    api = lab.admin("ops")
+    return [str(each["name"]) for each in api.get("object-store", f"/AUTH_{api.project}?format=json")]
+
+
+class Information(NamedTuple):
+    system: CloudInfo
+    url: str
+
+
+@pytest.fixture
+def published(lab: Lab) -> Iterator[Information]:
+    """The information system, which has this cloud with its project ops."""
+    project = lab.admin("ops").project
+    made = CloudInfo(lambda: [Site("REAL-CLOUD", KEYSTONE, "localhost", [("ops", project)])])
+    context = lab.authority.server_context(lab.authority.host(["is.fedcloud.test", "localhost"]))
+    web = WebServer("cloud-info", made.app, faults=made.faults, context=context)
+    web.start()
+    yield Information(made, web.url)
+    web.stop()
+
+
 class Robot(Monitor):
     """A monitor of this cloud: with a state directory and an access token of its own."""
 
@@ -62,9 +88,31 @@ class Robot(Monitor):
     def look(self, *more: object, **choices: str) -> Report:
         return self.run("check_occi_vm", *self.arguments(*more, **choices))
 
+    def at_keystone(self, *more: object) -> list[object]:
+        """The arguments of a probe that logs in at the Keystone with the access token."""
+        return ["-u", KEYSTONE, "--token-file", self.token, *more]
+
+    def ask(self, name: str, *more: object) -> Report:
+        return self.run(name, *self.at_keystone(*more))
+
+    def cloud(self, auth_type: str = "password", **auth: object) -> dict[str, object]:
+        """Write a clouds.yaml with the cloud `site`; return the environment that names it."""
+        path = self.home / "clouds.yaml"
+        login = json.dumps({"auth_url": KEYSTONE, **auth})
+        path.touch(0o600)
+        path.write_text(f"clouds:\n  site:\n    auth_type: {auth_type}\n    auth: {login}\n")
+        return {"OS_CLIENT_CONFIG_FILE": path}
+
 
 Row = Callable[[str, Report], None]
-_rows: list[tuple[str, str]] = []
+_rows: list[list[str]] = []
+
+
+def _shown(said: str) -> str:
+    said = re.sub(r"\S+/token\b", "TOKEN-FILE", said)
+    said = re.sub(r"/\S+/clouds\.yaml", "CLOUDS-FILE", said)
+    said = re.sub(r"/tmp/\S+/state\b", "STATE-DIR", said)
+    return said.replace("|", "\\|").replace(IMAGE, "IMAGE").replace("<", "&lt;")
 
 
 @pytest.fixture
@@ -72,8 +120,7 @@ def row() -> Row:
     """Put what a probe said into the table: `row("what was the matter", report)`."""
 
     def put(what: str, report: Report) -> None:
-        said = re.sub(r"\S+/token\b", "TOKEN-FILE", report.first.partition(" ")[2])
-        _rows.append((what, said.replace("|", "\\|").replace(IMAGE, "IMAGE")))
+        _rows.append([what, _shown(report.first)])
 
     return put
 

@@ -202,8 +202,8 @@ class Lab:
     # ---- all of it
 
     def up(self) -> None:
-        authority = Authority(self.home / "tls")
-        authority.host(["localhost"]).path.rename(self.home / "tls/host.pem")
+        self.authority = Authority(self.home / "tls")
+        self.authority.host(["localhost"]).path.rename(self.home / "tls/host.pem")
         self.start("mariadb", "rabbitmq")
         self.start("keystone", "placement")
         self.start(*(name for name in SERVICES if name not in self.running))
