@@ -1,15 +1,18 @@
 """A runner: threads that each take a job, run it and send its result, over one socket of packets.
 
 Every thread waits for a packet itself; the kernel gives each packet to one of them, so that there is
-neither a queue nor a hand-over. The runner ends when the supervisor closes its end.
+neither a queue nor a hand-over. The runner ends when the supervisor closes its end, or is killed: a thread that hangs
+does not keep it.
 """
 
 from __future__ import annotations
 
 import os
+import select
 import socket
 import struct
 import threading
+import time
 
 from libprobe import redact
 from libprobe.clients import tls
@@ -28,17 +31,28 @@ AGAIN = 255
 
 STACK_BYTES = 1 << 20
 
+FINISH_S = 2.0
+"""How long threads may go on once nobody waits for their results: a file of the state directory is written by then."""
+
+LOOK_MS = 10_000
+"""How often it is looked whether there is a thread left."""
+
 
 def serve(jobs: socket.socket, executables: dict[str, Executable], threads: int) -> None:
-    """Run jobs in this number of threads until the other side closes."""
+    """Run jobs in this number of threads until the other side closes; then the caller ends the process."""
     tls.share_contexts()
     threading.stack_size(STACK_BYTES)
     running = [threading.Thread(target=_work, args=(jobs, executables), daemon=True) for _ in range(threads)]
     for each in running:
         each.start()
     threading.stack_size(0)
+    watched = select.poll()
+    watched.register(jobs, 0)  # that leaves POLLHUP: the other side is gone
+    while not watched.poll(LOOK_MS) and any(each.is_alive() for each in running):
+        pass
+    end = time.monotonic() + FINISH_S
     for each in running:
-        each.join()
+        each.join(max(0.0, end - time.monotonic()))
 
 
 def _work(jobs: socket.socket, executables: dict[str, Executable]) -> None:

@@ -34,6 +34,14 @@ AT_THE_DOOR = DEMO.replace(
     "                mask = os.umask(0); os.umask(mask)\n"
     '                own = [os.environ.get(name) for name in ("WORD", "OWN")]\n'
     '                self.detail(0, " ".join(map(str, [os.getcwd(), oct(mask), *own])))\n'
+    '            elif what == "make":\n'
+    '                where = os.environ["HOME"] + "/" + value\n'
+    "                try:\n"
+    '                    open(where + ".began", "w").close()\n'
+    '                    while not os.path.exists(os.environ["HOME"] + "/go"):\n'
+    "                        time.sleep(0.02)\n"
+    "                finally:\n"
+    '                    open(where + ".cleaned", "w").close()\n'
     '            elif what == "long":\n'
     "                for _ in range(int(value)):\n"
     '                    self.detail(3, "x" * 1000)\n'
@@ -633,20 +641,6 @@ def test_a_caller_that_is_killed_has_its_check_cleaned_up(place, name):
     until(lambda: place.cleaned("it"))
     until(lambda: len(worker.family()) == 2, "nothing is left of it")
     assert place.run(name)[1]
-
-
-def test_callers_that_are_killed_at_any_moment_leave_nothing(place):
-    worker = place.start()
-    moments = [number * 0.008 for number in range(20)]
-    for number, moment in enumerate(moments):
-        process = place.call(CREATES, f"clean:{number}")
-        time.sleep(moment)
-        process.kill()
-        process.communicate()
-    until(lambda: json.loads(status(place, "json"))["calls"]["now"] == 0)
-    until(lambda: len(worker.family()) == 2)
-    assert [number for number in range(len(moments)) if place.began(str(number)) != place.cleaned(str(number))] == []
-    assert place.run(CREATES)[1]
 
 
 def test_the_vm_of_a_caller_that_is_killed_is_removed(federation, opened, tmp_path):
