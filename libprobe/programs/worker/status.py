@@ -10,7 +10,7 @@ from collections import Counter, deque
 
 from libprobe import __version__
 from libprobe.probe import door
-from libprobe.text import duration, number_of, safe
+from libprobe.text import decimal, duration, number_of, safe
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -175,7 +175,7 @@ def _samples(told: dict[str, Any]) -> Iterator[str]:
     for name, kind, text, values in metrics:
         yield f"# HELP fedcloud_worker_{name} {text}"
         yield f"# TYPE fedcloud_worker_{name} {kind}"
-        yield from (f"fedcloud_worker_{name}{label} {value:g}" for label, value in values.items())
+        yield from (f"fedcloud_worker_{name}{label} {decimal(value)}" for label, value in values.items())
 
 
 def encode_status(figures: WorkerStatistics, counted: dict[str, Any], pids: Iterable[int]) -> bytes:
