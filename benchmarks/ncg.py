@@ -6,6 +6,7 @@ themselves, is a run of its own.
 
 from __future__ import annotations
 
+import argparse
 import os
 import subprocess
 import sys
@@ -105,10 +106,13 @@ def grown(before: Row, now: Row) -> str:
 
 
 def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("sizes", nargs="*", type=int, metavar="ENDPOINTS", help="how many endpoints a topology has")
+    args = parser.parse_args()
     formats = [word for kind in ("nagios", "icinga2", "nrpe") for word in ("--format", kind)]
     print(f"{'endpoints':>9}  {'document':>9}  {'written in':>10}  {'peak memory':>11}  {'and checked in':>14}")
     before = None
-    for size in [int(word) for word in sys.argv[1:]] or SIZES:
+    for size in args.sizes or SIZES:
         with tempfile.TemporaryDirectory() as directory:
             place = Path(directory)
             write_topology(place / "topology.xml", size, bytes_each=1_000)

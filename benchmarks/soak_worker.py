@@ -19,7 +19,8 @@ from pathlib import Path
 from benchmarks.measure import machine, median, memory_mib, peer, progress, table
 from tests.conftest import ROOT, clean_environment
 from tests.nagios import SmallNagios, service
-from tests.programs.worker.handler import Worker, until
+from tests.pace import until
+from tests.programs.worker.handler import Worker
 
 SETTINGS = {
     "status_update_interval": 2,
@@ -58,7 +59,7 @@ def soak(checks: int, services: int, reloads: int, restarts: int, kill_every_s: 
         worker = Worker(nagios.query_socket, directory, **clean_environment(HOME=directory))
 
         def registered(times: int) -> object:
-            return until(lambda: worker.said().count(f"registered for {probe}\n") >= times, 90)
+            return until(lambda: worker.said().count(f"registered for {probe}\n") >= times, patience_s=90)
 
         try:
             nagios.start()

@@ -35,7 +35,8 @@ from tests.federation.accounting import Accounting, Record
 from tests.federation.authority import Authority
 from tests.federation.web import Request
 from tests.nagios import SmallNagios, service
-from tests.programs.worker.handler import QueryHandler, Worker, until
+from tests.pace import until
+from tests.programs.worker.handler import QueryHandler, Worker
 
 WARM_UP_S = 4.0
 ALL_THREADS = 60
@@ -66,7 +67,7 @@ def measured(command: str, asked: Peer, services: int, seconds: float, *, warm: 
             if worker:
                 with of_worker:
                     worker.start()
-                until(lambda: command.split()[0] + "\n" in worker.said(), 60)
+                until(lambda: command.split()[0] + "\n" in worker.said(), patience_s=60)
             nagios.begin()
             time.sleep(WARM_UP_S)
             first, began = asked.connections, time.monotonic()
