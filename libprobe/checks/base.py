@@ -12,7 +12,7 @@ from libprobe.text import duration
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
 
 class Check(Resource):  # type: ignore[misc]
@@ -86,6 +86,9 @@ class Check(Resource):  # type: ignore[misc]
         return CRITICAL, f"not finished within {seconds} by {self.place} (raise -t to wait longer)"
 
 
-def outcome_metric(status: int, sentence: str) -> Metric:
-    """A result that the check decided itself; needs the context `Outcome("outcome")`, always there."""
-    return Metric("outcome", Judgement(status, sentence), context="outcome")
+def outcome_metric(status: int, sentence: str, *, beside: Sequence[str] = ()) -> Metric:
+    """A result that the check decided itself; needs the context `Outcome("outcome")`, always there.
+
+    beside: how the status line tells it behind a worse result, each form shorter than the one before.
+    """
+    return Metric("outcome", Judgement(status, sentence, beside=beside), context="outcome")

@@ -220,7 +220,7 @@ class BootLifeCycle(LifeCycle):
                     "public_key did not reach the VM",
                     of=self.asked,
                     also=f"{said}{self.handed_over_by('public_key')}",
-                    remedy=f"if its image has no user {user}, name another with --ssh-user",
+                    remedy="name another user with --ssh-user",
                 )
         reasons = "; ".join(failure.sentence for failure in (blamed or failures).values())
         if blamed:

@@ -16,6 +16,7 @@ from libprobe.checks.removal import (
     TOLD_BY,
     Remover,
     describe_location,
+    left_beside,
     remove_despite_signals,
     report_unattended,
     retry_pause,
@@ -540,11 +541,13 @@ class LifeCycle(Check):
 
     def _note_left(self, entry: JournalEntry, failure: Failure) -> None:
         self.tell(failure)
-        why = failure.sentence
+        said = "VM not removed"
+        beside: tuple[str, ...] = ()  # of one that perhaps was never made -v tells: it would be noise behind a 503
         if entry.path:
             self.detail(1, f"not removed: {entry.path} ({entry.title})")
+            beside = left_beside(said, failure, entry.title)
         active = self.facts.get("time_to_active", "")
-        said = (
-            f"VM active after {active}, not removed" if active and not active.startswith("more") else "VM not removed"
-        )
-        self._metrics.append(outcome_metric(WARNING, f"{said}: {why} ({entry.title}; next run retries)"))
+        if active and not active.startswith("more"):
+            said = f"VM active after {active}, not removed"
+        whole = f"{said}: {failure.sentence} ({entry.title}; next run retries)"
+        self._metrics.append(outcome_metric(WARNING, whole, beside=beside))

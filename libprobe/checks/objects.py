@@ -11,7 +11,7 @@ import time
 from nagiosplugin import Metric
 
 from libprobe.checks.base import Check, outcome_metric
-from libprobe.checks.removal import remove_despite_signals, report_unattended, retry_pause
+from libprobe.checks.removal import left_beside, remove_despite_signals, report_unattended, retry_pause
 from libprobe.clients.refusals import LoginRefused, Refusal, is_final
 from libprobe.clients.swift import KIND, ContainerNotEmpty, Swift
 from libprobe.deadline import Interrupted, OutOfTime, working_seconds
@@ -344,8 +344,9 @@ class ObjectStore(Check):
 
     def _note_left(self, life: _TestContainer, failure: Failure) -> None:
         self.tell(failure)
-        said = f"container not removed: {failure.sentence}"
-        self._metrics.append(outcome_metric(WARNING, f"{said} ({life.title}; next run retries)"))
+        said = f"container not removed: {failure.sentence} ({life.title}; next run retries)"
+        beside = left_beside("container not removed", failure, life.title) if life.is_made else ()
+        self._metrics.append(outcome_metric(WARNING, said, beside=beside))
 
 
 class _TestContainer:

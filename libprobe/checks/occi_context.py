@@ -64,8 +64,14 @@ class ContextLifeCycle(BootLifeCycle, ComputeLifeCycle):
                 self.detail(1, f"{what}: {template.id} ({template.title})")
 
     def handed_over_by(self, name: str) -> str:
-        """Return `, handed over by MIXIN` for a mixin other than OCCI 1.1's, which may be the reason; else nothing."""
+        """Return `, handed over by OCCI 1.2's ssh_key` where no mixin of OCCI 1.1 was used, which may be the reason.
+
+        Else nothing. The whole name of the mixin is for -v.
+        """
         names = (profile.USER_DATA, profile.PUBLIC_KEY)
         assert self._offer.model
         sent = profile.choose_context_mixins(self._offer.model, names)[name]
-        return f", handed over by {sent}" if sent and profile.VERSIONS[sent] != "OCCI 1.1" else ""
+        if not sent or profile.VERSIONS[sent] == "OCCI 1.1":
+            return ""
+        self.detail(1, f"{name} was handed over by {sent}")
+        return f", handed over by {profile.VERSIONS[sent]}'s {sent.rpartition('#')[2]}"

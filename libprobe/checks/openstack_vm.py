@@ -11,7 +11,7 @@ from nagiosplugin import Metric
 
 from libprobe.checks.base import Check, outcome_metric
 from libprobe.checks.compute import LifeCycle
-from libprobe.checks.removal import Remover
+from libprobe.checks.removal import Remover, left_beside
 from libprobe.clients.nova import IMAGES, KIND, NETWORKS, Glance, Neutron, Nova
 from libprobe.clients.refusals import QuotaRefused
 from libprobe.deadline import Interrupted, working_seconds
@@ -275,7 +275,8 @@ class ServerLifeCycle(LifeCycle):
             except Failure as failure:
                 self.tell(failure)
                 said = f"keypair not removed: {failure.sentence} ({entry.title}; next run retries)"
-                self._metrics.append(outcome_metric(WARNING, said))
+                beside = left_beside("keypair not removed", failure, entry.title)
+                self._metrics.append(outcome_metric(WARNING, said, beside=beside))
                 return
         super()._forget(entry)
 

@@ -101,6 +101,20 @@ def remove_despite_signals(
     return interrupt
 
 
+def left_beside(what: str, failure: Failure, title: str) -> tuple[str, ...]:
+    """How a status line that begins with a worse result tells that something of this run stays.
+
+    what: `VM not removed`; the request is told by that, where the failure is of a deletion.
+    Returns the whole, then without the cloud's own words, without any reason, and without the title: -v has them all.
+    """
+    why = failure.sentence
+    if failure.doing.startswith("delete "):
+        why = why.replace(f" when asked to {failure.doing}", "", 1)
+    brief = failure.reason.partition(' "')[0]
+    retried = f"({title}; next run retries)"
+    return f"{what}: {why} {retried}", f"{what}: {brief} {retried}", f"{what} {retried}", f"{what} (next run retries)"
+
+
 class Remover:
     """Removes VMs at one endpoint, by the journal.
 

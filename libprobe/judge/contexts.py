@@ -13,7 +13,7 @@ from libprobe.text import decimal, duration
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
     from typing import Any
 
     from libprobe.judge.ranges import Limit, Range
@@ -25,13 +25,18 @@ STATES = {OK: Ok, WARNING: Warn, CRITICAL: Critical, UNKNOWN: Unknown}
 
 
 class Judgement:
-    """A status that the check itself decided, with the sentence that says why."""
+    """A status that the check itself decided, with the sentence that says why.
 
-    __slots__ = ("sentence", "status")
+    beside: how it is told behind a worse result, which must not hide it, each form shorter than the one before: what a
+            run has left behind. Empty for what only -v tells then.
+    """
 
-    def __init__(self, status: int, sentence: str) -> None:
+    __slots__ = ("beside", "sentence", "status")
+
+    def __init__(self, status: int, sentence: str, *, beside: Sequence[str] = ()) -> None:
         self.status = status
         self.sentence = sentence
+        self.beside = tuple(beside)
 
 
 class Outcome(Context):  # type: ignore[misc]

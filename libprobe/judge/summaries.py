@@ -6,6 +6,8 @@ import re
 
 from nagiosplugin import Ok, Results, Summary
 
+from libprobe.judge.contexts import Judgement
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
@@ -38,14 +40,26 @@ _PLACE = re.compile(
 """A place as `libprobe.failures` puts it behind a reason: host and port, with an address in brackets; or a path."""
 
 
-def _new(found: re.Match[str], named: set[str | Any]) -> str:
-    """A place with the word before it, empty where it was named before."""
-    return "" if found[1] in named else found[0]
+def _without_places(reason: str, named: set[str | Any]) -> str:
+    """A reason without the places, and the words before them, that were named before."""
+    return _PLACE.sub(lambda found: "" if found[1] in named else found[0], reason)
+
+
+def _left_behind(results: Results) -> list[tuple[str, ...]]:
+    """What is told behind the worst results, in its forms, from the longest to the shortest."""
+    worst = results.most_significant
+    judged = [getattr(each.metric, "value", None) for each in results if each not in worst]
+    return list(dict.fromkeys(each.beside for each in judged if isinstance(each, Judgement) and each.beside))
+
+
+LONGEST = 200
+"""Characters that a sentence of several reasons may have before those that have a shorter form take it."""
 
 
 class OneLine(Summary):  # type: ignore[misc]
     """A sentence made of what the check found out when all is well, else the worst results' reasons.
 
+    Behind them stands what a worse result must not hide: what the run has left behind (`Judgement.beside`).
     Where several reasons name the same host and port, or the same file, the first one does.
 
     sentence: a format string over the resource's `facts`.
@@ -66,11 +80,13 @@ class OneLine(Summary):  # type: ignore[misc]
             if result.hint and result.hint not in reasons:
                 reasons.append(result.hint)
         named = {found[1] for found in _PLACE.finditer(reasons[0])} if reasons else set()
-        return "; ".join(
-            [*reasons[:1], *(_PLACE.sub(lambda each: _new(each, named), reason) for reason in reasons[1:])]
-        )
+        said = "; ".join([*reasons[:1], *(_without_places(reason, named) for reason in reasons[1:])])
+        for forms in _left_behind(results):
+            longer = [f"{said}; {_without_places(form, named)}" for form in forms]
+            said = next((each for each in longer if len(each) <= LONGEST), longer[-1])
+        return said
 
     def verbose(self, results: Results) -> list[str]:
-        """The reasons of the results that are not OK and did not make it to the status line."""
+        """The reasons of the results that are not OK and did not make it to the status line as they are."""
         worst = results.most_significant
         return [f"{result.state}: {result.hint}" for result in results if result.state != Ok and result not in worst]

@@ -7,7 +7,9 @@ from types import SimpleNamespace
 import pytest
 from nagiosplugin import Critical, Metric, Ok, Result, Unknown, Warn
 
-from libprobe.judge.summaries import OneLine, RankedResults
+from libprobe.checks.base import outcome_metric
+from libprobe.judge.contexts import Outcome
+from libprobe.judge.summaries import LONGEST, OneLine, RankedResults
 
 
 def results(*found: tuple[object, str | None]) -> RankedResults:
@@ -64,6 +66,43 @@ def test_the_worst_reasons_are_said_once_and_their_place_once():
     assert summary.problem(both) == "x in /tmp/a (do this); y (limit 3d)"
     both = results((Warn, "x on [::1]:2"), (Warn, "y from [::1]:2 when asked to do it"))
     assert summary.problem(both) == "x on [::1]:2; y when asked to do it"
+
+
+LEFT = ("VM not removed: 500 from h:1 (egi-sam-x; next run retries)", "VM not removed (egi-sam-x; next run retries)")
+
+
+def judged(*found: tuple[int, str, tuple[str, ...]]) -> RankedResults:
+    made = RankedResults()
+    for status, sentence, beside in found:
+        metric = outcome_metric(status, sentence, beside=beside)
+        made.add(Outcome("outcome").evaluate(metric, None))
+    return made
+
+
+@pytest.mark.parametrize(("worse", "status"), [("no answer from h:1", 2), ("interrupted by SIGTERM", 3)])
+def test_what_a_run_leaves_behind_is_told_after_a_worse_result(worse, status):
+    found = judged((1, "VM active after 1 s, not removed: 500 from h:1", LEFT), (1, "slow", ()), (status, worse, ()))
+    left = LEFT[0].replace(" from h:1", "") if "h:1" in worse else LEFT[0]
+    assert OneLine("").problem(found) == f"{worse}; {left}"
+    assert "warning: VM active after 1 s, not removed: 500 from h:1" in OneLine("").verbose(found)
+
+
+def test_what_a_run_leaves_behind_is_told_as_it_is_where_nothing_is_worse():
+    found = judged((1, "VM active after 1 s, not removed: 500 from h:1", LEFT), (1, "slow on h:1", ()))
+    assert OneLine("").problem(found) == "VM active after 1 s, not removed: 500 from h:1; slow"
+
+
+def test_what_a_run_leaves_behind_is_told_in_the_longest_form_that_fits():
+    room = LONGEST - len("; ")
+    for length, form in ((room - len(LEFT[0]), 0), (room - len(LEFT[0]) + 1, 1), (LONGEST, 1)):
+        reason = "x" * length
+        assert OneLine("").problem(judged((2, reason, ()), (1, "y", LEFT))) == f"{reason}; {LEFT[form]}"
+
+
+def test_what_is_left_behind_twice_is_told_once_and_two_things_both():
+    other = ("keypair not removed (egi-sam-x; next run retries)",)
+    found = judged((1, "y", LEFT), (1, "y", LEFT), (1, "z", other), (2, "x", ()))
+    assert OneLine("").problem(found) == f"x; {LEFT[0]}; {other[0]}"
 
 
 def test_the_other_reasons_come_with_v():

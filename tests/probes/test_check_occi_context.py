@@ -464,7 +464,7 @@ VM_FAULTS = [
     (
         "key-refused",
         r"public_key did not reach the VM on CLOUD; our key refused for user cloudadm by VM, tried for "
-        r"[\d.]+ m?s \(if its image has no user cloudadm, name another with --ssh-user\)",
+        r"[\d.]+ m?s \(name another user with --ssh-user\)",
     ),
     (
         "user-data-ignored",
@@ -522,9 +522,10 @@ def test_what_ooi_loses_in_the_form_of_occi_1_2_is_found_out(monitor):
     site = monitor.federation.site("ooi")
     site.faults.on("template-gone", term=OLD_USER_DATA)
     assert look(monitor, "ooi").code == 0  # by its announcements nothing is wrong
-    report = boot(monitor, "ooi", "--wait", seconds(1.2))
+    report = boot(monitor, "ooi", "--wait", seconds(1.2), "-v")
     assert report.code == 2
-    assert f", handed over by {S}infrastructure/credentials#ssh_key (if its image" in report.first
+    assert report.first.endswith(", handed over by OCCI 1.2's ssh_key (name another user with --ssh-user)")
+    assert f"public_key was handed over by {S}infrastructure/credentials#ssh_key" in report.lines
     assert site.occi.vms() == []
 
 
@@ -556,6 +557,29 @@ def test_a_vm_that_is_active_too_late_to_be_judged_is_a_warning(monitor, guests)
         report.first,
     ), report.first
     assert site.occi.vms() == []
+
+
+@pytest.mark.parametrize(
+    ("fault", "said", "left"),
+    [
+        (
+            "key-refused",
+            r"public_key did not reach the VM on .* \(name another user with --ssh-user\)",
+            r" \((?:TITLE; )?",
+        ),
+        ("user-data-ignored", r"user_data did not reach the VM on .* after the login", r"(?:: 409)? \((?:TITLE; )?"),
+    ],
+)
+def test_a_vm_without_what_was_handed_over_that_stays_is_told_with_both(monitor, guests, fault, said, left):
+    site = monitor.federation.site("rocci2")
+    guests.faults.on(fault)
+    site.faults.on("delete-refused")
+    report = boot(monitor, "rocci2", "-t", seconds(10), "--wait", seconds(1), "-v")
+    [(title, _)] = site.occi.created
+    report.expect("OCCI-Context", 2, rf"{said}; VM not removed{left.replace('TITLE', title)}next run retries\)")
+    assert len(report.first) <= 200 + len("OCCI-Context CRITICAL - ")
+    assert re.search(rf"VM active after .*, not removed: 409 .* when asked to delete the VM \({title}; ", report.out)
+    assert len(monitor.remembered()) == 1
 
 
 def test_a_vm_with_private_addresses_only_is_a_warning(monitor):

@@ -664,6 +664,53 @@ def test_a_delete_that_is_refused_is_a_warning_and_the_next_run_removes_the_vm(m
     assert monitor.remembered() == []
 
 
+@pytest.mark.parametrize(
+    ("cloud", "fault", "said"),
+    [
+        ("rocci", "delete-refused", "304 Not Modified"),
+        ("rocci2", "delete-refused", r'409(?: "\S+ cannot be deleted in its present state")?'),
+        ("rocci2", "delete-ignored", r"still there [\d.]+ m?s after its deletion was accepted"),
+    ],
+)
+def test_a_vm_that_fails_and_is_not_removed_is_told_with_both_the_worse_first(monitor, cloud, fault, said):
+    site = monitor.federation.site(cloud)
+    site.faults.on("build-error", message="no host has room")
+    site.faults.on(fault)
+    report = look(monitor, cloud, "-t", seconds(8), "-v")
+    [(title, failed)] = site.occi.created
+    why = "" if cloud == "rocci" else ': "no host has room"'
+    report.expect(
+        "OCCI-VM",
+        2,
+        rf"VM went into state error instead of active{why or ', no reason told,'} on {at(site.base)}; "
+        rf"VM not removed(?:: {said})? \({title}; next run retries\)",  # as much as fits, by the monitor's own name
+    )
+    assert len(report.first) <= 200 + len("OCCI-VM CRITICAL - ")
+    assert any(re.fullmatch(rf"not removed: /\S*compute/{failed} \({title}\)", line) for line in report.lines)
+    assert len(monitor.remembered()) == 1
+    site.faults.clear()
+    assert look(monitor, cloud).code == 0
+    assert (site.occi.vms(), monitor.remembered()) == ([], [])
+
+
+def test_a_run_that_is_ended_tells_that_its_vm_is_not_removed(monitor):
+    site = monitor.federation.site("rocci2")
+    site.faults.on("build-endless")
+    site.faults.on("delete-refused")
+    process = monitor.start(PROBE, "-u", site.url)
+    until(lambda: any(each.startswith("GET") and "compute/ID 200" in each for each in requests(site)))
+    process.terminate()
+    out, err = process.communicate(timeout=AMPLE_S)
+    [(title, _)] = site.occi.created
+    assert (process.returncode, err) == (3, b"")
+    assert re.fullmatch(
+        r"OCCI-VM UNKNOWN - interrupted by SIGTERM; VM not removed: 409"
+        rf'(?: "\S+ cannot be deleted in its present state" from {at(site.base)})? \({title}; next run retries\)',
+        out.decode().splitlines()[0].partition(" | ")[0],
+    ), out
+    assert len(monitor.remembered()) == 1
+
+
 def test_a_delete_that_has_no_effect_is_a_warning(monitor):
     site = monitor.federation.site("ooi")
     site.faults.on("delete-ignored")

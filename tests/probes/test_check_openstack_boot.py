@@ -130,6 +130,42 @@ def test_a_key_that_stays_is_told_and_removed_by_the_next_run(site):
     assert site.is_clean
 
 
+def test_a_vm_that_did_not_get_its_key_and_stays_is_told_with_both_the_worse_first(site):
+    site.nova.faults.on("nova-console", output="{marker}\n")
+    site.nova.faults.on("nova-locked")
+    report = site.look("--boot", *QUICK, "-v")
+    [(title, _)] = site.nova.created
+    expect(
+        report,
+        2,
+        rf"public_key did not reach the VM on {NOVA}; by its console user_data ran, and no authorized_keys file has "
+        rf"the key, watched for {TIME}; VM not removed \(next run retries\)",
+    )
+    assert len(report.first) <= 200 + len("OpenStack-VM CRITICAL - ")
+    assert re.search(rf"VM active after {TIME}, not removed: 409 .* \({title}; next run retries\)", report.out)
+    assert (len(site.nova.keys), len(site.journal())) == (1, 1)
+    site.nova.faults.clear()
+    assert site.look().code == 0
+    assert site.is_clean
+
+
+def test_a_key_that_stays_of_a_vm_that_failed_is_told_with_both_the_worse_first(site):
+    site.nova.faults.on("nova-build-error")
+    site.nova.faults.on("nova-key-stays")
+    report = site.look("--boot", *QUICK)
+    [(title, _)] = site.nova.created
+    expect(
+        report,
+        2,
+        rf'VM went into ERROR instead of ACTIVE: "No valid host was found" on {NOVA}; '
+        rf"keypair not removed(?:: 500)? \({title}; next run retries\)",
+    )
+    assert len(report.first) <= 200 + len("OpenStack-VM CRITICAL - ")
+    site.nova.faults.clear()
+    assert site.look().code == 0
+    assert site.is_clean
+
+
 def test_killed_while_it_boots_the_next_run_removes_vm_and_key(site):
     site.nova.faults.on("nova-console", output="")
     process = site.monitor.start(PROBE, "-H", site.cloud.hostname, "--boot")

@@ -335,6 +335,24 @@ def test_a_container_that_cannot_be_emptied_is_a_warning_and_named(store):
     assert (store.swift.containers(), store.journal()) == ({}, [])
 
 
+def test_an_object_that_comes_back_wrong_and_stays_is_told_with_both_the_worse_first(store):
+    store.swift.faults.on("swift-damaged", at=70_000)
+    store.swift.faults.on("status", code=503, method="DELETE")
+    report = store.look("-t", seconds(8), "-v")
+    [container] = store.swift.containers()
+    expect(
+        report,
+        2,
+        rf"other bytes than were stored, from byte 70000 of 1048576 on, from {AT}; "
+        rf"container not removed(?:: 503 Service Unavailable)? \({container}; next run retries\)",
+    )
+    assert len(report.first) <= 200 + len("OpenStack-Swift CRITICAL - ")
+    assert re.search(rf"container not removed: 503 .* when asked to delete an object \({container}; ", report.out)
+    store.swift.faults.clear()
+    assert store.look().code == 0
+    assert (store.swift.containers(), store.journal()) == ({}, [])
+
+
 def test_what_others_have_put_into_our_container_is_not_touched(store):
     store.swift.faults.on("status", code=503, method="DELETE")
     store.look("-t", seconds(8))

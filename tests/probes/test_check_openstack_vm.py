@@ -588,6 +588,26 @@ def test_a_vm_that_stays_is_a_warning_named_with_its_request(site, fault, said):
     assert (site.nova.servers(), site.journal()) == ([], [])
 
 
+def test_a_vm_that_fails_and_stays_is_told_with_both_the_worse_first(site):
+    site.nova.faults.on("nova-build-error")
+    site.nova.faults.on("nova-locked")
+    report = site.look("-t", seconds(8), "-v")
+    [title] = site.journal()
+    expect(
+        report,
+        2,
+        rf'VM went into ERROR instead of ACTIVE: "No valid host was found" on {AT}; '
+        rf"VM not removed(?:: 409)? \({title}; next run retries\)",  # as much as fits, by the monitor's own name
+    )
+    assert len(report.first) <= 200 + len("OpenStack-VM CRITICAL - ")
+    assert any(re.fullmatch(rf"not removed: /servers/{UUID} \({title}\)", line) for line in report.lines)
+    whole = rf'VM not removed: 409 "Instance {UUID} is locked" from {AT} when asked to delete the VM \({title}; '
+    assert re.search(whole, report.out)
+    site.nova.faults.clear()
+    assert site.look().code == 0
+    assert (site.nova.servers(), site.journal()) == ([], [])
+
+
 def test_each_run_logs_in_anew_for_no_token_outlives_its_login(site):
     ends = []
     for _ in range(2):
