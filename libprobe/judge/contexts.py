@@ -108,7 +108,7 @@ class Scalar(Context):  # type: ignore[misc]
 class ResponseTime(Scalar):
     """Judges how long an endpoint took, by the two ranges of --response-time, or by none.
 
-    did: what it took so long for, as it follows who was asked.
+    did: what it took so long for, as it begins the sentence: `answered only after 2.1 s on host:443 (limit 2s)`.
     """
 
     def __init__(self, name: str, limits: tuple[Range, Range] | None, *, did: str = "answered") -> None:
@@ -118,7 +118,7 @@ class ResponseTime(Scalar):
             warning,
             critical,
             words=duration,
-            sentence=lambda seconds, asked: f"{asked.subject}: {did} only after {seconds}",
+            sentence=lambda seconds, asked: f"{did} only after {seconds} on {asked.place}",
         )
 
 

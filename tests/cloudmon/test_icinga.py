@@ -129,8 +129,8 @@ def the_interface_of_icinga_refuses_a_wrong_password(monitor: IcingaCloud) -> No
     wrong.chmod(0o600)
     report = tell(monitor, monitor.directory, "--icinga-login", wrong)
     assert re.fullmatch(
-        r"fedcloud-downtimes: not done: POST https://localhost:\d+/v1/objects/downtimes: Icinga answered 401 "
-        r"Unauthorized \(look at the ApiUser, its password and permissions\)\n",
+        r"fedcloud-downtimes: not done: 401 Unauthorized from Icinga localhost:\d+ when asked to list its downtimes "
+        r"\(look at the ApiUser, its password and permissions\)\n",
         report.out,
     ), report.out
     assert (report.code, report.err) == (2, "")

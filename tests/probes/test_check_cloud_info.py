@@ -129,7 +129,7 @@ def test_two_entries_of_one_endpoint_count_together(site):
 
 def test_the_number_of_projects_can_have_limits(site):
     assert site.look("-w", "2:", "-c", "1:").code == 0
-    expect(site.look("-w", "3:"), 1, rf"{site.cloud.url} is published as {NAME} with 2 projects \(limit 3:\)")
+    expect(site.look("-w", "3:"), 1, rf"2 projects published as {NAME} for {at(site.cloud.url)} \(limit 3:\)")
     assert site.look("-c", "3:").code == 2
 
 

@@ -275,7 +275,7 @@ def test_the_response_time_is_judged_when_limits_are_given(monitor):
     site.faults.on("slow", seconds=0.3)
     report = look(monitor, "rocci", "-w", "100ms", "-c", "600", "-t", AMPLE_S)
     assert re.fullmatch(
-        rf"OCCI-Context WARNING - query interface of {site.base} answered only after [\d.]+ s \(limit 100ms\)",
+        rf"OCCI-Context WARNING - query interface answered only after [\d.]+ s on {at(site.base)} \(limit 100ms\)",
         report.first,
     )
     assert report.performance["response_time"].endswith("s;0.1;600;0")

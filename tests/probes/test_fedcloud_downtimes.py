@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 from cryptography.hazmat.primitives.serialization import Encoding
 
-from tests.conftest import ROOT, Report, clean_environment, command
+from tests.conftest import ROOT, Report, at, clean_environment, command
 from tests.federation import gocdb as pi
 from tests.federation import web
 from tests.federation.authority import Authority
@@ -489,6 +489,36 @@ def test_an_icinga_whose_filter_matches_nothing_any_more_is_no_failure(probe, ge
     assert "/v1/actions/remove-downtime" in paths
     assert (report.code, report.err) == (0, ""), report.out
     assert report.out.endswith("\n  Icinga: 0 scheduled, 1 ended early, 0 unchanged\n")
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "said"),
+    [
+        (401, b"", "401 Unauthorized from PLACE (look at the ApiUser, its password and permissions)"),
+        (503, b'{"error":503,"status":"The API is shutting down."}', '503 "The API is shutting down" from PLACE'),
+        (200, b'{"results":[{"code":500,"status":"No such attribute."}]}', '"No such attribute" from PLACE'),
+        (200, b"[]", "answer that is not a list of results from PLACE"),
+    ],
+)
+def test_what_icinga_refuses_is_told_reason_first(
+    probe, generated: Path, tmp_path: Path, status: int, body: bytes, said: str
+) -> None:
+    def icinga(request: web.Request) -> web.Response:
+        if request.path == "/v1/objects/downtimes":
+            return web.Response(status, [("Content-Type", "application/json")], body)
+        return web.Response(200, [("Content-Type", "application/json")], b'{"results":[]}')
+
+    authority = Authority(tmp_path / "authority")
+    (tmp_path / "ca.pem").write_bytes(authority.ca_certificate.public_bytes(Encoding.PEM))
+    login = tmp_path / "login"
+    login.write_text("user:of-this-test-alone")
+    login.chmod(0o600)
+    (tmp_path / "none.xml").write_text("<results></results>")
+    with web.WebServer("icinga", icinga, context=authority.server_context(authority.host(["localhost"]))) as server:
+        words = ("--icinga", server.url, "--icinga-login", login, "--icinga-ca", tmp_path / "ca.pem")
+        report = probe("fedcloud-downtimes", "--output", generated, *words, "--from", tmp_path / "none.xml")
+        place = f"Icinga {at(server.url)} when asked to list its downtimes"
+    assert report == Report(2, f"fedcloud-downtimes: not done: {said.replace('PLACE', place)}\n", "")
 
 
 # ---- A Nagios that NCG configured

@@ -381,8 +381,8 @@ def test_sites_that_are_not_certified_are_left_out_and_named(ncg: Ncg, with_othe
     report = ncg("--no-validate", "--site", "SUSPENDED", **environment)
     assert report.code == 2
     assert report.out == (
-        f"fedcloud-ncg: not written: {with_others.gocdb.url} lists nothing to be monitored but 1 endpoint of 1 site "
-        "not certified or not in production: SUSPENDED (give --any-site if they are to be monitored, or "
+        f"fedcloud-ncg: not written: no endpoint to be monitored in GOCDB {at(with_others.gocdb.url)}; 1 endpoint "
+        "of 1 site not certified or not in production: SUSPENDED (give --any-site if they are to be monitored, or "
         "--allow-empty); the old configuration stays\n"
     )
     words = ("--site", "SUSPENDED", "--any-site", "--shrink-limit", "100")
@@ -821,8 +821,8 @@ def test_a_gocdb_that_lists_nothing_does_not_empty_the_configuration(ncg: Ncg, f
     federation.gocdb.faults.on("no-results")
     report = ncg("--no-validate", **federation.environment())
     assert report.out == (
-        f"fedcloud-ncg: not written: {federation.gocdb.url} lists no endpoint to be monitored (see --site and --scope, "
-        "or give --allow-empty if that is right); the old configuration stays\n"
+        f"fedcloud-ncg: not written: no endpoint to be monitored in GOCDB {at(federation.gocdb.url)} (see --site "
+        "and --scope, or give --allow-empty if that is right); the old configuration stays\n"
     )
     assert contents(tmp_path / "out") == before
     assert ncg("--allow-empty", **federation.environment()).code == 0

@@ -18,7 +18,7 @@ from argo_ams_library import ArgoMessagingService as Library
 
 from libprobe.state.spool import Spool
 from tests import planted
-from tests.conftest import Report, clean_environment, command
+from tests.conftest import Report, at, clean_environment, command
 from tests.federation.ams import Ams
 from tests.federation.consumer import METRIC_DATA
 from tests.federation.web import Request, Response, WebServer
@@ -457,7 +457,7 @@ def test_without_a_token_file_results_are_kept_and_drain_says_what_is_missing(ho
     state = host.directory / "state"
     report = probe(PROBE, "--to", "ams", "--publish", host.url, "--drain", "--state-dir", state, "--ca-path", host.ca)
     assert report.first == (
-        f"PUBLISH UNKNOWN - no token for {host.url} (name its file with --ams-token-file); 1 result waiting"
+        f"PUBLISH UNKNOWN - no token for {at(host.url)} (name its file with --ams-token-file); 1 result waiting"
     )
 
 

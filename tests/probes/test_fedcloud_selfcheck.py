@@ -340,7 +340,7 @@ def test_names_are_compared_exactly_where_the_gocdb_takes_wildcards(site):
     for name in ("STUB%", "STUB_SITE", "%"):
         report = site.monitor.run(PROBE, name)
         assert re.fullmatch(
-            rf"SELFCHECK UNKNOWN - the GOCDB https://localhost:\d+/gocdbpi/public/ has no endpoint of {name} "
+            rf"SELFCHECK UNKNOWN - no endpoint of {name} in GOCDB localhost:\d+ "
             r"\(write the name as the GOCDB has it\)\n",
             report.out,
         )

@@ -11,7 +11,8 @@ import json
 from libprobe import redact
 from libprobe.clients.credentials import read_private
 from libprobe.clients.http import HttpClient
-from libprobe.failures import BadData, CertificateWanted, HelperFailure, OwnCredential
+from libprobe.failures import CertificateWanted, HelperFailure, OwnCredential
+from libprobe.formats.error_text import in_short
 from libprobe.programs.ncg.scheduled import AUTHOR, HostAndService, MonitorState, ScheduledDowntime, number_in
 
 TYPE_CHECKING = False
@@ -22,6 +23,14 @@ if TYPE_CHECKING:
     from libprobe.deadline import Deadline
 
 MAX_ANSWER = 256 << 20
+
+DOING = {
+    "objects/services": "list its services",
+    "objects/downtimes": "list its downtimes",
+    "actions/schedule-downtime": "schedule downtimes",
+    "actions/remove-downtime": "end downtimes",
+}
+"""By the path of a request what it is to do."""
 
 
 class Icinga:
@@ -108,11 +117,10 @@ class Icinga:
             answer = self._http.request("POST", url, headers=headers, body=body, max_bytes=MAX_ANSWER)
         except CertificateWanted as failure:
             raise OwnCredential(failure.sentence, remedy="let its ApiUser in by a password alone") from None
+        answer.doing = DOING[path]
+        answer.place = f"{self.name} {answer.place}"
         if answer.status in (401, 403):
-            raise OwnCredential(
-                f"{answer.asked}: Icinga answered {answer.status} {answer.reason}",
-                remedy="look at the ApiUser, its password and permissions",
-            )
+            raise answer.failure(OwnCredential, remedy="look at the ApiUser, its password and permissions")
         if answer.status == 404 and is_query:
             return []  # so it says that nothing passes the filter
         try:
@@ -122,11 +130,14 @@ class Icinga:
         if answer.status == 500 and not is_query and document == {"results": []}:
             return []  # so an action says that nothing passes its filter: what was to be ended is over, say
         if answer.status != 200:
-            raise HelperFailure(f"{answer.asked}: Icinga answered {answer.status} {answer.text[:200]}")
+            said = document.get("status") if isinstance(document, dict) else ""
+            outcome = f'{answer.status} "{in_short(said)}"' if isinstance(said, str) and said else ""
+            raise answer.failure(HelperFailure, outcome=outcome, more=[f"Icinga says: {said}"] if outcome else [])
         try:
             results = document["results"]
             if failed := [each for each in results if int(each.get("code", 200)) >= 300]:
-                raise HelperFailure(f"{answer.asked}: Icinga answered {str(failed[0].get('status'))[:200]}")
+                said = str(failed[0].get("status"))
+                raise answer.failure(HelperFailure, outcome=f'"{in_short(said)}"', more=[f"Icinga says: {said}"])
             return list(results)
         except (KeyError, TypeError, ValueError, AttributeError):
-            raise BadData(f"{answer.asked}: Icinga's answer is not a list of results") from None
+            raise answer.bad_answer("answer that is not a list of results") from None

@@ -11,7 +11,8 @@ from contextlib import contextmanager, suppress
 
 from libprobe import redact
 from libprobe.deadline import Deadline
-from libprobe.failures import BadData, HelperFailure, Misconfigured
+from libprobe.failures import Asked, BadData, HelperFailure, Misconfigured
+from libprobe.formats.address import host_port_of
 from libprobe.formats.ncg import is_harmless, is_host, is_name
 from libprobe.probe import cli
 from libprobe.programs import catalogue, execution
@@ -198,16 +199,24 @@ class _Generation:
         counts = inventory.finalize()
         inventory.warn_all(self.plan.overrides.sections_without_effect(inventory))
         if not counts.services and not self.args.allow_empty:
-            what = (
-                f"{number_of(inventory.endpoints, 'endpoint')}, none usable" if inventory.endpoints else "no endpoint"
-            )
+            what = "no endpoint to be monitored"
+            if inventory.endpoints:
+                what = f"no usable one of {number_of(inventory.endpoints, 'endpoint')} to be monitored"
+            host = host_port_of(source.url)  # empty for a saved copy
+            asked = Asked(f"GOCDB {host}" if host else source.url, source.url)
             if self.uncertified and not inventory.endpoints:
                 raise HelperFailure(
-                    f"{source.url} lists nothing to be monitored but {self._words_of_uncertified()}",
+                    what,
+                    of=asked,
+                    link="in",
+                    also=self._words_of_uncertified(),
                     remedy="give --any-site if they are to be monitored, or --allow-empty",
                 )
             raise HelperFailure(
-                f"{source.url} lists {what} to be monitored" + "".join(f"; {each}" for each in inventory.warnings[:3]),
+                what,
+                of=asked,
+                link="in",
+                also="; ".join(inventory.warnings[:3]),
                 remedy="see --site and --scope, or give --allow-empty if that is right",
             )
         return counts

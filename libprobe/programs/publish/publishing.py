@@ -35,7 +35,7 @@ from libprobe.failures import (
     ProtocolFailure,
     Rejected,
 )
-from libprobe.formats.address import SECURE, host_and_port, read_address
+from libprobe.formats.address import SECURE, host_and_port, host_port_of, read_address
 from libprobe.probe import cli
 from libprobe.records import Record
 from libprobe.state.spool import MAX_PUT_OFF_S, Spool
@@ -407,7 +407,9 @@ def _make_ams_opener(args: argparse.Namespace, broker: PublishDestination, deadl
 
     def token() -> str:
         if not args.ams_token_file:
-            raise OwnCredential(f"no token for {broker.url}", remedy="name its file with --ams-token-file")
+            raise OwnCredential(
+                f"no token for {host_port_of(broker.url)}", remedy="name its file with --ams-token-file"
+            )
         return credentials.read_token(args.ams_token_file, "token")
 
     return lambda: _AmsSender(ams.AmsTopic(access.make_http_client(args, deadline), broker.url, token))

@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from libprobe.clients.gocdb import EndpointSelection, Gocdb, OutageIndex
-from libprobe.failures import Failure, HelperFailure, Misconfigured
+from libprobe.failures import Asked, Failure, HelperFailure, Misconfigured
+from libprobe.formats.address import host_port_of
 from libprobe.text import number_of
 
 TYPE_CHECKING = False
@@ -47,7 +48,9 @@ def endpoints(
         raise HelperFailure(failure.sentence, remedy=failure.remedy if failure.is_ours else "") from None
     if not registered:
         raise Misconfigured(
-            f"the GOCDB {gocdb.url} has no endpoint of {scope.description}",
+            f"no endpoint of {scope.description}",
+            of=Asked(f"GOCDB {host_port_of(gocdb.url)}", gocdb.url),
+            link="in",
             remedy="write the name as the GOCDB has it" if scope.site or scope.host else "is it the right GOCDB?",
         )
     monitored = [each for each in registered if each.monitored]
