@@ -87,7 +87,8 @@ class Failure(Exception):
             3 d ago`. It may carry text from outside, which is made safe where it is printed.
     of:     who was asked, whose place, request and purpose it takes over: an Asked, an exchange, an answer over HTTP.
             Without, the reason is the whole sentence.
-    link:   the word between the reason and the place: `connection refused by`, `503 Service Unavailable from`.
+    link:   the word between the reason and the place: `connection refused by`, `503 Service Unavailable from`; with a
+            comma before it, `, from`, behind a reason that is a whole sentence.
     place:  another place than that of `of`, as with the address that was tried.
     also:   a second fact of less weight, which follows after a semicolon.
     remedy: what the reader can do about it in a few words, beginning with a verb; ends the status line, in brackets.
@@ -127,7 +128,8 @@ class Failure(Exception):
 
     @property
     def sentence(self) -> str:
-        where = f" {self.link} {self.place}" if self.place else ""
+        blank = "" if self.link.startswith(",") else " "
+        where = f"{blank}{self.link} {self.place}" if self.place else ""
         purpose = f" when asked to {self.doing}" if self.doing else ""
         also = f"; {self.also}" if self.also else ""
         return f"{self.reason}{where}{purpose}{also}"

@@ -103,6 +103,11 @@ def test_a_failure_retold_keeps_all_but_whose_it_is():
     assert str(Failure("GET x: it failed").retold(HelperFailure, whom="GOCDB")) == "GOCDB GET x: it failed"
 
 
+def test_a_reason_that_is_a_whole_sentence_has_a_comma_before_the_place():
+    failure = Failure("the list is not signed", of=Asked("h:1"), link=", from", remedy="sign it")
+    assert str(failure) == "the list is not signed, from h:1 (sign it)"
+
+
 def test_a_sentence_that_is_set_is_the_whole_and_the_request_stays():
     failure = Failure("refused", of=ANSWER)
     failure.sentence += ", and again"

@@ -224,7 +224,7 @@ class PublishedList(Check):
             found = imagelist.read_image_list(smime.without_text_header(content))
             del content
         except BadData as error:
-            error.placed(Asked(self.place, f"GET {self.subject}"), "from")
+            error.placed(Asked(self.place, f"GET {self.subject}"), ", from" if error.link == "on" else error.link)
             raise
         self._describe(found)
         yield Metric("images", len(found.images), min=0)

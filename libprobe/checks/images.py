@@ -142,7 +142,7 @@ class SignedList:
                 raise BadData(f"the list expired {past} ago, so nobody is to keep its images")
         except BadData as error:
             asked = Asked(host_port_of(self.name), f"GET {self.name}")
-            error.placed(asked, "from")
+            error.placed(asked, ", from" if error.link == "on" else error.link)
             raise
         # subscribers take what has expired away
         images = [from_image_list(each) for each in found.images if each.expires is None or each.expires > now]

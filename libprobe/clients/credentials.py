@@ -30,7 +30,7 @@ DOUBTFUL_PROXIES = {
     "limited": "is a limited proxy, which many services refuse",
     "independent": "is an independent proxy, which has none of its owner's rights",
 }
-RENEW_TOKEN = "write a new one there in time"
+RENEW_TOKEN = "write a new one there"
 CLOCK_TOLERANCE_S = 60.0
 """By how much our clock may differ from that of who gave an access token: within it, its audience is asked."""
 

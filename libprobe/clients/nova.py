@@ -24,8 +24,9 @@ from libprobe.clients.glance import GlanceClient
 from libprobe.clients.keystone import request_id
 from libprobe.clients.openstack import time_limit
 from libprobe.clients.refusals import QuotaRefused, Refusal
-from libprobe.failures import BadData, EndpointFailure
+from libprobe.failures import Asked, BadData, EndpointFailure
 from libprobe.formats import servers
+from libprobe.formats.address import host_port_of
 from libprobe.formats.servers import Server
 
 TYPE_CHECKING = False
@@ -180,7 +181,8 @@ class Nova:
             if not page or not answer.read_json(servers.goes_on):
                 return None
             marker = f"&marker={page[-1][0]}"
-        raise BadData(f"{self.base}: the list of VMs does not end within {MAX_PAGES} pages")
+        asked = Asked(host_port_of(self.base), f"GET {self.base}/servers")
+        raise BadData(f"the list of VMs does not end within {MAX_PAGES} pages", of=asked, link=", from")
 
     def has_failed_deletion(self, server: VirtualMachine) -> bool:
         """Whether a deletion that was accepted has failed: one without Neutron ends in ERROR."""

@@ -187,7 +187,7 @@ def _signed_rendering(attributes: Any, digest: str, content_type: str, candidate
     for candidate in candidates:
         if hashlib.new(digest, candidate, usedforsecurity=False).digest() == expected:
             return candidate
-    raise BadData("the document was changed after it was signed: its digest is not the signed one")
+    raise BadData("the document was changed after it was signed")
 
 
 def _only_value(attributes: Any, name: str) -> Any:

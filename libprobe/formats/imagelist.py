@@ -94,14 +94,14 @@ def read_image_list(content: bytes) -> ImageList:
     """Read the JSON of an image list. Raises: BadData, with AppDB's own words if it answered with an error."""
     document = _document(content)
     if not isinstance(document, dict):
-        raise BadData("JSON, but no image list", also=begins(content))
+        raise BadData("JSON, but no image list", link="from", also=begins(content))
     is_wrapped = "hv:imagelist" in document
     if not is_wrapped and "egiappdb" in document:
         said = _appdb_words(document["egiappdb"])
-        raise BadData(f'error "{in_short(said)}" instead of an image list', more=[f"AppDB says: {said}"])
+        raise BadData(f'error "{in_short(said)}" instead of an image list', link="from", more=[f"AppDB says: {said}"])
     found = document["hv:imagelist"] if is_wrapped else document
     if not isinstance(found, dict) or not (is_wrapped or "hv:images" in found or "dc:date:created" in found):
-        raise BadData("JSON without an hv:imagelist", also=begins(content))
+        raise BadData("JSON without an hv:imagelist", link="from", also=begins(content))
     created = _text(found.get("dc:date:created"))
     endorser = _endorser(found.get("hv:endorser"))
     return ImageList(
@@ -186,7 +186,9 @@ def _document(content: bytes) -> Any:
         why = "too deep" if isinstance(error, RecursionError) else str(error)[:80]
         page = web_page("", content[:MAX_TITLE_AT].decode("utf-8", "replace"))
         what = f"{page} instead of an image list" if page else "no image list, nor JSON at all"
-        raise BadData(what, also="" if page else begins(content), more=[f"as JSON it cannot be read: {why}"]) from None
+        raise BadData(
+            what, link="from", also="" if page else begins(content), more=[f"as JSON it cannot be read: {why}"]
+        ) from None
 
 
 def _text(value: object) -> str:

@@ -35,7 +35,7 @@ class RankedResults(Results):  # type: ignore[misc]
 
 
 _PLACE = re.compile(
-    r" (?:at|by|from|in|on|to|with) ((?:[\w.-]+|\[[0-9A-Fa-f:.%]+\]):[0-9]+(?: \([0-9A-Fa-f:.]+\))?|/\S+?)(?=$|[ ;,])"
+    r",? (?:at|by|from|in|on|to|with) ((?:[\w.-]+|\[[0-9A-Fa-f:.%]+\]):[0-9]+(?: \([0-9A-Fa-f:.]+\))?|/\S+?)(?=$|[ ;,])"
 )
 """A place as `libprobe.failures` puts it behind a reason: host and port, with an address in brackets; or a path."""
 

@@ -53,6 +53,7 @@ def test_the_worst_reasons_are_said_once_and_their_place_once():
         (Critical, "down on h:1"), (Critical, "gone from h:1 (limit 2); y"), (Critical, "down on h:1"), (Ok, None)
     )
     assert summary.problem(found) == "down on h:1; gone (limit 2); y"
+    assert summary.problem(results((Critical, "x on h:1"), (Critical, "y is z, from h:1"))) == "x on h:1; y is z"
     assert summary.problem(results((Critical, None))) == ""
     for first, second in (
         ("x on a.example:1", "y on b.example:1"),

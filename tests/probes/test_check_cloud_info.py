@@ -238,7 +238,7 @@ def test_our_own_expired_credential_is_unknown_and_hides_no_absence(site):
     token.write_text(planted.jwt(iss=ISSUER, exp=time.time() - 3600))
     token.chmod(0o600)
     expired = rf"our access token of {ISSUER} expired 60 min ago \(.* UTC\) in {token}"
-    expect(site.look("--token-file", token), 3, rf"{expired} \(write a new one there in time\)")
+    expect(site.look("--token-file", token), 3, rf"{expired} \(write a new one there\)")
 
 
 def test_an_information_system_that_is_no_url_is_wrong_usage(site):

@@ -75,7 +75,7 @@ def test_a_token_that_says_itself_that_it_is_not_valid_is_shown_to_nobody(login,
     assert (report.code, report.err) == (3, "")
     assert re.fullmatch(
         rf"OCCI-\w+ UNKNOWN - our access token of {ISSUER} {said} in {login.file} "
-        r"\(write a new one there in time\)",
+        r"\(write a new one there\)",
         report.first,
     ), report.first
     assert login.asked == []

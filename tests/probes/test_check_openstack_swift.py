@@ -248,7 +248,7 @@ def test_our_own_faults_are_unknown(store):
     expect(store.look("--token-file", "/nonexistent/token"), 3, "access token /nonexistent/token cannot be read: .*")
     expired = store.with_token(exp=time.time() - 7200)
     ended = rf"our access token of {ISSUER} expired 2 h ago \(.* UTC\) in {expired[1]}"
-    expect(store.look(*expired), 3, rf"{ended} \(write a new one there in time\)")
+    expect(store.look(*expired), 3, rf"{ended} \(write a new one there\)")
     expect(
         store.look("--project", "nosuch"), 3, rf"no project nosuch for us, which --project names, on {AT} \(choose .*"
     )
