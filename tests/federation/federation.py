@@ -46,8 +46,8 @@ from .gocdb import Gocdb
 from .keystone import Keystone
 from .neutron import Neutron
 from .nova import Nova
-from .occi import VM, Account, OcciServer
-from .ssh import Guests
+from .occi import Account, OcciServer
+from .ssh import Guests, Reachable
 from .swift import Swift
 from .web import Request, Response, WebServer
 
@@ -377,8 +377,9 @@ class Federation:
         path.write_text("\n".join(lines) + "\n", "utf-8")
         return path
 
-    def _vm_at(self, address: str) -> VM | None:
-        found = (site.occi.at(address) for site in self.sites.values())
+    def _vm_at(self, address: str) -> Reachable | None:
+        found: list[Reachable | None] = [site.occi.at(address) for site in self.sites.values()]
+        found += [nova.at(address) for cloud in self.clouds.values() for nova in cloud.novas.values()]
         return next((vm for vm in found if vm is not None), None)
 
     # -- faults --

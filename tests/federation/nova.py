@@ -61,6 +61,7 @@ FAULTS = {
         "The console of an ACTIVE server shows `output`; of {marker} in it, the word of its user_data.", {"output": ""}
     ),
     "nova-console-off": Fault("Nova tells nobody a console, 501, as with hypervisors that have none."),
+    "nova-floating": Fault("A server has a floating address too, at which one can log in.", {"address": "127.71.0.23"}),
     "nova-key-stays": Fault("A keypair is not removed, 500."),
     "nova-hidden": Fault("No list names any server."),
     "nova-other-name": Fault("A server is shown with the name `title`.", {"title": "somebody-elses"}),
@@ -109,12 +110,17 @@ class Server:
     metadata: dict[str, str]
     user_data: str = ""
     key_name: str = ""
+    public_key: str = ""
     created: float = field(default_factory=time.time)
     active: float = 0.0
     error: str = ""
     deleted: float = FOREVER
     gone: float = FOREVER
     once_more: bool = False
+
+    @property
+    def created_at(self) -> float:
+        return self.created
 
     def state(self, now: float) -> tuple[str, str, str | None]:
         """status, vm_state, task_state."""
@@ -181,6 +187,13 @@ class Nova(Api):
             now = time.time()
             self._servers = {each.id: each for each in self._servers.values() if now < each.gone}
             return list(self._servers.values())
+
+    def at(self, address: str) -> Server | None:
+        """The ACTIVE server that has a floating address."""
+        fault = self.faults.get("nova-floating")
+        now = time.time()
+        there = (each for each in self.servers() if each.state(now)[0] == "ACTIVE")
+        return next(there, None) if fault and fault["address"] == address else None
 
     def add(self, name: str, project: str = "ops", **metadata: str) -> Server:
         """A server that somebody else has made."""
@@ -338,6 +351,7 @@ class Nova(Api):
             dict(wanted.get("metadata") or {}),
             wanted.get("user_data", ""),
             wanted.get("key_name", ""),
+            self.keys.get(wanted.get("key_name", ""), ""),
         )
         self._fate(request, server)
         with self._lock:
@@ -544,6 +558,9 @@ class Nova(Api):
         if status == "ACTIVE" and server.network:
             address = {"version": 4, "addr": "192.168.71.23", "OS-EXT-IPS:type": "fixed"}
             shown["addresses"] = {server.network.name: [address]}
+            if (floating := self.fault("nova-floating", request)) is not None:
+                address = {"version": 4, "addr": str(floating["address"]), "OS-EXT-IPS:type": "floating"}
+                shown["addresses"][server.network.name].append(address)
         if status == "ERROR":
             shown["fault"] = {"code": 500, "created": stamp, "message": server.error}
         return shown

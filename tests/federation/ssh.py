@@ -17,10 +17,9 @@ import socket
 import threading
 import time
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Protocol
 
 from .faults import Fault, Faults, register
-from .occi.model import VM
 
 FAULTS = {
     "key-refused": Fault("A VM accepts no key."),
@@ -37,6 +36,19 @@ register(FAULTS)
 
 USERS = ("cloudadm",)
 _ECHO = re.compile(r"\s*echo (\S+) > (\S+)\s*")
+
+
+class Reachable(Protocol):
+    """What of a VM reaches who logs in to it. user_data: base64; created_at: as time.time() has it."""
+
+    @property
+    def public_key(self) -> str | None: ...
+
+    @property
+    def user_data(self) -> str | None: ...
+
+    @property
+    def created_at(self) -> float: ...
 
 
 def files_of(user_data: str | None) -> dict[str, bytes]:
@@ -58,7 +70,7 @@ class Guests:
     name = "guests"
     own = FAULTS
 
-    def __init__(self, at: Callable[[str], VM | None]) -> None:
+    def __init__(self, at: Callable[[str], Reachable | None]) -> None:
         self.faults = Faults()
         self.logins: list[tuple[str, str, bool]] = []
         """(address, user, accepted) of every key that was offered."""
@@ -178,7 +190,7 @@ class Guests:
             channel.send_exit_status(0 if content else 1)
             channel.close()
 
-    def _files(self, vm: VM) -> dict[str, bytes]:
+    def _files(self, vm: Reachable) -> dict[str, bytes]:
         late = self.faults.get("user-data-seconds")
         is_too_early = late is not None and time.time() < vm.created_at + late["seconds"]
         if is_too_early or self.faults.get("user-data-ignored") is not None:

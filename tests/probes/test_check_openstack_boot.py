@@ -9,7 +9,7 @@ import signal
 import pytest
 
 from tests.conftest import Monitor, Report
-from tests.pace import until
+from tests.pace import AMPLE_S, until
 
 PROBE = "check_openstack_vm"
 TIME = r"[\d.]+ m?s"
@@ -24,6 +24,8 @@ class Site:
         self.cloud = monitor.federation.cloud("stack")
         self.nova = self.cloud.nova
         self.web = monitor.federation.service("stack-nova").web
+        self.guests = monitor.federation.guests
+        self.guests.reset()
 
     def look(self, *words: object) -> Report:
         return self.monitor.run(PROBE, "-H", self.cloud.hostname, *words)
@@ -115,6 +117,64 @@ def test_a_vm_of_which_nothing_is_seen_is_a_warning(site, fault, why):
         rf"VM active, but not seen to boot on {NOVA}; {why}, and no public address to log in at, watched for {TIME} "
         r"\(make its image write to console ttyS0\)",
     )
+    assert site.is_clean
+
+
+# ---- a login at a floating address: the SSH server is a real one, on loopback
+
+
+ADDRESS = "127.71.0.23"
+
+
+def log_in(site: Site, *words: object) -> Report:
+    """A run whose VM shows nothing on its console, and has an address that is reached."""
+    site.nova.faults.on("nova-console", output="")
+    site.nova.faults.on("nova-floating", address=ADDRESS)
+    return site.look("--boot", "--ssh-port", site.guests.port, "-t", AMPLE_S, *words)
+
+
+def test_a_login_at_a_floating_address_shows_that_key_and_user_data_reached_the_vm(site):
+    report = log_in(site)
+    expect(
+        report,
+        0,
+        rf"VM active after {TIME} in RegionOne of \S+ \(project ops, .+\), removed in {TIME}; it accepted its key and "
+        rf"had run its user_data after {TIME}",
+    )
+    assert {"time_to_ssh", "time_to_context"} <= set(report.performance)
+    assert set(site.guests.logins) == {(ADDRESS, "cloudadm", True)}
+    assert set(site.guests.commands) == {"cat /var/tmp/egi-sam-context"}
+    assert "password" not in site.guests.methods
+    assert site.is_clean
+
+
+def test_a_vm_that_refuses_its_key_at_a_floating_address_is_the_sites_fault(site):
+    site.guests.faults.on("key-refused")
+    expect(
+        log_in(site, "--wait", "2"),
+        2,
+        rf"public_key did not reach the VM on {NOVA}; .+, tried for {TIME} \(if its image has no user cloudadm, name "
+        r"another with --ssh-user\)",
+    )
+    assert set(site.guests.logins) == {(ADDRESS, "cloudadm", False)}
+    assert site.is_clean
+
+
+def test_user_data_that_a_login_does_not_find_is_the_sites_fault(site):
+    site.guests.faults.on("user-data-ignored")
+    expect(
+        log_in(site, "--wait", "2"),
+        2,
+        rf"user_data did not reach the VM on {NOVA}; /var/tmp/egi-sam-context is not there {TIME} after the login",
+    )
+    assert site.is_clean
+
+
+def test_the_fixed_address_of_the_projects_own_network_is_not_tried(site):
+    site.nova.faults.on("nova-console", output="")
+    report = site.look("--boot", "--ssh-port", site.guests.port, *QUICK)
+    assert "no public address to log in at" in report.first
+    assert site.guests.logins == []
     assert site.is_clean
 
 
