@@ -30,6 +30,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.openstack", description=about, allow_abbrev=False)
     parser.add_argument("--up", action="store_true", help="only start it, and stop it with Ctrl-C")
     parser.add_argument("--write", metavar="PAGE", default="", help="page to put a table of what was said into")
+    parser.add_argument("--peer", metavar="NOVAPROBE", default="", help="only run beside that argo-probe-fedcloud")
     parser.add_argument("--step", choices=STEPS, help=argparse.SUPPRESS)  # what is done within the name spaces
     options, rest = parser.parse_known_args()
     if options.step:
@@ -47,7 +48,9 @@ def main() -> int:
             for layer in (layers.DEBIAN, layers.CONTENT):
                 if not layer.is_current():
                     make(layer, lock.fileno())
-            return apart("up" if options.up else "try", lock.fileno(), ["--write", options.write, *rest])
+            return apart(
+                "up" if options.up else "try", lock.fileno(), ["--write", options.write, "--peer", options.peer, *rest]
+            )
         finally:
             layers.RUNNING.remove()
 
@@ -110,7 +113,9 @@ def attempt(options: argparse.Namespace, rest: list[str]) -> int:
 
     with layers.mounted(layers.RUNNING, layers.DEBIAN, layers.CONTENT) as root:
         os.environ |= {"OPENSTACK_ROOT": str(root), "OPENSTACK_LOGS": str(LOGS), "OPENSTACK_WRITE": options.write}
-        files = [str(ROOT / f"tests/openstack/{name}.py") for name in ("verdicts", "native")]
+        os.environ["OPENSTACK_PEER"] = options.peer
+        names = ["beside"] if options.peer else ["verdicts", "native"]
+        files = [str(ROOT / f"tests/openstack/{name}.py") for name in names]
         return int(pytest.main(["-p", "no:cacheprovider", *files, *rest]))
 
 

@@ -7,6 +7,7 @@ import os
 import re
 import subprocess
 from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import NamedTuple
 
@@ -106,6 +107,15 @@ class Robot(Monitor):
 
 Row = Callable[[str, Report], None]
 _rows: list[list[str]] = []
+_compared: list[list[str]] = []
+LONGEST = 250
+"""How many characters of a line the table of both has: theirs may be a page of HTML."""
+
+HEADS = (["what was the matter", "what was said"], ["executable", "what was the matter", "argo-probe-fedcloud", "here"])
+MARKS = (
+    ("<!-- a real OpenStack: written by make openstack -->", "<!-- end of the real OpenStack -->"),
+    ("<!-- side by side: written by make openstack -->", "<!-- end of side by side -->"),
+)
 
 
 def _shown(said: str) -> str:
@@ -125,22 +135,48 @@ def row() -> Row:
     return put
 
 
+def compared(what: str, name: str, runs: tuple[tuple[int, str, float, int], ...], left: tuple[int, ...]) -> None:
+    """Put what two probes said into the table of both. runs: exit code, line, CPU time in s and memory in KiB of each.
+
+    left: how many VMs and containers each has left behind.
+    """
+    cells = []
+    for (code, line, cpu_s, memory), number in zip(runs, left, strict=True):
+        behind = f"; left behind: {number}" if number else ""
+        said = line if len(line) <= LONGEST else f"{line[:LONGEST]}..."
+        cells.append(f"{code}: {_shown(said)} ({cpu_s:.2f} s, {memory // 1024} MiB{behind})")
+    _compared.append([name, what, *cells])
+
+
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, exitstatus: int) -> None:
     """Show what was said; write it into the page that `--write` names, if all was good."""
-    for what, said in _rows:
-        terminalreporter.line(f"{what}: {said}")
+    peer = os.environ.get("OPENSTACK_PEER")
+    rows, head, marks = (_compared, HEADS[1], MARKS[1]) if peer else (_rows, HEADS[0], MARKS[0])
+    for each in rows:
+        terminalreporter.line(": ".join(each))
     page = os.environ.get("OPENSTACK_WRITE")
     if not page or exitstatus:
         return
     form = "${source:Package} ${source:Upstream-Version}\n"
     query = ["chroot", os.environ["OPENSTACK_ROOT"], "dpkg-query", "-W", "-f", form, *layers.PACKAGES]
     listed = subprocess.run(query, check=True, stdout=subprocess.PIPE, text=True).stdout.splitlines()
-    versions = ", ".join([*sorted(set(listed)), layers.OOI.replace("==", " ")])
-    table = ["| what was the matter | what was said |", "|---|---|", *(f"| {what} | {said} |" for what, said in _rows)]
-    before, begin, rest = Path(page).read_text().partition("<!-- a real OpenStack: written by make openstack -->\n")
-    _, end, after = rest.partition("<!-- end of the real OpenStack -->")
+    versions = [f"Debian 12: {', '.join([*sorted(set(listed)), layers.OOI.replace('==', ' ')])}."]
+    if peer:
+        versions.append(_versions(Path(peer)))
+    table = [f"| {' | '.join(cells)} |" for cells in (head, ["---"] * len(head), *rows)]
+    before, begin, rest = Path(page).read_text().partition(f"{marks[0]}\n")
+    _, end, after = rest.partition(marks[1])
     assert begin and end, f"{page} lacks the two marks"
-    Path(page).write_text("\n".join([before + begin, f"Debian 12: {versions}.", "", *table, "", end + after]))
+    Path(page).write_text("\n".join([before + begin, *versions, "", *table, "", end + after]))
+
+
+def _versions(novaprobe: Path) -> str:
+    """What was installed of them, and when it was run."""
+    names = ["argo-probe-fedcloud", "keystoneauth1", "python-novaclient", "python-glanceclient", "python-neutronclient"]
+    code = f"import importlib.metadata as m; print(*(f'{{name}} {{m.version(name)}}' for name in {names}), sep=', ')"
+    python = novaprobe.read_text().splitlines()[0].removeprefix("#!").strip()
+    done = subprocess.run([python, "-c", code], check=True, stdout=subprocess.PIPE, text=True)
+    return f"Run on {datetime.now(UTC):%Y-%m-%d}: {done.stdout.strip()}."
 
 
 @pytest.fixture
