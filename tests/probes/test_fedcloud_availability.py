@@ -410,6 +410,23 @@ def test_archives_are_read_by_their_time_packed_or_not_and_twice_is_once(place):
     assert other.figures() == [row]
 
 
+def test_of_a_directory_of_archives_those_are_read_that_can_be_new(place):
+    archives = place.directory / "archives"
+    archives.mkdir()
+    names = [f"nagios-10-0{day + 1}-2026-00.log" for day in range(3)]
+    for day, name in enumerate(names):
+        lines = [(0, "LOG ROTATION: DAILY"), (0, swift("OK", **CURRENT)), (5 * HOUR, bdii("UNKNOWN", f"day {day}"))]
+        path = place.log(*lines, name=f"archives/{name}", start=OCTOBER + day * DAY)
+        os.utime(path, (OCTOBER + (day + 1) * DAY,) * 2)
+    (archives / "other.txt").write_text("no log")
+    packed = archives / f"{names[0]}.gz"
+    packed.write_bytes(gzip.compress((archives / names[0]).read_bytes()))
+    (archives / names[0]).unlink()
+    os.utime(packed, (OCTOBER + DAY,) * 2)
+    assert place.imported(archives)[1].startswith("fedcloud-availability: 9 lines read, 4 results added, 0 known")
+    assert place.imported(archives)[1].startswith("fedcloud-availability: 6 lines read, 1 result added, 2 known")
+
+
 def test_the_zone_of_the_host_makes_no_difference(place):
     log = place.log(*MONTH)
     place.imported(log)

@@ -133,9 +133,10 @@ def _import(args: argparse.Namespace, store: Store) -> tuple[int, str]:
         unreadable = []
     troubles: list[str] = []
     if args.names:
+        paths = _result_files(args.names, store.newest())
         with store.writer() as writer:
             importer = ResultImporter(writer, services, now, soft=args.soft_states)
-            _read_files(args.names, importer)
+            _read_files(paths, importer)
         settled = store.settle()
         troubles = importer.problems.sentences()
         report.insert(0, f"{NAME}: {importer.summary()}" + (f"; {settled} repetitions dropped" if settled else ""))
@@ -171,13 +172,20 @@ def _read_outages(path: str, unreadable: list[str]) -> Iterable[Outage]:
     unreadable += [each.sentence for each in saved.unreadable]
 
 
+def _result_files(names: Sequence[str], newest: int | None) -> list[str]:
+    """Files, and those of directories. newest: when the newest result was had that is known already."""
+    from libprobe.programs.availability.result_import import files_of_directory
+
+    return [path for name in names for path in (files_of_directory(name, newest) if os.path.isdir(name) else [name])]
+
+
 def _read_files(paths: Sequence[str], importer: ResultImporter) -> None:
     """Logs in the order of their beginnings, whatever the order of their names; then everything else."""
     from libprobe.programs.availability import argo, messages, nagios, result_import
 
     logs: list[tuple[int, str]] = []
     others: list[tuple[Callable[[BinaryIO, str, ResultImporter], None], str]] = []
-    for path in [each for name in paths for each in (messages.spool_files(name) if os.path.isdir(name) else [name])]:
+    for path in paths:
         with result_import.open_result_file(path) as file:
             head = file.peek(4096)  # type: ignore[attr-defined]
         if not head:

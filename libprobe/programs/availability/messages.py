@@ -6,10 +6,9 @@ A file is one message of the spool (JSON with headers and body), or bodies one a
 from __future__ import annotations
 
 import json
-import os
 from datetime import UTC, datetime
 
-from libprobe.failures import BadData, Misconfigured
+from libprobe.failures import BadData
 from libprobe.formats.metric_result import END, MAX_BODY_BYTES, read_metric_result
 from libprobe.programs.availability import result_import
 from libprobe.timelines.algebra import NUMBERS
@@ -21,21 +20,11 @@ if TYPE_CHECKING:
 
     from libprobe.programs.availability.result_import import ResultImporter
 
-SUFFIXES = (".message", ".refused")
 MAX_MESSAGE_BYTES = 256 << 10
 
 
 def is_message(head: bytes) -> bool:
     return head.startswith(b'{"headers"') or b"metricStatus: " in head or b"serviceURI: " in head
-
-
-def spool_files(path: str) -> list[str]:
-    """The files of messages in a directory, waiting or refused, the oldest first. Raises: Misconfigured."""
-    try:
-        names = sorted(name for name in os.listdir(path) if name.endswith(SUFFIXES))
-    except OSError as error:
-        raise Misconfigured(f"{path} cannot be read: {error.strerror}") from None
-    return [os.path.join(path, name) for name in names]
 
 
 def read(file: BinaryIO, path: str, importer: ResultImporter) -> None:

@@ -23,6 +23,9 @@ FUTURE_S = 300
 EARLIEST = 946_684_800
 """2000: what is older was stamped by a clock that had not been set."""
 
+DAY_S = 86_400
+SPOOL_SUFFIXES = (".message", ".refused")
+ARCHIVE_SUFFIXES = (".log", ".log.gz")
 CHUNK = 1 << 20
 MAX_SENTENCE_CHARS = 2_000
 
@@ -108,6 +111,31 @@ class ResultImporter:
     def summary(self) -> str:
         added, known, _ = self.writer.counts
         return f"{number_of(self.lines, 'line')} read, {number_of(added, 'result')} added, {known} known already"
+
+
+def files_of_directory(path: str, newest: int | None) -> list[str]:
+    """The files of a directory that can have results: messages of a spool, waiting or refused, and archives of Nagios.
+
+    newest: when the newest result was had that is known already, None without any. Archives that were complete a day
+    before it have been read, or are older than all that counts: they are left out.
+    Raises: Misconfigured.
+    """
+    since = 0 if newest is None else newest - DAY_S
+    try:
+        with os.scandir(path) as entries:
+            names = sorted(
+                entry.name
+                for entry in entries
+                if entry.name.endswith(SPOOL_SUFFIXES)
+                or (
+                    entry.name.startswith("nagios-")
+                    and entry.name.endswith(ARCHIVE_SUFFIXES)
+                    and entry.stat().st_mtime >= since
+                )
+            )
+    except OSError as error:
+        raise Misconfigured(f"{path} cannot be read: {error.strerror}") from None
+    return [os.path.join(path, name) for name in names]
 
 
 def open_result_file(path: str) -> BinaryIO:
