@@ -29,6 +29,7 @@ EVERY = {
     "fedcloud-ncg.timer": timedelta(hours=2),
     "fedcloud-downtimes.timer": timedelta(minutes=10),
     "fedcloud-selfcheck.timer": timedelta(minutes=30),
+    "fedcloud-availability.timer": timedelta(hours=1),
 }
 NAGIOS = "/usr/sbin/nagios4"
 
@@ -304,6 +305,28 @@ def test_what_waits_is_sent_to_argo_messaging(machine: Machine, tmp_path: Path, 
         sent = machine.run("fedcloud-publish.service")
     assert (sent.state, sent.output.startswith("PUBLISH OK - 1 result sent to ")) == ("done", True), sent
     assert host.summaries() == [RESULT["output"]]
+
+
+def test_the_log_and_its_archives_are_kept_and_a_line_that_is_cut_off_is_no_failure(
+    machine: Machine, federation
+) -> None:
+    machine.set(NCG_OPTIONS=f"{definitions(machine)} --no-validate")
+    assert machine.run("fedcloud-ncg.service").state == "done"
+    services = machine.directory / "var/lib/fedcloud-ncg/monitor/services.jsonl"
+    entry = next(entry for entry in map(json.loads, services.read_text().splitlines()) if "service" in entry)
+    what = f"{entry['host']};{entry['service']}"
+    log, archives = machine / "var/log/nagios4/nagios.log", machine / "var/log/nagios4/archives/x"
+    log.write_text(f"[1790899200] LOG ROTATION: DAILY\n[1790899300] SERVICE ALERT: {what};OK;HARD;1;good\n[17908")
+    archive = archives.with_name("nagios-10-02-2026-00.log")
+    archive.write_text(f"[1790812800] SERVICE ALERT: {what};CRITICAL;HARD;1;no answer\n")
+    kept = machine.run("fedcloud-availability.service")
+    assert (kept.state, kept.output.splitlines()[0]) == (
+        "done",
+        "fedcloud-availability: 4 lines read, 2 results added, 0 known already",
+    ), kept
+    assert f"not taken: 1 lines that are cut off, or too long to be one, the first: {log}:3" in kept.output
+    log.unlink()
+    assert machine.run("fedcloud-availability.service").state == "failed"
 
 
 # ---- The proxy
