@@ -383,6 +383,15 @@ def test_a_service_that_is_gone_was_there_until_its_status_changed_last(place):
     assert known == [1, 2, 3, 4, 5]
 
 
+def test_logs_of_two_monitors_that_overlap_are_both_read(place):
+    third = state("third.example.org", STORE, "OK", **CURRENT)
+    place.services(*ENTRIES, entry("third.example.org", STORE, SWIFT))
+    one = place.log(OK_NOW, (5 * DAY, "LOG ROTATION: DAILY"), name="one.log")
+    other = place.log((HOUR, bdii("OK", **CURRENT)), (HOUR, third), (DAY, bdii("CRITICAL")), name="other.log")
+    code, out = place.imported(one, other)
+    assert (code, out.splitlines()[0]) == (0, "fedcloud-availability: 5 lines read, 4 results added, 0 known already")
+
+
 def test_soft_states_count_only_where_it_is_asked_for(place):
     lines = [STARTS, OK_NOW, (HOUR, swift("CRITICAL", kind="SOFT")), (2 * HOUR, swift("OK", kind="SOFT")), (DAY, ENDS)]
     place.services(ENTRIES[0])
