@@ -43,6 +43,8 @@ NOT_RUN = {
     'make openstack WHAT="-k quota"': MAKE,
     "make openstack WHAT=--up": MAKE,
     "make reliability": MAKE,
+    "python -m tests.reliability --sentences FILE": "takes minutes; tests/reliability runs the same cells",
+    "python -m tests.reliability --door": "takes minutes; tests/programs/worker/test_faults.py does a part of it",
     "make lint": "the linters run beside the tests",
     "make fuzz": FUZZ,
     'make fuzz SECONDS=600 TARGETS="cms voms"': FUZZ,

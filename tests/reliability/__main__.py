@@ -3,6 +3,7 @@
 python -m tests.reliability                     run all, print complaints and figures
 python -m tests.reliability --write FILE        put the table into a page, between its two marks
 python -m tests.reliability --sentences FILE    write what every cell says first into a file, with its length
+python -m tests.reliability --door              run probes by themselves and through the door of a worker, and compare
 python -m tests.reliability check_perun         only the columns, or the faults, that are named so
 """
 
@@ -17,7 +18,7 @@ import time
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from tests.reliability import matrix, sentences, troubles
+from tests.reliability import door, matrix, sentences, troubles
 from tests.reliability.peers import FAULTS, Peers
 from tests.reliability.runs import processors
 
@@ -36,6 +37,7 @@ def main() -> int:
         metavar="FILE",
         help="list of what every cell says first; no troubles, and how late a run ends is not judged",
     )
+    parser.add_argument("--door", action="store_true", help="compare with what a worker says; nothing else")
     parser.add_argument("--at-once", type=int, default=2 * processors(), help="runs at a time")
     args = parser.parse_args()
     wanted = [
@@ -44,6 +46,8 @@ def main() -> int:
         for cell in matrix.cells(column)
         if not args.only or column.name in args.only or cell.fault in args.only
     ]
+    if args.door:
+        return _compare(wanted, args.at_once)
     # what is said does not depend on the pace of the machine, unless it has no time left to come to the fault
     limits = matrix.Limits(late_s=math.inf, busy=True) if args.sentences else matrix.Limits()
     began = time.monotonic()
@@ -64,6 +68,32 @@ def main() -> int:
         _write(args.write, BEGIN, END, f"{figures}\n\n{_table(results)}")
         _write(args.write, OWN_BEGIN, OWN_END, _own_table(own))
     return 1 if any(each.complaints for each in [*results, *own]) else 0
+
+
+def _compare(wanted: Iterable[matrix.Cell], at_once: int) -> int:
+    """Whether anything that a worker says differs from what its caller says by itself: the exit code."""
+    began = time.monotonic()
+    limits = matrix.Limits(busy=True)
+    compared = []
+    with (
+        tempfile.TemporaryDirectory() as name,
+        Peers(Path(name) / "grid") as peers,
+        door.Door(Path(name) / "door") as worker,
+    ):
+        for each in door.compare_all(door.cells(wanted), peers, Path(name), limits, worker, at_once=at_once):
+            compared.append(each)
+            if each.differences:
+                print(each, flush=True)
+        complaints = worker.complaints(compared)
+    different = sum(1 for each in compared if each.differences)
+    unjudged = sum(1 for each in compared if each.unjudged)
+    again = sum(1 for each in compared if each.tries > 1)
+    runs = sum(each.tries * len(each.served) for each in compared)
+    print(
+        f"{len(compared)} cells in {time.monotonic() - began:.0f} s, {runs} runs through the door: {different} differ, "
+        f"{again} were repeated, {unjudged} not judged (this machine is too busy). {'; '.join(complaints)}".rstrip()
+    )
+    return 1 if different or complaints else 0
 
 
 def _troubles(only: list[str], at_once: int) -> Iterator[troubles.Result]:

@@ -501,12 +501,12 @@ def carry_out_all(
         yield from pool.map(one, enumerate(wanted))
 
 
-def carry_out(cell: Cell, grid: Grid, peer: Peer, directory: Path, limits: Limits) -> Result:
-    """Run the executable of a cell against its peer."""
+def carry_out(cell: Cell, grid: Grid, peer: Peer, directory: Path, limits: Limits, **environment: object) -> Result:
+    """Run the executable of a cell against its peer. environment: what its environment has beside the usual."""
     host = peer.host if isinstance(peer, Nowhere) else "localhost"
     place = Place(host, peer.port, cell.secure)
     state = ["--output" if cell.column.name == "fedcloud-ncg" else "--state-dir", str(directory / "state")]
-    environment = {"X509_USER_PROXY": grid.proxy, "X509_CERT_DIR": grid.authority.ca_directory}
+    environment |= {"X509_USER_PROXY": grid.proxy, "X509_CERT_DIR": grid.authority.ca_directory}
     if "--to ams" in cell.column.name:
         state += ["--ams-token-file", str(grid.ams_token)]
     if cell.column.before:

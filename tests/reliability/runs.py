@@ -59,7 +59,8 @@ class Outcome(NamedTuple):
 def run(command: Sequence[str], directory: Path, *, pid_file: Path | None = None, **environment: object) -> Outcome:
     """Run a command in an environment as small as Nagios' own.
 
-    directory: gets a HOME and a TMPDIR, in which the run must leave nothing; `directory/state` is its own.
+    directory: gets a HOME and a TMPDIR, unless others are given, in which the run must leave nothing;
+    `directory/state` is its own.
     pid_file:  gets the number of its process as soon as there is one.
     """
     home, scratch = directory / "home", directory / "tmp"
@@ -72,7 +73,7 @@ def run(command: Sequence[str], directory: Path, *, pid_file: Path | None = None
         capture_output=True,
         timeout=GIVEN_UP_AFTER_S,
         cwd="/tmp",
-        env=clean_environment(HOME=home, TMPDIR=scratch, **environment),
+        env=clean_environment(**{"HOME": home, "TMPDIR": scratch, **environment}),
     )
     # both pipes came to their end: nobody holds a descriptor of the run any more
     code, seconds, peak_kib, outlived = json.loads(measured.read_text())
