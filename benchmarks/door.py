@@ -2,8 +2,9 @@
 
 Each round runs the bare interpreter (`python -c pass`), the executable by itself, and through the door, one after
 the other, and divides by the bare one of that round: ratios hold on a machine on which times do not. Wall time of
-the whole process, medians; processor time of caller and worker together, by the kernel's books of both, means. The
-good answers come from the embedded federation in this process, whose time is in all of them.
+the whole process, medians; processor time of caller and worker together, by the kernel's books of both, means, and of
+the caller alone, the median of its ratio to the bare one. The good answers come from the embedded federation in this
+process, whose time is in all wall times.
 """
 
 from __future__ import annotations
@@ -65,6 +66,8 @@ def measured(words: list[str], rounds: int, environment: dict[str, str], door: P
         f"{median([each.seconds for each in door_]) * 1000:.0f}",
         f"{median([one.seconds / other.seconds for one, other in zip(alone, bare, strict=True)]):.1f}",
         f"{median([one.seconds / other.seconds for one, other in zip(door_, bare, strict=True)]):.1f}",
+        f"{cpu['bare']:.1f}",
+        f"{median([one.processor_s / other.processor_s for one, other in zip(door_, bare, strict=True)]):.2f}",
         f"{cpu['alone']:.0f}",
         f"{cpu['door']:.0f}",
         f"{cpu['door'] / cpu['alone']:.2f}",
@@ -100,7 +103,18 @@ def main() -> None:
                 told = subprocess.run(words, capture_output=True, text=True, env=environment).stdout
             finally:
                 worker.kill()
-    head = ("bare ms", "alone ms", "door ms", "alone x bare", "door x bare", "alone CPU ms", "door CPU ms", "x")
+    head = (
+        "bare ms",
+        "alone ms",
+        "door ms",
+        "alone x bare",
+        "door x bare",
+        "bare CPU ms",
+        "caller CPU x",
+        "alone CPU ms",
+        "door CPU ms",
+        "x",
+    )
     table(("executable", "what", *head), rows)
     print(told)
 
