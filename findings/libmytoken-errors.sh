@@ -5,9 +5,9 @@
 # Expected:  pip brings what the library needs. get() of an access token that comes with a new mytoken, as servers that rotate them
 #            send it ("token_update"), hands that on, or fails. Whatever is refused raises MytokenError, also where there is no
 #            "error_description", which is optional (RFC 6749 section 5.2), and where a page comes.
-# Seen:      with libmytoken pip brings neither requests nor PyJWT, which it imports: ModuleNotFoundError. get() returns the access token as a text, and
-#            the new mytoken is in the answer of api_get() alone. {"error": "invalid_token"}: KeyError 'error_description'; a page of
-#            HTML, with 500 or with 200: JSONDecodeError, without the status. Both fields there: MytokenError.
+# Seen:      with libmytoken pip brings neither requests nor PyJWT, which it imports: ModuleNotFoundError. get() returns the access token
+#            as a text, and the new mytoken is in the answer of api_get() alone. {"error": "invalid_token"}: KeyError
+#            'error_description'; a page of HTML, with 500 or with 200: JSONDecodeError, without the status. Both fields: MytokenError.
 # Matters:   a robot that asks with get() works once: the mytoken that it still has is void, and a server may revoke the whole family
 #            when it comes again. "except MytokenError" does not see a proxy's page. Use api_get(), and store what it brings.
 set -eu
