@@ -542,7 +542,7 @@ class LifeCycle(Check):
     def _note_left(self, entry: JournalEntry, failure: Failure) -> None:
         self.tell(failure)
         said = "VM not removed"
-        beside: tuple[str, ...] = ()  # of one that perhaps was never made -v tells: it would be noise behind a 503
+        beside: tuple[str, ...] = ()  # of one that may never have been made only -v tells: behind a 503 it is noise
         if entry.path:
             self.detail(1, f"not removed: {entry.path} ({entry.title})")
             beside = left_beside(said, failure, entry.title)

@@ -96,7 +96,7 @@ class AppDb:
             reason = f'{answer.status} "{in_short(words)}"' if words else ""
             raise answer.failure(ProtocolFailure, remedy=remedy, outcome=reason)
         if not answer.body.strip():
-            raise answer.bad_answer("answered with nothing", link="by")
+            raise answer.bad_answer("empty answer")
         return FetchedDocument(answer.body, answer.media_type, self._http.clock_skew)
 
     def _is_shut_to_all(self, answer: Response) -> bool:

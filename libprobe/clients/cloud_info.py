@@ -93,7 +93,7 @@ class CloudInfo:
             if answer.status != 200:
                 raise answer.failure(BadData)
             if not answer.body.strip():
-                raise answer.bad_answer("answered with nothing", link="by")
+                raise answer.bad_answer("empty answer")
             return answer.body, answer.read_json(cloud_info.read_sites)
         except (EndpointFailure, OwnCredential) as failure:
             failure.more = (*failure.more, NOT_JUDGED)

@@ -204,7 +204,7 @@ class _TableParser(HTMLParser):
             self._hidden = tag
         elif tag == "table":
             if len(self.tables) >= MAX_TABLES_DEEP:
-                raise BadData(f"holds tables within tables, more than {MAX_TABLES_DEEP} deep")
+                raise BadData(f"tables within tables, more than {MAX_TABLES_DEEP} deep,")
             self.tables.append(_Table())
         elif tag == "tr" and self.tables:
             self._end_row()

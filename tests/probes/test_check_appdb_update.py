@@ -503,7 +503,7 @@ def test_appdbs_own_error_is_told_in_its_words(look, appdb, url):
 @pytest.mark.parametrize(
     ("body", "said"),
     [
-        (b" ", "answered with nothing"),
+        (b" ", "empty answer"),
         (b"<html>login</html>", "page without a title instead of an image list"),
         (b"[1, 2]", "JSON, but no image list"),
         (b"0\x82\xff\xff garbage", "the signature cannot be read"),

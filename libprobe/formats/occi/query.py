@@ -180,7 +180,7 @@ def read_model(lines: Iterable[str]) -> Model:
             raise BadData("empty answer", link="from")
         raise BadData("no category", also=begins(came))
     if last.count('"') % 2 and not last.endswith(('"', '";')):
-        raise BadData("breaks off within a category", also=begins(last))
+        raise BadData("a category breaks off", also=begins(last))
     return builder.model
 
 
