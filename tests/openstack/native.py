@@ -288,6 +288,10 @@ def test_an_image_that_is_out_of_step_is_told(lab: Lab, robot: Robot, image_list
     report = robot.ask(IMAGES, *words)
     expect(IMAGES, report, 0, rf"{in_step}; missing as seen now: Image 2 \[CentOS/7/KVM\]")
     row("one of two images is not there", report)
+    report = robot.ask(IMAGES, *words)
+    missing = rf"missing for {SECONDS}: Image 2 \[CentOS/7/KVM\], on {KEYSTONE_AT} \(limit 1ms\)"
+    expect(IMAGES, report, 1, missing)
+    row("the same, seen before, `-w 1ms`", report)
 
 
 def test_what_the_information_system_has_is_in_keystone(robot: Robot, published: Information, row: Row):
@@ -348,3 +352,27 @@ def test_the_port_and_the_certificate_of_keystone(lab: Lab, robot: Robot, row: R
         report = robot.run(TCP, "-u", KEYSTONE)
     report.expect("Endpoint-TCP", 2, rf"connection refused by {where}")
     row("Apache stopped", report)
+
+
+# ---- a part of the site is down
+
+
+DOWN = "503 Service Unavailable from"
+LISTING, LOGIN, MAKING = "when asked to list the", "when asked to log in", "when asked to make a container"
+STOPPED = [
+    ("neutron", VM, rf"{DOWN} {NEUTRON} {LISTING} networks"),
+    ("glance", VM, rf"{DOWN} {GLANCE} {LISTING} images"),
+    ("keystone", SWIFT, rf"{DOWN} {KEYSTONE_AT} {LOGIN}"),
+    ("swift-proxy", SWIFT, rf"{DOWN} {STORE} {MAKING}"),
+    ("swift-container", SWIFT, rf"{DOWN} {STORE} {MAKING}"),
+]
+
+
+@pytest.mark.parametrize(("service", "name", "said"), STOPPED, ids=[f"{each[0]} {each[1]}" for each in STOPPED])
+def test_a_service_that_is_down_is_the_sites_fault(
+    lab: Lab, robot: Robot, row: Row, service: str, name: str, said: str
+):
+    with lab.stopped(service):
+        report = robot.ask(name)
+    expect(name, report, 2, said)
+    row(f"{service} stopped", report)
