@@ -24,8 +24,8 @@ UNIT = 100_000
 """Of a fraction: five decimals."""
 
 NO_DATA = -1.0
-API_ADDS = Fraction(1, 10**8)
-"""ARGO's web API, results of a month."""
+API_PARTS = 10**8
+"""ARGO's web API adds one part of so many to a month of which all is known."""
 
 
 class Figures(Record):
@@ -45,7 +45,7 @@ def figures_of_time(held: Sequence[int]) -> Figures:
     return Figures(
         _percent(up, whole - unknown, is_known=unknown < whole),
         _percent(up, whole - unknown - down, is_known=unknown + down < whole),
-        *(_rounded(Fraction(part, whole)) for part in (up, unknown, down)),
+        *(_ratio(part, whole) for part in (up, unknown, down)),
     )
 
 
@@ -56,11 +56,11 @@ def figures_of_days(days: Iterable[Figures]) -> Figures:
         raise ValueError("no day to make figures of")
     whole = len(kept) * UNIT
     up, unknown, down = (sum(each) for each in zip(*kept, strict=True))
-    known = whole * (1 + API_ADDS) - unknown
+    known = whole * (API_PARTS + 1) - unknown * API_PARTS
     return Figures(
-        _percent(up, known, is_known=unknown < whole),
-        _percent(up, known - down, is_known=unknown + down < whole),
-        *(_rounded(Fraction(part, whole)) for part in (up, unknown, down)),
+        _percent(up * API_PARTS, known, is_known=unknown < whole),
+        _percent(up * API_PARTS, known - down * API_PARTS, is_known=unknown + down < whole),
+        *(_ratio(part, whole) for part in (up, unknown, down)),
     )
 
 
@@ -77,8 +77,13 @@ def figures_of_sites(sites: Iterable[tuple[Figures, float]]) -> Figures:
     return Figures(*(_rounded(mean) for mean in means))
 
 
-def _percent(part: Fraction | int, whole: Fraction | int, *, is_known: bool) -> float:
-    return _rounded(Fraction(part) * 100 / Fraction(whole)) if is_known else NO_DATA
+def _percent(part: int, whole: int, *, is_known: bool) -> float:
+    return _ratio(part * 100, whole) if is_known else NO_DATA
+
+
+def _ratio(part: int, whole: int) -> float:
+    """As `_rounded` of their fraction, without making one: a month of a federation has tens of thousands."""
+    return (2 * UNIT * part + whole) // (2 * whole) / UNIT
 
 
 def _rounded(value: Fraction) -> float:
