@@ -76,6 +76,7 @@ class BootLifeCycle(LifeCycle):
         # ends before the timer behind the working time strikes, which knows no reason
         left = self.deadline.remaining() - self._work_deadline.remaining()
         self._login_deadline = self.deadline.earlier_by(left + SLACK_S)
+        self._login_s = self._login_deadline.remaining()
 
     def handed_over_by(self, name: str) -> str:
         """How user_data or public_key was handed over, as the end of a sentence, where that may be the reason."""
@@ -95,7 +96,7 @@ class BootLifeCycle(LifeCycle):
         try:
             yield from self._keep_trying_to_log_in(path, self.login_addresses(path, entity))
         except EndpointFailure as failure:
-            if left >= (self._login_deadline.seconds * LOGIN_SHARE if patience is None else patience):
+            if left >= (self._login_s * LOGIN_SHARE if patience is None else patience):
                 raise
             unproven = failure.retold(Inconclusive, remedy="raise -t to wait longer")
             unproven.add(f"VM active so late that {duration(left)} were left for this")

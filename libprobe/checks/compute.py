@@ -263,7 +263,7 @@ class LifeCycle(Check):
         if not is_here:
             there = self.client_elsewhere(entry.endpoint, soon)
             owner = f"{self._identity} {there.project}".strip()
-            remover = Remover(there, entry.endpoint, self._forget)
+            remover = Remover(there, entry.endpoint, lambda gone: self._forget(gone, there))
             if owner == entry.identity:
                 return remover.remove(entry, soon)
             if remover.remove_by_title(entry, soon, noted_path=True):
@@ -274,8 +274,11 @@ class LifeCycle(Check):
         if entry.path:
             self._quota_holders.append(f"{entry.title} {how}")
 
-    def _forget(self, entry: JournalEntry) -> None:
-        """Remove the entry of a VM that is gone; a journal that cannot be written is a WARNING of its own."""
+    def _forget(self, entry: JournalEntry, client: ComputeClient | None = None) -> None:
+        """Remove the entry of a VM that is gone; a journal that cannot be written is a WARNING of its own.
+
+        client: of the endpoint where it was, None for this one.
+        """
         try:
             entry.forget()
         except Misconfigured as failure:

@@ -59,9 +59,11 @@ class BootedServer(BootLifeCycle, ServerLifeCycle):
         journal: Journal,
         deadline: Deadline,
         choice: ServerOptions,
+        *,
         login: SshLoginOptions,
+        seconds: float = 0.0,
     ) -> None:
-        super().__init__(endpoint, access, journal, deadline, choice)
+        super().__init__(endpoint, access, journal, deadline, choice, seconds=seconds)
         self.begin_login(login)
         self._console = ""
         self._console_failure: Failure | None = None

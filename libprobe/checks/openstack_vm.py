@@ -24,11 +24,11 @@ from libprobe.text import number_of, similar
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
     from contextlib import AbstractContextManager
     from typing import Any
 
-    from libprobe.clients.machines import VirtualMachine
+    from libprobe.clients.machines import ComputeClient, VirtualMachine
     from libprobe.deadline import Deadline
     from libprobe.formats.servers import GlanceImage, Network, Quota, Size
     from libprobe.state.journal import Journal, JournalEntry
@@ -267,18 +267,18 @@ class ServerLifeCycle(LifeCycle):
         """Return what else the VM is given, as a create request has it; here nothing. Raises: Failure."""
         return {}
 
-    def _forget(self, entry: JournalEntry) -> None:
-        """With the key of its name, if there was one."""
+    def _forget(self, entry: JournalEntry, client: ComputeClient | None = None) -> None:
+        """With the key of its name, if there was one: in the region where it was, for each has keys of its own."""
         if entry.has_key:
             try:
-                self._nova.remove_key(entry.title)
+                (client if isinstance(client, Nova) else self._nova).remove_key(entry.title)
             except Failure as failure:
                 self.tell(failure)
                 said = f"keypair not removed: {failure.sentence} ({entry.title}; next run retries)"
                 beside = left_beside("keypair not removed", failure, entry.title)
                 self._metrics.append(outcome_metric(WARNING, said, beside=beside))
                 return
-        super()._forget(entry)
+        super()._forget(entry, client)
 
     def expect_alive(self, entity: VirtualMachine) -> None:
         """Nova tells in ERROR what has happened, and never whose fault it was."""
@@ -309,8 +309,12 @@ class EachRegion(Check):
         journal: Journal,
         deadline: Deadline,
         choice: ServerOptions,
+        *,
+        life: Callable[..., ServerLifeCycle] | None = None,
     ) -> None:
+        """life: makes the life of a VM, with the arguments of ServerLifeCycle; None for that itself."""
         super().__init__(deadline)
+        self._make_life = life or ServerLifeCycle
         self.subject = endpoint.base
         self.caveats = endpoint.notes
         self._endpoint = endpoint
@@ -332,10 +336,10 @@ class EachRegion(Check):
             share = deadline.remaining() / (len(regions) - number)
             until = deadline.earlier_by(deadline.remaining() - share)
             choice = self._choice._replace(region=region)
-            life = ServerLifeCycle(self._endpoint, self._access, self._journal, until, choice, seconds=share)
+            life = self._make_life(self._endpoint, self._access, self._journal, until, choice, seconds=share)
             lives.append(life)
             try:
-                found.extend(life.probe())
+                found.extend(_of_region(each, region if len(regions) > 1 else "") for each in life.probe())
             except Interrupted as signal:
                 ended = signal
                 break
@@ -351,6 +355,13 @@ class EachRegion(Check):
             self.facts[name] = "".join(said) if name == "notes" else " and ".join(said)
         for life in lives:
             self.details += [each for each in life.details if each not in self.details]
+
+
+def _of_region(metric: Metric, region: str) -> Metric:
+    """A judgement with the region that it is about before its sentence, where that is named; others as they are."""
+    if metric.context != "outcome" or not region:
+        return metric
+    return outcome_metric(metric.value.status, f"{region}: {metric.value.sentence}")
 
 
 def _worst_by_name(metrics: Sequence[Metric]) -> list[Metric]:

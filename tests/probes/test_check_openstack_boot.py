@@ -9,6 +9,7 @@ import signal
 import pytest
 
 from tests.conftest import Monitor, Report
+from tests.federation.nova import Nova
 from tests.pace import AMPLE_S, until
 
 PROBE = "check_openstack_vm"
@@ -253,11 +254,59 @@ def test_ended_between_key_and_vm_both_are_removed_by_the_next_run(site):
     assert site.is_clean
 
 
-def test_options_of_booting_need_it(site):
+# ---- in each region
+
+
+TIMES = rf"{TIME}(?: and {TIME})?"
+"""Of two regions; what is the same of both is said once."""
+
+
+def boot_in_each(monitor: Monitor, *outputs: str, words: tuple[object, ...] = ()) -> tuple[Report, list[Nova]]:
+    """A run over all regions whose consoles show `outputs`, one each; and what the regions have of it."""
+    cloud = monitor.federation.cloud("regions")
+    novas = [cloud.novas[region] for region in ("RegionOne", "RegionTwo")]
+    for nova, output in zip(novas, outputs, strict=True):
+        nova.faults.on("nova-console", output=output)
+    report = monitor.run(PROBE, "-H", cloud.hostname, "--boot", "--all-regions", "-t", AMPLE_S, *words)
+    return report, novas
+
+
+def test_a_vm_of_each_region_is_seen_to_boot_with_a_key_of_its_own(monitor):
+    report, novas = boot_in_each(monitor, BOOTED, BOOTED)
     expect(
-        site.look("--boot", "--all-regions"),
-        3,
-        r"usage: --boot has no effect together with --all-regions; leave one of them out "
-        r"\(see check_openstack_vm --help\)",
+        report,
+        0,
+        rf"VM active after {TIMES} in RegionOne and RegionTwo of \S+ \(project ops, .+\), removed in {TIMES}; "
+        rf"its console shows that its key and user_data reached it after {TIMES}",
     )
+    (first, one, _), (second, two, _) = (each for nova in novas for each in nova.handed_over)
+    assert len({first, second}) == len({one, two}) == 2
+    assert [(nova.servers(), nova.keys, len(nova.created)) for nova in novas] == [([], {}, 1)] * 2
+    assert list(monitor.state.glob("*.server")) == []
+
+
+def test_the_region_whose_vm_got_no_key_is_named_and_the_other_was_tried(monitor):
+    report, novas = boot_in_each(monitor, "{marker}\n", BOOTED, words=("--wait", "2"))
+    expect(
+        report,
+        2,
+        rf"RegionOne: public_key did not reach the VM on {NOVA}; by its console user_data ran, and no authorized_keys "
+        rf"file has the key, watched for {TIME}",
+    )
+    assert [(nova.servers(), nova.keys, len(nova.created)) for nova in novas] == [([], {}, 1)] * 2
+
+
+def test_a_key_that_stays_in_one_region_is_named_with_that_and_removed_there_by_the_next_run(monitor):
+    cloud = monitor.federation.cloud("regions")
+    cloud.novas["RegionTwo"].faults.on("nova-key-stays")
+    report, novas = boot_in_each(monitor, BOOTED, BOOTED)
+    assert report.code == 1
+    assert re.search(r"RegionTwo: keypair not removed: .+ \(egi-sam-\S+; next run retries\)", report.first)
+    assert [len(nova.keys) for nova in novas] == [0, 1]
+    cloud.novas["RegionTwo"].faults.off("nova-key-stays")
+    assert monitor.run(PROBE, "-H", cloud.hostname, "--all-regions").code == 0
+    assert [nova.keys for nova in novas] == [{}, {}]
+
+
+def test_options_of_booting_need_it(site):
     expect(site.look("--wait", "3"), 3, r"usage: --wait has no effect without --boot \(see check_openstack_vm --help\)")

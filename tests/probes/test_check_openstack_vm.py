@@ -298,7 +298,7 @@ def test_a_region_that_fails_does_not_hide_the_other(monitor):
     site = Site(monitor, "regions")
     site.nova.faults.on("nova-build-error")
     report = site.look("--all-regions")
-    expect(report, 2, rf'VM went into ERROR instead of ACTIVE: "No valid host was found" on {AT}')
+    expect(report, 2, rf'RegionOne: VM went into ERROR instead of ACTIVE: "No valid host was found" on {AT}')
     assert [len(nova.created) for nova in site.cloud.novas.values()] == [1, 1]
     assert set(report.performance) == TIMES | QUOTA
     assert (site.nova.servers(), site.journal()) == ([], [])
