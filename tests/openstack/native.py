@@ -363,6 +363,8 @@ STOPPED = [
     ("neutron", VM, rf"{DOWN} {NEUTRON} {LISTING} networks"),
     ("glance", VM, rf"{DOWN} {GLANCE} {LISTING} images"),
     ("keystone", SWIFT, rf"{DOWN} {KEYSTONE_AT} {LOGIN}"),
+    # before the containers' server, which Swift's proxy does not ask for a minute after it was down
+    ("swift-object", SWIFT, rf"{DOWN} {STORE} when asked to store an object of 1 MiB"),
     ("swift-proxy", SWIFT, rf"{DOWN} {STORE} {MAKING}"),
     ("swift-container", SWIFT, rf"{DOWN} {STORE} {MAKING}"),
 ]
