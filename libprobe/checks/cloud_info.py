@@ -117,7 +117,6 @@ class PublishedSite(Check):
 
     def _judge_absence(self, found: FederationSites) -> Metric:
         where = f"information system {host_port_of(self._info.url)}"
-        count = number_of(len(found.sites), "site")
         if not found.sites:
             return outcome_metric(UNKNOWN, f"no site at all in {where}")
         if found.reason:
@@ -134,10 +133,10 @@ class PublishedSite(Check):
         hosts = {read.host: site.url for site in found.sites if (read := normalize_keystone_url(site.url)).scheme}
         near = similar(host, hosts)
         nearest = f", the nearest is {_safe_url(hosts[near[0]])}" if near else ""
-        return outcome_metric(
-            CRITICAL,
-            f"{self.place} not among the {count} in {where}{nearest} (see whether its information provider runs)",
-        )
+        absent = f"{self.place} not among the {number_of(len(found.sites), 'site')} in {where}{nearest}"
+        if len(found.sites) == 1:
+            absent = f"{self.place} not in {where}, whose only site is {_safe_url(found.sites[0].url)}"
+        return outcome_metric(CRITICAL, f"{absent} (see whether its information provider runs)")
 
     def _judge_description(self, site: Site) -> Iterator[Metric]:
         self.facts.update(site=site.name or "a site", projects=number_of(len(site.projects), "project"))

@@ -101,7 +101,7 @@ def test_a_site_that_is_not_published_is_critical(site):
     expect(
         site.look(),
         2,
-        rf"{at(site.cloud.url)} not among the 1 site in {ASKED}, the nearest is "
+        rf"{at(site.cloud.url)} not in {ASKED}, whose only site is "
         rf"{site.monitor.federation.cloud('regions').url} \(see whether its information provider runs\)",
     )
 
