@@ -10,7 +10,7 @@ import pytest
 
 from tests.conftest import Monitor, Report
 from tests.federation.nova import Nova
-from tests.pace import AMPLE_S, until
+from tests.pace import AMPLE_S, seconds, until
 
 PROBE = "check_openstack_vm"
 TIME = r"[\d.]+ m?s"
@@ -154,8 +154,7 @@ def test_a_vm_that_refuses_its_key_at_a_floating_address_is_the_sites_fault(site
     expect(
         log_in(site, "--wait", "2"),
         2,
-        rf"public_key did not reach the VM on {NOVA}; .+, tried for {TIME} \(if its image has no user cloudadm, name "
-        r"another with --ssh-user\)",
+        rf"public_key did not reach the VM on {NOVA}; .+, tried for {TIME} \(name another user with --ssh-user\)",
     )
     assert set(site.guests.logins) == {(ADDRESS, "cloudadm", False)}
     assert site.is_clean
@@ -194,7 +193,7 @@ def test_a_key_that_stays_is_told_and_removed_by_the_next_run(site):
 def test_a_vm_that_did_not_get_its_key_and_stays_is_told_with_both_the_worse_first(site):
     site.nova.faults.on("nova-console", output="{marker}\n")
     site.nova.faults.on("nova-locked")
-    report = site.look("--boot", *QUICK, "-v")
+    report = site.look("--boot", *QUICK, "-t", seconds(20), "-v")  # a locked VM is asked for until then
     [(title, _)] = site.nova.created
     expect(
         report,
