@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Protocol
+from urllib.parse import urlsplit
 
 import requests
 
@@ -58,19 +59,26 @@ class Monitor(Protocol):
 def registered(federation: Federation) -> dict[str, set[Service]]:
     """The services that the GOCDB and the catalogue ask for, by site: told without a monitor or fedcloud-ncg.
 
-    The certificate of a host is asked for by service type: of the second type the service has the endpoint's key.
+    The certificate of a port is asked for once in a site: behind a second port of a host the service has the
+    endpoint's key.
     """
     url = f"{federation.gocdb.url}?method=get_service_endpoint&monitored=Y"
     answer = requests.get(url, verify=str(federation.ca_directory), timeout=AMPLE_S)
     found: dict[str, set[Service]] = {}
     endpoints = sorted(read_service_endpoints([answer.content]), key=lambda each: (each.site, each.service_type))
+    ports: set[tuple[str, str]] = set()
     for endpoint in endpoints:
+        port = (endpoint.site, urlsplit(endpoint.url).netloc)
         for metric in catalogue.read(str(ROOT / "etc/ncg")):
             if endpoint.service_type in metric.service_types:
                 name = f"{metric.name}-ops" if "VO" in metric.flags else metric.name
                 services = found.setdefault(endpoint.site, set())
-                if name == CERTIFICATE and Service(endpoint.hostname, name) in services:
-                    name += f"_{endpoint.primary_key}"
+                if name == CERTIFICATE:
+                    if port in ports:
+                        continue
+                    ports.add(port)
+                    if Service(endpoint.hostname, name) in services:
+                        name += f"_{endpoint.primary_key}"
                 services.add(Service(endpoint.hostname, name))
     return found
 
