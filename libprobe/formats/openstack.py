@@ -141,7 +141,7 @@ def _text(value: object) -> str:
 def next_marker(document: Any) -> str:
     """By what Glance knows the page after this one of its list; empty for the last. Raises: BadData."""
     following = document.get("next")
-    if following is None:
+    if following in (None, ""):
         return ""
     told = following if isinstance(following, str) and len(following) <= MAX_NEXT else ""
     try:
