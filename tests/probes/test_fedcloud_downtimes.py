@@ -496,6 +496,8 @@ def test_an_icinga_whose_filter_matches_nothing_any_more_is_no_failure(probe, ge
     [
         (401, b"", "401 Unauthorized from PLACE (look at the ApiUser, its password and permissions)"),
         (503, b'{"error":503,"status":"The API is shutting down."}', '503 "The API is shutting down" from PLACE'),
+        (502, b"<html><title>502 Bad Gateway</title></html>", "502 Bad Gateway from PLACE"),
+        (503, b"", "503 Service Unavailable from PLACE"),
         (200, b'{"results":[{"code":500,"status":"No such attribute."}]}', '"No such attribute" from PLACE'),
         (200, b"[]", "answer that is not a list of results from PLACE"),
     ],

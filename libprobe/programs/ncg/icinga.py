@@ -11,7 +11,7 @@ import json
 from libprobe import redact
 from libprobe.clients.credentials import read_private
 from libprobe.clients.http import HttpClient
-from libprobe.failures import CertificateWanted, HelperFailure, OwnCredential
+from libprobe.failures import BadData, CertificateWanted, HelperFailure, OwnCredential
 from libprobe.formats.error_text import in_short
 from libprobe.programs.ncg.scheduled import AUTHOR, HostAndService, MonitorState, ScheduledDowntime, number_in
 
@@ -125,8 +125,10 @@ class Icinga:
             return []  # so it says that nothing passes the filter
         try:
             document = answer.json()
-        except ValueError:
-            document = None
+        except BadData:
+            if answer.status == 200:
+                raise
+            document = None  # a page of whatever stands before Icinga: its status counts
         if answer.status == 500 and not is_query and document == {"results": []}:
             return []  # so an action says that nothing passes its filter: what was to be ended is over, say
         if answer.status != 200:
