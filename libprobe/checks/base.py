@@ -39,6 +39,11 @@ class Check(Resource):  # type: ignore[misc]
         """The subject as sentences name it: of a URL host and port."""
         return (host_port_of(self.subject) if "://" in self.subject else "") or self.subject
 
+    @property
+    def login_place(self) -> str:
+        """Where it logs in, as sentences name it."""
+        return self.place
+
     def measure(self) -> Iterator[Metric]:
         raise NotImplementedError
 
@@ -72,7 +77,7 @@ class Check(Resource):  # type: ignore[misc]
     def judge_project(self, caveat: str) -> Iterator[Metric]:
         """A WARNING where we act in a project that seems to be another VO's. caveat: the login's, mostly empty."""
         if caveat:
-            yield outcome_metric(WARNING, f"{caveat}, on {self.place} (if it is meant, name it with --project)")
+            yield outcome_metric(WARNING, f"{caveat}, on {self.login_place} (if it is meant, name it with --project)")
 
     def out_of_time(self) -> tuple[int, str]:
         """The verdict when the timer behind the deadline went off: by whose the larger part of the time was."""

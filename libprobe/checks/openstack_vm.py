@@ -84,6 +84,11 @@ class ServerLifeCycle(LifeCycle):
         self._quota_shortages = ""
         self._network: Network | None = None
 
+    @property
+    def login_place(self) -> str:
+        """The Keystone: once there is a client, the subject is Nova."""
+        return host_port_of(self.keystone) or self.keystone
+
     def using_deadline(self, deadline: Deadline) -> AbstractContextManager[None]:
         """Also before there is a client."""
         return self._cloud.http.using_deadline(deadline)
@@ -329,7 +334,7 @@ class EachRegion(Check):
         with work.enforced(), cloud.http.using_deadline(work):
             cloud.log_in()
             regions = cloud.regions(KIND, IMAGES, NETWORKS, chosen="", is_each=True)
-        found: list[Metric] = []
+        found: list[tuple[str, Metric]] = []
         lives: list[ServerLifeCycle] = []
         ended: Interrupted | None = None
         for number, region in enumerate(regions):
@@ -339,12 +344,12 @@ class EachRegion(Check):
             life = self._make_life(self._endpoint, self._access, self._journal, until, choice, seconds=share)
             lives.append(life)
             try:
-                found.extend(_of_region(each, region if len(regions) > 1 else "") for each in life.probe())
+                found.extend((region, each) for each in life.probe())
             except Interrupted as signal:
                 ended = signal
                 break
         self._add_facts(lives)
-        yield from _worst_by_name(found)
+        yield from _worst_by_name(_with_regions(found, len(regions)))
         if ended:
             raise ended
 
@@ -357,11 +362,28 @@ class EachRegion(Check):
             self.details += [each for each in life.details if each not in self.details]
 
 
-def _of_region(metric: Metric, region: str) -> Metric:
-    """A judgement with the region that it is about before its sentence, where that is named; others as they are."""
-    if metric.context != "outcome" or not region:
-        return metric
-    return outcome_metric(metric.value.status, f"{region}: {metric.value.sentence}")
+def _with_regions(found: Sequence[tuple[str, Metric]], count: int) -> list[Metric]:
+    """The metrics of `count` regions: a judgement with the region that it is about before its sentence.
+
+    What is said of every region, as of the login that serves them all, is said once and without a name.
+    """
+    regions_of: dict[str, set[str]] = {}
+    for region, metric in found:
+        if metric.context == "outcome":
+            regions_of.setdefault(metric.value.sentence, set()).add(region)
+    told = []
+    once: set[str] = set()
+    for region, metric in found:
+        if metric.context == "outcome":
+            judged = metric.value
+            if len(regions_of[judged.sentence]) < count:
+                beside = [f"{region}: {each}" for each in judged.beside]
+                metric = outcome_metric(judged.status, f"{region}: {judged.sentence}", beside=beside)
+            elif judged.sentence in once:
+                continue
+            once.add(judged.sentence)
+        told.append(metric)
+    return told
 
 
 def _worst_by_name(metrics: Sequence[Metric]) -> list[Metric]:

@@ -109,16 +109,19 @@ class ResponseTime(Scalar):
     """Judges how long an endpoint took, by the two ranges of --response-time, or by none.
 
     did: what it took so long for, as it begins the sentence: `answered only after 2.1 s on host:443 (limit 2s)`.
+    at: the attribute of the check that names host and port.
     """
 
-    def __init__(self, name: str, limits: tuple[Range, Range] | None, *, did: str = "answered") -> None:
+    def __init__(
+        self, name: str, limits: tuple[Range, Range] | None, *, did: str = "answered", at: str = "place"
+    ) -> None:
         warning, critical = limits or (None, None)
         super().__init__(
             name,
             warning,
             critical,
             words=duration,
-            sentence=lambda seconds, asked: f"{did} only after {seconds} on {asked.place}",
+            sentence=lambda seconds, check: f"{did} only after {seconds} on {getattr(check, at)}",
         )
 
 

@@ -10,7 +10,7 @@ import time
 import pytest
 
 from tests import planted
-from tests.conftest import Monitor, Report
+from tests.conftest import Monitor, Report, at
 from tests.federation.glance import Image
 from tests.federation.keystone import ISSUER
 from tests.federation.neutron import Network
@@ -302,6 +302,37 @@ def test_a_region_that_fails_does_not_hide_the_other(monitor):
     assert [len(nova.created) for nova in site.cloud.novas.values()] == [1, 1]
     assert set(report.performance) == TIMES | QUOTA
     assert (site.nova.servers(), site.journal()) == ([], [])
+
+
+def test_what_stays_in_one_region_is_told_beside_what_is_worse_in_another(monitor):
+    site = Site(monitor, "regions")
+    site.cloud.novas["RegionOne"].faults.on("nova-build-error")
+    site.cloud.novas["RegionTwo"].faults.on("nova-locked")
+    report = site.look("--all-regions", "-t", seconds(16))
+    [title] = site.journal()
+    expect(
+        report,
+        2,
+        rf'RegionOne: VM went into ERROR instead of ACTIVE: "No valid host was found" on {AT}; '
+        rf"RegionTwo: VM not removed(: 409)? \({title}; next run retries\)",
+    )
+
+
+def test_what_is_said_of_the_login_is_said_once_for_all_regions(monitor):
+    site = Site(monitor, "regions")
+    expect(
+        site.look("--all-regions", *site.with_token("fedcloud.egi.eu")),
+        1,
+        rf"acts in project fedcloud\.egi\.eu, which is not one of VO ops by its name, on {at(site.cloud.url)} "
+        r"\(if it is meant, name it with --project\)",
+    )
+
+
+def test_the_time_of_the_login_is_told_with_the_keystone_that_took_it(monitor):
+    site = Site(monitor, "regions")
+    for words in ((), ("--all-regions",)):
+        report = site.look(*words, "--response-time", "0.001ms,")
+        expect(report, 1, rf"login complete only after {TIME} on {at(site.cloud.url)} \(limit 0\.001ms\)")
 
 
 def test_a_region_that_lacks_a_service_is_passed_over(monitor):
