@@ -106,7 +106,6 @@ OCCI: dict[str, Fault] = {
     "create-twice": Fault("A request makes two VMs alike; its answer has the second."),
     "create-refused": Fault("A VM is made and its creation answered with the refusal `code`.", {"code": 409}),
     "delete-listed": Fault("A deleted VM is not to be seen by its path any more, and is in every listing still."),
-    "create-delay": Fault("Creating a VM takes `seconds` before anything exists.", {"seconds": 1.0}),
     "quota": Fault("Creating a VM is refused because a quota is used up, in the dialect's own words."),
     "delete-refused": Fault(
         "Deleting a VM is refused: 304 in rOCCI 1.1, 500 on pyssf, else `code`; the VM stays.", {"code": 409}

@@ -44,8 +44,6 @@ FAULTS = {
     "nova-build-seconds": Fault("A server takes `seconds` to become ACTIVE.", {"seconds": 1.0}),
     "nova-build-endless": Fault("A server is built for ever, as while the scheduler is dead."),
     "nova-build-error": Fault("A server ends in ERROR with `message`.", {"message": NO_HOST}),
-    "nova-create-held": Fault("A request for a server waits until this is switched off; only then one is made."),
-    "nova-create-delay": Fault("Creating a server takes `seconds` before there is one.", {"seconds": 1.0}),
     "nova-quota": Fault(
         "The project may have `limit` servers; with method=POST only creating one knows of it, not /limits.",
         {"limit": 0},
@@ -166,7 +164,6 @@ class Nova(Api):
         self.keys: dict[str, str] = {}
         self._key_users: dict[str, str] = {}
         self.handed_over: list[tuple[str, str, str]] = []
-        self.held = 0
         self.reset()
 
     def reset(self) -> None:
@@ -177,7 +174,6 @@ class Nova(Api):
             self.keys.clear()
             self._key_users.clear()
             self.handed_over.clear()
-            self.held = 0
             self.flavors = list(FLAVORS)
             self.max_limit = 1000
 
@@ -323,12 +319,6 @@ class Nova(Api):
             wanted = json.loads(request.body)["server"]
         except (ValueError, KeyError, TypeError):
             return self._error(400, "badRequest", "Malformed request body")
-        if self.fault("nova-create-held", request) is not None:
-            self.held += 1
-            while "nova-create-held" in self.faults.active():
-                time.sleep(0.01)
-        if (fault := self.fault("nova-create-delay", request)) is not None:
-            time.sleep(float(fault["seconds"]))
         if self.fault("nova-no-glance", request) is not None:
             return self._error(500, "computeFault", UNEXPECTED.format("nova.exception.GlanceConnectionFailed"))
         flavor = self._wanted_flavor(wanted)

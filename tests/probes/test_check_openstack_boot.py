@@ -240,14 +240,14 @@ def test_killed_while_it_boots_the_next_run_removes_vm_and_key(site):
 
 
 def test_ended_between_key_and_vm_both_are_removed_by_the_next_run(site):
-    site.nova.faults.on("nova-create-held")
+    site.web.faults.on("held", method="POST", path="/v2.1/servers")
     process = site.monitor.start(PROBE, "-H", site.cloud.hostname, "--boot")
-    until(lambda: site.nova.held == 1)
+    until(lambda: site.web.held == 1)
     process.terminate()
     out, _ = process.communicate()
     assert b"interrupted" in out
     assert (site.nova.servers(), len(site.nova.keys), len(site.journal())) == ([], 1, 1)
-    site.nova.faults.off("nova-create-held")
+    site.web.faults.off("held")
     until(site.nova.servers)
     assert site.look().code == 0
     assert site.is_clean

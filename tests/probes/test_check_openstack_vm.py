@@ -558,12 +558,12 @@ def test_too_slow_is_a_warning(site):
 
 def test_a_create_without_an_answer_is_looked_for_until_it_is_there(site):
     """Nova without its message queue: no answer, and the VM comes when the queue is back."""
-    site.nova.faults.on("nova-create-held")
+    site.web.faults.on("held", method="POST", path="/v2.1/servers")
     report = site.look("-t", seconds(5))
     expect(report, 2, rf"no complete answer within .* from {AT}")
     [title] = site.journal()
-    assert (site.nova.held, site.ours()) == (1, [])
-    site.nova.faults.off("nova-create-held")
+    assert (site.web.held, site.ours()) == (1, [])
+    site.web.faults.off("held")
     until(lambda: site.ours() == [title])
     expect(site.look(), 0, r"VM active .*; removed 1 VM that an earlier run had left")
     assert (site.nova.servers(), site.journal()) == ([], [])

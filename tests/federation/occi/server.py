@@ -605,9 +605,6 @@ class _Visit:
     # -- creation ------------------------------------------------------------------------------------------
 
     def _create_machine(self, message: Message) -> Machine:
-        delay = self._fault("create-delay")
-        if delay is not None:
-            time.sleep(delay["seconds"])
         sizes: dict[str, Size] = self.server._sizes
         order = self.dialect.order(message, self.registry, sizes, self.account)
         if self._fault("quota") is not None:
