@@ -456,6 +456,22 @@ def test_an_icinga_that_is_not_there_is_said_with_its_port(probe, tmp_path: Path
     assert report.out.startswith(f"fedcloud-downtimes: {sentence}"), report.out
 
 
+def tell_icinga(
+    probe, generated: Path, tmp_path: Path, icinga: Callable[[web.Request], web.Response]
+) -> tuple[Report, web.WebServer]:
+    """A run without any downtime in the GOCDB against an Icinga that answers so; and the server, which is over."""
+    authority = Authority(tmp_path / "authority")
+    (tmp_path / "ca.pem").write_bytes(authority.ca_certificate.public_bytes(Encoding.PEM))
+    login = tmp_path / "login"
+    login.write_text("user:of-this-test-alone")
+    login.chmod(0o600)
+    (tmp_path / "none.xml").write_text("<results></results>")
+    with web.WebServer("icinga", icinga, context=authority.server_context(authority.host(["localhost"]))) as server:
+        words = ("--icinga", server.url, "--icinga-login", login, "--icinga-ca", tmp_path / "ca.pem")
+        report = probe("fedcloud-downtimes", "--output", generated, *words, "--from", tmp_path / "none.xml")
+    return report, server
+
+
 def test_an_icinga_whose_filter_matches_nothing_any_more_is_no_failure(probe, generated: Path, tmp_path: Path) -> None:
     """A downtime that ends by itself between the question and the action: 500 with empty results (Icinga 2.13.6)."""
     there = [
@@ -476,16 +492,8 @@ def test_an_icinga_whose_filter_matches_nothing_any_more_is_no_failure(probe, ge
         found = {"results": [{"attrs": each} for each in there]}
         return web.Response(200, [("Content-Type", "application/json")], json.dumps(found).encode())
 
-    authority = Authority(tmp_path / "authority")
-    (tmp_path / "ca.pem").write_bytes(authority.ca_certificate.public_bytes(Encoding.PEM))
-    login = tmp_path / "login"
-    login.write_text("user:password")
-    login.chmod(0o600)
-    (tmp_path / "none.xml").write_text("<results></results>")
-    with web.WebServer("icinga", icinga, context=authority.server_context(authority.host(["localhost"]))) as server:
-        words = ("--icinga", server.url, "--icinga-login", login, "--icinga-ca", tmp_path / "ca.pem")
-        report = probe("fedcloud-downtimes", "--output", generated, *words, "--from", tmp_path / "none.xml")
-        paths = [each.request.path for each in server.requests]
+    report, server = tell_icinga(probe, generated, tmp_path, icinga)
+    paths = [each.request.path for each in server.requests]
     assert "/v1/actions/remove-downtime" in paths
     assert (report.code, report.err) == (0, ""), report.out
     assert report.out.endswith("\n  Icinga: 0 scheduled, 1 ended early, 0 unchanged\n")
@@ -510,16 +518,8 @@ def test_what_icinga_refuses_is_told_reason_first(
             return web.Response(status, [("Content-Type", "application/json")], body)
         return web.Response(200, [("Content-Type", "application/json")], b'{"results":[]}')
 
-    authority = Authority(tmp_path / "authority")
-    (tmp_path / "ca.pem").write_bytes(authority.ca_certificate.public_bytes(Encoding.PEM))
-    login = tmp_path / "login"
-    login.write_text("user:of-this-test-alone")
-    login.chmod(0o600)
-    (tmp_path / "none.xml").write_text("<results></results>")
-    with web.WebServer("icinga", icinga, context=authority.server_context(authority.host(["localhost"]))) as server:
-        words = ("--icinga", server.url, "--icinga-login", login, "--icinga-ca", tmp_path / "ca.pem")
-        report = probe("fedcloud-downtimes", "--output", generated, *words, "--from", tmp_path / "none.xml")
-        place = f"Icinga {at(server.url)} when asked to list its downtimes"
+    report, server = tell_icinga(probe, generated, tmp_path, icinga)
+    place = f"Icinga {at(server.url)} when asked to list its downtimes"
     assert report == Report(2, f"fedcloud-downtimes: not done: {said.replace('PLACE', place)}\n", "")
 
 
