@@ -365,37 +365,32 @@ class EachRegion(Check):
 def _with_regions(found: Sequence[tuple[str, Metric]], count: int) -> list[Metric]:
     """The metrics of `count` regions: a judgement with the region that it is about before its sentence.
 
-    What is said of every region, as of the login that serves them all, is said once and without a name.
+    What is said of every region, as of the login that serves them all, stays without a name.
     """
     regions_of: dict[str, set[str]] = {}
     for region, metric in found:
         if metric.context == "outcome":
             regions_of.setdefault(metric.value.sentence, set()).add(region)
     told = []
-    once: set[str] = set()
     for region, metric in found:
-        if metric.context == "outcome":
-            judged = metric.value
-            if len(regions_of[judged.sentence]) < count:
-                beside = [f"{region}: {each}" for each in judged.beside]
-                metric = outcome_metric(judged.status, f"{region}: {judged.sentence}", beside=beside)
-            elif judged.sentence in once:
-                continue
-            once.add(judged.sentence)
+        judged = metric.value
+        if metric.context == "outcome" and len(regions_of[judged.sentence]) < count:
+            beside = [f"{region}: {each}" for each in judged.beside]
+            metric = outcome_metric(judged.status, f"{region}: {judged.sentence}", beside=beside)
         told.append(metric)
     return told
 
 
 def _worst_by_name(metrics: Sequence[Metric]) -> list[Metric]:
-    """Return one metric of each name, the one nearest to its limit or else the largest, and all judgements."""
+    """Return one metric of each name, the one nearest to its limit or else the largest, and each judgement once."""
     worst: dict[str, Metric] = {}
-    judgements = []
+    judgements: dict[str, Metric] = {}
     for each in metrics:
         if each.context == "outcome":
-            judgements.append(each)
+            judgements.setdefault(each.value.sentence, each)
         elif each.name not in worst or _share_of_limit(each) > _share_of_limit(worst[each.name]):
             worst[each.name] = each
-    return [*worst.values(), *judgements]
+    return [*worst.values(), *judgements.values()]
 
 
 def _share_of_limit(metric: Metric) -> float:
