@@ -3,7 +3,7 @@
 VENV ?= .venv
 BIN := $(VENV)/bin
 # the federation listens on 127.0.0.1 only, and calls itself localhost
-ALONE := scripts/with-ipv4-localhost
+ALONE := scripts/with-local-names
 # an environment with the oldest libraries that are allowed
 OLDEST := .venv-oldest
 # whose environment it becomes; the system's own if it is at least 3.11, else the first that is

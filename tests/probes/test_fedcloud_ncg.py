@@ -1350,8 +1350,10 @@ def test_a_shell_reads_the_commands_of_nrpe_word_by_word(ncg: Ncg, stubs: Path, 
 
 
 def test_a_dead_port_is_told_once_by_a_real_nagios(ncg: Ncg, stubs: Path, tmp_path: Path) -> None:
-    stub = stubs / "stub"
-    stub.write_text(stub.read_text().replace('print("STUB OK - asked | time=0.1s")', 'print("refused")\nsys.exit(2)'))
+    """First the port, then all that needs it."""
+    stub, all_dead = stubs / "stub", stubs / "dead"
+    refused = f"if sys.argv[0][-4:] == '_tcp' or os.path.exists({str(all_dead)!r}):\n    print('refused')\n    sys.exit(2)\n"
+    stub.write_text(stub.read_text().replace("print(", refused + "print("))
     gocdb = pi.Gocdb()
     gocdb.add_service(pi.Service("dead.example.org", topology.OCCI, "DEAD", "https://dead.example.org:8787/?image=a"))
     words = ("--stand-alone", tmp_path / "state", "--interval-factor", "0.0001", "--probes-path", stubs)
@@ -1361,14 +1363,19 @@ def test_a_dead_port_is_told_once_by_a_real_nagios(ncg: Ncg, stubs: Path, tmp_pa
     log = tmp_path / "state/nagios.log"
     hard = "SERVICE ALERT: dead.example.org;eu.egi.cloud.OCCI-{}-ops;CRITICAL;HARD"
     told = "SERVICE NOTIFICATION: fedcloud-operator;dead.example.org;org.nagios.OCCI-TCP;CRITICAL"
-    awaited = [hard.format("VM"), hard.format("Context"), told]
+    dependent = [hard.format("VM"), hard.format("Context")]
 
     def text() -> str:
         return log.read_text() if log.exists() else ""
 
+    def until_all_are_in_the_log(lines: list[str]) -> None:
+        pace.until(lambda: monitor.poll() is not None or all(line in text() for line in lines), every_s=0.05)
+        assert all(line in text() for line in lines), text()
+
     with running([NAGIOS, str(tmp_path / "out/nagios/nagios.cfg")], tmp_path / "log") as monitor:
-        pace.until(lambda: monitor.poll() is not None or all(line in text() for line in awaited), every_s=0.05)
-    assert all(line in text() for line in awaited), text()
+        until_all_are_in_the_log([told])
+        all_dead.touch()
+        until_all_are_in_the_log(dependent)
     assert re.findall(r"NOTIFICATION: [^;]+;[^;]+;([^;]+);", text()) == ["org.nagios.OCCI-TCP"]
 
 
