@@ -65,6 +65,7 @@ setup(
             "ruff==0.17.6",
             "mypy==2.4.1",
             "import-linter==2.16",
+            "grimp>=3.14,<4",
             "types-requests",
             "paramiko~=5.0",
             "build>=1.6",

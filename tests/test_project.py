@@ -7,8 +7,10 @@ import importlib
 import pkgutil
 import re
 import subprocess
+from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 
+import grimp
 import pytest
 import yaml
 
@@ -117,6 +119,45 @@ def test_every_module_has_its_test_file_or_the_architecture_says_where_it_is_tri
     told_of = {path for module in told for path in (ROOT / "libprobe").glob(f"{module}.py")}
     assert all(any((ROOT / "libprobe").glob(f"{module}.py")) for module in told)
     assert sorted(module for module in missing if ROOT / f"libprobe/{module}.py" not in told_of) == []
+
+
+# ---- imports
+
+
+def import_circle(package: str) -> list[str]:
+    """Modules of a package of which each imports the next, and the last the first; empty where there are none.
+
+    Imports within functions count too, and those for types.
+    """
+    graph = grimp.build_graph(package, cache_dir=None)
+    imports = {module: sorted(graph.find_modules_directly_imported_by(module)) for module in sorted(graph.modules)}
+    try:
+        TopologicalSorter(imports).prepare()
+    except CycleError as error:
+        return error.args[1][1:]
+    return []
+
+
+def test_no_imports_of_the_library_lead_in_a_circle():
+    assert import_circle("libprobe") == []
+
+
+@pytest.mark.parametrize(
+    ("name", "back", "circle"),
+    [
+        ("sample_top", "from sample_top import a", {"a", "b", "c"}),
+        ("sample_function", "def load():\n    from sample_function.a import x\n", {"a", "b", "c"}),
+        ("sample_types", "TYPE_CHECKING = False\nif TYPE_CHECKING:\n    from sample_types import b\n", {"b", "c"}),
+        ("sample_none", "import ast", set()),
+    ],
+)
+def test_what_counts_as_a_circle_of_imports(tmp_path, monkeypatch, name, back, circle):
+    files = {"__init__": "", "a": f"from {name} import b", "b": f"import {name}.c", "c": back}
+    (tmp_path / name).mkdir()
+    for module, text in files.items():
+        (tmp_path / name / f"{module}.py").write_text(text)
+    monkeypatch.syspath_prepend(tmp_path)
+    assert {module.rpartition(".")[2] for module in import_circle(name)} == circle
 
 
 # ---- private names of libraries
