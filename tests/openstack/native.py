@@ -139,7 +139,7 @@ def test_a_vm_that_is_locked_is_named(lab: Lab, robot: Robot, admin: Api, row: R
 def test_what_is_no_good_access_token_is_ours(lab: Lab, tmp_path: Path, row: Row):
     for name in (VM, SWIFT, IMAGES):
         report = Robot(lab, tmp_path / name, "ops", lifetime_s=-3600).ask(name)
-        ended = r"expired 60 min ago \(\d{4}-\d\d-\d\d \d\d:\d\d UTC\) in \S+/token \(write a new one there in time\)"
+        ended = r"expired 60 min ago \(\d{4}-\d\d-\d\d \d\d:\d\d UTC\) in \S+/token \(write a new one there\)"
         expect(name, report, 3, rf"our access token of https://aai\.example\.org/ {ended}")
         row("an access token that has expired", report)
 

@@ -80,7 +80,7 @@ def test_a_used_up_quota_is_told(lab: Lab, tmp_path: Path, row: Row):
 
 def test_an_access_token_that_expired_is_ours(lab: Lab, tmp_path: Path, row: Row):
     report = Robot(lab, tmp_path, "ops", lifetime_s=-3600).look()
-    ended = r"expired 60 min ago \(\d{4}-\d\d-\d\d \d\d:\d\d UTC\) in \S+/token \(write a new one there in time\)"
+    ended = r"expired 60 min ago \(\d{4}-\d\d-\d\d \d\d:\d\d UTC\) in \S+/token \(write a new one there\)"
     report.expect("OCCI-VM", 3, rf"our access token of https://aai\.example\.org/ {ended}")
     row("an access token that has expired", report)
 
