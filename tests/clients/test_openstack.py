@@ -118,6 +118,15 @@ def test_version_2_is_never_asked(site):
     assert not [path for path in paths if not path.startswith("/v3/")]
 
 
+def test_the_projects_are_asked_for_where_a_federated_user_has_them(site):
+    """`/v3/users/<who we are>/projects` is 200 and empty for one that has its roles by a mapping."""
+    site.enter(token=site.access_token())
+    requests = [each.request for each in site.federation.service("regions-keystone").web.requests]
+    asked = [each.path for each in requests if each.method == "GET"]
+    assert asked.count("/v3/auth/projects") == 1
+    assert [path for path in asked if path.startswith("/v3/users/")] == []
+
+
 # ---- whose fault a refused access token is
 
 

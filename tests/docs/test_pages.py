@@ -104,6 +104,15 @@ def test_every_link_leads_somewhere(path):
             assert anchor in [re.sub(r"[^\w -]", "", title).lower().replace(" ", "-") for title in titles], target
 
 
+def test_every_test_that_a_page_names_is_there():
+    defined = set()
+    for path in (ROOT / "tests").rglob("*.py"):
+        defined |= set(re.findall(r"^ *def (test_\w+)\(", path.read_text(), re.MULTILINE))
+    named = {name: name_of(path) for path in PAGES for name in re.findall(r"`(test_\w+)`", path.read_text())}
+    assert len(named) > 50
+    assert {name: page for name, page in named.items() if name not in defined} == {}
+
+
 def test_every_page_is_reachable_from_the_first_one():
     todo, seen = [ROOT / "README.md"], set()
     while todo:

@@ -9,6 +9,7 @@ Source: recordings of Nova (release Zed) with its fake hypervisor, Glance and Ne
 from __future__ import annotations
 
 import base64
+import binascii
 import json
 import re
 import secrets
@@ -374,10 +375,15 @@ class Nova(Api):
         return Response(202, [("Content-Type", "application/json")])
 
     def _context(self, wanted: dict[str, Any]) -> None:
-        """Note what a server is given; user_data of the form of base64 passes whatever it holds, as `%%%` does."""
+        """Note what a server is given. Signs that base64 does not have are passed over: `%%%` is nothing."""
         name, data = wanted.get("key_name", ""), str(wanted.get("user_data", ""))
         if name and name not in self.keys:
             raise Refused(self._error(400, "badRequest", "Invalid key_name provided."))
+        try:
+            base64.b64decode(data)
+        except binascii.Error:
+            said = f"Invalid input for field/attribute user_data. Value: {data}. '{data}' is not a 'base64'"
+            raise Refused(self._error(400, "badRequest", said)) from None
         self.handed_over.append((wanted["name"], self.keys.get(name, ""), data))
 
     def _fate(self, request: Request, server: Server) -> None:

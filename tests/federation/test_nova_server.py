@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import time
 from typing import Any
@@ -150,6 +151,23 @@ def test_what_is_accepted_and_ends_in_error_is_told_there(region):
     assert region.read(region.nova, path)["server"]["fault"]["message"] == "No valid host was found. "
     assert region.ask(region.nova, "DELETE", path).status == 204
     assert region.ask(region.nova, "GET", path).status == 404
+
+
+def test_user_data_that_is_no_base64_is_taken_and_lost(region):
+    """Nova refuses a length that base64 cannot have, and nothing else: `%%%` is 202, and the VM is given nothing."""
+    refused = said(region.create(user_data="abc"))
+    assert refused == (
+        400,
+        "badRequest",
+        "Invalid input for field/attribute user_data. Value: abc. 'abc' is not a 'base64'",
+    )
+    region.nova.faults.on("nova-console", output="{marker}")
+    word = "0" * 32
+    script = base64.b64encode(f"echo {word} >/dev/console".encode()).decode()
+    for data, shown in ((script, word), ("%%%", "none")):
+        path = region.made(user_data=data)
+        answer = region.ask(region.nova, "POST", f"{path}/action", {"os-getConsoleOutput": {}})
+        assert json.loads(answer.body)["output"] == shown
 
 
 def test_without_any_network_a_server_is_active_and_has_no_address(region):
