@@ -59,7 +59,9 @@ def configured(*names: str) -> list[str]:
 
 def uwsgi(port: int, application: str) -> list[str]:
     address = f"{INSIDE}:{port}"
-    words = "uwsgi_python3 --master --die-on-term --need-app --enable-threads --threads 4 --buffer-size 65535"
+    # processes, no threads: logging takes locks of eventlet there, which no two threads can share. Where two requests
+    # met in one, Keystone waited for ever ("cannot switch to a different thread"), as happens on a busy machine
+    words = "uwsgi_python3 --master --die-on-term --need-app --processes 4 --buffer-size 65535"
     # it closes after each answer, without saying so
     header = ["--add-header", "Connection: close"]
     return [*words.split(), *header, "--http-socket", address, "--module", application]
