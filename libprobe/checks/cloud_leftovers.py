@@ -9,7 +9,7 @@ from __future__ import annotations
 import time
 
 from libprobe.checks.objects import remove_container
-from libprobe.checks.removal import Remover
+from libprobe.checks.removal import KeypairLeft, Remover, owner_name, remove_keypair
 from libprobe.clients import nova, swift
 from libprobe.clients.nova import Nova
 from libprobe.clients.swift import Swift
@@ -22,10 +22,6 @@ if TYPE_CHECKING:
     from libprobe.deadline import Deadline
     from libprobe.state.journal import JournalEntry
     from libprobe.targets.access import OpenStackAccess
-
-
-class KeypairLeft(Failure):
-    """The VM is gone, and the keypair of its name is not: the entry stays for it."""
 
 
 class CloudRemover:
@@ -43,9 +39,12 @@ class CloudRemover:
         """
         is_container = entry.kind == CONTAINER_SUFFIX
         kind = swift.KIND if is_container else nova.KIND
-        owner = f"project {self._project}" if is_container else f"{self._identity} {self._project}".strip()
+        user = self._cloud.login.user
+        owner = f"project {self._project}" if is_container else owner_name(self._identity, user, self._project)
         regions = {each.region: each.url.rstrip("/") for each in self._cloud.scope.offered if each.kind == kind}
         noted = next((region for region, url in regions.items() if url == entry.endpoint), None)
+        if entry.is_only_key and noted is not None:
+            return self._keypair(Nova(self._cloud.service(kind, noted)), entry, until)
         remove = self._container if is_container else self._server
         if noted is not None and owner == entry.identity:
             return remove(entry, noted, until, is_owner=True)
@@ -61,7 +60,7 @@ class CloudRemover:
         keystone = self._cloud.keystone.base
         if noted is None:
             there = ", ".join(sorted(regions)) or "it has none"
-            raise Failure(
+            raise (KeypairLeft if entry.is_only_key else Failure)(
                 f"address no longer in the catalogue of Keystone {host_port_of(keystone) or keystone} for project "
                 f"{self._project}, and no such {entry.thing} in its regions: {there}"
             )
@@ -73,23 +72,21 @@ class CloudRemover:
 
         def forget(entry: JournalEntry) -> None:
             if entry.has_key:
-                self._remove_key(client, entry, is_owner=is_owner)
-            entry.forget()
+                self._keypair(client, entry, until)
+            else:
+                entry.forget()
 
         remover = Remover(client, service.base, forget)
         if is_owner:
             return remover.remove(entry, until)
         return remover.remove_by_title(entry, until, noted_path=True)
 
-    def _remove_key(self, client: Nova, entry: JournalEntry, *, is_owner: bool) -> None:
-        """Remove the keypair of a VM that is gone. Raises: KeypairLeft."""
-        try:
-            was_there = client.remove_key(entry.title)
-        except Failure as failure:
-            raise failure.retold(KeypairLeft) from None
-        is_own_user = is_owner or entry.is_owned_by(self._identity)
-        if not was_there and not is_own_user:  # Nova says so of a keypair that another user has, too
-            raise KeypairLeft(f"not visible as {self._identity}")
+    def _keypair(self, client: Nova, entry: JournalEntry, until: Deadline) -> bool:
+        """Remove the keypair of a VM that is gone, and forget both. Raises: KeypairLeft."""
+        with client.using_deadline(until):
+            was_there = remove_keypair(client, entry, self._identity)
+        entry.forget()
+        return was_there
 
     def _container(self, entry: JournalEntry, region: str, until: Deadline, *, is_owner: bool) -> bool:
         store = Swift(self._cloud.service(swift.KIND, region))

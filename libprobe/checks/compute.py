@@ -17,6 +17,7 @@ from libprobe.checks.removal import (
     Remover,
     describe_location,
     left_beside,
+    owner_name,
     remove_despite_signals,
     report_unattended,
     retry_pause,
@@ -197,8 +198,8 @@ class LifeCycle(Check):
     # ---- before
 
     def _owner(self) -> str:
-        """Return the owner as the journal has it, `IDENTITY PROJECT`: only its VMs can be seen."""
-        return f"{self._identity} {self._client.project}".strip()
+        """Return the owner as the journal has it: only its VMs can be seen."""
+        return owner_name(self._identity, self._client.user, self._client.project)
 
     def _remove_leftovers(self) -> None:
         """Remove what earlier runs of this monitor left here; what stays is a WARNING, no more."""
@@ -208,7 +209,9 @@ class LifeCycle(Check):
         for entry in self._journal.leftovers(self.subject, self._owner()):
             self._reported.add(entry.title)
             try:
-                if self._remover.remove(entry, until):
+                if entry.is_only_key:
+                    self._forget(entry)
+                elif self._remover.remove(entry, until):
                     removed += 1
                     self._note_quota_holder(entry, "was removed only just now")
             except Failure as failure:
@@ -257,12 +260,15 @@ class LifeCycle(Check):
         Returns whether it was there. Raises: Failure when that cannot be known, or it stays.
         """
         is_here = entry.endpoint == self.subject
+        if entry.is_only_key:
+            self._forget(entry, None if is_here else self.client_elsewhere(entry.endpoint, soon))
+            return False
         if self._remover.remove_by_title(entry, until, noted_path=is_here):
             return True
         owner = self._owner()
         if not is_here:
             there = self.client_elsewhere(entry.endpoint, soon)
-            owner = f"{self._identity} {there.project}".strip()
+            owner = owner_name(self._identity, there.user, there.project)
             remover = Remover(there, entry.endpoint, lambda gone: self._forget(gone, there))
             if owner == entry.identity:
                 return remover.remove(entry, soon)

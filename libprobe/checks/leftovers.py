@@ -7,7 +7,7 @@ import time
 from nagiosplugin import Metric
 
 from libprobe.checks.base import Check, outcome_metric
-from libprobe.checks.removal import Remover, describe_location
+from libprobe.checks.removal import KeypairLeft, Remover, describe_location, owner_name
 from libprobe.failures import WARNING, EndpointFailure, Failure, Misconfigured
 from libprobe.state.journal import SUFFIX
 from libprobe.text import duration, number_of
@@ -177,7 +177,7 @@ class RemoveLeftovers(Leftovers):
         except EndpointFailure as failure:
             yield from ((entry, failure.sentence) for entry in entries)
             return
-        owner = f"{access.identity} {access.client.project}".strip()
+        owner = owner_name(access.identity, access.client.user, access.client.project)
         remover = Remover(access.client, endpoint, lambda entry: entry.forget())
         for entry in entries:
             try:
@@ -189,7 +189,7 @@ class RemoveLeftovers(Leftovers):
         self, keystone: str, entries: list[JournalEntry], until: Deadline
     ) -> Iterator[tuple[JournalEntry, str]]:
         """Likewise, through a Keystone."""
-        from libprobe.checks.cloud_leftovers import CloudRemover, KeypairLeft
+        from libprobe.checks.cloud_leftovers import CloudRemover
 
         if not keystone:
             yield from ((entry, UNKNOWN_KEYSTONE) for entry in entries)
@@ -251,6 +251,7 @@ def _counted(things: Sequence[str]) -> str:
 
 def _describe_searches(entry: JournalEntry, now: float) -> str:
     looks = f", not found by {number_of(entry.looks, 'run')}" if entry.looks else ""
+    looks += ", of which only the keypair is left" if entry.is_only_key else ""
     if entry.is_unattended(now):
         return f"{looks}; no run has looked after it for {duration(abs(now - entry.attended_at))}"
     return looks

@@ -73,7 +73,7 @@ class BootedServer(BootLifeCycle, ServerLifeCycle):
         self._key = ssh.make_key_pair("egi-sam")
 
     def hand_over(self, entry: JournalEntry) -> dict[str, Any]:
-        entry.note_key()
+        entry.note_key(self._nova.user)
         self._nova.add_key(entry.title, self._key.public)
         data = console_script(self._marker, self._key.public)
         return {"key_name": entry.title, "user_data": base64.b64encode(data).decode()}

@@ -11,7 +11,7 @@ from nagiosplugin import Metric
 
 from libprobe.checks.base import Check, outcome_metric
 from libprobe.checks.compute import LifeCycle
-from libprobe.checks.removal import Remover, left_beside
+from libprobe.checks.removal import TOLD_BY, KeypairHidden, KeypairLeft, Remover, left_beside, remove_keypair
 from libprobe.clients.nova import IMAGES, KIND, NETWORKS, Glance, Neutron, Nova
 from libprobe.clients.refusals import QuotaRefused
 from libprobe.deadline import Interrupted, working_seconds
@@ -273,13 +273,18 @@ class ServerLifeCycle(LifeCycle):
         return {}
 
     def _forget(self, entry: JournalEntry, client: ComputeClient | None = None) -> None:
-        """With the key of its name, if there was one: in the region where it was, for each has keys of its own."""
+        """With the key of its name, if there was one: in the region where it was, for each has keys of its own.
+
+        A key that stays, or of which that is not known, keeps its entry.
+        """
         if entry.has_key:
+            nova = client if isinstance(client, Nova) else self._nova
             try:
-                (client if isinstance(client, Nova) else self._nova).remove_key(entry.title)
-            except Failure as failure:
+                remove_keypair(nova, entry, self._identity)
+            except KeypairLeft as failure:
                 self.tell(failure)
-                said = f"keypair not removed: {failure.sentence} ({entry.title}; next run retries)"
+                then = TOLD_BY if isinstance(failure, KeypairHidden) else "next run retries"
+                said = f"keypair not removed: {failure.sentence} ({entry.title}; {then})"
                 beside = left_beside("keypair not removed", failure, entry.title)
                 self._metrics.append(outcome_metric(WARNING, said, beside=beside))
                 return

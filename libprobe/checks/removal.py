@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
     from libprobe.clients.http import HttpClient
     from libprobe.clients.machines import ComputeClient, VirtualMachine
+    from libprobe.clients.nova import Nova
     from libprobe.deadline import Deadline
     from libprobe.failures import Kind
     from libprobe.state.journal import Journal, JournalEntry
@@ -113,6 +114,49 @@ def left_beside(what: str, failure: Failure, title: str) -> tuple[str, ...]:
     brief = failure.reason.partition(' "')[0]
     retried = f"({title}; next run retries)"
     return f"{what}: {why} {retried}", f"{what}: {brief} {retried}", f"{what} {retried}", f"{what} (next run retries)"
+
+
+class KeypairLeft(Failure):
+    """The VM is gone, and the keypair of its name is not: the entry stays for it."""
+
+
+class KeypairHidden(KeypairLeft):
+    """Whether the keypair is there is not known: Nova shows each user only their own."""
+
+
+def remove_keypair(nova: Nova, entry: JournalEntry, identity: str) -> bool:
+    """Remove the keypair of a VM that is gone; returns whether it was there. identity: as of `OcciAccess`.
+
+    Raises: KeypairLeft, and the entry notes that only the keypair is left.
+    """
+    try:
+        was_there = nova.remove_key(entry.title)
+    except Failure as failure:
+        entry.note_only_key()
+        raise failure.retold(KeypairLeft) from None
+    if was_there or (entry.key_user and entry.key_user == nova.user):
+        return was_there
+    entry.note_only_key()
+    whose = f"it is of user {entry.key_user}" if entry.key_user else "whose it is was not noted"
+    ours = f"we are user {nova.user} there" if nova.user else "Keystone does not tell which user we are"
+    raise KeypairHidden(f"not visible as {actor_name(identity, nova.user)}", also=whose, more=[ours])
+
+
+TOKENS = ("access token", "Keystone token")
+"""The identities that say nobody's name: two users have the same."""
+
+
+def actor_name(identity: str, user: str) -> str:
+    """As whom we are logged in: behind a token it is the user whom Keystone has found there, by its id.
+
+    identity: as of `OcciAccess`. Returns: `/DC=org/CN=robot`, `access token of user 0b1c2d`.
+    """
+    return f"{identity} of user {user}" if identity in TOKENS and user else identity
+
+
+def owner_name(identity: str, user: str, project: str) -> str:
+    """The same with the project, as the journal has it: only the owner's machines can be seen."""
+    return f"{actor_name(identity, user)} {project}".strip()
 
 
 class Remover:

@@ -50,10 +50,12 @@ class JournalEntry:
     kind:     how the names of the files of its kind end; thing: what it is called.
     endpoint: base URL it was asked of, and site: the GOCDB's name of whose that is, empty if unknown.
     keystone: the Keystone whose catalogue has named that, empty for OCCI, and where an earlier version noted it.
-    identity: who asked (DN and project).
+    identity: who asked (DN, or kind of token and the user's id, and project).
     title:    its unique title and host name.
     path:     its path at the endpoint, None while unknown.
     looks:    how many runs have looked for it and not found it.
+    has_key:  a key of the same name was, or was about to be, made beside the VM; key_user: the id of whose it is, empty
+              if unknown. is_only_key: the VM is gone, and the key is not, as far as is known.
     created_at, attended_at: when its VM was asked for, and when a run of its endpoint and owner last came by,
               in seconds since the epoch.
     """
@@ -76,6 +78,9 @@ class JournalEntry:
         looks = values.get("looks")
         self.looks = looks if isinstance(looks, int) else 0
         self.has_key = values.get("key") is True
+        user = values.get("key_user")
+        self.key_user = user if isinstance(user, str) else ""
+        self.is_only_key = self.has_key and values.get("vm") == "gone"
         self.attended_at = os.fstat(descriptor).st_mtime
         self.is_done = False
 
@@ -102,11 +107,17 @@ class JournalEntry:
         self.path = path or None
         self._note({"path": path})
 
-    def note_key(self) -> None:
-        """Note that a key of the same name is about to be made beside the VM. Raises: Misconfigured."""
-        self.has_key = self._note({"key": True})
+    def note_key(self, user: str) -> None:
+        """Note that a key of the same name is about to be made beside the VM. user: whose. Raises: Misconfigured."""
+        self.key_user = user
+        self.has_key = self._note({"key": True, "key_user": user})
         if not self.has_key:
             raise Misconfigured("no room to note a key", place=self._directory.path, link="in")
+
+    def note_only_key(self) -> None:
+        """Note that the VM is gone, and its key is not."""
+        self.is_only_key = True
+        self._note({"vm": "gone"})
 
     def note_not_found(self) -> None:
         """Note that it was looked for and is not there."""

@@ -109,7 +109,7 @@ class User:
 
     @property
     def id(self) -> str:
-        return _user_id(self.name)
+        return user_id(self.name)
 
 
 @dataclass
@@ -360,7 +360,7 @@ class Keystone:
                 "id": token.id,
             },
             "serviceCatalog": [],
-            "user": {"username": user, "roles_links": [], "id": _user_id(user), "roles": [], "name": user},
+            "user": {"username": user, "roles_links": [], "id": user_id(user), "roles": [], "name": user},
             "metadata": {"is_admin": 0, "roles": []},
         }
         if token.project is not None:
@@ -554,7 +554,7 @@ class Keystone:
     def _v3_answer(self, request: Request, token: Token, protocol: str | None, *, status: int = 201) -> Response:
         user: dict[str, Any] = {
             "domain": {"id": "Federated", "name": "Federated"},
-            "id": _user_id(token.user),
+            "id": user_id(token.user),
             "name": token.user,
         }
         if protocol is not None:
@@ -732,7 +732,8 @@ def _claims(token: str) -> dict[str, Any]:
         return {}
 
 
-def _user_id(name: str) -> str:
+def user_id(name: str) -> str:
+    """By what Keystone knows the user of a name."""
     return hashlib.sha1(name.encode(), usedforsecurity=False).hexdigest()
 
 

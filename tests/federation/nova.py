@@ -144,8 +144,7 @@ class Nova(Api):
 
     build_seconds: how long a server takes to become ACTIVE. base: the URL that its links have.
     max_limit: how many servers a page of a list has at most.
-    created, deleted: (title, id) of each in order.
-    created, deleted: (title, id) of each in order. keys: the keypairs, by name.
+    created, deleted: (title, id) of each in order. keys: the keypairs, by name; key_users: whose each is.
     handed_over: (title, public key, user_data) of each server that was asked for.
     """
 
@@ -163,7 +162,7 @@ class Nova(Api):
         self.created: list[tuple[str, str]] = []
         self.deleted: list[tuple[str, str]] = []
         self.keys: dict[str, str] = {}
-        self._key_users: dict[str, str] = {}
+        self.key_users: dict[str, str] = {}
         self.handed_over: list[tuple[str, str, str]] = []
         self.reset()
 
@@ -173,7 +172,7 @@ class Nova(Api):
             self.created.clear()
             self.deleted.clear()
             self.keys.clear()
-            self._key_users.clear()
+            self.key_users.clear()
             self.handed_over.clear()
             self.flavors = list(FLAVORS)
             self.max_limit = 1000
@@ -362,14 +361,14 @@ class Nova(Api):
         if wanted["name"] in self.keys:
             return self._error(409, "conflictingRequest", f"Key pair '{wanted['name']}' already exists.")
         self.keys[wanted["name"]] = wanted["public_key"]
-        self._key_users[wanted["name"]] = token.user
+        self.key_users[wanted["name"]] = token.user
         return self.json(200, {"keypair": {**wanted, "fingerprint": "0f:aa", "user_id": "u"}})
 
     def _remove_key(self, request: Request, name: str, token: Token) -> Response:
         """Each user has their own keypairs, whatever the project."""
         if self.fault("nova-key-stays", request) is not None:
             return self._error(500, "computeFault", UNEXPECTED.format("oslo_db.exception.DBError"))
-        if name not in self.keys or self._key_users.get(name, token.user) != token.user:
+        if name not in self.keys or self.key_users.get(name, token.user) != token.user:
             return self._error(404, "itemNotFound", f"Keypair {name} not found for user u")
         del self.keys[name]
         return Response(202, [("Content-Type", "application/json")])

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import base64
+import json
 import re
 import signal
+import time
 
 import pytest
 
+from tests import planted
 from tests.conftest import Monitor, Report
+from tests.federation.keystone import ISSUER, user_id
 from tests.federation.nova import Nova
 from tests.pace import AMPLE_S, seconds, until
 
@@ -226,13 +230,73 @@ def test_a_key_that_stays_of_a_vm_that_failed_is_told_with_both_the_worse_first(
     assert site.is_clean
 
 
-def test_killed_while_it_boots_the_next_run_removes_vm_and_key(site):
+def left_with_key(site: Site, *words: object) -> str:
+    """A VM that a run with --boot has left, and its keypair; returns their title."""
     site.nova.faults.on("nova-console", output="")
-    process = site.monitor.start(PROBE, "-H", site.cloud.hostname, "--boot")
+    process = site.monitor.start(PROBE, "-H", site.cloud.hostname, "--boot", *words)
     until(lambda: any(each.request.path.endswith("/action") for each in site.web.requests))
     process.send_signal(signal.SIGKILL)
     process.communicate()
-    assert len(site.nova.keys) == 1
+    site.nova.faults.clear()
+    [title] = site.nova.keys
+    return title
+
+
+def with_token(site: Site, user: str) -> tuple[str, object]:
+    """The option for an access token of a user of the same project."""
+    token, file = planted.jwt(exp=time.time() + 3600, iss=ISSUER), site.monitor.home / "token"
+    site.cloud.keystone.register_access_token(token, user)
+    file.write_text(token)
+    file.chmod(0o600)
+    return "--token-file", file
+
+
+@pytest.mark.parametrize("owner", ["certificate", "access token"])
+def test_the_keypair_of_another_user_is_not_taken_for_gone(site, owner):
+    """Nova says 404 of it, as of one that is not there."""
+    as_owner = with_token(site, "one@egi.eu") if owner == "access token" else ()
+    title = left_with_key(site, *as_owner)
+    as_other = with_token(site, "two@egi.eu")
+    mine = rf"access token of user {user_id('two@egi.eu')}"
+    said = (
+        rf"keypair not removed: not visible as {mine}; it is of user [0-9a-f]{{40}} \({title}; see fedcloud-leftovers\)"
+    )
+    for _ in range(2):
+        expect(site.look(*as_other), 1, said)
+        assert (site.nova.servers(), list(site.nova.keys)) == ([], [title])
+        assert site.journal() == [f"{title}.server"]
+    report = site.monitor.run("fedcloud-leftovers")
+    assert ", of which only the keypair is left" in report.lines[0]
+    if owner == "access token":
+        as_owner = with_token(site, "one@egi.eu")
+    assert site.look(*as_owner).code == 0
+    assert site.is_clean
+
+
+def test_a_keypair_of_whom_nothing_was_noted_is_not_taken_for_gone(site):
+    title = left_with_key(site)
+    [file] = site.monitor.state.glob("*.server")
+    with file.open("a") as journal:
+        journal.write(json.dumps({"key_user": ""}) + "\n")
+    site.nova.key_users[title] = "somebody else"
+    report = site.look()
+    expect(
+        report,
+        1,
+        rf"keypair not removed: not visible as /DC=test/\S.*; whose it is was not noted \({title}; "
+        r"see fedcloud-leftovers\)",
+    )
+    assert (list(site.nova.keys), site.journal()) == ([title], [f"{title}.server"])
+
+
+def test_a_keypair_of_our_own_that_was_refused_is_forgotten(site):
+    site.nova.faults.on("status", code=403, method="POST", path="/v2.1/os-keypairs")
+    assert site.look("--boot").code == 2
+    assert site.is_clean
+
+
+def test_killed_while_it_boots_the_next_run_removes_vm_and_key(site):
+    left_with_key(site)
     site.nova.keys["somebody-elses"] = "ssh-rsa x"
     assert site.look().code == 0
     assert set(site.nova.keys) == {"somebody-elses"}

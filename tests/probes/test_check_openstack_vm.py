@@ -59,10 +59,10 @@ class Site:
         file.chmod(0o600)
         return file
 
-    def with_token(self, *vos: str, **claims: object) -> tuple[str, object]:
+    def with_token(self, *vos: str, user: str = "robot@egi.eu", **claims: object) -> tuple[str, object]:
         """The option for an access token that the site knows."""
         token = planted.jwt(iss=ISSUER, **{"exp": time.time() + 3600, **claims})
-        self.keystone.register_access_token(token, vos=vos or ("ops",))
+        self.keystone.register_access_token(token, user, vos=vos or ("ops",))
         return "--token-file", self.file(token)
 
 

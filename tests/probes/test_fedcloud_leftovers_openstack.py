@@ -5,10 +5,12 @@ from __future__ import annotations
 import json
 import re
 import signal
+import time
 
 import pytest
 
 from tests.conftest import Monitor
+from tests.federation.keystone import user_id
 from tests.pace import seconds, until
 from tests.probes.test_check_occi_vm_orphans import left_over
 from tests.probes.test_check_openstack_swift import Store
@@ -154,11 +156,36 @@ def test_the_keypair_of_another_user_is_named_and_left_to_that_one(site):
     report = site.monitor.run(PROGRAM, "--remove", *site.with_token())
     assert (report.code, report.first) == (
         1,
-        f"LEFTOVERS WARNING - keypair not removed: not visible as access token ({title})",
+        f"LEFTOVERS WARNING - keypair not removed: not visible as access token of user {user_id('robot@egi.eu')}; it "
+        f"is of user {user_id(site.nova.key_users[title])} ({title})",
     )
+    assert report.lines[0].partition(": ")[2].startswith("VM gone, its keypair is not: not visible as access token")
+    again = site.monitor.run(PROGRAM, "--remove", *site.with_token())
+    assert again.first == report.first
     assert (site.nova.servers(), list(site.nova.keys), len(journal(site.monitor))) == ([], [title], 1)
     assert site.monitor.run(PROGRAM, "--remove").first == "LEFTOVERS OK - nothing is left"
     assert (site.nova.keys, journal(site.monitor)) == ({}, [])
+
+
+def test_the_users_of_two_access_tokens_are_not_taken_for_one(site):
+    """What one of them does not see may be there: it is only the owner who may call it gone."""
+    one, two = (f"access token of user {user_id(name)} ops" for name in ("one@egi.eu", "two@egi.eu"))
+    site.nova.faults.on("nova-locked")
+    assert site.look("-t", seconds(8), *site.with_token(user="one@egi.eu")).code == 1
+    site.nova.faults.clear()
+    [title] = site.ours()
+    assert f" by {one} through Keystone " in site.monitor.run(PROGRAM).lines[0]
+    change(site.monitor, "server", path=None, looks=5, created_at=time.time() - 8 * 3600)
+    site.nova.faults.on("nova-hidden")
+    report = site.monitor.run(PROGRAM, "--remove", *site.with_token(user="two@egi.eu"))
+    assert (report.code, report.first) == (1, f"LEFTOVERS WARNING - VM not removed: not visible as {two} ({title})")
+    report = site.look(*site.with_token(user="two@egi.eu"))
+    assert report.code == 1
+    assert f"VM of an earlier run not removed: not visible as {two} ({title} at " in report.first
+    assert len(journal(site.monitor)) == 1
+    # of the owner it is the sixth look in vain
+    report = site.monitor.run(PROGRAM, "--remove", *site.with_token(user="one@egi.eu"))
+    assert (report.first, journal(site.monitor)) == ("LEFTOVERS OK - nothing is left", [])
 
 
 @pytest.mark.parametrize("login", ["access", "keystone"])
@@ -201,7 +228,8 @@ def test_a_cloud_of_clouds_yaml_logs_in_and_what_is_of_others_stays_untouched(si
     report = site.monitor.run(PROGRAM, "--remove", "--cloud", "site")
     assert (report.code, report.first) == (
         1,
-        f"LEFTOVERS WARNING - keypair not removed: not visible as user opsuser ({title})",
+        f"LEFTOVERS WARNING - keypair not removed: not visible as user opsuser; it is of user "
+        f"{user_id(site.nova.key_users[title])} ({title})",
     )
     assert site.keystone.logins[0]["identity"] == {"methods": ["password"], "password": {"user": user}}
     assert f"/v2.1/os-keypairs/{title}" in site.asked("DELETE")
