@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import time
 
-from libprobe.clients.refusals import UNKNOWN_MACHINE, machine_names
+from libprobe.clients.refusals import UNKNOWN_MACHINE, LockedRefusal, machine_names
 from libprobe.deadline import Interrupted, OutOfTime
 from libprobe.failures import Asked, BadData, EndpointFailure, Failure, NoAnswer
 from libprobe.formats.address import host_port_of
@@ -234,7 +234,8 @@ class Remover:
         return not called or title in called
 
     def delete(self, path: str, title: str, until: Deadline) -> bool:
-        """Delete and see it gone; refusals are tried again, when the server wants it. Returns whether it was there.
+        """Delete and see it gone; refusals are tried again, when the server wants it, but for that of a locked one.
+        Returns whether it was there.
 
         Raises: Failure when it is still there at the end.
         """
@@ -254,7 +255,7 @@ class Remover:
                 if entity is None or (machine_names(entity) and title not in machine_names(entity)):
                     return True
                 accepted = not self._client.has_failed_deletion(entity)
-            except BadData:
+            except (BadData, LockedRefusal):
                 raise
             except EndpointFailure as error:
                 asked_pause = error.pause_s

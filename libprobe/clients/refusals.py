@@ -4,6 +4,7 @@
 EndpointFailure
 └─ Refusal            it answered, with another status than a good one
    ├─ QuotaRefused    it has no room for us
+   ├─ LockedRefusal   somebody has locked it, and it stays so until somebody unlocks it
    ├─ LoginRefused    it lets us not in, or not do this (401, 403)
    └─ ServerError     a fault of its own (5xx)
 ```
@@ -47,6 +48,10 @@ class Refusal(EndpointFailure):
 
 class QuotaRefused(Refusal):
     """The endpoint has no room left for us, by its quota or its hardware."""
+
+
+class LockedRefusal(Refusal):
+    """Somebody has locked what was to be changed: the same request is refused until somebody unlocks it."""
 
 
 class LoginRefused(Refusal, Rejected):

@@ -197,7 +197,7 @@ def test_a_key_that_stays_is_told_and_removed_by_the_next_run(site):
 def test_a_vm_that_did_not_get_its_key_and_stays_is_told_with_both_the_worse_first(site):
     site.nova.faults.on("nova-console", output="{marker}\n")
     site.nova.faults.on("nova-locked")
-    report = site.look("--boot", *QUICK, "-t", seconds(20), "-v")  # a locked VM is asked for until then
+    report = site.look("--boot", *QUICK, "-t", seconds(20), "-v")
     [(title, _)] = site.nova.created
     expect(
         report,

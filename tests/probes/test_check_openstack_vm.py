@@ -629,6 +629,26 @@ def test_a_vm_that_stays_is_a_warning_named_with_its_request(site, fault, said):
     assert (site.nova.servers(), site.journal()) == ([], [])
 
 
+def test_a_locked_vm_is_asked_for_once_and_named(site):
+    """Until somebody unlocks it the answer is the same, and waiting for another one only makes the result late."""
+    site.nova.faults.on("nova-locked")
+    report = site.look("-v")
+    [title] = site.journal()
+    said = rf'409 "Instance {UUID} is locked" from {AT} when asked to delete the VM'
+    expect(report, 1, rf"VM active after {TIME}, not removed: {said} \({title}; next run retries\)")
+    assert re.search(rf"^in the site's logs: X-Openstack-Request-Id req-{UUID}$", report.out, re.MULTILINE)
+    assert len(site.asked("DELETE")) == 1
+    # so does a run that finds it
+    site.web.requests.clear()
+    report = site.look()
+    assert report.code == 1
+    assert len(site.asked("DELETE")) == 2
+    assert len(site.journal()) == 2
+    site.nova.faults.clear()
+    expect(site.look(), 0, r"VM active .*; removed 2 VMs that an earlier run had left")
+    assert (site.nova.servers(), site.journal()) == ([], [])
+
+
 def test_a_vm_that_fails_and_stays_is_told_with_both_the_worse_first(site):
     site.nova.faults.on("nova-build-error")
     site.nova.faults.on("nova-locked")
