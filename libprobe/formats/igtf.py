@@ -108,8 +108,25 @@ def is_same_name(one: str, other: str) -> bool:
 
 
 def _matches(pattern: str, subject: str) -> bool:
-    wanted = "".join(".*" if each == "*" else "." if each == "?" else re.escape(each) for each in _plain(pattern))
-    return re.fullmatch(re.sub(r"(\.\*)+", ".*", wanted), _plain(subject), re.DOTALL) is not None
+    """Whether a name is of a pattern. A regular expression with ten stars would try for years what ten stars can be:
+    here only the last star that was met is tried with more, which finds the same.
+    """
+    wanted, name = _plain(pattern), _plain(subject)
+    at = here = 0
+    star, tried = -1, 0
+    while here < len(name):
+        each = wanted[at : at + 1]
+        if each == "*":
+            star, tried = at, here
+            at += 1
+        elif each and each in ("?", name[here]):
+            at, here = at + 1, here + 1
+        elif star >= 0:
+            tried += 1
+            at, here = star + 1, tried
+        else:
+            return False
+    return not wanted[at:].strip("*")
 
 
 def _plain(name: str) -> str:

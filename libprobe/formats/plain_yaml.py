@@ -279,10 +279,10 @@ def _key_end(line: _Line) -> tuple[str, str] | None:
         found = re.compile(r" *:(?: +|$)").match(text, end)
         rest = text[found.end() :] if found else ""
     else:
-        found = re.compile(r"((?:(?! #).)*?) *:(?: +|$)").match(text)
-        if not found or text[0] in "[{":
+        found = re.search(r":(?: +|$)", text)
+        if not found or text[0] in "[{" or " #" in text[: found.start()]:
             return None
-        word = _plain(line.number, found.group(1) or ":")
+        word = _plain(line.number, text[: found.start()].rstrip(_SPACES) or ":")
         meant = _meant(line.number, word)
         if not isinstance(meant, str):
             _refuse(line.number, "a key that is no text", QUOTE)

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import time
+
 import pytest
 
 from libprobe.failures import BadData
-from libprobe.formats.igtf import is_same_name, read_info, read_policies
+from libprobe.formats.igtf import Policy, is_same_name, read_info, read_policies
 
 INFO = """#
 # @(#)$Id: ExampleCA.info,v 1.2 2023/07/29 12:57:50 pma Exp $
@@ -40,6 +42,36 @@ def test_an_info_file():
 @pytest.mark.parametrize("status", ["", "experimental", "unaccredited", "discontinued"])
 def test_what_is_not_accredited_has_no_profile(status):
     assert read_info(INFO.replace("accredited:mics", status)).profile == ""
+
+
+def test_a_name_takes_no_time_out_of_proportion_whatever_stars_a_pattern_has():
+    policies = f"access_id_CA X509 /CN=a\npos_rights globus CA:sign\ncond_subjects globus '{'*a' * 10}'\n"
+    [policy] = read_policies(policies)
+    began = time.process_time()
+    assert policy.permits("a" * 3000)
+    assert not policy.permits("a" * 3000 + "b")
+    assert time.process_time() - began < 3
+
+
+@pytest.mark.parametrize(
+    ("pattern", "name", "permitted"),
+    [
+        ("", "", True),
+        ("", "a", False),
+        ("*", "", True),
+        ("**", "a", True),
+        ("?", "", False),
+        ("a*", "a", True),
+        ("*b", "abab", True),
+        ("*b", "aba", False),
+        ("a*b?d*", "axxbdcd", False),
+        ("a*b?d*", "axxbbd", True),
+        ("/CN=a.*", "/CN=ab", False),
+        ("*\\d", "5", False),
+    ],
+)
+def test_stars_and_question_marks(pattern, name, permitted):
+    assert Policy("x", [pattern]).permits(name) is permitted
 
 
 @pytest.mark.parametrize("text", ["", "# alias = x", "alias =\n", "\x00\xff"])
