@@ -267,6 +267,8 @@ class ImagesInStep(Check):
         found: list[tuple[GlanceImages, list[ImageDiscrepancy]]] = []
         for client, images in clouds:
             self.detail(1, f"images of {client.region}: {client.base}, {number_of(len(images), 'image')}")
+            if client.unreadable:
+                self._notes.append(f"{number_of(client.unreadable, 'image')} of {client.region} could not be read")
             out = list(self._find_discrepancies(client, listed, published, images))
             noted = self._since.note(
                 f"images at {client.base} of project {self._cloud.scope.project_id}", [each.key for each in out], now

@@ -145,6 +145,8 @@ class ServerLifeCycle(LifeCycle):
     def _find_image(self, glance: Glance) -> GlanceImage:
         """Raises: Failure; BadData for an image that the site has to have, by its registration or as one of EGI's."""
         images = glance.images()
+        if glance.unreadable:
+            self.detail(1, f"{number_of(glance.unreadable, 'image')} of {glance.base} could not be read")
         active = [each for each in images if each.status == "active"]
         wanted = self._choice.image or self.endpoint.image or ""
         if not wanted:

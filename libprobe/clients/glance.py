@@ -33,10 +33,11 @@ MAX_PAGE = 16 << 20
 class GlanceClient:
     """The images of a region that a project sees, of any status.
 
-    limit_s: seconds that one request may take.
+    limit_s: seconds that one request may take. unreadable: entries of the last list that are no images.
     """
 
     limit_s = inf
+    unreadable = 0
 
     def __init__(self, service: ServiceClient) -> None:
         self._service = service.at_root("/v2")
@@ -44,11 +45,12 @@ class GlanceClient:
         self.region = service.region
 
     def listed(self, read: Callable[[Any], list[ImageT]], doing: str, filters: str = "") -> list[ImageT]:
-        """What `read` makes of the pages of a list, in one list.
+        """What `read` makes of the pages of a list, in one list. It passes over what is no image; see `unreadable`.
 
         filters: what follows the page's size in the query. Raises: Failure.
         """
         found: list[ImageT] = []
+        self.unreadable = 0
         marker, seen = "", set()
         for _ in range(MAX_PAGES):
             query = f"?limit={PAGE}{filters}" + (f"&marker={quote(marker, safe='')}" if marker else "")
@@ -56,9 +58,12 @@ class GlanceClient:
                 answer = self._service.request("GET", f"/v2/images{query}", max_bytes=MAX_PAGE)
             if answer.status != 200:
                 raise self._service.refusal_failure(answer, doing)
-            images, marker = answer.read_json(lambda document: (read(document), next_marker(document)))
+            images, count, marker = answer.read_json(
+                lambda document: (read(document), len(document["images"]), next_marker(document))
+            )
             found += images
-            if not marker or not images:  # a page that is full names one after it, which may be empty
+            self.unreadable += count - len(images)
+            if not marker or not count:  # a page that is full names one after it, which may be empty
                 return found
             if marker in seen:
                 raise answer.bad_answer(

@@ -16,6 +16,7 @@ from libprobe.clients.openstack import OpenStackCloud
 from libprobe.clients.refusals import LoginRefused, QuotaRefused, Refusal, ServerError
 from libprobe.deadline import Deadline
 from libprobe.failures import BadData, NoAnswer, Rejected
+from tests.federation.glance import Image
 from tests.pace import AMPLE_S, until
 
 WHEN = r"from localhost:\d+ when asked to create a VM"
@@ -203,6 +204,17 @@ def test_images_of_all_pages_and_one_that_none_lists(region):
         BadData, match=rf"^pages that go round in a circle from localhost:\d+; the marker '{first}' came"
     ):
         region.glance.images()
+
+
+def test_a_page_of_images_of_which_none_can_be_read_is_not_the_last(region):
+    unreadable = [Image("theirs", id=f"{number}" * 300) for number in range(4)]
+    region.site.glance.images[2:2] = unreadable
+    region.site.glance.faults.on("glance-pages", size=2)
+    assert len(region.glance.images()) == 8
+    assert region.glance.unreadable == 4
+    region.site.glance.images.remove(unreadable[0])
+    region.glance.images()
+    assert region.glance.unreadable == 3
 
 
 def test_glance_says_401_where_keystone_is_down(region):

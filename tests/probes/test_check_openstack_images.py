@@ -110,6 +110,17 @@ def test_every_page_of_every_list_is_read(site):
     assert counts(site.look())["in_step"] == 131
 
 
+def test_pages_of_which_no_image_can_be_read_are_told_and_do_not_end_the_list(site):
+    site.bring(site.publish("alma", ["9"], "2026-10-01-7b98c834", days=9))
+    for number in range(4):
+        site.glance.images.insert(0, Image("theirs", id=f"{number}" * 1030))
+    site.glance.faults.on("glance-pages", size=2)
+    report = site.look()
+    assert counts(report)["in_step"] == 2
+    assert report.code == 0
+    assert report.first.endswith("; 4 images of RegionOne could not be read"), report.first
+
+
 def test_each_region_is_compared_or_the_one_that_is_named(site):
     cloud = site.federation.cloud("regions")
     new = site.publish("alma", ["9"], "2026-10-01-7b98c834", days=9)
