@@ -433,7 +433,37 @@ def test_of_a_directory_of_archives_those_are_read_that_can_be_new(place):
     (archives / names[0]).unlink()
     os.utime(packed, (OCTOBER + DAY,) * 2)
     assert place.imported(archives)[1].startswith("fedcloud-availability: 9 lines read, 4 results added, 0 known")
-    assert place.imported(archives)[1].startswith("fedcloud-availability: 6 lines read, 1 result added, 2 known")
+    code, out = place.imported(archives)
+    assert (code, out.splitlines()[::2]) == (
+        0,
+        [
+            "fedcloud-availability: 6 lines read, 1 result added, 2 known already",
+            "  passed over: 1 archive last written to before 2026-10-02T05:00:00Z, a day before the newest result "
+            "(to have one read, name the file itself; -v lists them)",
+        ],
+    )
+    code, out = place.imported(archives, "-v")
+    assert code == 0 and f"(to have one read, name the file itself)\n    {packed}\n" in out
+    code, out = place.imported(packed)
+    assert (code, out.splitlines()[0]) == (
+        0,
+        "fedcloud-availability: 3 lines read, 0 results added, 2 known already",
+    )
+    assert "passed over" not in out
+
+
+def test_files_that_are_not_there_are_left_out_where_that_is_asked_for(place):
+    log, archives = place.log(*MONTH), place.directory / "archives"
+    missing = place.directory / "missing.log"
+    code, out = place.imported("--skip-missing", "-v", missing, log, archives)
+    assert (code, out.splitlines()[0]) == (0, "fedcloud-availability: 8 lines read, 7 results added, 0 known already")
+    assert f"  not there: {missing}\n  not there: {archives}\n" in out
+    archives.mkdir()
+    log.unlink()
+    assert place.imported("--skip-missing", missing, log, archives) == (
+        2,
+        f"fedcloud-availability: not done: no log is there: {missing}, {log} (name the monitor's log)\n",
+    )
 
 
 def test_the_zone_of_the_host_makes_no_difference(place):
@@ -640,6 +670,7 @@ def test_what_cannot_be_done_is_a_sentence(place, words, says):
         (["figures", "--prometheus", "--by", "day"], "leave out --by"),
         (["figures", "--html", "--by", "day"], "leave out --by"),
         (["import"], "import takes files, or --services, --topology or --downtimes"),
+        (["import", "--services", ".", "--skip-missing"], "--skip-missing has no effect without files"),
         (["invent"], "the first word must be a command: one of import, figures, why"),
     ],
 )

@@ -326,7 +326,18 @@ def test_the_log_and_its_archives_are_kept_and_a_line_that_is_cut_off_is_no_fail
     ), kept
     assert f"not taken: 1 lines that are cut off, or too long to be one, the first: {log}:3" in kept.output
     log.unlink()
-    assert machine.run("fedcloud-availability.service").state == "failed"
+    gone = machine.run("fedcloud-availability.service")
+    of_el = machine.directory / "var/log/nagios/nagios.log"
+    assert (gone.state, f"not done: no log is there: {log}, {of_el}" in gone.output) == ("failed", True), gone
+    (machine / "var/log/nagios/nagios.log").write_text(
+        f"[1790985600] LOG ROTATION: DAILY\n[1790985700] SERVICE ALERT: {what};WARNING;HARD;1;slow\n"
+    )
+    archive.rename(machine / "var/log/nagios/archives/nagios-10-02-2026-00.log")
+    kept = machine.run("fedcloud-availability.service")
+    assert (kept.state, kept.output.splitlines()[0]) == (
+        "done",
+        "fedcloud-availability: 3 lines read, 1 result added, 1 known already",
+    ), kept
 
 
 # ---- The proxy

@@ -40,7 +40,7 @@ EPILOG = (
 )
 
 OPTIONS_OF_COMMAND = {
-    "import": {"services", "topology", "as_of", "downtimes", "soft_states"},
+    "import": {"services", "topology", "as_of", "downtimes", "soft_states", "skip_missing"},
     "figures": {
         *("month", "since", "until", "by", "level", "json", "csv", "prometheus", "html", "weights"),
         *("metric_profile", "aggregation_profile", "operations_profile"),
@@ -133,7 +133,8 @@ def _import(args: argparse.Namespace, store: Store) -> tuple[int, str]:
         unreadable = []
     troubles: list[str] = []
     if args.names:
-        paths = _result_files(args.names, store.newest())
+        paths, notes = _result_files(args, store.newest())
+        report += notes
         with store.writer() as writer:
             importer = ResultImporter(writer, services, now, soft=args.soft_states)
             _read_files(paths, importer)
@@ -172,11 +173,28 @@ def _read_outages(path: str, unreadable: list[str]) -> Iterable[Outage]:
     unreadable += [each.sentence for each in saved.unreadable]
 
 
-def _result_files(names: Sequence[str], newest: int | None) -> list[str]:
-    """Files, and those of directories. newest: when the newest result was had that is known already."""
-    from libprobe.programs.availability.result_import import files_of_directory
+def _result_files(args: argparse.Namespace, newest: int | None) -> tuple[list[str], list[str]]:
+    """Files, and those of directories; and lines about what is not read.
 
-    return [path for name in names for path in (files_of_directory(name, newest) if os.path.isdir(name) else [name])]
+    newest: when the newest result was had that is known already, None without any.
+    """
+    from libprobe.programs.availability import report, result_import
+
+    names = result_import.without_missing(args.names) if args.skip_missing else args.names
+    since = 0 if newest is None else newest - DAY_S
+    paths: list[str] = []
+    passed_over: list[str] = []
+    for name in names:
+        found = result_import.files_of_directory(name, since) if os.path.isdir(name) else None
+        paths += found.files if found else [name]
+        passed_over += found.passed_over if found else []
+    notes = [f"  not there: {safe(name)}" for name in args.names if name not in names] if args.verbose else []
+    if passed_over:
+        how = "to have one read, name the file itself" + ("" if args.verbose else "; -v lists them")
+        old = f"last written to before {report.instant(since)}, a day before the newest result"
+        notes.append(f"  passed over: {number_of(len(passed_over), 'archive')} {old} ({how})")
+        notes += [f"    {safe(path)}" for path in passed_over if args.verbose]
+    return paths, notes
 
 
 def _read_files(paths: Sequence[str], importer: ResultImporter) -> None:
@@ -443,6 +461,8 @@ def _check(parser: cli.Parser, args: argparse.Namespace) -> None:
             parser.error("prune needs --keep, as --keep 400d")
     if args.command == "import" and not (args.names or args.services or args.topology or args.downtimes):
         parser.error("import takes files, or --services, --topology or --downtimes")
+    if args.skip_missing and not args.names:
+        parser.error("--skip-missing has no effect without files")
     if args.at is not None and any(each is not None for each in (args.month, args.since, args.until)):
         parser.error("--at is one instant; leave it out, or the period")
     if args.prometheus and args.by != "period":
@@ -477,6 +497,9 @@ def _parser(prog: str, doc: str) -> cli.Parser:
     source.add_argument("--downtimes", metavar="FILE", help="a saved answer of the GOCDB about downtimes")
     source.add_argument(
         "--soft-states", action="store_true", help="count a state also before Nagios has confirmed it by repetition"
+    )
+    source.add_argument(
+        "--skip-missing", action="store_true", help="leave out files that are not there; one file has to be there"
     )
     when = parser.add_argument_group("when (default: this month)")
     when.add_argument("--month", metavar="MONTH", type=_month, help="a month, as 2026-10")

@@ -7,11 +7,12 @@ import stat
 
 from libprobe import redact
 from libprobe.failures import Misconfigured
+from libprobe.records import Record
 from libprobe.text import number_of, safe, shortened
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Sequence
     from typing import BinaryIO
 
     from libprobe.programs.ncg.index import MonitoredEntry
@@ -23,7 +24,6 @@ FUTURE_S = 300
 EARLIEST = 946_684_800
 """2000: what is older was stamped by a clock that had not been set."""
 
-DAY_S = 86_400
 SPOOL_SUFFIXES = (".message", ".refused")
 ARCHIVE_SUFFIXES = (".log", ".log.gz")
 CHUNK = 1 << 20
@@ -113,29 +113,52 @@ class ResultImporter:
         return f"{number_of(self.lines, 'line')} read, {number_of(added, 'result')} added, {known} known already"
 
 
-def files_of_directory(path: str, newest: int | None) -> list[str]:
+class DirectoryFiles(Record):
+    """What a directory has for an import, by name. passed_over: archives that are too old to have anything new."""
+
+    files: list[str]
+    passed_over: list[str]
+
+
+def files_of_directory(path: str, since: int) -> DirectoryFiles:
     """The files of a directory that can have results: messages of a spool, waiting or refused, and archives of Nagios.
 
-    newest: when the newest result was had that is known already, None without any. Archives that were complete a day
-    before it have been read, or are older than all that counts: they are left out.
+    since: archives that were last written to before this instant, seconds since 1970, are passed over: as a rule they
+    have been read.
     Raises: Misconfigured.
     """
-    since = 0 if newest is None else newest - DAY_S
+    found = DirectoryFiles([], [])
     try:
         with os.scandir(path) as entries:
-            names = sorted(
-                entry.name
-                for entry in entries
-                if entry.name.endswith(SPOOL_SUFFIXES)
-                or (
-                    entry.name.startswith("nagios-")
-                    and entry.name.endswith(ARCHIVE_SUFFIXES)
-                    and entry.stat().st_mtime >= since
-                )
-            )
+            for entry in entries:
+                if entry.name.endswith(SPOOL_SUFFIXES):
+                    found.files.append(entry.path)
+                elif entry.name.startswith("nagios-") and entry.name.endswith(ARCHIVE_SUFFIXES):
+                    is_old = entry.stat().st_mtime < since
+                    (found.passed_over if is_old else found.files).append(entry.path)
     except OSError as error:
         raise Misconfigured(f"{path} cannot be read: {error.strerror}") from None
-    return [os.path.join(path, name) for name in names]
+    return DirectoryFiles(sorted(found.files), sorted(found.passed_over))
+
+
+def without_missing(paths: Sequence[str]) -> list[str]:
+    """Those of some paths that are there. Raises: Misconfigured where no file is among them, but directories at most.
+
+    Only what does not exist is left out: what may not be looked at fails where it is read, with its reason.
+    """
+    there = []
+    for path in paths:
+        try:
+            os.stat(path)
+        except (FileNotFoundError, NotADirectoryError):
+            continue
+        except OSError:
+            pass
+        there.append(path)
+    if all(map(os.path.isdir, there)):
+        named = ", ".join(path for path in paths if path not in there) or "only directories are named"
+        raise Misconfigured(f"no log is there: {named}", remedy="name the monitor's log")
+    return there
 
 
 def open_result_file(path: str) -> BinaryIO:
