@@ -52,7 +52,15 @@ MAX_NOTES = 3
 """Addresses that the status line names because they did not answer."""
 
 
-def probe(name: str, options: Options, check: MakeCheck, *, doc: str | None, timeout: float = 0) -> NoReturn:
+def probe(
+    name: str,
+    options: Options,
+    check: MakeCheck,
+    *,
+    doc: str | None,
+    timeout: float = 0,
+    parser: cli.Parser | None = None,
+) -> NoReturn:
     """Run a probe as this process: read sys.argv, print one report, exit with its code.
 
     name:    subject of the status line, `OCCI-VM`.
@@ -61,6 +69,7 @@ def probe(name: str, options: Options, check: MakeCheck, *, doc: str | None, tim
              that --help stays quick and a missing library is a report and not a traceback.
     doc:     the executable's docstring, shown by --help.
     timeout: default of -t in seconds.
+    parser:  of `make_parser`, if there is one already.
     """
     gc.set_threshold(GC_THRESHOLD)
     output.open_descriptors()
@@ -80,6 +89,7 @@ def probe(name: str, options: Options, check: MakeCheck, *, doc: str | None, tim
                     timeout=timeout,
                     spent=since_start(waited=door.spent_s),
                     on_deadline=signals.watch,
+                    parser=parser,
                 )
         finally:
             signals.ignore()

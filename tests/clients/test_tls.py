@@ -104,6 +104,64 @@ def test_what_is_not_http_gets_a_context_that_says_nothing_of_http(sharing, trus
     assert tls.make_context(str(trust)) not in [made for _, made in tls._shared.values()]
 
 
+@pytest.fixture
+def bundle(federation, tmp_path, monkeypatch):
+    """The CAs of the federation as the system's, in one file."""
+    monkeypatch.setattr(tls, "_prepared", [])
+    path = tmp_path / "bundle.pem"
+    path.write_bytes((federation.ca_directory / "FedCloudTestCA.pem").read_bytes())
+    monkeypatch.setenv("SSL_CERT_FILE", str(path))
+    monkeypatch.setenv("SSL_CERT_DIR", str(tmp_path / "none"))
+    tls.prepare_system_context()
+    return path
+
+
+def test_the_prepared_context_is_for_one_that_trusts_the_system(bundle, trust, federation):
+    made = tls._prepared[0][1]
+    assert tls.make_context(str(trust)) is not made
+    assert tls.make_context(str(bundle)) is not made
+    assert tls.make_context(None, find_certificate(federation.environment()["X509_USER_PROXY"])) is made
+    assert tls.make_context(None) is not made
+
+
+def test_the_prepared_context_trusts_the_systems_cas(bundle, federation):
+    made = tls._prepared[0][1]
+    client = HttpClient(Deadline(AMPLE_S))
+    try:
+        assert client.request("GET", f"{federation.site('ooi').base}/-/").status != 0
+        assert client._tls_context() is made
+    finally:
+        client.close()
+
+
+def test_what_is_prepared_for_other_cas_is_not_used(bundle, monkeypatch, federation):
+    """Neither after a CA was taken away, in place even, nor for a process whose environment names others."""
+    made = tls._prepared[0][1]
+    size = bundle.stat().st_size
+    times = bundle.stat().st_atime_ns, bundle.stat().st_mtime_ns
+    bundle.write_bytes(b"#" * size)
+    os.utime(bundle, ns=times)
+    client = HttpClient(Deadline(AMPLE_S))
+    try:
+        with pytest.raises(TlsFailure, match=r"^certificate of an untrusted CA \(FedCloud Test CA\) on localhost:\d+$"):
+            client.request("GET", f"{federation.site('ooi').base}/-/")
+        assert client._tls_context() is not made
+    finally:
+        client.close()
+
+
+@pytest.mark.parametrize("name", ["SSL_CERT_FILE", "SSL_CERT_DIR"])
+def test_what_is_prepared_is_not_for_an_environment_that_names_other_cas(bundle, monkeypatch, tmp_path, name):
+    made = tls._prepared[0][1]
+    monkeypatch.setenv(name, f"{tmp_path}/others:{tmp_path}/more")
+    assert tls.make_context(None) is not made
+    tls.prepare_system_context()
+    again = tls._prepared[0][1]
+    tls.prepare_system_context()
+    assert tls._prepared[0][1] is again
+    assert tls.make_context(None) is again
+
+
 GOODBYE = b"\x15\x03\x03\x00\x02\x01\x00"
 CANCELLED = b"\x15\x03\x03\x00\x02\x01\x5a"
 FATAL_GOODBYE = b"\x15\x03\x03\x00\x02\x02\x00"

@@ -36,13 +36,19 @@ class Executable:
     def run_as_process(self, words: list[str]) -> None:
         """Run it as this process, which ends."""
         sys.argv = words
-        run.probe(self.name, self._options, self._check, doc=self._doc, timeout=self.timeout)
+        run.probe(
+            self.name, self._options, self._check, doc=self._doc, timeout=self.timeout, parser=self._ready_parser()
+        )
 
     def execute(self, words: list[str]) -> tuple[int, str]:
-        """Run it in this thread; exit code and report. The parser is made once: that is half of a TCP check."""
+        """Run it in this thread; exit code and report."""
+        return run.execute(self.name, self._options, self._check, words, doc=self._doc, parser=self._ready_parser())
+
+    def _ready_parser(self) -> cli.Parser:
+        """The parser, which is made once: that is half of a TCP check."""
         if self._parser is None:
             self._parser = run.make_parser(self.path, self._options, doc=self._doc, timeout=self.timeout)
-        return run.execute(self.name, self._options, self._check, words, doc=self._doc, parser=self._parser)
+        return self._parser
 
 
 class _StopBeforeCheck(BaseException):

@@ -57,6 +57,7 @@ def main(control: socket.socket, paths: list[str]) -> NoReturn:
         os.dup2(silent, descriptor)
     os.close(silent)
     executables = _load(control, paths)
+    _prepare_fork()
     gc.collect()
     gc.freeze()  # children share these pages as long as nobody writes to them
     gc.collect()  # so that Python does not wait with a full collection until there is a quarter more than was frozen
@@ -83,6 +84,12 @@ def _load(control: socket.socket, paths: list[str]) -> dict[str, Executable]:
         each.execute([path, "--no-such-option"])
         control.send(ORDER.pack(READY, 1, 0) + f"{path}\0{each.name}\0{each.timeout}".encode())
     return loaded
+
+
+def _prepare_fork() -> None:
+    from libprobe.programs.worker import runner
+
+    runner.prepare_fork()
 
 
 def _limit_arenas() -> None:
@@ -139,6 +146,7 @@ class _ForkServer:
         if what == KILL:
             self._kill(number, value)
             return True
+        _prepare_fork()
         # nothing may come between a fork and its being written down; and what is to end a child is not to be ignored,
         # as we do, before it has handlers of its own
         signal.pthread_sigmask(signal.SIG_BLOCK, ENDING)

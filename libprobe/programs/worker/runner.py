@@ -38,6 +38,14 @@ LOOK_MS = 10_000
 """How often it is looked whether there is a thread left."""
 
 
+def prepare_fork() -> None:
+    """Let a check that is forked from this process find the CAs of the system read."""
+    try:
+        tls.prepare_system_context()
+    except (OSError, MemoryError):
+        pass  # each check tries it for itself, and says what is wrong
+
+
 def serve(jobs: socket.socket, executables: dict[str, Executable], threads: int) -> None:
     """Run jobs in this number of threads until the other side closes; then the caller ends the process."""
     tls.share_contexts()

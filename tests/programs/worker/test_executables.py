@@ -26,6 +26,21 @@ def test_loading_leaves_run_as_it_was():
     assert run.probe is before
 
 
+def test_a_process_uses_the_parser_that_there_is(monkeypatch):
+    """It is made before the process is forked, as for threads."""
+    from libprobe.probe import cli, run
+
+    given = []
+    monkeypatch.setattr(run, "probe", lambda *_, parser, **__: given.append(parser))
+    monkeypatch.setattr(sys, "argv", sys.argv)
+    loaded = executables.load(str(ROOT / "probes/check_broker"))
+    code, report = loaded.execute([loaded.path, "--no-such-option"])
+    assert (code, "--no-such-option" in report) == (3, True)
+    monkeypatch.setattr(run, "make_parser", None)
+    loaded.run_as_process([loaded.path, "-t", "5"])
+    assert isinstance(given[0], cli.Parser)
+
+
 @pytest.mark.parametrize(
     ("text", "error"),
     [("x = 1\n", ValueError), ("#!/bin/sh\necho x y\n", SyntaxError), ("import no_such_library\n", ImportError)],
