@@ -29,6 +29,7 @@ REFUSED = {
     "different": "another version, or from elsewhere",
     "other_user": "of another user",
     "no_request": "no request",
+    "late": "not taken in time",
 }
 """Why a caller was let run its check itself."""
 

@@ -413,6 +413,8 @@ class Supervisor:
     def _abandon(self, caller: CallerConnection) -> None:
         """Nobody waits for the answer: what was made is removed, as the executable would have done."""
         self._callers.discard(caller)
+        if caller.plugin and not caller.job:  # it was told that its check is taken, and did not wait for that
+            self._figures.refused["late"] += 1
         job = self._jobs.get(caller.job)
         if job is not None and not job.answered:
             job.answered = True

@@ -277,7 +277,7 @@ def test_a_worker_tells_what_it_does(place):
     assert told["calls"] == {
         "served": 5,
         "now": 1,
-        "refused": {"full": 0, "different": 1, "other_user": 0, "no_request": 1},
+        "refused": {"full": 0, "different": 1, "other_user": 0, "no_request": 1, "late": 0},
     }
     assert told["runners"] == {"nagios": 0, "callers": 1, "replaced": 0}
     assert told["nagios"] == {"registered": 0, "probes": 0}
@@ -291,6 +291,36 @@ def test_a_worker_tells_what_it_does(place):
     assert "business" not in table + samples
     (place.directory / "it.go").touch()
     assert ended(process).code == 0
+
+
+LATE = """
+import socket, sys
+from libprobe.probe import door
+where, sys.argv = sys.argv[1], sys.argv[2:]
+request = door._request()
+with socket.socket(socket.AF_UNIX) as made:
+    made.connect(where)
+    made.sendall(request)
+    print(made.recv(1))
+"""
+"""An executable that gives up: it hears that its check is taken, and does not say GO."""
+
+
+def test_who_does_not_wait_to_be_taken_is_counted(place):
+    place.start()
+    words = [sys.executable, "-c", LATE, str(place.door), str(place.directory / READS), "-p", "1"]
+    done = subprocess.run(words, capture_output=True, text=True, env=place.environment, timeout=AMPLE_S)
+    assert (done.stdout, done.stderr) == (f"{door.AGAIN}\n", "")
+    until(lambda: json.loads(status(place, "json"))["calls"]["refused"]["late"] == 1)
+    assert called(place) == 0
+    assert place.run(READS)[1]
+    assert json.loads(status(place, "json"))["calls"]["refused"] == {
+        "full": 0,
+        "different": 0,
+        "other_user": 0,
+        "no_request": 0,
+        "late": 1,
+    }
 
 
 def test_where_no_worker_is_the_status_says_so(place):

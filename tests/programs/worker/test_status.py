@@ -27,7 +27,7 @@ TOLD: dict[str, Any] = {
     "calls": {
         "served": 7_654_321,
         "now": 6,
-        "refused": {"full": 3, "different": 2, "other_user": 1, "no_request": 0},
+        "refused": {"full": 3, "different": 2, "other_user": 1, "no_request": 0, "late": 5},
     },
     "runners": {"nagios": 2, "callers": 1, "replaced": 9},
     "nagios": {"registered": 13, "probes": 14},
@@ -40,7 +40,8 @@ checks: 12345678, 205.761 a second in the last minute
 duration: p50 31 ms, p90 0.41 s, p99 2.5 s, max 30 s
 now: 17 running, 4 waiting
 door: /run/fedcloud-probes/door; 7654321 calls served, 6 now
-let run by themselves: 3 there were too many, 2 another version, or from elsewhere, 1 of another user
+let run by themselves: 3 there were too many, 2 another version, or from elsewhere, \
+1 of another user, 5 not taken in time
 runners: 2 for Nagios, 1 for callers, 9 replaced
 Nagios: registered for 13 of 14
 """
@@ -61,6 +62,7 @@ fedcloud_worker_calls_refused_total{why="full"} 3
 fedcloud_worker_calls_refused_total{why="different"} 2
 fedcloud_worker_calls_refused_total{why="other_user"} 1
 fedcloud_worker_calls_refused_total{why="no_request"} 0
+fedcloud_worker_calls_refused_total{why="late"} 5
 fedcloud_worker_runners{of="nagios"} 2
 fedcloud_worker_runners{of="callers"} 1
 fedcloud_worker_runners_replaced_total 9
