@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import binascii
 import re
+from functools import lru_cache
 
 from libprobe import host_resources
 from libprobe.failures import BadData
@@ -29,6 +30,8 @@ if TYPE_CHECKING:
 MAX_BYTES = 1 << 20
 MAX_CERTIFICATES = 20
 MAX_BLOCKS = 50
+MAX_KNOWN_LINKS = 64
+"""Certificates whose names are remembered: a worker meets the same servers and CAs in each check."""
 
 PROXY_CERT_INFO = "1.3.6.1.5.5.7.1.14"
 DRAFT_PROXY_CERT_INFO = "1.3.6.1.4.1.3536.1.222"
@@ -140,6 +143,7 @@ class ChainLink(Record):
         return self.issuer == self.subject
 
 
+@lru_cache(MAX_KNOWN_LINKS)
 def read_chain_link(encoded: bytes) -> ChainLink:
     """Read a DER certificate. Raises: BadData."""
     _, _, issuer, validity, subject, *_ = _fields(der.read(encoded))

@@ -44,6 +44,20 @@ def blocks(path: Path) -> list[bytes]:
     return re.findall(rb"-----BEGIN [^-]+-----.*?-----END [^-]+-----\n", path.read_bytes(), re.DOTALL)
 
 
+def test_the_names_of_few_certificates_are_remembered(authority: Authority) -> None:
+    """A worker reads those of the same servers and CAs again and again, and of others for ever."""
+    x509.read_chain_link.cache_clear()
+    certificate = x509.first_certificate(authority.host(["a.example.org"]).path.read_bytes())
+    first = x509.read_chain_link(certificate)
+    assert first.subject_words.endswith("/CN=a.example.org")
+    assert x509.read_chain_link(bytes(bytearray(certificate))) is first
+    for length in range(2 * x509.MAX_KNOWN_LINKS):
+        with pytest.raises(BadData):
+            x509.read_chain_link(certificate[:length])
+    assert x509.read_chain_link.cache_info().currsize == 1
+    assert x509.read_chain_link.cache_info().maxsize == x509.MAX_KNOWN_LINKS
+
+
 def test_a_voms_proxy_is_read(authority: Authority) -> None:
     credential = read(authority.proxy(vos=["ops", "dteam"]))
     assert credential.proxy == "rfc"
