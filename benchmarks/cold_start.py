@@ -75,8 +75,12 @@ def started(words: list[str], environment: dict[str, str]) -> Run:
 
 
 def good(federation: Federation) -> dict[str, list[str]]:
-    """Options with which each probe finds all well; by address, so that nothing else is asked on the way."""
+    """Options with which each probe finds all well.
+
+    By address, so that nothing else is asked on the way; those of OpenStack by host, whose GOCDB entry is kept.
+    """
     site = federation.sites["ooi"]
+    stack = ["-H", federation.cloud("stack").hostname]
     options = {
         "check_endpoint_tcp": ["-H", "127.0.0.1", "-p", str(site.web.port)],
         "check_apel_pub": ["--site", site.gocdb_name],
@@ -84,6 +88,11 @@ def good(federation: Federation) -> dict[str, list[str]]:
         "check_perun": ["-u", f"{federation.service('perun').web.url}/"],
         "check_occi_context": ["-u", site.url],
         "check_occi_vm": ["-u", site.url],
+        "check_openstack_vm": stack,
+        "check_openstack_swift": stack,
+        "check_openstack_images": stack,
+        "check_cloud_info": stack,
+        "check_credential": [],
     }
     if federation.bdii is not None:
         options["check_cloud_bdii"] = ["-u", federation.bdii.url, "--site", site.gocdb_name]
@@ -101,6 +110,9 @@ REFUSED = {
     "check_perun": ["-u", "https://127.0.0.1:1/"],
     "check_occi_context": ["-u", "https://127.0.0.1:1/?image=a&resource=b"],
     "check_occi_vm": ["-u", "https://127.0.0.1:1/?image=a&resource=b"],
+    "check_openstack_vm": ["-u", "https://127.0.0.1:1/v3"],
+    "check_openstack_swift": ["-u", "https://127.0.0.1:1/v3"],
+    "check_openstack_images": ["-u", "https://127.0.0.1:1/v3"],
 }
 
 

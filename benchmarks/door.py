@@ -27,7 +27,10 @@ from tests.programs.worker.handler import Worker
 
 
 class Run(NamedTuple):
+    """A process that has ended. federation_s: processor time that we took meanwhile."""
+
     seconds: float
+    federation_s: float
     processor_s: float
     peak_mib: float
     code: int
@@ -36,11 +39,12 @@ class Run(NamedTuple):
 def started(words: list[str], environment: dict[str, str]) -> Run:
     """Run a command; its wall time, and its own processor time and peak memory."""
     silent = [(os.POSIX_SPAWN_OPEN, 1, os.devnull, os.O_WRONLY, 0)]
-    began = time.monotonic()
+    began, own = time.monotonic(), time.process_time()
     child = os.posix_spawn(words[0], words, environment, file_actions=silent)
     _, status, usage = os.wait4(child, 0)
     took = time.monotonic() - began
-    return Run(took, usage.ru_utime + usage.ru_stime, usage.ru_maxrss / 1024, os.waitstatus_to_exitcode(status))
+    own = time.process_time() - own
+    return Run(took, own, usage.ru_utime + usage.ru_stime, usage.ru_maxrss / 1024, os.waitstatus_to_exitcode(status))
 
 
 def measured(words: list[str], rounds: int, environment: dict[str, str], door: Path, worker: Worker) -> list[str]:
@@ -60,12 +64,15 @@ def measured(words: list[str], rounds: int, environment: dict[str, str], door: P
     bare, alone, door_ = (found[way] for way in ways)
     cpu = {way: sum(each.processor_s for each in runs) / rounds * 1000 for way, runs in found.items()}
     cpu["door"] += of_worker / rounds * 1000
+    peer_s = max(0.0, sum(each.federation_s for each in door_) - sum(each.federation_s for each in bare)) / rounds
     return [
         f"{median([each.seconds for each in bare]) * 1000:.0f}",
         f"{median([each.seconds for each in alone]) * 1000:.0f}",
         f"{median([each.seconds for each in door_]) * 1000:.0f}",
         f"{median([one.seconds / other.seconds for one, other in zip(alone, bare, strict=True)]):.1f}",
         f"{median([one.seconds / other.seconds for one, other in zip(door_, bare, strict=True)]):.1f}",
+        f"{peer_s * 1000:.0f}",
+        f"{median([(one.seconds - peer_s) / other.seconds for one, other in zip(door_, bare, strict=True)]):.1f}",
         f"{cpu['bare']:.1f}",
         f"{median([one.processor_s / other.processor_s for one, other in zip(door_, bare, strict=True)]):.2f}",
         f"{cpu['alone']:.0f}",
@@ -109,6 +116,8 @@ def main() -> None:
         "door ms",
         "alone x bare",
         "door x bare",
+        "peer ms",
+        "less peer x bare",
         "bare CPU ms",
         "caller CPU x",
         "alone CPU ms",
