@@ -3,6 +3,7 @@
 What must happen:           `until`, and AMPLE_S wherever a time-out has to be given: it costs nothing when it is quick.
 An answer that must come:   the default of -t, or `-t AMPLE_S`.
 A fault that only -t ends:  `seconds(3)`: three seconds, more where much else is done, for starting takes a part of it.
+What must begin in a limit: `growing(1)`: one second, then more and more, until it had begun before its time was up.
 How late something ends:    `Watch`: judged only where the machine had time for us, else counted at the end of the run.
 What an algorithm costs:    processor time (`time.process_time`), never the clock on the wall.
 """
@@ -13,7 +14,7 @@ import math
 import os
 import re
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TypeVar
 
@@ -70,6 +71,14 @@ def seconds(alone: float) -> float:
     """A time chosen for this suite alone on the machine, stretched (to whole seconds) where much else is done."""
     times = factor()
     return alone if times <= 1.0 else max(alone, min(float(math.ceil(alone * times)), LONGEST_S))
+
+
+def growing(alone: float) -> Iterator[float]:
+    """Limits for what has to begin, and then to be ended by the limit: each four times the one before.
+
+    A test takes the next where what it watches had not begun yet: the machine stood still, and nothing was tried.
+    """
+    return (seconds(alone * 4**times) for times in range(5))
 
 
 def until(condition: Callable[[], T], what: str = "", *, patience_s: float = AMPLE_S, every_s: float = 0.01) -> T:

@@ -31,6 +31,13 @@ def test_whoever_gives_way_to_others_has_twice_the_time(wanted, monkeypatch):
     assert pace.seconds(2.5) == 10
 
 
+def test_limits_for_what_has_to_begin_grow_and_are_stretched(wanted):
+    wanted(1.0)
+    assert list(pace.growing(0.5)) == [0.5, 2, 8, 32, 128]
+    wanted(6)
+    assert list(pace.growing(0.5)) == [2, 5, 20, 77, 128]
+
+
 def test_what_ends_too_early_or_late_on_a_quiet_machine_is_a_failure(wanted):
     wanted(1.0)
     pace.judge(7.9, 3)

@@ -15,6 +15,7 @@ import pytest
 
 from libprobe import __version__
 from tests.conftest import ROOT
+from tests.pace import AMPLE_S
 from tests.packages.conftest import (
     CONFIGURATION,
     ETC,
@@ -183,7 +184,7 @@ def test_the_worker_registers_every_probe_as_the_unit_starts_it(installed):
         server.bind(str(installed / "/run/nagios.qh"))
         (installed / "/run/nagios.qh").chmod(0o666)
         server.listen()
-        server.settimeout(60)
+        server.settimeout(AMPLE_S)
         worker = subprocess.Popen(
             ["chroot", "--userspec=nagios:nagios", installed.path, *command.split(), "--socket", "/run/nagios.qh"],
             stdout=subprocess.DEVNULL,
@@ -198,7 +199,7 @@ def test_the_worker_registers_every_probe_as_the_unit_starts_it(installed):
                 connections[-1].sendall(b"OK\0")
         finally:
             worker.terminate()
-            worker.wait(60)
+            worker.wait(AMPLE_S)
             for each in connections:
                 each.close()
             (installed / "/run/nagios.qh").unlink()
