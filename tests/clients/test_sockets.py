@@ -15,7 +15,7 @@ from libprobe.deadline import Deadline
 from libprobe.failures import Failure, NameUnknown, NoAnswer, OwnMachine, Refused
 from tests.conftest import clean_environment
 from tests.federation.ports import free_port, unanswered
-from tests.pace import AMPLE_S, Watch, excused, seconds
+from tests.pace import AMPLE_S, Watch, excused, seconds, until
 
 
 def to(host: str, port: int, seconds: float) -> Exchange:
@@ -43,6 +43,32 @@ def test_a_connection_keeps_the_deadline_while_the_peer_drips(listener):
         with pytest.raises(Failure, match="no complete answer within"):
             connection.sendall(b"x")
     watch.ended_within(limit + 1.7)
+
+
+def test_who_polls_gets_its_turn_while_the_peer_is_mute_and_the_deadline_ends_it_all_the_same(listener):
+    """As paramiko does, which looks in between whether it was closed."""
+    port = listener.getsockname()[1]
+    with sockets.connect(to("127.0.0.1", port, AMPLE_S)) as connection:
+        peer, _ = listener.accept()
+        connection.poll_interval_s = 0.02
+        for _ in range(2):
+            with pytest.raises(TimeoutError):
+                connection.recv(1)
+        with peer:
+            peer.sendall(b"x")
+            assert until(lambda: received(connection)) == b"x"
+    with sockets.connect(to("127.0.0.1", port, seconds(0.3))) as connection:
+        connection.poll_interval_s = 0.02
+        with pytest.raises(Failure, match="answer within"):
+            until(lambda: received(connection))
+
+
+def received(connection: sockets.DeadlineSocket) -> bytes:
+    """What has come by now, empty where its turn was over."""
+    try:
+        return connection.recv(1)
+    except TimeoutError:
+        return b""
 
 
 def test_every_address_of_a_name_is_tried(listener, monkeypatch):

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import argparse
+
 import pytest
 
-from libprobe.clients.ways import ConnectOptions, ConnectRule, read_source, read_way
-from libprobe.failures import BadData
+from libprobe.clients.ways import ConnectOptions, ConnectRule, of_options, read_source, read_way
+from libprobe.failures import BadData, Misconfigured
+from libprobe.probe.settings import Settings
 
 HOST = "cloud.example.org"
 
@@ -127,3 +130,71 @@ def test_the_kind_of_address_is_that_of_the_only_source():
         ConnectOptions([], sources).family
         for sources in ({}, {2: "192.0.2.7"}, {10: "::1"}, {2: "192.0.2.7", 10: "::1"})
     ] == [*(0, 2, 10, 0)]
+
+
+# ---- from the options of a probe
+
+
+def options(**given: object) -> argparse.Namespace:
+    """Those of a probe with --url and -H, of which none but these is given."""
+    usual = {"hostname": "", "url": "", "proxy_from_environment": False, "settings": Settings()}
+    return argparse.Namespace(**{**usual, **given})
+
+
+def test_without_any_such_option_nothing_is_led_elsewhere():
+    assert of_options(argparse.Namespace()) is None  # of an executable that has none of them
+    assert of_options(options(connect_to=None, source_address=None)) is None
+
+
+@pytest.mark.parametrize(
+    ("given", "there"),
+    [
+        ({"url": f"https://{HOST}:8443/v3"}, (HOST, 8443)),
+        ({"endpoint": f"https://{HOST}/", "port": 8443}, (HOST, 8443)),
+        ({"hostname": HOST, "port": 8443}, (HOST, 8443)),
+    ],
+    ids=str,
+)
+def test_what_the_options_name_is_led_elsewhere_and_nothing_else(given, there):
+    ways = of_options(options(connect_to=[read_way("192.0.2.7")], **given))
+    assert ways is not None
+    assert led(ways, there, ("other.example.org", 8443)) == [("192.0.2.7", 8443), ("other.example.org", 8443)]
+
+
+def test_a_source_is_taken_for_its_kind_of_address():
+    ways = of_options(options(source_address=[(2, "192.0.2.7"), (10, "::1")]))
+    assert ways is not None
+    assert ways.sources == {2: "192.0.2.7", 10: "::1"}
+    assert of_options(options(source_address=[(2, "192.0.2.7")], family=2)) is not None
+
+
+@pytest.mark.parametrize(
+    ("given", "said", "remedy"),
+    [
+        (
+            {"source_address": [(2, "192.0.2.7"), (2, "192.0.2.8")]},
+            "--source-address is given twice for one kind of address",
+            "leave out one of them",
+        ),
+        (
+            {"source_address": [(10, "::1")], "family": 2},
+            "--source-address ::1 cannot reach what -4 asks for",
+            "",
+        ),
+        (
+            {"source_address": [(2, "192.0.2.7")], "family": 10},
+            "--source-address 192.0.2.7 cannot reach what -6 asks for",
+            "",
+        ),
+        (
+            {"connect_to": [read_way("192.0.2.7")], "proxy_from_environment": True},
+            "--connect-to does nothing through a web proxy, which connects by itself",
+            "leave out --proxy-from-environment, or proxy_from_environment in probes.ini",
+        ),
+    ],
+    ids=lambda value: value if isinstance(value, str) else "",
+)
+def test_options_that_contradict_each_other_are_refused(given, said, remedy):
+    with pytest.raises(Misconfigured) as refused:
+        of_options(options(**given))
+    assert (refused.value.sentence, refused.value.remedy) == (said, remedy)
