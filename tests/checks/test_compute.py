@@ -112,6 +112,21 @@ def test_patience_is_counted_from_the_trouble_and_not_from_the_request(life, mon
     assert compute.PATIENCE_S <= cloud.now - began <= compute.PATIENCE_S + 3 * compute.retry_pause(cloud.now) + 2
 
 
+@pytest.mark.parametrize("said", ["ERROR building the compute instance", "Build of the VM: an Error", "build failed"])
+def test_a_500_that_tells_of_a_failed_build_is_no_trouble_that_may_pass(life, monkeypatch, said):
+    entry = life._journal.begin("e", "i")
+    entry.note_location("/compute/1")
+
+    def show(path: str) -> Entity:
+        raise ServerError("the cloud stumbles", 500, said)
+
+    cloud = Passing(life, monkeypatch, (0.0, 0.0), 1000.0)
+    monkeypatch.setattr(life._occi, "show", show)
+    with pytest.raises(EndpointFailure, match=rf'^VM failed to build: "{said}" on localhost:\d+$'):
+        life._await_active(entry)
+    assert cloud.now == 0.0
+
+
 def test_patience_begins_anew_with_each_trouble(life, monkeypatch):
     entry = life._journal.begin("e", "i")
     entry.note_location("/compute/1")

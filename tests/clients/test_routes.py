@@ -5,11 +5,14 @@ Each in a network of the test's own, in which nobody is at the other end.
 
 from __future__ import annotations
 
+import errno
+import socket
 import subprocess
 import sys
 
 import pytest
 
+from libprobe.clients import routes
 from libprobe.formats.address import host_and_port
 from tests.conftest import Report, alone
 from tests.executables import clean_environment, command
@@ -128,6 +131,18 @@ def test_no_address_to_connect_from_is_told_as_such():
         "Endpoint-TCP UNKNOWN - this machine's interfaces have no IPv6 address to connect from on the way to "
         "[2001:db8:9::7]:443 (give it one, or take its route away)",
     )
+
+
+@pytest.mark.parametrize(("family", "kind"), [(socket.AF_INET, "IPv4"), (socket.AF_INET6, "IPv6")])
+def test_of_which_kind_the_missing_address_is_said(monkeypatch, family, kind):
+    """Without one a kernel sends IPv4 all the same, from 0.0.0.0, unless its rules forbid that."""
+
+    def unaddressed(*_):
+        raise OSError(errno.EADDRNOTAVAIL, "Cannot assign requested address")
+
+    monkeypatch.setattr(socket, "socket", unaddressed)
+    said = routes.Obstacle(f"interfaces have no {kind} address to connect from", "give it one, or take its route away")
+    assert routes._source_obstacle(family, ("192.0.2.1", 443)) == said
 
 
 def test_local_ports_that_are_used_up_are_told_as_such():
