@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from cryptography import x509
 
 from libprobe.clients.anchors import TrustAnchors
 from libprobe.failures import Misconfigured
@@ -28,6 +29,16 @@ def test_a_bundle_is_looked_through(authority):
     anchors = TrustAnchors(str(authority.ca_directory / "FedCloudTestCA.pem"))
     assert anchors.find_trusted(authority.ca_certificate.subject) == [authority.ca_certificate]
     assert anchors.find_crl(authority.ca_certificate) is None
+
+
+def test_a_ca_of_a_bundle_is_found_by_its_name_in_whatever_case_it_is_written(authority):
+    anchors = TrustAnchors(str(authority.ca_directory / "FedCloudTestCA.pem"))
+    ca = authority.ca_certificate
+    loud = x509.Name([x509.NameAttribute(each.oid, str(each.value).upper()) for each in ca.subject])
+    assert loud != ca.subject
+    assert anchors.find_by_name(ca.subject.public_bytes()) == anchors.find_by_name(loud.public_bytes()) == [ca]
+    assert anchors.find_by_name(authority.host(["a.test"]).certificate.subject.public_bytes()) == []
+    assert TrustAnchors(str(authority.ca_directory)).find_by_name(ca.subject.public_bytes()) == []
 
 
 def test_several_cas_of_one_hash_are_all_found(authority, tmp_path):
