@@ -116,6 +116,10 @@ def excused(what: str) -> bool:
     return is_so
 
 
+OWN_PART = r"(; [\d.]+ m?s of it were this machine's own|; this machine took [^;]+ \(look whether [^;]+\))?"
+"""How a busy machine is told behind a time-out."""
+
+
 def timer_was_first(sentence: str) -> bool:
     """Whether a run ended by the timer behind its deadline, which tells less of why, and the machine is to blame.
 

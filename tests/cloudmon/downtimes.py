@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 import subprocess
 from collections.abc import Collection
@@ -13,6 +14,7 @@ from tests.conftest import Report, at, clean_environment, command
 from tests.federation import gocdb as pi
 from tests.federation.federation import OCCI, Federation
 from tests.nagios import Service
+from tests.pace import LONGEST_S, until
 
 from .monitor import CloudMonitor
 from .scenes import CERTIFICATE, CONTEXT, VM
@@ -100,6 +102,13 @@ def of_ours(monitor: Monitor) -> Collection[Downtime]:
     return {each for each in monitor.downtimes() if each.author == AUTHOR}
 
 
+def seen(monitor: Monitor, expected: Collection[Downtime]) -> None:
+    """Wait until these of ours are there and no others; that one is in effect is told later than that it is there."""
+    with contextlib.suppress(AssertionError):
+        until(lambda: of_ours(monitor) == expected, patience_s=LONGEST_S)
+    assert of_ours(monitor) == expected
+
+
 def outages_of_the_gocdb_and_no_other_are_scheduled_and_ended(monitor: Monitor, name: str, home: Path) -> None:
     """With one going on, one that is to come, one of no endpoint that is monitored, and one that is no outage."""
     gocdb = monitor.federation.gocdb
@@ -152,16 +161,16 @@ def outages_of_the_gocdb_and_no_other_are_scheduled_and_ended(monitor: Monitor, 
 
     report = tell(monitor, home)
     told(report, declared="3 downtimes for 14 services", name=name, scheduled=14, ended=0, unchanged=0, beside=beside)
-    assert of_ours(monitor) == expected(going_on, to_come, narrowed)
+    seen(monitor, expected(going_on, to_come, narrowed))
     report = tell(monitor, home)
     told(report, declared="3 downtimes for 14 services", name=name, scheduled=0, ended=0, unchanged=14, beside=beside)
-    assert of_ours(monitor) == expected(going_on, to_come, narrowed)
+    seen(monitor, expected(going_on, to_come, narrowed))
 
     going_on.end += timedelta(hours=2)
     gocdb.remove_downtime(to_come)
     report = tell(monitor, home)
     told(report, declared="2 downtimes for 10 services", name=name, scheduled=6, ended=10, unchanged=4, beside=beside)
-    assert of_ours(monitor) == expected(going_on, narrowed)
+    seen(monitor, expected(going_on, narrowed))
 
     gocdb.faults.on("truncated", times=1)
     before = monitor.downtimes()

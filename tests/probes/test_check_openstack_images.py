@@ -11,7 +11,7 @@ from tests import planted
 from tests.conftest import Monitor, Report, at
 from tests.federation.glance import Image
 from tests.federation.registry import Artefact
-from tests.pace import seconds
+from tests.pace import AMPLE_S, seconds
 
 PROBE = "check_openstack_images"
 HOST = "stack.fedcloud.test"
@@ -37,7 +37,7 @@ class Site:
         self.signed = ("--list", self.federation.appdb_url)
 
     def look(self, *words: object, host: str = HOST) -> Report:
-        return self.monitor.run(PROBE, "-H", host, *words)
+        return self.monitor.run(PROBE, "-H", host, "-t", AMPLE_S, *words)
 
     def publish(self, repository: str, tags: list[str], version: str, *, days: float) -> Artefact:
         """The registry has one more artefact for so long."""

@@ -829,10 +829,6 @@ def test_a_gocdb_that_lists_nothing_does_not_empty_the_configuration(ncg: Ncg, f
     assert not (tmp_path / "out/nagios/objects/sites").exists()
 
 
-OWN_PART = r"(; [\d.]+ m?s of it were this machine's own|; this machine took [^;]+ \(look whether [^;]+\))?"
-"""How a busy machine is told behind a time-out."""
-
-
 def test_a_mute_gocdb_is_given_up_at_the_deadline(ncg: Ncg, federation) -> None:
     federation.gocdb.faults.on("mute")
     limit = seconds(1.5)
@@ -842,7 +838,7 @@ def test_a_mute_gocdb_is_given_up_at_the_deadline(ncg: Ncg, federation) -> None:
     assert report.code == 2
     place = rf"GOCDB {at(federation.gocdb.url)}"
     assert re.fullmatch(
-        rf"fedcloud-ncg: not written: (no complete answer within [\d.]+ s from {place}{OWN_PART}"
+        rf"fedcloud-ncg: not written: (no complete answer within [\d.]+ s from {place}{pace.OWN_PART}"
         rf"|not finished within [\d.]+ s \((raise -t to wait longer|{re.escape(OVERLOADED)})\)); "
         r"the old configuration stays\n",
         report.out,
@@ -1352,7 +1348,8 @@ def test_a_shell_reads_the_commands_of_nrpe_word_by_word(ncg: Ncg, stubs: Path, 
 def test_a_dead_port_is_told_once_by_a_real_nagios(ncg: Ncg, stubs: Path, tmp_path: Path) -> None:
     """First the port, then all that needs it."""
     stub, all_dead = stubs / "stub", stubs / "dead"
-    refused = f"if sys.argv[0][-4:] == '_tcp' or os.path.exists({str(all_dead)!r}):\n    print('refused')\n    sys.exit(2)\n"
+    asked = f"sys.argv[0][-4:] == '_tcp' or os.path.exists({str(all_dead)!r})"
+    refused = f"if {asked}:\n    print('refused')\n    sys.exit(2)\n"
     stub.write_text(stub.read_text().replace("print(", refused + "print("))
     gocdb = pi.Gocdb()
     gocdb.add_service(pi.Service("dead.example.org", topology.OCCI, "DEAD", "https://dead.example.org:8787/?image=a"))
