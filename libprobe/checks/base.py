@@ -72,7 +72,8 @@ class Check(Resource):  # type: ignore[misc]
     def tell(self, failure: Failure) -> None:
         """Tell with -v what a failure does not say in the status line: what was asked, and where the time went."""
         for line in failure.details:
-            self.detail(1, line)
+            if (1, line) not in self.details:
+                self.detail(1, line)
 
     def judge_project(self, caveat: str) -> Iterator[Metric]:
         """A WARNING where we act in a project that seems to be another VO's. caveat: the login's, mostly empty."""

@@ -303,8 +303,10 @@ class RoundTrip(Check):
                     f"virtual host {how.vhost} of --vhost refused", error, "leave it out for /"
                 ) from None
             software = excerpt(session.server, 60)
-            version = f"STOMP {session.version}" + (f", {software}" if software else "")
-            self.facts.update(broker=f"{self.subject} ({version})", time=duration(session.connect_time))
+            version = f"STOMP {session.version}{' over TLS' if broker.is_secure else ''}"
+            version += f", {software}" if software else ""
+            self.detail(1, f"broker: {self.subject}")
+            self.facts.update(broker=f"{self.place} ({version})", time=duration(session.connect_time))
             yield Metric("connect_time", session.connect_time, "s", min=0)
             if withheld:
                 session.disconnect()
@@ -440,10 +442,10 @@ class AnyOfBrokers(Check):
         count = len(self._trips)
         main = "round_trip_time" if "round_trip_time" in slowest else "connect_time"
         self.facts.update(
-            broker=f"each of {number_of(count, 'broker')} of {self.subject}",
+            broker=f"each of {number_of(count, 'broker')} of {self.place}",
             did=next((trip.facts["did"] for trip in self._trips if "time" in trip.facts), ""),
             late=next((trip.facts["late"] for trip in self._trips if "time" in trip.facts), ""),
-            whom=f"the slowest of {number_of(count, 'broker')} of {self.subject}",
+            whom=f"the slowest of {number_of(count, 'broker')} of {self.place}",
             time=duration(slowest[main].value) if main in slowest else "",
         )
         yield from slowest.values()

@@ -209,7 +209,7 @@ class PublishedList(Check):
         self._now = now
         joined = f" [{'; '.join(notes)}]" if notes else ""
         self.caveats = tuple(notes or ())
-        self.facts.update(list=self.subject, notes=joined, signed="signature not looked at")
+        self.facts.update(list=f"list from {self.place}", notes=joined, signed="signature not looked at")
 
     def measure(self) -> Iterator[Metric]:
         fetched = self._source.fetch()

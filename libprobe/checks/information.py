@@ -420,7 +420,7 @@ class CloudInformation(Check):
 
     def _add_facts(self, picture: BdiiContent, cloud: PublishedCloud, taken: float) -> None:
         self.facts.update(
-            where=f"{self.bdii.address}/{self.bdii.base}",
+            where=self.subject,
             what=f"{number_of(len(cloud.services), 'cloud service')}{self._subject_words}",
             images=number_of(cloud.image_count, "image"),
             sizes=number_of(cloud.size_count, "size"),
@@ -429,6 +429,7 @@ class CloudInformation(Check):
             time=duration(taken),
         )
         self.facts.setdefault("age", "")
+        self.detail(1, f"asked: {self._asked.request}")
         if picture.dropped:
             self.detail(1, f"entries not counted, by their DN or for their number: {picture.dropped}")
         for each in cloud.services[:20]:

@@ -100,8 +100,8 @@ class PerunStatus(Check):
         seconds = time.monotonic() - began - self._http.loading_s
         yield Metric("response_time", seconds, "s", min=0)
         version = f"Perun {status.version}, " if status.version else ""
-        host = self.subject.partition("/cert/")[0]
-        self.facts.update(perun=f"{host} runs {version}PerunDB {status.database_version}", time=duration(seconds))
+        self.facts.update(perun=f"{self.place} runs {version}PerunDB {status.database_version}", time=duration(seconds))
+        self.detail(1, f"asked: GET {self.subject}")
         for line in status.lines:
             self.detail(1, line)
         self.detail(2, f"acting as: {self._identity}")

@@ -6,6 +6,7 @@ import re
 
 from nagiosplugin import Ok, Results, Summary
 
+from libprobe.formats.address import host_port_of
 from libprobe.judge.contexts import Judgement
 
 TYPE_CHECKING = False
@@ -34,6 +35,8 @@ class RankedResults(Results):  # type: ignore[misc]
             yield from self.by_state[state]
 
 
+_URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://\S+")
+
 _PLACE = re.compile(
     r",? (?:at|by|from|in|on|to|with) ((?:[\w.-]+|\[[0-9A-Fa-f:.%]+\]):[0-9]+(?: \([0-9A-Fa-f:.]+\))?|/\S+?)(?=$|[ ;,])"
 )
@@ -43,6 +46,11 @@ _PLACE = re.compile(
 def _without_places(reason: str, named: set[str | Any]) -> str:
     """A reason without the places, and the words before them, that were named before."""
     return _PLACE.sub(lambda found: "" if found[1] in named else found[0], reason)
+
+
+def _named(said: str) -> str:
+    """Host and port of what is a URL as a whole; anything else as it is."""
+    return (host_port_of(said) if _URL.fullmatch(said) else "") or said
 
 
 def _left_behind(results: Results) -> list[tuple[str, ...]]:
@@ -62,7 +70,8 @@ class OneLine(Summary):  # type: ignore[misc]
     Behind them stands what a worse result must not hide: what the run has left behind (`Judgement.beside`).
     Where several reasons name the same host and port, or the same file, the first one does.
 
-    sentence: a format string over the resource's `facts`.
+    sentence: a format string over the resource's `facts`. A fact that is a URL is told as its host and port, as in the
+    reasons of what is not OK; the check has the whole one among its details.
     """
 
     def __init__(self, sentence: str) -> None:
@@ -72,7 +81,7 @@ class OneLine(Summary):  # type: ignore[misc]
         facts: dict[str, str] = {}
         for result in results:
             facts.update(getattr(result.resource, "facts", {}))
-        return self._sentence.format_map(facts)
+        return self._sentence.format_map({name: _named(said) for name, said in facts.items()})
 
     def problem(self, results: Results) -> str:
         reasons: list[str] = []

@@ -1,6 +1,6 @@
 """The report of one run as Nagios reads it: status line, performance data, long output.
 
-    OCCI-VM OK - VM active after 41.2 s on https://... | time_to_active=41.2s;300;;0
+    OCCI-VM OK - VM active after 41.2 s on cloud.example.org:8787 | time_to_active=41.2s;300;;0
     long output, line by line
 
 Every piece of text is made safe and cleared of secrets here, whoever wrote it.

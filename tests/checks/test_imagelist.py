@@ -74,7 +74,7 @@ def test_a_list_that_is_fresh_and_whole_is_ok():
     data = body()
     found = judged(data, wanted=IMAGE, notes=["a note", "another"])
     assert found.status == OK, found.sentence
-    assert found.sentence == f"{URL} created 60 min ago, 1 image, unsigned [a note; another]"
+    assert found.sentence == f"list from {HOST} created 60 min ago, 1 image, unsigned [a note; another]"
     assert found.values == {
         "age": "3600s;86400;604800;0",
         "images": "1;;;0",
@@ -297,7 +297,7 @@ def judged_by(of: SignatureRules, data: bytes):
 @pytest.mark.parametrize("signature", ["require", "if-present"])
 def test_a_list_signed_by_its_endorser_is_ok(authority, signer, signature):
     found = judged_by(rules(authority, signature), envelope(endorsed(signer), signer))
-    assert (found.status, found.sentence) == (OK, f"{URL} created 60 min ago, 1 image, signature good")
+    assert (found.status, found.sentence) == (OK, f"list from {HOST} created 60 min ago, 1 image, signature good")
     texts = [text for _, text in found.details]
     assert f"signed by {signer.subject} at 2026-01-02 03:04:05 UTC, SHA256" in texts
     until = f"{signer.certificate.not_valid_after_utc:%Y-%m-%d %H:%M}"

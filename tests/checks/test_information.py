@@ -73,7 +73,7 @@ def test_a_cloud_that_is_published_whole_is_ok():
     found = judged(WHOLE, notes=("a note",))
     assert found.status == OK, found.sentence
     assert found.sentence.startswith(
-        f"ldap://{PLACE}/o=glue has 1 cloud service of {SITE} in 5 entries, 30 min old: OCCI at {URL}, 1 image, "
+        f"{PLACE} has 1 cloud service of {SITE} in 5 entries, 30 min old: OCCI at cloud.site.test:11443, 1 image, "
         "1 size; took "
     )
     assert found.sentence.endswith("; a note")
@@ -81,7 +81,10 @@ def test_a_cloud_that_is_published_whole_is_ok():
         "age": "1800s;3600;;0", "endpoints": "1;;;0", "entries": "5;;;0", "images": "1;;;0", "services": "1;;;0",
         "sizes": "1;;;0",
     }  # fmt: skip
-    assert (1, f"endpoint: OCCI at {URL} of {SITE}") in found.details
+    assert found.details[:2] == [
+        (1, f"asked: search at ldap://{PLACE} below o=glue"),
+        (1, f"endpoint: OCCI at {URL} of {SITE}"),
+    ]
 
 
 @pytest.mark.parametrize(

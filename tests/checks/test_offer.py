@@ -50,7 +50,7 @@ def judged(check: OcciOffer):
 def test_all_that_users_need_is_ok():
     check = offer(whole(), image="sl6", resource="small", notes=("a note",), project="ops")
     found = judged(check)
-    assert (found.status, found.sentence) == (OK, f"{BASE} offers 1 image and 1 size; a note")
+    assert (found.status, found.sentence) == (OK, f"{at(BASE)} offers 1 image and 1 size; a note")
     assert check.is_usable
     kinds = len([need for need in profile.PROFILE if need.what == occi.KIND])
     assert found.values["kinds"] == f"{kinds};;;0"

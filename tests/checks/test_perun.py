@@ -40,18 +40,19 @@ def judged(body: bytes, status: int = 200, kind: str = "application/json", *, lo
 def test_a_status_is_ok_and_names_versions_and_the_slowest_consumer():
     found = judged(STATUS, notes=("found so",))
     assert found.status == OK
-    assert found.sentence.startswith("https://perun.example.org runs Perun 3.2.1, PerunDB 3.1.27 answered in ")
+    assert found.sentence.startswith("perun.example.org:443 runs Perun 3.2.1, PerunDB 3.1.27 answered in ")
     assert found.sentence.endswith(", the slowest of 2 consumers is 4 messages behind; found so")
     assert found.values["consumer_lag"] == "4;;;0"
     assert found.values["response_time"].endswith("s;;;0")
     assert (1, "LastMessageId: 1204") in found.details
+    assert (1, f"asked: GET {URL}") in found.details
     assert (2, "acting as: /O=Grid/CN=monitor") in found.details
 
 
 def test_a_status_of_old_has_no_version_of_perun_and_no_consumers():
     found = judged(b'["Version of PerunDB: 3.1.27"]')
     assert (found.status, sorted(found.values)) == (OK, ["response_time"])
-    assert found.sentence.startswith("https://perun.example.org runs PerunDB 3.1.27 answered in ")
+    assert found.sentence.startswith("perun.example.org:443 runs PerunDB 3.1.27 answered in ")
     assert "behind" not in found.sentence
 
 

@@ -122,3 +122,21 @@ def test_all_is_well_is_said_with_the_facts_of_every_resource():
     assert OneLine("{a} and {b}").ok(made) == "1 and 3"
     with pytest.raises(KeyError):
         OneLine("{c}").ok(made)
+
+
+@pytest.mark.parametrize(
+    ("fact", "said"),
+    [
+        ("https://cloud.example.org:8787/occi1.1", "cloud.example.org:8787"),
+        ("https://cloud.example.org", "cloud.example.org:443"),
+        ("ldap://[::1]:2170/o=glue", "[::1]:2170"),
+        ("stomp+ssl://mq.example.org:6162/queue/results", "mq.example.org:6162"),
+        ("https://cloud.example.org/ with a word", "https://cloud.example.org/ with a word"),
+        ("https://", "https://"),
+        ("/tmp/x509up_u998", "/tmp/x509up_u998"),
+    ],
+)
+def test_a_url_is_named_by_its_host_and_port_where_all_is_well(fact, said):
+    made = RankedResults()
+    made.add(Result(Ok, None, Metric("value", 1, resource=SimpleNamespace(facts={"endpoint": fact}))))
+    assert OneLine("VM on {endpoint}").ok(made) == f"VM on {said}"

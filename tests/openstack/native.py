@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -25,15 +24,15 @@ VM, SWIFT, IMAGES, INFO = "check_openstack_vm", "check_openstack_swift", "check_
 LEFTOVERS, TCP = "fedcloud-leftovers", "check_endpoint_tcp"
 LABELS = {VM: "OpenStack-VM", SWIFT: "OpenStack-Swift", IMAGES: "OpenStack-Images", INFO: "InfoProvider"}
 
-AT = re.escape(KEYSTONE)
 KEYSTONE_AT = "localhost:5000"
 NOVA, GLANCE, NEUTRON, STORE = (f"localhost:{port}" for port in (8774, 9292, 9696, 8080))
 ID = "[0-9a-f]{8}-[0-9a-f-]{27}"
 REQUEST = rf"; X-Openstack-Request-Id req-{ID}"
 STORED = (
-    rf"1 MiB stored in {SECONDS} in RegionOne of {AT} \(project ops\), read back in {SECONDS}, removed in {SECONDS}"
+    rf"1 MiB stored in {SECONDS} in RegionOne of {KEYSTONE_AT} \(project ops\), "
+    rf"read back in {SECONDS}, removed in {SECONDS}"
 )
-DONE = rf"VM active after {SECONDS} in RegionOne of {AT} \(project ops, cirros, tiny\), removed in {SECONDS}"
+DONE = rf"VM active after {SECONDS} in RegionOne of {KEYSTONE_AT} \(project ops, cirros, tiny\), removed in {SECONDS}"
 
 
 def expect(name: str, report: Report, code: int, pattern: str) -> None:
@@ -297,7 +296,7 @@ def test_an_image_that_is_out_of_step_is_told(lab: Lab, robot: Robot, image_list
 def test_what_the_information_system_has_is_in_keystone(robot: Robot, published: Information, row: Row):
     report = robot.ask(INFO, "--information-system", published.url)
     published_as = "is published as REAL-CLOUD with 1 project"
-    expect(INFO, report, 0, rf"{AT} {published_as}, 1 of them ours and in its Keystone \(ops\)")
+    expect(INFO, report, 0, rf"{KEYSTONE_AT} {published_as}, 1 of them ours and in its Keystone \(ops\)")
     row("nothing", report)
 
 

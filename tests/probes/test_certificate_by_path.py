@@ -60,7 +60,7 @@ def test_apache_gets_the_certificate_that_it_asks_for_within_the_connection(prot
     apache = protected("/-/")
     report = monitor.run("check_occi_context", "-u", apache.url, *own_pair)
     assert (report.code, report.err) == (0, ""), report.out
-    assert report.first == f"OCCI-Context OK - {apache.url} offers all that is required, 3 images and 3 sizes"
+    assert report.first == f"OCCI-Context OK - {at(apache.url)} offers all that is required, 3 images and 3 sizes"
     assert requests_with(apache, "/-/") == [("GET", 200, federation.authority.robot.subject)]
 
 

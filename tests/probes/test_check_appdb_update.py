@@ -59,9 +59,9 @@ def asked(federation):
 def test_a_fresh_list_in_any_envelope_is_ok(look, appdb, url, kind):
     appdb.kind = kind
     report = look("-H", HOST)
-    assert re.fullmatch(rf"AppDB-Update OK - {url} created [\d.]+ m?s ago, 3 images, signature good", report.first), (
-        report.out
-    )
+    assert re.fullmatch(
+        rf"AppDB-Update OK - list from {at(url)} created [\d.]+ m?s ago, 3 images, signature good", report.first
+    ), report.out
     assert (report.code, report.err, report.lines) == (0, "", [])
     assert list(report.performance) == ["age", "images", "size", "time_left"]
     assert re.fullmatch(r"\d\.?\d*s;21600;43200;0", report.performance["age"])
@@ -98,7 +98,7 @@ def test_a_registered_address_without_a_path_is_that_of_the_monitored_list(look,
     service = federation.gocdb.find(HOST)
     service.url = url.removesuffix(images.PATH)
     try:
-        assert look("-H", HOST).first.startswith(f"AppDB-Update OK - {url} created")
+        assert look("-H", HOST).first.startswith(f"AppDB-Update OK - list from {at(url)} created")
     finally:
         service.url = url
 
@@ -137,16 +137,16 @@ def test_a_host_that_the_gocdb_does_not_know_is_asked_for_the_monitored_list(loo
 
 
 @pytest.mark.parametrize(
-    ("hours", "code", "said"),
-    [(5.9, 0, ""), (6, 1, "was created 6 h ago (limit 6h)"), (11, 1, "was created 11 h ago (limit 6h)"),
-     (12, 2, "was created 12 h ago (limit 12h)"), (480, 2, "was created 20 d ago (limit 12h)")],
-)  # fmt: skip
-def test_age_decides_the_status(look, appdb, url, hours, code, said):
+    ("hours", "code", "age", "limit"),
+    [(5.9, 0, "", ""), (6, 1, "6 h", "6h"), (11, 1, "11 h", "6h"), (12, 2, "12 h", "12h"), (480, 2, "20 d", "12h")],
+)
+def test_age_decides_the_status(look, appdb, url, hours, code, age, limit):
     appdb.faults.on("stale-list", seconds=hours * 3600)
     report = look()
     assert (report.code, report.err) == (code, "")
-    if said:
-        assert report.first == f"AppDB-Update {('OK', 'WARNING', 'CRITICAL')[code]} - {url} {said}"
+    if code:
+        state = ("OK", "WARNING", "CRITICAL")[code]
+        assert report.first == f"AppDB-Update {state} - list created {age} ago, from {at(url)} (limit {limit})"
     assert list(report.performance) == ["age", "images", "size", "time_left"]
 
 

@@ -87,7 +87,8 @@ def place_of(url: str) -> str:
 def test_a_broker_that_lets_us_in_is_ok(probe, rabbit):
     report = probe(PROBE, "-u", rabbit.plain)
     assert re.fullmatch(
-        rf"Broker OK - {rabbit.plain} \(STOMP 1\.2, RabbitMQ/[\d.]+\) accepts CONNECT after {SECONDS}", report.first
+        rf"Broker OK - {place_of(rabbit.plain)} \(STOMP 1\.2, RabbitMQ/[\d.]+\) accepts CONNECT after {SECONDS}",
+        report.first,
     ), report.out
     assert (report.code, report.err, report.lines) == (0, "", [])
     assert list(report.performance) == ["connect_time"]
@@ -99,14 +100,15 @@ def test_a_broker_that_lets_us_in_is_ok(probe, rabbit):
 def test_a_message_goes_through_a_real_broker_and_back(probe, rabbit, destination):
     report = probe(PROBE, "-u", rabbit.plain, "--destination", destination, "-w", "20", "-c", "1m", "-v")
     assert re.fullmatch(
-        rf"Broker OK - {rabbit.plain} \(STOMP 1\.2, RabbitMQ/[\d.]+\) carries a message through {destination} "
-        rf"after {SECONDS}",
+        rf"Broker OK - {place_of(rabbit.plain)} \(STOMP 1\.2, RabbitMQ/[\d.]+\) carries a message through "
+        rf"{destination} after {SECONDS}",
         report.first,
     ), report.out
     assert (report.code, report.err) == (0, "")
     assert list(report.performance) == ["connect_time", "round_trip_time", "time_to_receipt"]
     assert re.fullmatch(r"[\d.]+s;20;60;0", report.performance["round_trip_time"])
-    [line] = report.lines
+    broker, line = report.lines
+    assert broker == f"broker: {rabbit.plain.rstrip('/')}"
     assert re.fullmatch(
         rf"destination: {destination}{'[.]egi-sam-[0-9a-f]{16}' if destination == QUEUE else ''}, "
         r"message egi-sam-[0-9a-f]{16}",
@@ -118,7 +120,7 @@ def test_a_message_goes_through_a_real_broker_and_back(probe, rabbit, destinatio
 def test_over_tls_with_a_certificate_a_message_goes_through_and_back(probe, rabbit):
     report = probe(PROBE, "-u", rabbit.tls, "--destination", QUEUE, *rabbit.certificate, **rabbit.environment)
     assert (report.code, report.err) == (0, "")
-    assert report.first.startswith(f"Broker OK - {rabbit.tls} (STOMP 1.2, RabbitMQ/")
+    assert report.first.startswith(f"Broker OK - {place_of(rabbit.tls)} (STOMP 1.2 over TLS, RabbitMQ/")
 
 
 @needs_broker
@@ -197,7 +199,7 @@ def test_by_host_name_alone_the_gocdb_says_where(monitor, rabbit):
     try:
         report = monitor.run(PROBE, "-H", "mq.fedcloud.test")
         assert (report.code, report.err) == (0, "")
-        assert report.first.startswith(f"Broker OK - {rabbit.plain} (STOMP 1.2")
+        assert report.first.startswith(f"Broker OK - {place_of(rabbit.plain)} (STOMP 1.2")
     finally:
         gocdb.remove_service(service)
 
@@ -409,7 +411,9 @@ def test_garbage_in_the_middle_is_critical(against):
 def test_a_broker_that_does_not_confirm_our_goodbye_is_ok(against):
     report, _ = against(ResponderBehaviour(close_at="DISCONNECT"), "-v")
     assert report.code == 0
-    assert report.lines == ["the broker did not confirm our DISCONNECT"]
+    broker, said = report.lines
+    assert re.fullmatch(r"broker: stomp://127\.0\.0\.1:\d+", broker)
+    assert said == "the broker did not confirm our DISCONNECT"
 
 
 def test_a_port_that_nobody_listens_on_and_a_name_that_does_not_resolve(probe):
@@ -721,7 +725,7 @@ def test_when_all_brokers_of_a_bdii_work_it_is_ok(probe):
         Responder() as two,
         bdii(f"stomp://localhost:{one.port}/", f"stomp://127.0.0.1:{two.port}/") as (port, _),
     ):
-        report = probe(PROBE, "--bdii", f"127.0.0.1:{port}", "-t", seconds(20))
+        report = probe(PROBE, "--bdii", f"ldap://127.0.0.1:{port}", "-t", seconds(20))
     assert (report.code, report.err) == (0, "")
     assert re.fullmatch(
         rf"Broker OK - each of 2 brokers of 127\.0\.0\.1:{port} accepts CONNECT after {SECONDS}", report.first
@@ -739,9 +743,7 @@ def test_with_a_host_only_its_broker_is_taken_from_the_bdii(probe):
     with Responder() as one, bdii(f"stomp://127.0.0.1:{one.port}/", "stomp://elsewhere.test:1/") as (port, _):
         report = probe(PROBE, "-H", "127.0.0.1", "--bdii", f"ldap://127.0.0.1:{port}")
     assert report.code == 0
-    assert report.first.startswith(
-        f"Broker OK - stomp://127.0.0.1:{one.port} (STOMP 1.2, ActiveMQ/5.17.2) accepts CONNECT "
-    )
+    assert report.first.startswith(f"Broker OK - 127.0.0.1:{one.port} (STOMP 1.2, ActiveMQ/5.17.2) accepts CONNECT ")
 
 
 def test_a_bdii_that_publishes_no_broker_is_unknown(probe):

@@ -9,7 +9,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from tests.conftest import Monitor, clean_environment, command
+from tests.conftest import Monitor, at, clean_environment, command
 from tests.federation import ber, ldap_peer
 from tests.federation import gocdb as pi
 from tests.federation.bdii import SERVICE_TYPE, glue21_cloud
@@ -69,8 +69,8 @@ def test_by_host_name_alone_the_sites_cloud_is_found(monitor, bdii, cloud):
     report = monitor.run(PROBE, "-H", site.hostname)
     images, sizes = (len(each) for each in (site.occi.templates.images, site.occi.templates.sizes))
     assert re.fullmatch(
-        rf"CloudBDII-Check OK - {re.escape(bdii.url)} has 1 cloud service of {site.gocdb_name} in \d+ entries: "
-        rf"OCCI at {re.escape(site.base)}, {images} images, {sizes} sizes; took {NUMBER} m?s",
+        rf"CloudBDII-Check OK - {place(bdii)} has 1 cloud service of {site.gocdb_name} in \d+ entries: "
+        rf"OCCI at {at(site.base)}, {images} images, {sizes} sizes; took {NUMBER} m?s",
         report.first,
     ), report.out
     assert (report.code, report.err, report.lines) == (0, "", [])
@@ -85,7 +85,7 @@ def test_by_url_the_clouds_of_all_sites_are_counted(monitor, bdii, way):
     url = bdii.tls_url if way == "ldaps" else bdii.url
     report = monitor.run(PROBE, "-u", url, *(["--starttls"] if way == "starttls" else []))
     assert report.code == 0, report.out
-    assert f"{url} has 5 cloud services in " in report.first
+    assert f"{at(url)} has 5 cloud services in " in report.first
     assert report.performance["endpoints"] == "5;;;0"
 
 
@@ -100,6 +100,7 @@ def test_v_tells_the_endpoint_and_what_it_was_compared_with(monitor, bdii):
     base = monitor.federation.site("ooi").base
     assert ooi(monitor, "-v").lines == [
         "creation time: not published",
+        f"asked: search at ldap://{place(bdii)} below o=glue",
         f"endpoint: OCCI at {base} of OOI-CLOUD",
         f"registered: {base}",
     ]
@@ -108,7 +109,7 @@ def test_v_tells_the_endpoint_and_what_it_was_compared_with(monitor, bdii):
 def test_a_base_that_is_the_sites_own_tree_will_do(monitor, bdii):
     report = ooi(monitor, "-b", "GLUE2GroupID=cloud, GLUE2DomainID=OOI-CLOUD, o=glue")
     assert report.code == 0
-    assert "o=glue has 1 cloud service of OOI-CLOUD in 12 entries" in report.first
+    assert f"{place(bdii)} has 1 cloud service of OOI-CLOUD in 12 entries" in report.first
 
 
 @pytest.mark.parametrize("created", ["{:%Y-%m-%dT%H:%M:%SZ}", "{:%Y-%m-%dT%H:%M:%S+00:00}"])
@@ -117,8 +118,8 @@ def test_a_cloud_published_by_glue_2_1_is_found_as_well(monitor, bdii, created):
     bdii.publish(glue21_cloud("NEW-CLOUD", "https://new.test:5000/v3", created=created.format(now)))
     report = monitor.run(PROBE, "-u", bdii.url, "--site", "NEW-CLOUD", "--occi-url", "https://new.test:5000/v3/")
     assert re.fullmatch(
-        rf"CloudBDII-Check OK - {re.escape(bdii.url)} has 1 cloud service of NEW-CLOUD in \d+ entries, "
-        rf"{NUMBER} m?s old: OCCI at https://new\.test:5000/v3, 1 image, 1 size; took {NUMBER} m?s",
+        rf"CloudBDII-Check OK - {place(bdii)} has 1 cloud service of NEW-CLOUD in \d+ entries, "
+        rf"{NUMBER} m?s old: OCCI at new\.test:5000, 1 image, 1 size; took {NUMBER} m?s",
         report.first,
     ), report.out
     assert re.fullmatch(r"[\d.]+s;3600;;0", report.performance["age"])
@@ -322,7 +323,7 @@ def test_a_registered_base_of_glue_1_is_not_used(monitor, bdii):
     register(monitor, "site-bdii.test", f"ldap://localhost:{bdii.port}/mds-vo-name=OOI-CLOUD,o=grid", "Site-BDII")
     report = monitor.run(PROBE, "-H", "site-bdii.test", "--service-type", "Site-BDII")
     assert report.code == 0
-    assert f"{bdii.url} has 1 cloud service of OOI-CLOUD" in report.first
+    assert f"{place(bdii)} has 1 cloud service of OOI-CLOUD" in report.first
 
 
 def test_a_top_bdii_is_not_one_site(monitor, bdii):

@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 import pytest
 
 from tests import pace
+from tests.conftest import at
 from tests.federation.bdii import Bdii, Cloud
 from tests.federation.debian_bdii import DebianBdii
 from tests.federation.faults import Faults
@@ -64,8 +65,8 @@ def test_a_cloud_is_missed_until_its_provider_publishes_it(monitor, bdii):
     bdii.publish("cloud", Provider().ldif())
     report = look(monitor, bdii, until=" OK - ")
     assert re.fullmatch(
-        rf"CloudBDII-Check OK - {re.escape(bdii.url)} has 1 cloud service of {SITE} in \d+ entries: "
-        rf"OCCI at {re.escape(OCCI)}, 1 image, 1 size; took [\d.]+ m?s",
+        rf"CloudBDII-Check OK - {re.escape(place(bdii))} has 1 cloud service of {SITE} in \d+ entries: "
+        rf"OCCI at {re.escape(at(OCCI))}, 1 image, 1 size; took [\d.]+ m?s",
         report.first,
     ), report.out
     assert (report.code, report.err) == (0, "")

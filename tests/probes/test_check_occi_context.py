@@ -78,7 +78,7 @@ def test_by_host_name_alone_an_endpoint_with_everything_is_ok(monitor, cloud):
     report = monitor.run(PROBE, "-H", site.hostname)
     kinds, mixins, images, sizes = COUNTS[cloud]
     assert report.first == (
-        f"OCCI-Context OK - {site.base} offers all that is required, {images} images and {sizes} sizes"
+        f"OCCI-Context OK - {at(site.base)} offers all that is required, {images} images and {sizes} sizes"
     )
     assert (report.code, report.err, report.lines) == (0, "", [])
     performance = report.performance
@@ -386,7 +386,7 @@ def test_with_boot_the_key_lets_us_in_and_the_user_data_has_run(monitor, guests,
     foreign = site.occi.add_foreign("somebody else's", "ops")
     report = boot(monitor, cloud)
     assert re.fullmatch(
-        rf"OCCI-Context OK - VM on {site.base} let us in with its key after [\d.]+ m?s and had run its user_data "
+        rf"OCCI-Context OK - VM on {at(site.base)} let us in with its key after [\d.]+ m?s and had run its user_data "
         r"after [\d.]+ m?s, removed in [\d.]+ m?s",
         report.first,
     ), report.out

@@ -51,7 +51,7 @@ def test_by_host_name_alone_a_vm_is_created_watched_and_removed(monitor, cloud):
     foreign = site.occi.add_foreign("somebody else's", "ops")
     report = monitor.run(PROBE, "-H", site.hostname)
     assert re.fullmatch(
-        rf"OCCI-VM OK - VM active after [\d.]+ m?s on {re.escape(site.base)} "
+        rf"OCCI-VM OK - VM active after [\d.]+ m?s on {at(site.base)} "
         rf"\({re.escape(site.image)}, {re.escape(site.resource)}\), removed in [\d.]+ m?s",
         report.first,
     ), report.out

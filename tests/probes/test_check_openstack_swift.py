@@ -8,7 +8,7 @@ import time
 import pytest
 
 from tests import planted
-from tests.conftest import Monitor, Report
+from tests.conftest import Monitor, Report, at
 from tests.federation.keystone import ISSUER
 from tests.pace import AMPLE_S, seconds, until
 
@@ -71,7 +71,7 @@ def test_a_host_alone_is_enough(store):
     expect(
         report,
         0,
-        rf"1 MiB stored in {TIME} in RegionOne of {store.cloud.url} \(project ops\), read back in {TIME}, "
+        rf"1 MiB stored in {TIME} in RegionOne of {at(store.cloud.url)} \(project ops\), read back in {TIME}, "
         rf"removed in {TIME}",
     )
     assert set(report.performance) == LABELS

@@ -83,7 +83,7 @@ def test_a_host_alone_is_enough(site):
     expect(
         report,
         0,
-        rf"VM active after {TIME} in RegionOne of {site.cloud.url} \(project ops, {re.escape(CENTOS)}, m1\.tiny\), "
+        rf"VM active after {TIME} in RegionOne of {at(site.cloud.url)} \(project ops, {re.escape(CENTOS)}, m1\.tiny\), "
         rf"removed in {TIME}",
     )
     assert set(report.performance) == TIMES | QUOTA
@@ -294,7 +294,7 @@ def test_all_services_are_of_one_region(monitor):
 def test_one_vm_in_each_region(monitor):
     site = Site(monitor, "regions")
     report = site.look("--all-regions", "-v")
-    expect(report, 0, rf"VM active after .* in RegionOne and RegionTwo of {site.cloud.url} \(project ops, .*")
+    expect(report, 0, rf"VM active after .* in RegionOne and RegionTwo of {at(site.cloud.url)} \(project ops, .*")
     assert set(report.performance) == TIMES | QUOTA
     assert [len(nova.created) for nova in site.cloud.novas.values()] == [1, 1]
     assert [nova.servers() for nova in site.cloud.novas.values()] == [[], []]

@@ -38,7 +38,7 @@ def look(monitor, perun, *arguments: object, **environment: object) -> Report:
 def test_by_host_name_alone_perun_says_its_versions(monitor, perun):
     report = monitor.run(PROBE, "-H", HOST)
     assert re.fullmatch(
-        rf"Perun-Check OK - {perun.web.url} runs Perun 3\.7\.0, PerunDB 3\.1\.27, answered after {SECONDS}, "
+        rf"Perun-Check OK - {at(perun.web.url)} runs Perun 3\.7\.0, PerunDB 3\.1\.27, answered after {SECONDS}, "
         r"the slowest of 2 consumers is 1 message behind",
         report.first,
     ), report.out
@@ -59,7 +59,7 @@ def test_it_asks_once_with_the_certificate_and_nothing_else(monitor, perun):
 
 def test_v_tells_every_line_of_the_status(monitor, perun):
     report = look(monitor, perun, "-v")
-    assert report.lines[0] == "Version of Perun: 3.7.0"
+    assert report.lines[:2] == [f"asked: GET {perun.web.url}{METHOD}", "Version of Perun: 3.7.0"]
     assert "AuditerConsumer: '127.0.0.1:6071' with last processed id='1204'" in report.lines
     assert "acting as" not in report.out
     assert "acting as: /DC=test/DC=fedcloud/O=People/CN=Robot - cloudmon" in look(monitor, perun, "-vv").lines
@@ -69,7 +69,7 @@ def test_the_perun_of_2015_does_not_say_its_own_version(monitor, perun):
     perun.faults.on("perun-2015")
     report = look(monitor, perun)
     assert report.code == 0
-    assert report.first.startswith(f"Perun-Check OK - {perun.web.url} runs PerunDB 3.1.27, answered after ")
+    assert report.first.startswith(f"Perun-Check OK - {at(perun.web.url)} runs PerunDB 3.1.27, answered after ")
 
 
 @pytest.mark.parametrize(

@@ -7,6 +7,7 @@ import time
 
 import pytest
 
+from tests.conftest import at
 from tests.federation.ports import unanswered
 from tests.federation.stomp_responder import Responder
 from tests.pace import AMPLE_S
@@ -27,7 +28,9 @@ def test_the_endpoint_is_asked_by_the_other_one_and_the_dead_one_told(monitor, t
         report = monitor.run("check_occi_context", "-u", site.base, "-t", AMPLE_S, **two_addresses)
         took = time.monotonic() - began
     assert (report.code, report.err) == (0, ""), report.out
-    assert report.first == (f"OCCI-Context OK - {site.base} offers all that is required, 3 images and 3 sizes; {NOTE}")
+    assert report.first == (
+        f"OCCI-Context OK - {at(site.base)} offers all that is required, 3 images and 3 sizes; {NOTE}"
+    )
     assert took < AMPLE_S / 4  # it was not given its share
     assert float(report.performance["response_time"].partition("s")[0]) < took - 0.25
 

@@ -18,7 +18,7 @@ import pytest
 
 from libprobe.formats.metric_result import HEADERS, read_metric_result
 from tests import planted
-from tests.conftest import ROOT, Report, clean_environment, command
+from tests.conftest import ROOT, Report, at, clean_environment, command
 from tests.federation import consumer
 from tests.federation.ports import free_port
 from tests.federation.stomp_responder import Responder, ResponderBehaviour
@@ -150,8 +150,8 @@ def test_after_a_failure_no_sender_is_started_for_a_while_but_drain_sends_all(ho
     assert host.run(*arguments).code == 0
     until(lambda: list(host.directory.glob("state/spool-*/put-off")))
     [put_off] = host.directory.glob("state/spool-*/put-off")
-    at, failures = json.loads(put_off.read_text())
-    assert (at > time.time() - AMPLE_S, failures) == (True, 1)
+    due, failures = json.loads(put_off.read_text())
+    assert (due > time.time() - AMPLE_S, failures) == (True, 1)
     put_off.write_text(json.dumps([time.time() + 500, failures]))  # five seconds are over soon on a busy machine
     port = host.port
     responder = Responder()
@@ -162,7 +162,7 @@ def test_after_a_failure_no_sender_is_started_for_a_while_but_drain_sends_all(ho
         assert len(host.waiting()) == 2
         assert responder.frames == []
         report = host.drain()
-        assert report.first == f"PUBLISH OK - 2 results sent to {host.url}, none waiting"
+        assert report.first == f"PUBLISH OK - 2 results sent to {at(host.url)}, none waiting"
     assert ids(responder) == sorted(ids(responder))
     assert not list(host.directory.glob("state/spool-*/put-off"))
 
@@ -322,9 +322,9 @@ def test_an_unusable_state_directory_is_said(host, probe):
 
 
 def test_drain_with_nothing_to_send_does_not_even_connect(host):
-    report = host.drain()
-    assert report.first == f"PUBLISH OK - 0 results sent to {host.url}, none waiting"
-    assert (report.code, report.err) == (0, "")
+    report = host.drain("-v")
+    assert report.first == f"PUBLISH OK - 0 results sent to {at(host.url)}, none waiting"
+    assert (report.code, report.err, report.lines) == (0, "", [f"destination: {host.url}"])
     assert report.performance == {
         "dropped": "0c;;;0",
         "oldest_age": "0s;900;21600;0",
@@ -389,7 +389,7 @@ def test_whoever_is_killed_between_a_message_and_its_receipt_sends_it_again_unde
         deaf.behaviour.unconfirmed = ()
         first = ids(deaf)
         deaf.frames.clear()
-        assert host.drain().first == f"PUBLISH OK - 3 results sent to {host.url}, none waiting"
+        assert host.drain().first == f"PUBLISH OK - 3 results sent to {at(host.url)}, none waiting"
         assert ids(deaf) == first
         assert [read_metric_result(body)["summaryData"] for _, body in sent(deaf)] == [
             "result 0",
@@ -576,7 +576,7 @@ def test_while_one_sends_another_does_not(host):
         with Spool(str(directory)).sender() as is_ours:
             assert is_ours
             report = host.drain("-v")
-            assert report.first == f"PUBLISH OK - 0 results sent to {host.url}, 1 result waiting"
+            assert report.first == f"PUBLISH OK - 0 results sent to {at(host.url)}, 1 result waiting"
             assert report.lines[0] == "another process is sending"
             assert host.drain("-w", "1ms").code == 1
         assert broker.frames == []
@@ -651,7 +651,7 @@ def test_rabbitmq_takes_the_results_over_tls_and_a_consumer_reads_them_in_order(
     assert said in without.first
     assert host.waiting() == kept
     report = host.drain(*common, "--broker-cert", facts["usercert"], "--broker-key", facts["userkey"])
-    assert report.first == f"PUBLISH OK - 5 results sent to {url}, none waiting", report.out
+    assert report.first == f"PUBLISH OK - 5 results sent to {at(url)}, none waiting", report.out
     with StompSession("localhost", running.plain, Deadline(AMPLE_S)) as session:
         session.connect()
         session.subscribe(queue, "consumer", {})

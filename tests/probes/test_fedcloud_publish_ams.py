@@ -164,7 +164,7 @@ def test_performance_data_may_come_from_nagios_environment(host):
 
 def test_a_service_of_several_types_is_a_record_of_each(host):
     assert host.keep(service_type="eu.egi.one, eu.egi.two,") == Report(0, "", "")
-    assert host.drain().first == f"PUBLISH OK - 2 results sent to {host.url}, none waiting"
+    assert host.drain().first == f"PUBLISH OK - 2 results sent to {at(host.url)}, none waiting"
     assert [each["service"] for each in host.consumed()] == ["eu.egi.one", "eu.egi.two"]
 
 
@@ -474,7 +474,7 @@ def test_results_outlast_an_outage_and_arrive_in_order(host):
         host.drain().first,
     )
     host.web.start()
-    assert host.drain().first == f"PUBLISH OK - 3 results sent to {host.url}, none waiting"
+    assert host.drain().first == f"PUBLISH OK - 3 results sent to {at(host.url)}, none waiting"
     assert host.summaries() == [f"result {n}" for n in range(3)]
     assert not list(host.directory.glob("state/spool-*/put-off"))
 

@@ -335,7 +335,7 @@ def test_an_endpoint_over_http_gets_a_token_where_the_operator_says_so(robot, pl
     report = robot.monitor.run(VM, "-u", url, "--token-file", robot.file, "--plain-token", X509_USER_PROXY="")
     assert report.code == 0, report.out
     assert report.first.startswith("OCCI-VM OK - VM active after ")
-    assert f" on {plain.url}/occi1.1 (" in report.first
+    assert f" on {at(plain.url)} (" in report.first
     assert tokens_sent(plain)
     settings = robot.monitor.home / "probes.ini"
     own = Path(robot.monitor.environment["FEDCLOUD_PROBES_CONFIG"]).read_text()

@@ -44,6 +44,7 @@ class Delivery(Check):
         sent = max(0, before - len(waiting) - self._count_lost())
         self.facts["sent"] = number_of(sent, "result")
         self.facts["broker"] = self._broker.url
+        self.detail(1, f"destination: {self._broker.url}")
         self.facts["waiting"] = f"{number_of(len(waiting), 'result')} waiting" if waiting else "none waiting"
         if trouble:
             status, sentence = trouble
