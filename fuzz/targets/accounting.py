@@ -8,10 +8,11 @@ from __future__ import annotations
 from pathlib import Path
 
 from fuzz import judged
-from libprobe.checks.accounting import AccountedSite, SiteAccounting
+from libprobe.checks.accounting import SiteAccounting
 from libprobe.clients.accounting import FetchedPage
 from libprobe.failures import BadData
 from libprobe.formats import accounting
+from libprobe.targets.sites import AccountedSite
 
 MAX_BYTES = 16 << 10
 RECORDED = Path(__file__).parents[2] / "tests/data/apel"

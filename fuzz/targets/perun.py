@@ -5,9 +5,10 @@ from __future__ import annotations
 from types import SimpleNamespace
 
 from fuzz import judged
-from libprobe.checks.perun import PerunEndpoint, PerunStatus
+from libprobe.checks.perun import PerunStatus
 from libprobe.clients.http import Response, ResponseHead
 from libprobe.formats.perun import read_answer
+from libprobe.targets.perun import PerunEndpoint
 
 MAX_BYTES = 8 << 10
 STATUSES = (200, 200, 401, 403, 404, 500, 302)

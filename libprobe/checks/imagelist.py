@@ -7,18 +7,15 @@ CRLs and our access token are our own.
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from urllib.parse import urlsplit
 
 from nagiosplugin import Metric
 
 from libprobe.checks.base import Check, outcome_metric
-from libprobe.clients import documents
-from libprobe.clients.appdb import DEFAULT_PATH, DEFAULT_URL
+from libprobe.clients.appdb import DEFAULT_URL
 from libprobe.clients.credentials import Audience, host_name
 from libprobe.failures import CRITICAL, WARNING, Asked, BadData
 from libprobe.formats import imagelist, smime
 from libprobe.formats.address import without_query
-from libprobe.formats.service_types import VMCASTER, VMCATCHER
 from libprobe.records import Record
 from libprobe.text import duration, number_of, similar
 
@@ -41,34 +38,8 @@ if TYPE_CHECKING:
         def fetch(self) -> FetchedDocument: ...
 
 
-SERVICE_TYPES = (VMCASTER, VMCATCHER)
 FUTURE_S = 300.0
 """How far ahead of our clock the publisher's may be."""
-
-
-def find_url(args: argparse.Namespace, deadline: Deadline) -> tuple[str, list[str]]:
-    """The address of the list, and notes for the status line: -u, the host of -H, the settings, AppDB's own.
-
-    Raises: Misconfigured; HelperFailure when the GOCDB is needed and fails; BadData for a registered URL that is
-            unusable, which is the site's doing.
-    """
-    if args.url:
-        return args.url, []
-    if not args.hostname:
-        return args.settings.get("appdb", "url", DEFAULT_URL), []
-    from libprobe.targets import access, topology
-
-    cache = access.open_state_directory(args)
-    notes: list[str] = []
-    for service_type in SERVICE_TYPES:
-        found, notes = topology.find_registered(args, deadline, cache, service_type)
-        if found and found.url:
-            if not documents.is_url(found.url):
-                raise topology.unusable_registration(found, f"{found.url[:200]!r} is not an http or https URL")
-            has_path = urlsplit(found.url).path.strip("/")
-            return (found.url if has_path else found.url.rstrip("/") + DEFAULT_PATH), notes
-    host = f"[{args.hostname}]" if ":" in args.hostname else args.hostname
-    return f"https://{host}{DEFAULT_PATH}", [*notes, f"{args.hostname} has no image list in the GOCDB"]
 
 
 def audience(args: argparse.Namespace) -> Audience:
