@@ -63,7 +63,7 @@ MISSING, OUTDATED, SURPLUS = "missing", "out of date", "no longer in the list"
 def find_sources(args: argparse.Namespace, http: HttpClient) -> list[ImageListSource]:
     """The lists of --list, of the settings, or EGI's own. Raises: Misconfigured; OwnCredential.
 
-    It is not among the targets, because it makes the sources that this check reads and verifies, beyond their addresses.
+    It is not among the targets, because it makes the sources that this check reads and verifies, not addresses only.
     """
     from libprobe.clients import appdb, registry
     from libprobe.clients.credentials import Audience, read_token
