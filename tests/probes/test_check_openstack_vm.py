@@ -669,6 +669,33 @@ def test_a_vm_that_fails_and_stays_is_told_with_both_the_worse_first(site):
     assert (site.nova.servers(), site.journal()) == ([], [])
 
 
+def test_without_placement_a_vm_fails_and_can_only_be_deleted_later(site):
+    """As Nova 26 was seen to answer: no host is found, and each deletion is a 500 until Placement is back."""
+    said = "Unexpected API Error. Please report this at http://bugs.launchpad.net/nova/ and attach the Nova API log if "
+    fault = {"code": 500, "message": f"{said}possible.\n<class 'openstack.exceptions.NotSupported'>"}
+    site.nova.faults.on("nova-build-error")
+    site.nova.faults.on(
+        "status",
+        code=500,
+        method="DELETE",
+        body=json.dumps({"computeFault": fault}),
+        headers={"Content-Type": "application/json"},
+    )
+    report = site.look("-t", seconds(8), "-v")
+    [title] = site.journal()
+    expect(
+        report,
+        2,
+        rf'VM went into ERROR instead of ACTIVE: "No valid host was found" on {AT}; '
+        rf'VM not removed(?:: 500(?: "Unexpected API Error")?)? \({title}; next run retries\)',
+    )
+    assert "Nova says so where there is no room, and where Placement or the hosts are down" in report.lines
+    until(site.web.is_idle)
+    site.nova.faults.clear()
+    expect(site.look(), 0, r"VM active .*; removed 1 VM that an earlier run had left")
+    assert (site.nova.servers(), site.journal()) == ([], [])
+
+
 def test_each_run_logs_in_anew_for_no_token_outlives_its_login(site):
     ends = []
     for _ in range(2):
