@@ -8,11 +8,12 @@ import tempfile
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from libprobe.programs.availability import messages, nagios
+from libprobe.programs.availability import icinga, messages, nagios, sensu
 from libprobe.programs.availability.result_import import ResultImporter, ServiceLookup
 from libprobe.programs.ncg.index import MonitoredEntry
 from libprobe.state.files import StateDirectory
 from libprobe.timelines import lines
+from libprobe.timelines.algebra import CRITICAL
 from libprobe.timelines.evaluation import TopologyEndpoint
 from libprobe.timelines.store import Store
 
@@ -101,3 +102,82 @@ def test_messages_and_states_with_anything_in_them_are_read_to_their_end(data):
     for read in (messages.read, nagios.read_status):
         intake, _ = taken(read, data)
         assert all(sentence.isprintable() for sentence in intake.problems.sentences())
+
+
+EVENT = (
+    b'{"acknowledgement":false,"check_result":{"execution_end":1790812800.5,"output":"said","state":2,'
+    b'"vars_after":{"state_type":1}},"host":"h","service":"s","type":"CheckResult"}'
+)
+OF_SENSU = (
+    b'{"check":{"executed":1790812800,"status":2,"history":[{"status":0,"executed":1790812700}],"metadata":{"name":"s",'
+    b'"labels":{"hostname":"h","service":"t"}}},"entity":{},"timestamp":1790812801}'
+)
+MORE = [
+    EVENT,
+    EVENT + b"\n",
+    EVENT[:60],
+    OF_SENSU,
+    OF_SENSU[:90],
+    b"[",
+    b"]",
+    b",",
+    b"\n",
+    b'"',
+    b"\\",
+    b"{",
+    b"}",
+    b"{}",
+]
+MORE += [
+    b"163:",
+    b"9:{},",
+    b"-1:,",
+    b"999999999999:",
+    b"null",
+    b'{"check":1}\n',
+    b'{"spec":[]}',
+    b'{"type":"CheckResult"}\n',
+]
+STATE = b'{"name":"h!s","type":"Service","update":{"last_check_result":{"execution_end":1790812800},"state_type":1,'
+STATE += b'"state_raw":2,"last_hard_state_change":1790812700}}'
+MORE += [b"%d:%b," % (len(STATE), STATE), b"%d:%b" % (len(STATE) - 3, STATE)]
+PARTS = st.lists(st.one_of(st.sampled_from(MORE), st.binary(max_size=20)), max_size=12).map(b"".join)
+
+
+class KeptResults:
+    """A store's writer that keeps what it is given."""
+
+    def __init__(self):
+        self.results = []
+
+    def series(self, *names):
+        return 1
+
+    def add(self, series, at, status, sentence):
+        self.results.append((at, status))
+        return True
+
+    def note_confirmed(self, series, since, until):
+        assert since <= until
+
+
+def added(read, data):
+    writer = KeptResults()
+    intake = ResultImporter(writer, ServiceLookup([MonitoredEntry("h", "s", "t", "S", "")]), NOW)
+    read(io.BytesIO(data), "input", intake)
+    assert all(sentence.isprintable() for sentence in intake.problems.sentences())
+    return writer.results
+
+
+@settings(max_examples=150, deadline=None)
+@given(PARTS, PARTS)
+def test_events_with_anything_around_them_are_read_to_their_end(before, after):
+    assert (1_790_812_800, CRITICAL) in added(icinga.read_events, before + b"\n" + EVENT + b"\n" + after)
+    added(sensu.read, before + OF_SENSU + after)
+    assert (1_790_812_800, CRITICAL) in added(sensu.read, OF_SENSU + after)
+
+
+@settings(max_examples=100, deadline=None)
+@given(PARTS)
+def test_a_state_file_of_icinga_with_anything_behind_it_is_read_to_its_end(after):
+    assert added(icinga.read_state, b"%d:%b," % (len(STATE), STATE) + after)[0] == (1_790_812_700, CRITICAL)

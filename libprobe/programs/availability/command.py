@@ -199,7 +199,7 @@ def _result_files(args: argparse.Namespace, newest: int | None) -> tuple[list[st
 
 def _read_files(paths: Sequence[str], importer: ResultImporter) -> None:
     """Logs in the order of their beginnings, whatever the order of their names; then everything else."""
-    from libprobe.programs.availability import argo, messages, nagios, result_import
+    from libprobe.programs.availability import argo, icinga, messages, nagios, result_import, sensu
 
     logs: list[tuple[int, str]] = []
     others: list[tuple[Callable[[BinaryIO, str, ResultImporter], None], str]] = []
@@ -214,11 +214,17 @@ def _read_files(paths: Sequence[str], importer: ResultImporter) -> None:
             others.append((nagios.read_status, path))
         elif argo.is_avro(head):
             others.append((argo.read, path))
+        elif icinga.is_events(head):
+            others.append((icinga.read_events, path))
+        elif icinga.is_state(head):
+            others.append((icinga.read_state, path))
+        elif sensu.is_events(head):
+            others.append((sensu.read, path))
         elif messages.is_message(head):
             others.append((messages.read, path))
         else:
             raise Misconfigured(
-                f"{path} is not a log, status.dat or retention.dat of Nagios, nor a file of metric results",
+                f"{path} is not a log, status.dat or retention.dat of Nagios, nor a file of events or metric results",
                 remedy="leave it out",
             )
     log = nagios.LogReader(importer)
@@ -496,7 +502,7 @@ def _parser(prog: str, doc: str) -> cli.Parser:
     )
     source.add_argument("--downtimes", metavar="FILE", help="a saved answer of the GOCDB about downtimes")
     source.add_argument(
-        "--soft-states", action="store_true", help="count a state also before Nagios has confirmed it by repetition"
+        "--soft-states", action="store_true", help="count a state before the monitor has confirmed it by repetition"
     )
     source.add_argument(
         "--skip-missing", action="store_true", help="leave out files that are not there; one file has to be there"
