@@ -258,6 +258,55 @@ def test_endpoints_count_on_the_days_on_which_they_were_registered(place):
     assert len(place.figures("--by", "day", "--level", "endpoint")) == 5 + 31
 
 
+def argo_endpoint(host, service_type, date, tags=None, kind="SITES", site=SITE):
+    return {"date": date, "group": site, "type": kind, "service": service_type, "hostname": host, "tags": tags}
+
+
+def saved(place, name, entries):
+    path = place.directory / name
+    path.write_text(json.dumps({"status": {"code": "200"}, "data": entries}))
+    return path
+
+
+def test_the_topology_of_argo_counts_by_its_days_with_its_ngis(place):
+    place.imported(place.log(*MONTH), "--as-of", "2026-10-31")
+    place.state.joinpath("availability.sqlite").unlink()
+    both = [argo_endpoint("bdii.example.org", BDII, "2026-10-01", {"monitored": "1"})]
+    both += [argo_endpoint("Swift.example.org_12G0", SWIFT, "2026-10-01", {"hostname": "Swift.example.org"})]
+    both += [argo_endpoint("x.example.org", SWIFT, "2026-10-01", kind="SERVICEGROUPS", site="NO-SITE")]
+    both += [argo_endpoint("y.example.org", SWIFT, "2026-10-01", {"monitored": "0"}, site="NOT-MONITORED")]
+    later = [argo_endpoint("bdii.example.org", BDII, "2026-10-06")]
+    groups = [{"date": "2026-10-01", "group": "NGI_X", "type": "NGI", "subgroup": SITE, "tags": {}}]
+    words = ["--topology", saved(place, "endpoints.json", [*later, *both])]
+    words += ["--topology", saved(place, "groups.json", groups)]
+    code, out = place.imported(place.log(*MONTH), *words)
+    assert code == 0
+    assert out.endswith("  topology: 2 endpoints from 2026-10-01 on\n  topology: 1 endpoint from 2026-10-06 on\n")
+    assert {row["availability"] for row in place.figures("--by", "day")} == {"100"}
+    assert len(place.figures("--by", "day", "--level", "endpoint")) == 5 + 31
+    assert {(row["ngi"], row["site"]) for row in place.figures()} == {("NGI_X", SITE)}
+    code, out = place.run("import", *words, "--as-of", "2026-10-02")
+    assert (code, out) == (
+        2,
+        "fedcloud-availability: not done: the topology has days of its own (leave out --as-of)\n",
+    )
+
+
+@pytest.mark.parametrize(
+    "text, says",
+    [
+        ('{"data": 5}', "is no answer of ARGO's web API about a topology (save topology/endpoints or topology/groups)"),
+        ('[{"group": "S"}]', "is no answer of ARGO's web API about a topology (save topology/endpoints or"),
+        ('{"data": [{"group": "N", "subgroup": "S"}]}', "no monitored endpoint of a site is in topology.json (name a"),
+    ],
+)
+def test_a_topology_that_is_none_is_told(place, text, says):
+    (place.directory / "topology.json").write_text(text)
+    code, out = place.run("import", "--topology", "topology.json")
+    assert code == 2
+    assert out.startswith("fedcloud-availability: not done: ") and says in out, out
+
+
 def test_the_groups_of_sites_by_their_weight(place):
     other = entry("other.example.org", QUERY, BDII, "OTHER-SITE")
     place.services(*ENTRIES, other)

@@ -120,8 +120,8 @@ def _import(args: argparse.Namespace, store: Store) -> tuple[int, str]:
     report = []
     services = ServiceLookup(index.read(args.services) if args.services else ())
     if args.topology:
-        count = _put_topology(store, _read_endpoints(args.topology), args.as_of or now)
-        report.append(f"  topology: {count}")
+        for day, endpoints in _read_endpoints(args.topology, args.as_of, now).items():
+            report.append(f"  topology: {_put_topology(store, endpoints, day * DAY_S)}")
     elif services.endpoints:
         report.append(f"  topology: {_put_topology(store, services.endpoints, args.as_of or now)}")
     if args.downtimes:
@@ -154,11 +154,24 @@ def _put_topology(store: Store, endpoints: Iterable[tuple[str, str, str, str]], 
     return f"{number_of(len(kept), 'endpoint')} from {since} on" if is_new else f"unchanged on {since}"
 
 
-def _read_endpoints(path: str) -> Iterable[tuple[str, str, str, str]]:
+def _read_endpoints(
+    paths: Sequence[str], as_of: int | None, now: int
+) -> dict[int, Iterable[tuple[str, str, str, str]]]:
+    """The endpoints by the day from which on they are these; days since 1970. as_of: that day, as the option has it."""
     from libprobe.clients.gocdb import EndpointSelection, SavedCopy
+    from libprobe.programs.availability import topology
 
-    for each in SavedCopy(path).topology(EndpointSelection()):
-        yield each.site, each.service_type, each.hostname.lower(), each.roc
+    day = (as_of or now) // DAY_S
+    are_json = [topology.is_json(path) for path in paths]
+    if not any(are_json) and len(paths) == 1:
+        saved = SavedCopy(paths[0]).topology(EndpointSelection())
+        return {day: [(each.site, each.service_type, each.hostname.lower(), each.roc) for each in saved]}
+    if not all(are_json):
+        raise Misconfigured("more than one --topology is for the JSON of ARGO's web API: its endpoints and its groups")
+    by_day = topology.read(paths, day)
+    if as_of is not None and list(by_day) != [day]:
+        raise Misconfigured("the topology has days of its own", remedy="leave out --as-of")
+    return dict(by_day)
 
 
 def _read_outages(path: str, unreadable: list[str]) -> Iterable[Outage]:
@@ -495,7 +508,11 @@ def _parser(prog: str, doc: str) -> cli.Parser:
         "--services", metavar="DIR", help="what fedcloud-ncg wrote: service types and sites of the monitor's services"
     )
     source.add_argument(
-        "--topology", metavar="FILE", help="a saved answer of the GOCDB's get_service_endpoint; default: --services"
+        "--topology",
+        metavar="FILE",
+        action="append",
+        help="a saved answer of the GOCDB's get_service_endpoint, or of ARGO's topology/endpoints and, once more, "
+        "topology/groups; default: --services",
     )
     source.add_argument(
         "--as-of", metavar="DAY", type=_midnight, help="from which day on these are the endpoints (default: today)"
