@@ -670,6 +670,15 @@ def test_a_secret_in_the_output_of_a_plugin_is_not_kept(place):
     assert secret.encode() not in (place.state / "availability.sqlite").read_bytes()
 
 
+def test_on_the_page_a_site_that_was_never_down_has_100_also_where_little_is_known(place):
+    seconds = 20
+    ok = (DAY - seconds, swift("OK", **CURRENT)), (DAY - seconds, bdii("OK", **CURRENT))
+    place.imported(place.log(*ok, (2 * DAY, swift("CRITICAL")), (2 * DAY + 10 * HOUR, swift("OK"))))
+    for last, cells in (("2026-10-01", ["100", "100"]), ("2026-10-03", ["79", "100", "100", "58"])):
+        page = place.run("figures", "--from", "2026-10-01", "--to", last, "--html")[1]
+        assert re.findall(r"<td[^>]*>([^<]*)</td>", page) == cells
+
+
 @pytest.mark.needs("chromium")
 def test_the_page_shows_days_and_outages_and_runs_nothing(place, tmp_path):
     attack = f"<script>{browser.PWNED}</script>"

@@ -29,6 +29,9 @@ MAX_MARKS = 300
 """On one timeline; of more the longest are drawn."""
 
 WIDTH = 1000
+SMALLEST_SHARE = 1e-5
+"""Of a day: figures are kept with five decimals."""
+
 GRADES = ((99.0, "g0"), (95.0, "g1"), (80.0, "g2"), (0.0, "g3"))
 """From which availability of a day on a cell has which colour."""
 
@@ -112,8 +115,10 @@ def _cell(figures: Figures | None, when: str) -> str:
     if value == NO_DATA:
         return f'<td class="gn" title="{_text(said)}">–</td>'
     grade = next(name for least, name in GRADES if value >= least)
-    # rounded down: what is not whole does not say 100
-    return f'<td class="{grade}" title="{_text(said)}">{decimal(int(value))}</td>'
+    # Rounded down, so that what is not whole does not say 100. What was up all the time that is known is whole, though
+    # the 1e-8 of ARGO's web API takes something off it where little is known.
+    shown = 100 if figures.up + figures.unknown > 1 - SMALLEST_SHARE / 2 else int(value)
+    return f'<td class="{grade}" title="{_text(said)}">{decimal(shown)}</td>'
 
 
 def _site(found: Calculation, site: str, number: int) -> Iterator[str]:
