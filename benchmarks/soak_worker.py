@@ -147,10 +147,10 @@ def judge(path: Path, port: int) -> tuple[int, int, int]:
         if state == "3" and "was killed by" in output:
             unknown += 1
         elif int(name) % 2:
-            right = state == "0" and output.startswith(f"Endpoint-TCP OK - {host} port {port} accepts connections")
+            right = state == "0" and output.startswith(f"Endpoint-TCP OK - {host}:{port} accepts connections ")
             good, wrong = good + right, wrong + (not right)
         else:
-            wrong += not (state == "2" and output.startswith(f"Endpoint-TCP CRITICAL - {host} port 1: "))
+            wrong += not (state == "2" and output.startswith(f"Endpoint-TCP CRITICAL - connection refused by {host}:1"))
         if wrong and wrong <= 3 and not good % 1000:
             progress(line)
     return good, wrong, unknown
