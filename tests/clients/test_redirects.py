@@ -121,3 +121,24 @@ def test_a_failure_behind_a_redirect_names_the_request_that_failed(client, serve
         client.request("GET", f"{server.url}/", follow=DOCUMENT)
     assert caught.value.sentence.startswith(f"connection refused by localhost:{closed}")
     assert f"asked: GET https://localhost:{closed}/moved" in caught.value.details
+
+
+@pytest.mark.parametrize("rule", ["same origin", "service"])
+def test_nothing_but_a_document_may_move_to_https(client, server, rule):
+    there = f"https://localhost:{free_port()}/moved"
+    server.app = lambda request: Response(301, [("Location", there)])
+    if rule == "service":
+        assert client.request("GET", f"{server.url}/", follow=RULES[rule]).status == 301
+    else:
+        with pytest.raises(ProtocolFailure) as caught:
+            client.request("GET", f"{server.url}/", follow=RULES[rule])
+        place = server.url.removeprefix("http://")
+        assert str(caught.value) == f"redirect to another origin ({there}) from {place}"
+
+
+@pytest.mark.parametrize("status", [301, 302, 307, 308])
+@pytest.mark.parametrize("rule", ["same origin", "document"])
+def test_nothing_but_a_service_has_a_request_with_a_body_sent_again(client, server, rule, status):
+    server.status = status
+    assert client.request("POST", f"{server.url}/1", body=b"x", follow=RULES[rule]).status == status
+    assert asked(server) == [("POST", "/1", b"x")]
