@@ -14,7 +14,7 @@ from libprobe.checks import compute, occi_vm
 from libprobe.checks.occi_vm import ComputeLifeCycle, Contextualisation, smallest_template
 from libprobe.clients.refusals import UNKNOWN_MACHINE, Refusal, ServerError
 from libprobe.deadline import Deadline
-from libprobe.failures import EndpointFailure
+from libprobe.failures import BadData, EndpointFailure
 from libprobe.formats.occi.entity import Entity
 from libprobe.formats.occi.query import Category, Model, read_model_json
 from libprobe.formats.occi.vocabulary import COMPUTE
@@ -125,6 +125,19 @@ def test_a_500_that_tells_of_a_failed_build_is_no_trouble_that_may_pass(life, mo
     with pytest.raises(EndpointFailure, match=rf'^VM failed to build: "{said}" on localhost:\d+$'):
         life._await_active(entry)
     assert cloud.now == 0.0
+
+
+def test_a_path_with_somebody_elses_vm_is_told_and_forgotten(life, monkeypatch):
+    entry = life._journal.begin("e", "i")
+    entry.note_location("/compute/1")
+    Passing(life, monkeypatch, (0.0, 0.0), 0.0)
+    theirs = Entity("", "", (), {"occi.compute.state": "active"}, [], "theirs")
+    monkeypatch.setattr(life._occi, "show", lambda path: theirs)
+    with pytest.raises(BadData) as caught:
+        life._await_active(entry)
+    assert caught.value.sentence == f"another VM (theirs) given for our new one by {at(life.subject)}"
+    assert caught.value.more == ("the other VM: /compute/1",)
+    assert entry.path is None
 
 
 def test_patience_begins_anew_with_each_trouble(life, monkeypatch):

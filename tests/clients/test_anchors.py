@@ -59,6 +59,9 @@ def test_what_is_no_ca_directory_or_bundle_is_our_own_fault(authority, tmp_path)
         TrustAnchors(str(tmp_path))
     with pytest.raises(Misconfigured, match=r"CA path .*/absent does not exist"):
         TrustAnchors(str(tmp_path / "absent"))
+    (tmp_path / "large").write_bytes(b" " * ((4 << 20) + 1))
+    with pytest.raises(Misconfigured, match=rf"^{tmp_path}/large is larger than 4194304 bytes"):
+        TrustAnchors(str(tmp_path / "large"))
     (tmp_path / "garbage").write_text("garbage")
     with pytest.raises(Misconfigured, match=r"CA bundle .*/garbage cannot be read as PEM"):
         TrustAnchors(str(tmp_path / "garbage"))
