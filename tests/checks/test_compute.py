@@ -27,6 +27,7 @@ from libprobe.targets.topology import find_occi
 from tests.conftest import at
 from tests.federation.occi import DIALECTS
 from tests.federation.occi.renderings import Style, Writer
+from tests.federation.ports import free_port
 
 
 @pytest.fixture
@@ -243,6 +244,58 @@ def test_each_look_in_vain_for_a_left_over_is_counted_and_so_many_are_enough(lif
         life._remove_leftovers()
         assert life._metrics == []
     assert journal.leftovers(*where) == []
+
+
+def told(life) -> list[tuple[int, str]]:
+    return [(each.value.status, each.value.sentence) for each in life._metrics if each.name == "outcome"]
+
+
+def test_what_earlier_runs_and_an_earlier_owner_left_is_removed_and_counted(federation, life):
+    life.read_model()
+    site = federation.site("ooi")
+    for identity in (life._owner(), "/DC=org/CN=the robot's old name ops"):
+        entry = life._journal.begin(life.subject, identity)
+        site.occi.add_foreign(entry.title, "ops")
+        entry.release()
+    life._remove_leftovers()
+    assert (life._notes, told(life)) == (["removed 2 VMs that an earlier run had left"], [])
+    assert (site.occi.vms(), list(life._journal.entries())) == ([], [])
+
+
+def test_what_stays_of_an_earlier_run_is_a_warning_that_names_it(life, monkeypatch):
+    life.read_model()
+
+    def refuse(*_):
+        raise EndpointFailure("not today", of=life.asked)
+
+    monkeypatch.setattr(life._remover, "remove", refuse)
+    entry = life._journal.begin(life.subject, life._owner())
+    entry.note_location("/compute/1")
+    entry.release()
+    life._remove_leftovers()
+    said = f"VM of an earlier run not removed: not today on {at(life.subject)} ({entry.title}; next run retries)"
+    assert (told(life), life._notes) == ([(1, said)], [])
+    assert life._quota_holders == [f"{entry.title} is still there"]
+    assert [each.title for each in life._journal.entries()] == [entry.title]
+
+
+@pytest.mark.parametrize(("where", "is_warned"), [("here", True), ("elsewhere", False)])
+def test_what_another_owner_or_another_url_has_is_named_with_its_age_and_where_it_is(life, where, is_warned):
+    """Runs of the other URL may still remove it: that is a note, and no warning before a day has passed."""
+    life.read_model()
+    closed = f"https://localhost:{free_port()}/occi1.1"
+    entry = life._journal.begin(life.subject if is_warned else closed, "/DC=org/CN=old ops")
+    entry.note_location("/compute/1")
+    entry.release()
+    life._remove_leftovers()
+    failed = f"not visible as {life._owner()}" if is_warned else f"connection refused by {at(closed)}"
+    there = re.escape(f"({entry.title} at {at(entry.endpoint)}, ")
+    said = rf"VM of an earlier run not removed: {re.escape(failed)}.* {there}\d.* old; see fedcloud-leftovers\)"
+    [(status, sentence)] = told(life) if is_warned else [(0, note) for note in life._notes]
+    assert status == (1 if is_warned else 0)
+    assert re.fullmatch(said, sentence), sentence
+    assert bool(life._notes) is not is_warned
+    assert [each.title for each in life._journal.entries()] == [entry.title]
 
 
 def template(term: str, title: str = "") -> Category:
