@@ -77,6 +77,7 @@ class _Entry(journal.JournalEntry):
     def __init__(self, path: str | None = None) -> None:
         self.endpoint, self.identity, self.title, self.created_at = BASE, "/O=Grid/CN=monitor", TITLE, 0.0
         self.path, self.looks, self.is_done = path, 0, False
+        self.has_key = self.is_only_key = False
 
     def _note(self, more: dict[str, object]) -> None:
         path = str(more.get("path", VM))
