@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 
 from libprobe.clients.http import HttpClient
 from libprobe.clients.keystone import UNRELATED_PROJECT, Keystone, LoginRequest, _domain, _is_of_site, _project_distance
 from libprobe.deadline import Deadline
-from libprobe.failures import BadData, EndpointFailure, HelperFailure, Misconfigured
+from libprobe.failures import BadData, EndpointFailure, HelperFailure, Misconfigured, OwnCredential
 from tests import planted
 from tests.conftest import at
 from tests.federation.web import Response, WebServer
@@ -141,3 +143,20 @@ def test_a_keystone_of_others_leaves_half_of_the_time_to_the_endpoint_and_is_to_
     assert deadline.remaining() > before * 0.3
     assert http.current_deadline() is deadline
     http.close()
+
+
+def test_a_certificate_without_a_vo_is_not_shown_to_a_keystone_of_v2_which_wants_one(federation):
+    from libprobe.clients.credentials import find_certificate
+
+    web = federation.service("occi-os-keystone").web
+    proxy = str(federation.authority.proxy(vos=()))
+    credential = find_certificate(proxy)
+    http = HttpClient(Deadline(AMPLE_S), trust=str(federation.ca_directory), credential=credential)
+    with pytest.raises(OwnCredential) as caught:
+        Keystone(http, f"{web.url}/v2.0", web.url, LoginRequest("ops")).login()
+    http.close()
+    assert re.fullmatch(
+        rf"VOMS attributes wanted by v2\.0 of {at(web.url)}; probably because our \S+ has no VOMS attributes",
+        caught.value.sentence,
+    ), caught.value.sentence
+    assert "/v2.0/tokens" not in [each.request.path for each in web.requests]
