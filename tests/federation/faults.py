@@ -126,6 +126,9 @@ OCCI: dict[str, Fault] = {
     "no-storage": Fault(
         "The cloud has no volume service: its collection is answered with 500, as by ooi without cinder."
     ),
+    "storage-offline": Fault("A storage created now is offline for ever, or in `state`.", {"state": "offline"}),
+    "storage-making": Fault("A link is refused, as a volume that Cinder is still making cannot be attached."),
+    "link-inactive": Fault("A link to a storage made now is inactive for ever."),
     "vm-address": Fault("A VM that becomes active has `address`; an empty one is told as such.", {"address": ""}),
     "headers-only": Fault("Everything but the query interface is rendered in text/occi only."),
     "hide-list": Fault("The collections of resources list nothing."),

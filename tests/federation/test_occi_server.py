@@ -480,7 +480,12 @@ def test_a_storage_can_be_made_linked_and_removed(client: Client) -> None:
     broken = body.replace(where, "/storage/none")
     assert client("POST", kinds["storagelink"], body=broken, Content_Type="text/plain").status == 400
     relative = where.removeprefix(client.server.path)
+    assert client("DELETE", relative).status == 400
+    [(machine, volume)] = client.server.storage_links()
+    assert client("DELETE", f"{kinds['storagelink']}{machine}_{volume}").status in (200, 204)
+    assert client.server.storage_links() == []
     assert client("DELETE", relative).status in (200, 204)
+    assert client.server.storages() == []
     assert b"occi.storagelink" not in client("GET", path, Accept="text/plain").body
 
 

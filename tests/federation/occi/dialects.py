@@ -172,6 +172,8 @@ class Dialect:
     empty_list_status: ClassVar[int] = 200
     refused_delete_status: ClassVar[int | None] = None
     wrong_state_status: ClassVar[int] = 409
+    attached_status: ClassVar[int] = 400
+    tells_link_state: ClassVar[bool] = True
     ok_body: ClassVar[bytes] = b""
     quota: ClassVar[tuple[int, str]]
     ram_quota_mb: ClassVar[int | None] = None
@@ -378,6 +380,10 @@ class Dialect:
     def wrong_state(self, machine: Machine, term: str, now: float) -> str:
         return f"Cannot '{term}' instance {machine.id} while it is in vm_state {machine.state(now)}"
 
+    def storage_refusal(self, identifier: str, state: str) -> str:
+        """Return the words for a storage that cannot be attached, or removed, in its present state: those of Cinder."""
+        return f"Invalid volume: volume {identifier} status must be available. Currently in {state}"
+
     def not_found(self, kind: str, identifier: str) -> str:
         return f"Resource not found: {identifier}"
 
@@ -437,6 +443,7 @@ class Ooi(Nova):
     """ooi 1.2.0, a middleware of nova."""
 
     name = "ooi"
+    tells_link_state = False
     server = "ooi/1.2.0 OCCI/1.1 OCCI/1.2"
     version = "1.2"
     speaks = ("1.1", "1.2")

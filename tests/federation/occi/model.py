@@ -316,6 +316,12 @@ class Store:
                 and (mixin is None or mixin in entity.mixins)
             ]
 
+    def of_kind(self, kind: str) -> list[Entity]:
+        """Return what there is of a kind, of all projects, in the order of creation."""
+        with self.lock:
+            self._sweep()
+            return [entity for entity in self._entities.values() if entity.kind == kind]
+
     def machines(self, project: str | None = None) -> list[Machine]:
         with self.lock:
             self._sweep()

@@ -102,6 +102,22 @@ class OcciServer:
         now = time.time()
         return [_vm(machine, now) for machine in self.store.machines(project)]
 
+    def storages(self) -> list[str]:
+        """Return the titles of all storage resources."""
+        return [entity.title for entity in self.store.of_kind(model.STORAGE)]
+
+    def storage_links(self) -> list[tuple[str, str]]:
+        """Return the ids of VM and storage of all links between them."""
+        links = self.store.of_kind(model.STORAGELINK)
+        return [(link.source[1], link.target[1]) for link in links if isinstance(link, Link)]
+
+    def add_foreign_storage(self, title: str, project: str) -> str:
+        """Put a storage there that somebody else made; return its id."""
+        attributes = {"occi.core.title": title, "occi.storage.size": 1.0, "occi.storage.state": "online"}
+        entity = Entity(self.dialect.new_id(), model.STORAGE, project, [], attributes, "somebody else")
+        self.store.add(entity)
+        return entity.id
+
     def at(self, address: str) -> VM | None:
         """Return the VM that has a network interface with this address."""
         now = time.time()
@@ -658,7 +674,14 @@ class _Visit:
             link.attributes.update(attributes)
             link.mixins += [mixin for mixin in mixins if mixin not in link.mixins]
         else:
-            state = {"occi.storagelink.deviceid": "/dev/vdb", "occi.storagelink.state": "active"}
+            if self._fault("storage-making") is not None:
+                raise OcciError(400, self.dialect.storage_refusal(target.id, "creating"))
+            if any(link.kind == kind for link in self.store.links((target.kind, target.id))):
+                raise OcciError(400, self.dialect.storage_refusal(target.id, "in-use"))
+            state = {"occi.storagelink.deviceid": "/dev/vdb"}
+            if self.dialect.tells_link_state:
+                is_stuck = self._fault("link-inactive") is not None
+                state["occi.storagelink.state"] = "inactive" if is_stuck else "active"
             identifier = f"{source.id}_{target.id}"
             link = Link(identifier, kind, source.project, mixins, {**state, **attributes})
         link.source, link.target = (source.kind, source.id), (target.kind, target.id)
@@ -673,6 +696,8 @@ class _Visit:
             raise OcciError(400, f"Missing attributes: {', '.join(missing)}")
         mixins = [i for i in message.ids() if isinstance(self.registry.get(i), Mixin)]
         state = "online" if kind.id == model.STORAGE else "active"
+        if kind.id == model.STORAGE and (stuck := self._fault("storage-offline")) is not None:
+            state = stuck["state"]
         own = {k: v for k, v in message.attributes.items() if k != "occi.core.id"}
         attributes = {**own, f"occi.{kind.term}.state": state}
         project, user = self.account.project, self.account.user
@@ -735,6 +760,8 @@ class _Visit:
             raise OcciError(status, f"{self.entity.id} cannot be deleted in its present state.")
         if not self.entity.project:
             raise OcciError(403, "Policy does not allow this request to be performed.")
+        if self.entity.kind == model.STORAGE and self.store.links((self.entity.kind, self.entity.id)):
+            raise OcciError(self.dialect.attached_status, self.dialect.storage_refusal(self.entity.id, "in-use"))
         self._delete(self.entity)
         return self.dialect.done(self.dialect.delete_status, self.media)
 
