@@ -78,6 +78,7 @@ class _Entry(journal.JournalEntry):
         self.endpoint, self.identity, self.title, self.created_at = BASE, "/O=Grid/CN=monitor", TITLE, 0.0
         self.path, self.looks, self.is_done = path, 0, False
         self.has_key = self.is_only_key = False
+        self.kind, self.thing = journal.SUFFIX, journal.THINGS[journal.SUFFIX]
 
     def _note(self, more: dict[str, object]) -> None:
         path = str(more.get("path", VM))
@@ -111,8 +112,12 @@ class _Journal(journal.Journal):
     def __init__(self, leftovers: list[_Entry]) -> None:
         self.unreadable: list[str] = []
         self.path = "nowhere"
+        self.thing = journal.THINGS[journal.SUFFIX]
         self._leftovers = leftovers
         self.failed_runs = _Lateness()
+
+    def of_kind(self, suffix: str) -> _Journal:
+        return _Journal([])
 
     def begin(self, endpoint: str, identity: str, site: str = "", keystone: str = "") -> _Entry:
         return _Entry()

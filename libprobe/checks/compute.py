@@ -50,7 +50,7 @@ from libprobe.text import duration, number_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Sequence
     from contextlib import AbstractContextManager
 
     from libprobe.clients.machines import ComputeClient, VirtualMachine
@@ -67,6 +67,10 @@ STRAYS_S = 10.0
 
 PATIENCE_S = 10.0
 """How long polls may fail in a row (5xx, 404 of a VM just created, a lost connection) before that is the result."""
+
+BESIDE_SHARE, BESIDE_MAX_S = 0.3, 1.5
+"""Part of the time kept for cleaning that the removal of the VM leaves to that of what was made beside it; and its
+seconds at most, fewer than a signal leaves to the run."""
 
 WAKE_S = 30.0
 """How long a VM that our own question has suspended may take to be active again."""
@@ -112,10 +116,12 @@ class LifeCycle(Check):
         self._metrics: list[Metric] = []
         self._asked_at = 0.0
         self._reported: set[str] = set()
-        self._quota_holders: list[str] = []
+        self._quota_holders: list[tuple[str, str]] = []
         self._is_confirmed_ours = False
         self._failure_suffix = ""
         self._trial_entry: JournalEntry | None = None
+        self._vm_entry: JournalEntry | None = None
+        self._removal_deadline = deadline
         self._requested: set[str] = set()
         self._refused: set[str] = set()
         self._suspended_after: float | None = None
@@ -136,12 +142,20 @@ class LifeCycle(Check):
             yield from self._metrics
             raise
         ended = self._create_and_wait(entry)
+        self._vm_entry = entry
+        others = self.entries_beside()
+        if others:
+            kept = min(self.deadline.remaining(), self.deadline.seconds - working_seconds(self.deadline.seconds))
+            self._removal_deadline = self.deadline.earlier_by(min(BESIDE_MAX_S, kept * BESIDE_SHARE))
         for each in (self._trial_entry, entry):
             if each:
                 ended = self._clean_up(each) or ended
+        self._removal_deadline = self.deadline
+        for each in others:
+            ended = self._clean_up(each) or ended
         self._metrics.append(Metric("time_total", self.deadline.elapsed(), "s", min=0, context="time"))
-        if self._remover.duplicates:
-            beside = number_of(self._remover.duplicates, "VM")
+        for thing, duplicates in self.duplicates():
+            beside = number_of(duplicates, thing)
             self._notes.append(f"removed {beside} that the cloud had made beside the one asked for, of one request")
         if self._notes:
             self.facts["notes"] = "; " + "; ".join(self._notes)
@@ -179,6 +193,31 @@ class LifeCycle(Check):
         """A client for the endpoint of an earlier run's VM, as the same user, logged in. Raises: Failure."""
         raise NotImplementedError
 
+    def journals(self) -> Sequence[Journal]:
+        """The journals of what earlier runs have left at this endpoint, in the order in which it is removed."""
+        return (self._journal,)
+
+    def client_of(self, entry: JournalEntry) -> ComputeClient:
+        """The client for what an entry is of."""
+        return self._client
+
+    def remover_of(self, entry: JournalEntry) -> Remover:
+        """Likewise what removes it."""
+        return self._remover
+
+    def client_elsewhere_of(self, entry: JournalEntry, until: Deadline) -> ComputeClient:
+        """Likewise a client where it was noted, which is not here. Raises: Failure."""
+        return self.client_elsewhere(entry.endpoint, until)
+
+    def entries_beside(self) -> Sequence[JournalEntry]:
+        """The entries of what this run has made beside its VM, to be removed after it."""
+        return ()
+
+    def duplicates(self) -> Iterator[tuple[str, int]]:
+        """Yield what this run has removed beside what it had asked for, and how many."""
+        if self._remover.duplicates:
+            yield self._journal.thing, self._remover.duplicates
+
     def expect_alive(self, entity: VirtualMachine) -> None:
         """Raises: EndpointFailure for a VM that will never be active."""
 
@@ -205,31 +244,36 @@ class LifeCycle(Check):
         """Remove what earlier runs of this monitor left here; what stays is a WARNING, no more."""
         share = self._work_deadline.seconds * LEFTOVERS_SHARE
         until = self._work_deadline.earlier_by(max(0.0, self._work_deadline.remaining() - share))
+        for journal in self.journals():
+            removed = self._remove_own(journal, until) + self._remove_strays(journal, until)
+            if removed:
+                self._notes.append(f"removed {number_of(removed, journal.thing)} that an earlier run had left")
+            self._notes += report_unattended(journal, self._reported, self.detail)
+
+    def _remove_own(self, journal: Journal, until: Deadline) -> int:
+        """Remove what this owner has left at this URL; returns how many were there."""
         removed = 0
-        for entry in self._journal.leftovers(self.subject, self._owner()):
+        for entry in journal.leftovers(self.subject, self._owner()):
             self._reported.add(entry.title)
             try:
                 if entry.is_only_key:
                     self._forget(entry)
-                elif self._remover.remove(entry, until):
+                elif self.remover_of(entry).remove(entry, until):
                     removed += 1
                     self._note_quota_holder(entry, "was removed only just now")
             except Failure as failure:
                 self._note_quota_holder(entry, "is still there")
                 self.tell(failure)
-                said = f"VM of an earlier run not removed: {failure.sentence}"
+                said = f"{entry.thing} of an earlier run not removed: {failure.sentence}"
                 self._metrics.append(outcome_metric(WARNING, f"{said} ({entry.title}; next run retries)"))
             finally:
                 entry.release()
-        removed += self._remove_strays(until)
-        if removed:
-            self._notes.append(f"removed {number_of(removed, 'VM')} that an earlier run had left")
-        self._notes += report_unattended(self._journal, self._reported, self.detail)
+        return removed
 
-    def _remove_strays(self, until: Deadline) -> int:
+    def _remove_strays(self, journal: Journal, until: Deadline) -> int:
         """Remove what was left here by another owner, or at another URL of this endpoint; name what stays."""
         removed = 0
-        strays = self._journal.strays(self.subject, self._owner(), self.endpoint.site)
+        strays = journal.strays(self.subject, self._owner(), self.endpoint.site)
         soon = until.earlier_by(max(0.0, until.remaining() - STRAYS_S))
         for entry in strays:
             self._reported.add(entry.title)
@@ -243,7 +287,7 @@ class LifeCycle(Check):
                 self.detail(1, f"left by an earlier run: {describe_location(entry, time.time())}")
                 host = host_port_of(entry.endpoint) or entry.endpoint
                 age = duration(max(0.0, time.time() - entry.created_at))
-                said = f"VM of an earlier run not removed: {failure.sentence} "
+                said = f"{entry.thing} of an earlier run not removed: {failure.sentence} "
                 said += f"({entry.title} at {host}, {age} old; {TOLD_BY})"
                 if is_here or entry.is_unattended(time.time()):
                     self._metrics.append(outcome_metric(WARNING, said))
@@ -263,13 +307,13 @@ class LifeCycle(Check):
         if entry.is_only_key:
             self._forget(entry, None if is_here else self.client_elsewhere(entry.endpoint, soon))
             return False
-        if self._remover.remove_by_title(entry, until, noted_path=is_here):
+        if self.remover_of(entry).remove_by_title(entry, until, noted_path=is_here):
             return True
         owner = self._owner()
         if not is_here:
-            there = self.client_elsewhere(entry.endpoint, soon)
+            there = self.client_elsewhere_of(entry, soon)
             owner = owner_name(self._identity, there.user, there.project)
-            remover = Remover(there, entry.endpoint, lambda gone: self._forget(gone, there))
+            remover = Remover(there, entry.endpoint, lambda gone: self._forget(gone, there), thing=entry.thing)
             if owner == entry.identity:
                 return remover.remove(entry, soon)
             if remover.remove_by_title(entry, soon, noted_path=True):
@@ -278,7 +322,7 @@ class LifeCycle(Check):
 
     def _note_quota_holder(self, entry: JournalEntry, how: str) -> None:
         if entry.path:
-            self._quota_holders.append(f"{entry.title} {how}")
+            self._quota_holders.append((entry.thing, f"{entry.title} {how}"))
 
     def _forget(self, entry: JournalEntry, client: ComputeClient | None = None) -> None:
         """Remove the entry of a VM that is gone; a journal that cannot be written is a WARNING of its own.
@@ -288,7 +332,8 @@ class LifeCycle(Check):
         try:
             entry.forget()
         except Misconfigured as failure:
-            self._metrics.append(self.failed(failure, f"VM {entry.title} is gone all the same", status=WARNING))
+            said = f"{entry.thing} {entry.title} is gone all the same"
+            self._metrics.append(self.failed(failure, said, status=WARNING))
 
     # ---- the life
 
@@ -314,13 +359,14 @@ class LifeCycle(Check):
         """Return the result of a failure: UNKNOWN for a quota that VMs of our own from earlier runs may fill."""
         if not isinstance(failure, QuotaRefused) or not self._quota_holders:
             return outcome_metric(failure.status, f"{failure}{self._failure_suffix}")
-        for each in self._quota_holders:
+        for _, each in self._quota_holders:
             self.detail(1, f"in the way: {each}")
-        ours = number_of(len(self._quota_holders), "VM")
+        things = [thing for thing, _ in self._quota_holders]
+        ours = " and ".join(number_of(things.count(thing), thing) for thing in dict.fromkeys(things))
         return outcome_metric(
             UNKNOWN,
             f"{failure}; {ours} of this monitor's own may fill it, so the site is not blamed: "
-            f"{self._quota_holders[0]}{self._failure_suffix}",
+            f"{self._quota_holders[0][1]}{self._failure_suffix}",
         )
 
     def _request(self, entry: JournalEntry, create: Callable[[], str | None]) -> None:
@@ -345,9 +391,9 @@ class LifeCycle(Check):
         self._note_path(entry, path)
 
     def _note_path(self, entry: JournalEntry, path: str) -> None:
-        """Write the VM's path into the journal and tell it with -v."""
+        """Write the path of what was made into the journal and tell it with -v."""
         entry.note_location(path)
-        self.detail(1, f"VM: {path} ({entry.title})")
+        self.detail(1, f"{entry.thing}: {path} ({entry.title})")
 
     def _await_active(self, entry: JournalEntry) -> VirtualMachine | None:
         """Poll until the VM is active; too late, None, is a WARNING unless a limit says worse.
@@ -424,11 +470,11 @@ class LifeCycle(Check):
         self._is_confirmed_ours = self._is_confirmed_ours or bool(called)
 
     def _wrong_vm_failure(self, entry: JournalEntry, called: str = "") -> BadData:
-        """Return the failure of a path at which somebody else's VM is; forget the path, so that ours is looked for."""
+        """Return the failure of a path where something of somebody else is; forget it, so that ours is looked for."""
         stranger = entry.path
         entry.note_location("")
-        said = f"another VM{f' ({called})' if called else ''} given for our new one"
-        return BadData(said, of=self.asked, link="by", more=[f"the other VM: {stranger}"])
+        said = f"another {entry.thing}{f' ({called})' if called else ''} given for our new one"
+        return BadData(said, of=self.asked, link="by", more=[f"the other {entry.thing}: {stranger}"])
 
     def _note_suspended(self, entity: VirtualMachine, seconds: float) -> None:
         """The VM was active, and does not wake from what our question did to it: that is no fault of the site's."""
@@ -458,8 +504,15 @@ class LifeCycle(Check):
     def _judge_never_active(self, seconds: float, state: str) -> tuple[int, str]:
         """Return status and sentence: WARNING at first, CRITICAL if no VM became active in the run before either."""
         said = f"VM still {state or 'not seen'} after {duration(seconds)} on {self.place}, given up"
+        return self.judge_repeated(self.kind, said, seconds)
+
+    def judge_repeated(self, kind: str, said: str, seconds: float) -> tuple[int, str]:
+        """Return status and sentence of what was not seen within so many seconds: CRITICAL if it was not before either.
+
+        kind: what is remembered of this run, to be compared with the next one of the same kind.
+        """
         try:
-            late = self._journal.failed_runs.note_failed_run(self.kind, self.subject, seconds, time.time())
+            late = self._journal.failed_runs.note_failed_run(kind, self.subject, seconds, time.time())
         except Misconfigured as failure:
             self.tell(failure)
             return WARNING, f"{said}; whether the run before ended so too is not known: {failure}"
@@ -472,9 +525,12 @@ class LifeCycle(Check):
     # ---- the end
 
     def _clean_up(self, entry: JournalEntry) -> Interrupted | None:
-        """Remove the VM whatever happens; returns the signal that came meanwhile, if any."""
+        """Remove what was made whatever happens; returns the signal that came meanwhile, if any."""
         interrupt = remove_despite_signals(
-            lambda: self._remove(entry), lambda why: self._note_left(entry, why), self.deadline, self._client
+            lambda: self._remove(entry),
+            lambda why: self._note_left(entry, why),
+            self._removal_deadline,
+            self.client_of(entry),
         )
         entry.release()
         return interrupt
@@ -487,23 +543,23 @@ class LifeCycle(Check):
         if entry.title in self._refused:
             self._remove_refused(entry)
             return
-        is_seen = self._is_confirmed_ours and entry is not self._trial_entry
-        if entry.path and not is_seen and not self._may_be_ours(entry.path, entry.title):
+        is_seen = self._is_confirmed_ours and entry is self._vm_entry
+        if entry.path and not is_seen and not self._may_be_ours(entry.path, entry):
             another = self._wrong_vm_failure(entry)
             self.detail(1, another.sentence)
             self.tell(another)
         path = entry.path or self._find_late(entry)
         if path is None:
-            self.detail(1, f"no VM {entry.title} to be found; later runs go on looking for it")
+            self.detail(1, f"no {entry.thing} {entry.title} to be found; later runs go on looking for it")
             return
         if not entry.path:
             self._note_path(entry, path)
         began = time.monotonic()
-        self._remover.delete(path, entry.title, self.deadline)
+        self.remover_of(entry).delete(path, entry.title, self._removal_deadline)
         seconds = time.monotonic() - began
-        self._remover.remove_duplicates(path, entry.title, self.deadline)
+        self.remover_of(entry).remove_duplicates(path, entry.title, self._removal_deadline)
         self._forget(entry)
-        if entry is self._trial_entry:
+        if entry is not self._vm_entry:
             return
         self.facts["time_to_delete"] = duration(seconds)
         self._metrics.append(Metric("time_to_delete", seconds, "s", min=0, context="time"))
@@ -511,52 +567,55 @@ class LifeCycle(Check):
     def _remove_refused(self, entry: JournalEntry) -> None:
         """What was made though the endpoint has said that it was not; one that does not list VMs to us is believed."""
         try:
-            path = self._remover.find_listed(entry.title, self.deadline)
+            path = self.remover_of(entry).find_listed(entry.title, self._removal_deadline)
         except Failure as failure:
             if not isinstance(failure, BadData) and not is_final(failure):
-                self.detail(1, f"whether a VM {entry.title} was made all the same was not to be seen: {failure}")
+                self.detail(
+                    1, f"whether a {entry.thing} {entry.title} was made all the same was not to be seen: {failure}"
+                )
                 return  # the next run looks
             path = None
         if path:
             self._note_path(entry, path)
-            self._remover.delete(path, entry.title, self.deadline)
-            said = f"VM made that was refused, on {self.place}; it was removed"
+            self.remover_of(entry).delete(path, entry.title, self._removal_deadline)
+            said = f"{entry.thing} made that was refused, on {self.place}; it was removed"
             self.detail(1, f"made though it was refused: {path}")
             self._metrics.append(outcome_metric(WARNING, said))
-            self._remover.remove_duplicates(path, entry.title, self.deadline)
+            self.remover_of(entry).remove_duplicates(path, entry.title, self._removal_deadline)
         self._forget(entry)
 
-    def _may_be_ours(self, path: str, title: str) -> bool:
-        """Whether the VM may be deleted that a server gave us in this run as ours.
+    def _may_be_ours(self, path: str, entry: JournalEntry) -> bool:
+        """Whether that may be deleted which a server gave us in this run as ours.
 
         One that it cannot show, being out of order, is taken at its word; one that it may not show us is a stranger's.
         """
         try:
-            return self._remover.is_ours(path, title)
+            return self.remover_of(entry).is_ours(path, entry.title)
         except Refusal as refusal:
             return refusal.http_status >= 500
         except EndpointFailure:
             return True
 
     def _find_late(self, entry: JournalEntry) -> str | None:
-        """Look a few times for a VM whose create request had no usable answer; clouds do answer late."""
-        self._client.reconnect()
+        """Look a few times for what had no usable answer to its create request; clouds do answer late."""
+        client = self.client_of(entry)
+        client.reconnect()
         for pause in (0.3, 1.0, 2.0, 0.0):
-            path = self._client.find(entry.title)
-            if path or not pause or self.deadline.remaining() <= pause:
+            path = client.find(entry.title)
+            if path or not pause or self._removal_deadline.remaining() <= pause:
                 return path
-            self.deadline.sleep(pause)
+            self._removal_deadline.sleep(pause)
         return None
 
     def _note_left(self, entry: JournalEntry, failure: Failure) -> None:
         self.tell(failure)
-        said = "VM not removed"
+        said = f"{entry.thing} not removed"
         beside: tuple[str, ...] = ()  # of one that may never have been made only -v tells: behind a 503 it is noise
         if entry.path:
             self.detail(1, f"not removed: {entry.path} ({entry.title})")
             beside = left_beside(said, failure, entry.title)
         active = self.facts.get("time_to_active", "")
-        if active and not active.startswith("more"):
+        if active and not active.startswith("more") and entry.thing == "VM":
             said = f"VM active after {active}, not removed"
         whole = f"{said}: {failure.sentence} ({entry.title}; next run retries)"
         self._metrics.append(outcome_metric(WARNING, whole, beside=beside))

@@ -9,7 +9,7 @@ from nagiosplugin import Metric
 from libprobe.checks.base import Check, outcome_metric
 from libprobe.checks.removal import KeypairLeft, Remover, describe_location, owner_name
 from libprobe.failures import WARNING, EndpointFailure, Failure, Misconfigured
-from libprobe.state.journal import SUFFIX
+from libprobe.state.journal import OCCI_SUFFIXES, SUFFIX, VOLUME_SUFFIX
 from libprobe.text import duration, number_of
 
 TYPE_CHECKING = False
@@ -25,7 +25,7 @@ NOT_VISIBLE = "not visible; if it was never made, the next runs forget it"
 
 
 class Leftovers(Check):
-    """What the journals know of VMs and containers that runs have left, and their outcome when that was asked.
+    """What the journals know of VMs, volumes and containers that runs have left, and their outcome when that was asked.
 
     journals: one of each kind, of one directory.
     title, endpoint: only what has that title, only what was noted at that URL, or with it as its Keystone's; empty for
@@ -60,7 +60,8 @@ class Leftovers(Check):
         if not found and (self._title or place):
             which = " ".join(filter(None, (self._title, place and f"at {place}")))
             raise Misconfigured(
-                f"no VM or container {which} in {self.subject}", remedy=f"see what it has without {self.selected_by}"
+                f"no VM, volume or container {which} in {self.subject}",
+                remedy=f"see what it has without {self.selected_by}",
             )
 
     selected_by = "--title or --at"
@@ -134,7 +135,7 @@ class RemoveLeftovers(Leftovers):
         return self._endpoint or self._configured
 
     def _is_meant(self, entry: JournalEntry) -> bool:
-        if self._configured and entry.kind == SUFFIX:
+        if self._configured and entry.kind in OCCI_SUFFIXES:
             return False
         if self._configured and not self._endpoint and _without_version(entry.keystone) != self._root:
             return False
@@ -143,7 +144,7 @@ class RemoveLeftovers(Leftovers):
     def measure(self) -> Iterator[Metric]:
         by_place: dict[tuple[bool, str], list[JournalEntry]] = {}
         for entry in self._chosen():
-            is_occi = entry.kind == SUFFIX
+            is_occi = entry.kind in OCCI_SUFFIXES
             named = self._listed_instead or self._configured
             by_place.setdefault((is_occi, named or (entry.endpoint if is_occi else entry.keystone)), []).append(entry)
         left: list[tuple[JournalEntry, str]] = []
@@ -169,7 +170,7 @@ class RemoveLeftovers(Leftovers):
     def _remove(
         self, endpoint: str, entries: list[JournalEntry], until: Deadline
     ) -> Iterator[tuple[JournalEntry, str]]:
-        """Each entry with why its VM stays, empty where it is gone."""
+        """Each entry with why what it is of stays, empty where that is gone."""
         try:
             access = self._access(endpoint)
             with access.client.using_deadline(until):
@@ -178,10 +179,13 @@ class RemoveLeftovers(Leftovers):
             yield from ((entry, failure.sentence) for entry in entries)
             return
         owner = owner_name(access.identity, access.client.user, access.client.project)
-        remover = Remover(access.client, endpoint, lambda entry: entry.forget())
+        removers = {
+            SUFFIX: Remover(access.client, endpoint, lambda entry: entry.forget()),
+            VOLUME_SUFFIX: Remover(access.client.volumes(), endpoint, lambda entry: entry.forget(), thing="volume"),
+        }
         for entry in entries:
             try:
-                yield entry, self._try_to_remove(remover, entry, owner, until)
+                yield entry, self._try_to_remove(removers[entry.kind], entry, owner, until)
             except Failure as failure:
                 yield entry, failure.sentence
 

@@ -23,14 +23,15 @@ from libprobe.formats.occi.profile import PUBLIC_KEY, USER_DATA, choose_context_
 from libprobe.formats.occi.query import Category, Model, resolve
 from libprobe.formats.occi.rendering import is_sendable
 from libprobe.records import Record
+from libprobe.state.journal import VOLUME_SUFFIX
 from libprobe.targets.templates import KINDS, find_registered
 from libprobe.text import duration
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
-    from libprobe.clients.machines import VirtualMachine
+    from libprobe.clients.machines import ComputeClient, VirtualMachine
     from libprobe.clients.occi import OcciClient
     from libprobe.deadline import Deadline
     from libprobe.state.journal import Journal, JournalEntry
@@ -87,14 +88,19 @@ class ComputeLifeCycle(LifeCycle):
         self._access = access
         self._client = self._occi = access.client
         self._remover = Remover(access.client, endpoint.base, self._forget)
+        self._volume_journal = journal.of_kind(VOLUME_SUFFIX)
+        self.facts["volume"] = ""
         self._contextualisation = wanted
         self._is_ooi = False
         self._times_asked = 0
 
     def log_in(self) -> None:
         """Read what is offered; it is what logs in where a login is wanted."""
-        self._journal.note_at_work(self.subject, self._identity)
+        for journal in self.journals():
+            journal.note_at_work(self.subject, self._identity)
         self._model = self.read_model()
+        self._volumes = self._occi.volumes()
+        self._volume_remover = Remover(self._volumes, self.subject, self._forget, thing=self._volume_journal.thing)
         self._is_ooi = is_ooi(self._model, self._occi.server)
 
     def read_model(self) -> Model:
@@ -107,6 +113,20 @@ class ComputeLifeCycle(LifeCycle):
         with there.using_deadline(until):
             there.query()
         return there
+
+    def journals(self) -> Sequence[Journal]:
+        """With that of volumes, which runs with storage may have left; what is attached goes after its VM."""
+        return (self._journal, self._volume_journal)
+
+    def client_of(self, entry: JournalEntry) -> ComputeClient:
+        return self._volumes if entry.kind == VOLUME_SUFFIX else self._occi
+
+    def remover_of(self, entry: JournalEntry) -> Remover:
+        return self._volume_remover if entry.kind == VOLUME_SUFFIX else self._remover
+
+    def client_elsewhere_of(self, entry: JournalEntry, until: Deadline) -> ComputeClient:
+        there = self.client_elsewhere(entry.endpoint, until)
+        return there.volumes() if entry.kind == VOLUME_SUFFIX else there
 
     def prepare(self) -> None:
         """The categories and attributes of the create request."""
@@ -200,7 +220,7 @@ class ComputeLifeCycle(LifeCycle):
         assert self._trial_entry.path
         try:
             path = self._trial_entry.path
-            if not self._may_be_ours(path, self._trial_entry.title):
+            if not self._may_be_ours(path, self._trial_entry):
                 raise self._wrong_vm_failure(self._trial_entry)
             self._remover.delete(path, self._trial_entry.title, self._work_deadline)
             self._remover.remove_duplicates(path, self._trial_entry.title, self._work_deadline)

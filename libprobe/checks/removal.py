@@ -160,14 +160,17 @@ def owner_name(identity: str, user: str, project: str) -> str:
 
 
 class Remover:
-    """Removes VMs at one endpoint, by the journal.
+    """Removes VMs at one endpoint, by the journal; or what else `client` is for, which `thing` calls it.
 
     subject: the endpoint, as sentences name it. forget: what is done with an entry whose VM is gone.
     duplicates: how many VMs were removed beside the ones that were asked for: some request was carried out twice.
     """
 
-    def __init__(self, client: ComputeClient, subject: str, forget: Callable[[JournalEntry], None]) -> None:
+    def __init__(
+        self, client: ComputeClient, subject: str, forget: Callable[[JournalEntry], None], *, thing: str = "VM"
+    ) -> None:
         self._client = client
+        self._thing = thing
         self._subject = subject
         self._forget = forget
         self.duplicates = 0
@@ -273,7 +276,9 @@ class Remover:
         raise failure
 
     def _failure(self, kind: type[Kind], reason: str, path: str, link: str = "from") -> Kind:
-        return kind(reason, of=Asked(host_port_of(self._subject), f"VM {path} at {self._subject}"), link=link)
+        return kind(
+            reason, of=Asked(host_port_of(self._subject), f"{self._thing} {path} at {self._subject}"), link=link
+        )
 
     def remove_duplicates(self, gone: str, title: str, until: Deadline) -> None:
         """Look into the listing for one more VM of this title, and remove it: a request may be carried out twice.
@@ -292,7 +297,8 @@ class Remover:
             passed = time.monotonic() - began
             if found != gone:
                 if self.duplicates >= MAX_TWINS:
-                    raise self._failure(EndpointFailure, f"more than {MAX_TWINS} VMs of one request made", title, "by")
+                    said = f"more than {MAX_TWINS} {self._thing}s of one request made"
+                    raise self._failure(EndpointFailure, said, title, "by")
                 self.delete(found, title, until)
                 self.duplicates += 1
                 gone = found

@@ -1,4 +1,4 @@
-"""An OCCI endpoint: ask what it offers; create, watch, find and delete virtual machines.
+"""An OCCI endpoint: ask what it offers; create, watch, find and delete virtual machines and volumes.
 
 Speaks to occi-os, ooi, rOCCI-server 1.1 and 2.0 and snf-occi: text/plain first, another rendering
 where that is refused (406), a login at the Keystone that a 401 names. Of every address that a server
@@ -9,6 +9,7 @@ Source: occi.md sections 2, 3, 9 and 10; the recordings of a real ooi.
 from __future__ import annotations
 
 import re
+from copy import copy
 from urllib.parse import urlsplit
 
 from libprobe.clients.keystone import REFUSALS, Keystone, LoginRequest, most_relevant_refusal
@@ -39,6 +40,7 @@ from libprobe.formats.occi.entity import Entity, read_entity
 from libprobe.formats.occi.location import ListedResource, created_location, path_of, read_listing
 from libprobe.formats.occi.query import Model, read_model, read_model_headers, read_model_json
 from libprobe.formats.occi.rendering import render_request
+from libprobe.records import Record
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -63,8 +65,24 @@ NO_LIMIT = 1 << 30
 """How many VMs of a listing without titles are asked for theirs, where nothing else bounds it."""
 
 
+class MemberWords(Record):
+    """How sentences name the members of a collection, and what is asked for by their creation and deletion."""
+
+    noun: str
+    create: str
+    delete: str
+
+
+VMS = MemberWords("VM", "create a VM", "delete the VM")
+VOLUMES = MemberWords("volume", "create a volume", "delete the volume")
+LINKS = MemberWords("link", "attach the volume", "detach the volume")
+
+LOCATIONS = {occi.COMPUTE: "/compute/", occi.STORAGE: "/storage/", occi.STORAGE_LINK: "/storagelink/"}
+"""Where the members of each kind are by the specification, below the endpoint's URL."""
+
+
 class OcciClient:
-    """One OCCI endpoint as one user.
+    """One collection of an OCCI endpoint, as one user: its VMs, unless `volumes` or `links` has made it.
 
     base: URL without query and trailing slash; login_request: how to log in where a Keystone is named.
     project, user, caveat: where the login at a Keystone has led, as in `keystone.ProjectToken`; empty without one.
@@ -82,7 +100,9 @@ class OcciClient:
         self._login_request = login_request
         self._origin = f"{parts.scheme}://{parts.netloc}"
         self._path = parts.path.rstrip("/")
-        self._compute = f"{self._path}/compute/"
+        self._locations = {kind: f"{self._path}{path}" for kind, path in LOCATIONS.items()}
+        self._collection = self._locations[occi.COMPUTE]
+        self._words = VMS
         self._token = ""
         self._rendering = occi.TEXT_PLAIN
         self._lists_in_json = True
@@ -98,18 +118,33 @@ class OcciClient:
         else:
             said = f"neither {occi.TEXT_PLAIN} nor {occi.OCCI_JSON} offered"
             raise ProtocolFailure(said, of=self._asked(f"GET {self.base}/-/"), link="by")
-        kind = model.find(occi.COMPUTE)
-        if kind and kind.location:
-            try:
-                path = urlsplit(kind.location).path
-            except ValueError:
-                path = ""  # as of one that is not a path: where VMs are by the specification
-            if path.startswith("/") and path.strip("/"):
-                self._compute = path.rstrip("/") + "/"
+        for identifier in LOCATIONS:
+            kind = model.find(identifier)
+            if kind and kind.location:
+                try:
+                    path = urlsplit(kind.location).path
+                except ValueError:
+                    path = ""  # as of one that is not a path: where they are by the specification
+                if path.startswith("/") and path.strip("/"):
+                    self._locations[identifier] = path.rstrip("/") + "/"
+        self._collection = self._locations[occi.COMPUTE]
         return model
 
+    def volumes(self) -> OcciClient:
+        """Return a client for the storage resources of this endpoint, logged in as this one is; `query` comes first."""
+        return self._beside(occi.STORAGE, VOLUMES)
+
+    def links(self) -> OcciClient:
+        """Likewise for the links between VMs and storage resources."""
+        return self._beside(occi.STORAGE_LINK, LINKS)
+
+    def _beside(self, kind: str, words: MemberWords) -> OcciClient:
+        other = copy(self)
+        other._collection, other._words = self._locations[kind], words  # noqa: SLF001 - of our own class
+        return other
+
     def create(self, categories: Sequence[tuple[str, str]], attributes: Mapping[str, str]) -> str | None:
-        """Create a VM; returns its path, or None when the answer does not say where it is.
+        """Create a member; returns its path, or None when the answer does not say where it is.
 
         Raises: Failure; whether something may have been created all the same tell `certainly_not_created`, and
                 NOT_CREATED what the endpoint says of that.
@@ -120,41 +155,41 @@ class OcciClient:
                 body = render_request(categories, attributes, rendering)
             except ValueError as error:  # what was offered is looked at before; this is what we hand over
                 raise Misconfigured(
-                    f"what the VM is given cannot be sent as {rendering} ({error})",
+                    f"what the {self._words.noun} is given cannot be sent as {rendering} ({error})",
                     of=self._asked(f"POST {self.base}"),
                     link="to",
                     remedy="take a public key with a plain comment",
                 ) from None
-            return self._exchange_in_rendering("POST", self._compute, rendering, body=body)
+            return self._exchange_in_rendering("POST", self._collection, rendering, body=body)
 
         answer = self._try_renderings(ask)
         if answer.status not in CREATED:
-            raise self._refusal_failure(answer, "create a VM")
+            raise self._refusal_failure(answer, self._words.create)
         location = created_location(answer.text, headers=answer.headers, media_type=answer.media_type)
         return self.own_path(location) if location else None
 
     def show(self, path: str) -> Entity | None:
-        """The VM at a path, None if there is none. Raises: Failure."""
+        """The member at a path, None if there is none. Raises: Failure."""
         answer = self._try_renderings(lambda rendering: self._exchange_in_rendering("GET", path, rendering))
         if answer.status in (404, 410):
             return None
         if answer.status != 200:
-            raise self._refusal_failure(answer, "describe the VM")
+            raise self._refusal_failure(answer, f"describe the {self._words.noun}")
         try:
             return read_entity(answer.text, headers=answer.headers, media_type=answer.media_type)
         except BadData as error:
             raise answer.as_unreadable(error) from None
 
     def delete(self, path: str) -> bool:
-        """Ask to delete one VM; True if it was there, False if it was gone already. Raises: Failure.
+        """Ask to delete one member; True if it was there, False if it was gone already. Raises: Failure.
 
-        The path has passed `own_path`: a DELETE on the collection would remove every VM of the project.
+        The path has passed `own_path`: a DELETE on the collection would remove every member of the project.
         """
         answer = self._exchange_in_rendering("DELETE", self.own_path(path), self._rendering)
         if answer.status in (404, 410):
             return False
         if answer.status not in CREATED:
-            raise self._refusal_failure(answer, "delete the VM")
+            raise self._refusal_failure(answer, self._words.delete)
         return True
 
     def trigger_action(self, path: str, action: str) -> None:
@@ -170,12 +205,12 @@ class OcciClient:
             raise self._refusal_failure(answer, f"{action} the VM")
 
     def find(self, title: str, *, gone: str = "", at_most: int = NO_LIMIT) -> str | None:
-        """The path of a VM with exactly this title or host name, None if there is none. Raises: Failure.
+        """The path of a member with exactly this title or host name, None if there is none. Raises: Failure.
 
-        gone: a path where nothing is to be seen; a VM that is listed there all the same is found as well.
-        at_most: how many VMs that are listed without a title are asked for theirs.
+        gone: a path where nothing is to be seen; one that is listed there all the same is found as well.
+        at_most: how many that are listed without a title are asked for theirs.
 
-        A JSON listing carries titles; where there is none, each VM is asked, from both ends inwards: ours is new, and
+        A JSON listing carries titles; where there is none, each is asked, from both ends inwards: ours is new, and
         the newest stands first on ooi and last elsewhere.
         """
         listing = self._listing()
@@ -202,16 +237,19 @@ class OcciClient:
         return None
 
     def own_path(self, location: str) -> str:
-        """The path of a VM from an address that the server gave.
+        """The path of a member from an address that the server gave.
 
-        Raises: BadData unless it lies below the compute collection: nothing else is ever asked for or
-                deleted.
+        Raises: BadData unless it lies below the collection: nothing else is ever asked for or deleted.
         """
-        path = path_of(location, self._compute)
-        if not path.startswith(self._compute):
-            said = f"{location[:60]!r}, outside of {self._compute}, for a VM's address"
-            raise BadData(said, of=self._asked(f"VMs below {self.base}"), link="from")
+        path, noun = path_of(location, self._collection), self._words.noun
+        if not path.startswith(self._collection):
+            said = f"{location[:60]!r}, outside of {self._collection}, for a {noun}'s address"
+            raise BadData(said, of=self._asked(f"{noun}s below {self.base}"), link="from")
         return path
+
+    def expect_listing(self) -> None:
+        """Raises: Failure unless the members can be listed, so that one whose address is lost can be found again."""
+        self._listing()
 
     def has_failed_deletion(self, machine: VirtualMachine) -> bool:
         """Whether a deletion that was accepted has failed: nothing of OCCI shows that."""
@@ -235,16 +273,16 @@ class OcciClient:
     def _listing(self) -> list[ListedResource]:
         order = [occi.OCCI_JSON, self._rendering] if self._lists_in_json else [self._rendering]
         for rendering in order:
-            answer = self._exchange_in_rendering("GET", self._compute, rendering)
+            answer = self._exchange_in_rendering("GET", self._collection, rendering)
             if answer.status == 406 or (rendering == occi.OCCI_JSON and answer.status >= 400):
                 self._lists_in_json = False
                 continue
             if answer.status == 204:
                 return []
             if answer.status != 200:
-                raise self._refusal_failure(answer, "list the VMs")
+                raise self._refusal_failure(answer, f"list the {self._words.noun}s")
             return read_listing(answer.text, headers=answer.headers, media_type=answer.media_type)
-        asked = self._asked(f"GET {self._origin}{self._compute}")
+        asked = self._asked(f"GET {self._origin}{self._collection}")
         raise ProtocolFailure("no rendering offered that we read", of=asked, link="by")
 
     def _asked(self, request: str) -> Asked:
@@ -303,7 +341,8 @@ class OcciClient:
         self, method: str, path: str, rendering: str, *, body: tuple[list[tuple[str, str]], bytes] | None = None
     ) -> Response:
         """One exchange, with one more login if the token has expired meanwhile."""
-        doing = {"POST": "create a VM", "DELETE": "delete the VM"}.get(method, "show VMs")
+        words = self._words
+        doing = {"POST": words.create, "DELETE": words.delete}.get(method, f"show {words.noun}s")
         for attempt in (1, 2):
             extra, data = body or ([], None)
             headers = [*self._headers(rendering), *extra]
@@ -388,7 +427,7 @@ class OcciClient:
             )
         if answer.status >= 500:
             return answer.failure(ServerError, doing)
-        if answer.status == 404:
+        if answer.status == 404 and self._words is VMS:
             return answer.failure(Refusal, doing, remedy="check that the URL is that of the OCCI endpoint")
         return answer.failure(Refusal, doing)
 

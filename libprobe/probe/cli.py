@@ -36,6 +36,7 @@ if TYPE_CHECKING:
 
 
 MAX_TIMEOUT_S = 86400.0
+MAX_VOLUME_GIB = 1024
 MAX_USAGE = 600
 """Characters of a usage error, which quotes the command line, whatever that contains."""
 
@@ -550,10 +551,10 @@ def own_credentials(parser: Parser) -> None:
     tls(parser)
 
 
-def occi(parser: argparse.ArgumentParser, *, context: bool = True) -> None:
+def occi(parser: Parser, *, context: bool = True, storage: bool = False) -> None:
     """Add the options of a virtual machine, and the endpoint as NCG passes it.
 
-    context: whether to add --user-data and --public-key.
+    context: whether to add --user-data and --public-key. storage: whether to add --with-storage.
     """
     group = parser.add_argument_group("virtual machine")
     group.add_argument("--endpoint", metavar="URL", type=_word, help="endpoint URL without templates, as NCG passes it")
@@ -564,6 +565,12 @@ def occi(parser: argparse.ArgumentParser, *, context: bool = True) -> None:
     if context:
         group.add_argument("--user-data", metavar="FILE", help="user_data for the VM")
         group.add_argument("--public-key", metavar="FILE", help="SSH public key for the VM")
+    if storage:
+        group.add_argument("--with-storage", action="store_true", help="attach a new volume to the VM and remove it")
+        group.add_argument(
+            "--storage-size", metavar="GIB", type=_volume_size, help="size of the volume in GiB (default 1)"
+        )
+        parser.only_with("--storage-size", "--with-storage")
 
 
 def credentials(parser: Parser, *, cloud: bool = False, occi: bool = False) -> None:
@@ -897,6 +904,11 @@ def _timeout(text: str) -> float:
     if not 0 < value <= MAX_TIMEOUT_S or not math.isfinite(value):
         raise argparse.ArgumentTypeError(f"{text!r} is not above 0 and at most {MAX_TIMEOUT_S:g} s")
     return value
+
+
+def _volume_size(text: str) -> int:
+    """Whole GiB, as Cinder has them."""
+    return whole_number(text, MAX_VOLUME_GIB)
 
 
 def _port(text: str) -> int:

@@ -1,8 +1,8 @@
 """What this monitor created and has not yet seen removed.
 
-One file per VM, of OCCI or OpenStack, or per container of an object store, written before the create request goes out,
-so that even a run that is killed between sending the request and reading the answer leaves a trace: the title, which no
-other one has.
+One file per VM, of OCCI or OpenStack, per volume of OCCI, or per container of an object store, written before the
+create request goes out, so that even a run that is killed between sending the request and reading the answer leaves a
+trace: the title, which no other one has.
 The file is locked as long as its run lives. Line 1 is the intent, each later line adds to it; a line that was cut short
 by a crash is ignored. The file goes when the VM is seen to be gone.
 """
@@ -24,11 +24,14 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-SUFFIX, SERVER_SUFFIX, CONTAINER_SUFFIX = ".vm", ".server", ".container"
+SUFFIX, VOLUME_SUFFIX, SERVER_SUFFIX, CONTAINER_SUFFIX = ".vm", ".volume", ".server", ".container"
 """The names of the files end so, for each kind of thing that has a journal of its own."""
 
-THINGS = {SUFFIX: "VM", SERVER_SUFFIX: "VM", CONTAINER_SUFFIX: "container"}
-"""What the things of each kind are called."""
+THINGS = {SUFFIX: "VM", VOLUME_SUFFIX: "volume", SERVER_SUFFIX: "VM", CONTAINER_SUFFIX: "container"}
+"""What the things of each kind are called; a VM before the volume that may be attached to it, as they are removed."""
+
+OCCI_SUFFIXES = frozenset({SUFFIX, VOLUME_SUFFIX})
+"""The kinds of things that were made through OCCI."""
 
 MONITOR_FILE = "monitor"
 MAX_ENTRY = 64 << 10
@@ -45,7 +48,7 @@ _TITLE = re.compile(r"egi-sam-[a-z0-9-]{1,40}-[0-9a-f]{12}")
 
 
 class JournalEntry:
-    """One VM or container of ours, or one that may exist.
+    """One VM, volume or container of ours, or one that may exist.
 
     kind:     how the names of the files of its kind end; thing: what it is called.
     endpoint: base URL it was asked of, and site: the GOCDB's name of whose that is, empty if unknown.
@@ -165,6 +168,10 @@ class Journal:
         self.at_work = 0
         self.unreadable: list[str] = []
         self.monitor = self._own_name()
+
+    def of_kind(self, suffix: str) -> Journal:
+        """Return the journal of another kind of things in the same directory."""
+        return Journal(self._directory, suffix)
 
     def begin(self, endpoint: str, identity: str, site: str = "", keystone: str = "") -> JournalEntry:
         """Write down that a VM is about to be created; returns its entry, with a title of its own."""

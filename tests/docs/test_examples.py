@@ -278,6 +278,7 @@ Scene = Callable[[Stage], Report] | str
 SCENES: dict[str, list[Scene]] = {
     "check_occi_vm": [
         vm,
+        lambda s: vm(s, "--with-storage"),
         lambda s: vm(s.fault("ooi", "build-seconds", seconds=0.6), "-w", "500ms"),
         lambda s: template_gone(s).run("check_occi_vm", "-H", "rocci.fedcloud.test"),
         lambda s: vm(expired_certificate(s)),

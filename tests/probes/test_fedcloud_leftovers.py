@@ -215,11 +215,11 @@ def test_one_is_forgotten_by_its_title_alone(monitor):
         (["--cert", "/x"], "usage: --cert has no effect without --remove (see fedcloud-leftovers --help)"),
         (
             ["--title", "egi-sam-x"],
-            "no VM or container egi-sam-x in the journal in {state} (see what it has without --title or --at)",
+            "no VM, volume or container egi-sam-x in the journal in {state} (see what it has without --title or --at)",
         ),
         (
             ["--at", "https://x.example.org/"],
-            "no VM or container at https://x.example.org in the journal in {state} (see what it has without "
+            "no VM, volume or container at https://x.example.org in the journal in {state} (see what it has without "
             "--title or --at)",
         ),
     ],

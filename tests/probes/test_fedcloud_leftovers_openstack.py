@@ -245,7 +245,7 @@ def test_a_cloud_that_nothing_was_recorded_for_is_told_before_anybody_is_asked(s
     report = site.monitor.run(PROGRAM, "--remove", "--cloud", "site")
     assert report.code == 3
     assert re.fullmatch(
-        r"LEFTOVERS UNKNOWN - no VM or container at https://localhost:1/v3 in the journal in \S+ "
+        r"LEFTOVERS UNKNOWN - no VM, volume or container at https://localhost:1/v3 in the journal in \S+ "
         r"\(see what it has without --title, --at or --cloud\)",
         report.first,
     ), report.first

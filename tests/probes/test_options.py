@@ -123,6 +123,7 @@ SAMPLES = {
     "--as": "json",
     "--calls": "10",
     "--at": "https://x.example.org",
+    "--storage-size": "2",
 }
 
 

@@ -20,6 +20,8 @@ from libprobe.formats.occi.vocabulary import (
     MAX_ENTRIES,
     MIXIN,
     STATE,
+    STORAGE_LINK_STATE,
+    STORAGE_STATE,
     TEXT_OCCI,
     TEXT_PLAIN,
     TITLE,
@@ -65,8 +67,15 @@ class Entity(Record):
 
     @property
     def state(self) -> str:
-        """The state in lower case: active, inactive, suspended, error, waiting; empty if not given."""
-        return str(self.attributes.get(STATE, "")).strip().lower()
+        """The state in lower case; empty if not given.
+
+        Of a VM: active, inactive, suspended, error, waiting; of a storage: online, offline, degraded, error; of a link:
+        active, inactive, error.
+        """
+        found = (
+            self.attributes[name] for name in (STATE, STORAGE_STATE, STORAGE_LINK_STATE) if name in self.attributes
+        )
+        return str(next(found, "")).strip().lower()
 
     @property
     def hostname(self) -> str:

@@ -185,8 +185,9 @@ def path_of(location: str, base_path: str) -> str:
     return "/" + "/".join(parts)
 
 
+# pyssf has the links of storage at /storage/link/, which without its slash looks like the address of one
 _COLLECTIONS = frozenset(
-    {"-", "compute", "network", "storage", "networkinterface", "networklink", "storagelink", "ipreservation"}
+    {"-", "compute", "network", "storage", "networkinterface", "networklink", "storagelink", "ipreservation", "link"}
 )
 
 

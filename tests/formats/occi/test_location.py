@@ -228,3 +228,10 @@ def test_an_address_is_a_plain_path_or_bad_data(location: str) -> None:
     assert path.isprintable()
     assert ".." not in path.split("/")
     assert path.rstrip("/").lower() not in ("", "/occi1.1", "/occi1.1/compute")
+
+
+def test_the_collection_of_links_below_that_of_storage_is_no_storage() -> None:
+    """pyssf has them there; ends of addresses without a slash would else look like a storage of that name."""
+    with pytest.raises(BadData, match="whole collection"):
+        path_of("/storage/link/", "/storage/")
+    assert path_of("/storage/link/7", "/storage/link/") == "/storage/link/7"
