@@ -289,7 +289,8 @@ def test_what_another_project_has_is_named_and_stays(site):
         del site.keystone.vo_map["devops"]
     assert report.code == 1
     assert re.fullmatch(
-        rf"LEFTOVERS WARNING - VM not removed: not visible as access token devops \({server}\); container not removed: "
+        rf"LEFTOVERS WARNING - VM not removed: not visible as access token of user [0-9a-f]{{40}} devops "
+        rf"\({server}\); container not removed: "
         rf"address no longer in the catalogue of Keystone localhost:\d+ for project devops, and no such container in "
         rf"its regions: RegionOne \({container}\)",
         report.first,
