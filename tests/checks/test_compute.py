@@ -141,6 +141,19 @@ def test_a_path_with_somebody_elses_vm_is_told_and_forgotten(life, monkeypatch):
     assert entry.path is None
 
 
+def test_where_somebody_elses_vm_is_at_our_path_ours_is_looked_for_and_both_are_told(life, monkeypatch):
+    entry = life._journal.begin("e", "i")
+    entry.note_location("/compute/1")
+    life._requested.add(entry.title)
+    monkeypatch.setattr(life, "_may_be_ours", lambda *_: False)
+    monkeypatch.setattr(life, "_find_late", lambda _: None)
+    life._remove(entry)
+    assert life.details[0] == (1, f"another VM given for our new one by {at(life.subject)}")
+    assert (1, "the other VM: /compute/1") in life.details
+    assert life.details[-1] == (1, f"no VM {entry.title} to be found; later runs go on looking for it")
+    assert entry.path is None
+
+
 def test_patience_begins_anew_with_each_trouble(life, monkeypatch):
     entry = life._journal.begin("e", "i")
     entry.note_location("/compute/1")
