@@ -21,7 +21,7 @@ OF_DEBIAN := tests/clients tests/federation tests/formats/test_cms.py tests/form
 	tests/probes/test_check_endpoint_tcp.py tests/probes/test_check_cloud_bdii.py \
 	tests/probes/test_check_cloud_bdii_debian.py tests/probes/test_revocation.py tests/probes/test_check_broker.py
 
-.PHONY: help plan tools test-all test-python test-patch-release oldest other-debian clean-machine demo test test-busy slowest coverage lint check wheel packages image federation cloudmon openstack reliability bench fuzz mutation man completion lock dist audit clean
+.PHONY: help plan tools test-all test-python test-patch-release oldest other-debian clean-machine demo test test-busy slowest coverage lint check wheel packages image federation cloudmon openstack reliability bench fuzz mutation mutation-sample man completion lock dist audit clean
 
 demo: $(VENV)/ready-demo
 	@$(ALONE) $(BIN)/python -m tests.demo
@@ -127,6 +127,12 @@ mutation: $(VENV)/ready
 	$(BIN)/mutmut run
 	$(BIN)/python -m scripts.mutation_score
 
+# COUNT of these changes of each folder or module of libprobe in WHAT, drawn by SEED, each judged by the module's own test files.
+mutation-sample: $(VENV)/ready
+	$(BIN)/python -m pip install --quiet ".[mutation]"
+	$(BIN)/python -m pip uninstall --quiet --yes fedcloud-probes
+	$(BIN)/python -m scripts.mutation_sample --seed $(SEED) --count $(or $(COUNT),50) $(WHAT)
+
 federation: $(VENV)/ready-demo
 	$(BIN)/python -m tests.federation
 
@@ -166,6 +172,7 @@ help:
 	@echo "make slowest        all tests, and which took longest"
 	@echo "make coverage       which lines and branches no test runs"
 	@echo "make mutation       which changes of the judging code no test notices"
+	@echo "make mutation-sample  the same of COUNT changes of each folder of libprobe in WHAT, by the module's own tests"
 	@echo "make plan           what each of these would install on this machine, and how large it is"
 	@echo "make clean-machine  take away what they have installed"
 	@echo "make federation     the federation of the demo, left running"

@@ -39,6 +39,7 @@ NOT_RUN = {
     "make slowest": MAKE,
     "make coverage": MAKE,
     "make mutation": "takes an hour and more, and runs these tests itself",
+    'make mutation-sample WHAT="state clients/ways.py" SEED=11 COUNT=28': "takes minutes, and runs other tests itself",
     "make openstack": MAKE,
     'make openstack WHAT="-k quota"': MAKE,
     "make openstack WHAT=--up": MAKE,
