@@ -288,7 +288,7 @@ def test_what_stays_of_an_earlier_run_is_a_warning_that_names_it(life, monkeypat
     life._remove_leftovers()
     said = f"VM of an earlier run not removed: not today on {at(life.subject)} ({entry.title}; next run retries)"
     assert (told(life), life._notes) == ([(1, said)], [])
-    assert life._quota_holders == [f"{entry.title} is still there"]
+    assert life._quota_holders == [("VM", f"{entry.title} is still there")]
     assert [each.title for each in life._journal.entries()] == [entry.title]
 
 

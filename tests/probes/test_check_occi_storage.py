@@ -60,7 +60,7 @@ def test_a_volume_is_made_attached_detached_and_removed(monitor, cloud):
     site.occi.add_foreign_storage("their volume", "ops")
     report = look(monitor, cloud, "--storage-size", "3")
     assert re.fullmatch(
-        rf"OCCI-VM OK - VM active after [\d.]+ m?s on {re.escape(site.base)} "
+        rf"OCCI-VM OK - VM active after [\d.]+ m?s on {re.escape(place_of(site))} "
         rf"\({re.escape(site.image)}, {re.escape(site.resource)}\), volume of 3 GiB attached in [\d.]+ m?s, "
         r"removed in [\d.]+ m?s",
         report.first,

@@ -295,8 +295,8 @@ def test_the_topology_of_argo_counts_by_its_days_with_its_ngis(place):
 @pytest.mark.parametrize(
     "text, says",
     [
-        ('{"data": 5}', "is no answer of ARGO's web API about a topology (save topology/endpoints or topology/groups)"),
-        ('[{"group": "S"}]', "is no answer of ARGO's web API about a topology (save topology/endpoints or"),
+        ('{"data": 5}', "is no answer of ARGO's web API about a topology (give topology/endpoints or topology/groups)"),
+        ('[{"group": "S"}]', "is no answer of ARGO's web API about a topology (give topology/endpoints or"),
         ('{"data": [{"group": "N", "subgroup": "S"}]}', "no monitored endpoint of a site is in topology.json (name a"),
     ],
 )

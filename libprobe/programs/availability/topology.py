@@ -85,7 +85,7 @@ def _entries(path: str) -> list[dict[str, Any]]:
 
 def _refused(path: str) -> Misconfigured:
     return Misconfigured(
-        f"{path} is no answer of ARGO's web API about a topology", remedy="save topology/endpoints or topology/groups"
+        f"{path} is no answer of ARGO's web API about a topology", remedy="give topology/endpoints or topology/groups"
     )
 
 
