@@ -303,7 +303,7 @@ SCENES: dict[str, list[Scene]] = {
         lambda s: s.run("check_occi_context", "-u", f"{s.federation.site('rocci').base}/?image=uuid_monitoring_19"),
         lambda s: context(s, "--optional", "storagelnk"),
         lambda s: boot(s, "-t", AMPLE_S, "--wait", AMPLE_S),  # that an answer comes does not depend on the pace
-        "what is said of an address that nobody reaches is this machine's network's: tests/probes/test_check_occi_context.py",
+        "an address that nobody reaches is this machine's network's: tests/probes/test_check_occi_context.py",
         lambda s: boot(s.fault("guests", "key-refused")),
         lambda s: boot(s.fault("guests", "user-data-ignored")),
         lambda s: boot(s, port=1),
