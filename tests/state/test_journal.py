@@ -209,17 +209,23 @@ def test_everything_that_is_noted_is_there_for_the_next_run(directory):
     assert (entry.site, entry.keystone, entry.has_key) == ("EXAMPLE-SITE", "https://keystone.example.org/v3", False)
     assert (entry.path, entry.looks, entry.is_done) == (None, 0, False)
     entry.note_location("/compute/1")
-    entry.note_key()
+    entry.note_key("0b1c2d")
     entry.note_not_found()
-    assert (entry.path, entry.has_key, entry.looks) == ("/compute/1", True, 1)
+    assert (entry.path, entry.has_key, entry.key_user, entry.looks) == ("/compute/1", True, "0b1c2d", 1)
     title, created_at = entry.title, entry.created_at
     entry = read_again(directory, entry)
     assert (entry.endpoint, entry.identity, entry.title, entry.created_at) == (*HERE, title, created_at)
     assert (entry.site, entry.keystone) == ("EXAMPLE-SITE", "https://keystone.example.org/v3")
-    assert (entry.path, entry.has_key, entry.looks) == ("/compute/1", True, 1)
+    assert (entry.path, entry.has_key, entry.key_user, entry.looks) == ("/compute/1", True, "0b1c2d", 1)
+    assert not entry.is_only_key
     entry.note_location("")
     assert entry.path is None
-    assert read_again(directory, entry).path is None
+    entry = read_again(directory, entry)
+    assert (entry.path, entry.is_only_key) == (None, False)
+    entry.note_only_key()
+    assert entry.is_only_key
+    entry = read_again(directory, entry)
+    assert (entry.has_key, entry.key_user, entry.is_only_key) == (True, "0b1c2d", True)
 
 
 def test_an_entry_of_an_earlier_version_or_with_values_of_other_types_is_read(directory):
@@ -237,12 +243,13 @@ def test_without_room_for_a_key_none_may_be_made(directory, monkeypatch):
     entry = Journal(directory).begin(*HERE)
     monkeypatch.setattr("libprobe.state.journal.write_all", half_written)
     with pytest.raises(Misconfigured) as caught:
-        entry.note_key()
+        entry.note_key("0b1c2d")
     assert caught.value.sentence == f"no room to note a key in {directory.path}"
     assert not entry.has_key
     monkeypatch.undo()
-    entry.note_key()
-    assert read_again(directory, entry).has_key
+    entry.note_key("0b1c2d")
+    entry = read_again(directory, entry)
+    assert (entry.has_key, entry.key_user) == (True, "0b1c2d")
 
 
 @pytest.mark.parametrize(
