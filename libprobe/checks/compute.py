@@ -257,7 +257,8 @@ class LifeCycle(Check):
             self._reported.add(entry.title)
             try:
                 if entry.is_only_key:
-                    self._forget(entry)
+                    with self.using_deadline(until):
+                        self._forget(entry)
                 elif self.remover_of(entry).remove(entry, until):
                     removed += 1
                     self._note_quota_holder(entry, "was removed only just now")
@@ -305,7 +306,8 @@ class LifeCycle(Check):
         """
         is_here = entry.endpoint == self.subject
         if entry.is_only_key:
-            self._forget(entry, None if is_here else self.client_elsewhere(entry.endpoint, soon))
+            with self.using_deadline(soon):
+                self._forget(entry, None if is_here else self.client_elsewhere(entry.endpoint, soon))
             return False
         if self.remover_of(entry).remove_by_title(entry, until, noted_path=is_here):
             return True

@@ -289,6 +289,29 @@ def test_a_keypair_of_whom_nothing_was_noted_is_not_taken_for_gone(site):
     assert (list(site.nova.keys), site.journal()) == ([title], [f"{title}.server"])
 
 
+@pytest.mark.parametrize("whose", ["ours", "another's"])
+def test_a_keypair_whose_deletion_has_no_answer_keeps_no_vm_from_being_judged(site, whose):
+    site.nova.faults.on("nova-console", output=BOOTED)
+    site.nova.faults.on("nova-key-stays")
+    assert site.look("--boot").code == 1
+    site.nova.faults.clear()
+    [title] = site.nova.keys
+    if whose == "another's":
+        [file] = site.monitor.state.glob("*.server")
+        with file.open("a") as journal:
+            journal.write(json.dumps({"identity": "/CN=another ops"}) + "\n")
+    site.web.faults.on("mute", method="DELETE", path=f"/v2.1/os-keypairs/{title}")
+    report = site.look("-t", seconds(10))
+    said = rf"keypair not removed: no complete answer within {TIME} from {NOVA} \({title}; next run retries\)"
+    expect(report, 1, said)
+    assert {"time_to_active", "time_to_delete"} <= report.performance.keys()
+    assert (len(site.nova.created), site.nova.servers()) == (2, [])
+    assert site.journal() == [f"{title}.server"]
+    site.web.faults.clear()
+    assert site.look().code == 0
+    assert site.is_clean
+
+
 def test_a_keypair_of_our_own_that_was_refused_is_forgotten(site):
     site.nova.faults.on("status", code=403, method="POST", path="/v2.1/os-keypairs")
     assert site.look("--boot").code == 2
