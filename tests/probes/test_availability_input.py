@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import io
+import json
 import tempfile
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -181,3 +183,35 @@ def test_events_with_anything_around_them_are_read_to_their_end(before, after):
 @given(PARTS)
 def test_a_state_file_of_icinga_with_anything_behind_it_is_read_to_its_end(after):
     assert added(icinga.read_state, b"%d:%b," % (len(STATE), STATE) + after)[0] == (1_790_812_700, CRITICAL)
+
+
+def test_what_cannot_be_read_of_events_is_not_looked_at_again_for_each_line(monkeypatch):
+    """For each error, json counts the lines of all text before it."""
+    places, next_value = [], sensu._next_value
+
+    def noted(decoder, text, at, **more):
+        places.append(at)
+        return next_value(decoder, text, at, **more)
+
+    monkeypatch.setattr(sensu, "_next_value", noted)
+    results = added(sensu.read, OF_SENSU + b'\n{"check": x}' * 2_000 + b"\n" + OF_SENSU)
+    assert results.count((1_790_812_800, CRITICAL)) == 2
+    assert len(places) > 2_000
+    assert max(places) <= sensu.MAX_TEXT_BEFORE
+
+
+@pytest.mark.parametrize("chunk", [100, 1_000, sensu.CHUNK])
+@pytest.mark.parametrize("indent", [None, 2])
+def test_an_event_that_cannot_be_read_takes_no_other_along_wherever_the_file_is_divided(monkeypatch, chunk, indent):
+    monkeypatch.setattr(sensu, "CHUNK", chunk)
+    event = json.loads(OF_SENSU)
+    del event["check"]["history"]
+    events = [{**event, "check": {**event["check"], "executed": 1_790_812_800 + number}} for number in range(10)]
+    events[3]["check"]["status"] = "MARK"
+    text = json.dumps(events, indent=indent)
+    if indent is None:
+        text = text.replace("}, {", "},\n{")
+    assert [at - 1_790_812_800 for at, _ in added(sensu.read, text.replace('"MARK"', "x").encode())] == [
+        *range(3),
+        *range(4, 10),
+    ]

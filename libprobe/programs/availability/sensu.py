@@ -29,6 +29,9 @@ if TYPE_CHECKING:
 
 MAX_EVENT_CHARS = 4 << 20
 CHUNK = 1 << 20
+MAX_TEXT_BEFORE = 8 << 10
+"""Characters that may stand before a value: for each that cannot be read, json counts the lines of all of them."""
+MAX_INDENT = 256
 MAX_HISTORY = 100
 """Entries of a history that are looked at, the last; Sensu keeps 21."""
 
@@ -63,52 +66,66 @@ def _events(file: BinaryIO, path: str, importer: ResultImporter) -> Iterator[tup
     decoder = json.JSONDecoder()
     to_text = codecs.getincrementaldecoder("utf-8")("replace")
     text, at, number, is_complete = "", 0, 1, False
+    sought = ""
     while True:
-        start = _BETWEEN.match(text, at).end()  # type: ignore[union-attr]
+        if sought:
+            found = text.find(sought, at)
+            start = found + 1 if found >= 0 else max(at, len(text) - len(sought) + 1)
+        else:
+            start = _BETWEEN.match(text, at).end()  # type: ignore[union-attr]
         number += text.count("\n", at, start)
-        value, at, problem = _next_value(decoder, text, start, is_complete=is_complete)
-        if at < 0:
-            if is_complete:
-                break
+        if start > MAX_TEXT_BEFORE:
+            text, start = _without_read(text, start)
+        if sought and found >= 0:
+            at, sought = start, ""
+            continue
+        value, at, problem = (None, -1, "") if sought else _next_value(decoder, text, start, is_complete=is_complete)
+        if problem:
+            importer.problems.note(problem, f"{path}:{number}")
+            at, sought = start, _begin_of_next(text, start)
+        elif at >= 0:
+            where = f"{path}:{number}"
+            number += text.count("\n", start, at)
+            yield value, where
+        elif is_complete:
+            number += text.count("\n", start)
+            break
+        else:
             data = file.read(CHUNK)
             is_complete = not data
-            text, at = text[start:] + to_text.decode(data, final=is_complete), 0
-            continue
-        where = f"{path}:{number}"
-        number += text.count("\n", start, at)
-        if problem:
-            importer.problems.note(problem, where)
-        else:
-            yield value, where
+            text, at = _without_read(text, start)
+            text += to_text.decode(data, final=is_complete)
     importer.lines += number - 1
 
 
+def _without_read(text: str, at: int) -> tuple[str, int]:
+    """The text from the value at that place on, with the indentation before it, and the new place of the value."""
+    begin = max(text.rfind("\n", 0, at) + 1, at - MAX_INDENT)
+    if not text[begin:at].isspace():
+        begin = at
+    return text[begin:], at - begin
+
+
 def _next_value(decoder: json.JSONDecoder, text: str, at: int, *, is_complete: bool) -> tuple[Any, int, str]:
-    """The value, where it ends, and why there is none; the end is -1 where more of the text is needed."""
+    """The value, where it ends, and why it cannot be read; the end is -1 where more of the text is needed."""
     if at == len(text):
         return None, -1, ""
     try:
         return *decoder.raw_decode(text, at), ""
     except RecursionError:
-        return None, _next_line(text, at), "events that cannot be read"
+        return None, at, "events that cannot be read"
     except json.JSONDecodeError as error:
         may_go_on = error.pos >= len(text) - _NEAR_END or error.msg.startswith("Unterminated string")
         if may_go_on and not is_complete and len(text) - at <= MAX_EVENT_CHARS:
             return None, -1, ""
         is_cut = may_go_on and is_complete
-        return (
-            None,
-            _next_line(text, at),
-            f"events that {'are cut off at the end of a file' if is_cut else 'cannot be read'}",
-        )
+        return None, at, f"events that {'are cut off at the end of a file' if is_cut else 'cannot be read'}"
 
 
-def _next_line(text: str, at: int) -> int:
-    """Where the next value may begin after one that cannot be read: on a line that is indented as that one."""
-    begin = text.rfind("\n", 0, at) + 1
-    indent = text[begin:at] if text[begin:at].isspace() else ""
-    found = text.find(f"\n{indent}{{", at)
-    return len(text) if found < 0 else found + 1
+def _begin_of_next(text: str, at: int) -> str:
+    """How the next value begins after one that cannot be read: on a line that is indented as that one."""
+    begin = max(text.rfind("\n", 0, at) + 1, at - MAX_INDENT)
+    return f"\n{text[begin:at] if text[begin:at].isspace() else ''}{{"
 
 
 def _import_event(event: Any, where: str, importer: ResultImporter, newest: dict[int, int]) -> None:
