@@ -78,6 +78,31 @@ def test_soft_states_of_an_event_stream_count_where_it_is_asked_for(place):
     assert timeline(place, "passive") == [*BEFORE, ("22:38:29", "CRITICAL")]
 
 
+DOWNTIME = b'{"downtime":{"author":"ops","comment":"x"},"timestamp":1795991880.1,"type":"DowntimeAdded"}\n'
+
+
+@pytest.mark.parametrize(
+    ("before", "told"),
+    [
+        (DOWNTIME, []),
+        (DOWNTIME * 200, []),
+        (b"\n\n", []),
+        (b'ings":null},"timestamp":1795991880.1,"type":"CheckResult"}\n', ["1 lines that are not events of Icinga"]),
+    ],
+    ids=["another-kind", "many-of-another-kind", "empty-lines", "cut-off"],
+)
+def test_an_event_stream_may_begin_with_something_else(place, before, told):
+    place.services(*(entry(HOST, name, SWIFT) for name in ("hard", "soft", "passive", "slow")))
+    path = place.directory / "events.jsonl"
+    path.write_bytes(before + (DATA / "events.jsonl").read_bytes())
+    code, out = place.imported(path)
+    assert (code, [line for line in out.splitlines() if "not taken" in line]) == (
+        len(told),
+        [f"  not taken: {each}, the first: {path}:1" for each in told],
+    )
+    assert timeline(place, "hard") == BEFORE + HARD
+
+
 def test_the_states_that_a_real_icinga_keeps_count_from_their_change_to_the_last_result(place):
     state = DATA / "icinga2.state"
     assert not_taken(place, state) == [f"1 {STRANGER}, {state}, object 20"]

@@ -33,7 +33,12 @@ MAX_LENGTH_DIGITS = 12
 _START = b'{"acknowledgement":'
 """How an event begins; inside of one it cannot stand, for there quotation marks have a backslash before them."""
 
-_EVENT = re.compile(rb'\{[^\n]*"(?:check_result": ?[{]|type": ?"(?:CheckResult|StateChange)")')
+_EVENT = re.compile(
+    rb'^\{[^\n]*"(?:check_result": ?[{]|type": ?"(?:CheckResult|StateChange|Notification|Flapping|'
+    rb"Acknowledgement(?:Set|Cleared)|Comment(?:Added|Removed)|Downtime(?:Added|Removed|Started|Triggered)|"
+    rb'Object(?:Created|Modified|Deleted))")',
+    re.MULTILINE,
+)
 _OBJECT = re.compile(rb'[0-9]{1,12}:\{"name":')
 _WITH_RESULT = ("CheckResult", "StateChange")
 _BY_STATE = tuple(NUMBERS[name] for name in ("OK", "WARNING", "CRITICAL", "UNKNOWN"))
@@ -58,7 +63,8 @@ class _ServicesOfFile:
 
 
 def is_events(head: bytes) -> bool:
-    return bool(_EVENT.match(head))
+    """Whether any line is an event: the first may be empty, or the rest of one whose beginning was cut off."""
+    return bool(_EVENT.search(head))
 
 
 def is_state(head: bytes) -> bool:
