@@ -133,14 +133,16 @@ def _import(args: argparse.Namespace, store: Store) -> tuple[int, str]:
         unreadable = []
     troubles: list[str] = []
     if args.names:
-        paths, notes = _result_files(args, store.newest())
+        paths, count_passed, notes = _result_files(args, store.newest())
         report += notes
         with store.writer() as writer:
             importer = ResultImporter(writer, services, now, soft=args.soft_states)
             _read_files(paths, importer)
         settled = store.settle()
         troubles = importer.problems.sentences()
-        report.insert(0, f"{NAME}: {importer.summary()}" + (f"; {settled} repetitions dropped" if settled else ""))
+        passed = f", {number_of(count_passed, 'archive')} passed over" if count_passed else ""
+        repeated = f"; {settled} repetitions dropped" if settled else ""
+        report.insert(0, f"{NAME}: {importer.summary()}{passed}{repeated}")
     else:
         report.insert(0, f"{NAME}: done")
     report += [f"  not taken: {each}" for each in troubles]
@@ -186,8 +188,8 @@ def _read_outages(path: str, unreadable: list[str]) -> Iterable[Outage]:
     unreadable += [each.sentence for each in saved.unreadable]
 
 
-def _result_files(args: argparse.Namespace, newest: int | None) -> tuple[list[str], list[str]]:
-    """Files, and those of directories; and lines about what is not read.
+def _result_files(args: argparse.Namespace, newest: int | None) -> tuple[list[str], int, list[str]]:
+    """Files, and those of directories; how many archives are passed over, and with -v lines about what is not read.
 
     newest: when the newest result was had that is known already, None without any.
     """
@@ -202,12 +204,12 @@ def _result_files(args: argparse.Namespace, newest: int | None) -> tuple[list[st
         paths += found.files if found else [name]
         passed_over += found.passed_over if found else []
     notes = [f"  not there: {safe(name)}" for name in args.names if name not in names] if args.verbose else []
-    if passed_over:
-        how = "to have one read, name the file itself" + ("" if args.verbose else "; -v lists them")
+    if passed_over and args.verbose:
         old = f"last written to before {report.instant(since)}, a day before the newest result"
-        notes.append(f"  passed over: {number_of(len(passed_over), 'archive')} {old} ({how})")
-        notes += [f"    {safe(path)}" for path in passed_over if args.verbose]
-    return paths, notes
+        count = number_of(len(passed_over), "archive")
+        notes.append(f"  passed over: {count} {old} (to have one read, name the file itself)")
+        notes += [f"    {safe(path)}" for path in passed_over]
+    return paths, len(passed_over), notes
 
 
 def _read_files(paths: Sequence[str], importer: ResultImporter) -> None:
@@ -522,7 +524,7 @@ def _parser(prog: str, doc: str) -> cli.Parser:
         "--soft-states", action="store_true", help="count a state before the monitor has confirmed it by repetition"
     )
     source.add_argument(
-        "--skip-missing", action="store_true", help="leave out files that are not there; one file has to be there"
+        "--skip-missing", action="store_true", help="leave out files that are not there; one has to be there"
     )
     when = parser.add_argument_group("when (default: this month)")
     when.add_argument("--month", metavar="MONTH", type=_month, help="a month, as 2026-10")

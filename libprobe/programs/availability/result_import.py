@@ -142,7 +142,7 @@ def files_of_directory(path: str, since: int) -> DirectoryFiles:
 
 
 def without_missing(paths: Sequence[str]) -> list[str]:
-    """Those of some paths that are there. Raises: Misconfigured where no file is among them, but directories at most.
+    """Those of some paths that are there. Raises: Misconfigured where none is.
 
     Only what does not exist is left out: what may not be looked at fails where it is read, with its reason.
     """
@@ -155,9 +155,8 @@ def without_missing(paths: Sequence[str]) -> list[str]:
         except OSError:
             pass
         there.append(path)
-    if all(map(os.path.isdir, there)):
-        named = ", ".join(path for path in paths if path not in there) or "only directories are named"
-        raise Misconfigured(f"no log is there: {named}", remedy="name the monitor's log")
+    if not there:
+        raise Misconfigured(f"no log is there: {', '.join(paths)}", remedy="name the monitor's log")
     return there
 
 
