@@ -9,7 +9,7 @@ from __future__ import annotations
 import time
 
 from libprobe.checks.objects import remove_container
-from libprobe.checks.removal import KeypairLeft, Remover, owner_name, remove_keypair
+from libprobe.checks.removal import KeypairLeft, Remover, is_owned, owner_name, remove_keypair
 from libprobe.clients import nova, swift
 from libprobe.clients.nova import Nova
 from libprobe.clients.swift import Swift
@@ -41,12 +41,13 @@ class CloudRemover:
         kind = swift.KIND if is_container else nova.KIND
         user = self._cloud.login.user
         owner = f"project {self._project}" if is_container else owner_name(self._identity, user, self._project)
+        is_owner = entry.identity == owner if is_container else is_owned(entry, self._identity, user, self._project)
         regions = {each.region: each.url.rstrip("/") for each in self._cloud.scope.offered if each.kind == kind}
         noted = next((region for region, url in regions.items() if url == entry.endpoint), None)
         if entry.is_only_key and noted is not None:
             return self._keypair(Nova(self._cloud.service(kind, noted)), entry, until)
         remove = self._container if is_container else self._server
-        if noted is not None and owner == entry.identity:
+        if noted is not None and is_owner:
             return remove(entry, noted, until, is_owner=True)
         failure: EndpointFailure | None = None
         for region in regions:

@@ -16,8 +16,10 @@ from libprobe.checks.removal import (
     TOLD_BY,
     Remover,
     describe_location,
+    is_owned,
     left_beside,
     owner_name,
+    owner_names,
     remove_despite_signals,
     report_unattended,
     retry_pause,
@@ -240,6 +242,10 @@ class LifeCycle(Check):
         """Return the owner as the journal has it: only its VMs can be seen."""
         return owner_name(self._identity, self._client.user, self._client.project)
 
+    def _owners(self) -> tuple[str, ...]:
+        """Likewise with the names that earlier versions gave to the same owner."""
+        return owner_names(self._identity, self._client.user, self._client.project)
+
     def _remove_leftovers(self) -> None:
         """Remove what earlier runs of this monitor left here; what stays is a WARNING, no more."""
         share = self._work_deadline.seconds * LEFTOVERS_SHARE
@@ -253,7 +259,7 @@ class LifeCycle(Check):
     def _remove_own(self, journal: Journal, until: Deadline) -> int:
         """Remove what this owner has left at this URL; returns how many were there."""
         removed = 0
-        for entry in journal.leftovers(self.subject, self._owner()):
+        for entry in journal.leftovers(self.subject, *self._owners()):
             self._reported.add(entry.title)
             try:
                 if entry.is_only_key:
@@ -274,7 +280,8 @@ class LifeCycle(Check):
     def _remove_strays(self, journal: Journal, until: Deadline) -> int:
         """Remove what was left here by another owner, or at another URL of this endpoint; name what stays."""
         removed = 0
-        strays = journal.strays(self.subject, self._owner(), self.endpoint.site)
+        owner, *earlier = self._owners()
+        strays = journal.strays(self.subject, owner, self.endpoint.site, *earlier)
         soon = until.earlier_by(max(0.0, until.remaining() - STRAYS_S))
         for entry in strays:
             self._reported.add(entry.title)
@@ -316,7 +323,7 @@ class LifeCycle(Check):
             there = self.client_elsewhere_of(entry, soon)
             owner = owner_name(self._identity, there.user, there.project)
             remover = Remover(there, entry.endpoint, lambda gone: self._forget(gone, there), thing=entry.thing)
-            if owner == entry.identity:
+            if is_owned(entry, self._identity, there.user, there.project):
                 return remover.remove(entry, soon)
             if remover.remove_by_title(entry, soon, noted_path=True):
                 return True

@@ -7,7 +7,7 @@ import time
 from nagiosplugin import Metric
 
 from libprobe.checks.base import Check, outcome_metric
-from libprobe.checks.removal import KeypairLeft, Remover, describe_location, owner_name
+from libprobe.checks.removal import KeypairLeft, Remover, describe_location, is_owned, owner_name
 from libprobe.failures import WARNING, EndpointFailure, Failure, Misconfigured
 from libprobe.state.journal import OCCI_SUFFIXES, SUFFIX, VOLUME_SUFFIX
 from libprobe.text import duration, number_of
@@ -178,7 +178,7 @@ class RemoveLeftovers(Leftovers):
         except EndpointFailure as failure:
             yield from ((entry, failure.sentence) for entry in entries)
             return
-        owner = owner_name(access.identity, access.client.user, access.client.project)
+        owner = (access.identity, access.client.user, access.client.project)
         removers = {
             SUFFIX: Remover(access.client, endpoint, lambda entry: entry.forget()),
             VOLUME_SUFFIX: Remover(access.client.volumes(), endpoint, lambda entry: entry.forget(), thing="volume"),
@@ -219,18 +219,20 @@ class RemoveLeftovers(Leftovers):
                 self.detail(0, f"{'removed' if was_there else 'was gone already'}: {where}")
             yield entry, "" if was_there or entry.is_done else NOT_VISIBLE
 
-    def _try_to_remove(self, remover: Remover, entry: JournalEntry, owner: str, until: Deadline) -> str:
+    def _try_to_remove(
+        self, remover: Remover, entry: JournalEntry, owner: tuple[str, str, str], until: Deadline
+    ) -> str:
+        """owner: who we are, as `owner_name` is told it. Returns why it stays, empty where it is gone."""
         where = describe_location(entry, time.time())
-        if not self._listed_instead and owner == entry.identity:
+        is_owner = not self._listed_instead and is_owned(entry, *owner)
+        if is_owner:
             was_there = remover.remove(entry, until)
         else:
             was_there = remover.remove_by_title(entry, until, noted_path=not self._listed_instead)
         if was_there or entry.is_done:
             self.detail(0, f"{'removed' if was_there else 'was gone already'}: {where}")
             return ""
-        if self._listed_instead or owner != entry.identity:
-            return f"not visible as {owner}"
-        return NOT_VISIBLE
+        return NOT_VISIBLE if is_owner else f"not visible as {owner_name(*owner)}"
 
 
 class ForgetLeftovers(Leftovers):

@@ -159,6 +159,21 @@ def owner_name(identity: str, user: str, project: str) -> str:
     return f"{actor_name(identity, user)} {project}".strip()
 
 
+def owner_names(identity: str, user: str, project: str) -> tuple[str, ...]:
+    """All names under which the journal has what is ours, `owner_name` first.
+
+    Earlier versions did not note whose a token was. What they noted with one of the same kind and project counts as
+    ours: whose it was cannot be known any more, and as another owner's no run could ever take it for gone.
+    """
+    earlier = (f"{identity} {project}".strip(),) if identity in TOKENS else ()
+    return tuple(dict.fromkeys((owner_name(identity, user, project), *earlier)))
+
+
+def is_owned(entry: JournalEntry, identity: str, user: str, project: str) -> bool:
+    """Whether an entry is of the owner as whom we are logged in, by `owner_names`."""
+    return entry.identity in owner_names(identity, user, project)
+
+
 class Remover:
     """Removes VMs at one endpoint, by the journal; or what else `client` is for, which `thing` calls it.
 

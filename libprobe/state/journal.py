@@ -220,18 +220,20 @@ class Journal:
                 entry.note_attended()
             entry.release()
 
-    def leftovers(self, endpoint: str, identity: str) -> list[JournalEntry]:
-        """The entries for this endpoint under this identity, locked for us.
+    def leftovers(self, endpoint: str, *identities: str) -> list[JournalEntry]:
+        """The entries for this endpoint under this identity, or any of these, locked for us.
 
         Those of other endpoints and of other identities are let be: what we cannot see with today's credential is not
         gone. See `strays`.
         """
-        found = self._entries_where(lambda entry: (entry.endpoint, entry.identity) == (endpoint, identity))
+        found = self._entries_where(lambda entry: entry.endpoint == endpoint and entry.identity in identities)
         self._directory.sweep(time.time())
         return found
 
-    def strays(self, endpoint: str, identity: str, site: str) -> list[JournalEntry]:
+    def strays(self, endpoint: str, identity: str, site: str, *more: str) -> list[JournalEntry]:
         """The entries, locked for us, that are this endpoint's all the same: of another identity, or another URL of it.
+
+        more: further identities that are ours, as `leftovers` was given them.
 
         Another URL is one of the same host, or of the same site; its own runs look after it, if there are any yet.
         """
@@ -239,7 +241,7 @@ class Journal:
 
         def is_stray(entry: JournalEntry) -> bool:
             if entry.endpoint == endpoint:
-                return entry.identity != identity
+                return entry.identity not in (identity, *more)
             return urlsplit(entry.endpoint).hostname == host or bool(site and entry.site == site)
 
         return self._entries_where(is_stray)

@@ -188,6 +188,39 @@ def test_the_users_of_two_access_tokens_are_not_taken_for_one(site):
     assert (report.first, journal(site.monitor)) == ("LEFTOVERS OK - nothing is left", [])
 
 
+@pytest.mark.parametrize("is_there", [True, False])
+@pytest.mark.parametrize("program", [PROGRAM, "check_openstack_vm"])
+def test_what_an_earlier_version_noted_with_a_token_of_anybody_counts_as_ours(site, program, is_there):
+    """It is removed as by its owner, and one that nobody has seen is forgotten after its looks."""
+    words = site.with_token(user="one@egi.eu")
+    site.nova.faults.on("nova-locked")
+    assert site.look("-t", seconds(8), *words).code == 1
+    site.nova.faults.clear()
+    [server] = site.nova.servers()
+    change(site.monitor, "server", identity="access token ops")
+    if is_there:
+        server.name = ""  # for whom is not its owner the title would have to be there
+        server.metadata.clear()
+    else:
+        site.nova.reset()
+        change(site.monitor, "server", path=None, looks=5, created_at=time.time() - 8 * 3600)
+    report = site.monitor.run(PROGRAM, "--remove", *words) if program == PROGRAM else site.look(*words)
+    assert (report.code, report.err) == (0, ""), report.out
+    assert "not removed" not in report.out
+    assert (site.nova.servers(), journal(site.monitor)) == ([], [])
+
+
+def test_what_an_earlier_version_noted_with_a_token_of_another_project_is_not_ours(site):
+    title = left_server(site)
+    site.nova.reset()
+    long_ago = time.time() - 8 * 3600
+    change(site.monitor, "server", path=None, looks=5, created_at=long_ago, identity="access token devops")
+    report = site.monitor.run(PROGRAM, "--remove", *site.with_token(user="one@egi.eu"))
+    mine = f"access token of user {user_id('one@egi.eu')} ops"
+    assert (report.code, report.first) == (1, f"LEFTOVERS WARNING - VM not removed: not visible as {mine} ({title})")
+    assert len(journal(site.monitor)) == 1
+
+
 @pytest.mark.parametrize("login", ["access", "keystone"])
 def test_with_a_token_as_whom_it_is_another_owners_the_title_decides(site, login):
     left_server(site)
