@@ -287,7 +287,7 @@ class ServerLifeCycle(LifeCycle):
                 self.tell(failure)
                 then = TOLD_BY if isinstance(failure, KeypairHidden) else "next run retries"
                 said = f"keypair not removed: {failure.sentence} ({entry.title}; {then})"
-                beside = left_beside("keypair not removed", failure, entry.title)
+                beside = left_beside("keypair not removed", failure, entry.title, then)
                 self._metrics.append(outcome_metric(WARNING, said, beside=beside))
                 return
         super()._forget(entry, client)

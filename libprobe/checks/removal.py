@@ -102,18 +102,18 @@ def remove_despite_signals(
     return interrupt
 
 
-def left_beside(what: str, failure: Failure, title: str) -> tuple[str, ...]:
+def left_beside(what: str, failure: Failure, title: str, then: str = "next run retries") -> tuple[str, ...]:
     """How a status line that begins with a worse result tells that something of this run stays.
 
-    what: `VM not removed`; the request is told by that, where the failure is of a deletion.
+    what: `VM not removed`; the request is told by that, where the failure is of a deletion. then: what comes of it.
     Returns the whole, then without the cloud's own words, without any reason, and without the title: -v has them all.
     """
     why = failure.sentence
     if failure.doing.startswith("delete "):
         why = why.replace(f" when asked to {failure.doing}", "", 1)
     brief = failure.reason.partition(' "')[0]
-    retried = f"({title}; next run retries)"
-    return f"{what}: {why} {retried}", f"{what}: {brief} {retried}", f"{what} {retried}", f"{what} (next run retries)"
+    retried = f"({title}; {then})"
+    return f"{what}: {why} {retried}", f"{what}: {brief} {retried}", f"{what} {retried}", f"{what} ({then})"
 
 
 class KeypairLeft(Failure):
@@ -127,6 +127,7 @@ class KeypairHidden(KeypairLeft):
 def remove_keypair(nova: Nova, entry: JournalEntry, identity: str) -> bool:
     """Remove the keypair of a VM that is gone; returns whether it was there. identity: as of `OcciAccess`.
 
+    Where whose it is was not noted, it counts as gone for who asked for the VM, unless that may be anybody's token.
     Raises: KeypairLeft, and the entry notes that only the keypair is left.
     """
     try:
@@ -134,7 +135,8 @@ def remove_keypair(nova: Nova, entry: JournalEntry, identity: str) -> bool:
     except Failure as failure:
         entry.note_only_key()
         raise failure.retold(KeypairLeft) from None
-    if was_there or (entry.key_user and entry.key_user == nova.user):
+    is_own = entry.key_user == nova.user if entry.key_user else entry.is_owned_by(identity) and identity not in TOKENS
+    if was_there or is_own:
         return was_there
     entry.note_only_key()
     whose = f"it is of user {entry.key_user}" if entry.key_user else "whose it is was not noted"

@@ -273,20 +273,41 @@ def test_the_keypair_of_another_user_is_not_taken_for_gone(site, owner):
     assert site.is_clean
 
 
-def test_a_keypair_of_whom_nothing_was_noted_is_not_taken_for_gone(site):
-    title = left_with_key(site)
+def forget_key_user(site: Site) -> None:
+    """The entry as an earlier version noted it."""
     [file] = site.monitor.state.glob("*.server")
     with file.open("a") as journal:
         journal.write(json.dumps({"key_user": ""}) + "\n")
+
+
+@pytest.mark.parametrize("is_worse", [False, True])
+def test_a_keypair_of_whom_nothing_was_noted_is_not_taken_for_gone_behind_a_token(site, is_worse):
+    title = left_with_key(site, *with_token(site, "one@egi.eu"))
+    forget_key_user(site)
     site.nova.key_users[title] = "somebody else"
-    report = site.look()
-    expect(
-        report,
-        1,
-        rf"keypair not removed: not visible as /DC=test/\S.*; whose it is was not noted \({title}; "
-        r"see fedcloud-leftovers\)",
-    )
+    if is_worse:
+        site.nova.faults.on("nova-build-error")
+    report = site.look(*with_token(site, "one@egi.eu"))
+    said = rf"not visible as access token of user {user_id('one@egi.eu')}; whose it is was not noted"
+    if is_worse:
+        expect(
+            report,
+            2,
+            rf'VM went into ERROR instead of ACTIVE: "No valid host was found" on {NOVA}; '
+            rf"keypair not removed(?:: .+)? \((?:{title}; )?see fedcloud-leftovers\)",
+        )
+    else:
+        expect(report, 1, rf"keypair not removed: {said} \({title}; see fedcloud-leftovers\)")
     assert (list(site.nova.keys), site.journal()) == ([title], [f"{title}.server"])
+
+
+def test_a_keypair_of_whom_nothing_was_noted_is_gone_when_the_dn_that_asked_for_it_does_not_see_it(site):
+    left_with_key(site)
+    forget_key_user(site)
+    site.nova.keys.clear()
+    report = site.look()
+    expect(report, 0, r"VM active after .*; removed 1 VM that an earlier run had left")
+    assert site.is_clean
 
 
 @pytest.mark.parametrize("whose", ["ours", "another's"])
