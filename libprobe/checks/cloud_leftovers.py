@@ -9,7 +9,7 @@ from __future__ import annotations
 import time
 
 from libprobe.checks.objects import remove_container
-from libprobe.checks.removal import KeypairLeft, Remover, is_owned, owner_name, remove_keypair
+from libprobe.checks.removal import KeypairHidden, KeypairLeft, Remover, is_owned, owner_name, remove_keypair
 from libprobe.clients import nova, swift
 from libprobe.clients.nova import Nova
 from libprobe.clients.swift import Swift
@@ -19,6 +19,8 @@ from libprobe.state.journal import CONTAINER_SUFFIX
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from libprobe.deadline import Deadline
     from libprobe.state.journal import JournalEntry
     from libprobe.targets.access import OpenStackAccess
@@ -44,8 +46,10 @@ class CloudRemover:
         is_owner = entry.identity == owner if is_container else is_owned(entry, self._identity, user, self._project)
         regions = {each.region: each.url.rstrip("/") for each in self._cloud.scope.offered if each.kind == kind}
         noted = next((region for region, url in regions.items() if url == entry.endpoint), None)
-        if entry.is_only_key and noted is not None:
-            return self._keypair(Nova(self._cloud.service(kind, noted)), entry, until)
+        if entry.is_only_key:
+            return self._lone_keypair(
+                entry, list(regions) if noted is None else [noted], until, is_noted=noted is not None
+            )
         remove = self._container if is_container else self._server
         if noted is not None and is_owner:
             return remove(entry, noted, until, is_owner=True)
@@ -58,14 +62,17 @@ class CloudRemover:
                 failure = found
         if failure:
             raise failure
-        keystone = self._cloud.keystone.base
         if noted is None:
-            there = ", ".join(sorted(regions)) or "it has none"
-            raise (KeypairLeft if entry.is_only_key else Failure)(
-                f"address no longer in the catalogue of Keystone {host_port_of(keystone) or keystone} for project "
-                f"{self._project}, and no such {entry.thing} in its regions: {there}"
-            )
+            raise Failure(self._describe_absence(entry.thing, list(regions)))
         raise Failure(f"not visible as {owner}")
+
+    def _describe_absence(self, thing: str, regions: Sequence[str]) -> str:
+        keystone = self._cloud.keystone.base
+        there = ", ".join(sorted(regions)) or "it has none"
+        return (
+            f"address no longer in the catalogue of Keystone {host_port_of(keystone) or keystone} for project "
+            f"{self._project}, and no such {thing} in its regions: {there}"
+        )
 
     def _server(self, entry: JournalEntry, region: str, until: Deadline, *, is_owner: bool) -> bool:
         service = self._cloud.service(nova.KIND, region)
@@ -81,6 +88,25 @@ class CloudRemover:
         if is_owner:
             return remover.remove(entry, until)
         return remover.remove_by_title(entry, until, noted_path=True)
+
+    def _lone_keypair(self, entry: JournalEntry, regions: Sequence[str], until: Deadline, *, is_noted: bool) -> bool:
+        """Likewise of a VM that is gone since an earlier run, in the first of the regions that has it.
+
+        is_noted: whether the only one is where it was made; elsewhere its absence says nothing.
+        """
+        left: KeypairLeft | None = None
+        for region in regions:
+            client = Nova(self._cloud.service(nova.KIND, region))
+            try:
+                with client.using_deadline(until):
+                    was_there = remove_keypair(client, entry, self._identity)
+            except KeypairLeft as failure:
+                left = failure if left is None or isinstance(left, KeypairHidden) else left
+                continue
+            if was_there or is_noted:
+                entry.forget()
+                return was_there
+        raise left or KeypairLeft(self._describe_absence("keypair", regions))
 
     def _keypair(self, client: Nova, entry: JournalEntry, until: Deadline) -> bool:
         """Remove the keypair of a VM that is gone, and forget both. Raises: KeypairLeft."""

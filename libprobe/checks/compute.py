@@ -271,7 +271,7 @@ class LifeCycle(Check):
             except Failure as failure:
                 self._note_quota_holder(entry, "is still there")
                 self.tell(failure)
-                said = f"{entry.thing} of an earlier run not removed: {failure.sentence}"
+                said = f"{_what_is_left(entry)} of an earlier run not removed: {failure.sentence}"
                 self._metrics.append(outcome_metric(WARNING, f"{said} ({entry.title}; next run retries)"))
             finally:
                 entry.release()
@@ -295,7 +295,7 @@ class LifeCycle(Check):
                 self.detail(1, f"left by an earlier run: {describe_location(entry, time.time())}")
                 host = host_port_of(entry.endpoint) or entry.endpoint
                 age = duration(max(0.0, time.time() - entry.created_at))
-                said = f"{entry.thing} of an earlier run not removed: {failure.sentence} "
+                said = f"{_what_is_left(entry)} of an earlier run not removed: {failure.sentence} "
                 said += f"({entry.title} at {host}, {age} old; {TOLD_BY})"
                 if is_here or entry.is_unattended(time.time()):
                     self._metrics.append(outcome_metric(WARNING, said))
@@ -330,7 +330,7 @@ class LifeCycle(Check):
         raise Failure(f"not visible as {owner}")
 
     def _note_quota_holder(self, entry: JournalEntry, how: str) -> None:
-        if entry.path:
+        if entry.path and not entry.is_only_key:
             self._quota_holders.append((entry.thing, f"{entry.title} {how}"))
 
     def _forget(self, entry: JournalEntry, client: ComputeClient | None = None) -> None:
@@ -628,3 +628,8 @@ class LifeCycle(Check):
             said = f"VM active after {active}, not removed"
         whole = f"{said}: {failure.sentence} ({entry.title}; next run retries)"
         self._metrics.append(outcome_metric(WARNING, whole, beside=beside))
+
+
+def _what_is_left(entry: JournalEntry) -> str:
+    """What a sentence calls what an entry stands for."""
+    return "keypair" if entry.is_only_key else entry.thing

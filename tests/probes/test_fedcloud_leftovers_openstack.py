@@ -362,6 +362,36 @@ def test_one_that_no_region_has_is_named_with_the_address_that_is_gone(site):
     assert len(journal(site.monitor)) == 1
 
 
+def test_a_keypair_whose_nova_has_another_address_today_is_removed_in_the_region_that_has_it(site):
+    title = left_with_key(site)
+    [server] = site.nova.servers()
+    server.deleted = server.gone = time.time()
+    change(site.monitor, "server", endpoint=f"{ELSEWHERE}/v2.1", vm="gone")
+    report = site.look()
+    assert report.code == 0
+    assert re.search(
+        rf"; keypair of an earlier run not removed: localhost:1 is no compute service .*{title}", report.out
+    )
+    report = site.monitor.run(PROGRAM, "--remove")
+    assert (report.code, report.first) == (0, "LEFTOVERS OK - nothing is left")
+    assert (site.nova.keys, journal(site.monitor)) == ({}, [])
+
+
+def test_a_keypair_that_no_region_has_is_named_with_the_address_that_is_gone(site):
+    title = left_with_key(site)
+    site.nova.reset()
+    change(site.monitor, "server", endpoint=f"{ELSEWHERE}/v2.1", vm="gone")
+    report = site.monitor.run(PROGRAM, "--remove")
+    assert (report.code, report.first) == (
+        1,
+        "LEFTOVERS WARNING - keypair not removed: address no longer in the catalogue of Keystone "
+        f"{root(site).removeprefix('https://')} for project ops, and no such keypair in its regions: RegionOne "
+        f"({title})",
+    )
+    assert site.asked("DELETE")[-1] == f"/v2.1/os-keypairs/{title}"
+    assert len(journal(site.monitor)) == 1
+
+
 def test_a_vm_in_another_region_is_removed_there(monitor):
     site = Site(monitor, "regions")
     nova = site.cloud.novas["RegionTwo"]
