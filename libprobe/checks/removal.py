@@ -105,7 +105,8 @@ def remove_despite_signals(
 def left_beside(what: str, failure: Failure, title: str, then: str = "next run retries") -> tuple[str, ...]:
     """How a status line that begins with a worse result tells that something of this run stays.
 
-    what: `VM not removed`; the request is told by that, where the failure is of a deletion. then: what comes of it.
+    what: `VM not removed`; the request is told by that, where the failure is of a deletion.
+    then: what is to be done about it.
     Returns the whole, then without the cloud's own words, without any reason, and without the title: -v has them all.
     """
     why = failure.sentence
@@ -127,7 +128,7 @@ class KeypairHidden(KeypairLeft):
 def remove_keypair(nova: Nova, entry: JournalEntry, identity: str) -> bool:
     """Remove the keypair of a VM that is gone; returns whether it was there. identity: as of `OcciAccess`.
 
-    Where whose it is was not noted, it counts as gone for who asked for the VM, unless that may be anybody's token.
+    Without a note of whose it is, one that the VM's own owner does not see is gone; a token may be anybody's.
     Raises: KeypairLeft, and the entry notes that only the keypair is left.
     """
     try:
