@@ -71,6 +71,9 @@ CONTROL_NAME = "goc.egi.eu"
 CONTROL_AFTER_S = 2.0
 """When a look-up has been without an answer for so long, the other name is asked for as well."""
 
+CONTROL_LEAST_S = 0.5
+"""How long the other name has to be without an answer for our resolver to be held to be dead."""
+
 
 class DeadlineSocket(socket.socket):
     """A connected TCP socket whose every operation ends by a deadline.
@@ -238,7 +241,8 @@ def resolve(exchange: Exchange, *, family: int = 0, most: int = MAX_ADDRESSES) -
     found = _getaddrinfo(host, port, family, socket.AI_NUMERICHOST)
     if isinstance(found, Exception):
         of_name = _NameLookup(exchange, host, port, family)
-        of_name.await_answer(CONTROL_AFTER_S)
+        # half of a short time is left for the other name
+        of_name.await_answer(min(CONTROL_AFTER_S, deadline.remaining() / 2))
         of_control = None
         if of_name.is_unanswered:
             of_control = _NameLookup(exchange, CONTROL_NAME, 443, 0)
@@ -246,9 +250,11 @@ def resolve(exchange: Exchange, *, family: int = 0, most: int = MAX_ADDRESSES) -
                 of_name.await_answer(CONTROL_AFTER_S)
         if of_control and of_name.is_unanswered:
             of_control.await_answer(CONTROL_AFTER_S)
-        if of_name.answer is None and not (of_control and of_control.is_unanswered):
+        had_no_time = bool(of_control and of_control.answer is None and of_control.waited_s() < CONTROL_LEAST_S)
+        is_control_unanswered = bool(of_control and of_control.is_unanswered)
+        if (of_name.answer is None and not is_control_unanswered) or (of_name.is_unanswered and had_no_time):
             raise exchange.timeout_failure(f"name not resolved within {duration(deadline.seconds)}", "for")
-        if of_control and of_name.is_unanswered and of_control.is_unanswered:
+        if of_name.is_unanswered and is_control_unanswered:
             raise OwnMachine(
                 f"this machine's resolver does not answer, neither for {host} nor for {CONTROL_NAME}",
                 of=_nameless(exchange),
@@ -279,6 +285,7 @@ class _NameLookup:
     def __init__(self, exchange: Exchange, host: str, port: int, family: int) -> None:
         self.answer: list[Any] | Exception | None = None
         self._exchange = exchange
+        self._began = time.monotonic()
         self._pending = _thread.allocate_lock()
         self._pending.acquire()
 
@@ -303,6 +310,9 @@ class _NameLookup:
         if self._pending.acquire(timeout=asked):
             self._pending.release()
         self._exchange.count_wait(time.monotonic() - began, asked)
+
+    def waited_s(self) -> float:
+        return time.monotonic() - self._began
 
     @property
     def is_unanswered(self) -> bool:

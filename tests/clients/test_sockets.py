@@ -5,6 +5,7 @@ import os
 import socket
 import subprocess
 import sys
+import threading
 import time
 
 import pytest
@@ -215,19 +216,55 @@ def test_a_name_that_does_not_resolve(name):
         sockets.resolve(to(name, 80, AMPLE_S))
 
 
-def test_a_resolver_that_hangs_is_left_behind(monkeypatch):
+@pytest.fixture
+def silent_resolver(monkeypatch):
+    """A resolver that says nothing until the test is over."""
+    is_over = threading.Event()
+
     def hang(name, port, family, kind, protocol, flags):
-        if flags:
-            raise socket.gaierror(socket.EAI_NONAME, "not numeric")
-        time.sleep(30)
+        if not flags:
+            is_over.wait(AMPLE_S)
+        raise socket.gaierror(socket.EAI_NONAME, "not numeric")
 
     monkeypatch.setattr(socket, "getaddrinfo", hang)
+    yield
+    is_over.set()
+
+
+def test_a_resolver_that_hangs_is_left_behind(silent_resolver, monkeypatch):
+    monkeypatch.setattr(sockets, "CONTROL_AFTER_S", 0.05)
+    monkeypatch.setattr(sockets, "CONTROL_LEAST_S", 0.0)
     watch = Watch()
     with pytest.raises(
         OwnMachine, match=r"this machine's resolver does not answer, neither for slow\.example\.org nor"
     ):
         sockets.resolve(to("slow.example.org", 80, 0.1))
     watch.ended_within(2)
+
+
+def test_a_resolver_is_not_held_to_be_dead_where_the_run_had_no_time_left(silent_resolver, monkeypatch):
+    monkeypatch.setattr(sockets, "CONTROL_LEAST_S", AMPLE_S)
+    with pytest.raises(Failure, match=r"^name not resolved within 50 ms for slow\.example\.org:80") as caught:
+        sockets.resolve(to("slow.example.org", 80, 0.05))
+    assert "resolver" not in str(caught.value)
+
+
+def test_a_resolver_that_fails_is_not_held_to_be_dead_before_it_failed_for_the_other_name(monkeypatch):
+    """Nor is a name said not to exist that no name server was asked for."""
+    is_over = threading.Event()
+
+    def answer(name, port, family, kind, protocol, flags):
+        if flags:
+            raise socket.gaierror(socket.EAI_NONAME, "not numeric")
+        if name == sockets.CONTROL_NAME.encode():
+            is_over.wait(AMPLE_S)
+        raise socket.gaierror(socket.EAI_AGAIN, "Temporary failure in name resolution")
+
+    monkeypatch.setattr(socket, "getaddrinfo", answer)
+    monkeypatch.setattr(sockets, "CONTROL_LEAST_S", AMPLE_S)
+    with pytest.raises(Failure, match=r"^name not resolved within 0\.1 s for slow\.example\.org:80"):
+        sockets.resolve(to("slow.example.org", 80, 0.1))
+    is_over.set()
 
 
 @pytest.mark.parametrize(
