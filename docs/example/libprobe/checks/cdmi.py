@@ -59,15 +59,15 @@ class CdmiCapabilities(Check):
         answer = documents.get(self._http, f"{self.subject}/cdmi_capabilities/", max_bytes=MAX_ANSWER, headers=headers)
         seconds = time.monotonic() - began
         if answer.status != 200:
-            raise ProtocolFailure(f"{answer.asked}: answered {answer.status} {answer.reason}")
+            raise ProtocolFailure(f"{answer.status} {answer.reason}", of=answer, link="from")
         try:
             found = read_capabilities(answer.body)
         except BadData as error:
-            raise BadData(f"{answer.asked}: {error.sentence}") from None
+            raise BadData(error.sentence, of=answer, link="from") from None
         yield Metric("response_time", seconds, "s", min=0)
         yield Metric("capabilities", len(found), min=0)
         self.facts.update(count=str(len(found)), time=duration(seconds))
         for name in sorted(found):
             self.detail(1, name)
         if missing := [name for name in self._required if name not in found]:
-            raise BadData(f"{self.subject} lacks {', '.join(missing)}")
+            raise BadData(f"no capability {', '.join(missing)}", of=answer)

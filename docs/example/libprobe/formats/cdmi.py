@@ -23,10 +23,10 @@ def read_capabilities(body: bytes) -> set[str]:
     try:
         document = json.loads(body)
     except (ValueError, RecursionError):
-        raise BadData(f"answered with what is not JSON: {excerpt(body)}") from None
+        raise BadData(f"not JSON: {excerpt(body)}") from None
     if not isinstance(document, dict) or document.get("objectType") != MEDIA_TYPE:
-        raise BadData(f"answered with what is no capabilities object: {excerpt(body)}")
+        raise BadData(f"no capabilities object: {excerpt(body)}")
     found = document.get("capabilities")
     if not isinstance(found, dict):
-        raise BadData("answered with a capabilities object without capabilities")
+        raise BadData("a capabilities object without capabilities")
     return {name for name, value in found.items() if value not in ("false", False, "", None)}
