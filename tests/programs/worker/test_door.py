@@ -302,13 +302,15 @@ with socket.socket(socket.AF_UNIX) as made:
     made.connect(where)
     made.sendall(request)
     print(made.recv(1))
+    made.sendall({more!r})
 """
-"""An executable that gives up: it hears that its check is taken, and does not say GO."""
+"""An executable that gives up: it hears that its check is taken, and does not say GO. more: what it says instead."""
 
 
-def test_who_does_not_wait_to_be_taken_is_counted(place):
+@pytest.mark.parametrize("more", [b"", b"\xff\0nonsense"], ids=["nothing", "nonsense"])
+def test_who_does_not_wait_to_be_taken_is_counted_once_whatever_it_sends(place, more):
     place.start()
-    words = [sys.executable, "-c", LATE, str(place.door), str(place.directory / READS), "-p", "1"]
+    words = [sys.executable, "-c", LATE.format(more=more), str(place.door), str(place.directory / READS), "-p", "1"]
     done = subprocess.run(words, capture_output=True, text=True, env=place.environment, timeout=AMPLE_S)
     assert (done.stdout, done.stderr) == (f"{door.AGAIN}\n", "")
     until(lambda: json.loads(status(place, "json"))["calls"]["refused"]["late"] == 1)
