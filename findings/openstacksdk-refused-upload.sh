@@ -17,8 +17,8 @@ trap 'rm -rf "$work"' EXIT
 cd "$work"
 
 python3 -m venv venv
-venv/bin/pip -q --disable-pip-version-check install openstacksdk==4.22.0 python-openstackclient==10.5.0 keystoneauth1==5.18.1 \
-    python-swiftclient==4.11.0
+venv/bin/pip -q --disable-pip-version-check install openstacksdk==4.22.0 python-openstackclient==10.5.0 keystoneauth1==5.18.1
+venv/bin/pip -q --disable-pip-version-check install python-swiftclient==4.11.0
 venv/bin/python -W ignore - <<'PYTHON'
 """Keystone, and a Swift that refuses the object, or tells another MD5 than that of its bytes, on the loopback interface."""
 
