@@ -307,7 +307,7 @@ def test_a_keypair_of_whom_nothing_was_noted_is_gone_when_the_dn_that_asked_for_
     site.nova.keys.clear()
     report = site.look()
     expect(report, 0, r"VM active after .*; removed 1 VM that an earlier run had left")
-    assert site.is_clean
+    until(lambda: site.is_clean)
 
 
 @pytest.mark.parametrize("whose", ["ours", "another's"])
@@ -326,11 +326,11 @@ def test_a_keypair_whose_deletion_has_no_answer_keeps_no_vm_from_being_judged(si
     said = rf"keypair not removed: no complete answer within {TIME} from {NOVA} \({title}; next run retries\)"
     expect(report, 1, said)
     assert {"time_to_active", "time_to_delete"} <= report.performance.keys()
-    assert (len(site.nova.created), site.nova.servers()) == (2, [])
-    assert site.journal() == [f"{title}.server"]
+    assert (len(site.nova.created), site.journal()) == (2, [f"{title}.server"])
+    until(lambda: not site.nova.servers())  # Nova shows a VM that is deleted for a moment
     site.web.faults.clear()
     assert site.look().code == 0
-    assert site.is_clean
+    until(lambda: site.is_clean)
 
 
 def test_a_keypair_of_our_own_that_was_refused_is_forgotten(site):
