@@ -86,7 +86,9 @@ class Nova:
         body = json.dumps({"server": wanted}).encode()
         headers = [("Content-Type", "application/json")]
         with time_limit(self._service, CHANGING_S):
-            answer = self._service.request("POST", "/servers", headers=headers, body=body, secret_body=True)
+            answer = self._service.request(
+                "POST", "/servers", headers=headers, body=body, secret_body=True, doing="create a VM"
+            )
         self.creation_request = request_id(answer)
         if answer.status not in (200, 201, 202):
             raise self._refused(answer, "create a VM")

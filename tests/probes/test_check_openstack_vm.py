@@ -571,7 +571,7 @@ def test_a_create_without_an_answer_is_looked_for_until_it_is_there(site):
     """Nova without its message queue: no answer, and the VM comes when the queue is back."""
     site.web.faults.on("held", method="POST", path="/v2.1/servers")
     report = site.look("-t", seconds(5))
-    expect(report, 2, rf"no complete answer within .* from {AT}")
+    expect(report, 2, rf"no complete answer within {TIME} from {AT} when asked to create a VM")
     [title] = site.journal()
     assert (site.web.held, site.ours()) == (1, [])
     site.web.faults.off("held")
