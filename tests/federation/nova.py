@@ -178,7 +178,11 @@ class Nova(Api):
             self.max_limit = 1000
 
     def servers(self) -> list[Server]:
-        """Those that are there."""
+        """Those that are there: without what is still shown as DELETED for a moment."""
+        now = time.time()
+        return [each for each in self._shown() if each.state(now)[0] != "DELETED"]
+
+    def _shown(self) -> list[Server]:
         with self._lock:
             now = time.time()
             self._servers = {each.id: each for each in self._servers.values() if now < each.gone}
@@ -263,7 +267,7 @@ class Nova(Api):
         return self.not_found()
 
     def _mine(self, identifier: str, token: Token) -> Server:
-        server = next((each for each in self.servers() if each.id == identifier), None)
+        server = next((each for each in self._shown() if each.id == identifier), None)
         if server is None or server.project != token.project:
             raise Refused(self._error(404, "itemNotFound", f"Instance {identifier} could not be found."))
         return server
@@ -276,8 +280,7 @@ class Nova(Api):
         except re.error:
             said = f"Invalid input for query parameters name. Value: {wanted}. '{wanted}' is not a 'regex'"
             return self._error(400, "badRequest", said)
-        now = time.time()
-        there = [each for each in self.servers() if each.project == token.project and each.state(now)[0] != "DELETED"]
+        there = [each for each in self.servers() if each.project == token.project]
         found = [each for each in there if pattern.search(each.name)]
         if self.fault("nova-hidden", request) is not None:
             found = []
