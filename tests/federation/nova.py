@@ -180,9 +180,9 @@ class Nova(Api):
     def servers(self) -> list[Server]:
         """Those that are there: without what is still shown as DELETED for a moment."""
         now = time.time()
-        return [each for each in self._shown() if each.state(now)[0] != "DELETED"]
+        return [each for each in self._not_gone() if each.state(now)[0] != "DELETED"]
 
-    def _shown(self) -> list[Server]:
+    def _not_gone(self) -> list[Server]:
         with self._lock:
             now = time.time()
             self._servers = {each.id: each for each in self._servers.values() if now < each.gone}
@@ -267,7 +267,7 @@ class Nova(Api):
         return self.not_found()
 
     def _mine(self, identifier: str, token: Token) -> Server:
-        server = next((each for each in self._shown() if each.id == identifier), None)
+        server = next((each for each in self._not_gone() if each.id == identifier), None)
         if server is None or server.project != token.project:
             raise Refused(self._error(404, "itemNotFound", f"Instance {identifier} could not be found."))
         return server
