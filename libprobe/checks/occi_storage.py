@@ -73,7 +73,8 @@ class StorageLifeCycle(ComputeLifeCycle):
         self._size_gib = size_gib
         self._volume_entry: JournalEntry | None = None
         self._links: OcciClient | None = None
-        self._link_path = ""
+        self._machine_path = ""
+        self._link_path = ""  # of the link once it was seen to be ours
 
     def prepare(self) -> None:
         """Both kinds have to be offered: what was asked for cannot be done without them."""
@@ -94,14 +95,15 @@ class StorageLifeCycle(ComputeLifeCycle):
     def examine(self, path: str, entity: VirtualMachine) -> Iterator[Metric]:
         """Create a volume, attach it to the active VM, and detach it again; its removal is that of the run."""
         yield from super().examine(path, entity)
+        self._machine_path = path
         try:
             volume = self._create_volume()
             began = time.monotonic()
             self._await(self._volumes, volume, "online", "volume", began)
             began = time.monotonic()
             links = self._links = self._occi.links()
-            self._link_path = self._attach(links, path, volume)
-            link = self._await(links, self._link_path, "active", "volume link", began)
+            link_path = self._attach(links, path, volume)
+            link = self._await(links, link_path, "active", "volume link", began)
         except _Late as late:
             yield outcome_metric(*self.judge_repeated(KIND, str(late), late.seconds))
             return
@@ -110,7 +112,7 @@ class StorageLifeCycle(ComputeLifeCycle):
         size = f"volume of {number_of(self._size_gib, 'GiB', 'GiB')}"
         self.facts["volume"] = f", {size} attached in {duration(seconds)}"
         device = str(link.attributes.get("occi.storagelink.deviceid", "")) or "not told"
-        self.detail(1, f"volume attached: {self._link_path}, device {device}")
+        self.detail(1, f"volume attached: {link_path}, device {device}")
         with suppress(Misconfigured):  # then the next late run is judged as the second, and says since when
             self._journal.failed_runs.clear(KIND, self.subject)
         yield from self._detach(links, link)
@@ -185,7 +187,10 @@ class StorageLifeCycle(ComputeLifeCycle):
             pause = retry_pause(now)
             if entity:
                 trouble_since, state = None, entity.state
-                self._expect_own_volume(client, entity)
+                if client is self._volumes:
+                    self._expect_own_volume(entity)
+                else:
+                    self._expect_own_link(path, entity)
                 if state in ("", wanted):
                     return entity
                 if state in BROKEN_STATES:
@@ -214,11 +219,33 @@ class StorageLifeCycle(ComputeLifeCycle):
             return None, EndpointFailure(said, of=Asked(self.place, f"GET {path}"))
         return entity, None
 
-    def _expect_own_volume(self, client: OcciClient, entity: Entity) -> None:
+    def _expect_own_volume(self, entity: Entity) -> None:
         """Raise BadData if the volume at our path bears another name: it is not to be attached, nor deleted."""
         entry = self._volume_entry
-        if entry and client is self._volumes and entity.title and entity.title != entry.title:
+        if entry and entity.title and entity.title != entry.title:
             raise self._wrong_vm_failure(entry, entity.title)
+
+    def _expect_own_link(self, path: str, entity: Entity) -> None:
+        """Raise BadData if what is at the path of our link is something else; only a link that is ours may be deleted.
+
+        A link has no title of ours, so it is known by its ends, which GFD.183 requires it to show. One that shows no
+        target counts as attached, and is left to go with its VM.
+        """
+        assert self._machine_path and self._volume_entry and self._volume_entry.path
+        self._link_path = ""
+        target = str(entity.attributes.get(occi.TARGET, ""))
+        source = str(entity.attributes.get(occi.SOURCE, ""))
+        if entity.kind and entity.kind != occi.STORAGE_LINK:
+            another = f"of kind {entity.kind.rpartition('#')[2][:60]}"
+        elif target and not _leads_to(self._volumes, target, self._volume_entry.path):
+            another = f"to {target[:120]}"
+        elif source and not _leads_to(self._occi, source, self._machine_path):
+            another = f"from {source[:120]}"
+        else:
+            self._link_path = path if target else ""
+            return
+        said = f"another volume link ({another}) given for our new one"
+        raise BadData(said, of=self.asked, link="by", more=[f"the other link: {path}"])
 
     def _broken_failure(self, entity: Entity, wanted: str, what: str) -> EndpointFailure:
         message = (str(entity.attributes.get(f"occi.{kind}.state.message", "")) for kind in NEEDED)
@@ -231,6 +258,10 @@ class StorageLifeCycle(ComputeLifeCycle):
 
     def _detach(self, links: OcciClient, link: Entity) -> Iterator[Metric]:
         """Remove the link and see it gone; one that stays is a WARNING, for it goes with its VM."""
+        if not self._link_path:
+            said = f"volume not detached: its link is shown without a target on {self.place}, so it may be another's"
+            yield outcome_metric(WARNING, said)
+            return
         remover = Remover(links, self.subject, lambda _: None, thing="volume link")
         left = self._work_deadline.remaining()
         until = self._work_deadline.earlier_by(max(0.0, left - DETACH_S))
@@ -253,6 +284,14 @@ class StorageLifeCycle(ComputeLifeCycle):
             with suppress(EndpointFailure), self._links.using_deadline(self._removal_deadline):
                 self._links.delete(self._link_path)
         super()._remove(entry)
+
+
+def _leads_to(client: OcciClient, address: str, path: str) -> bool:
+    """Whether an address that the server gave is that of the client's member at a path."""
+    try:
+        return client.own_path(address) == path
+    except BadData:
+        return False
 
 
 class _Late(Exception):

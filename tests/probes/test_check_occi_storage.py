@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import re
 import signal
+from dataclasses import replace
 
 import pytest
 
 from tests.conftest import Monitor
+from tests.federation.occi import model
 from tests.pace import AMPLE_S, seconds, until
 from tests.probes.test_check_occi_vm import OURS, PROBE
 
@@ -42,8 +44,21 @@ def asked(site, method: str) -> list[str]:
     ]
 
 
+def paths(site, method: str) -> list[str]:
+    """The paths that were asked so, in order, as they were."""
+    return [each.request.path for each in site.web.requests if each.request.method == method]
+
+
 def place_of(site) -> str:
     return site.base.partition("://")[2].partition("/")[0]
+
+
+def announce(site, kind: str, location: str) -> None:
+    """Let the endpoint say that the members of a kind are at a location."""
+    registry = site.occi.registry
+    site.occi.registry = model.Registry(
+        replace(each, location=location) if each.id == kind else each for each in registry
+    )
 
 
 def is_clean(monitor: Monitor, site) -> bool:
@@ -297,13 +312,67 @@ def test_a_volume_that_is_a_strangers_is_never_attached_nor_deleted(monitor):
     assert not [path for path in asked(site, "DELETE") if "storage" in path]
 
 
-@pytest.mark.parametrize("location", ["/storage/", "/compute/12"])
+@pytest.mark.parametrize("location", ["/storage/", "/compute/{theirs}"])
 def test_a_location_that_is_no_volumes_is_never_deleted(monitor, location):
     site = monitor.federation.site("rocci")
-    site.faults.on("status", method="POST", path="/storage/", times=1, code=201, headers={"Location": location})
-    report = look(monitor, "rocci", "-t", seconds(8))
+    theirs = site.occi.add_foreign("theirs", "ops")
+    answer = {"code": 201, "headers": {"Location": location.format(theirs=theirs)}}
+    site.faults.on("status", method="POST", path="/storage/", times=1, **answer)
+    report = look(monitor, "rocci")
     assert report.code == 2
-    assert not [path for path in asked(site, "DELETE") if path != "/compute/ID"]
+    [ours] = [identifier for title, identifier in site.occi.created if title != "theirs"]
+    assert paths(site, "DELETE") == [f"/compute/{ours}"]
+    assert [vm.id for vm in site.occi.vms()] == [theirs]
+
+
+@pytest.mark.parametrize("cloud", CLOUDS)
+def test_a_link_that_is_a_strangers_is_not_taken_for_ours_nor_deleted(monitor, cloud):
+    site = monitor.federation.site(cloud)
+    theirs = (site.occi.add_foreign("theirs", "ops"), site.occi.add_foreign_storage("their volume", "ops"))
+    location = site.occi.add_foreign_link(*theirs, "ops")
+    answer = {"code": 201, "headers": {"Location": location}}
+    site.faults.on("status", method="POST", path=LINKS[cloud], times=1, **answer)
+    report = look(monitor, cloud, "-v")
+    assert report.code == 2
+    assert re.fullmatch(
+        rf"OCCI-VM CRITICAL - another volume link \(to \S*/storage/{theirs[1]}\) given for our new one "
+        rf"by {re.escape(place_of(site))}",
+        report.first,
+    ), report.first
+    assert f"the other link: {location}" in report.lines
+    assert asked(site, "DELETE") == ["/compute/ID", "/storage/ID"]
+    assert (site.occi.storages(), site.occi.storage_links()) == (["their volume"], [theirs])
+    assert ([vm.id for vm in site.occi.vms()], recorded(monitor)) == ([theirs[0]], [])
+
+
+def test_a_vm_that_is_given_as_a_link_is_never_deleted(monitor):
+    """An endpoint that announces its links where its VMs are can give any VM's path for a link's."""
+    site = monitor.federation.site("rocci")
+    theirs = site.occi.add_foreign("theirs", "ops")
+    site.faults.on("held", method="POST", path="/storage/", times=1)
+    announce(site, model.STORAGELINK, "/compute/")
+    process = monitor.start(PROBE, "-u", site.url, "--with-storage")
+    until(lambda: site.web.held == 1)
+    answer = {"code": 201, "headers": {"Location": f"/compute/{theirs}"}}
+    site.faults.on("status", method="POST", path="/compute/", times=1, **answer)
+    site.faults.off("held")
+    out, _ = process.communicate(timeout=AMPLE_S)
+    said = f"another volume link (of kind compute) given for our new one by {place_of(site)}"
+    assert (process.returncode, out.decode().partition(" | ")[0]) == (2, f"OCCI-VM CRITICAL - {said}")
+    assert f"/compute/{theirs}" not in paths(site, "DELETE")
+    assert [vm.id for vm in site.occi.vms()] == [theirs]
+    assert (site.occi.storages(), recorded(monitor)) == ([], [])
+
+
+def test_a_link_that_shows_no_target_is_left_to_go_with_its_vm(monitor):
+    site = monitor.federation.site("rocci")
+    shown = 'Category: storagelink; scheme="http://schemas.ogf.org/occi/infrastructure#"; class="kind"\n'
+    site.faults.on("status", method="GET", path=LINKS["rocci"], code=200, body=shown)
+    report = look(monitor, "rocci")
+    said = f"volume not detached: its link is shown without a target on {place_of(site)}, so it may be another's"
+    assert (report.code, report.first) == (1, f"OCCI-VM WARNING - {said}")
+    assert asked(site, "DELETE") == ["/compute/ID", "/storage/ID"]
+    assert is_clean(monitor, site)
 
 
 # ---- ended from outside

@@ -118,6 +118,13 @@ class OcciServer:
         self.store.add(entity)
         return entity.id
 
+    def add_foreign_link(self, machine: str, storage: str, project: str) -> str:
+        """Attach a storage to a VM, both named by their ids, as somebody else did; return the path of the link."""
+        link = Link(f"{machine}_{storage}", model.STORAGELINK, project, [], {"occi.storagelink.state": "active"})
+        link.source, link.target = (model.COMPUTE, machine), (model.STORAGE, storage)
+        self.store.add(link)
+        return f"{self.path}{self.registry.kind(link.kind).location}{link.id}"
+
     def at(self, address: str) -> VM | None:
         """Return the VM that has a network interface with this address."""
         now = time.time()
