@@ -268,7 +268,8 @@ class StorageLifeCycle(ComputeLifeCycle):
         began = time.monotonic()
         try:
             # a cloud may have its own title for a link, by which its place is known not to be another's by now
-            remover.delete(self._link_path, link.title, until)
+            with links.using_deadline(until):
+                remover.delete(self._link_path, link.title, until)
         except EndpointFailure as failure:
             self.tell(failure)
             yield outcome_metric(WARNING, f"volume not detached: {failure.sentence}")

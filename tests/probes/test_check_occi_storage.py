@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import signal
 from dataclasses import replace
@@ -362,6 +363,24 @@ def test_a_vm_that_is_given_as_a_link_is_never_deleted(monitor):
     assert f"/compute/{theirs}" not in paths(site, "DELETE")
     assert [vm.id for vm in site.occi.vms()] == [theirs]
     assert (site.occi.storages(), recorded(monitor)) == ([], [])
+
+
+def test_a_detachment_without_an_answer_does_not_take_the_time_of_the_run(monitor, tmp_path):
+    site = monitor.federation.site("rocci")
+    site.faults.on("held", method="DELETE", path=LINKS["rocci"])
+    (tmp_path / "soon").mkdir()
+    (tmp_path / "soon" / "sitecustomize.py").write_text(
+        "import libprobe.checks.occi_storage\nlibprobe.checks.occi_storage.DETACH_S = 1.0\n"
+    )
+    path = f"{tmp_path / 'soon'}{os.pathsep}{monitor.environment.get('PYTHONPATH', '')}"
+    process = monitor.start(PROBE, "-u", site.url, "--with-storage", "-t", AMPLE_S * 4, PYTHONPATH=path)
+    until(lambda: site.web.held == 1)
+    until(lambda: site.occi.vms() == [])
+    site.faults.off("held")
+    out, _ = process.communicate(timeout=AMPLE_S)
+    assert process.returncode == 1
+    assert out.decode().startswith("OCCI-VM WARNING - volume not detached: "), out
+    assert is_clean(monitor, site)
 
 
 def test_a_link_that_shows_no_target_is_left_to_go_with_its_vm(monitor):
