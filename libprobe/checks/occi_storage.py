@@ -280,9 +280,14 @@ class StorageLifeCycle(ComputeLifeCycle):
     # ---- the end
 
     def _remove(self, entry: JournalEntry) -> None:
-        """A volume whose VM could not be removed is detached first, or else it could not be removed either."""
-        if entry is self._volume_entry and self._links and self._link_path and not entry.is_done:
-            with suppress(EndpointFailure), self._links.using_deadline(self._removal_deadline):
+        """A volume whose VM could not be removed is detached first, or else it could not be removed either.
+
+        Where the VM is gone its link is, too. The detachment leaves half of the time to the volume.
+        """
+        is_held = self._vm_entry and not self._vm_entry.is_done and not entry.is_done
+        if entry is self._volume_entry and is_held and self._links and self._link_path:
+            until = self._removal_deadline.earlier_by(self._removal_deadline.remaining() / 2)
+            with suppress(EndpointFailure), self._links.using_deadline(until):
                 self._links.delete(self._link_path)
         super()._remove(entry)
 

@@ -6,6 +6,7 @@ import os
 import re
 import signal
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
@@ -60,6 +61,15 @@ def announce(site, kind: str, location: str) -> None:
     site.occi.registry = model.Registry(
         replace(each, location=location) if each.id == kind else each for each in registry
     )
+
+
+def detachment_within(monitor: Monitor, tmp_path: Path, limit_s: float) -> str:
+    """A PYTHONPATH with which a detachment gets so long instead of its minute."""
+    (tmp_path / "quick").mkdir()
+    (tmp_path / "quick" / "sitecustomize.py").write_text(
+        f"import libprobe.checks.occi_storage\nlibprobe.checks.occi_storage.DETACH_S = {limit_s}\n"
+    )
+    return f"{tmp_path / 'quick'}{os.pathsep}{monitor.environment.get('PYTHONPATH', '')}"
 
 
 def is_clean(monitor: Monitor, site) -> bool:
@@ -255,16 +265,35 @@ def test_a_link_that_cannot_be_removed_is_a_warning_and_goes_with_its_vm(monitor
     report = look(monitor, "rocci", "-t", seconds(5))
     assert report.code == 1
     assert report.first.startswith("OCCI-VM WARNING - volume not detached: 304 ")
+    deleted = asked(site, "DELETE")
+    assert deleted[deleted.index("/compute/ID") :] == ["/compute/ID", "/storage/ID"]  # the link went with its VM
     assert is_clean(monitor, site)
 
 
 def test_a_vm_that_stays_does_not_keep_its_volume(monitor):
     site = monitor.federation.site("rocci")
     site.faults.on("delete-refused", path="/compute/")
-    report = look(monitor, "rocci", "-t", seconds(6))
+    report = look(monitor, "rocci", "-t", seconds(10))
     assert report.code == 1
     assert len(site.occi.vms()) == 1
     assert site.occi.storages() == []
+    site.faults.clear()
+    assert look(monitor, "rocci").code == 0
+    assert is_clean(monitor, site)
+
+
+def test_a_link_that_stayed_with_its_vm_is_removed_before_the_volume(monitor, tmp_path):
+    site = monitor.federation.site("rocci")
+    site.faults.on("delete-refused", path="/compute/")
+    site.faults.on("status", code=409, method="DELETE", path=LINKS["rocci"])
+    quick = detachment_within(monitor, tmp_path, 1.0)
+    process = monitor.start(PROBE, "-u", site.url, "--with-storage", "-t", seconds(10), PYTHONPATH=quick)
+    until(lambda: "/compute/ID" in asked(site, "DELETE"))
+    site.faults.off("status")
+    out, _ = process.communicate(timeout=AMPLE_S)
+    assert process.returncode == 1, out
+    assert (len(site.occi.vms()), site.occi.storages(), site.occi.storage_links()) == (1, [], [])
+    assert asked(site, "DELETE")[-2:] == [f"{LINKS['rocci']}ID", "/storage/ID"]
     site.faults.clear()
     assert look(monitor, "rocci").code == 0
     assert is_clean(monitor, site)
@@ -368,12 +397,8 @@ def test_a_vm_that_is_given_as_a_link_is_never_deleted(monitor):
 def test_a_detachment_without_an_answer_does_not_take_the_time_of_the_run(monitor, tmp_path):
     site = monitor.federation.site("rocci")
     site.faults.on("held", method="DELETE", path=LINKS["rocci"])
-    (tmp_path / "soon").mkdir()
-    (tmp_path / "soon" / "sitecustomize.py").write_text(
-        "import libprobe.checks.occi_storage\nlibprobe.checks.occi_storage.DETACH_S = 1.0\n"
-    )
-    path = f"{tmp_path / 'soon'}{os.pathsep}{monitor.environment.get('PYTHONPATH', '')}"
-    process = monitor.start(PROBE, "-u", site.url, "--with-storage", "-t", AMPLE_S * 4, PYTHONPATH=path)
+    quick = detachment_within(monitor, tmp_path, 1.0)
+    process = monitor.start(PROBE, "-u", site.url, "--with-storage", "-t", AMPLE_S * 4, PYTHONPATH=quick)
     until(lambda: site.web.held == 1)
     until(lambda: site.occi.vms() == [])
     site.faults.off("held")
