@@ -18,7 +18,7 @@ from libprobe.checks.compute import PATIENCE_S
 from libprobe.checks.occi_vm import FAILED_STATES, ComputeLifeCycle
 from libprobe.checks.removal import Remover, retry_pause
 from libprobe.clients.refusals import NOT_CREATED, Refusal, certainly_not_created
-from libprobe.failures import WARNING, Asked, BadData, EndpointFailure, Failure, Misconfigured, Rejected
+from libprobe.failures import WARNING, Asked, BadData, EndpointFailure, Failure, Misconfigured, NoAnswer, Rejected
 from libprobe.formats.error_text import in_short
 from libprobe.formats.occi import vocabulary as occi
 from libprobe.text import duration, number_of
@@ -150,6 +150,7 @@ class StorageLifeCycle(ComputeLifeCycle):
         name = self._volume_entry.title
         given = {occi.ID: name, occi.SOURCE: machine, occi.TARGET: volume}
         began = time.monotonic()
+        last: Refusal | None = None
         while True:
             try:
                 path = links.create([(occi.STORAGE_LINK, occi.KIND)], given)
@@ -158,11 +159,22 @@ class StorageLifeCycle(ComputeLifeCycle):
                 said = refusal.error_text
                 if refusal.http_status not in (400, 409) or _HAS_FAILED.search(said) or not _IS_MADE_STILL.search(said):
                     raise
-                pause = max(retry_pause(time.monotonic() - began), refusal.pause_s)
+                last, passed = refusal, time.monotonic() - began
+                pause = max(retry_pause(passed), refusal.pause_s)
                 if self._work_deadline.remaining() <= pause:
-                    raise
+                    raise self._late_to_attach(last, passed) from None
+            except NoAnswer:
+                if last and self._work_deadline.has_passed():  # the last try was only cut off
+                    raise self._late_to_attach(last, time.monotonic() - began) from None
+                raise
             self._work_deadline.sleep(pause)
         return path or self._link_of(links, machine, volume)
+
+    def _late_to_attach(self, refusal: Refusal, seconds: float) -> _Late:
+        self.tell(refusal)
+        self.detail(1, f"the volume could not be attached yet: {refusal.error_text or refusal.http_status}")
+        said = f"volume not ready to be attached after {duration(seconds)} on {self.place}, given up"
+        return _Late(said, seconds)
 
     def _link_of(self, links: OcciClient, machine: str, volume: str) -> str:
         """The path of the link as the VM shows it. Raises: Failure."""

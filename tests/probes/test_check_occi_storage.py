@@ -221,16 +221,24 @@ def test_a_volume_that_fails_is_critical_and_removed(monitor, cloud, state):
     assert is_clean(monitor, site)
 
 
-def test_a_volume_that_is_late_is_a_warning_then_critical_and_removed(monitor):
-    site = monitor.federation.site("rocci")
-    site.faults.on("storage-offline")
+@pytest.mark.parametrize(
+    ("cloud", "fault", "late"),
+    [("rocci", "storage-offline", "still offline"), ("ooi", "storage-making", "not ready to be attached")],
+)
+def test_a_volume_that_is_late_is_a_warning_then_critical_and_removed(monitor, cloud, fault, late):
+    """Also on ooi, which shows each volume as online and refuses the link."""
+    site = monitor.federation.site(cloud)
+    site.faults.on(fault)
     for code, word, end in ((1, "WARNING", ""), (2, "CRITICAL", ", as in the run .* before")):
-        report = look(monitor, "rocci", "-t", seconds(4))
+        report = look(monitor, cloud, "-v", "-t", seconds(4))
         assert report.code == code, report.out
         assert re.fullmatch(
-            rf"OCCI-VM {word} - volume still offline after [\d.]+ m?s on {re.escape(place_of(site))}, given up{end}",
+            rf"OCCI-VM {word} - volume {late} after [\d.]+ m?s on {re.escape(place_of(site))}, given up{end}",
             report.first,
         ), report.first
+        if cloud == "ooi":
+            told = [line for line in report.lines if line.startswith("the volume could not be attached yet: ")]
+            assert "creating" in told[0]
         assert is_clean(monitor, site)
         let_last_run_count(monitor)
 
