@@ -45,6 +45,9 @@ BROKEN_STATES = FAILED_STATES | {"degraded"}
 DETACH_S = 60.0
 """How long a detachment is asked for and waited for; what stays attached goes with the VM."""
 
+VOLUME_SHARE = 1 / 3
+"""Part of the working time that must be left when the VM is active, for a late volume to count against the site."""
+
 KIND = "volume"
 """For what is remembered of the run before."""
 
@@ -96,6 +99,8 @@ class StorageLifeCycle(ComputeLifeCycle):
         """Create a volume, attach it to the active VM, and detach it again; its removal is that of the run."""
         yield from super().examine(path, entity)
         self._machine_path = path
+        left = self._work_deadline.remaining()
+        is_early = left >= self._work_deadline.seconds * VOLUME_SHARE
         try:
             volume = self._create_volume()
             began = time.monotonic()
@@ -105,7 +110,16 @@ class StorageLifeCycle(ComputeLifeCycle):
             link_path = self._attach(links, path, volume)
             link = self._await(links, link_path, "active", "volume link", began)
         except _Late as late:
-            yield outcome_metric(*self.judge_repeated(KIND, str(late), late.seconds))
+            if is_early:
+                yield outcome_metric(*self.judge_repeated(KIND, str(late), late.seconds))
+            else:
+                yield self._unproven_metric(str(late), left)
+            return
+        except NoAnswer as failure:
+            if is_early:
+                raise
+            self.tell(failure)
+            yield self._unproven_metric(failure.sentence, left)
             return
         seconds = time.monotonic() - began
         yield Metric("time_to_attach", seconds, "s", min=0, context="time")
@@ -116,6 +130,14 @@ class StorageLifeCycle(ComputeLifeCycle):
         with suppress(Misconfigured):  # then the next late run is judged as the second, and says since when
             self._journal.failed_runs.clear(KIND, self.subject)
         yield from self._detach(links, link)
+
+    def _unproven_metric(self, said: str, left: float) -> Metric:
+        """Return the result of a volume whose VM took the time: neither seen to work nor the fault of what makes it.
+
+        left: seconds that the VM had left for it.
+        """
+        why = f"VM active so late that {duration(left)} were left for the volume"
+        return outcome_metric(WARNING, f"{said}; {why} (raise -t to wait longer)")
 
     # ---- the volume
 
