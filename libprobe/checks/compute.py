@@ -365,18 +365,26 @@ class LifeCycle(Check):
         return None
 
     def _judge_failure(self, failure: Failure) -> Metric:
-        """Return the result of a failure: UNKNOWN for a quota that VMs of our own from earlier runs may fill."""
-        if not isinstance(failure, QuotaRefused) or not self._quota_holders:
+        """Return the result of a failure: UNKNOWN for a quota that our own of earlier runs may fill.
+
+        VMs and volumes have quotas of their own, so only what is of the kind that was refused can be in the way.
+        """
+        thing = self._thing_wanted()
+        holders = [each for kind, each in self._quota_holders if kind == thing]
+        if not isinstance(failure, QuotaRefused) or not holders:
             return outcome_metric(failure.status, f"{failure}{self._failure_suffix}")
-        for _, each in self._quota_holders:
+        for each in holders:
             self.detail(1, f"in the way: {each}")
-        things = [thing for thing, _ in self._quota_holders]
-        ours = " and ".join(number_of(things.count(thing), thing) for thing in dict.fromkeys(things))
         return outcome_metric(
             UNKNOWN,
-            f"{failure}; {ours} of this monitor's own may fill it, so the site is not blamed: "
-            f"{self._quota_holders[0][1]}{self._failure_suffix}",
+            f"{failure}; {number_of(len(holders), thing)} of this monitor's own may fill it, so the site is not "
+            f"blamed: {holders[0]}{self._failure_suffix}",
         )
+
+    def _thing_wanted(self) -> str:
+        """What this run asks the cloud for: its VM, or what it makes beside it, which it does after the VM only."""
+        others = self.entries_beside()
+        return others[-1].thing if others else self._journal.thing
 
     def _request(self, entry: JournalEntry, create: Callable[[], str | None]) -> None:
         """Have a VM made, and note where it is. create: asks for it, and returns its path. Raises: Failure."""

@@ -12,7 +12,7 @@ import pytest
 from fuzz.targets import occi_session
 from libprobe.checks import compute, occi_vm
 from libprobe.checks.occi_vm import ComputeLifeCycle, Contextualisation, smallest_template
-from libprobe.clients.refusals import UNKNOWN_MACHINE, Refusal, ServerError
+from libprobe.clients.refusals import UNKNOWN_MACHINE, QuotaRefused, Refusal, ServerError
 from libprobe.deadline import Deadline
 from libprobe.failures import BadData, EndpointFailure
 from libprobe.formats.occi.entity import Entity
@@ -21,9 +21,10 @@ from libprobe.formats.occi.vocabulary import COMPUTE
 from libprobe.probe import cli
 from libprobe.probe.settings import Settings
 from libprobe.state.files import StateDirectory
-from libprobe.state.journal import UNSEEN_GRACE_S, UNSEEN_LOOKS, Journal
+from libprobe.state.journal import SUFFIX, UNSEEN_GRACE_S, UNSEEN_LOOKS, VOLUME_SUFFIX, Journal
 from libprobe.targets import access
 from libprobe.targets.topology import find_occi
+from libprobe.text import number_of
 from tests.conftest import at
 from tests.federation.occi import DIALECTS
 from tests.federation.occi.renderings import Style, Writer
@@ -290,6 +291,32 @@ def test_what_stays_of_an_earlier_run_is_a_warning_that_names_it(life, monkeypat
     assert (told(life), life._notes) == ([(1, said)], [])
     assert life._quota_holders == [("VM", f"{entry.title} is still there")]
     assert [each.title for each in life._journal.entries()] == [entry.title]
+
+
+@pytest.mark.parametrize("wanted", [SUFFIX, VOLUME_SUFFIX])
+@pytest.mark.parametrize("left", [(SUFFIX,), (VOLUME_SUFFIX,), (VOLUME_SUFFIX, SUFFIX, VOLUME_SUFFIX)])
+def test_a_quota_is_filled_only_by_what_is_of_the_kind_that_was_refused(life, monkeypatch, wanted, left):
+    """A volume that stays takes no part of a quota of VMs, nor does a VM of a quota of volumes."""
+
+    def entry_of(suffix):
+        entry = life._journal.of_kind(suffix).begin(life.subject, "/CN=robot ops")
+        entry.note_location("/somewhere/1")
+        return entry
+
+    entries = [entry_of(suffix) for suffix in left]
+    for each in entries:
+        life._note_quota_holder(each, "is still there")
+    if wanted == VOLUME_SUFFIX:
+        beside = entry_of(VOLUME_SUFFIX)
+        monkeypatch.setattr(life, "entries_beside", lambda: [beside])
+    outcome = life._judge_failure(QuotaRefused("no quota left", 403, of=life.asked)).value
+    in_the_way = [each.title for each in entries if each.kind == wanted]
+    said, thing = f"no quota left on {at(life.subject)}", "VM" if wanted == SUFFIX else "volume"
+    if in_the_way:
+        said += f"; {number_of(len(in_the_way), thing)} of this monitor's own may fill it, so the site is not blamed: "
+        said += f"{in_the_way[0]} is still there"
+    assert (outcome.status, outcome.sentence) == (3 if in_the_way else 2, said)
+    assert [text for _, text in life.details] == [f"in the way: {title} is still there" for title in in_the_way]
 
 
 @pytest.mark.parametrize(("where", "is_warned"), [("here", True), ("elsewhere", False)])
