@@ -24,6 +24,7 @@ from tests.conftest import ROOT, clean_environment
 from tests.federation.ports import free_port
 from tests.nagios import STATES
 from tests.pace import AMPLE_S
+from tests.pace import until as wait_until
 from tests.probes.test_fedcloud_availability import SWIFT, Place, entry, not_taken
 
 DATA = ROOT / "tests/data/availability/icinga"
@@ -264,6 +265,9 @@ def test_a_running_icinga_is_read_as_it_tells_and_writes(place, federation, tmp_
         with contextlib.suppress(ProcessLookupError):
             os.killpg(icinga.pid, signal.SIGKILL)
         icinga.wait()
+    # a period ends before the second in which it is asked for: a result of that second would not be told yet
+    ended = int(time.time())
+    wait_until(lambda: time.time() >= ended + 1)
     place.services(entry(HOST, "hard", SWIFT))
     code, out = place.imported(events)
     assert code == 0, out
