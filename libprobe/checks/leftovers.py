@@ -236,7 +236,7 @@ class RemoveLeftovers(Leftovers):
 
 
 class ForgetLeftovers(Leftovers):
-    """Forgets a VM or a container without asking anybody: somebody has seen to it."""
+    """Forgets a VM, a volume or a container without asking anybody: somebody has seen to it."""
 
     def measure(self) -> Iterator[Metric]:
         for entry in self._chosen():
