@@ -128,7 +128,8 @@ class KeypairHidden(KeypairLeft):
 def remove_keypair(nova: Nova, entry: JournalEntry, identity: str) -> bool:
     """Remove the keypair of a VM that is gone; returns whether it was there. identity: as of `OcciAccess`.
 
-    Without a note of whose it is, one that the VM's own owner does not see is gone; a token may be anybody's.
+    Without a note of whose it is, one that the VM's own owner does not see is gone; a token may be anybody's. The owner
+    is compared as a whole, with the project: one DN may begin with the whole of another one.
     Raises: KeypairLeft, and the entry notes that only the keypair is left.
     """
     try:
@@ -136,7 +137,8 @@ def remove_keypair(nova: Nova, entry: JournalEntry, identity: str) -> bool:
     except Failure as failure:
         entry.note_only_key()
         raise failure.retold(KeypairLeft) from None
-    is_own = entry.key_user == nova.user if entry.key_user else entry.is_owned_by(identity) and identity not in TOKENS
+    owner = owner_name(identity, nova.user, nova.project)
+    is_own = entry.key_user == nova.user if entry.key_user else entry.identity == owner and identity not in TOKENS
     if was_there or is_own:
         return was_there
     entry.note_only_key()
