@@ -58,7 +58,7 @@ _HAS_FAILED = re.compile(r"\b(currently in|status is|state) ['\"]?error", re.IGN
 class StorageLifeCycle(ComputeLifeCycle):
     """The life of a VM that gets a volume once it is active.
 
-    Yields beside what the life of any VM does: time_to_attach (s, since the link was asked for).
+    Yields beside what the life of any VM does: time_to_attach (s, since the request of the link that was accepted).
     """
 
     needs_active_vm = True
@@ -105,9 +105,8 @@ class StorageLifeCycle(ComputeLifeCycle):
             volume = self._create_volume()
             began = time.monotonic()
             self._await(self._volumes, volume, "online", "volume", began)
-            began = time.monotonic()
             links = self._links = self._occi.links()
-            link_path = self._attach(links, path, volume)
+            link_path, began = self._attach(links, path, volume)
             link = self._await(links, link_path, "active", "volume link", began)
         except _Late as late:
             if is_early:
@@ -162,8 +161,10 @@ class StorageLifeCycle(ComputeLifeCycle):
         self._note_path(entry, path)
         return path
 
-    def _attach(self, links: OcciClient, machine: str, volume: str) -> str:
-        """Ask for the link until the volume can be attached; returns the link's path. Raises: Failure, _Late.
+    def _attach(self, links: OcciClient, machine: str, volume: str) -> tuple[str, float]:
+        """Ask for the link until the volume can be attached; returns its path, and when it was asked for at last.
+
+        Raises: Failure, _Late.
 
         ooi shows every volume as online, also one that Cinder is still making, and refuses the link until that is done.
         Ends are named by their paths: ooi refuses a URL whose host is not the one it thinks it has.
@@ -174,6 +175,7 @@ class StorageLifeCycle(ComputeLifeCycle):
         began = time.monotonic()
         last: Refusal | None = None
         while True:
+            asked_at = time.monotonic()
             try:
                 path = links.create([(occi.STORAGE_LINK, occi.KIND)], given)
                 break
@@ -190,7 +192,7 @@ class StorageLifeCycle(ComputeLifeCycle):
                     raise self._late_to_attach(last, time.monotonic() - began) from None
                 raise
             self._work_deadline.sleep(pause)
-        return path or self._link_of(links, machine, volume)
+        return path or self._link_of(links, machine, volume), asked_at
 
     def _late_to_attach(self, refusal: Refusal, seconds: float) -> _Late:
         self.tell(refusal)
