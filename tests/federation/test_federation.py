@@ -449,8 +449,10 @@ def test_the_banner_names_every_executable_with_a_command_that_works(tmp_path: P
         exports = [line for line in told if line.startswith("export ")]
         commands = [line for line in told if line not in exports]
         for each in commands:
+            # a busy machine takes longer than the probes' own limits; that they answer is what is looked at
+            patient = f"{each} -t {AMPLE_S:g}" if each.startswith("check_") else each
             done = subprocess.run(
-                ["bash", "-euc", "\n".join([*exports, each])],
+                ["bash", "-euc", "\n".join([*exports, patient])],
                 stdin=subprocess.DEVNULL,
                 capture_output=True,
                 text=True,
