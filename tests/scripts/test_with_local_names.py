@@ -42,6 +42,7 @@ def where(tmp_path, hosts: str, *command: object, uid: int = 0) -> subprocess.Co
         capture_output=True,
         text=True,
         timeout=AMPLE_S,
+        env={name: value for name, value in os.environ.items() if name != "TMPDIR"},  # which another user may not use
     )
 
 

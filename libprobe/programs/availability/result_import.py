@@ -142,7 +142,7 @@ def files_of_directory(path: str, since: int) -> DirectoryFiles:
 
 
 def without_missing(paths: Sequence[str]) -> list[str]:
-    """Those of some paths that are there. Raises: Misconfigured where none is.
+    """Those of some paths that are there. Raises: Misconfigured where some are missing and no file is there.
 
     Only what does not exist is left out: what may not be looked at fails where it is read, with its reason.
     """
@@ -155,8 +155,9 @@ def without_missing(paths: Sequence[str]) -> list[str]:
         except OSError:
             pass
         there.append(path)
-    if not there:
-        raise Misconfigured(f"no log is there: {', '.join(paths)}", remedy="name the monitor's log")
+    missing = [path for path in paths if path not in there]
+    if missing and all(map(os.path.isdir, there)):  # a monitor's archives without its log
+        raise Misconfigured(f"no log is there: {', '.join(missing)}", remedy="name the monitor's log")
     return there
 
 
