@@ -80,9 +80,9 @@ class CloudRemover:
 
         def forget(entry: JournalEntry) -> None:
             if entry.has_key:
-                self._keypair(client, entry, until)
-            else:
-                entry.forget()
+                with client.using_deadline(until):
+                    remove_keypair(client, entry, self._identity)
+            entry.forget()
 
         remover = Remover(client, service.base, forget)
         if is_owner:
@@ -90,7 +90,7 @@ class CloudRemover:
         return remover.remove_by_title(entry, until, noted_path=True)
 
     def _lone_keypair(self, entry: JournalEntry, regions: Sequence[str], until: Deadline, *, is_noted: bool) -> bool:
-        """Likewise of a VM that is gone since an earlier run, in the first of the regions that has it.
+        """Remove the keypair of a VM that is gone since an earlier run. Returns whether one of the regions had it.
 
         is_noted: whether the only one is where it was made; elsewhere its absence says nothing.
         """
@@ -107,13 +107,6 @@ class CloudRemover:
                 entry.forget()
                 return was_there
         raise left or KeypairLeft(self._describe_absence("keypair", regions))
-
-    def _keypair(self, client: Nova, entry: JournalEntry, until: Deadline) -> bool:
-        """Remove the keypair of a VM that is gone, and forget both. Raises: KeypairLeft."""
-        with client.using_deadline(until):
-            was_there = remove_keypair(client, entry, self._identity)
-        entry.forget()
-        return was_there
 
     def _container(self, entry: JournalEntry, region: str, until: Deadline, *, is_owner: bool) -> bool:
         store = Swift(self._cloud.service(swift.KIND, region))

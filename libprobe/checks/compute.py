@@ -280,8 +280,7 @@ class LifeCycle(Check):
     def _remove_strays(self, journal: Journal, until: Deadline) -> int:
         """Remove what was left here by another owner, or at another URL of this endpoint; name what stays."""
         removed = 0
-        owner, *earlier = self._owners()
-        strays = journal.strays(self.subject, owner, self.endpoint.site, *earlier)
+        strays = journal.strays(self.subject, self.endpoint.site, *self._owners())
         soon = until.earlier_by(max(0.0, until.remaining() - STRAYS_S))
         for entry in strays:
             self._reported.add(entry.title)
@@ -393,10 +392,7 @@ class LifeCycle(Check):
         try:
             path = create()
         except Failure as failure:
-            if certainly_not_created(failure):
-                self._forget(entry)
-            elif isinstance(failure, Refusal) and failure.http_status in NOT_CREATED:
-                self._refused.add(entry.title)
+            self.note_refusal(entry, failure)
             raise
         if entry is not self._trial_entry:
             self._metrics.append(Metric("time_to_create", time.monotonic() - began, "s", min=0, context="time"))
@@ -406,6 +402,13 @@ class LifeCycle(Check):
                 said = "VM accepted, but it is neither said where it is nor listed"
                 raise BadData(said, of=self.asked, link="by")
         self._note_path(entry, path)
+
+    def note_refusal(self, entry: JournalEntry, failure: Failure) -> None:
+        """After a failed create request: forget what was certainly not made, note what the cloud says was not."""
+        if certainly_not_created(failure):
+            self._forget(entry)
+        elif isinstance(failure, Refusal) and failure.http_status in NOT_CREATED:
+            self._refused.add(entry.title)
 
     def _note_path(self, entry: JournalEntry, path: str) -> None:
         """Write the path of what was made into the journal and tell it with -v."""

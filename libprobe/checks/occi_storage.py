@@ -17,7 +17,7 @@ from libprobe.checks.base import outcome_metric
 from libprobe.checks.compute import PATIENCE_S
 from libprobe.checks.occi_vm import FAILED_STATES, ComputeLifeCycle
 from libprobe.checks.removal import Remover, retry_pause
-from libprobe.clients.refusals import NOT_CREATED, Refusal, certainly_not_created
+from libprobe.clients.refusals import Refusal
 from libprobe.failures import WARNING, Asked, BadData, EndpointFailure, Failure, Misconfigured, NoAnswer, Rejected
 from libprobe.formats.error_text import in_short
 from libprobe.formats.occi import vocabulary as occi
@@ -150,10 +150,7 @@ class StorageLifeCycle(ComputeLifeCycle):
         try:
             path = self._volumes.create([(occi.STORAGE, occi.KIND)], given)
         except Failure as failure:
-            if certainly_not_created(failure):
-                self._forget(entry)
-            elif isinstance(failure, Refusal) and failure.http_status in NOT_CREATED:
-                self._refused.add(entry.title)
+            self.note_refusal(entry, failure)
             raise
         path = path or self._volumes.find(entry.title)
         if path is None:

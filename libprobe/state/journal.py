@@ -230,10 +230,10 @@ class Journal:
         self._directory.sweep(time.time())
         return found
 
-    def strays(self, endpoint: str, identity: str, site: str, *more: str) -> list[JournalEntry]:
+    def strays(self, endpoint: str, site: str, *identities: str) -> list[JournalEntry]:
         """The entries, locked for us, that are this endpoint's all the same: of another identity, or another URL of it.
 
-        more: further identities that are ours, as `leftovers` was given them.
+        identities: those that are ours, as `leftovers` was given them.
 
         Another URL is one of the same host, or of the same site; its own runs look after it, if there are any yet.
         """
@@ -241,7 +241,7 @@ class Journal:
 
         def is_stray(entry: JournalEntry) -> bool:
             if entry.endpoint == endpoint:
-                return entry.identity not in (identity, *more)
+                return entry.identity not in identities
             return urlsplit(entry.endpoint).hostname == host or bool(site and entry.site == site)
 
         return self._entries_where(is_stray)

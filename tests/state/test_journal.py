@@ -318,7 +318,7 @@ def test_strays_are_of_this_endpoint_under_another_name_or_owner(directory):
         entry.release()
 
     def strays(site: str) -> set[str]:
-        found = journal.strays(*HERE, site)
+        found = journal.strays(HERE[0], site, HERE[1])
         for entry in found:
             entry.release()
         return {name for name, entry in of.items() if entry.title in {each.title for each in found}}
