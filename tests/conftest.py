@@ -268,7 +268,7 @@ class Monitor:
         It runs twice, for the GOCDB cannot be reached from there: what that answers is asked before, and kept.
         """
         prefix = alone()
-        self.run(name, *arguments)
+        self.run(name, *arguments, *([] if "-t" in arguments else ["-t", pace.AMPLE_S]))
         done = subprocess.run(
             [*prefix, *command(name, "--state-dir", self.state, *arguments)],
             stdin=subprocess.DEVNULL,

@@ -197,7 +197,7 @@ def test_by_host_name_alone_the_gocdb_says_where(monitor, rabbit):
     gocdb = monitor.federation.gocdb
     service = gocdb.add_service(pi.Service("mq.fedcloud.test", "egi.MSGBroker", "MQ", url=f"{rabbit.plain}/"))
     try:
-        report = monitor.run(PROBE, "-H", "mq.fedcloud.test")
+        report = monitor.run(PROBE, "-H", "mq.fedcloud.test", "-t", AMPLE_S)
         assert (report.code, report.err) == (0, "")
         assert report.first.startswith(f"Broker OK - {place_of(rabbit.plain)} (STOMP 1.2")
     finally:
@@ -224,7 +224,7 @@ def test_an_unusable_url_in_the_gocdb_is_the_sites_fault(monitor, url, said):
     gocdb = monitor.federation.gocdb
     service = gocdb.add_service(pi.Service("mq2.fedcloud.test", "egi.MSGBroker", "MQ", url=url))
     try:
-        report = monitor.run(PROBE, "-H", "mq2.fedcloud.test")
+        report = monitor.run(PROBE, "-H", "mq2.fedcloud.test", "-t", AMPLE_S)
         assert report.code == 2
         assert report.first.startswith("Broker CRITICAL - unusable URL in the GOCDB for mq2.fedcloud.test (MQ): ")
         assert said in report.first

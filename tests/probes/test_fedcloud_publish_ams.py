@@ -320,7 +320,7 @@ def test_a_message_that_is_refused_for_good_is_set_aside_and_stops_nothing(host,
 def test_more_than_any_run_tries_may_be_refused_in_a_row(host):
     host.keep_many(*["too large"] * 150, *(f"good {n}" for n in range(150)))
     host.ams.faults.on("ams-refuses", text="too large")
-    for _ in range(12):
+    for _ in range(60):  # twelve do where each run has the time for all that it may try
         if not host.waiting():
             break
         report = host.drain()
