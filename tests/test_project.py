@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import ast
-import importlib
+import importlib.util
 import pkgutil
 import re
 import subprocess
+import sys
 from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 
@@ -158,6 +159,125 @@ def test_what_counts_as_a_circle_of_imports(tmp_path, monkeypatch, name, back, c
         (tmp_path / name / f"{module}.py").write_text(text)
     monkeypatch.syspath_prepend(tmp_path)
     assert {module.rpartition(".")[2] for module in import_circle(name)} == circle
+
+
+def imports_of(source: str) -> tuple[list[str], list[tuple[int, str]]]:
+    """What a module imports when it is loaded, and with their lines what its functions import; not what is for types.
+
+    `from a import b` gives `a.b`, whether that is a module or not.
+    """
+    when_loaded: list[str] = []
+    by_functions: list[tuple[int, str]] = []
+    todo: list[tuple[ast.AST, bool]] = [(ast.parse(source), False)]
+    while todo:
+        node, is_within = todo.pop()
+        if isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING":
+            continue
+        names: list[str] = []
+        if isinstance(node, ast.Import):
+            names = [each.name for each in node.names]
+        elif isinstance(node, ast.ImportFrom):
+            names = [f"{node.module}.{each.name}" for each in node.names]
+        if is_within:
+            by_functions += [(node.lineno, name) for name in names]
+        else:
+            when_loaded += names
+        is_within = is_within or isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda)
+        todo += [(each, is_within) for each in ast.iter_child_nodes(node)]
+    return when_loaded, sorted(by_functions)
+
+
+def with_packages(module: str) -> set[str]:
+    """A module and the packages around it, which are loaded before it."""
+    words = module.split(".")
+    return {".".join(words[:end]) for end in range(1, len(words) + 1)}
+
+
+class SourceTree:
+    """The modules of a package, by their sources: what is loaded with each, and what waits for it needlessly."""
+
+    def __init__(self, package: Path) -> None:
+        read = {
+            ".".join(path.relative_to(package.parent).with_suffix("").parts).removesuffix(".__init__"): path.read_text()
+            for path in package.rglob("*.py")
+        }
+        self._modules = set(read)
+        found = {module: imports_of(source) for module, source in read.items()}
+        self._imports = {module: {self._module(name) for name in names} for module, (names, _) in found.items()}
+        self._by_functions = {module: lines for module, (_, lines) in found.items()}
+
+    def _module(self, name: str) -> str:
+        """Which module `import a.b` or `from a import b` loads."""
+        package = name.rpartition(".")[0]
+        if name in self._modules or not package:
+            return name
+        if package in self._modules or not hasattr(importlib.import_module(package), "__path__"):
+            return package
+        return name if importlib.util.find_spec(name) else package
+
+    def loaded_with(self, module: str) -> set[str]:
+        """What is loaded as soon as the module is; of foreign modules only those that this package itself imports."""
+        seen: set[str] = set()
+        todo = {module}
+        while todo:
+            seen |= todo
+            todo = set().union(*(with_packages(name) for each in todo for name in self._imports.get(each, ()))) - seen
+        return seen | with_packages(module)
+
+    def needless(self) -> list[str]:
+        """A sentence for each import within a function of what is loaded with the function's own module."""
+        return [
+            f"{module}, line {line}: {wanted} is loaded with {module} anyway, so import it at the top"
+            for module, lines in sorted(self._by_functions.items())
+            for loaded in [self.loaded_with(module)]
+            for line, wanted in ((line, self._module(name)) for line, name in lines)
+            if wanted in loaded
+        ]
+
+
+def test_no_function_imports_what_is_loaded_with_its_module_anyway():
+    assert SourceTree(ROOT / "libprobe").needless() == []
+
+
+@pytest.mark.parametrize("module", ["libprobe.checks.images", "libprobe.probe.run", "libprobe.programs.ncg.program"])
+def test_what_is_loaded_with_a_module_is_what_python_loads(module):
+    code = f"import {module}, sys; print(*sys.modules)"
+    real = set(subprocess.check_output([sys.executable, "-c", code], text=True, cwd=ROOT).split())
+    said = SourceTree(ROOT / "libprobe").loaded_with(module)
+    assert said <= real
+    assert {each for each in real if each.partition(".")[0] == "libprobe"} <= said
+
+
+@pytest.mark.parametrize(
+    ("within", "found"),
+    [
+        ("from sample_needless import low", "sample_needless.low"),
+        ("from sample_needless.low import x", "sample_needless.low"),
+        ("from sample_needless.low import y", "sample_needless.low"),
+        ("import sample_needless.low", "sample_needless.low"),
+        ("import math", "math"),  # the module below imports it
+        ("from xml import sax", "xml.sax"),
+        ("from sample_needless import other", ""),
+        ("import cmath", ""),
+        ("from xml import dom", ""),
+    ],
+)
+def test_which_imports_within_functions_are_needless(tmp_path, within, found):
+    sources = {
+        "__init__": "",
+        "low": "import math\nimport xml.sax\nx = y = 1\n",
+        "middle": "from sample_needless.low import x\n",
+        "other": "x = 1\n",
+        "top": "from sample_needless import middle\n"
+        "TYPE_CHECKING = False\nif TYPE_CHECKING:\n    import cmath\n    from sample_needless import other\n"
+        f"def work():\n    {within}\n",
+    }
+    (tmp_path / "sample_needless").mkdir()
+    for module, text in sources.items():
+        (tmp_path / "sample_needless" / f"{module}.py").write_text(text)
+    top = "sample_needless.top"
+    expected = [f"{top}, line 7: {found} is loaded with {top} anyway, so import it at the top"] if found else []
+    assert SourceTree(tmp_path / "sample_needless").needless() == expected
 
 
 # ---- private names of libraries

@@ -17,7 +17,7 @@ from nagiosplugin import Metric
 
 from libprobe import redact
 from libprobe.checks.base import Check, outcome_metric
-from libprobe.clients import credentials
+from libprobe.clients import credentials, tls
 from libprobe.clients.stomp import BrokerError, StompCredentials, StompSession, is_receipt
 from libprobe.failures import (
     CRITICAL,
@@ -91,7 +91,6 @@ def make_connect_options(
     if any(broker.is_secure for broker in brokers):
         from datetime import UTC, datetime
 
-        from libprobe.clients import tls
         from libprobe.targets import access
 
         certificate = access.find_certificate(args)

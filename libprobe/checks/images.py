@@ -17,10 +17,13 @@ from libprobe.checks import imagelist as lists
 from libprobe.checks.base import Check, outcome_metric
 from libprobe.checks.imagelist import SignatureRules
 from libprobe.clients import documents
+from libprobe.clients.appdb import AppDb
+from libprobe.clients.credentials import Audience, read_token
 from libprobe.clients.images import KIND, GlanceImages
 from libprobe.deadline import OutOfTime
 from libprobe.failures import WARNING, Asked, BadData, EndpointFailure, Failure, HelperFailure, Misconfigured
-from libprobe.formats.address import host_port_of, without_query
+from libprobe.formats import imagelist, smime
+from libprobe.formats.address import host_port_of, read_http_url, without_query
 from libprobe.formats.images import from_image_list
 from libprobe.records import Record
 from libprobe.text import duration, number_of, shortened
@@ -31,7 +34,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
     from typing import Protocol
 
-    from libprobe.clients.appdb import AppDb
     from libprobe.clients.http import HttpClient
     from libprobe.clients.registry import Registry
     from libprobe.deadline import Deadline
@@ -65,9 +67,7 @@ def find_sources(args: argparse.Namespace, http: HttpClient) -> list[ImageListSo
 
     It is not among the targets, because it makes the sources that this check reads and verifies, not addresses only.
     """
-    from libprobe.clients import appdb, registry
-    from libprobe.clients.credentials import Audience, read_token
-    from libprobe.formats.address import read_http_url
+    from libprobe.clients import registry
     from libprobe.targets import access
 
     urls = args.list or args.settings.get("images", "lists").split() or [registry.DEFAULT_URL]
@@ -84,7 +84,7 @@ def find_sources(args: argparse.Namespace, http: HttpClient) -> list[ImageListSo
         if registry.is_registry(url):
             found.append(RegistryProject(registry.Registry(http, url, login)))
         else:
-            source = appdb.AppDb(http, url, login, audience, option="--list-login-file")
+            source = AppDb(http, url, login, audience, option="--list-login-file")
             found.append(SignedList(source, rules))
     return found
 
@@ -124,8 +124,6 @@ class SignedList:
 
     def fetch(self) -> PublishedImages:
         """Raises: Failure."""
-        from libprobe.formats import imagelist, smime
-
         try:
             fetched = self._source.fetch()
         except BadData as failure:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 import time
 
 from nagiosplugin import Metric
@@ -381,8 +382,6 @@ class TcpConnect(Check):
 
 def _is_address(host: str) -> bool:
     """Whether the host is an IP address: for one OpenSSL never looks at a certificate's CN."""
-    import socket
-
     for family in (socket.AF_INET, socket.AF_INET6):
         try:
             socket.inet_pton(family, host)

@@ -8,6 +8,7 @@ from contextlib import suppress
 
 from libprobe.clients import credentials, tls
 from libprobe.failures import BadData, Misconfigured, OwnCredential
+from libprobe.formats.address import read_address
 from libprobe.records import Record
 from libprobe.state import files
 from libprobe.state.files import StateDirectory, default_directory
@@ -241,8 +242,6 @@ def named_hosts(args: argparse.Namespace) -> frozenset[str]:
 
 def url_hosts(url: str | None) -> frozenset[str]:
     """The host of a URL; none where there is no URL, or none that can be read."""
-    from libprobe.formats.address import read_address
-
     try:
         return frozenset({credentials.host_name(read_address(url).host)}) if url else frozenset()
     except BadData:

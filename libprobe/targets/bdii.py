@@ -7,6 +7,7 @@ else the GOCDB's.
 
 from __future__ import annotations
 
+from libprobe.clients import tls
 from libprobe.clients.ldap import LdapAddress, LdapConnectOptions
 from libprobe.failures import BadData, HelperFailure, Misconfigured
 from libprobe.formats import glue2, ldap
@@ -75,7 +76,6 @@ def make_connect_options(args: argparse.Namespace, found: Bdii) -> LdapConnectOp
     is_ldaps = found.address.scheme == "ldaps"
     context = None
     if is_ldaps or args.starttls:
-        from libprobe.clients import tls
         from libprobe.targets import access
 
         context = tls.make_context(access.ca_path(args))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import math
 import os
 import re
 import sys
@@ -16,8 +17,9 @@ from libprobe.files import read_small_file
 from libprobe.probe import cli
 from libprobe.programs import execution
 from libprobe.programs.execution import DONE, USAGE, WITH_WARNINGS
-from libprobe.text import number_of, safe, shortened
-from libprobe.timelines.evaluation import LEVELS, SITE
+from libprobe.text import number_of, safe, shortened, similar
+from libprobe.timelines.algebra import STATUSES
+from libprobe.timelines.evaluation import LEVELS, SITE, Exclusion, Outage
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -27,7 +29,6 @@ if TYPE_CHECKING:
     from libprobe.judge.ranges import Limit
     from libprobe.programs.availability.result_import import ResultImporter
     from libprobe.timelines.calculation import Calculation, FigureRow, Period
-    from libprobe.timelines.evaluation import Outage
     from libprobe.timelines.store import Store
 
 NAME = "fedcloud-availability"
@@ -178,7 +179,6 @@ def _read_endpoints(
 
 def _read_outages(path: str, unreadable: list[str]) -> Iterable[Outage]:
     from libprobe.clients.gocdb import SavedCopy
-    from libprobe.timelines.evaluation import Outage
 
     saved = SavedCopy("", path)
     for each in saved.downtimes(now=datetime(2000, 1, 1, tzinfo=UTC), future=True):
@@ -347,7 +347,6 @@ def _until(period: Period) -> str:
 def _weights(path: str) -> dict[str, float]:
     """Of sites, by name, as ARGO's web API has them. Raises: Misconfigured."""
     import json
-    import math
 
     try:
         document = json.loads(read_small_file(path, "", MAX_WEIGHTS_BYTES))
@@ -374,7 +373,6 @@ def _why(args: argparse.Namespace, store: Store) -> tuple[int, str]:
 
 def _status(args: argparse.Namespace, store: Store) -> tuple[int, str]:
     from libprobe.programs.availability import report
-    from libprobe.timelines.algebra import STATUSES
     from libprobe.timelines.calculation import Period
 
     is_span = any(each is not None for each in (args.month, args.since, args.until))
@@ -415,7 +413,6 @@ def _status(args: argparse.Namespace, store: Store) -> tuple[int, str]:
 
 def _exclude(args: argparse.Namespace, store: Store) -> tuple[int, str]:
     from libprobe.programs.availability import report
-    from libprobe.timelines.evaluation import Exclusion
 
     if args.take_back is not None:
         if not store.undo_exclusion(args.take_back):
@@ -442,8 +439,6 @@ def _exclude(args: argparse.Namespace, store: Store) -> tuple[int, str]:
     site = args.names[0] if args.names else ""
     known = {each.site for each in store.endpoints()}
     if site and site not in known:
-        from libprobe.text import similar
-
         near = similar(site, known)
         raise Misconfigured(f"no site {safe(site)[:100]} is known", remedy=f"did you mean {near[0]}?" if near else "")
     number = store.exclude(

@@ -15,6 +15,7 @@ from libprobe.failures import Asked, BadData, HelperFailure, Misconfigured
 from libprobe.formats.address import host_port_of
 from libprobe.formats.ncg import is_harmless, is_host, is_name
 from libprobe.probe import cli
+from libprobe.probe.settings import read_settings
 from libprobe.programs import catalogue, execution
 from libprobe.programs.execution import DONE, NOT_DONE, USAGE, WITH_WARNINGS
 from libprobe.programs.ncg import overrides, poem, sensu
@@ -148,8 +149,6 @@ class _Generation:
         self.uncertified: dict[str, int] = {}
 
     def carry_out(self) -> tuple[int, list[str]]:
-        from libprobe.probe.settings import read_settings
-
         self.args.settings = read_settings(self.args.config)
         if self.args.overrides:
             self.plan = self.plan._replace(overrides=overrides.read(self.args.overrides))

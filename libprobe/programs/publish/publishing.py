@@ -38,6 +38,7 @@ from libprobe.failures import (
 from libprobe.formats.address import SECURE, host_and_port, host_port_of, read_address
 from libprobe.probe import cli
 from libprobe.records import Record
+from libprobe.state.files import StateDirectory, default_directory
 from libprobe.state.spool import MAX_PUT_OFF_S, Spool
 from libprobe.text import duration, number_of, shortened
 
@@ -177,8 +178,6 @@ def options(parser: cli.Parser, *, required: bool = False) -> None:
 def open_spool(args: argparse.Namespace) -> Spool:
     """The spool of the broker and destination of --publish: each has its own. Raises: Misconfigured."""
     import hashlib
-
-    from libprobe.state.files import StateDirectory, default_directory
 
     broker = read_broker(args)
     base = args.state_dir or args.settings.get("state", "directory") or default_directory()

@@ -12,6 +12,7 @@ from libprobe import redact
 from libprobe.deadline import Deadline, Interrupted, OutOfTime, end_on_signals
 from libprobe.failures import CRITICAL, STATUS_NAMES, UNKNOWN, Failure, Misconfigured
 from libprobe.probe import cli, output
+from libprobe.probe.door import SETTINGS_ENVIRONMENT
 from libprobe.text import decimal, safe
 
 TYPE_CHECKING = False
@@ -297,7 +298,6 @@ class _ProbeEnvironment:
         self._path = ""
 
     def __enter__(self) -> dict[str, str]:
-        from libprobe.probe.door import SETTINGS_ENVIRONMENT
         from libprobe.probe.settings import KNOWN
 
         environment = dict(os.environ)
