@@ -160,6 +160,32 @@ def test_a_metric_that_is_not_to_be_published_is_not_obsessed_over(ncg: Ncg, sav
     assert [re.findall(r"\n    name +(\S+)", text) for text in silent] == [["fedcloud-eu.egi.cloud.OCCI-VM"]]
 
 
+def test_a_metric_starts_softly_as_the_page_of_options_says(ncg: Ncg, tmp_path: Path) -> None:
+    page = (ROOT / "docs/options.md").read_text().partition("## A soft start\n")[2]
+    added, line = (page.partition(f"```{kind}\n")[2].partition("```")[0] for kind in ("json", "text"))
+    own = own_definitions(tmp_path)
+    document = json.loads((own / "metrics.conf").read_text())
+    for metric, parts in json.loads(added).items():
+        for part, options in parts.items():
+            document[metric][part].update(options)
+    (own / "metrics.conf").write_text(json.dumps(document))
+    with (own / "fedcloud-probes.localdb").open("a") as localdb:
+        localdb.write(line)
+    gocdb = pi.Gocdb()
+    for host in ("cloud.example.org", "other.example.org"):
+        gocdb.add_service(pi.Service(host, topology.OCCI, "EXAMPLE", f"https://{host}:8787/?image=a"))
+    report = ncg("--from", topology.save(gocdb, tmp_path), "--definitions", own, "--no-validate")
+    assert (report.code, report.err) == (0, "")
+    site = (tmp_path / "out/nagios/objects/sites/EXAMPLE.cfg").read_text()
+    services = re.findall(r"host_name +(\S+)\n +service_description +(\S+)\n +check_command +(.*)", site)
+    assert {(host, name) for host, name, command in services if "--severity warn" in command} == {
+        ("cloud.example.org", "eu.egi.cloud.OCCI-VM-ops"),
+        ("other.example.org", "eu.egi.cloud.OCCI-VM-ops"),
+        ("cloud.example.org", "org.nagios.OCCI-TCP"),
+    }
+    assert site.count("--severity") == 3
+
+
 def test_two_endpoints_of_one_host_and_type_are_both_monitored(ncg: Ncg, tmp_path: Path) -> None:
     gocdb = pi.Gocdb()
     for number, port in ((12, 8787), (7, 8788), (9, 8787)):
