@@ -171,7 +171,7 @@ class PublishedSite(Check):
         published = {project.id for project in site.projects}
         for identifier, name in ours.items():
             if identifier not in published:
-                self.detail(1, f"not published: project {identifier}, {name}, which Keystone lets us in to")
+                self.detail(1, f"not published: project {identifier}, {name}, which Keystone offers us")
         yield from self._judge_vo_project(access, site, ours)
 
     def _judge_vo_project(self, access: OpenStackAccess, site: Site, ours: dict[str, str]) -> Iterator[Metric]:
@@ -180,7 +180,7 @@ class PublishedSite(Check):
         vo, scope = cloud.login_request.vo, cloud.scope
         of_vo = [project for project in site.projects if project.vo == vo]
         has = f"Keystone lets us into {scope.project}"
-        self.detail(1, f"the project that Keystone lets us into: {scope.project_id}, {scope.project}")
+        self.detail(1, f"the project that Keystone offers us: {scope.project_id}, {scope.project}")
         if not of_vo:
             near = ", ".join(dict.fromkeys(project.vo for project in site.projects[:MAX_NAMED]))
             yield outcome_metric(

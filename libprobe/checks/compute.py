@@ -527,7 +527,7 @@ class LifeCycle(Check):
         return self.judge_repeated(self.kind, said, seconds)
 
     def judge_repeated(self, kind: str, said: str, seconds: float) -> tuple[int, str]:
-        """Return status and sentence of what was not seen within so many seconds: CRITICAL if it was not before either.
+        """Return status and sentence of what was not seen within that time: CRITICAL if it was not seen before either.
 
         kind: what is remembered of this run, to be compared with the next one of the same kind.
         """

@@ -28,7 +28,7 @@ class Accredited(Record):
 
 
 def judge(chain: CertificateChain, authorities: Authorities, subject: str) -> Accredited:
-    """Raises: BadData for a certificate that is none of the IGTF's; Misconfigured where our files do not tell."""
+    """Raises: BadData for a certificate that the IGTF does not cover; Misconfigured where our files do not say."""
     links = [x509.read_chain_link(each) for each in chain.certificates]
     infos: list[Info] = []
     steps = []

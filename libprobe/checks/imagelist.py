@@ -270,6 +270,9 @@ class PublishedList(Check):
         near = [each for each in offered if imagelist.without_revision(each) == base]
         near = near or similar(self._image, offered)
         nearest = f"; the nearest is {near[0]}" if near else ""
+        if len(found.images) == 1:
+            only = f"; its only image is {offered[0]}" if offered else ""
+            return f"{self._image} is not in the list from {self.place}{only}"
         among = number_of(len(found.images), "image")
         return f"{self._image} is not among the {among} of the list from {self.place}{nearest}"
 

@@ -263,7 +263,7 @@ class CloudInformation(Check):
         self._whose_fault = whose_fault or (lambda failure: failure)
         self._clock = clock
         self._notes = list(bdii.notes)
-        self.caveats = () if bdii.lookup_failure else bdii.notes  # a doubt stands in the failure itself
+        self.caveats = () if bdii.lookup_failure else bdii.notes  # the failure says it itself
         self._subject_words = f" of {bdii.site}" if bdii.site else ""
 
     def measure(self) -> Iterator[Metric]:

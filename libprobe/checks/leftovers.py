@@ -222,7 +222,7 @@ class RemoveLeftovers(Leftovers):
     def _try_to_remove(
         self, remover: Remover, entry: JournalEntry, owner: tuple[str, str, str], until: Deadline
     ) -> str:
-        """owner: who we are, as `owner_name` is told it. Returns why it stays, empty where it is gone."""
+        """owner: our identity, as `owner_name` takes it. Returns why it stays, empty where it is gone."""
         where = describe_location(entry, time.time())
         is_owner = not self._listed_instead and is_owned(entry, *owner)
         if is_owner:

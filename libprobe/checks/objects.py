@@ -331,7 +331,7 @@ class ObjectStore(Check):
             self.detail(1, f"no container {life.title} to be found; later runs go on looking for it")
 
     def _clean_refused(self, life: _TestContainer, until: Deadline) -> None:
-        """Remove what was made though the store has said that it was not; one that lets us not look is believed."""
+        """Remove what was made although the store said that it was not; a store that refuses to list it is believed."""
         try:
             if remove_container(life.store, life.title, until):
                 said = f"container {life.title} made that was refused, on {life.asked.place}; it was removed"

@@ -40,7 +40,7 @@ TOLD_BY = "see fedcloud-leftovers"
 
 
 def retry_pause(seconds: float) -> float:
-    """How long to wait until a cloud is asked again, so many seconds after the request that it carries out.
+    """Return how long to wait until a cloud is asked again. seconds: since the request that it carries out.
 
     A fast cloud is measured to a tenth of a second: that is the pause up to 10 s. From YOUNG_S on it is 2 % of the
     time passed, at most 10 s, so that a slow one is measured well enough and not hammered.

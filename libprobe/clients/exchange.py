@@ -369,8 +369,8 @@ class Exchange:
         before has not refused it.
         """
         if self.has_credential and not self.received and not self.answered_before:
-            doubt = "our certificate may have been refused"
-            return self._with_exchange(Rejected(what, of=self, link=link, also=doubt))
+            caveat = "our certificate may have been refused"
+            return self._with_exchange(Rejected(what, of=self, link=link, also=caveat))
         return self._with_exchange(ProtocolFailure(what, of=self, link=link))
 
     def protocol_failure(self, what: str) -> EndpointFailure:
@@ -392,8 +392,8 @@ def resource_failure(exchange: Exchange, what: str, where: str = "") -> OwnMachi
 def how_closed(error: BaseException) -> str:
     """How a peer ended a connection without an answer, "closed" or "reset"; empty for every other error.
 
-    What Python says of an end of file differs: 3.11.2 with OpenSSL 3.0 tells of it as of a proper goodbye
-    (SSLZeroReturnError), later ones as of a violation of the protocol (SSLEOFError).
+    What Python says of an end of file differs: 3.11.2 with OpenSSL 3.0 reports it as a proper goodbye
+    (SSLZeroReturnError), later ones as a violation of the protocol (SSLEOFError).
     """
     import ssl
 

@@ -45,7 +45,7 @@ class GlanceClient:
         self.region = service.region
 
     def listed(self, read: Callable[[Any], list[ImageT]], doing: str, filters: str = "") -> list[ImageT]:
-        """What `read` makes of the pages of a list, in one list. It passes over what is no image; see `unreadable`.
+        """What `read` makes of the pages of a list, in one list. Other entries are left out: `unreadable`.
 
         filters: what follows the page's size in the query. Raises: Failure.
         """

@@ -332,7 +332,7 @@ class Keystone:
         return ProjectToken(token, name, "", answer)
 
     def _expect_project_of_vo(self, projects: list[dict[str, str]]) -> None:
-        """Raises: Misconfigured for the project of a login that is none of the VO which --vo names."""
+        """Raises: Misconfigured for the project of a login that does not belong to the VO of --vo."""
         vo = self._login_request.vo
         if self._login_request.is_vo_given and _project_distance(projects[0]["name"], vo) >= UNRELATED_PROJECT:
             raise self._other_vo_failure(projects)
@@ -528,7 +528,7 @@ class Keystone:
         raise self._blame_credential(self._failure(Rejected, f"no {wanted.removeprefix('a ')} for us", also=also))
 
     def _order_projects(self, projects: list[dict[str, str]]) -> list[dict[str, str]]:
-        """The projects to try: the one that was named; else those whose names are the VO's, tell of it, the others."""
+        """The projects to try: the one of --project; else all, the nearer its name to the VO's the earlier."""
         login_request = self._login_request
         if login_request.project:
             return [project for project in projects if login_request.project in (project["name"], project["id"])]

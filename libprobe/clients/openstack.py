@@ -239,7 +239,7 @@ class ServiceClient:
 
 @contextmanager
 def time_limit(service: ServiceClient, seconds: float) -> Iterator[None]:
-    """Bound the requests in the block to so many seconds."""
+    """Bound the requests in the block to that time, all together."""
     http = service.cloud.http
     deadline = http.current_deadline()
     with http.using_deadline(deadline.earlier_by(max(0.0, deadline.remaining() - seconds))):

@@ -92,7 +92,7 @@ def _target(asked: HasAsked, here: str, target: str) -> tuple[str, Address | Non
     except (ValueError, BadData):
         # it may hold a password or a token of somebody's
         where = without_password(re.split(r"[?#]", target, maxsplit=1)[0][:80])
-        raise ProtocolFailure(f"redirect to what is no URL, {where},", of=asked, link="from") from None
+        raise ProtocolFailure(f"redirect to an unusable URL, {where},", of=asked, link="from") from None
 
 
 def _without_login(url: str) -> str:

@@ -5,7 +5,7 @@ EndpointFailure
 └─ Refusal            it answered, with another status than a good one
    ├─ QuotaRefused    it has no room for us
    ├─ LockedRefusal   somebody has locked it, and it stays so until somebody unlocks it
-   ├─ LoginRefused    it lets us not in, or not do this (401, 403)
+   ├─ LoginRefused    it refuses our login, or this request (401, 403)
    └─ ServerError     a fault of its own (5xx)
 ```
 """

@@ -227,7 +227,9 @@ def secure(
 
 
 def resolve(exchange: Exchange, *, family: int = 0, most: int = MAX_ADDRESSES) -> list[ResolvedAddress]:
-    """Return the addresses of a host name in the resolver's order, so many at most, of each kind as many.
+    """Return the addresses of a host name in the resolver's order.
+
+    most: how many at most; if there are more, as many of each kind.
 
     Raises: NameUnknown; OwnMachine when our resolver does not answer, or this machine has no descriptors left for it;
             Misconfigured for a name of --connect-to that is unknown.

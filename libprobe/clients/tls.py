@@ -110,7 +110,7 @@ def _prepared_context() -> ssl.SSLContext | None:
 
 
 def _system_key() -> tuple[object, ...]:
-    """As `_context_key`. Python does not tell of a list of directories, so the variables that name them count too."""
+    """As `_context_key`. Python does not return a list of directories, so the variables that name them count too."""
     named = tuple(os.environ.get(name) for name in ("SSL_CERT_FILE", "SSL_CERT_DIR"))
     return (*named, *_context_key(None, None))
 
@@ -277,8 +277,8 @@ def closed_in_handshake(how: str, why: str, exchange: Exchange) -> Failure:
     if how == "lost":
         return ProtocolFailure(what, of=exchange, link="with")
     if exchange.has_credential and peer_certificate(exchange) is not None:
-        doubt = "not without our client certificate, which it probably refused"
-        return Rejected(what, of=exchange, link="by", also=doubt)
+        caveat = "not without our client certificate, which it probably refused"
+        return Rejected(what, of=exchange, link="by", also=caveat)
     return TlsFailure(what, of=exchange, link="by", remedy="enable TLS there")
 
 

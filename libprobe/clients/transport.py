@@ -83,7 +83,7 @@ class HttpConnection(http.client.HTTPConnection):
         exchange.begin_phase(SENDING)
 
     def limit_wait(self, seconds: float) -> None:
-        """End all waits of the current exchange at the latest in so many seconds."""
+        """End all waits of the current exchange at the latest after that time from now."""
         until = time.monotonic() + seconds
         left = self._socket.limit
         self._socket.limit = lambda: min(left(), until - time.monotonic())

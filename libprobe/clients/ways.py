@@ -78,7 +78,7 @@ def _port(text: str | None) -> int | None:
 
 
 def _family(text: str) -> int:
-    """The family of a numeric address, 0 for what is none."""
+    """The family of a numeric address, 0 for anything else."""
     import socket
 
     for family in (IPV4, IPV6):

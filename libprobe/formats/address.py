@@ -235,7 +235,7 @@ def _read_port(text: str) -> int | None:
 
 
 def without_query(url: str) -> str:
-    """The URL as shown to people: no query and no user information. Raises: ValueError for what is no URL."""
+    """The URL as shown to people: no query and no user information. Raises: ValueError for anything but a URL."""
     from urllib.parse import urlsplit
 
     parts = urlsplit(url)

@@ -161,7 +161,7 @@ def _expect_valid(certificate: x509.Certificate, now: datetime, *, ours: bool) -
     if now > certificate.not_valid_after_utc:
         sentence = f"{who} expired {duration((now - certificate.not_valid_after_utc).total_seconds())} ago"
     elif now < certificate.not_valid_before_utc:
-        sentence = f"{who} is valid only in {duration((certificate.not_valid_before_utc - now).total_seconds())}"
+        sentence = f"{who} is not valid before {certificate.not_valid_before_utc:%Y-%m-%d %H:%M} UTC"
     if sentence and ours:
         raise Misconfigured(sentence, remedy="update the trust anchors of this machine")
     if sentence:

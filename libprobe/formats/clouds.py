@@ -77,7 +77,7 @@ AUTH_KEYS = (
 """Of these the value in `auth` wins over the outer one."""
 
 REPLACED = ("auth_url", "region_name", "regions", "interface", "cacert", "cert", "key", "auth_type")
-"""Values in which openstacksdk replaces what stands in braces."""
+"""Values in which openstacksdk replaces names in braces."""
 
 OLD_NAMES = {
     "user_name": "username",
@@ -114,7 +114,7 @@ class CloudEntry(Record):
 
     @property
     def description(self) -> str:
-        """Who we are, for people: without the secret."""
+        """The login as printed: without the secret."""
         auth = self.auth
         user = auth.get("username") or auth.get("user_id", "")
         if self.kind == PASSWORD:

@@ -76,7 +76,7 @@ def read_info(text: str) -> Info:
 def read_policies(text: str) -> list[Policy]:
     """The policies of a signing_policy file: of each authority that it names, what that may sign.
 
-    Raises: BadData for a file with a line that is none of a policy's, or a right that is none of signing.
+    Raises: BadData for a file with a line that a policy does not have, or with a right other than signing.
     """
     found: list[Policy] = []
     issuer, may_sign = "", False

@@ -190,7 +190,7 @@ class _Reader:
 
 
 class _Flow:
-    """What stands in brackets or braces, on one line."""
+    """The content of brackets or braces, on one line."""
 
     def __init__(self, number: int, text: str) -> None:
         self._number = number

@@ -193,7 +193,7 @@ class Spool:
             self._directory.write("doubted", identity.encode())
 
     def all_refused_up_to(self) -> str:
-        """The last message of which `doubt` was told, empty if there is none."""
+        """The last message given to `note_all_refused_up_to`, empty if there is none."""
         found = (self._directory.read("doubted", 200) or b"").decode("ascii", "replace")
         return found if _NAME.fullmatch(found + SUFFIX) else ""
 

@@ -52,23 +52,23 @@ def find_bdii(args: argparse.Namespace, deadline: Deadline) -> Bdii:
         raise Misconfigured("no BDII is named", remedy="give -H HOST or -u ldap://HOST:2170/o=glue")
     site = ""
     notes: list[str] = []
-    doubt: HelperFailure | None = None
+    lookup_failure: HelperFailure | None = None
     registered: ServiceEndpoint | None = None
     if args.hostname and not (args.url and args.site):  # else nothing is left to be looked up
         try:
             registered, notes = _find_registered(args, deadline)
         except HelperFailure as failure:
-            doubt = failure
+            lookup_failure = failure
             notes = [f"not compared with the GOCDB: {failure.sentence}"]
     if registered and args.service_type != TOP_BDII:
         site = registered.site
     url = _url(args, registered)
-    if not url.port and not registered and not doubt and not args.url:
+    if not url.port and not registered and not lookup_failure and not args.url:
         notes.append(f"{args.hostname} is not in the GOCDB as {args.service_type}")
     base = _expect_dn(args.base) if args.base else (url.base if _is_glue2(url.base) else DEFAULT_BASE)
     is_told = bool(args.url or args.port)
     address = LdapAddress(url.scheme, url.host, args.port or url.port or BDII_PORT)
-    return Bdii(address, base, args.site or site, tuple(notes), None if is_told else doubt, bool(args.base))
+    return Bdii(address, base, args.site or site, tuple(notes), None if is_told else lookup_failure, bool(args.base))
 
 
 def make_connect_options(args: argparse.Namespace, found: Bdii) -> LdapConnectOptions:

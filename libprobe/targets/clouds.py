@@ -84,7 +84,7 @@ def _profiles() -> Any:
 
 
 def _has_secret(document: Any, name: str, entry: CloudEntry) -> bool:
-    """Whether the secret stands in one of the files; they have been read already."""
+    """Whether one of the files has the secret; they have been read already."""
     try:
         own = document["clouds"][name]
     except (KeyError, TypeError):

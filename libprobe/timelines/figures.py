@@ -25,7 +25,7 @@ UNIT = 100_000
 
 NO_DATA = -1.0
 API_PARTS = 10**8
-"""ARGO's web API adds one part of so many to a month of which all is known."""
+"""ARGO's web API adds one part in this many to a month of which all is known."""
 
 
 class Figures(Record):

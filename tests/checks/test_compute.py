@@ -414,7 +414,7 @@ CLOUD = "http://cloud.example.org:8787"
             "time_to_create time_total",
         ),
         ("context", "CRITICAL - the endpoint offers no mixin to hand over user_data", ""),
-        ("redirect", f'CRITICAL - redirect to what is no URL, "http://[", from {at(CLOUD)}', ""),
+        ("redirect", f'CRITICAL - redirect to an unusable URL, "http://[", from {at(CLOUD)}', ""),
     ],
 )
 def test_a_scripted_cloud_is_judged(session, line, values):

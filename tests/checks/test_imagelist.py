@@ -170,10 +170,19 @@ def test_a_list_that_lacks_fields_is_a_warning_that_names_them():
     ],
 )
 def test_an_image_that_is_not_in_it_is_critical_and_the_nearest_named(wanted, nearest):
-    found = judged(body(), wanted=wanted)
+    other = image("https://other.test/image/x:1/")
+    found = judged(body([image(), other]), wanted=wanted)
     assert (found.status, found.sentence) == (
         CRITICAL,
-        f"{wanted} is not among the 1 image of the list from {HOST}{nearest}",
+        f"{wanted} is not among the 2 images of the list from {HOST}{nearest}",
+    )
+
+
+def test_the_only_image_is_named_where_another_one_is_wanted():
+    found = judged(body(), wanted="zzz")
+    assert (found.status, found.sentence) == (
+        CRITICAL,
+        f"zzz is not in the list from {HOST}; its only image is {IMAGE}",
     )
 
 

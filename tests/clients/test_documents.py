@@ -87,8 +87,8 @@ def test_what_is_no_address_is_not_followed(serve, client, target):
     with pytest.raises(
         ProtocolFailure,
         match=(
-            r"^redirect to (what is no URL|another host) .*from localhost:\d+$|^redirect to "
-            r"what is no URL, .*, from localhost:\d+$"
+            r"^redirect to (an unusable URL|another host) .*from localhost:\d+$|^redirect to "
+            r"an unusable URL, .*, from localhost:\d+$"
         ),
     ):
         documents.get(client, serve(to(target)).url, max_bytes=10)

@@ -149,7 +149,7 @@ def test_redirects_stay_within_the_origin(client, server):
         "http://[bad",
     ):
         with pytest.raises(
-            ProtocolFailure, match=r"^redirect to (another origin \(.*\)|what is no URL, .*,) from localhost:\d+$"
+            ProtocolFailure, match=r"^redirect to (another origin \(.*\)|an unusable URL, .*,) from localhost:\d+$"
         ):
             client.request("GET", f"{server.url}/to?url={target}")
     with pytest.raises(ProtocolFailure, match=r"^more than 3 redirects from localhost:\d+; "):

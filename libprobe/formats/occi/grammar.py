@@ -6,7 +6,7 @@
     X-OCCI-Location:  URI
 
 As HTTP headers (text/occi) they have the same names, two of them others in rOCCI-server 2.0: see OTHER_NAMES.
-A field stands in a line of its own, or several values are joined by commas in one. By the specification
+A field has a line of its own, or several values are joined by commas in one. By the specification
 `\\"` stands for a quote inside a quoted string, but pyssf and ooi escape nothing: a title with a quote
 or a comma comes as it is. So a quote ends a string only where what follows could follow a string.
 

@@ -7,7 +7,7 @@ Icinga writes it every five minutes, at a reload and when it ends. It is netstri
 As seen with Icinga 2.13.6:
 
 - A reload ends the stream like a complete answer. What happens until the client asks again is in no stream, but the
-  file of the state tells of it.
+  file of the state has it.
 - The time of a result is `execution_end`. That of a passive result may be in the past or in the future.
 - `exit_status` of a passive result is 0, whatever it was: `state` has it.
 - `last_state_change` is 0 for a service that was UNKNOWN from its first result on; `last_hard_state_change` is not.

@@ -62,7 +62,7 @@ def read(file: BinaryIO, path: str, importer: ResultImporter) -> None:
 
 
 def _events(file: BinaryIO, path: str, importer: ResultImporter) -> Iterator[tuple[Any, str]]:
-    """Each JSON value and its place, one in memory at a time; what is none is noted, and the next line looked at."""
+    """Each JSON value and its place, one in memory at a time; anything else is noted, with its line skipped."""
     decoder = json.JSONDecoder()
     to_text = codecs.getincrementaldecoder("utf-8")("replace")
     text, at, number, is_complete = "", 0, 1, False

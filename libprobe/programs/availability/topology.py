@@ -40,7 +40,7 @@ def read(paths: Sequence[str], default_day: int) -> dict[int, set[Endpoint]]:
 
     default_day: of entries without a date. An endpoint that a service group has is the same as that of its site, and
     only the latter counts.
-    Raises: Misconfigured for what is no such answer.
+    Raises: Misconfigured for anything but such an answer.
     """
     found: dict[int, set[Endpoint]] = {}
     ngi_of: dict[str, str] = {}

@@ -107,7 +107,7 @@ def _lines(documents: Iterator[dict[str, Any]]) -> Iterator[str]:
 
 
 def read(path: str) -> Iterator[MonitoredEntry]:
-    """The services of a file; what is no check of ours is passed over. Raises: OSError."""
+    """The services of a file; other checks than ours are passed over. Raises: OSError."""
     with open(path, encoding="utf-8", errors="replace") as file:
         text = file.read(MAX_FILE)
     decoder = json.JSONDecoder()

@@ -238,10 +238,10 @@ def _send_one_by_one(spool: Spool, session: Callable[[], Sender], *, has_taken: 
     what earlier runs had found refused too, and only where it has taken another in this one.
     """
     patience = min(MAX_PATIENCE, PATIENCE << min(spool.postponed()[1], 16))
-    waiting, doubted = spool.waiting(), spool.all_refused_up_to()
+    waiting, refused_up_to = spool.waiting(), spool.all_refused_up_to()
     again = patience if has_taken else PATIENCE
-    tried = waiting[:again] + [identity for identity in waiting[again:] if identity > doubted]
-    limit = patience + again if doubted else patience
+    tried = waiting[:again] + [identity for identity in waiting[again:] if identity > refused_up_to]
+    limit = patience + again if refused_up_to else patience
     pending: list[tuple[str, Failure]] = []
     count = 0
     sender: Sender | None = None
@@ -272,8 +272,8 @@ def _send_one_by_one(spool: Spool, session: Callable[[], Sender], *, has_taken: 
                     break
         if count or has_taken:
             is_alone = len(pending) == 1
-            _set_aside(spool, [each for each in pending if is_alone or each[0] <= doubted])
-            pending = [] if is_alone else [each for each in pending if each[0] > doubted]
+            _set_aside(spool, [each for each in pending if is_alone or each[0] <= refused_up_to])
+            pending = [] if is_alone else [each for each in pending if each[0] > refused_up_to]
         if pending:
             raise pending[0][1]
     finally:
