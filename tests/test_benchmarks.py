@@ -9,7 +9,7 @@ import sys
 
 import pytest
 
-from benchmarks import soak_worker
+from benchmarks import soak_worker, walk
 from tests.conftest import ROOT, clean_environment, command
 from tests.pace import AMPLE_S
 
@@ -38,3 +38,22 @@ def test_the_soak_knows_what_the_probe_says(tmp_path):
     assert soak_worker.judge(results, port) == (1, 0, 0)
     results.write_text(f"0\t{said[1]}1\t{said[0]}2\t{said[0]}3\t{said[1]}")
     assert soak_worker.judge(results, port) == (0, 4, 0)
+
+
+def test_a_walk_comes_back_to_a_place_that_it_has_left():
+    assert walk.counted(["a", "b", "b", "a", "c", "b"]) == (3, 6, 2)
+    assert walk.counted([]) == (0, 0, 0)
+
+
+@pytest.mark.parametrize(
+    ("before", "called", "up"),
+    [
+        ("probes/check_perun", "libprobe/probe/run.py", False),
+        ("libprobe/probe/run.py", "probes/check_perun", True),
+        ("libprobe/formats/occi/query.py", "libprobe/text.py", False),
+        ("libprobe/formats/occi/query.py", "libprobe/clients/occi.py", True),
+        ("", "libprobe/probe/door.py", False),
+    ],
+)
+def test_a_step_up_the_map_is_one_to_a_folder_above(before, called, up):
+    assert walk.is_upwards((before, called)) is up
