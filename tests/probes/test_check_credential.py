@@ -147,6 +147,29 @@ def test_what_the_probes_need_of_it_is_critical_where_it_lacks(look, tmp_path, a
     assert report.first.startswith(f"Credential CRITICAL - {said} in {tmp_path}/x509up")
 
 
+def test_of_several_vos_the_attributes_that_are_asked_for_count(look, tmp_path):
+    two = {"vos": ["ops", "other.example"], "ac_lifetime": {"other.example": timedelta(minutes=20)}}
+    report = look.at_proxy("--vo", "ops", **two)
+    assert (report.code, report.err) == (0, ""), report.out
+    assert ", attributes of ops for 12 h, " in report.first
+    assert re.fullmatch(r"43[12]\d\ds;7200:;1800:", report.performance["attributes_lifetime"])
+    any_of_them = look.at_proxy(**two)
+    assert any_of_them.code == 2
+    assert any_of_them.first == (
+        f"Credential CRITICAL - VOMS attributes end in 20 min in {tmp_path}/x509up (limit 30m:)"
+    )
+
+
+def test_attributes_that_are_not_valid_yet_are_critical(look, tmp_path):
+    report = look.at_proxy(ac_begin=timedelta(hours=2))
+    assert (report.code, report.err) == (2, "")
+    assert re.fullmatch(
+        rf"Credential CRITICAL - VOMS attributes of ops not valid before \d{{4}}-\d\d-\d\d \d\d:\d\d UTC"
+        rf"{path_of(tmp_path)} \(set the clock of this machine, or of the VOMS server\)",
+        report.first,
+    ), report.first
+
+
 def test_without_the_end_entitys_certificate_it_is_a_warning(look, tmp_path):
     report = look.at_proxy(with_chain=False)
     assert (report.code, report.first) == (
@@ -181,6 +204,16 @@ def test_a_ca_bundle_that_cannot_be_read_is_told(look, authority, tmp_path):
     report = look("--cert", path, "--ca-path", bundle)
     assert report.code == 3
     assert f"CA bundle {bundle} cannot be read as PEM" in report.first
+
+
+def test_a_ca_directory_that_is_not_there_is_told(look, authority, tmp_path):
+    path = authority.proxy(path=tmp_path / "x509up")
+    report = look("--cert", path, "--ca-path", tmp_path / "nowhere")
+    assert (report.code, report.first) == (
+        3,
+        f"Credential UNKNOWN - no trust anchors in {tmp_path}/nowhere (name them with --ca-path)",
+    )
+    assert list(report.performance) == ["attributes_lifetime", "certificate_lifetime", "proxy_lifetime"]
 
 
 def test_one_that_is_not_there_is_critical(look, tmp_path):
@@ -285,6 +318,19 @@ def test_lists_that_are_no_longer_fetched_are_a_warning(look, authority, tmp_pat
     assert any(re.fullmatch(rf"expired CRLs in {directory}: [0-9a-f]{{8}}\.r0", line) for line in report.lines)
 
 
+@pytest.mark.parametrize(("days", "code"), [(-1, 0), (1, 1)])
+def test_the_newest_list_counts_unless_it_is_of_the_future(look, authority, tmp_path, days, code):
+    path = authority.proxy(path=tmp_path / "x509up")
+    directory = authority.directory_with(tmp_path / "ca", authority.crl(last_update=timedelta(days=-9)))
+    other = authority.crl(last_update=timedelta(days=days))
+    (directory / "00000001.r0").write_bytes(other)
+    report = look("--cert", path, "--ca-path", directory)
+    assert (report.code, report.err) == (code, "")
+    old = f"Credential WARNING - no new CRL for 9 d in {directory} (run fetch-crl) (limit 3d)"
+    assert report.first == old if code else report.first.endswith(", 2 CRLs, 0 of them expired")
+    assert round(float(report.performance["crl_age"].partition("s")[0]) / 86400) == (9 if code else 1)
+
+
 def test_what_lies_in_the_ca_directory_and_is_no_list_costs_itself(look, authority, tmp_path):
     path = authority.proxy(path=tmp_path / "x509up")
     directory = authority.directory_with(tmp_path / "ca", authority.crl())
@@ -364,6 +410,28 @@ def test_an_end_that_is_no_date_is_not_taken_for_none(look, token, exp):
     )
 
 
+@pytest.mark.parametrize(("seconds", "code"), [(3600, 2), (30, 0)])
+def test_a_token_that_is_not_valid_yet_is_critical_but_for_what_clocks_differ(look, token, seconds, code):
+    report = look("--token-file", write(token, jwt(7200, nbf=int(time.time() + seconds))))
+    assert (report.code, report.err) == (code, ""), report.out
+    instant = r"\d{4}-\d\d-\d\d \d\d:\d\d UTC"
+    said = (
+        rf"OK - {token}: access token of {ISSUER}, valid for (2 h|120 min)",
+        "",
+        rf"CRITICAL - access token of {ISSUER} not valid before {instant} in {token}",
+    )
+    assert re.fullmatch(f"Credential {said[code]}", report.first), report.first
+
+
+def test_a_token_that_never_says_when_it_ends_is_no_alert(look, token):
+    report = look("--token-file", write(token, planted.jwt(iss=ISSUER)))
+    assert (report.code, report.first, report.performance) == (
+        0,
+        f"Credential OK - {token}: access token of {ISSUER}, does not say when it ends",
+        {},
+    )
+
+
 @pytest.mark.parametrize(
     ("content", "said"),
     [
@@ -425,6 +493,36 @@ def test_the_issuers_clock_is_asked_for(look, token, issuer):
     ), report.out
     assert [each.request.path for each in issuer.requests] == ["/realms/test/.well-known/openid-configuration"]
     assert all("Authorization" not in each.request.headers for each in issuer.requests)
+
+
+@pytest.mark.parametrize(
+    ("seconds", "said"),
+    [
+        (3600, "clock 60 min ahead of ours at {} (set this machine's clock) (limit -60s:60s)"),
+        (-3600, "clock 60 min behind ours at {} (set this machine's clock) (limit -60s:60s)"),
+    ],
+)
+def test_a_clock_that_is_far_from_the_issuers_is_a_warning(look, token, issuer, seconds, said):
+    url = f"{issuer.url}/realms/test"
+    issuer.faults.on("date-skew", seconds=seconds)
+    report = look("--token-file", write(token, planted.jwt(iss=url, exp=int(time.time() + 7200))), "--issuer", url)
+    assert (report.code, report.first) == (1, f"Credential WARNING - {said.format(url)}")
+    assert round(float(report.performance["clock_offset"].partition("s")[0]) / 60) == seconds / 60
+
+
+def test_an_issuer_of_another_name_is_told_and_a_slash_makes_no_other(look, token, issuer):
+    url = f"{issuer.url}/realms/test"
+    content = write(token, planted.jwt(iss=f"{url}/", exp=int(time.time() + 3300)))
+    assert look("--token-file", content, "--issuer", f"{url}/").code == 0
+    issuer.app = lambda request: Response(200, [], b'{"issuer": "https://other.example.org/"}')
+    report = look("--token-file", content, "--issuer", url)
+    assert (report.code, report.first) == (
+        3,
+        f"Credential UNKNOWN - issuer {url} calls itself https://other.example.org/",
+    )
+    issuer.app = lambda request: Response(200, [], b"[]")
+    report = look("--token-file", content, "--issuer", url)
+    assert (report.code, report.first) == (3, f"Credential UNKNOWN - issuer {url} calls itself None")
 
 
 def test_an_issuer_that_wants_a_certificate_is_not_to_be_helped_with_ours(look, token, authority):
