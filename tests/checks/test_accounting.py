@@ -166,6 +166,27 @@ def test_an_old_page_judges_nobody_present_or_absent():
     assert judge(PAGE, "BIFI", now=THEN + timedelta(days=3), page_age=0)[0] == OK
 
 
+def late(*days: int) -> bytes:
+    """Rows of A, B, C and so on, each so many days old."""
+    return table(*((chr(65 + n), f"{THEN - timedelta(days=each):%Y-%m-%d %H:%M:%S}") for n, each in enumerate(days)))
+
+
+def test_where_all_others_are_as_late_it_is_the_portal_that_is_stuck():
+    limit = timedelta(days=30).total_seconds()
+    unknown = f"on {PORTAL}; whether {{}} publishes is not known (tell its operators)"
+    assert judge(late(40, 42, 43, 41), "A", limit=limit) == (
+        UNKNOWN,
+        f"stuck: none of the 3 other sites updated for 41 d either {unknown.format('A')}",
+    )
+    assert judge(late(40, 42, 43, 41), "NOWHERE", limit=limit) == (
+        UNKNOWN,
+        f"stuck: none of its 4 sites updated for 40 d {unknown.format('NOWHERE')}",
+    )
+    assert judge(late(40, 42, 43, 30), "A", limit=limit)[0] == UNKNOWN
+    for judged in (late(40, 42, 43, 29), late(40, 42, 43)):  # one that is not late; and others too few to tell
+        assert judge(judged, "A", limit=limit) == (CRITICAL, "40 d ago (limit 30d)")
+
+
 def test_a_page_that_does_not_say_when_it_was_made_is_taken_as_it_is():
     assert judge(table(("A", "2015-12-01 07:00:00"), made="once"), "A")[0] == OK
 

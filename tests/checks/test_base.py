@@ -7,7 +7,7 @@ from nagiosplugin import Metric
 
 from libprobe.checks.base import Check, outcome_metric
 from libprobe.deadline import Deadline, OutOfTime
-from libprobe.failures import CRITICAL, OK, UNKNOWN, WARNING, BadData, HelperFailure
+from libprobe.failures import CRITICAL, OK, UNKNOWN, WARNING, Asked, BadData, HelperFailure
 
 
 class Subject(Check):
@@ -54,6 +54,44 @@ def test_time_that_is_up_is_the_doing_of_whoever_took_the_larger_part():
     )
     subject.subject = "https://cloud.example.org"
     assert outcome(*subject.probe())[3].startswith("not finished within 90 s by cloud.example.org:443 ")
+
+
+def test_how_the_endpoint_was_found_is_told_of_its_own_failures_only():
+    guessed = ("tried on port 8787", "the GOCDB failed")
+    for failure, said in ((BadData("it broke"), "it broke; " + "; ".join(guessed)), (HelperFailure("gone"), "gone")):
+        subject = Subject(failure)
+        subject.caveats = guessed
+        assert outcome(*subject.probe())[3] == said
+    late = Subject(OutOfTime())
+    late.caveats = guessed
+    now = 0.0
+    late.deadline = Deadline(90, clock=lambda: now)
+    now = 90.0
+    assert "8787" not in outcome(*late.probe())[3]
+    late.deadline.waits.add(80.0, 80.0)
+    assert outcome(*late.probe())[3].endswith(" (raise -t to wait longer); tried on port 8787; the GOCDB failed")
+
+
+def test_what_was_asked_is_told_once_with_v():
+    failure = BadData("it broke", of=Asked("cloud.example.org:443", "GET https://cloud.example.org/a"))
+    subject = Subject()
+    assert outcome(subject.failed(failure, "a note", status=WARNING)) == (
+        *("outcome", "outcome", WARNING),
+        "it broke on cloud.example.org:443; a note",
+    )
+    subject.failed(failure)
+    assert subject.details == [(1, "asked: GET https://cloud.example.org/a")]
+
+
+def test_a_project_that_seems_to_be_another_vos_is_a_warning():
+    subject = Subject()
+    subject.subject = "https://cloud.example.org/v3"
+    [metric] = subject.judge_project("acts in project x")
+    assert outcome(metric)[2:] == (
+        WARNING,
+        "acts in project x, on cloud.example.org:443 (if it is meant, name it with --project)",
+    )
+    assert list(subject.judge_project("")) == []
 
 
 def test_a_bug_is_not_caught():

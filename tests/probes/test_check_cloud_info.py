@@ -106,6 +106,21 @@ def test_a_site_that_is_not_published_is_critical(site):
     )
 
 
+def test_of_several_sites_the_nearest_is_named(site):
+    site.info.faults.on("info-absent", site=NAME)
+    site.info.more = [
+        {"name": "FAR", "url": "https://keystone.example.org:5000/v3", "projects": []},
+        {"name": "NEAR", "url": "https://cloud2.example.net:5000/v3?x=1", "projects": []},
+    ]
+    report = site.monitor.run(PROBE, "-u", "https://cloud.example.net:5000/v3", "--auth", "none")
+    expect(
+        report,
+        2,
+        rf"cloud\.example\.net:5000 not among the 3 sites in {ASKED}, the nearest is "
+        r"https://cloud2\.example\.net:5000/v3 \(see whether its information provider runs\)",
+    )
+
+
 def test_another_endpoint_of_the_site_is_named(site):
     site.publish(url="https://old.example.org:5000/v3")
     expect(
