@@ -734,6 +734,47 @@ def test_when_all_brokers_of_a_bdii_work_it_is_ok(probe):
     ), report.first
 
 
+@pytest.mark.parametrize(
+    ("words", "did", "late"),
+    [
+        ((), "accepts CONNECT", "answer to CONNECT"),
+        (("--destination", QUEUE), f"carries a message through {QUEUE}", f"message back through {QUEUE}"),
+    ],
+)
+def test_the_slowest_of_all_brokers_of_a_bdii_is_judged(probe, words, did, late):
+    for limit, code in (("60", 0), ("0.0000001", 1)):
+        with (
+            Responder() as one,
+            Responder() as two,
+            bdii(f"stomp://localhost:{one.port}/", f"stomp://127.0.0.1:{two.port}/") as (port, _),
+        ):
+            at = f"127.0.0.1:{port}"
+            report = probe(PROBE, "--bdii", f"ldap://{at}", *words, "-w", limit)
+        assert (report.code, report.err) == (code, ""), report.out
+        said = (
+            rf"OK - each of 2 brokers of {at} {did} after {SECONDS}",
+            rf"WARNING - {late} only after {SECONDS} from the slowest of 2 brokers of {at} \(limit 0\.0000001\)",
+        )
+        assert re.fullmatch(f"Broker {said[code]}", report.first), report.first
+        assert (report.performance["brokers"], report.performance["brokers_failed"]) == ("2;;;0", "0;;;0;2")
+
+
+def test_a_mute_broker_of_a_bdii_leaves_time_for_those_after_it(probe):
+    with (
+        Responder(ResponderBehaviour(mute_at="CONNECT")) as mute,
+        Responder() as other,
+        bdii(f"stomp://127.0.0.1:{mute.port}/", f"stomp://localhost:{other.port}/") as (port, _),
+    ):
+        report = probe(PROBE, "--bdii", f"ldap://127.0.0.1:{port}", "-t", seconds(4))
+    assert report.code == 1, report.out
+    assert re.fullmatch(
+        rf"Broker WARNING - no answer to CONNECT within {SECONDS} from 127\.0\.0\.1:{mute.port}{OWN_PART}",
+        report.first,
+    ) or timer_was_first(report.first), report.first
+    assert report.performance["brokers_failed"] == "1;;;0;2"
+    assert "connect_time" in report.performance
+
+
 def test_when_all_brokers_of_a_bdii_fail_it_is_critical(probe):
     with bdii("stomp://127.0.0.1:1/", "stomp://127.0.0.1:2/") as (port, _):
         report = probe(PROBE, "--bdii", f"ldap://127.0.0.1:{port}", "-t", seconds(20))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import time
 
 import pytest
@@ -71,6 +72,8 @@ def test_a_host_alone_is_enough(site):
     assert set(report.performance) == LABELS
     assert report.performance["projects"] == "2;;;0"
     assert report.performance["confirmed"] == "1;;;0"
+    assert report.performance["info_age"] == "0s;;;0"
+    assert re.fullmatch(r"[\d.]+s;;;0", report.performance["time_to_login"])
     assert [each.request.path for each in site.web.requests] == ["/sites/"]
 
 

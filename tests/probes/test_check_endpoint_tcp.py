@@ -50,7 +50,8 @@ def test_a_port_that_accepts_is_ok(probe, port):
     assert re.fullmatch(rf"Endpoint-TCP OK - 127\.0\.0\.1:{port} accepts connections after {SECONDS}", report.first)
     assert (report.code, report.err, report.lines) == (0, "", [])
     assert list(report.performance) == ["connect_time", "resolve_time"]
-    assert re.fullmatch(r"0\.\d+s;;;0", report.performance["connect_time"])
+    for label in ("connect_time", "resolve_time"):
+        assert re.fullmatch(r"[\d.]+s;;;0", report.performance[label]), label
 
 
 def test_a_name_is_told_with_the_address_that_answered(probe, port):
@@ -227,6 +228,8 @@ def test_all_addresses_that_accept_are_ok_and_counted(probe, names):
     assert (report.code, report.err) == (0, "")
     assert list(report.performance) == ["addresses", "addresses_failed", "connect_time", "resolve_time"]
     assert (report.performance["addresses"], report.performance["addresses_failed"]) == ("3;;;0", "0;;;0")
+    for label in ("connect_time", "resolve_time"):
+        assert re.fullmatch(r"[\d.]+s;;;0", report.performance[label]), label
     assert [line.partition(": ")[0] for line in report.lines] == [
         f"cloud:{port} (127.0.0.{last})" for last in (1, 2, 3)
     ]
@@ -250,6 +253,14 @@ def test_all_addresses_that_fail_are_critical(probe, closed_port, names):
         f"connection refused by cloud:{closed_port} (127.0.0.1)",
     )
     assert dict(report.performance)["addresses_failed"] == "2;;;0"
+
+
+def test_of_all_addresses_the_first_four_that_fail_are_told_and_all_are_counted(probe, port, names):
+    report = probe(PROBE, "-H", "cloud", "-p", port, ALL, **names(cloud=[f"127.0.0.{last}" for last in range(1, 8)]))
+    refused = "; ".join(f"connection refused by cloud:{port} (127.0.0.{last})" for last in range(2, 6))
+    assert (report.code, report.err) == (1, "")
+    assert report.first == f"Endpoint-TCP WARNING - 6 of 7 addresses of cloud:{port} fail: {refused}"
+    assert (report.performance["addresses"], report.performance["addresses_failed"]) == ("7;;;0", "6;;;0")
 
 
 def test_of_all_addresses_one_without_a_route_is_not_judged(probe, port, names):
@@ -386,6 +397,7 @@ def test_with_tls_the_certificate_is_judged_too(monitor):
     assert (report.code, report.err) == (0, "")
     assert list(report.performance) == ["certificate_lifetime", "connect_time", "handshake_time", "resolve_time"]
     assert re.fullmatch(r"315\d{5}s;1209600:;;0", report.performance["certificate_lifetime"])
+    assert re.fullmatch(r"[\d.]+s;;;0", report.performance["handshake_time"])
     assert report.lines[0].startswith("TLS: TLSv1.3, ")
     assert report.lines[1].startswith("certificate: for ooi.fedcloud.test, localhost, 127.0.0.1")
 
@@ -490,10 +502,15 @@ def nodes(monitor, names) -> Iterator[Callable[..., Report]]:
     authority = monitor.federation.authority
     listeners: list[socket.socket] = []
 
-    def look(days: tuple[int, int], *arguments: object) -> Report:
+    def look(days: tuple[int, int], *arguments: object, alternative_names: object = True) -> Report:
         for last, left in enumerate(days, 1):
             end = datetime.now(UTC) + timedelta(days=left, minutes=1)
-            credential = authority.host(["cloud"], not_before=end - timedelta(days=99), not_after=end)
+            credential = authority.host(
+                ["cloud"],
+                not_before=end - timedelta(days=99),
+                not_after=end,
+                alternative_names=alternative_names,
+            )
             port = listeners[0].getsockname()[1] if listeners else 0
             listeners.append(socket.create_server((f"127.0.0.{last}", port)))
             threading.Thread(
@@ -542,6 +559,15 @@ def test_of_all_addresses_the_certificate_that_ends_first_counts(nodes, days):
     assert list(report.performance) == [
         *("addresses", "addresses_failed", "certificate_lifetime", "connect_time", "handshake_time", "resolve_time")
     ]
+
+
+def test_of_all_addresses_each_whose_certificate_has_its_name_in_the_cn_only_is_told(nodes):
+    report = nodes((90, 60), alternative_names=False)
+    assert (report.code, report.performance["addresses_failed"]) == (1, "0;;;0")
+    one = r"certificate has the host name in its CN only on cloud:\d+ \(127\.0\.0\.{}\); many clients refuse that "
+    how = r"\(request one with subjectAltName\)"
+    both = "; ".join(one.format(last) + how for last in (1, 2))
+    assert re.fullmatch(f"Endpoint-TCP WARNING - {both}", report.first), report.first
 
 
 def with_tls_1_2(context: ssl.SSLContext) -> None:
