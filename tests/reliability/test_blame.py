@@ -10,17 +10,21 @@ from pathlib import Path
 
 import pytest
 
-from tests.conftest import Monitor
+from tests.conftest import ROOT, Monitor
 from tests.federation import gocdb as pi
 
 OCCI = "eu.egi.cloud.vm-management.occi"
 HOST = "rocci.fedcloud.test"
+STACK = "stack.fedcloud.test"
 TWO_HOURS_S = 7200
 
 
 def asked(monitor: Monitor) -> list[str]:
     """What was asked of the clouds."""
-    return [each.request.path for site in monitor.federation.sites.values() for each in site.web.requests]
+    federation = monitor.federation
+    servers = [site.web for site in federation.sites.values()]
+    servers += [federation.service(f"{name}-keystone").web for name in federation.clouds]
+    return [each.request.path for web in servers for each in web.requests]
 
 
 def assert_unknown(report, says: str) -> None:
@@ -39,7 +43,16 @@ ASKS_THE_GOCDB = {
     "check_broker": "mq.fedcloud.test",
     "check_endpoint_tcp": HOST,
     "check_cloud_bdii": HOST,
+    "check_openstack_vm": STACK,
+    "check_openstack_swift": STACK,
+    "check_openstack_images": STACK,
+    "check_cloud_info": STACK,
 }
+
+
+def test_every_probe_that_takes_a_host_from_the_gocdb_is_among_them():
+    probes = {path.name for path in (ROOT / "probes").glob("check_*") if "cli.gocdb(" in path.read_text()}
+    assert probes == set(ASKS_THE_GOCDB)
 
 
 @pytest.mark.parametrize(
@@ -185,7 +198,18 @@ def test_a_site_whose_certificate_has_expired_is_critical_even_then(monitor, exp
     assert "certificate expired 3 d ago" in report.first
 
 
-@pytest.mark.parametrize("probe", ["check_occi_vm", "check_occi_context", "check_perun"])
+ASKS_WITH_A_PROXY = {
+    "check_occi_vm": lambda federation: federation.site("rocci").url,
+    "check_occi_context": lambda federation: federation.site("rocci").url,
+    "check_perun": lambda federation: federation.service("perun").web.url,
+    **dict.fromkeys(
+        ("check_openstack_vm", "check_openstack_swift", "check_openstack_images", "check_cloud_info"),
+        lambda federation: federation.cloud("stack").url,
+    ),
+}
+
+
+@pytest.mark.parametrize("probe", ASKS_WITH_A_PROXY)
 @pytest.mark.parametrize(
     ("lifetimes", "says", "also"),
     [
@@ -204,7 +228,7 @@ def test_a_proxy_of_ours_that_ends_is_unknown_and_nobody_is_asked(
 ):
     federation = monitor.federation
     proxy = federation.authority.proxy(path=tmp_path / "x509up", **lifetimes)
-    url = federation.site("rocci").url if probe != "check_perun" else federation.service("perun").web.url
+    url = ASKS_WITH_A_PROXY[probe](federation)
     for is_dead in (False, True):  # a site that is bad as well does not change whose fault comes first
         if is_dead:
             federation.site("rocci").faults.on("status", code=503)
