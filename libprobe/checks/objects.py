@@ -15,7 +15,7 @@ from libprobe.checks.removal import left_beside, remove_despite_signals, report_
 from libprobe.clients.refusals import LoginRefused, Refusal, is_final
 from libprobe.clients.swift import KIND, ContainerNotEmpty, Swift
 from libprobe.deadline import Interrupted, OutOfTime, working_seconds
-from libprobe.failures import WARNING, Asked, BadData, EndpointFailure, Failure, Misconfigured, OwnMachine
+from libprobe.failures import WARNING, Asked, BadData, EndpointFailure, Failure, Misconfigured, NoAnswer, OwnMachine
 from libprobe.formats.address import host_port_of
 from libprobe.text import duration, number_of, size
 
@@ -414,7 +414,8 @@ def remove_container(store: Swift, title: str, until: Deadline) -> bool:
                 raise
             refusal = failure
         except EndpointFailure as failure:
-            refusal = failure
+            if refusal is None or not isinstance(failure, NoAnswer):
+                refusal = failure  # else one more try was cut off: what the store said before it tells more
         except OwnMachine:
             if refusal is None:
                 raise

@@ -4,9 +4,15 @@ from __future__ import annotations
 
 import re
 import time
+from contextlib import nullcontext
 
 import pytest
 
+from libprobe.checks.objects import remove_container
+from libprobe.clients.refusals import ServerError
+from libprobe.clients.swift import ListedObject
+from libprobe.deadline import Deadline
+from libprobe.failures import EndpointFailure, NoAnswer
 from tests import planted
 from tests.conftest import Monitor, Report, at
 from tests.federation.keystone import ISSUER
@@ -335,6 +341,38 @@ def test_a_container_that_cannot_be_emptied_is_a_warning_and_named(store):
     store.swift.faults.clear()
     expect(store.look(), 0, r"1 MiB stored .*; removed 1 container that an earlier run had left")
     assert (store.swift.containers(), store.journal()) == ({}, [])
+
+
+class _Failing:
+    """A store whose deletions fail one after the other, the last for ever; its container has the object still."""
+
+    base = "https://store.example.org/v1/AUTH_a"
+
+    def __init__(self, *failures: EndpointFailure) -> None:
+        self.failures = list(failures)
+
+    def using_deadline(self, _deadline: Deadline) -> nullcontext[None]:
+        return nullcontext()
+
+    def delete(self, _container: str, _name: str = "") -> bool:
+        raise self.failures.pop(0) if len(self.failures) > 1 else self.failures[0]
+
+    def list_objects(self, _container: str) -> list[ListedObject]:
+        return [ListedObject("probe", 1, "")]
+
+
+@pytest.mark.parametrize(
+    ("failures", "told"),
+    [
+        ([ServerError("503 Service Unavailable", 503), NoAnswer("no complete answer")], "503 Service Unavailable"),
+        ([NoAnswer("no complete answer"), ServerError("503 Service Unavailable", 503)], "503 Service Unavailable"),
+        ([ServerError("500 Internal Error", 500), ServerError("503 Service Unavailable", 503)], "503 Service"),
+        ([NoAnswer("no complete answer")], "no complete answer"),
+    ],
+)
+def test_a_last_try_that_is_cut_off_does_not_hide_why_a_container_stays(failures, told):
+    with pytest.raises(EndpointFailure, match=told):
+        remove_container(_Failing(*failures), "egi-sam-vm-abc", Deadline(0.5))
 
 
 def test_an_object_that_comes_back_wrong_and_stays_is_told_with_both_the_worse_first(store):
