@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from libprobe.clients.credentials import host_name
 from libprobe.failures import (
     Asked,
     BadData,
@@ -118,6 +119,7 @@ def _brokers_of_bdii(args: argparse.Namespace, deadline: Deadline) -> list[Broke
     if where.scheme not in ("", "ldap"):
         raise Misconfigured(f"--bdii: {args.bdii} is not of the form ldap://host:2170")
     allowed = min(BDII_MAX_S, deadline.seconds * BDII_SHARE)
+    wanted = host_name(args.hostname or "")
     found: dict[tuple[str, int], BrokerEndpoint] = {}
     address = LdapAddress("ldap", where.host, where.port or BDII_PORT)
     try:
@@ -129,7 +131,7 @@ def _brokers_of_bdii(args: argparse.Namespace, deadline: Deadline) -> list[Broke
                     broker = _broker_at(entry.first("glueserviceendpoint"), args)
                 except BadData:
                     continue  # one broken entry among many says nothing of the others
-                if args.hostname in (None, broker.host) and len(found) < MAX_BROKERS:
+                if wanted in ("", host_name(broker.host)) and len(found) < MAX_BROKERS:
                     found[broker.host, broker.port] = broker
     except EndpointFailure as failure:
         raise failure.retold(HelperFailure, whom="BDII", remedy="give the broker with -u") from None

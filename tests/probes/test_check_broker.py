@@ -789,6 +789,14 @@ def test_with_a_host_only_its_broker_is_taken_from_the_bdii(probe):
     assert report.first.startswith(f"Broker OK - 127.0.0.1:{one.port} (STOMP 1.2, ActiveMQ/5.17.2) accepts CONNECT ")
 
 
+@pytest.mark.parametrize("host", ["LocalHost", "localhost.", "LOCALHOST."])
+def test_a_host_is_found_in_the_bdii_however_its_name_is_written(probe, host):
+    with Responder() as one, bdii(f"stomp://LOCALhost:{one.port}/", "stomp://elsewhere.test:1/") as (port, _):
+        report = probe(PROBE, "-H", host, "--bdii", f"ldap://127.0.0.1:{port}")
+    assert report.code == 0
+    assert report.first.startswith(f"Broker OK - localhost:{one.port} (STOMP 1.2, ActiveMQ/5.17.2) accepts CONNECT ")
+
+
 def test_a_bdii_that_publishes_no_broker_is_unknown(probe):
     with bdii() as (port, _):
         report = probe(PROBE, "--bdii", f"ldap://127.0.0.1:{port}")
