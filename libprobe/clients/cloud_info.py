@@ -118,5 +118,5 @@ class CloudInfo:
         try:
             body = self._cache.read(self._name, MAX_ANSWER)
             return FederationSites(cloud_info.read_sites(json.loads(body)), age) if body else None
-        except (BadData, ValueError, RecursionError):
-            return None
+        except (BadData, ValueError, RecursionError, Misconfigured):
+            return None  # it is asked for anew, and the file then replaced

@@ -316,8 +316,9 @@ def test_a_copy_cannot_be_turned_elsewhere_by_a_link(site):
     other.write_text("[]")
     path.unlink()
     path.symlink_to(other)
-    site.look()
-    assert other.read_text() == "[]"
+    assert site.look().code == 0
+    assert site.asked() == 2
+    assert (other.read_text(), path.is_symlink()) == ("[]", False)
 
 
 def test_what_others_publish_harms_nothing(site):
