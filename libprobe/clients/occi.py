@@ -239,13 +239,21 @@ class OcciClient:
     def own_path(self, location: str) -> str:
         """The path of a member from an address that the server gave.
 
-        Raises: BadData unless it lies below the collection: nothing else is ever asked for or deleted.
+        Raises: BadData unless it lies below the collection, and not below another one within it, as pyssf has its
+        links at /storage/link/: nothing else is ever asked for or deleted.
         """
         path, noun = path_of(location, self._collection), self._words.noun
+        inner = [
+            each for each in self._locations.values() if path.startswith(each) and len(each) > len(self._collection)
+        ]
         if not path.startswith(self._collection):
-            said = f"{location[:60]!r}, outside of {self._collection}, for a {noun}'s address"
-            raise BadData(said, of=self._asked(f"{noun}s below {self.base}"), link="from")
-        return path
+            where = f"outside of {self._collection}"
+        elif inner:
+            where = f"below {inner[0]}"
+        else:
+            return path
+        said = f"{location[:60]!r}, {where}, for a {noun}'s address"
+        raise BadData(said, of=self._asked(f"{noun}s below {self.base}"), link="from")
 
     def expect_listing(self) -> None:
         """Raises: Failure unless the members can be listed, so that one whose address is lost can be found again."""

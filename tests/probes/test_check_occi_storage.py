@@ -13,7 +13,7 @@ import pytest
 
 from tests.conftest import Monitor
 from tests.federation.occi import model
-from tests.pace import AMPLE_S, growing, seconds, until
+from tests.pace import AMPLE_S, excused, growing, seconds, until
 from tests.probes.test_check_occi_vm import OURS, PROBE
 
 CLOUDS = ["occi-os", "ooi", "rocci", "rocci2"]
@@ -424,6 +424,20 @@ def test_a_link_that_is_a_strangers_is_not_taken_for_ours_nor_deleted(monitor, c
     assert ([vm.id for vm in site.occi.vms()], recorded(monitor)) == ([theirs[0]], [])
 
 
+def test_a_link_that_is_given_as_a_volume_is_never_deleted(monitor):
+    """Where the links are below the volumes, a link's address is that of a volume by its beginning."""
+    site = monitor.federation.site("occi-os")
+    theirs = (site.occi.add_foreign("theirs", "ops"), site.occi.add_foreign_storage("their volume", "ops"))
+    location = site.occi.add_foreign_link(*theirs, "ops")
+    site.faults.on("status", method="POST", path="/storage/", times=1, code=201, headers={"Location": location})
+    report = look(monitor, "occi-os")
+    said = f"'{location[:60]}', below {LINKS['occi-os']}, for a volume's address from {place_of(site)}"
+    assert (report.code, report.first) == (2, f"OCCI-VM CRITICAL - {said}")
+    assert asked(site, "DELETE") == ["/compute/ID"]
+    assert (site.occi.storages(), site.occi.storage_links()) == (["their volume"], [theirs])
+    assert [vm.id for vm in site.occi.vms()] == [theirs[0]]
+
+
 def test_a_vm_that_is_given_as_a_link_is_never_deleted(monitor):
     """An endpoint that announces its links where its VMs are can give any VM's path for a link's."""
     site = monitor.federation.site("rocci")
@@ -452,8 +466,9 @@ def test_a_detachment_without_an_answer_does_not_take_the_time_of_the_run(monito
     until(lambda: site.occi.vms() == [])
     site.faults.off("held")
     out, _ = process.communicate(timeout=AMPLE_S)
-    assert process.returncode == 1
-    assert out.decode().startswith("OCCI-VM WARNING - volume not detached: "), out
+    if not ("this machine took" in out.decode() and excused(repr(out))):  # where it starved, that is no fault of a site
+        assert process.returncode == 1, out
+        assert out.decode().startswith("OCCI-VM WARNING - volume not detached: "), out
     assert is_clean(monitor, site)
 
 
