@@ -23,7 +23,7 @@ from libprobe import redact
 from libprobe.clients.glance import GlanceClient
 from libprobe.clients.keystone import request_id
 from libprobe.clients.openstack import time_limit
-from libprobe.clients.refusals import LockedRefusal, QuotaRefused, Refusal
+from libprobe.clients.refusals import LOCKED, LockedRefusal, QuotaRefused, Refusal
 from libprobe.failures import Asked, BadData, EndpointFailure
 from libprobe.formats import servers
 from libprobe.formats.address import host_port_of
@@ -51,7 +51,6 @@ CONSOLE_LINES = 1000
 MAX_DOCUMENT = 16 << 20
 
 _QUOTA = re.compile(r"quota|overlimit|maximum number of (?:ports|fixed ips)", re.IGNORECASE)
-_LOCKED = re.compile(r"^instance \S+ is locked\b", re.IGNORECASE)
 _POLICY = re.compile(r"polic|authori[sz]|permi", re.IGNORECASE)
 _UNREACHED = (
     ("GlanceConnectionFailed", "Glance"),
@@ -237,7 +236,7 @@ class Nova:
         kind = QuotaRefused if answer.status in (403, 413, 429) and _QUOTA.search(said) else Refusal
         if kind is QuotaRefused or (answer.status == 403 and said and not _POLICY.search(said)):
             return answer.failure(kind, doing, more=request_id(answer))
-        if answer.status == 409 and _LOCKED.search(said):
+        if answer.status == 409 and LOCKED.match(said):
             return answer.failure(LockedRefusal, doing, more=request_id(answer))
         failure = self._service.refusal_failure(answer, doing)
         unreached = next((service for name, service in _UNREACHED if name in said), "")

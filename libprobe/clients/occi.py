@@ -14,7 +14,9 @@ from urllib.parse import urlsplit
 
 from libprobe.clients.keystone import REFUSALS, Keystone, LoginRequest, most_relevant_refusal
 from libprobe.clients.refusals import (
+    LOCKED,
     UNKNOWN_MACHINE,
+    LockedRefusal,
     LoginRefused,
     QuotaRefused,
     Refusal,
@@ -435,6 +437,8 @@ class OcciClient:
             )
         if answer.status >= 500:
             return answer.failure(ServerError, doing)
+        if answer.status == 409 and LOCKED.match(answer.error_text):
+            return answer.failure(LockedRefusal, doing)
         if answer.status == 404 and self._words is VMS:
             return answer.failure(Refusal, doing, remedy="check that the URL is that of the OCCI endpoint")
         return answer.failure(Refusal, doing)

@@ -12,6 +12,8 @@ EndpointFailure
 
 from __future__ import annotations
 
+import re
+
 from libprobe.failures import EndpointFailure, Misconfigured, OwnCredential, ProtocolFailure, Rejected
 from libprobe.records import Record
 
@@ -27,6 +29,10 @@ NOT_CREATED = frozenset({400, 401, 403, 404, 405, 406, 409, 411, 413, 415, 422, 
 
 They are not proof: a gateway says 413 and 429 of what it had let through, a cloud 409 of what it does twice.
 """
+
+
+LOCKED = re.compile(r"instance \S+ is locked\b", re.IGNORECASE)
+"""How Nova begins to refuse, 409, what would change a VM that somebody has locked; ooi passes its words on."""
 
 
 def describe_attempt(failure: Failure) -> str:

@@ -664,6 +664,26 @@ def test_a_delete_that_is_refused_is_a_warning_and_the_next_run_removes_the_vm(m
     assert monitor.remembered() == []
 
 
+def test_a_vm_that_somebody_has_locked_is_asked_for_once_and_named(monitor):
+    """As ooi passes on what nova says of it; whoever asks again is refused until somebody unlocks it."""
+    site = monitor.federation.site("ooi")
+    body = "Instance 2346f0a9-aba3-459b-b4c1-82badb2734e3 is locked"
+    site.faults.on("status", method="DELETE", code=409, body=body)
+    report = look(monitor, "ooi")
+    [(title, _)] = site.occi.created
+    report.expect(
+        "OCCI-VM",
+        1,
+        rf'VM active after [\d.]+ m?s, not removed: 409 "{body}" from {at(site.base)} when asked to delete the VM '
+        rf"\({title}; next run retries\)",
+    )
+    assert [each for each in requests(site) if each.startswith("DELETE")] == ["DELETE /occi1.1/compute/ID 409"]
+    assert len(monitor.remembered()) == 1
+    site.faults.clear()
+    assert look(monitor, "ooi").code == 0
+    assert (site.occi.vms(), monitor.remembered()) == ([], [])
+
+
 @pytest.mark.parametrize(
     ("cloud", "fault", "said"),
     [
