@@ -9,7 +9,15 @@ from __future__ import annotations
 import time
 
 from libprobe.checks.objects import remove_container
-from libprobe.checks.removal import KeypairHidden, KeypairLeft, Remover, is_owned, owner_name, remove_keypair
+from libprobe.checks.removal import (
+    KeypairHidden,
+    KeypairLeft,
+    Remover,
+    is_owned,
+    not_visible,
+    owner_name,
+    remove_keypair,
+)
 from libprobe.clients import nova, swift
 from libprobe.clients.nova import Nova
 from libprobe.clients.swift import Swift
@@ -43,7 +51,12 @@ class CloudRemover:
         kind = swift.KIND if is_container else nova.KIND
         user = self._cloud.login.user
         owner = f"project {self._project}" if is_container else owner_name(self._identity, user, self._project)
-        is_owner = entry.identity == owner if is_container else is_owned(entry, self._identity, user, self._project)
+        project_id = self._cloud.scope.project_id
+        is_owner = (
+            entry.identity == owner
+            if is_container
+            else is_owned(entry, self._identity, user, self._project, project_id)
+        )
         regions = {each.region: each.url.rstrip("/") for each in self._cloud.scope.offered if each.kind == kind}
         noted = next((region for region, url in regions.items() if url == entry.endpoint), None)
         if entry.is_only_key:
@@ -64,7 +77,7 @@ class CloudRemover:
             raise failure
         if noted is None:
             raise Failure(self._describe_absence(entry.thing, list(regions)))
-        raise Failure(f"not visible as {owner}")
+        raise not_visible(entry, owner)
 
     def _describe_absence(self, thing: str, regions: Sequence[str]) -> str:
         keystone = self._cloud.keystone.base

@@ -18,6 +18,7 @@ from libprobe.checks.removal import (
     describe_location,
     is_owned,
     left_beside,
+    not_visible,
     owner_name,
     owner_names,
     remove_despite_signals,
@@ -139,7 +140,7 @@ class LifeCycle(Check):
                 self.log_in()
                 self._remove_leftovers()
                 self.prepare()
-            entry = self._journal.begin(self.subject, self._owner(), self.endpoint.site, self.keystone)
+            entry = self.begin_entry(self._journal)
         except Failure:
             yield from self._metrics
             raise
@@ -242,6 +243,11 @@ class LifeCycle(Check):
         """Return the owner as the journal has it: only its VMs can be seen."""
         return owner_name(self._identity, self._client.user, self._client.project)
 
+    def begin_entry(self, journal: Journal) -> JournalEntry:
+        """Write down that this owner is about to have something made here. Raises: Misconfigured."""
+        where = self.endpoint.site, self.keystone, self._client.project_id
+        return journal.begin(self.subject, self._owner(), *where)
+
     def _owners(self) -> tuple[str, ...]:
         """Likewise with the names that earlier versions gave to the same owner."""
         return owner_names(self._identity, self._client.user, self._client.project)
@@ -259,7 +265,7 @@ class LifeCycle(Check):
     def _remove_own(self, journal: Journal, until: Deadline) -> int:
         """Remove what this owner has left at this URL; returns how many were there."""
         removed = 0
-        for entry in journal.leftovers(self.subject, *self._owners()):
+        for entry in journal.leftovers(self.subject, *self._owners(), project_id=self._client.project_id):
             self._reported.add(entry.title)
             try:
                 if entry.is_only_key:
@@ -280,7 +286,8 @@ class LifeCycle(Check):
     def _remove_strays(self, journal: Journal, until: Deadline) -> int:
         """Remove what was left here by another owner, or at another URL of this endpoint; name what stays."""
         removed = 0
-        strays = journal.strays(self.subject, self.endpoint.site, *self._owners())
+        site, owners = self.endpoint.site, self._owners()
+        strays = journal.strays(self.subject, site, *owners, project_id=self._client.project_id)
         soon = until.earlier_by(max(0.0, until.remaining() - STRAYS_S))
         for entry in strays:
             self._reported.add(entry.title)
@@ -322,11 +329,11 @@ class LifeCycle(Check):
             there = self.client_elsewhere_of(entry, soon)
             owner = owner_name(self._identity, there.user, there.project)
             remover = Remover(there, entry.endpoint, lambda gone: self._forget(gone, there), thing=entry.thing)
-            if is_owned(entry, self._identity, there.user, there.project):
+            if is_owned(entry, self._identity, there.user, there.project, there.project_id):
                 return remover.remove(entry, soon)
             if remover.remove_by_title(entry, soon, noted_path=True):
                 return True
-        raise Failure(f"not visible as {owner}")
+        raise not_visible(entry, owner)
 
     def _note_quota_holder(self, entry: JournalEntry, how: str) -> None:
         if entry.path and not entry.is_only_key:

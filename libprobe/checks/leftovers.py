@@ -7,7 +7,7 @@ import time
 from nagiosplugin import Metric
 
 from libprobe.checks.base import Check, outcome_metric
-from libprobe.checks.removal import KeypairLeft, Remover, describe_location, is_owned, owner_name
+from libprobe.checks.removal import KeypairLeft, Remover, describe_location, is_owned, not_visible, owner_name
 from libprobe.failures import WARNING, EndpointFailure, Failure, Misconfigured
 from libprobe.state.journal import OCCI_SUFFIXES, SUFFIX, VOLUME_SUFFIX
 from libprobe.text import duration, number_of
@@ -178,7 +178,7 @@ class RemoveLeftovers(Leftovers):
         except EndpointFailure as failure:
             yield from ((entry, failure.sentence) for entry in entries)
             return
-        owner = (access.identity, access.client.user, access.client.project)
+        owner = (access.identity, access.client.user, access.client.project, access.client.project_id)
         removers = {
             SUFFIX: Remover(access.client, endpoint, lambda entry: entry.forget()),
             VOLUME_SUFFIX: Remover(access.client.volumes(), endpoint, lambda entry: entry.forget(), thing="volume"),
@@ -220,9 +220,9 @@ class RemoveLeftovers(Leftovers):
             yield entry, "" if was_there or entry.is_done else NOT_VISIBLE
 
     def _try_to_remove(
-        self, remover: Remover, entry: JournalEntry, owner: tuple[str, str, str], until: Deadline
+        self, remover: Remover, entry: JournalEntry, owner: tuple[str, str, str, str], until: Deadline
     ) -> str:
-        """owner: our identity, as `owner_name` takes it. Returns why it stays, empty where it is gone."""
+        """owner: who we are, as `is_owned` is told it. Returns why it stays, empty where it is gone."""
         where = describe_location(entry, time.time())
         is_owner = not self._listed_instead and is_owned(entry, *owner)
         if is_owner:
@@ -232,7 +232,7 @@ class RemoveLeftovers(Leftovers):
         if was_there or entry.is_done:
             self.detail(0, f"{'removed' if was_there else 'was gone already'}: {where}")
             return ""
-        return NOT_VISIBLE if is_owner else f"not visible as {owner_name(*owner)}"
+        return NOT_VISIBLE if is_owner else not_visible(entry, owner_name(*owner[:3])).sentence
 
 
 class ForgetLeftovers(Leftovers):

@@ -143,7 +143,7 @@ class StorageLifeCycle(ComputeLifeCycle):
     def _create_volume(self) -> str:
         """Have the volume made; returns its path. Raises: Failure."""
         self._volumes.expect_listing()  # ooi without Cinder answers 500 here; then nothing is asked for nor noted
-        entry = self._volume_journal.begin(self.subject, self._owner(), self.endpoint.site)
+        entry = self.begin_entry(self._volume_journal)
         self._volume_entry = entry
         self._requested.add(entry.title)
         given = {occi.ID: entry.title, occi.TITLE: entry.title, occi.STORAGE_SIZE: str(self._size_gib)}

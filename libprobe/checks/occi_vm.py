@@ -215,7 +215,7 @@ class ComputeLifeCycle(LifeCycle):
         self.detail(1, "asked without the public key first: ooi keeps the keypair of a create that fails")
         plain = [each for each in categories if each[0] != occi.PUBLIC_KEY]
         given = {name: value for name, value in attributes.items() if not name.startswith(KEY_ATTRIBUTES)}
-        trial = self._trial_entry = self._journal.begin(self.subject, self._owner(), self.endpoint.site)
+        trial = self._trial_entry = self.begin_entry(self._journal)
         self._request(self._trial_entry, lambda: self._create(trial, plain, given))
         assert self._trial_entry.path
         try:

@@ -174,9 +174,15 @@ def owner_names(identity: str, user: str, project: str) -> tuple[str, ...]:
     return tuple(dict.fromkeys((owner_name(identity, user, project), *earlier)))
 
 
-def is_owned(entry: JournalEntry, identity: str, user: str, project: str) -> bool:
-    """Whether an entry is of the owner as whom we are logged in, by `owner_names`."""
-    return entry.identity in owner_names(identity, user, project)
+def is_owned(entry: JournalEntry, identity: str, user: str, project: str, project_id: str) -> bool:
+    """Whether an entry is of the owner as whom we are logged in, by `owner_names` and the project's id."""
+    return entry.is_of(owner_names(identity, user, project), project_id)
+
+
+def not_visible(entry: JournalEntry, owner: str) -> Failure:
+    """The failure of an entry whose VM is not seen by another owner than its own. owner: `owner_name`, who looked."""
+    is_of_that_name = entry.identity == owner  # two domains have a project of one name
+    return Failure(f"not visible as {owner}", also="it is of another project of that name" if is_of_that_name else "")
 
 
 class Remover:

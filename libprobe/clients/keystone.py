@@ -57,7 +57,7 @@ REFUSALS = (EndpointFailure, OwnCredential, Misconfigured)
 HELPER_SHARE = 0.5
 """Of the time that is left, what a Keystone of others may take: a site that is left a moment only is not to blame."""
 
-_USER_ID = re.compile(r"[A-Za-z0-9._@-]{1,64}")
+_ID = re.compile(r"[A-Za-z0-9._@-]{1,64}")
 """Keystone's own are of 32 or 64 hexadecimal digits; its table has room for 64 characters."""
 
 NEW_TOKEN = "get a new one of the issuer that the site trusts"
@@ -130,11 +130,19 @@ class ProjectToken(Record):
     @property
     def user(self) -> str:
         """The id of whose it is: two people behind two access tokens have two. Empty where none is told, as by v2.0."""
+        return self._told_id("user")
+
+    @property
+    def project_id(self) -> str:
+        """The project's id: two domains may have a project of one name. Empty where none is told, as by v2.0."""
+        return self._told_id("project")
+
+    def _told_id(self, of: str) -> str:
         document = self.answer.json() if self.answer else None
         held = document.get("token") if isinstance(document, dict) else None
-        user = held.get("user") if isinstance(held, dict) else None
-        found = user.get("id") if isinstance(user, dict) else None
-        return found if isinstance(found, str) and _USER_ID.fullmatch(found) else ""
+        told = held.get(of) if isinstance(held, dict) else None
+        found = told.get("id") if isinstance(told, dict) else None
+        return found if isinstance(found, str) and _ID.fullmatch(found) else ""
 
 
 class Keystone:

@@ -28,11 +28,12 @@ class VirtualMachine(Protocol):
 class ComputeClient(Protocol):
     """The VMs of one user at one endpoint, each by a path that is the cloud's own.
 
-    project, user, caveat: where the login has led, as in `keystone.ProjectToken`.
+    project, project_id, user, caveat: where the login has led, as in `keystone.ProjectToken`.
     deletion_request: by which name the site finds our last deletion in its logs, as lines for -v.
     """
 
     project: str
+    project_id: str
     user: str
     caveat: str
     deletion_request: tuple[str, ...]

@@ -62,7 +62,7 @@ _UNREACHED = (
 class Nova:
     """The VMs of a project in a region. A path is what follows the base: `/servers/<id>`.
 
-    project, user, caveat: as of the cloud's login.
+    project, project_id, user, caveat: as of the cloud's login.
     creation_request, deletion_request: by which name the site finds our last creation, and our last deletion, in its
     logs; for -v.
     """
@@ -75,6 +75,7 @@ class Nova:
         self.base = service.base
         self.region = service.region
         self.project = service.cloud.scope.project
+        self.project_id = service.cloud.scope.project_id
         self.user = service.cloud.login.user
         self.caveat = service.cloud.caveat
         self.creation_request: tuple[str, ...] = ()

@@ -87,7 +87,8 @@ class OcciClient:
     """One collection of an OCCI endpoint, as one user: its VMs, unless `volumes` or `links` has made it.
 
     base: URL without query and trailing slash; login_request: how to log in where a Keystone is named.
-    project, user, caveat: where the login at a Keystone has led, as in `keystone.ProjectToken`; empty without one.
+    project, project_id, user, caveat: where the login at a Keystone has led, as in `keystone.ProjectToken`; empty
+    without one.
     """
 
     deletion_request: tuple[str, ...] = ()
@@ -96,7 +97,7 @@ class OcciClient:
         parts = urlsplit(base)
         self.base = base
         self.server = ""
-        self.project = self.user = ""
+        self.project = self.project_id = self.user = ""
         self.caveat = ""
         self._http = http
         self._login_request = login_request
@@ -389,7 +390,7 @@ class OcciClient:
                 failures.append(failure)
             else:
                 self._token, self.project, self.caveat = login.token, login.project, login.caveat
-                self.user = login.user
+                self.project_id, self.user = login.project_id, login.user
                 return named[: at + 1]
         told = most_relevant_refusal([each for each in failures if not isinstance(each, _TokenNotSent)] or failures)
         told.tried = tuple(said for each in failures for said in each.tried or (describe_attempt(each),))

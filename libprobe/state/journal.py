@@ -54,6 +54,7 @@ class JournalEntry:
     endpoint: base URL it was asked of, and site: the GOCDB's name of whose that is, empty if unknown.
     keystone: the Keystone whose catalogue has named that, empty for OCCI, and where an earlier version noted it.
     identity: who asked (DN, or kind of token and the user's id, and project).
+    project_id: the project's id, for two domains may have a project of one name; empty where it is not known.
     title:    its unique title and host name.
     path:     its path at the endpoint, None while unknown.
     looks:    how many runs have looked for it and not found it.
@@ -73,6 +74,8 @@ class JournalEntry:
         keystone = values.get("keystone")
         self.keystone = keystone if isinstance(keystone, str) else ""
         self.identity = str(values["identity"])
+        project_id = values.get("project_id")
+        self.project_id = project_id if isinstance(project_id, str) else ""
         self.site = str(values.get("site", ""))
         self.title = str(values["title"])
         self.created_at = float(str(values["created_at"]))
@@ -95,6 +98,10 @@ class JournalEntry:
     def is_unattended(self, now: float) -> bool:
         """Whether no run of its endpoint and owner has come by for long: neither may be asked any more."""
         return abs(now - self.attended_at) > UNATTENDED_AFTER_S
+
+    def is_of(self, identities: tuple[str, ...], project_id: str) -> bool:
+        """Whether it is of an owner, by its names and by its project's id, where both that and ours are known."""
+        return self.identity in identities and ("" in (project_id, self.project_id) or project_id == self.project_id)
 
     def is_owned_by(self, identity: str) -> bool:
         """Whether it was asked for by the owner of that name, in whatever project."""
@@ -173,7 +180,9 @@ class Journal:
         """Return the journal of another kind of things in the same directory."""
         return Journal(self._directory, suffix)
 
-    def begin(self, endpoint: str, identity: str, site: str = "", keystone: str = "") -> JournalEntry:
+    def begin(
+        self, endpoint: str, identity: str, site: str = "", keystone: str = "", project_id: str = ""
+    ) -> JournalEntry:
         """Write down that a VM is about to be created; returns its entry, with a title of its own."""
         run = os.urandom(6).hex()
         title = f"egi-sam-{self.monitor}-{run}"
@@ -186,6 +195,8 @@ class Journal:
         }
         if keystone:
             values["keystone"] = keystone
+        if project_id:
+            values["project_id"] = project_id
         name = f"{title}{self._suffix}"
         descriptor = self._directory.write_locked(name, json.dumps(values).encode() + b"\n")
         return JournalEntry(self._directory, name, descriptor, values)
@@ -220,20 +231,20 @@ class Journal:
                 entry.note_attended()
             entry.release()
 
-    def leftovers(self, endpoint: str, *identities: str) -> list[JournalEntry]:
-        """The entries for this endpoint under this identity, or any of these, locked for us.
+    def leftovers(self, endpoint: str, *identities: str, project_id: str = "") -> list[JournalEntry]:
+        """The entries for this endpoint under this identity, or any of these, locked for us; see `JournalEntry.is_of`.
 
         Those of other endpoints and of other identities are let be: what we cannot see with today's credential is not
         gone. See `strays`.
         """
-        found = self._entries_where(lambda entry: entry.endpoint == endpoint and entry.identity in identities)
+        found = self._entries_where(lambda entry: entry.endpoint == endpoint and entry.is_of(identities, project_id))
         self._directory.sweep(time.time())
         return found
 
-    def strays(self, endpoint: str, site: str, *identities: str) -> list[JournalEntry]:
+    def strays(self, endpoint: str, site: str, *identities: str, project_id: str = "") -> list[JournalEntry]:
         """The entries, locked for us, that are this endpoint's all the same: of another identity, or another URL of it.
 
-        identities: those that are ours, as `leftovers` was given them.
+        identities, project_id: those that are ours, as `leftovers` was given them.
 
         Another URL is one of the same host, or of the same site; its own runs look after it, if there are any yet.
         """
@@ -241,7 +252,7 @@ class Journal:
 
         def is_stray(entry: JournalEntry) -> bool:
             if entry.endpoint == endpoint:
-                return entry.identity not in identities
+                return not entry.is_of(identities, project_id)
             return urlsplit(entry.endpoint).hostname == host or bool(site and entry.site == site)
 
         return self._entries_where(is_stray)

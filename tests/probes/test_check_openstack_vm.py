@@ -648,6 +648,33 @@ def test_a_locked_vm_is_asked_for_once_and_named(site):
     assert (site.nova.servers(), site.journal()) == ([], [])
 
 
+def test_what_is_left_in_a_project_of_the_same_name_in_another_domain_is_not_taken_for_gone(site, monkeypatch):
+    """Who acts in the one does not see the VMs of the other, and has the same name for both."""
+    site.nova.faults.on("nova-locked")
+    assert site.look().code == 1
+    [title] = site.journal()
+    site.nova.faults.clear()
+    [server] = site.nova.servers()
+    known = site.keystone.project_id
+    server.project = "that of the other domain"
+    monkeypatch.setattr(site.keystone, "project_id", lambda name: known(f"{name} of another domain"))
+    expect(
+        site.look(),
+        1,
+        rf"VM of an earlier run not removed: not visible as \S.* ops; it is of another project of that name "
+        rf"\({title} at localhost:\d+, \S+ \S+ old; see fedcloud-leftovers\)",
+    )
+    assert (site.ours(), site.journal()) == ([title], [title])
+    said = f"{title} at .*: not visible as .* ops; it is of another project of that name"
+    left = site.monitor.run("fedcloud-leftovers", "--remove")
+    assert left.code == 1
+    assert any(re.fullmatch(said, line) for line in left.lines), left.out
+    monkeypatch.undo()
+    server.project = "ops"
+    expect(site.look(), 0, r"VM active .*; removed 1 VM that an earlier run had left")
+    assert (site.nova.servers(), site.journal()) == ([], [])
+
+
 def test_a_vm_that_fails_and_stays_is_told_with_both_the_worse_first(site):
     site.nova.faults.on("nova-build-error")
     site.nova.faults.on("nova-locked")

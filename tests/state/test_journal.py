@@ -327,6 +327,23 @@ def test_strays_are_of_this_endpoint_under_another_name_or_owner(directory):
     assert strays("") == {"of another owner", "of another port"}
 
 
+@pytest.mark.parametrize(
+    ("noted", "ours", "is_ours"),
+    [("a1", "a1", True), ("a1", "b2", False), ("", "b2", True), ("a1", "", True), ("", "", True)],
+)
+def test_two_projects_of_one_name_are_two_owners_where_both_ids_are_known(directory, noted, ours, is_ours):
+    journal = Journal(directory)
+    entry = journal.begin(*HERE, project_id=noted)
+    again = read_again(directory, entry)
+    assert again.project_id == noted
+    again.release()
+    for found in (journal.leftovers(*HERE, project_id=ours), journal.strays(HERE[0], "", HERE[1], project_id=ours)):
+        assert [each.title for each in found] == ([entry.title] if is_ours else [])
+        for each in found:
+            each.release()
+        is_ours = not is_ours
+
+
 def test_entries_of_living_runs_are_counted_anew_each_time(directory):
     journal = Journal(directory)
     assert (journal.at_work, list(journal.entries())) == (0, [])
