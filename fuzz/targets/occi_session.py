@@ -78,6 +78,7 @@ class _Entry(journal.JournalEntry):
         self.endpoint, self.identity, self.title, self.created_at = BASE, "/O=Grid/CN=monitor", TITLE, 0.0
         self.path, self.looks, self.is_done = path, 0, False
         self.has_key = self.is_only_key = False
+        self.project_id = ""
         self.kind, self.thing = journal.SUFFIX, journal.THINGS[journal.SUFFIX]
 
     def _note(self, more: dict[str, object]) -> None:
@@ -119,13 +120,13 @@ class _Journal(journal.Journal):
     def of_kind(self, suffix: str) -> _Journal:
         return _Journal([])
 
-    def begin(self, endpoint: str, identity: str, site: str = "", keystone: str = "") -> _Entry:
+    def begin(self, endpoint: str, identity: str, site: str = "", keystone: str = "", project_id: str = "") -> _Entry:
         return _Entry()
 
     def entries(self) -> Iterator[journal.JournalEntry]:
         yield from ()
 
-    def leftovers(self, endpoint: str, identity: str) -> list[journal.JournalEntry]:
+    def leftovers(self, endpoint: str, *identities: str, project_id: str = "") -> list[journal.JournalEntry]:
         return list(self._leftovers)
 
 
