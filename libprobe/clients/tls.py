@@ -118,19 +118,24 @@ def _system_key() -> tuple[object, ...]:
 def make_http_context(trust: str | None, credential: Credential | None = None) -> ssl.SSLContext:
     """As `make_context`, for HTTP alone: it tells servers so (ALPN), and is not to be changed, for it may be shared."""
     if _shared is None:
-        return make_context(trust, credential)
+        return _context_for_http(trust, credential)
     now = time.monotonic()
     key = _context_key(trust, credential)
     with _making:  # else all threads would make one at the same moment
         known = _shared.get(key)
         if known and now - known[0] < SHARED_S:
             return known[1]
-        made = make_context(trust, credential)
-        made.set_alpn_protocols(["http/1.1"])
+        made = _context_for_http(trust, credential)
         if len(_shared) >= MAX_SHARED:
             _shared.clear()
         _shared[key] = (now, made)
         return made
+
+
+def _context_for_http(trust: str | None, credential: Credential | None) -> ssl.SSLContext:
+    made = make_context(trust, credential)
+    made.set_alpn_protocols(["http/1.1"])
+    return made
 
 
 def share_contexts() -> None:

@@ -98,10 +98,26 @@ def test_a_ca_that_was_taken_away_is_trusted_no_more(sharing, trust, federation)
         ask(site, trust)
 
 
+def greeting(context: ssl.SSLContext) -> bytes:
+    """What a client says first."""
+    incoming, outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
+    with pytest.raises(ssl.SSLWantReadError):
+        context.wrap_bio(incoming, outgoing, server_hostname="localhost").do_handshake()
+    return outgoing.read()
+
+
 def test_what_is_not_http_gets_a_context_that_says_nothing_of_http(sharing, trust):
     assert tls.make_context(str(trust)) not in [made for _, made in tls._shared.values()]
     tls.make_http_context(str(trust))
     assert tls.make_context(str(trust)) not in [made for _, made in tls._shared.values()]
+    assert b"http/1.1" not in greeting(tls.make_context(str(trust)))
+
+
+@pytest.mark.parametrize("is_shared", [False, True])
+def test_a_server_is_told_that_http_is_spoken_whether_or_not_contexts_are_shared(trust, monkeypatch, is_shared):
+    """A front end that chooses by it must not answer a check in a worker's thread otherwise than one by itself."""
+    monkeypatch.setattr(tls, "_shared", {} if is_shared else None)
+    assert b"\x08http/1.1" in greeting(tls.make_http_context(str(trust)))
 
 
 @pytest.fixture
