@@ -10,12 +10,10 @@ chain ends early, and says so.
 from __future__ import annotations
 
 import os
-import time
 from contextlib import suppress
 
 from libprobe.clients import sockets
 from libprobe.clients.anchors import MAX_CERTIFICATE, TrustAnchors, read_hashed, silence_warnings
-from libprobe.clients.exchange import Exchange
 from libprobe.failures import BadData, Failure, Misconfigured
 from libprobe.formats import handshake, subject_hash, x509
 from libprobe.records import Record
@@ -25,6 +23,8 @@ if TYPE_CHECKING:
     import ssl
     from collections.abc import Callable
     from typing import Any
+
+    from libprobe.clients.exchange import Exchange
 
 MAX_DEPTH = 8
 LOOK_S = 5.0
@@ -119,12 +119,10 @@ def fetch_presented(exchange: Exchange, verifier: ssl.SSLContext | None = None) 
         return bool(outgoing.pending)
 
     has_answered()  # our greeting is written; we say no more, for all that we want comes as an answer to it
-    again = Exchange(exchange.asked, exchange.host, exchange.port, exchange.deadline)
-    until = time.monotonic() + LOOK_S
+    again = exchange.second_look(LOOK_S)
     data = b""
     try:
         with sockets.connect(again) as plain:
-            plain.limit = lambda: min(exchange.deadline.remaining(), until - time.monotonic())
             plain.sendall(outgoing.read())
             while True:
                 more = plain.recv(CHUNK)

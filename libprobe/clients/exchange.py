@@ -160,6 +160,11 @@ class Exchange:
         self._spent = [0.0] * len(PHASES)
         self._entered = time.monotonic()
 
+    def second_look(self, seconds: float) -> Exchange:
+        """Return an exchange that asks the same peer once more, for words about this one, within so many seconds."""
+        until = self.deadline.earlier_by(max(0.0, self.deadline.remaining() - seconds))
+        return Exchange(self.asked, self.host, self.port, until)
+
     def begin_phase(self, phase: int) -> None:
         """A phase begins; an earlier one begins anew with a new connection or a further request."""
         now = time.monotonic()

@@ -441,12 +441,10 @@ def peer_certificate(exchange: Exchange) -> PeerCertificate | None:
     made = sockets.tls_context()
     made.check_hostname = False
     made.verify_mode = ssl.CERT_NONE
-    again = Exchange(exchange.asked, exchange.host, exchange.port, exchange.deadline)
-    until = time.monotonic() + LOOK_AGAIN_S
+    again = exchange.second_look(LOOK_AGAIN_S)
     try:
         with sockets.connect(again) as plain:
-            left = exchange.deadline.remaining
-            secured = sockets.secure(plain, made, again, lambda: min(left(), until - time.monotonic()))
+            secured = sockets.secure(plain, made, again)
             with secured:
                 encoded = secured.getpeercert(binary_form=True)
         return read_certificate(encoded) if encoded else None

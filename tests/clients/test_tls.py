@@ -17,8 +17,9 @@ from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509.oid import NameOID
 
-from libprobe.clients import ldap, stomp, tls
+from libprobe.clients import chain, ldap, sockets, stomp, tls
 from libprobe.clients.credentials import find_certificate
+from libprobe.clients.exchange import Exchange
 from libprobe.clients.http import HttpClient
 from libprobe.deadline import Deadline
 from libprobe.failures import TlsFailure
@@ -246,6 +247,22 @@ def test_an_alert_without_a_name_leaves_no_trace_of_the_library(federation):
     with answers_hello(FATAL_GOODBYE) as peer, pytest.raises(TlsFailure) as caught:
         over_http(peer.port)
     assert caught.value.sentence.startswith("TLS failed (the TLS library names no reason) with localhost:")
+
+
+@pytest.mark.parametrize("ask_again", [tls.peer_certificate, chain.fetch_presented])
+def test_a_second_look_has_little_time_for_its_connection_too(monkeypatch, ask_again):
+    """It is for the words of a failure that is certain: a firewall that drops us by then must not take all the time."""
+    left: list[float] = []
+
+    def connect(exchange: Exchange) -> None:
+        left.append(exchange.deadline.remaining())
+        raise TimeoutError
+
+    monkeypatch.setattr(sockets, "connect", connect)
+    for seconds in (600.0, 1.0):
+        assert not ask_again(Exchange("a handshake", "localhost", 1, Deadline(seconds)))
+    assert 0 < left[0] <= tls.LOOK_AGAIN_S
+    assert 0 < left[1] <= 1.0
 
 
 def test_a_server_s_certificate_with_serial_zero_is_described_without_a_word_on_stderr(recwarn):
