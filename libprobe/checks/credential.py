@@ -288,37 +288,43 @@ class OwnCertificate(Check):
 class OwnToken(Check):
     """An access token, a refresh token or a mytoken, in its file.
 
-    name:   `access token` or `refresh token`; the metric is `token_lifetime` or `refresh_token_lifetime` (s).
-    issuer: URL of who has to have given it; empty for anybody.
+    kind:   `access token`, or `refresh token`, which becomes `mytoken` where the file turns out to hold one; the metric
+            is `token_lifetime` or `refresh_token_lifetime` (s).
+    issuer: URL of who has to have given it, or gives the access tokens for a mytoken; empty for anybody.
     Yields: the metric, where the token says when it ends; a judgement for whatever makes it unusable.
     """
 
-    def __init__(self, path: str, name: str, deadline: Deadline, *, issuer: str = "") -> None:
+    def __init__(self, path: str, kind: str, deadline: Deadline, *, issuer: str = "") -> None:
         super().__init__(deadline)
         self.subject = path
-        self._name = name
+        self.kind = kind
         self._issuer = issuer
 
     def measure(self) -> Iterator[Metric]:
         now = datetime.now(UTC)
         try:
-            claims = access_token.read_claims(credentials.read_token(self.subject, self._name))
+            claims = access_token.read_claims(credentials.read_token(self.subject, self.kind))
         except OwnCredential as failure:
             yield self.failed(failure, status=CRITICAL)
             return
-        fact = self._name.replace(" ", "_")
+        fact = self.kind.replace(" ", "_")
         if claims is None:
-            self.facts[fact] = f"{self.subject}: {self._name}, opaque, only its issuer knows when it ends"
+            self.facts[fact] = f"{self.subject}: {self.kind}, opaque, only its issuer knows when it ends"
             yield outcome_metric(OK, "")
             return
-        words = " ".join((self._name, claims.describe())).strip()
+        issuer = claims.issuer
+        if claims.mytoken:
+            self.kind, issuer = "mytoken", claims.mytoken.issuer
+            yield from self._judge_use(claims.mytoken)
+        words = " ".join((self.kind, claims.describe())).strip()
         if claims.not_before and (claims.not_before - now).total_seconds() > credentials.CLOCK_TOLERANCE_S:
             yield outcome_metric(
                 CRITICAL, f"{words} not valid before {_shown_instant(claims.not_before)} in {self.subject}"
             )
-        if self._issuer and claims.issuer.rstrip("/") != self._issuer.rstrip("/"):
+        if self._issuer and issuer.rstrip("/") != self._issuer.rstrip("/"):
+            of = "for access tokens of" if claims.mytoken else "of"
             yield outcome_metric(
-                CRITICAL, f"{self._name} of {claims.issuer or 'no issuer'}, not of {self._issuer}, in {self.subject}"
+                CRITICAL, f"{self.kind} {of} {issuer or 'no issuer'}, not of {self._issuer}, in {self.subject}"
             )
         if claims.kind == "ID":
             said = "ID token instead of an access token"
@@ -326,7 +332,7 @@ class OwnToken(Check):
         if claims.unreadable:
             yield outcome_metric(
                 WARNING,
-                f"{self._name} has {' and '.join(claims.unreadable)} in a form that is not a date in {self.subject}; "
+                f"{self.kind} has {' and '.join(claims.unreadable)} in a form that is not a date in {self.subject}; "
                 "servers may refuse it or never let it end",
             )
             self.detail(1, f"{words}: RFC 7519 wants {' and '.join(claims.unreadable)} as a number of seconds")
@@ -337,7 +343,17 @@ class OwnToken(Check):
         left = (claims.expires - now).total_seconds()
         self.detail(1, f"{words}: valid until {_shown_instant(claims.expires)}")
         self.facts[fact] = f"{self.subject}: {words}, valid for {duration(left)}"
-        yield Metric(f"{'refresh_' if self._name != 'access token' else ''}token_lifetime", left, "s", min=None)
+        label = "token_lifetime" if fact == "access_token" else "refresh_token_lifetime"
+        yield Metric(label, left, "s", min=None)
+
+    def _judge_use(self, mytoken: access_token.Mytoken) -> Iterator[Metric]:
+        """Whether access tokens can be had for it, in every run again."""
+        if not mytoken.gives_access:
+            said = "mytoken without capability AT, so that it gives no access token,"
+            yield outcome_metric(CRITICAL, f"{said} in {self.subject} (make one that has it)")
+        elif mytoken.changes:
+            said = "mytoken that changes with each use, after which the file has the old one,"
+            yield outcome_metric(CRITICAL, f"{said} in {self.subject} (make one without rotation)")
 
 
 class TokenIssuer(Check):

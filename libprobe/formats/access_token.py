@@ -1,7 +1,8 @@
 """An access token as a file holds it, and what it says of itself where it is a JSON web token.
 
-Source: RFC 7519 section 4.1 for the claims; what Keycloak, under EGI Check-in, puts into its tokens. A token may also
-be opaque: then only its issuer can read it. Signatures are not verified: the services that receive a token do that.
+Source: RFC 7519 section 4.1 for the claims; what Keycloak, under EGI Check-in, puts into its tokens; what oidc-mytoken
+puts into mytokens, which say `"token_type": "mytoken"` (its API, v0). A token may also be opaque: then only its issuer
+can read it. Signatures are not verified: the services that receive a token do that.
 """
 
 from __future__ import annotations
@@ -25,6 +26,19 @@ _BASE64 = re.compile(r"[A-Za-z0-9_-]{2,}=*")
 _FERNET = re.compile(r"gAAAA[A-Za-z0-9_=-]*")
 
 
+class Mytoken(Record):
+    """What a mytoken says of the access tokens that one gets for it.
+
+    issuer:     URL of who gives them; that of the mytoken itself is its server.
+    gives_access: whether it may be used for that: its capability `AT`, or no word of capabilities at all.
+    changes:    whether that makes a new mytoken each time, after which this one is refused.
+    """
+
+    issuer: str
+    gives_access: bool
+    changes: bool
+
+
 class Claims(Record):
     """What a token says of itself.
 
@@ -32,6 +46,7 @@ class Claims(Record):
     not_before, expires: aware UTC instants, None for one that it does not say.
     kind:       Keycloak's `typ`: Bearer, Refresh, Offline, ID; empty if it does not say.
     unreadable:     which of `nbf` and `exp` it has in a form that is no date: servers differ in what they make of that.
+    mytoken:    what it says if it is a mytoken, else None.
     """
 
     issuer: str
@@ -40,11 +55,13 @@ class Claims(Record):
     expires: datetime | None
     kind: str
     unreadable: tuple[str, ...] = ()
+    mytoken: Mytoken | None = None
 
     def describe(self) -> str:
         """What distinguishes it, for a sentence: `of https://aai.example.org for cloud`; empty if it tells nothing."""
         of = f"of {self.issuer}" if self.issuer else ""
-        return f"{of}{' for ' + ', '.join(self.audience[:3]) if self.audience else ''}".strip()
+        others = [each for each in self.audience if each != self.issuer]
+        return f"{of}{' for ' + ', '.join(others[:3]) if others else ''}".strip()
 
 
 def read_claims(token: str) -> Claims | None:
@@ -65,6 +82,7 @@ def read_claims(token: str) -> Claims | None:
         dates["exp"],
         _words(claims.get("typ")),
         tuple(name for name, instant in dates.items() if instant is None and claims.get(name) is not None),
+        _mytoken(claims),
     )
 
 
@@ -95,6 +113,8 @@ def describe_other_content(content: bytes) -> str:
     claims = read_claims(text)
     if claims and claims.kind in ("Refresh", "Offline"):
         return "a refresh token"
+    if claims and claims.mytoken:
+        return "a mytoken"
     return ""
 
 
@@ -108,6 +128,17 @@ def _object(encoded: str) -> dict[str, object] | None:
     except (ValueError, RecursionError):
         return None
     return found if isinstance(found, dict) else None
+
+
+def _mytoken(claims: dict[str, object]) -> Mytoken | None:
+    if claims.get("token_type") != "mytoken":
+        return None
+    capabilities, rotation = claims.get("capabilities"), claims.get("rotation")
+    return Mytoken(
+        _words(claims.get("oidc_iss")),
+        not isinstance(capabilities, list) or "AT" in capabilities,
+        isinstance(rotation, dict) and rotation.get("on_AT") is True,
+    )
 
 
 def _words(value: object) -> str:

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from libprobe.formats.access_token import Claims, describe_other_content, read_claims
+from libprobe.formats.access_token import Claims, Mytoken, describe_other_content, read_claims
 from tests import planted
 
 
@@ -33,6 +33,24 @@ def test_the_claims_of_a_jwt_are_read():
     )
     assert read_claims(jwt({"aud": "cloud"})) == Claims("", ("cloud",), None, None, "")
     assert read_claims(jwt({"aud": "cloud"})).describe() == "for cloud"
+    assert read_claims(jwt({"iss": "https://s", "aud": "https://s"})).describe() == "of https://s"
+
+
+@pytest.mark.parametrize(
+    ("claims", "said"),
+    [
+        ({"oidc_iss": "https://aai.egi.eu", "capabilities": ["AT"]}, Mytoken("https://aai.egi.eu", True, False)),
+        ({"capabilities": ["tokeninfo"], "rotation": {"on_AT": True}}, Mytoken("", False, True)),
+        ({"capabilities": "AT", "rotation": [], "oidc_iss": 1}, Mytoken("", True, False)),
+        ({"rotation": {"on_other": True, "on_AT": "yes"}}, Mytoken("", True, False)),
+    ],
+)
+def test_what_a_mytoken_says_of_its_access_tokens(claims, said):
+    read = read_claims(jwt({"token_type": "mytoken", **claims}))
+    assert read is not None and read.mytoken == said
+    assert describe_other_content(jwt({"token_type": "mytoken", **claims}).encode()) == "a mytoken"
+    bearer = read_claims(jwt({"token_type": "Bearer", **claims}))
+    assert bearer is not None and bearer.mytoken is None
 
 
 @pytest.mark.parametrize("value", [None, True, "1764352514", -1, 1e300, float("nan"), float("inf"), [], {}])

@@ -463,6 +463,60 @@ def test_a_refresh_token_beside_it_has_the_limits_of_what_lives_long(look, token
     assert re.fullmatch(r"\d+s;1209600:;259200:", report.performance["refresh_token_lifetime"])
 
 
+def mytoken(seconds: float, **claims: object) -> str:
+    """As a server of mytokens makes them; `iss` is that server, `oidc_iss` is who gives the access tokens."""
+    said = {"ver": "0.7", "token_type": "mytoken", "oidc_iss": ISSUER, "capabilities": ["AT"], "typ": None, **claims}
+    return planted.jwt(iss=MYTOKENS, exp=int(time.time() + seconds), **said)
+
+
+MYTOKENS = "https://mytoken.fedcloud.test"
+
+
+def test_a_mytoken_is_known_as_one_and_is_of_the_issuer_of_its_access_tokens(look, tmp_path, issuer):
+    url = f"{issuer.url}/realms/test"
+    path = write(tmp_path / "mytoken", mytoken(10.01 * 86400, oidc_iss=url))
+    named = look("--refresh-token-file", path, "--issuer", url)
+    assert (named.code, named.first) == (1, f"Credential WARNING - mytoken ends in 10 d in {path} (limit 14d:)")
+    settings = write(tmp_path / "probes.ini", f"[credentials]\nmytoken_file = {path}\n")
+    assert look(FEDCLOUD_PROBES_CONFIG=settings).first == named.first
+    other = look("--refresh-token-file", write(path, mytoken(90 * 86400)), "--issuer", url)
+    assert (other.code, other.first) == (
+        2,
+        f"Credential CRITICAL - mytoken for access tokens of {ISSUER}, not of {url}, in {path}",
+    )
+    good = look("--refresh-token-file", path)
+    assert good.code == 0
+    assert good.first == f"Credential OK - {path}: mytoken of {MYTOKENS}, valid for 90 d"
+
+
+@pytest.mark.parametrize(
+    ("claims", "said"),
+    [
+        (
+            {"capabilities": ["tokeninfo", "list_mytokens"]},
+            "mytoken without capability AT, so that it gives no access token, in {path} (make one that has it)",
+        ),
+        (
+            {"rotation": {"on_AT": True, "lifetime": 86400}},
+            "mytoken that changes with each use, after which the file has the old one, in {path} "
+            "(make one without rotation)",
+        ),
+    ],
+)
+def test_a_mytoken_that_the_probes_cannot_use_is_critical(look, tmp_path, claims, said):
+    path = write(tmp_path / "mytoken", mytoken(90 * 86400, **claims))
+    report = look("--refresh-token-file", path)
+    assert (report.code, report.first) == (2, f"Credential CRITICAL - {said.format(path=path)}")
+
+
+def test_a_mytoken_in_place_of_an_access_token_is_told(look, token):
+    report = look("--token-file", write(token, mytoken(3300)))
+    assert (report.code, report.first) == (
+        2,
+        f"Credential CRITICAL - a mytoken instead of an access token in {token} (write the token alone there)",
+    )
+
+
 # ---- the issuer
 
 
