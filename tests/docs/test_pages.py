@@ -56,6 +56,23 @@ def test_the_page_of_shared_options_has_only_options_that_some_executable_has():
             assert option in known or set(option) == {"-", "v"}, row
 
 
+def test_what_argo_probe_fedclouds_options_became_are_options_of_the_probe():
+    options = section((ROOT / "docs/migration.md").read_text(), "Options")
+    replaced = {
+        "novaprobe": "check_openstack_vm",
+        "cloudinfo": "check_cloud_info",
+        "check_fedcloud_accnt": "check_apel_pub",
+    }
+    tables = {name: options.partition(f"Of {name}")[2].partition("\nOf ")[0] for name in replaced}
+    for peer, name in replaced.items():
+        known = parsers.parser_of(ROOT / "probes" / name).options
+        rows = [row.split(" | ") for row in tables[peer].splitlines() if row.startswith("| ") and "`" in row]
+        assert len(rows) > 3
+        for row in rows:
+            for option in re.findall(r"(?<![\w-])--?[a-zA-Z][\w-]*", row[1]):
+                assert option in known or option in ("-vv", "-vvv"), f"{option} of {name}"
+
+
 @pytest.mark.parametrize("path", PROBES, ids=[path.name for path in PROBES])
 def test_the_default_limits_of_a_page_are_the_executables(path):
     [row] = re.findall(r"^\| default limits \| (.*) \|$", page_of(path.name), re.MULTILINE)
