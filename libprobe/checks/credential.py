@@ -356,6 +356,36 @@ class OwnToken(Check):
             yield outcome_metric(CRITICAL, f"{said} in {self.subject} (make one without rotation)")
 
 
+class AgentAccount(Check):
+    """An account of oidc-agent, where the other probes get their access tokens.
+
+    path:   of the agent's socket. issuer: URL of who has to give the tokens; empty for anybody.
+    Yields: a judgement. How long a token is good for is not judged: the agent renews it when it is asked.
+    """
+
+    def __init__(self, account: str, path: str, deadline: Deadline, *, issuer: str = "") -> None:
+        super().__init__(deadline)
+        self.subject = f"oidc-agent account {account}"
+        self._account = account
+        self._path = path
+        self._issuer = issuer
+
+    def measure(self) -> Iterator[Metric]:
+        from libprobe.clients import oidc_agent
+
+        try:
+            claims = access_token.read_claims(oidc_agent.request_token(self._account, self._path, self.deadline))
+        except Failure as failure:
+            yield self.failed(failure, status=CRITICAL)
+            return
+        words = "access token, opaque" if claims is None else f"access token {claims.describe()}".strip()
+        self.facts["agent"] = f"{self.subject} gives an {words}"
+        if self._issuer and claims and claims.issuer.rstrip("/") != self._issuer.rstrip("/"):
+            said = f"access token of {claims.issuer or 'no issuer'}, not of {self._issuer}, from {self.subject}"
+            yield outcome_metric(CRITICAL, said)
+        yield outcome_metric(OK, "")
+
+
 class TokenIssuer(Check):
     """Asks an issuer of tokens for its own description: whether it answers, and how far its clock is from ours.
 

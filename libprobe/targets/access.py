@@ -326,8 +326,7 @@ def _read_token(args: argparse.Namespace, deadline: Deadline, now: datetime) -> 
     if kind == "oidc_agent":
         from libprobe.clients import oidc_agent
 
-        path = args.settings.get("credentials", "oidc_socket") or os.environ.get(oidc_agent.VARIABLE, "")
-        token, whence = oidc_agent.request_token(value, path, deadline), f"oidc-agent account {value}"
+        token, whence = oidc_agent.request_token(value, find_agent(args), deadline), f"oidc-agent account {value}"
     else:
         token, whence = _renew_token(args, kind, value, deadline, now), f"the issuer for {value}"
     problem = credentials.token_problem(token, now)
@@ -336,6 +335,13 @@ def _read_token(args: argparse.Namespace, deadline: Deadline, now: datetime) -> 
             f"{problem}, though it is new,", place=whence, link="from", remedy="correct this host's clock"
         )
     return token
+
+
+def find_agent(args: argparse.Namespace) -> str:
+    """The path of oidc-agent's socket; empty where nothing names it."""
+    from libprobe.clients.oidc_agent import VARIABLE
+
+    return args.settings.get("credentials", "oidc_socket") or os.environ.get(VARIABLE, "")
 
 
 def _renew_token(args: argparse.Namespace, kind: str, path: str, deadline: Deadline, now: datetime) -> str:

@@ -17,6 +17,7 @@ from tests.conftest import Probe, Report
 from tests.federation.authority import Authority, subject_hash
 from tests.federation.keystone import ISSUER
 from tests.federation.web import Request, Response, WebServer
+from tests.probes.test_access_tokens import Agent, agent  # noqa: F401
 
 PROBE = "check_credential"
 ROBOT = "/DC=test/DC=fedcloud/O=People/CN=Robot - cloudmon"
@@ -515,6 +516,39 @@ def test_a_mytoken_in_place_of_an_access_token_is_told(look, token):
         2,
         f"Credential CRITICAL - a mytoken instead of an access token in {token} (write the token alone there)",
     )
+
+
+def test_an_account_of_oidc_agent_in_the_settings_is_asked_for_a_token(look, tmp_path, agent: Agent):  # noqa: F811
+    agent.accounts["egi"] = jwt(40)
+    lines = f"[credentials]\noidc_agent = egi\noidc_socket = {agent.path}\n"
+    settings = write(tmp_path / "probes.ini", lines)
+    good = look("--config", settings)
+    assert (good.code, good.first) == (
+        0,
+        f"Credential OK - oidc-agent account egi gives an access token of {ISSUER}",
+    )
+    assert [each["account"] for each in agent.asked] == ["egi"]
+    other = look("--config", settings, "--issuer", "https://127.0.0.1:1/")
+    assert (other.code, other.first.partition(", from ")[0]) == (
+        2,
+        f"Credential CRITICAL - access token of {ISSUER}, not of https://127.0.0.1:1/",
+    )
+    agent.accounts.clear()
+    refused = look("--config", settings)
+    assert (refused.code, refused.first) == (
+        2,
+        'Credential CRITICAL - no access token for account egi ("No account configured with that short name") from '
+        f"oidc-agent at {agent.path} (run oidc-add egi)",
+    )
+    agent.close()
+    agent.path.unlink()
+    gone = look("--config", settings)
+    assert (gone.code, gone.first) == (
+        2,
+        f"Credential CRITICAL - no socket of oidc-agent (No such file or directory) at {agent.path} (start oidc-agent)",
+    )
+    proxy = look.at_proxy("--config", settings)
+    assert proxy.code == 0 and "rfc proxy" in proxy.first  # an option wins over the settings
 
 
 # ---- the issuer
