@@ -235,6 +235,16 @@ def test_an_object_is_stored_and_gone_again(robot: Robot, row: Row):
     row("nothing", report)
 
 
+def test_memory_does_not_grow_with_an_object_of_1_gib(robot: Robot, row: Row):
+    words = robot.at_keystone("-t", "30m", "-w", "20m", "--size")
+    small, at_small = robot.measured(SWIFT, *words, "1KiB")
+    large, at_large = robot.measured(SWIFT, *words, "1GiB")
+    expect(SWIFT, small, 0, STORED.replace("1 MiB", "1 KiB", 1))
+    expect(SWIFT, large, 0, STORED.replace("1 MiB", "1 GiB", 1))
+    assert at_large - at_small < 8 << 10, (at_small, at_large)
+    row(f"nothing; `--size 1GiB`, with {at_large >> 10} MiB of memory, {at_small >> 10} with `--size 1KiB`", large)
+
+
 # ---- check_openstack_images, and the information system: these two helpers are the test federation's
 
 
@@ -377,3 +387,49 @@ def test_a_service_that_is_down_is_the_sites_fault(
         report = robot.ask(name)
     expect(name, report, 2, said)
     row(f"{service} stopped", report)
+
+
+NO_HOST = rf'VM went into ERROR instead of ACTIVE: "No valid host was found" on {NOVA}'
+GIVEN_UP = rf"VM still BUILD, scheduling after {SECONDS} on {NOVA}, given up"
+# Nova does not delete what Placement may have counted
+STAYS = r'; VM not removed(: 500( "Unexpected API Error")?)? \(egi-sam-\S+; next run retries\)'
+
+
+class Outage(NamedTuple):
+    """A service that stops.
+
+    runs: what each run says until it is back, by the exit codes that it may have. limit_s: `-t` of these runs.
+    """
+
+    service: str
+    runs: tuple[dict[int, str], ...]
+    limit_s: int = 90
+
+
+OUTAGES = [
+    Outage("keystone", ({2: rf"{DOWN} {KEYSTONE_AT} {LOGIN}"},)),
+    Outage("mariadb", ({2: rf'502 "Proxy Error" from {KEYSTONE_AT} {LOGIN}'},)),
+    Outage("placement", ({2: NO_HOST + STAYS},)),
+    Outage("rabbitmq", ({2: rf"no complete answer within {SECONDS} from {NOVA}( when asked to create a VM)?"},)),
+    # after a minute the conductor gives up waiting for it
+    Outage("nova-scheduler", ({2: rf'VM went into ERROR instead of ACTIVE: "MessagingTimeout" on {NOVA}'},)),
+    Outage("nova-conductor", ({1: GIVEN_UP}, {2: rf"{GIVEN_UP}, as in the .*"}), 60),
+    # a host counts as alive for a minute after its last word
+    Outage("nova-compute", ({1: GIVEN_UP, 2: NO_HOST},), 60),
+]
+
+
+@pytest.mark.parametrize("outage", OUTAGES, ids=lambda outage: outage.service)
+def test_a_service_that_stops_is_the_sites_fault_and_when_it_is_back_nothing_is_left(
+    lab: Lab, robot: Robot, row: Row, outage: Outage
+):
+    with lab.stopped(outage.service):
+        reports = [robot.ask(VM, "-t", outage.limit_s) for _ in outage.runs]
+    after = robot.ask(VM)
+    for number, (report, said) in enumerate(zip(reports, outage.runs, strict=True)):
+        row(f"{outage.service} stopped{', the next run' if number else ''}", report)
+        assert report.code in said, report.out
+        expect(VM, report, report.code, said[report.code])
+    row(f"{outage.service} runs again", after)
+    expect(VM, after, 0, rf"{DONE}(; removed 1 VM that an earlier run had left)?")
+    assert robot.remembered() == []
