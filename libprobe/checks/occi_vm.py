@@ -65,7 +65,10 @@ def read_contextualisation(user_data: str | None, public_key: str | None) -> Con
         key = read_small_file(public_key, "public key", 16 << 10).decode("utf-8", "replace").strip()
         if "PRIVATE KEY" in key:
             raise Misconfigured(f"public key {public_key} is a private key; it is not sent anywhere")
-        if not key.startswith(("ssh-", "ecdsa-", "sk-")) or not key.isprintable() or '"' in key or "\\" in key:
+        if key.isprintable() and ("," in key or not key.isascii()):
+            key = " ".join(key.split()[:2])  # its comment is for people; text/occi cannot hold it, nor can every cloud
+        is_line = key.isascii() and key.isprintable() and '"' not in key and "\\" not in key
+        if not is_line or not key.startswith(("ssh-", "ecdsa-", "sk-")):
             raise Misconfigured(f"public key {public_key} is not one line of the form `ssh-... AAAA... comment`")
     data = read_small_file(user_data, "user_data", MAX_USER_DATA * 3 // 4) if user_data else b""
     return Contextualisation(data, key)

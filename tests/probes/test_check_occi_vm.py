@@ -134,6 +134,25 @@ def public_key(tmp_path):
     return tmp_path / "key.pub"
 
 
+@pytest.mark.parametrize("comment", ["josé@café", "cloudmon, of EGI"])
+def test_a_comment_of_the_key_that_not_every_cloud_can_hold_is_left_out(monitor, public_key, comment):
+    line = public_key.read_text().strip()
+    public_key.write_text(f"{line} {comment}\n")
+    site = monitor.federation.site("rocci")
+    site.faults.on("delete-ignored")
+    assert look(monitor, "rocci", "--public-key", public_key, "-t", seconds(4)).code == 1
+    [vm] = site.occi.vms()
+    assert vm.public_key == line
+
+
+def test_what_is_no_key_for_its_letters_is_not_sent(monitor, public_key):
+    public_key.write_text("ssh-ed25519 AAAAé comment\n")
+    report = look(monitor, "rocci", "--public-key", public_key)
+    said = f"public key {public_key} is not one line of the form `ssh-... AAAA... comment`"
+    assert report.first == f"OCCI-VM UNKNOWN - {said}"
+    assert monitor.federation.site("rocci").web.requests == []
+
+
 def keypairs(site) -> int:
     return sum(map(len, site.occi.dialect.key_pairs.names.values()))
 
