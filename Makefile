@@ -99,11 +99,12 @@ openstack: $(VENV)/ready
 	@$(BIN)/python -m tests.openstack $(WHAT)
 
 # Takes about an hour, both cores, root (for the kernel's accounts of processor time) and peers of Debian:
-# apt-get install nagios4-core monitoring-plugins-basic
+# apt-get install nagios4-core icinga2-bin nagios-nrpe-server monitoring-plugins-basic
 bench: $(VENV)/ready
 	$(BIN)/python -m benchmarks.cold_start
 	$(BIN)/python -m benchmarks.worker
 	$(BIN)/python -m benchmarks.door
+	$(BIN)/python -m benchmarks.schedulers
 	$(BIN)/python -m benchmarks.soak_worker
 	$(BIN)/python -m tests.cloudmon.soak
 	$(BIN)/python -m benchmarks.lifecycle --slow

@@ -6,14 +6,17 @@ import re
 import socket
 import subprocess
 import sys
+import tempfile
+from pathlib import Path
 
 import pytest
 
-from benchmarks import soak_worker, walk
+from benchmarks import monitors, soak_worker, walk
 from tests.conftest import ROOT, clean_environment, command
-from tests.pace import AMPLE_S
+from tests.pace import AMPLE_S, until
 
-PROGRAMS = sorted(path.stem for path in (ROOT / "benchmarks").glob("*.py") if path.stem != "measure")
+SHARED = {"measure", "monitors"}
+PROGRAMS = sorted(path.stem for path in (ROOT / "benchmarks").glob("*.py") if path.stem not in SHARED)
 
 
 @pytest.mark.parametrize("name", PROGRAMS)
@@ -57,3 +60,28 @@ def test_a_walk_comes_back_to_a_place_that_it_has_left():
 )
 def test_a_step_up_the_map_is_one_to_a_folder_above(before, called, up):
     assert walk.is_upwards((before, called)) is up
+
+
+@pytest.mark.needs("nagios-nrpe-server")
+def test_a_real_nrpe_is_asked_without_check_nrpe():
+    commands = {"well": ["/bin/echo", "all is well"], "badly": ["/bin/ls", "/nonexistent", "2>&1"]}
+    user = monitors.User(unprivileged=True)
+    with (
+        tempfile.TemporaryDirectory(prefix="nrpe-") as path,
+        monitors.nrpe(Path(path), commands, user) as port,
+    ):
+        assert monitors.ask_nrpe(port, "well") == (0, "all is well")
+        assert monitors.ask_nrpe(port, "badly")[0] == 2
+        assert "not defined" in monitors.ask_nrpe(port, "of no name")[1]
+
+
+@pytest.mark.needs("icinga2-bin")
+def test_a_real_icinga_runs_the_commands_of_a_benchmark_and_writes_down_what_came_of_them(tmp_path):
+    commands = {"well": ["/bin/echo", "all is well"], "badly": ["/bin/false"]}
+
+    def found() -> dict[str, tuple[int, str]]:
+        return {each.name: (each.state, each.output) for each in monitors.results(tmp_path)}
+
+    with monitors.icinga(tmp_path, commands, 2, 0.2, keeps_results=True):
+        until(lambda: len(found()) == 2)
+        assert found() == {"well": (0, "all is well"), "badly": (1, "")}
