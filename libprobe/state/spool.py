@@ -153,6 +153,11 @@ class Spool:
         with self._counters() as (known, _):
             return known.dropped
 
+    def count_dropped(self) -> None:
+        """Count a message that could not be kept."""
+        with self._counters() as (known, write):
+            write(known._replace(dropped=known.dropped + 1))
+
     @contextmanager
     def sender(self) -> Iterator[bool]:
         """Be the one sender in the block; False if another process is."""

@@ -74,6 +74,8 @@ CREATE TABLE exclusion (
 );
 """
 
+_MARKS = (f"PRAGMA application_id = {APPLICATION}", f"PRAGMA user_version = {VERSION}")
+
 
 class ImportCounts(Record):
     """Of what was given: added, known before, too late for a time that is settled."""
@@ -88,14 +90,19 @@ class PruneCounts(Record):
     sentences: int
 
 
-class Database:
-    """SQLite's connection to the file. Raises: Misconfigured for all that SQLite cannot do."""
+class StoreInUse(Misconfigured):
+    """Another process holds the file for longer than we wait."""
 
-    def __init__(self, path: str, *, create: bool) -> None:
+
+class Database:
+    """SQLite's connection to the file. Raises: Misconfigured for all that SQLite cannot do; StoreInUse."""
+
+    def __init__(self, path: str, *, create: bool, wait_s: float = WAIT_S) -> None:
         self.path = path
+        self._wait_s = wait_s
         self._check_file(create=create)
         try:
-            self._connection = sqlite3.connect(path, timeout=WAIT_S, isolation_level=None)
+            self._connection = sqlite3.connect(path, timeout=wait_s, isolation_level=None)
             self._open()
         except sqlite3.Error as error:
             raise self.failure(error) from None
@@ -146,7 +153,7 @@ class Database:
     def failure(self, error: sqlite3.Error) -> Misconfigured:
         said = str(error)
         if "locked" in said:
-            return Misconfigured(f"{self.path} is in use by another process for longer than {WAIT_S:g} s")
+            return StoreInUse(f"{self.path} is in use by another process for longer than {self._wait_s:g} s")
         if "is full" in said:
             return Misconfigured(f"{self.path} cannot be written: {os.strerror(errno.ENOSPC)}", remedy="make room")
         if "unable to open" in said and (lacking := self._lacking()):
@@ -190,28 +197,32 @@ class Database:
     def _open(self) -> None:
         self._connection.execute("PRAGMA synchronous = FULL")
         self._connection.execute("PRAGMA cache_size = -32768")
+        if self._is_empty():
+            with self.transaction():
+                if self._is_empty():  # still, now that no other process can make it
+                    for statement in (*_SCHEMA.split(";"), *_MARKS):
+                        self._connection.execute(statement)
         (application,) = self._connection.execute("PRAGMA application_id").fetchone()
         (version,) = self._connection.execute("PRAGMA user_version").fetchone()
-        if application == 0 and not self._connection.execute("SELECT 1 FROM sqlite_master").fetchone():
-            self._connection.executescript(
-                f"BEGIN IMMEDIATE; {_SCHEMA} PRAGMA application_id = {APPLICATION}; "
-                f"PRAGMA user_version = {VERSION}; COMMIT;"
-            )
-        elif application != APPLICATION:
+        if application != APPLICATION:
             raise Misconfigured(f"{self.path} is another program's database")
-        elif version != VERSION:
+        if version != VERSION:
             raise Misconfigured(
                 f"{self.path} is of version {version}, and this program knows {VERSION}", remedy="use the newer program"
             )
+
+    def _is_empty(self) -> bool:
+        (application,) = self._connection.execute("PRAGMA application_id").fetchone()
+        return application == 0 and not self._connection.execute("SELECT 1 FROM sqlite_master").fetchone()
 
 
 class Store:
     """The file, opened. Raises: Misconfigured, from every method, for a file that is no store or cannot be used."""
 
-    def __init__(self, directory: StateDirectory, *, create: bool = False) -> None:
-        """create: make it where there is none."""
+    def __init__(self, directory: StateDirectory, *, create: bool = False, wait_s: float = WAIT_S) -> None:
+        """create: make it where there is none. wait_s: how long to wait for another process that writes."""
         self.path = os.path.join(directory.path, NAME)
-        self._db = Database(self.path, create=create)
+        self._db = Database(self.path, create=create, wait_s=wait_s)
         self._by_endpoint: dict[tuple[str, str], list[tuple[str, int]]] | None = None
 
     def close(self) -> None:

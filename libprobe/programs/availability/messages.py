@@ -11,6 +11,7 @@ from datetime import UTC, datetime
 from libprobe.failures import BadData
 from libprobe.formats.metric_result import END, MAX_BODY_BYTES, read_metric_result
 from libprobe.programs.availability import result_import
+from libprobe.records import Record
 from libprobe.timelines.algebra import NUMBERS
 
 TYPE_CHECKING = False
@@ -27,20 +28,51 @@ def is_message(head: bytes) -> bool:
     return head.startswith(b'{"headers"') or b"metricStatus: " in head or b"serviceURI: " in head
 
 
+class MessageResult(Record):
+    """What a message says, as the store has it.
+
+    metric: the name of the series, which is that of the same results in Nagios' log: the monitor's name for the
+            service, where it is the metric itself or the metric for a VO.
+    at: seconds since 1970. status: as in `algebra`. sentence: clean.
+    """
+
+    host: str
+    service_type: str
+    metric: str
+    at: int
+    status: int
+    sentence: str
+
+
+def read_body(body: str) -> MessageResult:
+    """Read one message. Raises: BadData."""
+    fields = read_metric_result(body)
+    try:
+        at = int(datetime.strptime(fields["timestamp"], "%Y-%m-%dT%H:%M:%SZ").replace(tzinfo=UTC).timestamp())
+    except ValueError:
+        raise BadData("its time cannot be read") from None
+    metric, name = fields["metricName"], fields.get("nagiosName", "")
+    return MessageResult(
+        fields["hostName"],
+        fields["serviceType"],
+        name if name.startswith(f"{metric}-") and name[len(metric) + 1 :].islower() else metric,
+        at,
+        NUMBERS[fields["metricStatus"]],
+        result_import.clean_sentence(fields.get("summaryData", "")),
+    )
+
+
 def read(file: BinaryIO, path: str, importer: ResultImporter) -> None:
     """Take the results of a file."""
     for body, where in _bodies(file, path, importer):
         try:
-            fields = read_metric_result(body)
-            at = int(datetime.strptime(fields["timestamp"], "%Y-%m-%dT%H:%M:%SZ").replace(tzinfo=UTC).timestamp())
-        except (BadData, ValueError) as error:
-            said = error.sentence if isinstance(error, BadData) else "its time cannot be read"
-            importer.problems.note("messages that are not metric results", f"{where}: {said}")
+            result = read_body(body)
+        except BadData as error:
+            importer.problems.note("messages that are not metric results", f"{where}: {error.sentence}")
             continue
-        if importer.is_plausible(at, where):
-            series = importer.writer.series(fields["hostName"], fields["serviceType"], fields["metricName"])
-            said = result_import.clean_sentence(fields.get("summaryData", ""))
-            importer.add(series, at, NUMBERS[fields["metricStatus"]], said, where)
+        if importer.is_plausible(result.at, where):
+            series = importer.writer.series(result.host, result.service_type, result.metric)
+            importer.add(series, result.at, result.status, result.sentence, where)
 
 
 def _bodies(file: BinaryIO, path: str, importer: ResultImporter) -> Iterator[tuple[str, str]]:

@@ -70,12 +70,28 @@ def _keep_result(options: Callable[[cli.Parser], None], doc: str | None) -> tupl
         publishing.put(spool, publishing.read_broker(args), result)
         if not args.no_send:
             publishing.send_in_background(args, spool, args.timeout)
+        if args.availability:
+            _keep_for_figures(args, result)
     except Failure as failure:
         return UNKNOWN, f"PUBLISH UNKNOWN - {safe(redact.blank(str(failure)))}"
     except Exception as error:
         said = output.missing_words(error) or f"a bug: {type(error).__name__}: {error}"
         return UNKNOWN, f"PUBLISH UNKNOWN - {safe(redact.blank(said))}"
     return OK, ""
+
+
+def _keep_for_figures(args: argparse.Namespace, result: MetricResult) -> None:
+    """The message is kept already, and is sent whatever happens here. Raises: BadData, Misconfigured."""
+    from libprobe.programs.publish import appending
+
+    try:
+        spool = appending.open_spool(args)
+        appending.put(spool, result)
+    except Failure as failure:
+        failure.reason = f"kept for the broker and not for the availability store: {failure.reason}"
+        raise
+    if not args.no_send:
+        appending.append_in_background(args, spool)
 
 
 def read_result(args: argparse.Namespace, environment: Mapping[str, str], now: float) -> MetricResult | None:

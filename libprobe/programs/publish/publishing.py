@@ -180,9 +180,18 @@ def open_spool(args: argparse.Namespace) -> Spool:
     import hashlib
 
     broker = read_broker(args)
-    base = args.state_dir or args.settings.get("state", "directory") or default_directory()
+    return spool_named(args, f"spool-{hashlib.sha256(broker.url.encode()).hexdigest()[:16]}")
+
+
+def spool_named(args: argparse.Namespace, name: str) -> Spool:
+    """A spool in the state directory of the options. Raises: Misconfigured."""
+    base = state_directory(args)
     StateDirectory(base).close()  # whoever owns it can take away all that is in it
-    return Spool(os.path.join(base, f"spool-{hashlib.sha256(broker.url.encode()).hexdigest()[:16]}"))
+    return Spool(os.path.join(base, name))
+
+
+def state_directory(args: argparse.Namespace) -> str:
+    return str(args.state_dir or args.settings.get("state", "directory") or default_directory())
 
 
 def put(spool: Spool, broker: PublishDestination, result: MetricResult) -> None:
@@ -317,18 +326,18 @@ def send_all(args: argparse.Namespace, spool: Spool, deadline: Deadline) -> str:
             why = str(failure) if isinstance(failure, Failure) else f"not done within {duration(deadline.seconds)}"
             left = number_of(len(spool.waiting()), "result")
             return f"{left} could not be sent and will be, with the next run: {why}"
-    aside = describe_refused(spool)
+    aside = describe_refused(spool, "the broker")
     return f"{number_of(count, 'result')} sent to {broker.url}{f'; {aside}' if aside else ''}"
 
 
-def describe_refused(spool: Spool) -> str:
-    """A sentence on what the broker refused and is set aside, empty if there is none."""
+def describe_refused(spool: Spool, by: str) -> str:
+    """A sentence on what was refused and is set aside, empty if there is none. by: `the broker`."""
     names = spool.refused()
     if not names:
         return ""
     are = "is" if len(names) == 1 else "are"
     return (
-        f"{number_of(len(names), 'result')} that the broker refused {are} set aside in {spool.path}, the last with: "
+        f"{number_of(len(names), 'result')} that {by} refused {are} set aside in {spool.path}, the last with: "
         f"{spool.why_refused(names[-1])}"
     )
 
@@ -456,6 +465,14 @@ def _make_stomp_opener(
 def send_in_background(args: argparse.Namespace, spool: Spool, seconds: float) -> bool:
     """Let a process of its own send what waits, unless one does already or the broker was down just now.
 
+    Returns at once, with whether one was started.
+    """
+    return run_in_background(spool, lambda: _send_until_empty(args, open_spool(args), seconds))
+
+
+def run_in_background(spool: Spool, work: Callable[[], None]) -> bool:
+    """Let a process of its own do what a spool waits for, unless one does already or that failed just now.
+
     Returns at once, with whether one was started. It outlives us: it is in a session of its own, and holds
     none of our descriptors, for whose end Nagios waits.
     """
@@ -474,8 +491,8 @@ def send_in_background(args: argparse.Namespace, spool: Spool, seconds: float) -
         for descriptor in (0, 1, 2):
             os.dup2(null, descriptor)
         os.closerange(3, MAX_DESCRIPTORS)
-        _send_until_empty(args, open_spool(args), seconds)
-    except BaseException:  # nobody is there to hear it; what was not sent waits
+        work()
+    except BaseException:  # nobody is there to hear it; what was not done waits
         pass
     finally:
         os._exit(0)
