@@ -2,7 +2,7 @@
 
     change     results, by series and second; of those that are settled only where the status changes
     seen       on which days a series had a result, as runs of days: a day without one is MISSING
-    topology   the endpoints as of a day, written down when they changed
+    topology   the endpoints as of a day, written down when they changed; topology_unchanged: days on which they had not
     downtime, exclusion
 
 A transaction is on disk or not there at all, whatever ends the process (SQLite's rollback journal, synced).
@@ -64,6 +64,7 @@ CREATE TABLE topology (
     day INTEGER NOT NULL, host TEXT NOT NULL, service_type TEXT NOT NULL, site TEXT NOT NULL, ngi TEXT NOT NULL,
     PRIMARY KEY (day, host, service_type, site)
 ) WITHOUT ROWID;
+CREATE TABLE topology_unchanged (day INTEGER PRIMARY KEY);
 CREATE TABLE downtime (
     id TEXT NOT NULL, host TEXT NOT NULL, service_type TEXT NOT NULL, start INTEGER NOT NULL, end INTEGER NOT NULL,
     description TEXT NOT NULL, PRIMARY KEY (id, host, service_type)
@@ -73,6 +74,9 @@ CREATE TABLE exclusion (
     service_type TEXT NOT NULL, host TEXT NOT NULL, metric TEXT NOT NULL
 );
 """
+
+_TOPOLOGY_UNCHANGED = "CREATE TABLE IF NOT EXISTS topology_unchanged (day INTEGER PRIMARY KEY)"
+"""A store that was made before there was this table gets it where it is needed."""
 
 _MARKS = (f"PRAGMA application_id = {APPLICATION}", f"PRAGMA user_version = {VERSION}")
 
@@ -352,17 +356,35 @@ class Store:
         if not there:
             raise Misconfigured("a topology without any endpoint is not taken")
         with self._db.transaction():
+            self._db.execute(_TOPOLOGY_UNCHANGED)
             before = self._db.fetch_number("SELECT max(day) FROM topology WHERE day <= ?", day)
-            rows = self._db.fetch_all("SELECT site, service_type, host, ngi FROM topology WHERE day = ?", before)
-            if set(rows) == there:
+            known = self._db.fetch_all("SELECT site, service_type, host, ngi FROM topology WHERE day = ?", before)
+            if set(known) == there:
+                if before != day:
+                    self._db.execute("INSERT OR IGNORE INTO topology_unchanged VALUES (?)", (day,))
                 return False
-            if before == day:
-                self._db.execute("DELETE FROM topology WHERE day = ?", (day,))
-            self._db.execute_many(
-                "INSERT INTO topology (day, site, service_type, host, ngi) VALUES (?, ?, ?, ?, ?)",
-                [(day, *each) for each in there],
+            # a list for a day between does not hold beyond the day on which the one before it was seen again
+            seen_again = self._db.fetch_number(
+                "SELECT min(day) FROM topology_unchanged WHERE day > ? AND day < "
+                "coalesce((SELECT min(day) FROM topology WHERE day > ?), ?)",
+                *(day, day, NEVER),
             )
+            if seen_again is not None:
+                self._put_list(seen_again, known)
+            self._put_list(day, there)
         return True
+
+    def _put_list(self, day: int, endpoints: Iterable[tuple[str, ...]]) -> None:
+        for table in ("topology", "topology_unchanged"):
+            self._db.execute(f"DELETE FROM {table} WHERE day = ?", (day,))
+        self._db.execute_many(
+            "INSERT INTO topology (day, site, service_type, host, ngi) VALUES (?, ?, ?, ?, ?)",
+            [(day, *each) for each in endpoints],
+        )
+
+    def ngis(self) -> dict[str, str]:
+        """The NGI of each site, as the newest list that names it has it."""
+        return dict(self._db.fetch_all("SELECT site, ngi FROM topology WHERE ngi <> '' ORDER BY day"))
 
     def put_outages(self, outages: Iterable[Outage], now: int) -> tuple[int, int]:
         """Keep declared outages; returns how many came and how many went.
@@ -436,6 +458,8 @@ class Store:
             self._db.execute("DELETE FROM seen WHERE last < ?", (day,))
             self._db.execute("UPDATE OR REPLACE seen SET first = ? WHERE first < ?", (day, day))
             self._db.execute("DELETE FROM topology WHERE day < (SELECT max(day) FROM topology WHERE day <= ?)", (day,))
+            self._db.execute(_TOPOLOGY_UNCHANGED)
+            self._db.execute("DELETE FROM topology_unchanged WHERE day < ?", (day,))
             for table in ("downtime", "exclusion"):
                 self._db.execute(f"DELETE FROM {table} WHERE end <= ?", (before,))
             sentences = self._db.execute(

@@ -171,6 +171,49 @@ def test_the_topology_is_that_of_each_day(kept):
         kept.put_topology(13, [])
 
 
+A_LIST, ANOTHER = [("S", "disk", "a", "")], [("S", "disk", "b", "")]
+
+
+def days_of(kept):
+    """(first day, day after the last) of each endpoint, by its host."""
+    return {(each.host, each.start // DAY, each.end // DAY) for each in kept.endpoints()}
+
+
+def test_a_list_for_a_day_between_holds_until_the_one_before_it_was_seen_again(kept):
+    for day in (10, 12, 14):
+        kept.put_topology(day, A_LIST)
+    assert kept.put_topology(11, ANOTHER)
+    assert days_of(kept) == {("a", 0, 11), ("b", 11, 12), ("a", 12, store.NEVER // DAY)}
+    assert kept.put_topology(13, ANOTHER)
+    assert days_of(kept) == {("a", 0, 11), ("b", 11, 12), ("a", 12, 13), ("b", 13, 14), ("a", 14, store.NEVER // DAY)}
+    assert kept.put_topology(12, ANOTHER)
+    assert days_of(kept) == {("a", 0, 11), ("b", 11, 14), ("a", 14, store.NEVER // DAY)}
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.permutations(range(6)), st.lists(st.sampled_from("abc"), min_size=6, max_size=6))
+def test_the_days_of_endpoints_are_equal_whatever_the_order_of_lists(order, hosts):
+    def put(days):
+        with tempfile.TemporaryDirectory() as path, Store(StateDirectory(path), create=True) as kept:
+            for day in days:
+                kept.put_topology(day + 5, [("S", "disk", hosts[day], "")])
+            return kept.endpoints()
+
+    def on_days(endpoints):
+        return [{each.host for each in endpoints if each.start <= day * DAY < each.end} for day in range(12)]
+
+    assert on_days(put(order)) == on_days(put(range(6))) == [{hosts[max(0, min(5, day - 5))]} for day in range(12)]
+
+
+def test_a_store_that_was_made_before_takes_lists_and_is_pruned(kept, tmp_path):
+    kept.put_topology(10, A_LIST)
+    with sqlite3.connect(kept.path) as older:
+        older.execute("DROP TABLE topology_unchanged")
+    kept.prune(9 * DAY)
+    assert not kept.put_topology(12, A_LIST) and kept.put_topology(11, ANOTHER)
+    assert days_of(kept) == {("a", 0, 11), ("b", 11, 12), ("a", 12, store.NEVER // DAY)}
+
+
 def test_a_topology_of_a_day_takes_the_place_of_another_of_that_day(kept):
     kept.put_topology(10, [("S", "disk", "a", "")])
     kept.put_topology(10, [("S", "disk", "b", "")])
