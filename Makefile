@@ -1,5 +1,5 @@
 # Everything here sets itself up: `make demo` and `make test` work on a fresh Debian machine.
-# `make help` lists what there is, `make plan` what would be installed.
+# `make help` explains every target, `make plan` what would be installed.
 VENV ?= .venv
 BIN := $(VENV)/bin
 # the federation listens on 127.0.0.1 only, and calls itself localhost
@@ -166,26 +166,39 @@ clean-machine:
 	@scripts/clean-machine $(if $(YES),--yes)
 
 help:
-	@echo "make demo           a whole federation on this machine, and every probe on every site of it"
-	@echo "make test           all tests; WHAT=tests/probes/test_check_perun.py: these"
-	@echo "make test-all       the same, with what only a few tests want: a browser, PHP, rrdtool, zsh"
-	@echo "make test-busy      all tests three times, beside twenty processes that only count"
-	@echo "make slowest        all tests, and which took longest"
-	@echo "make coverage       which lines and branches no test runs"
-	@echo "make mutation       which changes of the judging code no test notices"
-	@echo "make mutation-sample  the same of COUNT changes of each folder of libprobe in WHAT, by the module's own tests"
-	@echo "make plan           what each of these would install on this machine, and how large it is"
-	@echo "make clean-machine  take away what they have installed"
-	@echo "make federation     the federation of the demo, left running"
-	@echo "make cloudmon       the same under a real Nagios"
-	@echo "make openstack      the probes against a real OpenStack with ooi, in a directory; WHAT=--up: left running"
-	@echo "make lint           style, types, layers"
-	@echo "make check          all that decides whether a change lands, but for the packages' tries"
-	@echo "make packages       RPM and Debian package, built, installed, tried and removed"
-	@echo "make fuzz           hostile input for what reads the answers of others"
-	@echo "make oldest         the tests that depend on libraries, with the oldest version of each that is allowed"
-	@echo "make other-debian   demo, tests and packages on the Debian that this machine is not, in a directory"
-	@echo "make clean          take away what was made in this checkout"
+	@echo "make demo                a whole federation on this machine, and every probe on every site of it"
+	@echo "make test                all tests; WHAT=tests/probes/test_check_perun.py: these"
+	@echo "make test-all            the same, with what only a few tests want: a browser, PHP, rrdtool, zsh"
+	@echo "make test-busy           all tests three times, beside twenty processes that only count"
+	@echo "make test-python         the tests that depend on the interpreter; PYTHON=/path/to/python3.12: with that one"
+	@echo "make test-patch-release  those that differed between patch releases of Python; PYTHON as before"
+	@echo "make oldest              the tests that depend on libraries, with the oldest version of each that is allowed"
+	@echo "make other-debian        demo, tests and packages on the Debian that this machine is not, in a directory"
+	@echo "make slowest             all tests, and which took longest"
+	@echo "make coverage            which lines and branches no test runs"
+	@echo "make mutation            which changes of the judging code no test notices"
+	@echo "make mutation-sample     the same of COUNT changes of each folder of libprobe in WHAT, by the module's own tests"
+	@echo "make fuzz                hostile input for what reads the answers of others"
+	@echo "make lint                style, types, layers"
+	@echo "make check               all that decides whether a change lands, but for the packages' tries"
+	@echo "make wheel               the wheel, built, installed and tried in a new environment"
+	@echo "make packages            RPM and Debian package, built, installed, tried and removed"
+	@echo "make image               the container image, built and tried"
+	@echo "make man                 the man pages, into build/man"
+	@echo "make completion          completion for bash and zsh, into build/completion"
+	@echo "make federation          the federation of the demo, left running"
+	@echo "make cloudmon            the same under a real Nagios"
+	@echo "make openstack           the probes against a real OpenStack with ooi, in a directory; WHAT=--up: left running"
+	@echo "make reliability         every executable against every fault; writes the tables of docs/reliability.md"
+	@echo "make bench               time and memory, for docs/performance.md; about an hour, as root"
+	@echo "make lock                the versions of libraries that packages bring along; UPGRADE=--upgrade: the newest"
+	@echo "make audit               known vulnerabilities of these"
+	@echo "make dist                the wheel and the source of a release, with its bill of materials, into dist"
+	@echo "make plan                what each of these would install on this machine, and how large it is"
+	@echo "make tools               what test-all needs, installed"
+	@echo "make clean-machine       take away what they have installed"
+	@echo "make clean               take away what was made in this checkout"
+	@echo "make help                this list"
 
 # what packages install beside the executables
 man: $(VENV)/ready

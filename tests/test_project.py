@@ -86,6 +86,16 @@ def test_hooks_before_a_commit_run_what_make_lint_runs_and_download_nothing():
     ]
 
 
+def test_make_help_explains_every_target():
+    """One that makes a file, such as an environment, is no target that somebody types."""
+    targets = first(r"^\.PHONY: (.+)$", "Makefile").split()
+    makefile = (ROOT / "Makefile").read_text()
+    written = set(re.findall(r"^([a-z-]+):(?!=)", makefile, re.MULTILINE))
+    assert (set(targets), len(targets)) == (written, len(written))
+    explained = re.findall(r"^\t@echo \"make ([a-z-]+) +\S.*\"$", makefile, re.MULTILINE)
+    assert sorted(explained) == sorted(targets)
+
+
 @pytest.mark.parametrize("name", ["wrong-result", "unclear-message", "new-metric"])
 def test_issue_templates_ask_for_vvv_and_say_that_it_is_safe(name):
     form = yaml.safe_load((ROOT / f".github/ISSUE_TEMPLATE/{name}.yml").read_text())
