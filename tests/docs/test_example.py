@@ -48,10 +48,14 @@ def run(directory: Path, *words: object, code: int = 0, **environment: object) -
 
 
 def test_its_own_tests_pass(checkout: Path) -> None:
-    [testing] = [each.text for each in commands() if each.page == PAGE and each.text.startswith("make test WHAT=")]
-    names = testing.partition('"')[2].rstrip('"').split()
-    assert len(names) == 2
-    assert "failed" not in run(checkout, sys.executable, "-m", "pytest", "-n", "0", "-p", "no:cacheprovider", *names)
+    own, projects = (
+        each.text.partition('"')[2].rstrip('"').split()
+        for each in commands()
+        if each.page == PAGE and each.text.startswith("make test WHAT=")
+    )
+    assert len(own) == 2
+    assert [name for name in projects if not (ROOT / name).exists()] == []
+    assert "failed" not in run(checkout, sys.executable, "-m", "pytest", "-n", "0", "-p", "no:cacheprovider", *own)
 
 
 def test_help_of_the_probe_explains_itself(checkout: Path) -> None:

@@ -1,4 +1,4 @@
-"""Whether a CDMI endpoint tells its capabilities, and has those that are wanted."""
+"""Whether a CDMI endpoint lists its capabilities, and has those that are required."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from libprobe.checks.base import Check
 from libprobe.clients import documents
 from libprobe.failures import BadData, Misconfigured, ProtocolFailure
 from libprobe.formats.cdmi import MEDIA_TYPE, read_capabilities
-from libprobe.text import duration
+from libprobe.text import duration, number_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -66,7 +66,7 @@ class CdmiCapabilities(Check):
             raise BadData(error.sentence, of=answer, link="from") from None
         yield Metric("response_time", seconds, "s", min=0)
         yield Metric("capabilities", len(found), min=0)
-        self.facts.update(count=str(len(found)), time=duration(seconds))
+        self.facts.update(count=number_of(len(found), "capability", "capabilities"), time=duration(seconds))
         for name in sorted(found):
             self.detail(1, name)
         if missing := [name for name in self._required if name not in found]:
