@@ -97,4 +97,4 @@ def outcome_metric(status: int, sentence: str, *, beside: Sequence[str] = ()) ->
 
     beside: how the status line tells it behind a worse result, each form shorter than the one before.
     """
-    return Metric("outcome", Judgement(status, sentence, beside=beside), context="outcome")
+    return Metric("outcome", Judgement(status, sentence, beside=beside))  # its context has the same name

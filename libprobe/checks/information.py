@@ -272,7 +272,7 @@ class CloudInformation(Check):
         loading_s = self._read(picture)
         taken = time.monotonic() - began - loading_s
         cloud = picture.cloud()
-        yield Metric("entries", picture.entries, min=0, context="entries")
+        yield Metric("entries", picture.entries, min=0)
         yield Metric("services", len(cloud.services), min=0, context="count")
         yield Metric("endpoints", cloud.endpoint_count, min=0, context="count")
         yield Metric("images", cloud.image_count, min=0, context="count")
@@ -329,10 +329,10 @@ class CloudInformation(Check):
         age = max(0.0, (now - newest.latest).total_seconds())
         if newest.is_exact:
             self.facts["age"] = f", {duration(age)} old"
-            yield Metric("age", age, "s", min=0, context="age")
+            yield Metric("age", age, "s", min=0)
         else:
             self.detail(1, "creation time: published without its zone, so judged by the latest instant it can mean")
-            yield Metric("age_at_least", age, "s", min=0, context="age_at_least")
+            yield Metric("age_at_least", age, "s", min=0)
 
     def _expect_services(self, picture: BdiiContent, cloud: PublishedCloud) -> None:
         if cloud.services:

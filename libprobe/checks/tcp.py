@@ -200,7 +200,7 @@ class TcpConnect(Check):
         self.subject = name
         failed = list(self._of_the_site(failures))
         judged_ones = len(addresses) - len(failures) + len(failed)
-        yield Metric("addresses", judged_ones, min=0, context="addresses")
+        yield Metric("addresses", judged_ones, min=0)
         yield Metric("addresses_failed", len(failed), min=0, context="addresses")
         if len(failed) == judged_ones:
             last = _combined_failure(failures)

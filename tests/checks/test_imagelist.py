@@ -206,6 +206,7 @@ def test_oddities_are_told_with_v():
     assert "hv:uri is another address: https://elsewhere/" in found
     assert "dc:date:created names no zone; read as UTC" in found
     assert "1 image without a required field; hepixvmitrust drops such silently" in found
+    assert (1, "title: b; version unknown; VO none") in judged(body(**{"hv:version": None, "ad:vo": None})).details
     old = json.dumps(json.loads(body())["hv:imagelist"]).encode()
     assert (1, "the list has the deprecated form, without hv:imagelist") in judged(old).details
     plain = [text for _, text in judged(body()).details]

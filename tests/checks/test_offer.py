@@ -99,6 +99,7 @@ def test_what_is_missing_decides(gone, status, said):
     found = judged(check)
     assert (found.status, found.sentence) == (status, said)
     assert not check.is_usable
+    assert ((1, "user_data: not offered") in found.details) == (occi.USER_DATA in gone)
 
 
 @pytest.mark.parametrize(("project", "where"), [("", " to us"), ("ops", " to project ops")])
