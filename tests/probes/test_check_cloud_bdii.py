@@ -453,6 +453,19 @@ def test_a_peer_that_misbehaves_is_critical_in_one_clean_line(probe, behaviour):
     ), report.out
 
 
+def test_a_reference_to_another_server_is_told_with_v_and_not_followed(probe):
+    with LdapPeer(ldap_peer.answers()) as other:
+        with LdapPeer(ldap_peer.answers(ber.reference(2, [other.url]), ldap_peer.BASE)) as peer:
+            report = probe(PROBE, "-u", peer.url, "-v")
+        assert other.connections == 0
+    assert (report.code, report.err) == (2, "")
+    assert report.first == (
+        f"CloudBDII-Check CRITICAL - no cloud service in localhost:{peer.port}; it has 1 entry "
+        "(see what cloud-info-provider prints)"
+    )
+    assert f"reference, not followed: {other.url}" in report.lines
+
+
 @pytest.mark.parametrize("behaviour", [ldap_peer.mute, ldap_peer.drip, ldap_peer.mute_after_bind])
 def test_a_peer_that_never_ends_is_cut_at_the_deadline(probe, behaviour):
     limit = seconds(3)

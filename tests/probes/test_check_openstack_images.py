@@ -276,6 +276,20 @@ def test_of_several_older_versions_the_newest_is_told(site, order):
     expect(site.look(*site.signed), 0, rf"2 of 3 images of .*; out of date as seen now: {told}")
 
 
+def test_an_older_version_beside_the_new_one_is_surplus_whatever_vo_it_bears(site):
+    site.bring_listed(1, 2)
+    site.bring_listed(3, hv_version="1.1")
+    del site.glance.images[0].properties["vo"]
+    site.bring_listed(3)
+    report = site.look(*site.signed)
+    expect(
+        report,
+        0,
+        rf"3 images of .* in step in .*; no longer in the list as seen now: Image 3 \[CentOS/7/KVM\]: image {ID}",
+    )
+    assert counts(report) == {"published": 3, "in_step": 3, "missing": 0, "outdated": 0, "surplus": 1}
+
+
 def test_an_image_known_by_its_address_alone_is_the_lists(site):
     site.bring_listed(1, 2, 3)
     for image in site.glance.images[:3]:
