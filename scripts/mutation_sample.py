@@ -85,7 +85,7 @@ def run(tree: Path, files: list[str], limit_s: float) -> tuple[str, str]:
     environment = {**os.environ, "PYTHONDONTWRITEBYTECODE": "1"}
     environment.pop("PYTHONPATH", None)
     process = subprocess.Popen(
-        [tree / "scripts/with-ipv4-localhost", *words],
+        [tree / "scripts/with-local-names", *words],
         cwd=tree,
         env=environment,
         stdin=subprocess.DEVNULL,
