@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import time
 from collections.abc import Callable, Iterator
@@ -55,6 +56,31 @@ class Login:
 @pytest.fixture
 def login(monitor: Monitor) -> Login:
     return Login(monitor)
+
+
+# ---- whose what is left is
+
+
+@pytest.mark.parametrize(
+    ("owner", "is_ours"), [("access token ops", True), ("access token of user somebody-else ops", False)]
+)
+def test_what_an_earlier_version_noted_without_whose_token_it_was_counts_as_ours(login, owner, is_ours):
+    """As another owner's, no run could ever take it for gone; what is another's is gone by nobody's word but theirs."""
+    login.jwt()
+    login.site.faults.on("status", method="DELETE", code=409, body="Instance 1 is locked")
+    assert login.look().code == 1
+    [vm] = login.site.occi.vms()
+    [name] = login.monitor.remembered()
+    with (login.monitor.state / name).open("a") as file:
+        file.write(json.dumps({"identity": owner}) + "\n")
+    login.site.faults.clear()
+    login.site.occi.give(vm.id, "none of ours")
+    report = login.look()
+    said = (
+        r"VM of an earlier run not removed: not visible as access token of user \S+ ops \(.*; see fedcloud-leftovers\)"
+    )
+    report.expect("OCCI-VM", 0 if is_ours else 1, r"VM active after .*, removed in \S+ m?s" if is_ours else said)
+    assert login.monitor.remembered() == ([] if is_ours else [name])
 
 
 # ---- an access token that is not good is ours to renew
