@@ -98,7 +98,7 @@ reliability: $(VENV)/ready
 openstack: $(VENV)/ready
 	@$(BIN)/python -m tests.openstack $(WHAT)
 
-# Takes about an hour, both cores, root (for the kernel's accounts of processor time) and peers of Debian:
+# Takes about an hour and a half, both cores, root (for the kernel's accounts of processor time) and peers of Debian:
 # apt-get install nagios4-core icinga2-bin nagios-nrpe-server monitoring-plugins-basic
 bench: $(VENV)/ready
 	$(BIN)/python -m benchmarks.cold_start
@@ -106,6 +106,7 @@ bench: $(VENV)/ready
 	$(BIN)/python -m benchmarks.door
 	$(BIN)/python -m benchmarks.schedulers
 	$(BIN)/python -m benchmarks.soak_worker
+	$(BIN)/python -m benchmarks.soak_door --seconds 1800
 	$(BIN)/python -m tests.cloudmon.soak
 	$(BIN)/python -m benchmarks.lifecycle --slow
 	$(BIN)/python -m benchmarks.growth

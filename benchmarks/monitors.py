@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import shutil
 import signal
 import socket
 import struct
@@ -91,12 +92,11 @@ class User:
         self.changes = unprivileged and os.geteuid() == 0
         self.prefix = ["setpriv", "--reuid=nobody", "--regid=nogroup", "--init-groups"] if self.changes else []
 
-    def own(self, *paths: Path) -> None:
-        """Give him these, below a directory that he may enter."""
-        for path in paths:
-            if self.changes:
-                subprocess.run(["chown", "-R", "nobody:nogroup", path], check=True)
-            path.chmod(0o755)
+    def own(self, home: Path) -> None:
+        """Give him a directory, and let him enter the one that it is in."""
+        home.parent.chmod(0o755)
+        if self.changes:
+            shutil.chown(home, "nobody", "nogroup")
 
 
 class WorkerAs(Worker):
@@ -192,7 +192,7 @@ def nrpe(directory: Path, commands: Mapping[str, Sequence[str]], user: User) -> 
         + "\n".join(lines)
         + "\n"
     )
-    user.own(directory, home)
+    user.own(home)
     words = [NRPED, "-c", str(configuration), "-f", "-n"]
     with running(words, directory / "nrpe.log", plain_environment(home)) as process:
 

@@ -107,7 +107,7 @@ def measured(scheduler: str, way: Way, asked: Peer, at_once: int, seconds: float
         stack.callback(of_worker.close)
         door, home = directory / "home/room/door", directory / "home"
         home.mkdir()
-        user.own(directory, home)
+        user.own(home)
         worker = WorkerAs(user, directory, "--door", door, **plain_environment(home)) if way.is_warm else None
         if worker is not None:
             stack.callback(worker.kill)

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks import monitors, soak_worker, walk
+from benchmarks import monitors, soak_door, soak_worker, walk
 from tests.conftest import ROOT, clean_environment, command
 from tests.pace import AMPLE_S, until
 
@@ -36,6 +36,10 @@ def test_the_soak_knows_what_the_probe_says(tmp_path):
             words = command("check_endpoint_tcp", "-H", soak_worker.address(number), "-p", at)
             done = subprocess.run(words, capture_output=True, text=True, env=clean_environment(), timeout=AMPLE_S)
             said[number] = f"{done.returncode}\t{done.stdout}"
+            assert soak_door.judge(number, done.returncode, done.stdout, port) == "right"
+            assert soak_door.judge(number, 3, done.stdout, port) == "wrong"
+            assert soak_door.judge(number + 2, done.returncode, done.stdout, port) == "wrong"
+            assert soak_door.judge(1 - number, done.returncode, done.stdout, port) == "wrong"
     results = tmp_path / "results"
     results.write_text(f"0\t{said[0]}1\t{said[1]}")
     assert soak_worker.judge(results, port) == (1, 0, 0)
