@@ -34,8 +34,12 @@ READERS = (nagios.read_status, messages.read, argo.read)
 class Kept:
     """Takes what a store would, and looks at it."""
 
+    open_from = 1_790_812_850
+
     def __init__(self) -> None:
         self._numbers: dict[tuple[str, str, str], int] = {}
+        self._sentences = [""]
+        self._newest: dict[int, int] = {}
 
     def series(self, host: str, service_type: str, metric: str) -> int:
         return self._numbers.setdefault((host, service_type, metric), len(self._numbers) + 1)
@@ -45,6 +49,16 @@ class Kept:
         assert 946_684_800 <= at <= NOW + 300, "a result that cannot be one"
         assert sentence.isprintable() and not set(sentence) & set("<>|")
         return at % 7 != 0
+
+    def add_new(self, rows: list[tuple[int, int, int, int]]) -> None:
+        for series, at, status, number in rows:
+            assert at >= self.open_from and at > self._newest.get(series, 0), "a result that is not later"
+            self._newest[series] = at
+            self.add(series, at, status, self._sentences[number], is_day_noted=True)
+
+    def number_of_sentence(self, text: str) -> int:
+        self._sentences.append(text)
+        return len(self._sentences) - 1
 
     def note_confirmed(self, series: int, since: int, until: int) -> None:
         assert since <= until <= NOW + 300

@@ -20,6 +20,7 @@ import os
 import sqlite3
 import stat
 from contextlib import contextmanager, suppress
+from operator import itemgetter
 
 from libprobe.failures import Misconfigured
 from libprobe.records import Record
@@ -477,7 +478,9 @@ class ResultWriter:
         self._transaction = database.transaction()
         self._known: dict[tuple[str, str, str], int] = {}
         self._settled: dict[int, tuple[int, int]] = {}
-        self._batch: dict[int, int] = {}  # series and instant: sentence and status
+        self.open_from = 0
+        """Nothing from this instant on is settled, of whatever series."""
+        self._batch: dict[int, tuple[int, int, int, int]] = {}  # a row by its series and instant
         self._sentences = {"": 0}
         self._runs: dict[int, tuple[int, int]] = {}
         self.counts = ImportCounts()
@@ -488,6 +491,7 @@ class ResultWriter:
             self._known[host, service_type, metric] = number
             if until is not None:
                 self._settled[number] = (since, until)
+                self.open_from = max(self.open_from, until)
         return self
 
     def __exit__(
@@ -522,7 +526,7 @@ class ResultWriter:
 
         status: as in `algebra`. is_day_noted: the caller calls `note_confirmed` for the day.
         """
-        if self._settled and not self.is_open(series, at):
+        if at < self.open_from and not self.is_open(series, at):
             before = self._db.fetch_number(
                 "SELECT status FROM change WHERE series = ? AND at <= ? ORDER BY at DESC LIMIT 1", series, at
             )
@@ -531,10 +535,8 @@ class ResultWriter:
                 return False
             self.counts = self.counts._replace(known=self.counts.known + 1)
         else:
-            number = self._sentences.get(sentence)
-            if number is None:
-                number = self._number_of_sentence(sentence)
-            self._batch[series << _AT_BITS | at] = number << lines.BITS | status
+            number = self.number_of_sentence(sentence)
+            self._batch[series << _AT_BITS | at] = series, at, status, number
             if len(self._batch) >= MAX_BATCH:
                 self.flush()
         if not is_day_noted:
@@ -555,24 +557,34 @@ class ResultWriter:
             self._put_run(series, *run)
             self._runs[series] = (first, last)
 
+    def add_new(self, rows: list[tuple[int, int, int, int]]) -> None:
+        """Add results at once: (series, instant, status, number of the sentence) each; the caller notes their days.
+
+        Each is at `open_from` or later, and later than what was added of its series before. The rows are sorted.
+        """
+        self.flush()
+        self._put(rows)
+
     def flush(self) -> None:
-        batch, instant = self._batch, (1 << _AT_BITS) - 1
+        self._put(list(self._batch.values()))
+        self._batch.clear()
+
+    def _put(self, rows: list[tuple[int, int, int, int]]) -> None:
+        rows.sort(key=itemgetter(0))  # as the table has them, so that what is near there is met together
         changed = self._db.execute_many(
             "INSERT INTO change (series, at, status, sentence) VALUES (?, ?, ?, nullif(?, 0)) "
             "ON CONFLICT (series, at) DO UPDATE SET status = excluded.status, sentence = excluded.sentence "
             "WHERE status <> excluded.status",
-            [
-                (key >> _AT_BITS, key & instant, value & lines.MASK, value >> lines.BITS)
-                for key in sorted(batch)
-                for value in (batch[key],)
-            ],
+            rows,
         )
-        known = len(batch) - changed
+        known = len(rows) - changed
         self.counts = self.counts._replace(added=self.counts.added + changed, known=self.counts.known + known)
-        batch.clear()
 
-    def _number_of_sentence(self, text: str) -> int:
-        """The number of a sentence, which is kept where it is new."""
+    def number_of_sentence(self, text: str) -> int:
+        """The number of a sentence, which is kept where it is new; 0 of an empty one."""
+        known = self._sentences.get(text)
+        if known is not None:
+            return known
         if len(self._sentences) >= MAX_SENTENCES:
             self._sentences = {"": 0}
         kept = text[:MAX_SENTENCE]

@@ -37,17 +37,18 @@ def taken(read, data):
         return read_into(store, read, data)
 
 
-def read_into(store, read, data):
+def read_into(store, read, data, *, open_from=0):
     with store.writer() as writer:
+        writer.open_from = open_from
         intake = ResultImporter(writer, ServiceLookup([MonitoredEntry("h", "s", "t", "S", "")]), NOW)
         read(io.BytesIO(data), "input", intake)
     return intake, writer.counts
 
 
-def kept(read, data):
+def kept(read, data, **more):
     """What there is of the service after reading, and what was told on the way."""
     with tempfile.TemporaryDirectory() as path, Store(StateDirectory(path), create=True) as store:
-        intake, counts = read_into(store, read, data)
+        intake, counts = read_into(store, read, data, **more)
         measured = store.measured(ENDPOINT, "s", 1_790_812_800 - lines.DAY_S, NOW)
         return measured, counts, intake.lines, intake.problems.sentences()
 
@@ -96,6 +97,15 @@ def log_of(pairs, form):
 def test_a_line_in_the_usual_form_is_read_as_one_in_a_form_that_is_rare(pairs):
     usual, rare = (kept(read_log, log_of(pairs, form)) for form in ("[{}]", "[0{}]"))
     assert usual == rare
+
+
+@settings(max_examples=150, deadline=None)
+@given(LINES)
+def test_changes_that_are_added_together_are_those_that_are_added_one_by_one(pairs):
+    """Whatever their order, and also two of one second; of these the counts of what was added may differ."""
+    data = log_of(pairs, "[{}]")
+    together, single = kept(read_log, data), kept(read_log, data, open_from=NOW + lines.DAY_S)
+    assert (together[0], together[2:]) == (single[0], single[2:])
 
 
 @settings(max_examples=100, deadline=None)

@@ -74,6 +74,31 @@ def test_of_two_results_in_one_second_the_later_counts(kept):
     assert measured(kept)[0].results == [lines.make_entry(10, WARNING)]
 
 
+def test_results_that_are_added_at_once_are_as_those_that_are_added_singly(kept):
+    with kept.writer() as writer:
+        a, b = (writer.series("A", "disk", metric) for metric in ("store", "read"))
+        writer.add(a, 10, OK, "before")
+        number = writer.number_of_sentence("said")
+        writer.add_new([(b, 20, WARNING, 0), (a, 20, CRITICAL, number), (a, 10 + DAY, OK, 0)])
+        writer.add_new([])
+        writer.note_confirmed(a, 10, 10 + DAY)
+        writer.note_confirmed(b, 20, 20)
+    assert tuple(writer.counts) == (4, 0, 0)
+    entries = [lines.make_entry(*each) for each in ((10, OK), (20, CRITICAL), (10 + DAY, OK))]
+    assert measured(kept, end=2 * DAY) == [MeasuredResults(None, entries, [])]
+    assert measured(kept, end=DAY, metric="read")[0].results == [lines.make_entry(20, WARNING)]
+    assert kept.sentence("a", "disk", "store", 30) == (20, CRITICAL, "said")
+
+
+def test_from_what_is_settled_on_everything_is_open(kept):
+    add(kept, (10, OK), (20 * DAY, OK))
+    kept.settle()
+    with kept.writer() as writer:
+        series = writer.series("A", "disk", "store")
+        assert writer.open_from == 13 * DAY
+        assert writer.is_open(series, 13 * DAY) and not writer.is_open(series, 13 * DAY - 1)
+
+
 def test_days_without_a_result_are_told(kept):
     add(kept, (10, OK), (3 * DAY, OK), (2 * DAY + 5, OK), (6 * DAY, OK))
     (found,) = measured(kept, DAY, 8 * DAY)

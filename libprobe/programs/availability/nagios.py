@@ -35,14 +35,25 @@ _LINE = re.compile(
 _OF_STATES = re.compile(rb"\[[0-9]{1,11}\] (?:SERVICE ALERT|(?:CURRENT|INITIAL) SERVICE STATE): ")
 _STATUS = {name.encode(): NUMBERS[name] for name in ("OK", "WARNING", "CRITICAL", "UNKNOWN")}
 _OK = NUMBERS["OK"]
-_IS_SOFT = {b"HARD": False, b"SOFT": True}
-_STAMP_BYTES = len(b"[1790812800]")
+_HARD, _SOFT, _SEPARATOR = b";HARD;", b";SOFT;", b";"
+_ALERT = b"] SERVICE ALERT: "
+_OF_LISTS = frozenset((b"] CURRENT SERVICE STATE: ", b"] INITIAL SERVICE STATE: "))
+_STAMP_BYTES = len(b"[1790812800")
+_ALERT_BYTES, _LIST_BYTES = _STAMP_BYTES + len(_ALERT), _STAMP_BYTES + len(b"] CURRENT SERVICE STATE: ")
+_KIND_BYTES = len(_HARD)
+_ATTEMPTS = frozenset(b"%d;" % number for number in range(10))
 _NEVER_CHECKED = (b"", b"(null)")
 NEWLINE = b"\n"
 BACK_S = 2
 """A clock that goes back by less was only corrected."""
 
 MAX_SENTENCES = 10_000
+MAX_CHANGES = 10_000
+"""From so many on they are handed to the store: they come from one piece of a file more at most."""
+
+MAX_USUAL = 100_000
+"""Services whose names are kept as the log has them."""
+
 MAX_BLOCK_LINE = 1 << 16
 _BY_EXIT_CODE = tuple(NUMBERS[name] for name in ("OK", "WARNING", "CRITICAL", "UNKNOWN"))
 
@@ -58,10 +69,11 @@ def log_start(head: bytes) -> int:
 
 
 def _time_of(stamp: bytes) -> int:
-    """Of `[1790812800]`. Raises: ValueError for any other form."""
-    if not stamp[1:-1].isdigit() or stamp[:1] != b"[" or stamp[-1:] != b"]":
+    """Of `[1790812800`. Raises: ValueError for any other form."""
+    digits = stamp[1:]
+    if not digits.isdigit() or stamp[:1] != b"[":
         raise ValueError(stamp)
-    return int(stamp[1:-1])
+    return int(digits)
 
 
 class _Service:
@@ -70,16 +82,20 @@ class _Service:
     series: its number in the store. status: the last, -1 where it is not known.
     since: from when on Nagios has run with it, None where it does not. latest: when its status changed last since then.
     is_resting: whether Nagios ran with it until it ended, so that it does so again when it starts.
+    listed: the number of the last list of all states that had it. newest: no change was later, of any log; the store
+    takes whatever is later than that.
     """
 
-    __slots__ = ("is_resting", "latest", "series", "since", "status")
+    __slots__ = ("is_resting", "latest", "listed", "newest", "series", "since", "status")
 
-    def __init__(self, series: int) -> None:
+    def __init__(self, series: int, newest: int) -> None:
         self.series = series
         self.status = -1
         self.since: int | None = None
         self.latest = 0
         self.is_resting = False
+        self.listed = 0
+        self.newest = newest
 
 
 class LogReader:
@@ -88,10 +104,12 @@ class LogReader:
     def __init__(self, importer: ResultImporter) -> None:
         self._importer = importer
         self._services: dict[int, _Service] = {}
-        self._usual: dict[tuple[bytes, bytes], tuple[_Service | None, bool]] = {}
+        self._usual: dict[bytes, _Service | None] = {}
         self._strangers: set[tuple[str, str]] = set()
-        self._sentences: dict[bytes, str] = {}
-        self._unlisted: set[_Service] | None = None
+        self._sentences: dict[bytes, int] = {}
+        self._changes: list[tuple[int, int, int, int]] = []
+        self._list = 0
+        self._is_listing = False
         self._last = 0
 
     def read(self, file: BinaryIO, path: str) -> None:
@@ -110,35 +128,57 @@ class LogReader:
                 where = f"{path}:{number + data.count(NEWLINE) + 1}"
                 self._importer.problems.note("lines that are cut off, or too long to be one", where)
                 self._importer.lines += 1
-            self._take(data, path, number)
-            number += data.count(NEWLINE)
+            number += self._take(data, path, number)
+            if len(self._changes) >= MAX_CHANGES:
+                self._hand_over()
         self._importer.lines += number
 
     def end(self) -> None:
+        self._hand_over()
         self._close(self._last)
 
-    def _take(self, data: bytes, path: str, before: int) -> None:
-        """Take the lines of some data that ends with a whole one. before: how many lines of the file came earlier.
+    def _hand_over(self) -> None:
+        if self._changes:
+            self._importer.writer.add_new(self._changes)
+            self._changes = []
 
-        A state of a service that has been met is taken apart by its semicolons, which takes a quarter of the time of
-        the regular expression that everything else is read by.
+    def _take(self, data: bytes, path: str, before: int) -> int:
+        """Take the lines of some data that ends with a whole one; returns how many.
+
+        before: how many lines of the file came earlier.
+
+        A state of a service that has been met is taken apart by what stands around its name, which takes a quarter of
+        the time of the regular expression that everything else is read by.
         """
-        importer, add, usual = self._importer, self._importer.writer.add, self._usual
+        importer, usual, sentences = self._importer, self._usual, self._sentences
         earliest, latest, with_soft = result_import.EARLIEST, importer.latest, importer.soft
-        sentences = self._sentences
+        change = self._changes.append
         last, at, stamp = self._last, 0, b""
         service: _Service | None
-        for number, line in enumerate(data.split(NEWLINE), before + 1):
+        lines = data.split(NEWLINE)
+        for number, line in enumerate(lines, before + 1):
+            is_soft = False
+            after = line.find(_HARD)
+            if after < 0:
+                is_soft = True
+                after = line.find(_SOFT)
+            end = line.rfind(_SEPARATOR, 0, after)
             try:
-                head, name, state, kind, attempt, output = line.split(b";", 5)
-                service, is_alert = usual[head[_STAMP_BYTES:], name]
-                status, is_soft = _STATUS[state], _IS_SOFT[kind]
-                if not attempt.isdigit():
-                    raise ValueError(attempt)
-                new = head[:_STAMP_BYTES]
+                is_alert = line[_STAMP_BYTES:_ALERT_BYTES] == _ALERT
+                if is_alert:
+                    service = usual[line[_ALERT_BYTES:end]]
+                elif line[_STAMP_BYTES:_LIST_BYTES] in _OF_LISTS:
+                    service = usual[line[_LIST_BYTES:end]]
+                else:
+                    raise KeyError
+                status = _STATUS[line[end + 1 : after]]
+                attempt = after + _KIND_BYTES
+                if line[attempt : attempt + 2] not in _ATTEMPTS:
+                    raise KeyError
+                output = line[attempt + 2 :]
+                new = line[:_STAMP_BYTES]
                 if new != stamp:
-                    at = _time_of(new)
-                    stamp = new
+                    at, stamp = _time_of(new), new
             except (ValueError, KeyError):
                 found = self._match(line, path, number)
                 if found is None:
@@ -152,8 +192,8 @@ class LogReader:
                     continue
                 last = at
                 is_alert = found["alert"] is not None
-                service = self._service_of(line, is_alert=is_alert)
-                status, is_soft, output = _STATUS[found["state"]], _IS_SOFT[found["kind"]], found["output"]
+                service = self._service_of(line, found)
+                status, is_soft, output = _STATUS[found["state"]], found["kind"] == b"SOFT", found["output"]
             if at != last:
                 is_usual = earliest <= at <= latest and at >= last - BACK_S
                 if not is_usual and not self._is_credible(at, last, path, number):
@@ -163,31 +203,42 @@ class LogReader:
                 self._note_unlisted(line, f"{path}:{number}")
                 continue
             if is_alert:
-                if self._unlisted is not None:
-                    self._forget_unlisted()
+                if self._is_listing:
+                    self._end_list()
             elif status == _OK and output in _NEVER_CHECKED:
                 continue
-            elif self._unlisted is not None:
-                self._unlisted.discard(service)
+            else:
+                service.listed = self._list
             if service.since is None:
                 service.since = at
-            if is_soft and not with_soft:
+            if service.status == status or (is_soft and not with_soft):
                 continue
-            if service.status != status:
-                service.status = status
-                if at > service.latest:
-                    service.latest = at
-                if at < service.since:
-                    importer.writer.note_confirmed(service.series, at, at)
+            service.status = status
+            if at > service.latest:
+                service.latest = at
+            if at < service.since:
+                importer.writer.note_confirmed(service.series, at, at)
+            if at > service.newest:
+                service.newest = at
                 sentence = sentences.get(output)
                 if sentence is None:
-                    sentence = self._cleaned(output)
-                if not add(service.series, at, status, sentence, is_day_noted=True):
-                    importer.note_settled(f"{path}:{number}")
+                    sentence = self._number_of_sentence(output)
+                change((service.series, at, status, sentence))
+            else:
+                self._add_again(service.series, at, status, output, f"{path}:{number}")
+                change = self._changes.append
         stamped = _STAMPED.match(data, data.rfind(NEWLINE, 0, -1) + 1)
         if stamped and max(last, earliest - 1) < int(stamped[1]) <= latest:
             last = int(stamped[1])
         self._last = last
+        return len(lines) - 1
+
+    def _add_again(self, series: int, at: int, status: int, output: bytes, where: str) -> None:
+        """Add a change that is not later than all that was added: of one at its instant, it takes the place."""
+        self._hand_over()
+        sentence = result_import.clean_sentence(output.decode("utf-8", "replace"))
+        if not self._importer.writer.add(series, at, status, sentence, is_day_noted=True):
+            self._importer.note_settled(where)
 
     def _match(self, line: bytes, path: str, number: int) -> re.Match[bytes] | None:
         """A line of a state or an event; None for any other, which is noted if it should not be there."""
@@ -208,27 +259,32 @@ class LogReader:
             )
         return self._importer.is_plausible(at, f"{path}:{number}")
 
-    def _cleaned(self, output: bytes) -> str:
-        """A sentence, made safe and kept for the next time: most of them are said over and over."""
+    def _number_of_sentence(self, output: bytes) -> int:
+        """The store's number of a sentence, which is kept for the next time: most of them are said over and over."""
         if len(self._sentences) >= MAX_SENTENCES:
             self._sentences.clear()
-        said = self._sentences[output] = result_import.clean_sentence(output.decode("utf-8", "replace"))
-        return said
+        said = result_import.clean_sentence(output.decode("utf-8", "replace"))
+        number = self._sentences[output] = self._importer.writer.number_of_sentence(said)
+        return number
 
-    def _service_of(self, line: bytes, *, is_alert: bool) -> _Service | None:
+    def _service_of(self, line: bytes, found: re.Match[bytes]) -> _Service | None:
         """The service of a line of a state; None where the list of services does not have it."""
-        head, host, name = _named(line)
+        host, name = _named(line)
         service_type = self._importer.services.type_of(host, name)
         service = None
         if service_type:
-            series = self._importer.writer.series(host, service_type, name)
-            service = self._services.setdefault(series, _Service(series))
-        if head[_STAMP_BYTES - 1 : _STAMP_BYTES + 1] == b"] ":
-            self._usual[head[_STAMP_BYTES:], line.split(b";", 2)[1]] = service, is_alert
+            writer = self._importer.writer
+            series = writer.series(host, service_type, name)
+            service = self._services.setdefault(series, _Service(series, writer.open_from - 1))
+        if found.end("at") == _STAMP_BYTES:
+            if len(self._usual) >= MAX_USUAL:
+                self._usual.clear()
+            start = _ALERT_BYTES if found["alert"] is not None else _LIST_BYTES
+            self._usual[line[start : found.start("state") - 1]] = service
         return service
 
     def _note_unlisted(self, line: bytes, where: str) -> None:
-        _, host, name = _named(line)
+        host, name = _named(line)
         if (host, name) not in self._strangers:
             self._strangers.add((host, name))
             self._importer.problems.note("services missing from the list of services", f"{name} on {host}, {where}")
@@ -236,14 +292,12 @@ class LogReader:
     def _handle_event(self, event: bytes, at: int, last: int) -> None:
         if event.startswith(b"Auto-save"):
             return
+        if self._is_listing:
+            self._end_list()
         if event.startswith(b"LOG ROTATION"):
-            if self._unlisted is not None:
-                self._forget_unlisted()
-            self._unlisted = self._running()
-            return
-        if self._unlisted is not None:
-            self._forget_unlisted()
-        if event.startswith(b"Successfully"):
+            self._list += 1
+            self._is_listing = True
+        elif event.startswith(b"Successfully"):
             self._close(at)
         elif event.startswith(b"Nagios"):  # it starts; without a word of its end it ran until its last line at least
             self._close(last)
@@ -251,13 +305,15 @@ class LogReader:
                 if each.is_resting:
                     each.since, each.is_resting = at, False
 
-    def _running(self) -> set[_Service]:
-        return {each for each in self._services.values() if each.since is not None}
+    def _running(self) -> list[_Service]:
+        return [each for each in self._services.values() if each.since is not None]
 
-    def _forget_unlisted(self) -> None:
+    def _end_list(self) -> None:
         """The list of a new file is complete: what it does not have is gone. One without any was not written."""
-        gone, self._unlisted = self._unlisted or set(), None
-        if len(gone) < len(self._running()):
+        self._is_listing = False
+        running = self._running()
+        gone = [each for each in running if each.listed != self._list]
+        if len(gone) < len(running):
             for each in gone:
                 self._close_service(each, 0)
                 each.status = -1
@@ -276,10 +332,10 @@ class LogReader:
         service.since, service.latest = None, 0
 
 
-def _named(line: bytes) -> tuple[bytes, str, str]:
-    """What stands before the first semicolon of a line of a state, the host at its end, and the service's name."""
+def _named(line: bytes) -> tuple[str, str]:
+    """The host and the service of a line of a state."""
     head, name, _ = line.split(b";", 2)
-    return head, head.partition(b": ")[2].decode("utf-8", "replace"), name.decode("utf-8", "replace")
+    return head.partition(b": ")[2].decode("utf-8", "replace"), name.decode("utf-8", "replace")
 
 
 def is_status(head: bytes) -> bool:
