@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 STATUSES = ("OK", "WARNING", "UNKNOWN", "MISSING", "CRITICAL", "DOWNTIME")
 OK, WARNING, UNKNOWN, MISSING, CRITICAL, DOWNTIME = range(6)
+MAX_COUNTS = 10_000
 NUMBERS = {name: number for number, name in enumerate(STATUSES)}
 
 
@@ -43,6 +44,14 @@ class Operation:
                 raise self._invalid(f"makes of {names} what depends on the order in which they are joined")
         self._pairs = both
         self.joint_of_set = (-1, *(self.join(self._members(bits)) for bits in range(1, 1 << len(STATUSES))))
+        self._counts: dict[int, StatusCounts] = {}
+
+    def counts(self, number: int) -> StatusCounts:
+        """For so many statuses that change one by one."""
+        bits = number.bit_length()
+        if bits not in self._counts:
+            self._counts[bits] = StatusCounts(self, bits)
+        return self._counts[bits]
 
     def join(self, statuses: Iterable[int]) -> int:
         """The joint status. Raises: ValueError for none."""
@@ -59,3 +68,28 @@ class Operation:
 
     def _invalid(self, what: str) -> Misconfigured:
         return Misconfigured(f"the operation {safe(self.name)[:40]} of the operations profile {what}")
+
+
+class StatusCounts(dict[int, int]):
+    """The joint status by how many there are of each status: one number, with some bits for each.
+
+    one:    what a status adds to that number, by status
+    change: what is added when a status takes the place of another, by `new << 3 | old`
+    """
+
+    def __init__(self, operation: Operation, bits: int) -> None:
+        super().__init__()
+        self._operation, self._bits = operation, bits
+        self.one = tuple(1 << status * bits for status in range(len(STATUSES)))
+        self.change = tuple(
+            self.one[new] - self.one[old] if max(old, new) < len(STATUSES) else 0
+            for new, old in product(range(8), repeat=2)
+        )
+
+    def __missing__(self, counts: int) -> int:
+        if len(self) >= MAX_COUNTS:
+            self.clear()
+        mask = (1 << self._bits) - 1
+        present = sum(1 << status for status in range(len(STATUSES)) if counts >> status * self._bits & mask)
+        joint = self[counts] = self._operation.joint_of_set[present]
+        return joint

@@ -26,7 +26,7 @@ DAY_S = 86_400
 
 BITS = 3
 MASK = (1 << BITS) - 1
-_CHILD_BITS = 20
+_CHANGE_MASK = (1 << 2 * BITS) - 1
 
 
 def make_entry(at: int, status: int) -> int:
@@ -46,8 +46,13 @@ def line_of_results(results: Iterable[int], start: int, before: int | None = Non
     line = [make_entry(start, MISSING if before is None else before)]
     last = line[0] & MASK
     for each in results:
-        if each & MASK != last:
+        if each & MASK == last:
+            continue
+        if each >> BITS == line[-1] >> BITS:
             last = _append(line, each)
+        else:
+            line.append(each)
+            last = each & MASK
     return line
 
 
@@ -64,33 +69,25 @@ def join(lines: Sequence[Line], operation: Operation) -> Line:
     """One line of several of the same span, at least one."""
     if len(lines) == 1:
         return lines[0]
-    table = operation.joint_of_set
-    current = [line[0] & MASK for line in lines]
-    counts = [0] * len(STATUSES)
-    for status in current:
-        counts[status] += 1
-    present = sum(1 << status for status, count in enumerate(counts) if count)
-    last = table[present]
+    joint = operation.counts(len(lines))
+    counts = sum(joint.one[line[0] & MASK] for line in lines)
+    last = joint[counts]
     joined = [lines[0][0] & ~MASK | last]
-    if all(len(line) == 1 for line in lines):
-        return joined
     events: list[int] = []
-    for child, line in enumerate(lines):
-        tag = child << BITS
-        events += [each >> BITS << _CHILD_BITS + BITS | tag | each & MASK for each in line[1:]]
+    for line in lines:
+        events += [new << BITS | old & MASK for old, new in itertools.pairwise(line)]
     events.sort()
+    change = joint.change
     for event in events:
-        child = event >> BITS & (1 << _CHILD_BITS) - 1
-        status, old = event & MASK, current[child]
-        current[child] = status
-        counts[old] -= 1
-        if not counts[old]:
-            present ^= 1 << old
-        if not counts[status]:
-            present ^= 1 << status
-        counts[status] += 1
-        if table[present] != last:
-            last = _append(joined, event >> _CHILD_BITS + BITS << BITS | table[present])
+        counts += change[event & _CHANGE_MASK]
+        status = joint[counts]
+        if status == last:
+            continue
+        if event >> 2 * BITS == joined[-1] >> BITS:
+            last = _append(joined, event >> 2 * BITS << BITS | status)
+        else:
+            joined.append(event >> 2 * BITS << BITS | status)
+            last = status
     return joined
 
 
@@ -105,8 +102,10 @@ def unite_spans(spans: Iterable[Span]) -> list[Span]:
     return merged
 
 
-def cover_spans(line: Line, spans: Iterable[Span], status: int, end: int) -> Line:
+def cover_spans(line: Line, spans: Sequence[Span], status: int, end: int) -> Line:
     """The line with a status in the place of its own in some spans, whatever it had there. end: of the line."""
+    if not spans:
+        return line
     painted = [
         (max(start, line[0] >> BITS), min(stop, end))
         for start, stop in unite_spans(spans)

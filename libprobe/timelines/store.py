@@ -42,6 +42,7 @@ WAIT_S = 60.0
 MAX_BATCH = 20_000
 MAX_SENTENCE = 300
 MAX_NAME = 300
+MAX_SERIES_AT_ONCE = 500
 MAX_SENTENCES = 10_000
 """Whose numbers are in memory while results are added."""
 
@@ -229,6 +230,7 @@ class Store:
         self.path = os.path.join(directory.path, NAME)
         self._db = Database(self.path, create=create, wait_s=wait_s)
         self._by_endpoint: dict[tuple[str, str], list[tuple[str, int]]] | None = None
+        self._read: tuple[tuple[str, str, int, int], dict[int, MeasuredResults]] | None = None
 
     def close(self) -> None:
         self._db.close()
@@ -243,29 +245,51 @@ class Store:
 
     def measured(self, endpoint: TopologyEndpoint, metric: str, start: int, end: int) -> list[MeasuredResults]:
         """As `evaluation.ResultSource` has it. A series of the metric for a VO, `metric-ops`, is one of it as well."""
-        found = []
-        for name, number in self._series().get((endpoint.host, endpoint.service_type), ()):
-            if name == metric or (name.startswith(f"{metric}-") and name[len(metric) + 1 :].islower()):
-                before = self._db.fetch_number(
-                    "SELECT status FROM change WHERE series = ? AND at < ? ORDER BY at DESC LIMIT 1", number, start
-                )
-                results = [
-                    each
-                    for (each,) in self._db.fetch_all(
-                        "SELECT at << 3 | status FROM change WHERE series = ? AND at >= ? AND at < ? ORDER BY at",
-                        *(number, start, end),
-                    )
-                ]
-                found.append(MeasuredResults(before, results, self._unseen(number, start, end)))
+        key = (endpoint.host, endpoint.service_type, start, end)
+        if self._read is None or self._read[0] != key:
+            self._read = key, self._results(key[:2], start, end)
+        read = self._read[1]
+        return [
+            read[number]
+            for name, number in self._series().get(key[:2], ())
+            if name == metric or (name.startswith(f"{metric}-") and name[len(metric) + 1 :].islower())
+        ]
+
+    def _results(self, endpoint: tuple[str, str], start: int, end: int) -> dict[int, MeasuredResults]:
+        """What there is of all metrics of an endpoint, by series: it takes half the time of reading one by one."""
+        numbers = [number for _, number in self._series().get(endpoint, ())]
+        found: dict[int, MeasuredResults] = {}
+        for at in range(0, len(numbers), MAX_SERIES_AT_ONCE):
+            chosen = numbers[at : at + MAX_SERIES_AT_ONCE]
+            marks = ",".join("?" * len(chosen))
+            results = self._db.fetch_all(
+                "SELECT series, group_concat(at << 3 | status) FROM change "
+                f"WHERE series IN ({marks}) AND at >= ? AND at < ? GROUP BY series",
+                *(*chosen, start, end),
+            )
+            entries = {number: sorted(map(int, text.split(","))) for number, text in results}
+            runs: dict[int, list[tuple[int, int]]] = {}
+            for number, first, last in self._db.fetch_all(
+                f"SELECT series, first, last FROM seen WHERE series IN ({marks}) AND last >= ? AND first * ? < ? "
+                "ORDER BY series, first",
+                *(*chosen, start // lines.DAY_S, lines.DAY_S, end),
+            ):
+                runs.setdefault(number, []).append((first, last))
+            for number, before in self._db.fetch_all(
+                "SELECT id, (SELECT status FROM change WHERE series = id AND at < ? ORDER BY at DESC LIMIT 1) "
+                f"FROM series WHERE id IN ({marks})",
+                *(start, *chosen),
+            ):
+                unseen = self._unseen(runs.get(number, ()), start, end)
+                found[number] = MeasuredResults(before, entries.get(number, []), unseen)
         return found
 
-    def _unseen(self, number: int, start: int, end: int) -> list[tuple[int, int]]:
+    @staticmethod
+    def _unseen(runs: Iterable[tuple[int, int]], start: int, end: int) -> list[tuple[int, int]]:
+        """The days between runs of days, as spans of time."""
         at = start
         spans = []
-        for first, last in self._db.fetch_all(
-            "SELECT first, last FROM seen WHERE series = ? AND last >= ? AND first * ? < ? ORDER BY first",
-            *(number, start // lines.DAY_S, lines.DAY_S, end),
-        ):
+        for first, last in runs:
             if first * lines.DAY_S > at:
                 spans.append((at, first * lines.DAY_S))
             at = (last + 1) * lines.DAY_S
@@ -345,7 +369,7 @@ class Store:
 
     def writer(self) -> ResultWriter:
         """What adds results: `with store.writer() as writer`, one transaction."""
-        self._by_endpoint = None
+        self._by_endpoint = self._read = None
         return ResultWriter(self._db)
 
     def put_topology(self, day: int, endpoints: Iterable[tuple[str, str, str, str]]) -> bool:
@@ -427,6 +451,7 @@ class Store:
         newest = self.newest()
         if newest is None:
             return 0
+        self._read = None
         horizon = (newest - SETTLED_AFTER_S) // lines.DAY_S * lines.DAY_S
         with self._db.transaction():
             spans: list[tuple[int, int, int]] = []
@@ -450,6 +475,7 @@ class Store:
     def prune(self, before: int) -> PruneCounts:
         """Forget what is older than a midnight, but for the last of each kind before it, which says how it began."""
         day = before // lines.DAY_S
+        self._read = None
         with self._db.transaction():
             results = self._db.execute(
                 "DELETE FROM change AS c WHERE at < ? AND EXISTS "

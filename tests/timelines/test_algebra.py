@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from libprobe.failures import Misconfigured
-from libprobe.timelines import lines
+from libprobe.timelines import algebra, lines
 from libprobe.timelines.algebra import DOWNTIME, MISSING, NUMBERS, OK, STATUSES, Operation
 from tests.timelines import slow
 from tests.timelines.cases import OPERATIONS
@@ -63,7 +63,7 @@ def line_of(changes):
 CHANGES = st.dictionaries(st.integers(0, 30), st.sampled_from(range(len(STATUSES))), max_size=8)
 
 
-@given(st.lists(CHANGES, min_size=1, max_size=4), st.sampled_from(["AND", "OR"]), st.randoms())
+@given(st.lists(CHANGES, min_size=1, max_size=9), st.sampled_from(["AND", "OR"]), st.randoms())
 def test_joined_lines_have_at_each_second_what_their_statuses_make(several, name, chance):
     made = [line_of(changes) for changes in several]
     joint = lines.join(made, OPERATIONS[name])
@@ -73,6 +73,14 @@ def test_joined_lines_have_at_each_second_what_their_statuses_make(several, name
     chance.shuffle(made)
     assert lines.join(made, OPERATIONS[name]) == joint
     assert all(a & lines.MASK != b & lines.MASK for a, b in itertools.pairwise(joint))
+
+
+def test_counts_that_were_forgotten_are_made_again(monkeypatch):
+    monkeypatch.setattr(algebra, "MAX_COUNTS", 1)
+    counts = algebra.StatusCounts(OPERATIONS["AND"], 2)
+    for statuses, joint in (((OK, OK, MISSING), MISSING), ((OK, OK, OK), OK), ((OK, OK, MISSING), MISSING)):
+        assert counts[sum(counts.one[status] for status in statuses)] == joint
+        assert len(counts) == 1
 
 
 @given(CHANGES, st.lists(st.tuples(st.integers(-5, 40), st.integers(-5, 40)), max_size=4))

@@ -119,6 +119,23 @@ def settled(kept):
     return kept.settle()
 
 
+def test_what_was_read_is_read_again_once_there_is_more(kept):
+    add(kept, (10, OK))
+    assert measured(kept)[0].results == [lines.make_entry(10, OK)]
+    with kept.writer() as writer:
+        writer.add(writer.series("a", "disk", "store"), 20, CRITICAL)
+    assert measured(kept)[0].results == [lines.make_entry(10, OK), lines.make_entry(20, CRITICAL)]
+
+
+def test_an_endpoint_may_have_more_metrics_than_are_read_at_once(kept, monkeypatch):
+    monkeypatch.setattr(store, "MAX_SERIES_AT_ONCE", 2)
+    for number in range(5):
+        add(kept, (10 + number, OK), (DAY + number, CRITICAL), metric=f"m{number}")
+    for number in range(5):
+        (found,) = measured(kept, start=DAY, end=3 * DAY, metric=f"m{number}")
+        assert found == MeasuredResults(OK, [lines.make_entry(DAY + number, CRITICAL)], [(2 * DAY, 3 * DAY)])
+
+
 def test_what_is_settled_keeps_changes_and_loses_repetitions(kept):
     dropped = settled(kept)
     assert dropped == 96 - 2
