@@ -229,14 +229,16 @@ class Gocdb:
             raise
         self.unreadable += private.unreadable
 
-    def downtimes(self, *, site: str = "", future: bool = False) -> Iterator[gocdb.Downtime]:
+    def downtimes(
+        self, *, site: str = "", future: bool = False, since: datetime | None = None
+    ) -> Iterator[gocdb.Downtime]:
         """Yield the downtimes that are going on, one for each service affected. Raises: HelperFailure.
 
-        future: also those that begin later
+        future: also those that begin later. since: with it, those that have ended after this instant as well.
         """
         from datetime import UTC, datetime
 
-        now = datetime.now(UTC)
+        now = since or datetime.now(UTC)
         # the nested form alone has the keys of services: two of one host and type are told apart by nothing else
         query = {"method": "get_downtime_nested_services", "scope": ""}
         # the window begins with a day, which may hold downtimes that have ended

@@ -41,7 +41,10 @@ EPILOG = (
 )
 
 OPTIONS_OF_COMMAND = {
-    "import": {"services", "topology", "as_of", "downtimes", "soft_states", "skip_missing"},
+    "import": {
+        *("services", "topology", "as_of", "downtimes", "soft_states", "skip_missing"),
+        *("gocdb", "site", "scope", "any_site", "production_only", "ca_path", "proxy_from_environment"),
+    },
     "figures": {
         *("month", "since", "until", "by", "level", "json", "csv", "prometheus", "html", "weights"),
         *("metric_profile", "aggregation_profile", "operations_profile"),
@@ -55,6 +58,9 @@ OPTIONS_OF_COMMAND = {
     "prune": {"keep"},
 }
 """The options of each command, by where they go; those that all have are not among them."""
+
+ONLY_WITH_GOCDB = {"site", "scope", "any_site", "production_only", "ca_path", "proxy_from_environment"}
+NOT_WITH_GOCDB = {"topology", "as_of"}
 
 COMMON_OPTIONS = {"state_dir", "timeout", "verbose", "config"}
 
@@ -75,7 +81,8 @@ def execute(argv: Sequence[str], *, doc: str | None = None) -> tuple[int, str]:
         _check(parser, args)
     except cli.CommandLineExit as stop:
         return USAGE, f"{NAME}: {stop.text}\n" if stop.is_error else stop.text
-    return execution.carry_out(lambda: _run_command(args), Deadline(args.timeout), _refusal, verbose=args.verbose)
+    deadline = args.deadline = Deadline(args.timeout)
+    return execution.carry_out(lambda: _run_command(args), deadline, _refusal, verbose=args.verbose)
 
 
 def _refusal(sentence: str) -> str:
@@ -123,15 +130,14 @@ def _import(args: argparse.Namespace, store: Store) -> tuple[int, str]:
     if args.topology:
         for day, endpoints in _read_endpoints(args.topology, args.as_of, now).items():
             report.append(f"  topology: {_put_topology(store, endpoints, day * DAY_S)}")
-    elif services.endpoints:
-        report.append(f"  topology: {_put_topology(store, services.endpoints, args.as_of or now)}")
+    elif services.endpoints and not args.gocdb:
+        ngi_of = store.ngis()
+        named = [(site, kind, host, ngi_of.get(site, "")) for site, kind, host, _ in services.endpoints]
+        report.append(f"  topology: {_put_topology(store, named, args.as_of or now)}")
+    unreadable: list[str] = []
     if args.downtimes:
-        unreadable: list[str] = []
-        kept, gone = store.put_outages(_read_outages(args.downtimes, unreadable), now)
-        report.append(f"  downtimes: {number_of(kept, 'outage')} of services kept, {gone} withdrawn")
+        report.append(_put_outages(store, _read_outages(args.downtimes, unreadable), now))
         report += [f"  {each}" for each in unreadable[:5]]
-    else:
-        unreadable = []
     troubles: list[str] = []
     if args.names:
         paths, count_passed, notes = _result_files(args, store.newest())
@@ -146,8 +152,38 @@ def _import(args: argparse.Namespace, store: Store) -> tuple[int, str]:
         report.insert(0, f"{NAME}: {importer.summary()}{passed}{repeated}")
     else:
         report.insert(0, f"{NAME}: done")
+    if args.gocdb:
+        troubles += _ask_gocdb(args, store, now, report)
     report += [f"  not taken: {each}" for each in troubles]
     return (WITH_WARNINGS if troubles or unreadable else DONE), _lines(report)
+
+
+def _ask_gocdb(args: argparse.Namespace, store: Store, now: int, report: list[str]) -> list[str]:
+    """Take over today's endpoints and the declared downtimes; returns what could not be taken.
+
+    A GOCDB that fails costs no result: it is told, and what was known stays.
+    """
+    from libprobe.failures import HelperFailure
+    from libprobe.programs.availability import live
+
+    gocdb = live.open_gocdb(args)
+    troubles: list[str] = []
+    try:
+        found = live.endpoints(gocdb, args)
+        report.append(f"  topology: {_put_topology(store, found.endpoints, now)}")
+        if found.uncertified:
+            report.append(f"  left out: {found.uncertified}")
+        if not args.downtimes:
+            report.append(_put_outages(store, live.outages(gocdb, now), now))
+        troubles += found.left_out
+    except HelperFailure as failure:
+        troubles.append(f"{failure}; the endpoints and downtimes that are known stay")
+    return troubles + [each.sentence for each in gocdb.unreadable[:5]]
+
+
+def _put_outages(store: Store, outages: Iterable[Outage], now: int) -> str:
+    kept, gone = store.put_outages(outages, now)
+    return f"  downtimes: {number_of(kept, 'outage')} of services kept, {gone} withdrawn"
 
 
 def _put_topology(store: Store, endpoints: Iterable[tuple[str, str, str, str]], at: int) -> str:
@@ -179,12 +215,10 @@ def _read_endpoints(
 
 def _read_outages(path: str, unreadable: list[str]) -> Iterable[Outage]:
     from libprobe.clients.gocdb import SavedCopy
+    from libprobe.programs.availability import topology
 
     saved = SavedCopy("", path)
-    for each in saved.downtimes(now=datetime(2000, 1, 1, tzinfo=UTC), future=True):
-        if each.is_outage:
-            start, end = int(each.start.timestamp()), int(each.end.timestamp())
-            yield Outage(each.hostname.lower(), each.service_type, start, end, each.id, safe(each.description)[:1000])
+    yield from topology.outages(saved.downtimes(now=datetime(2000, 1, 1, tzinfo=UTC), future=True))
     unreadable += [each.sentence for each in saved.unreadable]
 
 
@@ -273,7 +307,7 @@ def _calculation(args: argparse.Namespace, store: Store, period: Period) -> Calc
     if not found.sites:
         raise Misconfigured(
             f"no endpoint that the profile {safe(profile.name)[:100]} counts is in the topology of {period.name}",
-            remedy="give one with import --services or --topology",
+            remedy="give one with import --services, --topology or --gocdb",
         )
     return found
 
@@ -475,8 +509,14 @@ def _check(parser: cli.Parser, args: argparse.Namespace) -> None:
             parser.error("prune takes no names")
         if args.keep is None:
             parser.error("prune needs --keep, as --keep 400d")
-    if args.command == "import" and not (args.names or args.services or args.topology or args.downtimes):
-        parser.error("import takes files, or --services, --topology or --downtimes")
+    has_source = args.services or args.topology or args.downtimes or args.gocdb
+    if args.command == "import" and not (args.names or has_source):
+        parser.error("import takes files, or --services, --topology, --gocdb or --downtimes")
+    for action in parser.arguments:
+        if action.dest in args.given and action.dest in ONLY_WITH_GOCDB and not args.gocdb:
+            parser.error(f"{action.option_strings[-1]} has no effect without --gocdb")
+        if action.dest in args.given and action.dest in NOT_WITH_GOCDB and args.gocdb:
+            parser.error(f"{action.option_strings[-1]} has no effect together with --gocdb; leave one of them out")
     if args.skip_missing and not args.names:
         parser.error("--skip-missing has no effect without files")
     if args.at is not None and any(each is not None for each in (args.month, args.since, args.until)):
@@ -510,6 +550,25 @@ def _parser(prog: str, doc: str) -> cli.Parser:
         action="append",
         help="a saved answer of the GOCDB's get_service_endpoint, or of ARGO's topology/endpoints and, once more, "
         "topology/groups; default: --services",
+    )
+    source.add_argument(
+        "--gocdb",
+        metavar="URL",
+        type=cli.web_address,
+        help="ask this GOCDB for today's endpoints, as fedcloud-ncg does, and for the downtimes",
+    )
+    source.add_argument("--site", metavar="NAME", type=cli.line, help="--gocdb: this site only (exact GOCDB name)")
+    source.add_argument(
+        "--scope",
+        metavar="NAMES",
+        type=_scope,
+        help="--gocdb: endpoints with all of these scopes (default EGI; '' for any)",
+    )
+    source.add_argument(
+        "--any-site", action="store_true", help="--gocdb: sites that are not certified or not in production too"
+    )
+    source.add_argument(
+        "--production-only", action="store_true", help="--gocdb: no services that are beta or not in production"
     )
     source.add_argument(
         "--as-of", metavar="DAY", type=_midnight, help="from which day on these are the endpoints (default: today)"
@@ -549,6 +608,7 @@ def _parser(prog: str, doc: str) -> cli.Parser:
     excluded.add_argument("--service-type", metavar="TYPE", type=cli.word, help="only of this service type")
     excluded.add_argument("--metric", metavar="NAME", type=cli.word, help="only this metric")
     excluded.add_argument("--take-back", metavar="NUMBER", type=_number, help="forget an exclusion")
+    cli.tls(parser)
     kept = parser.add_argument_group("prune, and state")
     kept.add_argument("--keep", metavar="AGE", type=_keep, help="how much to keep, as 400d")
     kept.add_argument("--state-dir", metavar="DIR", help="where state is kept (default /var/lib/fedcloud-probes)")
@@ -585,6 +645,12 @@ def _midnight(text: str) -> int:
     if start == end:
         raise argparse.ArgumentTypeError(f"{text!r} is not a day like 2026-10-07")
     return start
+
+
+def _scope(text: str) -> str:
+    if not text.isprintable():
+        raise argparse.ArgumentTypeError(f"{text!r} has control characters in it")
+    return text
 
 
 def _reason(text: str) -> str:

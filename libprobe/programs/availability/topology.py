@@ -15,11 +15,15 @@ from datetime import UTC, datetime
 from libprobe.failures import Misconfigured
 from libprobe.files import read_small_file
 from libprobe.programs.availability.result_import import open_result_file
+from libprobe.text import safe
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Iterator, Sequence
     from typing import Any
+
+    from libprobe.formats.gocdb import Downtime
+    from libprobe.timelines.evaluation import Outage
 
     Endpoint = tuple[str, str, str, str]
 
@@ -93,3 +97,13 @@ def _day(date: str, default: int) -> int:
     if not date:
         return default
     return int(datetime.strptime(date, "%Y-%m-%d").replace(tzinfo=UTC).timestamp()) // DAY_S
+
+
+def outages(downtimes: Iterable[Downtime]) -> Iterator[Outage]:
+    """What counts of the GOCDB's downtimes."""
+    from libprobe.timelines.evaluation import Outage
+
+    for each in downtimes:
+        if each.is_outage:
+            start, end = int(each.start.timestamp()), int(each.end.timestamp())
+            yield Outage(each.hostname.lower(), each.service_type, start, end, each.id, safe(each.description)[:1000])
