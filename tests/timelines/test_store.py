@@ -15,10 +15,19 @@ from libprobe.failures import Misconfigured
 from libprobe.state.files import StateDirectory
 from libprobe.timelines import lines, store
 from libprobe.timelines.algebra import CRITICAL, NUMBERS, OK, WARNING
-from libprobe.timelines.evaluation import Exclusion, MeasuredResults, Outage, TopologyEndpoint
+from libprobe.timelines.evaluation import (
+    Exclusion,
+    FigureRules,
+    MeasuredResults,
+    Outage,
+    TopologyEndpoint,
+    day_figures,
+    segments,
+)
 from libprobe.timelines.store import NAME, Store
 from tests.executables import ROOT, clean_environment
-from tests.timelines.cases import cases, site_figures
+from tests.timelines import slow
+from tests.timelines.cases import PROFILE, SITE, cases, site_figures
 
 DAY = lines.DAY_S
 ENDPOINT = TopologyEndpoint("S", "disk", "a", 0, 99 * DAY)
@@ -58,6 +67,48 @@ def test_figures_from_the_store_are_equal_whatever_the_order_of_results(case, ch
                     for (service_type, host, metric), at, status in rows[piece::pieces]:
                         writer.add(writer.series(host, service_type, metric), at, NUMBERS[status])
             assert site_figures(case, kept) == site_figures(case)
+
+
+def put(kept, case, kind, what):
+    """Give a store one part of a case: some results, the endpoints of a day, an outage or an exclusion."""
+    if kind == "results":
+        with kept.writer() as writer:
+            for (service_type, host, metric), at, status in what:
+                writer.add(writer.series(host, service_type, metric), at, NUMBERS[status])
+    elif kind == "endpoints":  # a list is never empty: there is another site
+        there = [(SITE, *key, "") for key, days in case.there.items() if what in days]
+        kept.put_topology(what, [("OTHER", "vm", "z", ""), *there])
+    elif kind == "outage":
+        number, out = what
+        kept.put_outages([Outage(out.host, out.service_type, out.start, out.end, str(number))], 10**9)
+    else:
+        start, end, service_type, host, metric = what
+        kept.exclude(Exclusion(start, end, "why", "", service_type, host, metric))
+
+
+@settings(max_examples=60, deadline=None)
+@given(cases(), st.randoms())
+def test_whatever_comes_first_the_figures_are_those_of_counting_seconds(case, chance):
+    rows = [(key, *each) for key, results in case.results.items() for each in results]
+    chance.shuffle(rows)
+    steps = [("results", rows[piece::3]) for piece in range(3)]
+    steps += [("endpoints", day) for day in range(case.days)]
+    steps += [("outage", each) for each in enumerate(case.outages)]
+    steps += [("exclusion", each) for each in case.excluded]
+    chance.shuffle(steps)
+    end = case.day * case.days
+    with tempfile.TemporaryDirectory() as path, pytest.MonkeyPatch.context() as patched:
+        patched.setattr(lines, "DAY_S", case.day)
+        with Store(StateDirectory(path), create=True) as kept:
+            for step in steps:
+                put(kept, case, *step)
+            endpoints = [each for each in kept.endpoints() if each.site == SITE]
+            rules = FigureRules(PROFILE, kept.outages(0, end), list(kept.exclusions().values()))
+            found = {}
+            for each in segments(endpoints, rules, kept, 0, end):
+                found |= {at // case.day: tuple(day) for at, day in day_figures(each.site, each.start, each.end)}
+    expected = {number: slow.day(case, number) for number in range(case.days)}
+    assert found == {number: day for number, day in expected.items() if day}
 
 
 def test_what_is_known_already_is_counted_and_changes_nothing(kept):
