@@ -21,7 +21,7 @@ OF_DEBIAN := tests/clients tests/federation tests/formats/test_cms.py tests/form
 	tests/probes/test_check_endpoint_tcp.py tests/probes/test_check_cloud_bdii.py \
 	tests/probes/test_check_cloud_bdii_debian.py tests/probes/test_revocation.py tests/probes/test_check_broker.py
 
-.PHONY: help plan tools test-all test-python test-patch-release oldest other-debian clean-machine demo test test-busy slowest coverage lint check wheel packages image federation cloudmon openstack reliability bench fuzz mutation mutation-sample man completion lock dist audit clean
+.PHONY: help plan tools availability-month test-all test-python test-patch-release oldest other-debian clean-machine demo test test-busy slowest coverage lint check wheel packages image federation cloudmon openstack reliability bench fuzz mutation mutation-sample man completion lock dist audit clean
 
 demo: $(VENV)/ready-demo
 	@$(ALONE) $(BIN)/python -m tests.demo
@@ -92,6 +92,10 @@ check: lint test wheel packages
 # Every executable against every fault, with strict limits: takes some minutes and wants the machine to itself
 reliability: $(VENV)/ready
 	$(ALONE) $(BIN)/python -m tests.reliability --write docs/reliability.md
+
+# A month of results under a real Nagios by a clock of its own (Debian's libfaketime), and its figures: five minutes.
+availability-month: $(VENV)/ready
+	$(BIN)/python -m tests.timelines.month
 
 # The executables against a real OpenStack, in name spaces of its own: some minutes, 3 GB of memory and 3 GB on disk, root.
 # The first time also its packages. WHAT="-k quota": these tests only.
@@ -190,6 +194,7 @@ help:
 	@echo "make federation          the federation of the demo, left running"
 	@echo "make cloudmon            the same under a real Nagios"
 	@echo "make openstack           the probes against a real OpenStack with ooi, in a directory; WHAT=--up: left running"
+	@echo "make availability-month  a month of results under a real Nagios, whose figures are known"
 	@echo "make reliability         every executable against every fault; writes the tables of docs/reliability.md"
 	@echo "make bench               time and memory, for docs/performance.md; about an hour, as root"
 	@echo "make lock                the versions of libraries that packages bring along; UPGRADE=--upgrade: the newest"
