@@ -222,7 +222,7 @@ class RemoveLeftovers(Leftovers):
     def _try_to_remove(
         self, remover: Remover, entry: JournalEntry, owner: tuple[str, str, str, str], until: Deadline
     ) -> str:
-        """owner: who we are, as `is_owned` is told it. Returns why it stays, empty where it is gone."""
+        """owner: our identity, as `is_owned` takes it. Returns why it stays, empty where it is gone."""
         where = describe_location(entry, time.time())
         is_owner = not self._listed_instead and is_owned(entry, *owner)
         if is_owner:

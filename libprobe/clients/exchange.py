@@ -161,7 +161,10 @@ class Exchange:
         self._entered = time.monotonic()
 
     def second_look(self, seconds: float) -> Exchange:
-        """Return an exchange that asks the same peer once more, for words about this one, within so many seconds."""
+        """Return an exchange that asks the same peer once more, for words about this one.
+
+        seconds: how much of the deadline it may take.
+        """
         until = self.deadline.earlier_by(max(0.0, self.deadline.remaining() - seconds))
         return Exchange(self.asked, self.host, self.port, until)
 

@@ -47,7 +47,7 @@ class Operation:
         self._counts: dict[int, StatusCounts] = {}
 
     def counts(self, number: int) -> StatusCounts:
-        """For so many statuses that change one by one."""
+        """For that number of statuses, which change one by one."""
         bits = number.bit_length()
         if bits not in self._counts:
             self._counts[bits] = StatusCounts(self, bits)

@@ -49,7 +49,7 @@ BACK_S = 2
 
 MAX_SENTENCES = 10_000
 MAX_CHANGES = 10_000
-"""From so many on they are handed to the store: they come from one piece of a file more at most."""
+"""From this number on they are handed to the store: they come from one piece of a file more at most."""
 
 MAX_USUAL = 100_000
 """Services whose names are kept as the log has them."""

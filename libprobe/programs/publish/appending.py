@@ -16,6 +16,7 @@ from contextlib import suppress
 from libprobe.failures import BadData, Failure, Misconfigured
 from libprobe.formats.metric_result import write_metric_result
 from libprobe.programs.publish import publishing
+from libprobe.state.files import StateDirectory
 from libprobe.text import safe
 
 TYPE_CHECKING = False
@@ -83,7 +84,6 @@ class StoreAppender:
         What the store does not take is set aside: `spool.refused`.
         Raises: Misconfigured, StoreInUse; then what waits goes on waiting.
         """
-        from libprobe.state.files import StateDirectory
         from libprobe.timelines.store import Store
 
         count = 0
