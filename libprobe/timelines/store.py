@@ -347,6 +347,10 @@ class Store:
         )
         return {row[0]: Exclusion(*row[1:]) for row in rows}
 
+    def metrics(self) -> set[str]:
+        """The names under which there are results: of a metric, or of the metric for a VO."""
+        return {name for (name,) in self._db.fetch_all("SELECT DISTINCT metric FROM series")}
+
     def newest(self) -> int | None:
         """When the newest result was had; None without any."""
         return self._db.fetch_number("SELECT max((SELECT max(at) FROM change WHERE series = id)) FROM series")

@@ -644,6 +644,18 @@ def test_lines_of_something_else_are_told_with_their_place(place):
     ]
 
 
+def test_an_archive_that_breaks_off_is_told_and_what_is_before_it_and_in_others_counts(place):
+    log = place.log(*MONTH)
+    packed, cut, damaged = (place.directory / f"{name}.gz" for name in ("a", "b", "c"))
+    packed.write_bytes(gzip.compress(log.read_bytes())[:-12])
+    cut.write_bytes(gzip.compress(log.read_bytes())[:30])
+    damaged.write_bytes(gzip.compress(log.read_bytes())[:10] + b"\xff" * 60)
+    for broken in (packed, cut, damaged):
+        (said,) = not_taken(place, broken, log)
+        assert said.startswith(f"1 files that cannot be read to the end, the first: {broken}: "), said
+    assert place.figures("--by", "day")[5]["availability"] == "75"
+
+
 def test_a_clock_that_went_back_is_told(place):
     log = place.log(*MONTH[:5], (5 * DAY + HOUR, bdii("CRITICAL")), (6 * DAY, bdii("OK")))
     (said,) = not_taken(place, log)
@@ -706,6 +718,9 @@ def test_the_page_shows_days_and_outages_and_runs_nothing(place, tmp_path):
     assert re.search(r'<rect class="CRITICAL" x="161.29" width="8.06"', shown)
 
 
+EXCLUDED = ["exclude", "--from", "2026-10-06", "--to", "2026-10-06", "--reason", "x"]
+
+
 @pytest.mark.parametrize(
     "words, says",
     [
@@ -718,6 +733,14 @@ def test_the_page_shows_days_and_outages_and_runs_nothing(place, tmp_path):
         (["figures", "--metric-profile", "services.jsonl"], "services.jsonl is not a profile"),
         (["status", "--at", "2099-01-01T00:00:00Z"], "2099-01-01T00:00:00Z is in the future"),
         (["exclude", "--take-back", "5"], "there is no exclusion 5"),
+        (["figures", "example-site", "--month", "2026-10"], "did you mean EXAMPLE-SITE?"),
+        (["import", "--services", ".", "--as-of", "2099-01-01"], "--as-of 2099-01-01 is in the future"),
+        (
+            [*EXCLUDED, "--host", "swft.example.org"],
+            "no host swft.example.org is known (did you mean swift.example.org?)",
+        ),
+        ([*EXCLUDED, "--service-type", "org.openstack.swif"], "did you mean org.openstack.swift?"),
+        ([*EXCLUDED, "--metric", "eu.egi.cloud.Nothing-At-All"], "no metric eu.egi.cloud.Nothing-At-All is known"),
     ],
 )
 def test_what_cannot_be_done_is_a_sentence(place, words, says):
@@ -769,6 +792,13 @@ def test_pruning_forgets_and_keeps_how_the_rest_began(place):
     code, out = place.run("figures", "--from", "2026-10-12", "--to", "2026-10-31", "--csv")
     (row,) = csv.DictReader(out.splitlines())
     assert (row["availability"], row["unknown"]) == ("100", "0.00208")
+
+
+def test_an_exclusion_names_a_metric_without_the_vo_of_its_service(place):
+    place.imported(place.log(*MONTH))
+    code, out = place.run(*EXCLUDED, "--metric", "eu.egi.cloud.OpenStack-Swift")
+    assert code == 0, out
+    assert place.figures("--by", "day")[5]["unknown"] == "1"
 
 
 def test_others_cannot_read_the_store(place):

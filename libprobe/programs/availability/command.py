@@ -59,6 +59,8 @@ OPTIONS_OF_COMMAND = {
 }
 """The options of each command, by where they go; those that all have are not among them."""
 
+BREAKS_OFF = "files that cannot be read to the end"
+
 ONLY_WITH_GOCDB = {"site", "scope", "any_site", "production_only", "ca_path", "proxy_from_environment"}
 NOT_WITH_GOCDB = {"topology", "as_of"}
 
@@ -125,6 +127,8 @@ def _import(args: argparse.Namespace, store: Store) -> tuple[int, str]:
     from libprobe.programs.ncg import index
 
     now = int(time.time())
+    if args.as_of is not None and args.as_of > now:
+        raise Misconfigured(f"--as-of {_day(args.as_of)} is in the future")
     report = []
     services = ServiceLookup(index.read(args.services) if args.services else ())
     if args.topology:
@@ -253,8 +257,12 @@ def _read_files(paths: Sequence[str], importer: ResultImporter) -> None:
     logs: list[tuple[int, str]] = []
     others: list[tuple[Callable[[BinaryIO, str, ResultImporter], None], str]] = []
     for path in paths:
-        with result_import.open_result_file(path) as file:
-            head = file.peek(4096)  # type: ignore[attr-defined]
+        try:
+            with result_import.open_result_file(path) as file:
+                head = file.peek(4096)  # type: ignore[attr-defined]
+        except result_import.BROKEN as error:
+            importer.problems.note(BREAKS_OFF, f"{path}: {error}")
+            continue
         if not head:
             importer.problems.note("empty files", path)
         elif nagios.is_log(head):
@@ -279,13 +287,22 @@ def _read_files(paths: Sequence[str], importer: ResultImporter) -> None:
     log = nagios.LogReader(importer)
     for number, (_, path) in enumerate(sorted(logs), 1):
         _progress(f"{os.path.basename(path)}, {number} of {len(logs)}, {importer.lines} lines")
-        with result_import.open_result_file(path) as file:
-            log.read(file, path)
+        _read_file(log.read, path, importer)
     log.end()
     for read, path in others:
-        with result_import.open_result_file(path) as file:
-            read(file, path, importer)
+        _read_file(lambda file, path, read=read: read(file, path, importer), path, importer)  # type: ignore[misc]
     _progress("")
+
+
+def _read_file(read: Callable[[BinaryIO, str], None], path: str, importer: ResultImporter) -> None:
+    """Read a file as far as it can be read: what came before the place where it breaks off counts."""
+    from libprobe.programs.availability import result_import
+
+    try:
+        with result_import.open_result_file(path) as file:
+            read(file, path)
+    except (*result_import.BROKEN, result_import.BrokenFile) as error:
+        importer.problems.note(BREAKS_OFF, f"{path}: {error}")
 
 
 def _progress(text: str) -> None:
@@ -471,10 +488,19 @@ def _exclude(args: argparse.Namespace, store: Store) -> tuple[int, str]:
     if start >= end:
         raise Misconfigured("--to is before --from")
     site = args.names[0] if args.names else ""
-    known = {each.site for each in store.endpoints()}
-    if site and site not in known:
-        near = similar(site, known)
-        raise Misconfigured(f"no site {safe(site)[:100]} is known", remedy=f"did you mean {near[0]}?" if near else "")
+    endpoints = store.endpoints()
+    metrics = store.metrics()
+    for what, given, known in (
+        ("site", site, {each.site for each in endpoints}),
+        ("host", (args.host or "").lower(), {each.host for each in endpoints}),
+        ("service type", args.service_type or "", {each.service_type for each in endpoints}),
+        ("metric", args.metric or "", metrics),
+    ):
+        is_of_vo = what == "metric" and any(name.startswith(f"{given}-") for name in metrics)
+        if given and given not in known and not is_of_vo:
+            near = [each for each in known if each.lower() == given.lower()] or similar(given, known)
+            hint = f"did you mean {near[0]}?" if near else ""
+            raise Misconfigured(f"no {what} {safe(given)[:100]} is known", remedy=hint)
     number = store.exclude(
         Exclusion(start, end, args.reason, site, args.service_type or "", (args.host or "").lower(), args.metric or "")
     )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import stat
+import zlib
 
 from libprobe import redact
 from libprobe.failures import Misconfigured
@@ -28,6 +29,13 @@ SPOOL_SUFFIXES = (".message", ".refused")
 ARCHIVE_SUFFIXES = (".log", ".log.gz")
 CHUNK = 1 << 20
 MAX_SENTENCE_CHARS = 2_000
+
+BROKEN = (OSError, EOFError, zlib.error)
+"""What a file raises that cannot be read to its end, or not unpacked."""
+
+
+class BrokenFile(Misconfigured):
+    """A file that cannot be read to its end."""
 
 
 def clean_sentence(text: str) -> str:
@@ -181,14 +189,14 @@ def open_result_file(path: str) -> BinaryIO:
 def read_chunks(file: BinaryIO, path: str) -> Iterator[bytes]:
     """The file in pieces that end where a line ends, but for the last. A line longer than CHUNK is given in pieces.
 
-    Raises: Misconfigured for what breaks off, or cannot be unpacked.
+    Raises: BrokenFile for what breaks off, or cannot be unpacked.
     """
     rest = b""
     while True:
         try:
             data = file.read(CHUNK)
-        except (OSError, EOFError, ValueError) as error:
-            raise Misconfigured(f"{path} cannot be read to the end: {error}") from None
+        except (*BROKEN, ValueError) as error:
+            raise BrokenFile(f"{path} cannot be read to the end: {error}") from None
         if not data:
             break
         data = rest + data
