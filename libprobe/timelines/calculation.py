@@ -16,7 +16,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
-    from libprobe.timelines.evaluation import Outage, Segment, TimelineNode, TopologyEndpoint
+    from libprobe.timelines.evaluation import Exclusion, Outage, Segment, TimelineNode, TopologyEndpoint
     from libprobe.timelines.figures import Figures
     from libprobe.timelines.profiles import Profile
     from libprobe.timelines.store import Store
@@ -60,6 +60,7 @@ class SiteOutage(Record):
     status: int
     cause: Cause
     downtimes: tuple[Outage, ...]
+    exclusions: tuple[Exclusion, ...]
     share: float
 
 
@@ -196,6 +197,7 @@ class Calculation:
                 status,
                 self._cause(node, start),
                 self._downtimes(site, start, end),
+                self._exclusions(site, start, end) if status == UNKNOWN else (),
                 0.0 if status in (UNKNOWN, MISSING) else round(100 * (end - start) / known, 3),
             )
             for start, end, status, node in spans
@@ -228,6 +230,12 @@ class Calculation:
             if each.start < end and each.end > start
         }
         return tuple(sorted(found.values(), key=lambda each: each.start))
+
+    def _exclusions(self, site: str, start: int, end: int) -> tuple[Exclusion, ...]:
+        there = [each for each in self.rules.exclusions if each.start < end and each.end > start]
+        return tuple(
+            each for each in there if any(each.concerns(endpoint, each.metric) for endpoint in self._sites[site])
+        )
 
 
 def _nodes_at_level(site: TimelineNode, level: str) -> Iterator[tuple[tuple[str, ...], TimelineNode]]:

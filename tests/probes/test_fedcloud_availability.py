@@ -242,6 +242,11 @@ def test_an_excluded_time_is_unknown_until_it_is_taken_back(place):
     )
     assert place.figures("--by", "day")[5]["availability"] == "100"
     assert place.run("exclude")[1].splitlines()[-1].endswith("EXAMPLE-SITE  the monitor had no network")
+    why = place.run("why", SITE, "--month", "2026-10")[1].splitlines()
+    said = "  excluded from 2026-10-06T00:00:00Z to 2026-10-06T06:00:00Z: the monitor had no network"
+    assert why.count(said) == 1 and why[why.index(said) - 2].startswith("2026-10-06T00:00:00Z to 2026-10-06T06:00:00Z")
+    document = json.loads(place.run("why", SITE, "--month", "2026-10", "--json")[1])
+    assert [each["excluded"] for each in document["outages"]] == [["the monitor had no network"], []]
     assert place.run("exclude", "--take-back", "1") == (0, "fedcloud-availability: exclusion 1 is taken back\n")
     assert place.figures("--by", "day")[5]["availability"] == "75"
     code, out = place.run("exclude", "EXAMPEL-SITE", *words)
@@ -733,6 +738,7 @@ EXCLUDED = ["exclude", "--from", "2026-10-06", "--to", "2026-10-06", "--reason",
         (["figures", "--metric-profile", "services.jsonl"], "services.jsonl is not a profile"),
         (["status", "--at", "2099-01-01T00:00:00Z"], "2099-01-01T00:00:00Z is in the future"),
         (["exclude", "--take-back", "5"], "there is no exclusion 5"),
+        (["exclude", "--reason", "x"], "an exclusion needs --from, --to and --reason"),
         (["figures", "example-site", "--month", "2026-10"], "did you mean EXAMPLE-SITE?"),
         (["import", "--services", ".", "--as-of", "2099-01-01"], "--as-of 2099-01-01 is in the future"),
         (

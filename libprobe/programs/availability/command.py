@@ -470,7 +470,8 @@ def _exclude(args: argparse.Namespace, store: Store) -> tuple[int, str]:
             unknown = f"there is no exclusion {args.take_back}"
             raise Misconfigured(unknown, remedy=f"look at `{NAME} exclude`, which lists them")
         return DONE, _lines([f"{NAME}: exclusion {args.take_back} is taken back"])
-    if args.since is None and args.until is None:
+    is_list = not any((args.since, args.until, args.reason, args.host, args.service_type, args.metric))
+    if is_list:
         rows = [
             [
                 str(number),

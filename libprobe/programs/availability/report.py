@@ -127,18 +127,21 @@ def describe_outage(trouble: SiteOutage) -> str:
 
 
 def cause_lines(trouble: SiteOutage) -> list[str]:
-    """What it came from: the endpoint and its metric, and the downtimes that there were; safe text."""
+    """What it came from: the endpoint and its metric, what was excluded, and the downtimes; safe text."""
     downtimes = [
         safe(f"downtime {one.id}, {instant(one.start)} to {instant(one.end)}: {one.description or 'no reason given'}")
         for one in trouble.downtimes
     ]
+    excluded = [
+        safe(f"excluded from {instant(one.start)} to {instant(one.end)}: {one.reason}") for one in trouble.exclusions
+    ]
     cause = trouble.cause
     if not cause.host:
-        return downtimes
+        return excluded + downtimes
     what = " ".join(each for each in (cause.metric or cause.service_type, "on", cause.host) if each)
     said = f": {cause.sentence}" if cause.sentence else ""
     since = f" (result of {instant(cause.at)})" if cause.at is not None and said else ""
-    return [safe(f"{what}{said}{since}"), *downtimes]
+    return [safe(f"{what}{said}{since}"), *excluded, *downtimes]
 
 
 # ---- ARGO's web API
@@ -247,6 +250,7 @@ def why_json(why: Explanation, period: str) -> str:
                     "share": each.share,
                     **{name: value for name, value in each.cause._asdict().items() if name != "at"},
                     "downtimes": [one.id for one in each.downtimes],
+                    "excluded": [one.reason for one in each.exclusions],
                 }
                 for each in why.troubles
             ],
