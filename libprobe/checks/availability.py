@@ -93,4 +93,4 @@ class SiteAvailability(Check):
 def describe_budget(left: float, target: float) -> str:
     if left < 0:
         return f"{target:g} % cannot be reached any more this month"
-    return f"{duration(left)} of outage more this month would keep {target:g} %"
+    return f"{target:g} % is kept with up to {duration(left)} more of outage this month"

@@ -45,7 +45,8 @@ def test_a_site_that_was_up_is_ok(probe, tmp_path):
         f"Availability OK - EXAMPLE-SITE was available 100.00 % of {month} so far, reliable 100.00 %; "
     )
     assert re.search(
-        r" of outage more this month would keep 80 % \| availability=100%;80:;;0;100 outage_left=\d+s "
+        r"; 80 % is kept with up to [\d.]+ \w+ more of outage this month "
+        r"\| availability=100%;80:;;0;100 outage_left=\d+s "
         r"reliability=100%;85:;;0;100 unknown=0%;;;0;100$",
         report.out.strip(),
     )

@@ -386,7 +386,7 @@ def test_with_boot_the_key_lets_us_in_and_the_user_data_has_run(monitor, guests,
     foreign = site.occi.add_foreign("somebody else's", "ops")
     report = boot(monitor, cloud)
     assert re.fullmatch(
-        rf"OCCI-Context OK - VM on {at(site.base)} let us in with its key after [\d.]+ m?s and had run its user_data "
+        rf"OCCI-Context OK - VM on {at(site.base)} accepted its key after [\d.]+ m?s and had run its user_data "
         r"after [\d.]+ m?s, removed in [\d.]+ m?s",
         report.first,
     ), report.out
