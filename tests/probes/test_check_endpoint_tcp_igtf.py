@@ -170,6 +170,21 @@ def test_a_name_that_the_signing_policy_forbids_is_critical(look, directory):
     )
 
 
+def test_of_many_names_that_a_ca_may_give_three_are_told(look, directory):
+    several = " ".join(f'"/DC=test/O={letter}/*"' for letter in "ABCDE")
+    directory.add(directory.authority.intermediate("Many CA"), "ManyCA", several)
+    text = directory.file("signing_policy", "ManyCA").read_text()
+    ca = slash_form(directory.authority.ca_certificate.subject)
+    directory.file("signing_policy").write_text(text.replace("/DC=test/DC=fedcloud/CN=Many CA", ca))
+    expect(
+        look(),
+        2,
+        rf"certificate name not permitted to CA {CA} on {WHERE}; its signing policy permits "
+        rf"/DC=test/O=A/\*, /DC=test/O=B/\*, /DC=test/O=C/\* and 2 more, not {HOST} "
+        r"\(get a certificate under a name that the CA may give\)",
+    )
+
+
 def test_a_signing_policy_that_is_missing_is_our_own_fault(look, directory):
     directory.file("signing_policy").unlink()
     for path in directory.path.glob("*.signing_policy"):
