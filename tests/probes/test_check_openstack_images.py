@@ -107,6 +107,31 @@ def test_an_artefact_without_the_tag_for_clouds_and_one_of_an_old_version_need_n
     assert counts(site.look())["published"] == 1
 
 
+class _Other(Artefact):
+    """An artefact that somebody else has made; `version` is its manifest."""
+
+    @property
+    def manifest(self) -> bytes:
+        return self.version.encode()
+
+
+@pytest.mark.parametrize(
+    "manifest",
+    [
+        '{"layers": [{"digest": "sha256:44"}]}',
+        '{"layers": [{"annotations": null}], "annotations": ["eu.egi.cloud.tag"]}',
+        '{"layers": [], "annotations": {"eu.egi.cloud.tag": ""}}',
+        '{"layers": null, "annotations": {"eu.egi.cloud.tag": 7}}',
+        '["eu.egi.cloud.tag"]',
+    ],
+)
+def test_an_artefact_whose_manifest_says_nothing_of_clouds_is_passed_over(site, manifest):
+    site.registry.artefacts.append(_Other("tools/theirs", ["1.0"], manifest))
+    report = site.look()
+    expect(report, 0, rf"1 image of {REGISTRY} in step in RegionOne of {at(site.cloud.url)} \(project ops\)")
+    assert counts(report)["published"] == 1
+
+
 def test_every_page_of_every_list_is_read(site):
     new = [site.publish(f"tools/linux{number}", ["1"], "2026-10-01", days=9) for number in range(130)]
     site.bring(*new)
