@@ -510,3 +510,32 @@ def test_a_refusal_has_the_status_and_all_words_of_its_answer(kind):
     refusal = HttpResponse(head, b"No room. " + b"Ask again later. " * 9).failure(kind, "create a VM", also="because")
     assert (refusal.http_status, refusal.error_text) == (403, ("No room. " + "Ask again later. " * 9).strip())
     assert str(refusal) == '403 "No room" from cloud:1 when asked to create a VM; because'
+
+
+@pytest.mark.parametrize(
+    ("number", "told"),
+    [
+        (errno.ENETUNREACH, "Network is unreachable at there (give this monitor a route)"),
+        (errno.ENETDOWN, "Network is down at there (bring this monitor's network interface up)"),
+        (errno.EADDRNOTAVAIL, "Cannot assign requested address at there (give this monitor an address of that kind)"),
+        (
+            errno.EAFNOSUPPORT,
+            "Address family not supported by protocol at there (this monitor's kernel has addresses of that kind "
+            "switched off)",
+        ),
+        (
+            errno.EPERM,
+            "this machine may not connect (Operation not permitted) to there (look at its firewall and its security "
+            "policy)",
+        ),
+        (errno.ECONNREFUSED, "connection refused by there"),
+        (errno.ECONNRESET, "connection reset as soon as it was made by there (start the service behind it)"),
+        (errno.EHOSTDOWN, "Host is down at there"),
+    ],
+)
+def test_what_the_kernel_says_of_a_connection_is_told_with_what_to_do(number, told):
+    exchange = Exchange("GET https://h/", "h", 443, Deadline(9.0))
+    failure = exchange.connect_failure(OSError(number, os.strerror(number)), "there")
+    assert (str(failure), failure.exchange) == (told, exchange)
+    is_ours = number in (errno.ENETUNREACH, errno.ENETDOWN, errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT, errno.EPERM)
+    assert isinstance(failure, OwnMachine) is is_ours

@@ -91,6 +91,15 @@ def test_a_token_of_the_keystones_own_that_has_ended_is_ours(site):
         site.enter(given=redact.register(planted.secret("keystone")))
 
 
+def test_a_good_token_that_is_refused_is_the_sites_fault_with_what_to_look_at(site):
+    site.keystone.faults.on("ks-introspection-down")
+    with pytest.raises(Rejected) as caught:
+        site.enter(token=site.access_token())
+    assert caught.value.sentence.endswith("; it is of that issuer and has not ended"), caught.value.sentence
+    assert caught.value.remedy == "see whether the issuer is reached from there and its keys are known"
+    assert "mod_auth_openidc's log tells whether the issuer was reached" in caught.value.details
+
+
 def test_nothing_is_asked_with_a_token_of_no_project(site):
     site.keystone.faults.on("ks-unscoped")
     with pytest.raises(BadData, match=r"^the token is of no project in the answer of localhost:\d+$"):
