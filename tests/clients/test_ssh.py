@@ -8,10 +8,12 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from types import SimpleNamespace
 
 import pytest
 
 from libprobe.clients import ssh
+from libprobe.clients.exchange import Exchange
 from libprobe.deadline import Deadline
 from libprobe.failures import Failure, Misconfigured, NoAnswer, ProtocolFailure, Refused
 from tests.conftest import ROOT
@@ -191,3 +193,20 @@ def test_without_the_library_the_way_to_get_it_is_named(monkeypatch):
         ssh.make_key_pair("egi-sam")
     assert caught.value.remedy == "pip install 'paramiko~=5.0'"
     assert '"boot": ["paramiko~=5.0"]' in (ROOT / "setup.py").read_text()
+
+
+@pytest.mark.parametrize(
+    ("said", "told"),
+    [
+        ("", "connection closed before an answer from 127.1.2.3:22"),
+        ("Negotiation failed.", "connection closed before an answer from 127.1.2.3:22"),
+        ("Error reading SSH protocol banner", "connection closed before an answer from 127.1.2.3:22"),
+        ("Invalid packet blocking", "broken SSH (Invalid packet blocking) from 127.1.2.3:22"),
+    ],
+)
+def test_what_paramiko_says_of_a_peer_that_ends_it_is_told_in_our_words(said, told):
+    import paramiko
+
+    exchange = Exchange("SSH to 127.1.2.3:22", "127.1.2.3", 22, Deadline(AMPLE_S))
+    wire = ssh._ParamikoSocket(SimpleNamespace(), exchange)
+    assert wire.end_failure(paramiko.SSHException(said)).sentence == told
