@@ -72,6 +72,24 @@ def test_a_list_that_does_not_end_is_refused(region):
         region.nova.find("theirs")
 
 
+def test_a_key_is_made_and_removed_once(region):
+    region.nova.add_key("ours", "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5 egi-sam")
+    with pytest.raises(
+        Refusal, match=r"^409 .Key pair 'ours' already exists. from localhost:\d+ when asked to take a key$"
+    ):
+        region.nova.add_key("ours", "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5 egi-sam")
+    assert [region.nova.remove_key("ours") for _ in range(2)] == [True, False]
+    assert [each.request.method for each in region.web.requests] == ["POST", "POST", "DELETE", "DELETE"]
+
+
+def test_networks_that_are_not_listed_are_told_with_what_was_asked(region):
+    region.site.neutron.faults.on("status", code=503)
+    with pytest.raises(
+        ServerError, match=r"^503 Service Unavailable from localhost:\d+ when asked to list the networks$"
+    ):
+        region.neutron.networks()
+
+
 def test_a_life(region):
     path = region.nova.create(region.wanted(metadata={"argo-mon-host": "here"}))
     [server] = region.site.nova.servers()

@@ -205,10 +205,12 @@ def test_the_token_goes_over_http_only_where_the_operator_allows_it(site):
             Misconfigured,
             match=(
                 r"^compute not asked: the catalogue has it at http://localhost:\d+, "
-                r"where nothing would encrypt our token, "
+                r"where nothing would encrypt our token, says localhost:\d+ \(name the https address there\)$"
             ),
-        ):
+        ) as caught:
             site.enter(token=token).service("compute", "RegionOne")
+        said = "[credentials] plain_token_to in probes.ini sends the token all the same"
+        assert said in caught.value.details
         assert web.requests == []
         allowed = site.enter(token=token, plain_hosts=frozenset({"localhost"})).service("compute", "RegionOne")
         assert allowed.request("GET", "/limits").is_success
