@@ -25,6 +25,12 @@ def test_a_directory_is_looked_up_by_hashed_names(authority):
     assert found.path.endswith(".r0")
 
 
+def test_a_ca_without_a_crl_has_none(authority, tmp_path):
+    for path in authority.ca_directory.glob("????????.0"):
+        (tmp_path / path.name).write_bytes(path.read_bytes())
+    assert TrustAnchors(str(tmp_path)).find_crl(authority.ca_certificate) is None
+
+
 def test_a_bundle_is_looked_through(authority):
     anchors = TrustAnchors(str(authority.ca_directory / "FedCloudTestCA.pem"))
     assert anchors.find_trusted(authority.ca_certificate.subject) == [authority.ca_certificate]

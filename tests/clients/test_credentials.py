@@ -202,3 +202,25 @@ def test_a_token_says_itself_when_it_is_valid_and_clocks_may_differ_by_a_minute(
     fault = credentials.token_problem(planted.jwt(iss="https://aai.egi.eu", aud="cloud", **times), now)
     assert re.fullmatch(said, fault), fault
     assert credentials.token_problem("opaque", now) == ""
+
+
+@pytest.mark.parametrize(
+    ("times", "said"),
+    [
+        ({"exp": 3600}, ""),
+        ({"exp": -30}, ""),
+        ({"exp": -7200}, r"our access token of \S+ expired 2 h ago \(\d{4}-\d\d-\d\d \d\d:\d\d UTC\)"),
+        ({"nbf": 7200, "exp": 9000}, r"our access token of \S+ is not valid before \d{4}-\d\d-\d\d \d\d:\d\d UTC"),
+    ],
+)
+def test_an_access_token_of_a_file_is_to_be_valid_now(tmp_path, times, said):
+    at = NOW.timestamp()
+    token = planted.jwt(iss="https://aai.example.org/", **{name: at + seconds for name, seconds in times.items()})
+    path = tmp_path / "token"
+    path.write_text(f"{token}\n")
+    path.chmod(0o600)
+    if not said:
+        assert credentials.read_access_token(str(path), now=NOW) == token
+        return
+    with pytest.raises(OwnCredential, match=f"^{said} in {path} \\(write a new one there\\)$"):
+        credentials.read_access_token(str(path), now=NOW)

@@ -3,15 +3,26 @@
 from __future__ import annotations
 
 import re
+import time
 
 import pytest
 
 from libprobe.clients.http import HttpClient
-from libprobe.clients.keystone import UNRELATED_PROJECT, Keystone, LoginRequest, _domain, _is_of_site, _project_distance
+from libprobe.clients.keystone import (
+    UNRELATED_PROJECT,
+    Keystone,
+    LoginRequest,
+    ProjectToken,
+    RefusedToken,
+    _domain,
+    _is_of_site,
+    _project_distance,
+)
 from libprobe.deadline import Deadline
 from libprobe.failures import BadData, EndpointFailure, HelperFailure, Misconfigured, OwnCredential
 from tests import planted
 from tests.conftest import at
+from tests.federation.keystone import ISSUER
 from tests.federation.web import Response, WebServer
 from tests.pace import AMPLE_S, seconds
 
@@ -160,3 +171,35 @@ def test_a_certificate_without_a_vo_is_not_shown_to_a_keystone_of_v2_which_wants
         caught.value.sentence,
     ), caught.value.sentence
     assert "/v2.0/tokens" not in [each.request.path for each in web.requests]
+
+
+def log_in(federation, token: str) -> ProjectToken:
+    cloud = federation.cloud("stack")
+    http = HttpClient(Deadline(AMPLE_S), trust=str(federation.ca_directory))
+    try:
+        return Keystone(http, cloud.url, cloud.url, LoginRequest("ops", token=token)).login()
+    finally:
+        http.close()
+
+
+def test_a_login_leads_into_the_vos_project_as_whom_keystone_knows(federation):
+    keystone = federation.cloud("stack").keystone
+    token = planted.jwt(iss=ISSUER, exp=time.time() + 3600)
+    keystone.register_access_token(token, "robot@egi.eu", vos=("ops", "fedcloud.egi.eu"))
+    login = log_in(federation, token)
+    assert (login.project, login.project_id, login.caveat) == ("ops", keystone.project_id("ops"), "")
+    assert re.fullmatch("[0-9a-f]{32,64}", login.user)
+    other = planted.jwt(iss=ISSUER, exp=time.time() + 3600, sub="another")
+    keystone.register_access_token(other, "another@egi.eu", vos=("ops",))
+    assert log_in(federation, other).user not in ("", login.user)
+
+
+def test_a_token_that_is_refused_is_told_with_what_it_says_of_itself(federation):
+    keystone = federation.cloud("stack").keystone
+    token = planted.jwt(iss=ISSUER, exp=time.time() + 3600)
+    keystone.register_access_token(token, vos=("ops",))
+    keystone.faults.on("ks-introspection-down")
+    with pytest.raises(RefusedToken) as caught:
+        log_in(federation, token)
+    said = rf"our access token: of {ISSUER} until \d{{4}}-\d\d-\d\d \d\d:\d\d UTC"
+    assert any(re.fullmatch(said, line) for line in caught.value.details), caught.value.details
