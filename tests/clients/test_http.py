@@ -17,6 +17,7 @@ from libprobe.clients.credentials import find_certificate
 from libprobe.clients.exchange import SENT, Exchange
 from libprobe.clients.http import HttpClient, ResponseHead
 from libprobe.clients.http import Response as HttpResponse
+from libprobe.clients.proxies import WebProxy
 from libprobe.clients.refusals import LoginRefused, QuotaRefused, Refusal, ServerError
 from libprobe.deadline import Deadline
 from libprobe.failures import (
@@ -539,3 +540,26 @@ def test_what_the_kernel_says_of_a_connection_is_told_with_what_to_do(number, to
     assert (str(failure), failure.exchange) == (told, exchange)
     is_ours = number in (errno.ENETUNREACH, errno.ENETDOWN, errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT, errno.EPERM)
     assert isinstance(failure, OwnMachine) is is_ours
+
+
+def test_a_web_proxy_that_makes_no_tunnel_is_told_with_its_words():
+    def refuse() -> None:
+        peer, _ = listener.accept()
+        with peer:
+            while not asked.endswith(b"\r\n\r\n"):
+                asked.extend(peer.recv(4096))
+            peer.sendall(b"HTTP/1.1 403 Forbidden by rule\r\nContent-Length: 0\r\n\r\n")
+
+    asked = bytearray()
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        threading.Thread(target=refuse, daemon=True).start()
+        port = listener.getsockname()[1]
+        proxy = WebProxy("127.0.0.1", port, {"Proxy-Authorization": "Basic eDp5"}, "h.test:443")
+        with pytest.raises(OwnMachine) as caught:
+            proxy.connect(Exchange("GET https://h.test/", "h.test", 443, Deadline(AMPLE_S)))
+    assert caught.value.sentence == (
+        f"no tunnel (403 Forbidden by rule) through web proxy 127.0.0.1:{port}; h.test:443 not asked"
+    )
+    assert bytes(asked) == (
+        b"CONNECT h.test:443 HTTP/1.1\r\nHost: h.test:443\r\nProxy-Authorization: Basic eDp5\r\n\r\n"
+    )

@@ -274,3 +274,23 @@ def test_a_server_s_certificate_with_serial_zero_is_described_without_a_word_on_
     encoded = made.public_bytes(Encoding.DER).replace(b"\x02\x01\x01", b"\x02\x01\x00", 1)
     assert tls.read_certificate(encoded).names == ["CN=cloud.example.org (no subjectAltName)"]
     assert not recwarn.list
+
+
+@pytest.mark.parametrize(
+    ("names", "told"),
+    [
+        ([], "no name at all"),
+        (["a.test", "b.test", "c.test"], "a.test, b.test, c.test"),
+        (["a.test", "b.test", "c.test", "d.test"], "a.test, b.test, c.test and 1 other name"),
+        (["a.test", "b.test", "c.test", "d.test", "e.test"], "a.test, b.test, c.test and 2 other names"),
+    ],
+)
+def test_a_certificate_of_another_host_is_told_by_its_first_names(monkeypatch, names, told):
+    shown = tls.PeerCertificate(names, "CN=CA", datetime.now(UTC), datetime.now(UTC), has_dns_name=True)
+    monkeypatch.setattr(tls, "peer_certificate", lambda _: shown)
+    error = ssl.SSLCertVerificationError(1, "certificate verify failed")
+    error.verify_code, error.verify_message = 62, "Hostname mismatch"
+    failure = tls.explain_error(error, Exchange("GET https://h.test/", "h.test", 443, Deadline(AMPLE_S)))
+    assert failure.sentence == f"certificate for {told} instead of h.test:443"
+    every = f"the names in the certificate: {', '.join(names)}"
+    assert (every in failure.details) is (len(names) > 3)
