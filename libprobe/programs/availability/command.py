@@ -12,7 +12,7 @@ from datetime import UTC, datetime, timedelta
 
 from libprobe import redact
 from libprobe.deadline import Deadline
-from libprobe.failures import Misconfigured
+from libprobe.failures import HelperFailure, Misconfigured
 from libprobe.files import read_small_file
 from libprobe.probe import cli
 from libprobe.programs import execution
@@ -167,7 +167,6 @@ def _ask_gocdb(args: argparse.Namespace, store: Store, now: int, report: list[st
 
     A GOCDB that fails costs no result: it is told, and what was known stays.
     """
-    from libprobe.failures import HelperFailure
     from libprobe.programs.availability import live
 
     gocdb = live.open_gocdb(args)
