@@ -411,8 +411,8 @@ OUTAGES = [
     Outage("mariadb", ({2: rf'502 "Proxy Error" from {KEYSTONE_AT} {LOGIN}'},)),
     Outage("placement", ({2: NO_HOST + STAYS},)),
     Outage("rabbitmq", ({2: rf"no complete answer within {SECONDS} from {NOVA}( when asked to create a VM)?"},)),
-    # after a minute the conductor gives up waiting for it
-    Outage("nova-scheduler", ({2: rf'VM went into ERROR instead of ACTIVE: "MessagingTimeout" on {NOVA}'},)),
+    # after a minute the conductor gives up waiting for it: the run has to go on for longer
+    Outage("nova-scheduler", ({2: rf'VM went into ERROR instead of ACTIVE: "MessagingTimeout" on {NOVA}'},), 150),
     Outage("nova-conductor", ({1: GIVEN_UP}, {2: rf"{GIVEN_UP}, as in the .*"}), 60),
     # a host counts as alive for a minute after its last word
     Outage("nova-compute", ({1: GIVEN_UP, 2: NO_HOST},), 60),
