@@ -490,7 +490,11 @@ FAULTS: dict[str, dict[str, Maker]] = {
         "stomp": stomp(mute_at="CONNECT"),
     },
     "drip in the headers": {"http": web("drip-headers")},
-    "drip in the body": {"http": web("drip-body"), "ldap": ldap(slow_entries), "stomp": after_connect(slow_frame)},
+    "drip in the body": {
+        "http": web("drip-body", interval=10.0),
+        "ldap": ldap(slow_entries),
+        "stomp": after_connect(slow_frame),
+    },
     "close after the request": {
         "http": web("close-request"),
         "ldap": ldap(ldap_peer.close_on_search),
