@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 import re
 import socket
 import subprocess
@@ -11,7 +12,12 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks import monitors, soak_door, soak_worker, walk
+from benchmarks import monitors, soak_door, soak_worker, spark, walk
+from libprobe.state.files import StateDirectory
+from libprobe.timelines import profiles
+from libprobe.timelines.calculation import Calculation, Period
+from libprobe.timelines.evaluation import SITE, Outage
+from libprobe.timelines.store import Store
 from tests.conftest import ROOT, clean_environment, command
 from tests.pace import AMPLE_S, until
 
@@ -89,3 +95,32 @@ def test_a_real_icinga_runs_the_commands_of_a_benchmark_and_writes_down_what_cam
     with monitors.icinga(tmp_path, commands, 2, 0.2, keeps_results=True):
         until(lambda: len(found()) == 2)
         assert found() == {"well": (0, "all is well"), "badly": (1, "")}
+
+
+def test_the_query_for_spark_has_the_figures_of_the_program(tmp_path):
+    """With results at midnight, days and metrics without any, outages that meet, and an endpoint that went."""
+    day, chance = 86_400, random.Random(1)
+    profile = profiles.read()
+    kinds = sorted(profile.service_types)[:3]
+    endpoints = [(f"S{site}", kind, f"{kind}{site}{n}", "") for site in range(3) for kind in kinds for n in range(2)]
+    state = tmp_path / "state"
+    state.mkdir(0o700)
+    with Store(StateDirectory(str(state)), create=True) as store:
+        store.put_topology(20_000, endpoints)
+        store.put_topology(20_004, endpoints[1:])
+        with store.writer() as writer:
+            for _, kind, host, _ in endpoints:
+                for metric in profile.metrics[kind][: 2 if host.endswith("1") else 9]:
+                    series = writer.series(host, kind, metric)
+                    for at in {chance.choice((0, 3599, 43_200)) + chance.randrange(-2, 9) * day for _ in range(9)}:
+                        writer.add(series, 20_000 * day + at, chance.choice((0, 0, 0, 1, 2, 4)))
+        outages = [
+            (host, kind, 20_001 * day + n, 20_003 * day + n) for n in (-50, 50) for _, kind, host, _ in endpoints[:4]
+        ]
+        store.put_outages((Outage(*each, id=str(number)) for number, each in enumerate(outages)), 0)
+        period = Period("", 20_000 * day, 20_007 * day)
+        found = Calculation(store, profile, period)
+        ours = [(row.path[0], *row.figures[:2]) for row in found.rows(sorted(found.sites), SITE, "period")]
+    spark.export([str(state)], profile, period, tmp_path)
+    assert len({row[1:] for row in ours}) == 3
+    assert spark.difference([ours, spark.on_sqlite(tmp_path)]) < 0.00001
