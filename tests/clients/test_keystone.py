@@ -19,7 +19,7 @@ from libprobe.clients.keystone import (
     _project_distance,
 )
 from libprobe.deadline import Deadline
-from libprobe.failures import BadData, EndpointFailure, HelperFailure, Misconfigured, OwnCredential
+from libprobe.failures import BadData, EndpointFailure, HelperFailure, Misconfigured, OwnCredential, Rejected
 from tests import planted
 from tests.conftest import at
 from tests.federation.keystone import ISSUER
@@ -203,3 +203,14 @@ def test_a_token_that_is_refused_is_told_with_what_it_says_of_itself(federation)
         log_in(federation, token)
     said = rf"our access token: of {ISSUER} until \d{{4}}-\d\d-\d\d \d\d:\d\d UTC"
     assert any(re.fullmatch(said, line) for line in caught.value.details), caught.value.details
+
+
+def test_a_token_that_got_lost_on_its_way_is_told_so(federation):
+    keystone = federation.cloud("stack").keystone
+    token = planted.jwt(iss=ISSUER, exp=time.time() + 3600)
+    keystone.register_access_token(token, vos=("ops",))
+    challenge = 'Bearer realm="x", error="invalid_request", error_description="no token"'
+    keystone.faults.on("status", code=401, headers={"WWW-Authenticate": challenge}, path="OS-FEDERATION")
+    with pytest.raises(Rejected) as caught:
+        log_in(federation, token)
+    assert caught.value.sentence.endswith("; the access token did not get through to what checks it")
