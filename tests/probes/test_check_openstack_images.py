@@ -107,6 +107,15 @@ def test_an_artefact_without_the_tag_for_clouds_and_one_of_an_old_version_need_n
     assert counts(site.look())["published"] == 1
 
 
+def test_a_registry_is_asked_for_manifests_in_the_form_that_has_annotations(site):
+    """Harbor gives an index, or none, to who does not say so."""
+    assert site.look().code == 0
+    asked = [each.request for each in site.federation.service("registry").web.requests]
+    assert {each.method for each in asked} == {"GET"}
+    accepted = {each.headers.get("Accept") for each in asked if "/manifests/" in each.path}
+    assert accepted == {"application/vnd.oci.image.manifest.v1+json"}
+
+
 class _Other(Artefact):
     """An artefact that somebody else has made; `version` is its manifest."""
 
