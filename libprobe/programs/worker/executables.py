@@ -5,13 +5,14 @@ from __future__ import annotations
 import ast
 import gc
 import importlib
+import re
 import sys
 
 from libprobe.probe import cli, door, run
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
     from typing import Any
 
 _HIDDEN_IMPORTS = ("_strptime", "encodings.idna", "html", "http.client", "stringprep")
@@ -19,6 +20,10 @@ _HIDDEN_IMPORTS = ("_strptime", "encodings.idna", "html", "http.client", "string
 
 _NOT_OURS = ("libprobe.programs", "libprobe.clients.ssh")
 """What no check uses; and SSH, which takes 8 MiB and is used by none but --boot, which takes minutes."""
+
+
+_MATCHING = {"match": 2, "fullmatch": 2, "search": 2, "findall": 2, "finditer": 2, "split": 3, "sub": 4}
+"""Functions of `re` that take a pattern, and how many arguments they have without flags."""
 
 
 class Executable:
@@ -43,6 +48,10 @@ class Executable:
     def execute(self, words: list[str]) -> tuple[int, str]:
         """Run it in this thread; exit code and report."""
         return run.execute(self.name, self._options, self._check, words, doc=self._doc, parser=self._ready_parser())
+
+    def prepare(self) -> None:
+        """Make the parser and use it once, for what argparse makes at its first use."""
+        self.execute([self.path, "-t", "1", "--no-such-option"])
 
     def _ready_parser(self) -> cli.Parser:
         """The parser, which is made once: that is half of a TCP check."""
@@ -86,8 +95,9 @@ def load(path: str) -> Executable:
 def import_ahead(paths: list[str]) -> list[str]:
     """Import all that the checks and these executables import, now instead of once per process.
 
-    Modules are taken from the import statements of the sources, those inside of functions included.
-    Returns what could not be imported: an optional library, most often.
+    Modules are taken from the import statements of the sources, those inside of functions included. The patterns of
+    calls such as `re.match("...", text)` are compiled, for `re` keeps them. Returns what could not be imported: an
+    optional library, most often.
     """
     from libprobe.judge import nagios
 
@@ -96,8 +106,11 @@ def import_ahead(paths: list[str]) -> list[str]:
     todo = list(paths)
     missing: list[str] = []
     seen: set[str] = set()
+    patterns: dict[str | bytes, None] = {}
     while todo:
-        for name in _imported(todo.pop()):
+        nodes = list(_nodes(todo.pop()))
+        patterns.update(dict.fromkeys(_patterns(nodes)))
+        for name in _imported(nodes):
             if name in seen or name.startswith(_NOT_OURS):
                 continue
             seen.add(name)
@@ -113,6 +126,8 @@ def import_ahead(paths: list[str]) -> list[str]:
                 todo.append(source)
     for name in _HIDDEN_IMPORTS:
         importlib.import_module(name)
+    for pattern in patterns:  # after what the libraries compile: `re` keeps the last 512
+        re.compile(pattern)
     gc.collect()
     return sorted(missing)
 
@@ -123,17 +138,35 @@ def _is_attribute(name: str) -> bool:
     return hasattr(sys.modules.get(parent), last)
 
 
-def _imported(path: str) -> Iterator[str]:
-    """Names of modules, and of what may be one, that a source imports when it runs."""
+def _nodes(path: str) -> Iterator[ast.AST]:
+    """All of a source but what only type checkers read."""
     with open(path, "rb") as file:
         todo: list[ast.AST] = [ast.parse(file.read())]
     while todo:
         node = todo.pop()
         if isinstance(node, ast.If) and isinstance(node.test, ast.Name) and node.test.id == "TYPE_CHECKING":
             continue
+        yield node
+        todo.extend(ast.iter_child_nodes(node))
+
+
+def _imported(nodes: Iterable[ast.AST]) -> Iterator[str]:
+    """Names of modules, and of what may be one, that a source imports when it runs."""
+    for node in nodes:
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom) and node.module and not node.level and node.module != "__future__":
             yield node.module
             yield from (f"{node.module}.{alias.name}" for alias in node.names)
-        todo.extend(ast.iter_child_nodes(node))
+
+
+def _patterns(nodes: Iterable[ast.AST]) -> Iterator[str | bytes]:
+    """Regular expressions without flags that a source has where it uses them."""
+    for node in nodes:
+        if not (isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.args):
+            continue
+        module, first = node.func.value, node.args[0]
+        most = _MATCHING.get(node.func.attr, 0) if isinstance(module, ast.Name) and module.id == "re" else 0
+        has_flags = len(node.args) > most or any(each.arg == "flags" for each in node.keywords)
+        if not has_flags and isinstance(first, ast.Constant) and isinstance(first.value, str | bytes):
+            yield first.value

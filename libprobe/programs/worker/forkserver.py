@@ -81,7 +81,7 @@ def _load(control: socket.socket, paths: list[str]) -> dict[str, Executable]:
     for name in executables.import_ahead(list(loaded)):
         control.send(ORDER.pack(BROKEN, 0, 0) + f"\0{name} is not installed here; what needs it will say so".encode())
     for path, each in loaded.items():
-        each.execute([path, "--no-such-option"])
+        each.prepare()
         control.send(ORDER.pack(READY, 1, 0) + f"{path}\0{each.name}\0{each.timeout}".encode())
     return loaded
 

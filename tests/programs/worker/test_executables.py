@@ -78,6 +78,46 @@ def test_once_warm_a_check_imports_nothing_more(tmp_path):
     assert (done.stdout.strip(), done.stderr) == ("[] []", "")
 
 
+COMPILED = """
+import re, sys
+from libprobe.programs.worker import executables
+loaded = {path.rpartition("/")[2]: executables.load(path) for path in sys.argv[1:]}
+executables.import_ahead(sys.argv[1:])
+for each in loaded.values():
+    each.prepare()
+compiled, original = [], re._compiler.compile
+def compile(pattern, flags=0):
+    frame = sys._getframe(1)
+    while "/re/" in frame.f_code.co_filename:
+        frame = frame.f_back
+    if "/libprobe/" in frame.f_code.co_filename:  # what the libraries of each Python do is theirs
+        compiled.append(pattern)
+    return original(pattern, flags)
+re._compiler.compile = compile
+for name, url in (
+    ("check_broker", "stomp://127.0.0.1:1"),
+    ("check_occi_vm", "https://127.0.0.1:1/?image=a&resource=b"),
+    ("check_openstack_vm", "https://127.0.0.1:1/v3"),
+):
+    code, report = loaded[name].execute([loaded[name].path, "-u", url, "--state-dir", "state", "-t", "60"])
+    assert (code == 2 and "connection refused by 127.0.0.1:1" in report) or name != "check_broker", report
+print(compiled)
+"""
+
+
+def test_once_warm_a_check_compiles_no_pattern_of_ours(tmp_path):
+    """A process that is forked for one check would compile each of them again."""
+    environment = clean_environment(HOME=tmp_path)
+    done = subprocess.run(
+        [sys.executable, "-c", COMPILED, *map(str, PROBES)],
+        capture_output=True,
+        text=True,
+        env=environment,
+        cwd=tmp_path,
+    )
+    assert (done.stdout.strip(), done.stderr) == ("[]", "")
+
+
 def test_the_supervisor_has_no_library_of_a_check_loaded():
     code = (
         "import sys; from libprobe.programs.worker import program, supervisor\n"
