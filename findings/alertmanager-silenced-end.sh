@@ -1,5 +1,5 @@
 #!/bin/bash
-# An alert of Alertmanager that ends while it is silenced is never told as resolved, and when it fires again nobody is told of that either.
+# prometheus-alertmanager: an alert that ends while it is silenced is never told as resolved, and when it fires again nobody is told of that either.
 #
 # Software:  prometheus-alertmanager 0.25.0-1+b4 of Debian 12, whose path of the default templates is changed in a copy; a webhook
 #            receiver of a few lines. Seen 2026-11-30.

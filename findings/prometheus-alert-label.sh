@@ -1,5 +1,5 @@
 #!/bin/bash
-# With Prometheus, a label of a rule that replaces the site's makes an alert of one site that is down, and none once a second one is down.
+# prometheus: a label of a rule that replaces the site's makes an alert of one site that is down, and none once a second one is down.
 #
 # Software:  prometheus 2.42.0+ds-5+deb12u1 of Debian 12, with its promtool; a few lines in the place of a target and Alertmanager.
 #            Seen 2026-11-30.
