@@ -436,6 +436,22 @@ def test_v_tells_how_the_vm_was_reached(monitor, guests):
     assert text.count("server software: ") == 1
 
 
+def test_v_tells_the_size_that_was_taken_where_none_is_registered(monitor, guests):
+    site = monitor.federation.site("ooi")
+    port = ("--ssh-port", guests.port)
+    report = monitor.run(PROBE, "-u", f"{site.base}/?image={site.image}", "--boot", *port, "-t", AMPLE_S, "-v")
+    assert re.fullmatch(
+        rf"OCCI-Context OK - VM on {at(site.base)} accepted its key after [\d.]+ m?s and had run its user_data "
+        r"after [\d.]+ m?s, removed in [\d.]+ m?s",
+        report.first,
+    ), report.out
+    assert report.code == 0
+    assert [line for line in report.lines if line.startswith(("image: ", "size: "))] == [
+        "size: http://schemas.openstack.org/template/resource#1 (Flavor: m1.tiny)"
+    ]
+    assert (site.occi.vms(), monitor.remembered()) == ([], [])
+
+
 def test_a_user_data_that_takes_its_time_is_waited_for(monitor, guests):
     guests.faults.on("user-data-seconds", seconds=0.8)
     report = boot(monitor, "rocci")
