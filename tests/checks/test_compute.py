@@ -446,6 +446,13 @@ def test_a_template_whose_identifier_cannot_be_sent_is_the_sites_fault(scheme):
     assert said == f"FUZZ CRITICAL - {identifier!r} offered, which is no identifier of OCCI, by {at(CLOUD)}"
 
 
+@pytest.mark.parametrize(("option", "kind"), [("image", "os_tpl"), ("resource", "resource_tpl")])
+def test_a_cloud_that_offers_no_template_of_a_kind_is_told_by_that(option, kind):
+    data = occi_session.seeds()["life"].replace(f"#{kind}".encode(), f"#{'x' * len(kind)}".encode())
+    line, *_ = occi_session.read(data).split("\n")
+    assert line == f"FUZZ CRITICAL - no {option} template offered at all ({kind}) by {at(CLOUD)}"
+
+
 def test_a_key_that_the_only_rendering_cannot_carry_is_our_own(monkeypatch):
     """A server that takes text/occi only, where a comma divides."""
     _, model, created, *rest = re.split(rb"^.|\n%%\n", occi_session.seeds()["life"], flags=re.DOTALL)
