@@ -145,10 +145,11 @@ def test_a_vm_that_is_listed_still_is_not_gone_though_its_path_says_404(monitor,
     site.faults.on("delete-listed")
     report = look(monitor, cloud, "-t", seconds(8))
     assert report.code == 1, report.out
-    assert re.search(
-        r"not removed: 404 for what is listed after .* still from localhost:\d+ \(egi-sam-.*; next run retries\)",
+    assert re.fullmatch(
+        r"OCCI-VM WARNING - VM active after [\d.]+ m?s, not removed: 404 for what is listed after [\d.]+ m?s still "
+        rf"from {at(site.base)} \(egi-sam-\S+; next run retries\)",
         report.first,
-    )
+    ), report.first
     assert len(site.occi.vms()) == len(monitor.remembered()) == 1
 
 
