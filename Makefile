@@ -196,7 +196,7 @@ help:
 	@echo "make openstack           the probes against a real OpenStack with ooi, in a directory; WHAT=--up: left running"
 	@echo "make availability-month  a month of results under a real Nagios, whose figures are known"
 	@echo "make reliability         every executable against every fault; writes the tables of docs/reliability.md"
-	@echo "make bench               time and memory, for docs/performance.md; about an hour, as root"
+	@echo "make bench               time and memory, for docs/performance.md; about an hour and a half, as root"
 	@echo "make lock                the versions of libraries that packages bring along; UPGRADE=--upgrade: the newest"
 	@echo "make audit               known vulnerabilities of these"
 	@echo "make dist                the wheel and the source of a release, with its bill of materials, into dist"

@@ -7,7 +7,9 @@ read this directory and the interpreter. What they write goes below one director
 from __future__ import annotations
 
 import contextlib
+import grp
 import os
+import pwd
 import shutil
 import signal
 import socket
@@ -90,13 +92,14 @@ class User:
 
     def __init__(self, *, unprivileged: bool) -> None:
         self.changes = unprivileged and os.geteuid() == 0
-        self.prefix = ["setpriv", "--reuid=nobody", "--regid=nogroup", "--init-groups"] if self.changes else []
+        self.group = grp.getgrgid(pwd.getpwnam("nobody").pw_gid).gr_name  # nogroup on Debian, nobody on EL
+        self.prefix = ["setpriv", "--reuid=nobody", f"--regid={self.group}", "--init-groups"] if self.changes else []
 
     def own(self, home: Path) -> None:
         """Give him a directory, and let him enter the one that it is in."""
         home.parent.chmod(0o755)
         if self.changes:
-            shutil.chown(home, "nobody", "nogroup")
+            shutil.chown(home, "nobody", self.group)
 
 
 class WorkerAs(Worker):
@@ -184,7 +187,7 @@ def nrpe(directory: Path, commands: Mapping[str, Sequence[str]], user: User) -> 
     home = directory / "nrpe"
     home.mkdir()
     configuration = home / "nrpe.cfg"
-    name, group = ("nobody", "nogroup") if user.changes else (str(os.geteuid()), str(os.getegid()))
+    name, group = ("nobody", user.group) if user.changes else (str(os.geteuid()), str(os.getegid()))
     lines = [f"command[{each}]={' '.join(words)}" for each, words in commands.items()]
     configuration.write_text(
         f"server_address=127.0.0.1\nserver_port={port}\npid_file={home}/pid\nlog_file={home}/log\nnrpe_user={name}\n"

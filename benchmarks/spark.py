@@ -5,7 +5,7 @@ as CSV to --output, with the query; SQLite answers it, with --spark PySpark too 
 answers are compared with each other and, where there is one DIR, with the figures of fedcloud-availability.
 
 The query knows EGI's operations, OR for service types and groups and AND for metrics and sites, and declared outages.
-It does not know exclusions, nor metrics with the name of a VO at their end.
+It does not know exclusions, nor one metric of an endpoint for several VOs: that ends it.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from libprobe.timelines.store import NAME, Store
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
     from libprobe.timelines.profiles import Profile
 
@@ -125,9 +125,9 @@ seconds AS (
     FROM parts GROUP BY site, midnight
 ),
 units AS (
-    SELECT site, CAST(floor(up * 1e5 / whole + 5e-1) AS BIGINT) AS up,
-           CAST(floor(unknown * 1e5 / whole + 5e-1) AS BIGINT) AS unknown,
-           CAST(floor(down * 1e5 / whole + 5e-1) AS BIGINT) AS down
+    SELECT site, CAST(up * 1e5 / whole + 5e-1 AS BIGINT) AS up,
+           CAST(unknown * 1e5 / whole + 5e-1 AS BIGINT) AS unknown,
+           CAST(down * 1e5 / whole + 5e-1 AS BIGINT) AS down
     FROM seconds
 ),
 sums AS (
@@ -189,7 +189,8 @@ def export(directories: Sequence[str], profile: Profile, period: Period, output:
                 ("change", "series + ?, at, status FROM change WHERE at < ?"),
                 ("seen", "series + ?, first, last FROM seen WHERE first * 86400 < ?"),
             ):
-                _extend(rows[name], base.execute(f"SELECT {columns}", (shift, period.end)))
+                table = base.execute(f"SELECT {columns}", (shift, period.end))
+                _extend(rows[name], _as_in_profile(profile, table) if name == "series" else table)
     types = {kind: group.name for group in profile.groups for kind in group.services}
     _extend(rows["expected"], ((kind, m, types[kind]) for kind in types for m in profile.metrics[kind]))
     _extend(rows["day"], ((at,) for at in range(period.start, period.end, lines.DAY_S)))
@@ -199,6 +200,24 @@ def export(directories: Sequence[str], profile: Profile, period: Period, output:
             writer.writerow(_columns(name))
             writer.writerows(table)
     (output / "figures.sql").write_text(query(period.start, period.end), encoding="utf-8")
+
+
+def _as_in_profile(profile: Profile, series: Iterable[tuple[int, str, str, str]]) -> Iterator[tuple[object, ...]]:
+    """Series by the names that the profile has for their metrics: `metric-ops` is a result of `metric` for the VO ops.
+
+    Ends the program where one metric of a host has results for several VOs: the query knows one line of each.
+    """
+    seen = set()
+    for number, host, kind, name in series:
+        metric = next((each for each in profile.metrics.get(kind, ()) if _is_of(name, each)), name)
+        if (host, kind, metric) in seen:
+            raise SystemExit(f"{host} has {metric} for several VOs, which the query does not know")
+        seen.add((host, kind, metric))
+        yield number, host, kind, metric
+
+
+def _is_of(name: str, metric: str) -> bool:
+    return name == metric or (name.startswith(f"{metric}-") and name[len(metric) + 1 :].islower())
 
 
 def _extend(rows: set[tuple[object, ...]] | list[tuple[object, ...]], more: Iterable[tuple[object, ...]]) -> None:

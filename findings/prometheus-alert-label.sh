@@ -73,7 +73,7 @@ def until(holds, what):
         except OSError:
             pass
         time.sleep(0.1)
-    sys.exit(f"CHANGED: {what} did not come, sent was {SENT}, the rule is {rule()}")
+    sys.exit(f"CHANGED: {what} did not come, sent was {SENT}")
 
 
 def evaluated(times):

@@ -84,6 +84,7 @@ def run(tree: Path, files: list[str], limit_s: float) -> tuple[str, str]:
     words = [sys.executable, "-m", "pytest", "-q", "-x", "-p", "no:cacheprovider", "-p", "no:rerunfailures", *files]
     environment = {**os.environ, "PYTHONDONTWRITEBYTECODE": "1"}
     environment.pop("PYTHONPATH", None)
+    environment.pop("PYTEST_ADDOPTS", None)  # options of a plugin that is switched off here, as those of .ci/run
     process = subprocess.Popen(
         [tree / "scripts/with-local-names", *words],
         cwd=tree,

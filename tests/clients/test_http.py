@@ -546,8 +546,8 @@ def test_a_web_proxy_that_makes_no_tunnel_is_told_with_its_words():
     def refuse() -> None:
         peer, _ = listener.accept()
         with peer:
-            while not asked.endswith(b"\r\n\r\n"):
-                asked.extend(peer.recv(4096))
+            while not asked.endswith(b"\r\n\r\n") and (data := peer.recv(4096)):
+                asked.extend(data)
             peer.sendall(b"HTTP/1.1 403 Forbidden by rule\r\nContent-Length: 0\r\n\r\n")
 
     asked = bytearray()

@@ -350,11 +350,13 @@ class _Failing:
 
     def __init__(self, *failures: EndpointFailure) -> None:
         self.failures = list(failures)
+        self.now = 0.0
 
     def using_deadline(self, _deadline: Deadline) -> nullcontext[None]:
         return nullcontext()
 
     def delete(self, _container: str, _name: str = "") -> bool:
+        self.now += 0.1
         raise self.failures.pop(0) if len(self.failures) > 1 else self.failures[0]
 
     def list_objects(self, _container: str) -> list[ListedObject]:
@@ -371,8 +373,9 @@ class _Failing:
     ],
 )
 def test_a_last_try_that_is_cut_off_does_not_hide_why_a_container_stays(failures, told):
+    store = _Failing(*failures)
     with pytest.raises(EndpointFailure, match=told):
-        remove_container(_Failing(*failures), "egi-sam-vm-abc", Deadline(0.5))
+        remove_container(store, "egi-sam-vm-abc", Deadline(0.5, clock=lambda: store.now))
 
 
 def test_an_object_that_comes_back_wrong_and_stays_is_told_with_both_the_worse_first(store):

@@ -13,8 +13,16 @@ from tests.federation.web import WebServer
 from tests.probes.test_fedcloud_availability import BDII, SITE, STARTS, SWIFT, VM, Place, bdii, entry, state, swift
 
 DAY = 86_400
-YESTERDAY = int(time.time()) // DAY * DAY - DAY
 OTHER = "OTHER-SITE"
+
+
+@pytest.fixture(autouse=True)
+def yesterday() -> int:
+    """When it began. The program takes today from the clock, so no test begins shortly before midnight (UTC)."""
+    left = DAY - time.time() % DAY
+    if left < 120:
+        time.sleep(left + 1)
+    return int(time.time()) // DAY * DAY - DAY
 
 
 @pytest.fixture
@@ -40,10 +48,10 @@ def gocdb():
         yield found
 
 
-def lines_of(place):
+def lines_of(place, yesterday):
     other = state("other.example.org", "eu.egi.cloud.OpenStack-Swift-ops", "OK", what="CURRENT SERVICE STATE")
     current = {"what": "CURRENT SERVICE STATE"}
-    return place.log(STARTS, (0, swift("OK", **current)), (0, bdii("OK", **current)), (0, other), start=YESTERDAY)
+    return place.log(STARTS, (0, swift("OK", **current)), (0, bdii("OK", **current)), (0, other), start=yesterday)
 
 
 def topology(place):
@@ -62,13 +70,13 @@ def today():
     return f"{datetime.now(UTC):%Y-%m-%d}"
 
 
-def test_the_endpoints_of_today_come_from_the_gocdb_with_their_ngis(place, gocdb):
+def test_the_endpoints_of_today_come_from_the_gocdb_with_their_ngis(place, gocdb, yesterday):
     gocdb.add_service(pi.Service("horizon.example.org", "org.openstack.horizon", SITE))  # no metric is for it
     gocdb.add_service(pi.Service("hidden.example.org", SWIFT, SITE, monitored=False))
     gocdb.add_service(pi.Service("local.example.org", SWIFT, SITE, scopes=("Local",)))
     gocdb.add_site(pi.Site("CANDIDATE", certification="Candidate"))
     gocdb.add_service(pi.Service("vm.example.org", VM, "CANDIDATE"))
-    code, out = place.imported(lines_of(place), "--gocdb", gocdb.url)
+    code, out = place.imported(lines_of(place, yesterday), "--gocdb", gocdb.url)
     assert code == 0, out
     assert out.splitlines()[1:] == [
         f"  topology: 3 endpoints from {today()} on",
@@ -84,13 +92,13 @@ def test_the_endpoints_of_today_come_from_the_gocdb_with_their_ngis(place, gocdb
     assert code == 0 and "topology: 5 endpoints" in out, out
 
 
-def test_a_site_that_is_no_longer_in_the_gocdb_keeps_its_days(place, gocdb):
-    place.imported(lines_of(place), "--as-of", f"{datetime.fromtimestamp(YESTERDAY, UTC):%Y-%m-%d}")
+def test_a_site_that_is_no_longer_in_the_gocdb_keeps_its_days(place, gocdb, yesterday):
+    place.imported(lines_of(place, yesterday), "--as-of", f"{datetime.fromtimestamp(yesterday, UTC):%Y-%m-%d}")
     gocdb.remove_service("other.example.org")
     assert place.run("import", "--gocdb", gocdb.url)[0] == 0
     (other,) = [each for each in topology(place) if each[0] == OTHER]
     assert other[4] == int(time.time()) // DAY
-    words = ["--from", f"{datetime.fromtimestamp(YESTERDAY, UTC):%Y-%m-%d}", "--to", today(), "--by", "day", "--csv"]
+    words = ["--from", f"{datetime.fromtimestamp(yesterday, UTC):%Y-%m-%d}", "--to", today(), "--by", "day", "--csv"]
     rows = list(csv.DictReader(place.run("figures", *words)[1].splitlines()))
     assert [row["site"] for row in rows].count(OTHER) == 1
     assert [row["availability"] for row in rows if row["site"] == OTHER] == ["100"]
@@ -106,8 +114,8 @@ def test_the_list_of_services_keeps_the_ngis_that_the_gocdb_told(place, gocdb):
     assert {each[2] for each in topology(place)} == {"NGI_ONE", "NGI_TWO"}
 
 
-def test_downtimes_come_along_and_what_is_withdrawn_goes(place, gocdb):
-    start = datetime.fromtimestamp(YESTERDAY, UTC)
+def test_downtimes_come_along_and_what_is_withdrawn_goes(place, gocdb, yesterday):
+    start = datetime.fromtimestamp(yesterday, UTC)
     service = gocdb.find("Swift.example.org")
     gocdb.add_downtime(service, start=start, end=start + timedelta(hours=6))
     later = gocdb.add_downtime(service, start=start + timedelta(days=9))
@@ -117,13 +125,13 @@ def test_downtimes_come_along_and_what_is_withdrawn_goes(place, gocdb):
     gocdb.remove_downtime(later)
     code, out = place.run("import", "--gocdb", gocdb.url)
     assert code == 0 and "downtimes: 1 outage of services kept, 1 withdrawn" in out, out
-    place.imported(lines_of(place))
+    place.imported(lines_of(place, yesterday))
     words = ["--from", f"{start:%Y-%m-%d}", "--to", f"{start:%Y-%m-%d}", "--csv"]
     rows = {row["site"]: row for row in csv.DictReader(place.run("figures", *words)[1].splitlines())}
     assert (rows[SITE]["down"], rows[OTHER]["down"]) == ("0.25", "0")
 
 
-def test_a_gocdb_that_fails_costs_no_result_and_changes_no_topology(place, gocdb):
+def test_a_gocdb_that_fails_costs_no_result_and_changes_no_topology(place, gocdb, yesterday):
     place.run("import", "--gocdb", gocdb.url)
     before = topology(place)
     for fault, says in (
@@ -131,12 +139,12 @@ def test_a_gocdb_that_fails_costs_no_result_and_changes_no_topology(place, gocdb
         ("no-results", "no endpoint to be monitored"),
     ):
         gocdb.faults.on(fault)
-        code, out = place.imported(lines_of(place), "--gocdb", gocdb.url)
+        code, out = place.imported(lines_of(place, yesterday), "--gocdb", gocdb.url)
         gocdb.faults.off(fault)
         assert code == 1
         (said,) = [line for line in out.splitlines() if "not taken: " in line]
         assert says in said and said.endswith("; the endpoints and downtimes that are known stay"), said
         assert out.startswith("fedcloud-availability: 4 lines read, ")
         assert topology(place) == before
-    code, out = place.imported(lines_of(place), "--gocdb", "http://127.0.0.1:1/gocdbpi/public/")
+    code, out = place.imported(lines_of(place, yesterday), "--gocdb", "http://127.0.0.1:1/gocdbpi/public/")
     assert code == 1 and "connection refused by GOCDB 127.0.0.1:1" in out, out

@@ -11,7 +11,7 @@ import signal
 import sqlite3
 import subprocess
 import time
-from contextlib import closing
+from contextlib import closing, suppress
 from pathlib import Path
 
 import pytest
@@ -19,7 +19,7 @@ import pytest
 from tests.conftest import ROOT, Report, at, clean_environment, command
 from tests.federation.ports import free_port
 from tests.federation.stomp_responder import Responder
-from tests.pace import AMPLE_S, until
+from tests.pace import AMPLE_S, is_over, until
 from tests.reliability.troubles import unshare
 
 OCTOBER = 1_790_812_800
@@ -194,10 +194,10 @@ def test_a_locked_store_delays_no_message_and_no_handler_and_is_told(host, broke
     with closing(sqlite3.connect(host.store, isolation_level=None)) as other:
         other.execute("BEGIN EXCLUSIVE")
         assert host.run("fedcloud-publish", *host.result(OCTOBER)) == Report(0, "", "")
-        until(lambda: sent(broker) == 1)
-        appender = holder(host)
+        appender = holder(host)  # first, for it waits no longer than a minute
+        until(lambda: is_sent(host, broker, 1))
         os.kill(appender, signal.SIGKILL)
-        until(lambda: not Path(f"/proc/{appender}/fd/0").exists())
+        until(lambda: is_over(appender))
         assert len(host.waiting()) == 1
         report = host.drain("-v")
         assert report.first == (
@@ -219,27 +219,31 @@ def test_a_locked_store_delays_no_message_and_no_handler_and_is_told(host, broke
 
 
 def holder(host: Host) -> int:
-    """The process that appends, once it does."""
-    found: list[int] = []
+    """The process that appends, once it does: it has the file of the lock open, whose path no other test has."""
+    wanted = str(host.spool / "sender")
 
-    def is_there() -> bool:
-        path = host.spool / "sender"
-        number = path.stat().st_ino if path.exists() else -1
-        for line in Path("/proc/locks").read_text().splitlines():
-            words = line.split()
-            if words[1] == "FLOCK" and words[5].endswith(f":{number}"):
-                found.append(int(words[4]))
-        return bool(found)
+    def found() -> int:
+        for process in filter(str.isdigit, os.listdir("/proc")):
+            with suppress(OSError):  # it has ended, or is another user's
+                for each in os.listdir(f"/proc/{process}/fd"):
+                    if os.readlink(f"/proc/{process}/fd/{each}") == wanted:
+                        return int(process)
+        return 0
 
-    until(is_there)
-    return found[-1]
+    return until(found)
+
+
+def is_sent(host: Host, broker: Responder, number: int) -> bool:
+    """Whether so many messages came to the broker, and the spool for it is empty again."""
+    spools = [path for path in host.state.glob("spool-*/*.message") if path.parent != host.spool]
+    return sent(broker) == number and not spools
 
 
 def test_a_broken_store_is_told_with_the_remedy_and_takes_everything_once_it_is_mended(host, broker):
     host.keep(OCTOBER)
     host.store.write_bytes(b"no database at all" * 100)
     assert host.run("fedcloud-publish", *host.result(OCTOBER + HOUR, "CRITICAL")) == Report(0, "", "")
-    until(lambda: sent(broker) >= 1 and list(host.spool.glob("put-off")))
+    until(lambda: is_sent(host, broker, 2) and list(host.spool.glob("put-off")))
     report = host.drain()
     assert report.code == 3
     assert report.first == (

@@ -376,6 +376,8 @@ def main() -> int:
     parser.add_argument("--directory", type=Path, help="kept, to look at; default: a temporary one")
     parser.add_argument("--faketime", default=next(iter(glob.glob(LIBRARY)), ""), help="libfaketimeMT.so.1")
     args = parser.parse_args()
+    if args.days < 4:
+        parser.error("--days: at least 4")
     if not args.faketime:
         raise SystemExit("libfaketime is missing: apt-get install libfaketime")
     if args.directory:
