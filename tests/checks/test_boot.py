@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import re
+import time
+from types import SimpleNamespace
+
 import pytest
 
 from libprobe.checks import boot
 from libprobe.clients.ssh import KeyRefused
-from libprobe.failures import NoAnswer, Refused, Unreachable
+from libprobe.deadline import Deadline
+from libprobe.failures import CRITICAL, NoAnswer, Refused, Unreachable
 
 
 @pytest.mark.parametrize(
@@ -47,3 +52,20 @@ def test_only_an_address_that_everybody_can_reach_is_held_against_the_site(addre
 
 def test_between_looks_the_pauses_grow_to_ten_seconds():
     assert [boot._poll_interval(passed) for passed in (0, 4, 20, 80, 500)] == [0.5, 0.5, 2.0, 8.0, 10.0]
+
+
+@pytest.mark.parametrize(("content", "what"), [(b"", "is not there"), (b"of another run\n", "holds something else")])
+def test_what_the_file_of_the_user_data_holds_is_told(content, what):
+    life = boot.BootLifeCycle.__new__(boot.BootLifeCycle)
+    life.subject = "https://cloud.example.org:8787"
+    life._marker, life._marker_state, life._logged_in_at = "ab" * 16, "", time.monotonic() - 42
+    life._login_deadline = Deadline(0.1)
+    with pytest.raises(boot._MarkerMissing) as caught:
+        life._await_marker(SimpleNamespace(read=lambda path, most: content))
+    failure = life._marker_failure(caught.value, 42.0)
+    assert failure.status == CRITICAL
+    assert re.fullmatch(
+        r"user_data did not reach the VM on cloud\.example\.org:8787; "
+        rf"/var/tmp/egi-sam-context {what} [\d.]+ s after the login",
+        failure.sentence,
+    ), failure.sentence
