@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import time
+from contextlib import AbstractContextManager, nullcontext
 from itertools import pairwise
 
 import pytest
@@ -12,9 +13,10 @@ import pytest
 from fuzz.targets import occi_session
 from libprobe.checks import compute, occi_vm
 from libprobe.checks.occi_vm import ComputeLifeCycle, Contextualisation, smallest_template
+from libprobe.checks.removal import Remover
 from libprobe.clients.refusals import UNKNOWN_MACHINE, QuotaRefused, Refusal, ServerError
 from libprobe.deadline import Deadline
-from libprobe.failures import BadData, EndpointFailure
+from libprobe.failures import CRITICAL, BadData, EndpointFailure
 from libprobe.formats.occi.entity import Entity
 from libprobe.formats.occi.query import Category, Model, read_model_json
 from libprobe.formats.occi.vocabulary import COMPUTE
@@ -29,6 +31,7 @@ from tests.conftest import at
 from tests.federation.occi import DIALECTS
 from tests.federation.occi.renderings import Style, Writer
 from tests.federation.ports import free_port
+from tests.pace import AMPLE_S
 
 
 @pytest.fixture
@@ -472,3 +475,49 @@ def test_a_key_that_the_only_rendering_cannot_carry_is_our_own(monkeypatch):
     assert (
         f"has characters that would break the request) to {at(CLOUD)} (take a public key with a plain comment)" in said
     )
+
+
+def test_two_keys_within_a_second_have_two_names_where_a_key_needs_one(monkeypatch):
+    """occi-os refuses a name that its user has given before."""
+    dialect = DIALECTS["occi-os"]()
+    categories = dialect.categories(dialect.default_templates)
+    model = read_model_json(json.dumps(Writer(Style(), str).model_json(categories)).encode())
+    times = iter((1000.0, 1000.001))
+    monkeypatch.setattr(occi_vm.time, "time", lambda: next(times))
+    wanted = Contextualisation(public_key="ssh-ed25519 AAAA")
+    names = []
+    for _ in range(2):
+        [(_, given)] = occi_vm.contextualisation_mixins(model, wanted, dialect.server)
+        assert given.pop("org.openstack.credentials.publickey.data") == wanted.public_key
+        names += given.values()
+    assert names == ["egi-sam-f4240", "egi-sam-f4241"]
+
+
+class EndlessListing:
+    """A cloud that lists one more VM of a title after each one that is removed."""
+
+    def __init__(self) -> None:
+        self.deleted: list[str] = []
+
+    def using_deadline(self, deadline: Deadline) -> AbstractContextManager[None]:
+        return nullcontext()
+
+    def find(self, title: str, *, gone: str = "", at_most: int = 0) -> str:
+        return f"/compute/{len(self.deleted) + 1}"
+
+    def delete(self, path: str) -> bool:
+        self.deleted.append(path)
+        return True
+
+    def show(self, path: str) -> None:
+        return None
+
+
+def test_a_cloud_that_lists_ever_more_vms_of_one_request_is_told_after_eight():
+    cloud = EndlessListing()
+    remover = Remover(cloud, CLOUD, lambda entry: None)
+    with pytest.raises(EndpointFailure) as caught:
+        remover.remove_duplicates("/compute/0", "egi-sam-vm-1", Deadline(AMPLE_S))
+    assert caught.value.status == CRITICAL
+    assert caught.value.sentence == f"more than 8 VMs of one request made by {at(CLOUD)}"
+    assert (remover.duplicates, cloud.deleted) == (8, [f"/compute/{number}" for number in range(1, 9)])
