@@ -540,8 +540,11 @@ def test_without_a_registered_image_several_offered_cannot_be_chosen_from(monito
     site = monitor.federation.site("ooi")
     report = monitor.run(PROBE, "-u", site.base)
     assert report.code == 3
-    assert "no image registered and " in report.first
-    assert "--image" in report.first
+    assert re.fullmatch(
+        rf"OCCI-VM UNKNOWN - no image registered and \d+ offered \(.+, \.\.\.\) by {at(site.base)} "
+        r"\(choose with --image, or in probes.ini \[occi\] image\)",
+        report.first,
+    ), report.first
 
 
 def test_without_a_registered_size_the_smallest_is_taken(monitor):
