@@ -6,10 +6,10 @@
 #            xrdcrc32c and others compute; crc32 is that of zlib, gzip and other storage. A second file of xrdadler32 is summed
 #            too, or is an error.
 # Seen:      of "hello" with a newline adler32 is 84b021f, by xrdadler32 and zlib 084b021f; xrdcp --cksum adler32:84b021f is
-#            "Invalid adler32 value" with exit code 22, with the zero it is right. crc32 is b3beab91, by zlib 363a3020: the
-#            copy with that of zlib fails with 53. "xrdadler32 one two" prints one of them and ends with 0, though "two" is not there.
-# Matters:   about one copy in sixteen cannot be repeated with what the log or the catalogue has of it, and a CRC32 of another program
-#            makes each good copy a corrupt one. Fill up to eight digits; use adler32.
+#            "Invalid adler32 value" with exit code 22, with the zero it is right. crc32 is b3beab91, by zlib 363a3020: the copy
+#            with that of zlib fails with 53. "xrdadler32 one two" prints one of them and ends with 0, though "two" is not there.
+# Matters:   about one copy in sixteen cannot be repeated with what the log or the catalogue has of it, and a CRC32 of another
+#            program makes each good copy a corrupt one. Fill up to eight digits; use adler32.
 set -eu
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
