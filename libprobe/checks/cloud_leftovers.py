@@ -77,7 +77,7 @@ class CloudRemover:
             raise failure
         if noted is None:
             raise Failure(self._describe_absence(entry.thing, list(regions)))
-        raise not_visible(entry, owner)
+        raise not_visible(entry, owner, project_id)
 
     def _describe_absence(self, thing: str, regions: Sequence[str]) -> str:
         keystone = self._cloud.keystone.base

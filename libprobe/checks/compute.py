@@ -324,16 +324,16 @@ class LifeCycle(Check):
             return False
         if self.remover_of(entry).remove_by_title(entry, until, noted_path=is_here):
             return True
-        owner = self._owner()
+        owner, project_id = self._owner(), self._client.project_id
         if not is_here:
             there = self.client_elsewhere_of(entry, soon)
-            owner = owner_name(self._identity, there.user, there.project)
+            owner, project_id = owner_name(self._identity, there.user, there.project), there.project_id
             remover = Remover(there, entry.endpoint, lambda gone: self._forget(gone, there), thing=entry.thing)
             if is_owned(entry, self._identity, there.user, there.project, there.project_id):
                 return remover.remove(entry, soon)
             if remover.remove_by_title(entry, soon, noted_path=True):
                 return True
-        raise not_visible(entry, owner)
+        raise not_visible(entry, owner, project_id)
 
     def _note_quota_holder(self, entry: JournalEntry, how: str) -> None:
         if entry.path and not entry.is_only_key:

@@ -232,7 +232,7 @@ class RemoveLeftovers(Leftovers):
         if was_there or entry.is_done:
             self.detail(0, f"{'removed' if was_there else 'was gone already'}: {where}")
             return ""
-        return NOT_VISIBLE if is_owner else not_visible(entry, owner_name(*owner[:3])).sentence
+        return NOT_VISIBLE if is_owner else not_visible(entry, owner_name(*owner[:3]), owner[3]).sentence
 
 
 class ForgetLeftovers(Leftovers):

@@ -179,10 +179,13 @@ def is_owned(entry: JournalEntry, identity: str, user: str, project: str, projec
     return entry.is_of(owner_names(identity, user, project), project_id)
 
 
-def not_visible(entry: JournalEntry, owner: str) -> Failure:
-    """The failure of an entry whose VM is not seen by another owner than its own. owner: `owner_name`, who looked."""
-    is_of_that_name = entry.identity == owner  # two domains have a project of one name
-    return Failure(f"not visible as {owner}", also="it is of another project of that name" if is_of_that_name else "")
+def not_visible(entry: JournalEntry, owner: str, project_id: str) -> Failure:
+    """The failure of an entry whose VM is not seen by another owner than its own.
+
+    owner, project_id: who looked, by `owner_name`, and the id of his project.
+    """
+    is_other = entry.identity == owner and not entry.is_of((owner,), project_id)  # two domains, one name
+    return Failure(f"not visible as {owner}", also="it is of another project of that name" if is_other else "")
 
 
 class Remover:

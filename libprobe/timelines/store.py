@@ -77,6 +77,7 @@ CREATE TABLE exclusion (
 );
 """
 
+_IMPORTED = "CREATE TABLE IF NOT EXISTS imported (at INTEGER NOT NULL)"
 _TOPOLOGY_UNCHANGED = "CREATE TABLE IF NOT EXISTS topology_unchanged (day INTEGER PRIMARY KEY)"
 """A store that was made before there was this table gets it where it is needed."""
 
@@ -355,6 +356,25 @@ class Store:
         """When the newest result was had; None without any."""
         return self._db.fetch_number("SELECT max((SELECT max(at) FROM change WHERE series = id)) FROM series")
 
+    def imported(self) -> int | None:
+        """When the newest result was had as of the last import of a directory of archives; None where that was never.
+
+        fedcloud-publish appends results one by one: after that, older ones may not have been read yet.
+        """
+        if not self._db.fetch_all("SELECT 1 FROM sqlite_master WHERE name = 'imported'"):
+            return None
+        return self._db.fetch_number("SELECT max(at) FROM imported")
+
+    def note_imported(self) -> None:
+        """All archives that there were have been read."""
+        newest = self.newest()
+        if newest is None:
+            return
+        with self._db.transaction():
+            self._db.execute(_IMPORTED)
+            self._db.execute("DELETE FROM imported")
+            self._db.execute("INSERT INTO imported VALUES (?)", (newest,))
+
     def last_day(self) -> int | None:
         """The midnight of the last day on which anything had a result; None without any."""
         day = self._db.fetch_number("SELECT max(last) FROM seen")
@@ -415,17 +435,20 @@ class Store:
         """The NGI of each site, as the newest list that names it has it."""
         return dict(self._db.fetch_all("SELECT site, ngi FROM topology WHERE ngi <> '' ORDER BY day"))
 
-    def put_outages(self, outages: Iterable[Outage], now: int) -> tuple[int, int]:
+    def put_outages(self, outages: Iterable[Outage], now: int, *, is_whole: bool = True) -> tuple[int, int]:
         """Keep declared outages; returns how many came and how many went.
 
         An id that is kept already is replaced. What has not begun by now and is no longer declared was withdrawn.
+        is_whole: whether the list has all that are declared; nothing is withdrawn by one that cannot be read in part.
         """
         given = {(each.id, each.host, each.service_type): each for each in outages}
         with self._db.transaction():
             withdrawn = [
                 key
                 for *key, start in self._db.fetch_all("SELECT id, host, service_type, start FROM downtime")
-                if tuple(key) not in given and (start > now or key[0] in {each.id for each in given.values()})
+                if is_whole
+                and tuple(key) not in given
+                and (start > now or key[0] in {each.id for each in given.values()})
             ]
             self._db.execute_many("DELETE FROM downtime WHERE id = ? AND host = ? AND service_type = ?", withdrawn)
             self._db.execute_many(

@@ -409,7 +409,7 @@ class Outage(NamedTuple):
 OUTAGES = [
     Outage("keystone", ({2: rf"{DOWN} {KEYSTONE_AT} {LOGIN}"},)),
     Outage("mariadb", ({2: rf'502 "Proxy Error" from {KEYSTONE_AT} {LOGIN}'},)),
-    Outage("placement", ({2: NO_HOST + STAYS},)),
+    Outage("placement", ({2: rf"{NO_HOST}({STAYS})?"},)),  # its deletion waits for it, or does not
     Outage("rabbitmq", ({2: rf"no complete answer within {SECONDS} from {NOVA}( when asked to create a VM)?"},)),
     # after a minute the conductor gives up waiting for it: the run has to go on for longer
     Outage("nova-scheduler", ({2: rf'VM went into ERROR instead of ACTIVE: "MessagingTimeout" on {NOVA}'},), 150),

@@ -4,6 +4,7 @@ import csv
 import gzip
 import json
 import os
+import random
 import re
 import shutil
 import subprocess
@@ -496,10 +497,9 @@ def test_of_a_directory_of_archives_those_are_read_that_can_be_new(place):
     assert len(out.splitlines()) == 2 and "name the file" not in out and str(packed) not in out
     code, out = place.imported(archives, "-v")
     assert code == 0
-    assert (
-        "  passed over: 1 archive last written to before 2026-10-02T05:00:00Z, a day before the newest result "
-        f"(to have one read, name the file itself)\n    {packed}\n" in out
-    )
+    before = "2026-10-02T05:00:00Z, a day before the newest result of the last import"
+    passed = f"  passed over: 1 archive last written to before {before} (to have one read, name the file itself)\n"
+    assert f"{passed}    {packed}\n" in out
     code, out = place.imported(packed)
     assert (code, out.splitlines()[0]) == (
         0,
@@ -659,6 +659,34 @@ def test_an_archive_that_breaks_off_is_told_and_what_is_before_it_and_in_others_
         (said,) = not_taken(place, broken, log)
         assert said.startswith(f"1 files that cannot be read to the end, the first: {broken}: "), said
     assert place.figures("--by", "day")[5]["availability"] == "75"
+
+
+def test_what_an_archive_that_breaks_off_did_not_tell_is_missing(place):
+    chance = random.Random(1)
+    lines = [(n * HOUR, swift("OK", chance.randbytes(200).hex())) for n in range(1, 24 * 24)]
+    states = [(0, swift("OK", **CURRENT)), (0, bdii("OK", **CURRENT))]
+    first = place.log(STARTS, *states, *lines, name="first.log")
+    packed = place.directory / "first.gz"
+    packed.write_bytes(gzip.compress(first.read_bytes())[: first.stat().st_size // 4])
+    then = {"start": OCTOBER + 25 * DAY, "name": "then.log"}
+    last = place.log(
+        STARTS, (0, swift("OK", **CURRENT)), (0, bdii("OK", **CURRENT)), (6 * DAY, bdii("WARNING")), **then
+    )
+    (said,) = not_taken(place, packed, last)
+    assert said.startswith(f"1 files that cannot be read to the end, the first: {packed}: "), said
+    assert said.count(str(packed)) == 1
+    days = place.figures("--by", "day")
+    assert [days[day]["availability"] for day in (2, 20, 28)] == ["100", "-1", "100"]
+    assert (days[2]["unknown"], days[20]["unknown"]) == ("0", "1")
+
+
+def test_archives_are_read_though_a_result_was_appended_meanwhile(place):
+    archives = place.directory / "archives"
+    archives.mkdir()
+    old = place.log(*MONTH[:4], name="archives/nagios-10-06-2026-00.log")
+    os.utime(old, (OCTOBER + 5 * DAY,) * 2)
+    place.imported(place.log(*MONTH))  # a file by itself says nothing of the archives, as a result that is appended
+    assert "passed over" not in place.imported(archives)[1]
 
 
 def test_a_clock_that_went_back_is_told(place):

@@ -8,6 +8,7 @@ import re
 import shlex
 import shutil
 import signal
+import socket
 import sqlite3
 import subprocess
 import time
@@ -19,7 +20,7 @@ import pytest
 from tests.conftest import ROOT, Report, at, clean_environment, command
 from tests.federation.ports import free_port
 from tests.federation.stomp_responder import Responder
-from tests.pace import AMPLE_S, is_over, until
+from tests.pace import AMPLE_S, is_over, seconds, until
 from tests.reliability.troubles import unshare
 
 OCTOBER = 1_790_812_800
@@ -254,6 +255,25 @@ def test_a_broken_store_is_told_with_the_remedy_and_takes_everything_once_it_is_
     host.store.unlink()
     assert host.drain().performance["appended"] == "2;;;0"
     assert [row[1:] for row in host.rows()] == [(OCTOBER, 0), (OCTOBER + HOUR, 4)]
+
+
+def test_a_mute_broker_leaves_time_for_the_store(host):
+    host.keep(OCTOBER)
+    with socket.create_server(("127.0.0.1", int(host.url.split(":")[2].split("/")[0]))):
+        report = host.drain("-t", seconds(20))
+    assert (report.code, report.performance["appended"], report.performance["waiting"]) == (3, "1;;;0", "1;;;0")
+    assert host.rows() == [(SERVICE, OCTOBER, 0)]
+
+
+def test_a_damaged_result_is_counted_as_dropped_and_not_as_appended(host, broker):
+    host.keep(OCTOBER)
+    host.keep(OCTOBER + HOUR)
+    damaged = host.spool / host.waiting()[0]
+    damaged.write_bytes(b"no message")
+    report = host.drain()
+    found = {name: report.performance[name] for name in ("appended", "store_waiting", "store_dropped")}
+    assert found == {"appended": "1;;;0", "store_waiting": "0;;;0", "store_dropped": "1c;;;0"}, report.out
+    assert len(host.rows()) == 1
 
 
 FULL = """

@@ -128,6 +128,8 @@ def availability(option: Option, directory: Path) -> list[object]:
     """A command of fedcloud-availability that has an option; its store is there where it has to be."""
     if option.name in ("--services", "--topology", "--downtimes"):
         return ["import"]
+    if option.name == "--ca-path":
+        return ["import", "--state-dir", directory / "state", "--gocdb", "https://127.0.0.1:1/gocdbpi/public/"]
     state = directory / "state"
     if option.name != "--state-dir":
         with Store(StateDirectory(str(state)), create=True) as store:

@@ -144,11 +144,13 @@ def _import(args: argparse.Namespace, store: Store) -> tuple[int, str]:
         report += [f"  {each}" for each in unreadable[:5]]
     troubles: list[str] = []
     if args.names:
-        paths, count_passed, notes = _result_files(args, store.newest())
+        paths, count_passed, notes = _result_files(args, store.imported())
         report += notes
         with store.writer() as writer:
             importer = ResultImporter(writer, services, now, soft=args.soft_states)
             _read_files(paths, importer)
+        if any(map(os.path.isdir, args.names)):
+            store.note_imported()
         settled = store.settle()
         troubles = importer.problems.sentences()
         passed = f", {number_of(count_passed, 'archive')} passed over" if count_passed else ""
@@ -170,22 +172,23 @@ def _ask_gocdb(args: argparse.Namespace, store: Store, now: int, report: list[st
     from libprobe.programs.availability import live
 
     gocdb = live.open_gocdb(args)
-    troubles: list[str] = []
     try:
         found = live.endpoints(gocdb, args)
+        outages = None if args.downtimes else list(live.outages(gocdb, now))
+    except HelperFailure as failure:
+        troubles = [f"{failure}; the endpoints and downtimes that are known stay"]
+    else:
+        troubles = found.left_out
         report.append(f"  topology: {_put_topology(store, found.endpoints, now)}")
         if found.uncertified:
             report.append(f"  left out: {found.uncertified}")
-        if not args.downtimes:
-            report.append(_put_outages(store, live.outages(gocdb, now), now))
-        troubles += found.left_out
-    except HelperFailure as failure:
-        troubles.append(f"{failure}; the endpoints and downtimes that are known stay")
+        if outages is not None:
+            report.append(_put_outages(store, outages, now, is_whole=not gocdb.unreadable))
     return troubles + [each.sentence for each in gocdb.unreadable[:5]]
 
 
-def _put_outages(store: Store, outages: Iterable[Outage], now: int) -> str:
-    kept, gone = store.put_outages(outages, now)
+def _put_outages(store: Store, outages: Iterable[Outage], now: int, *, is_whole: bool = True) -> str:
+    kept, gone = store.put_outages(outages, now, is_whole=is_whole)
     return f"  downtimes: {number_of(kept, 'outage')} of services kept, {gone} withdrawn"
 
 
@@ -228,7 +231,7 @@ def _read_outages(path: str, unreadable: list[str]) -> Iterable[Outage]:
 def _result_files(args: argparse.Namespace, newest: int | None) -> tuple[list[str], int, list[str]]:
     """Files, and those of directories; how many archives are passed over, and with -v lines about what is not read.
 
-    newest: when the newest result was had that is known already, None without any.
+    newest: when the newest result was had that the last import brought, None without any.
     """
     from libprobe.programs.availability import report, result_import
 
@@ -242,7 +245,7 @@ def _result_files(args: argparse.Namespace, newest: int | None) -> tuple[list[st
         passed_over += found.passed_over if found else []
     notes = [f"  not there: {safe(name)}" for name in args.names if name not in names] if args.verbose else []
     if passed_over and args.verbose:
-        old = f"last written to before {report.instant(since)}, a day before the newest result"
+        old = f"last written to before {report.instant(since)}, a day before the newest result of the last import"
         count = number_of(len(passed_over), "archive")
         notes.append(f"  passed over: {count} {old} (to have one read, name the file itself)")
         notes += [f"    {safe(path)}" for path in passed_over]

@@ -62,7 +62,9 @@ def endpoints(gocdb: Gocdb, args: argparse.Namespace) -> LiveTopology:
         if is_label(each.site) and is_host(each.hostname):
             found.append((each.site, each.service_type, each.hostname.lower(), safe(each.roc)[:200]))
         else:
-            left_out.append(f"the name of a site or host is none: {safe(each.site)[:60]}, {safe(each.hostname)[:80]}")
+            left_out.append(
+                f"a site or host whose name cannot be one: {safe(each.site)[:60]}, {safe(each.hostname)[:80]}"
+            )
     if not found:
         raise HelperFailure(
             "no endpoint to be monitored",

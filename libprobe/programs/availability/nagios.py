@@ -113,25 +113,33 @@ class LogReader:
         self._last = 0
 
     def read(self, file: BinaryIO, path: str) -> None:
-        """Raises: Misconfigured for a file that cannot be read to its end."""
+        """Raises: BrokenFile for one that cannot be read to its end; what is before that place counts."""
         number = 0
         is_first = True
-        for data in result_import.read_chunks(file, path):
-            if is_first and log_start(data) < self._last:
-                for each in self._services.values():
-                    each.status = -1  # what this one says is not what held after the one before
-                self._close(self._last)
-                self._last = 0
-            is_first = False
-            if not data.endswith(b"\n"):
-                data = data[: data.rfind(b"\n") + 1]
-                where = f"{path}:{number + data.count(NEWLINE) + 1}"
-                self._importer.problems.note("lines that are cut off, or too long to be one", where)
-                self._importer.lines += 1
-            number += self._take(data, path, number)
-            if len(self._changes) >= MAX_CHANGES:
-                self._hand_over()
-        self._importer.lines += number
+        try:
+            for data in result_import.read_chunks(file, path):
+                if is_first and log_start(data) < self._last:
+                    self._forget_states()  # what this one says is not what held after the one before
+                    self._last = 0
+                is_first = False
+                if not data.endswith(b"\n"):
+                    data = data[: data.rfind(b"\n") + 1]
+                    where = f"{path}:{number + data.count(NEWLINE) + 1}"
+                    self._importer.problems.note("lines that are cut off, or too long to be one", where)
+                    self._importer.lines += 1
+                number += self._take(data, path, number)
+                if len(self._changes) >= MAX_CHANGES:
+                    self._hand_over()
+        except result_import.BrokenFile:
+            self._forget_states()  # what held in the rest of it is not known
+            raise
+        finally:
+            self._importer.lines += number
+
+    def _forget_states(self) -> None:
+        for each in self._services.values():
+            each.status = -1
+        self._close(self._last)
 
     def end(self) -> None:
         self._hand_over()
@@ -235,6 +243,7 @@ class LogReader:
 
     def _add_again(self, series: int, at: int, status: int, output: bytes, where: str) -> None:
         """Add a change that is not later than all that was added: of one at its instant, it takes the place."""
+        self._changes = [each for each in self._changes if each[:2] != (series, at)]
         self._hand_over()
         sentence = result_import.clean_sentence(output.decode("utf-8", "replace"))
         if not self._importer.writer.add(series, at, status, sentence, is_day_noted=True):

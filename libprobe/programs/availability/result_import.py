@@ -194,9 +194,9 @@ def read_chunks(file: BinaryIO, path: str) -> Iterator[bytes]:
     rest = b""
     while True:
         try:
-            data = file.read(CHUNK)
+            data = file.read1(CHUNK)  # type: ignore[attr-defined]
         except (*BROKEN, ValueError) as error:
-            raise BrokenFile(f"{path} cannot be read to the end: {error}") from None
+            raise BrokenFile(str(error)) from None
         if not data:
             break
         data = rest + data

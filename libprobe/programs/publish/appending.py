@@ -96,12 +96,17 @@ class StoreAppender:
                 before = store.last_day()
                 while waiting := self.spool.waiting()[:PER_TRANSACTION]:
                     refused: dict[str, str] = {}
+                    damaged: set[str] = set()  # set aside by the spool, which counts them
                     with store.writer() as writer:
                         for identity in waiting:
                             message = self.spool.read(identity)
-                            if message and (why := _add(writer, message.body)):
+                            if message is None:
+                                damaged.add(identity)
+                            elif why := _add(writer, message.body):
                                 refused[identity] = why
                     for identity in waiting:
+                        if identity in damaged:
+                            continue
                         if identity in refused:
                             self.spool.refuse(identity, refused[identity])
                         else:
