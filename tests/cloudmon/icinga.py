@@ -245,9 +245,12 @@ class IcingaCloud:
     def ask(self, method: str, path: str, document: object = None, *, name: str = MASTER) -> list[dict]:
         """Ask the interface of the master, or of the satellite. Raises: requests.RequestException."""
         url = f"https://127.0.0.1:{self._ports[name]}/v1/{path}"
-        answer = self._session.request(
-            method, url, json=document, headers={"Accept": "application/json"}, timeout=AMPLE_S
-        )
+        try:
+            answer = self._session.request(
+                method, url, json=document, headers={"Accept": "application/json"}, timeout=AMPLE_S
+            )
+        except requests.exceptions.ChunkedEncodingError as error:  # a reload cuts off the answers under way
+            raise requests.ConnectionError(*error.args) from error
         answer.raise_for_status()
         results: list[dict] = answer.json()["results"]
         return results
