@@ -21,7 +21,7 @@ from libprobe.state.files import StateDirectory
 from libprobe.timelines import lines, profiles
 from libprobe.timelines.algebra import STATUSES
 from libprobe.timelines.calculation import Calculation, Period
-from libprobe.timelines.evaluation import SITE
+from libprobe.timelines.evaluation import SITE, is_series_of
 from libprobe.timelines.store import NAME, Store
 
 TYPE_CHECKING = False
@@ -209,15 +209,11 @@ def _as_in_profile(profile: Profile, series: Iterable[tuple[int, str, str, str]]
     """
     seen = set()
     for number, host, kind, name in series:
-        metric = next((each for each in profile.metrics.get(kind, ()) if _is_of(name, each)), name)
+        metric = next((each for each in profile.metrics.get(kind, ()) if is_series_of(name, each)), name)
         if (host, kind, metric) in seen:
             raise SystemExit(f"{host} has {metric} for several VOs, which the query does not know")
         seen.add((host, kind, metric))
         yield number, host, kind, metric
-
-
-def _is_of(name: str, metric: str) -> bool:
-    return name == metric or (name.startswith(f"{metric}-") and name[len(metric) + 1 :].islower())
 
 
 def _extend(rows: set[tuple[object, ...]] | list[tuple[object, ...]], more: Iterable[tuple[object, ...]]) -> None:

@@ -12,7 +12,7 @@ from itertools import islice
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Collection, Iterable, Sequence
 
 _TERMINAL = re.compile(r"\x1b(?:\[[0-?]*[@-~]?|[\]PX^_][^\x07\x1b]*(?:\x07|\x1b\\)|.)?", re.DOTALL)
 """ECMA-48's control sequences and strings; a string without its end must not swallow what we say after it."""
@@ -130,6 +130,11 @@ def similar(
 
     compared = [each[:MAX_COMPARED_CHARS] for each in islice(known, most)]
     return difflib.get_close_matches(word[:MAX_COMPARED_CHARS], compared, n=count, cutoff=cutoff)
+
+
+def likely_meant(word: str, known: Collection[str]) -> list[str]:
+    """The name that was meant, if any is like it: one that differs in its capitals only, else the most similar."""
+    return [each for each in known if each.lower() == word.lower()] or similar(word, known)
 
 
 def some_to_choose(word: str, known: Sequence[str]) -> str:

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 
 from libprobe.failures import Misconfigured
 from libprobe.records import Record
-from libprobe.text import safe, similar
+from libprobe.text import likely_meant, safe
 from libprobe.timelines import evaluation, figures, lines
 from libprobe.timelines.algebra import DOWNTIME, MISSING, OK, STATUSES, UNKNOWN, WARNING
 from libprobe.timelines.evaluation import ENDPOINT, METRIC, FigureRules
@@ -101,7 +101,7 @@ class Calculation:
         """The sites of some names, all for none. Raises: Misconfigured for one that there is not."""
         for name in names:
             if name not in self._sites:
-                near = [each for each in self._sites if each.lower() == name.lower()] or similar(name, self._sites)
+                near = likely_meant(name, self._sites)
                 hint = f"did you mean {near[0]}?" if near else "import a topology that has it"
                 raise Misconfigured(f"no endpoint of {safe(name)[:100]} counts in {self.period.name}", remedy=hint)
         return list(names) or self.sites

@@ -39,6 +39,11 @@ MAX_SEGMENT_DAYS = 31
 """Days whose timelines are in memory at a time, however long the period is."""
 
 
+def is_series_of(name: str, metric: str) -> bool:
+    """Whether results of a name are those of a metric: its own name, or that of the metric for a VO, `metric-ops`."""
+    return name == metric or (name.startswith(f"{metric}-") and name[len(metric) + 1 :].islower())
+
+
 class TopologyEndpoint(Record):
     """A service of one type on one host, as it stood in the topology from one day to another.
 

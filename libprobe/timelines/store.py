@@ -26,7 +26,7 @@ from libprobe.failures import Misconfigured
 from libprobe.records import Record
 from libprobe.state.files import StateDirectory
 from libprobe.timelines import lines
-from libprobe.timelines.evaluation import Exclusion, MeasuredResults, Outage, TopologyEndpoint
+from libprobe.timelines.evaluation import Exclusion, MeasuredResults, Outage, TopologyEndpoint, is_series_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -250,11 +250,7 @@ class Store:
         if self._read is None or self._read[0] != key:
             self._read = key, self._results(key[:2], start, end)
         read = self._read[1]
-        return [
-            read[number]
-            for name, number in self._series().get(key[:2], ())
-            if name == metric or (name.startswith(f"{metric}-") and name[len(metric) + 1 :].islower())
-        ]
+        return [read[number] for name, number in self._series().get(key[:2], ()) if is_series_of(name, metric)]
 
     def _results(self, endpoint: tuple[str, str], start: int, end: int) -> dict[int, MeasuredResults]:
         """What there is of all metrics of an endpoint, by series: it takes half the time of reading one by one."""
@@ -303,7 +299,7 @@ class Store:
         """
         found = []
         for name, number in self._series().get((host, service_type), ()):
-            if name == metric or (name.startswith(f"{metric}-") and name[len(metric) + 1 :].islower()):
+            if is_series_of(name, metric):
                 found += self._db.fetch_all(
                     "SELECT at, status, coalesce(text, '') FROM change LEFT JOIN sentence ON sentence.id = sentence "
                     "WHERE series = ? AND at <= ? ORDER BY at DESC LIMIT 1",

@@ -775,6 +775,7 @@ EXCLUDED = ["exclude", "--from", "2026-10-06", "--to", "2026-10-06", "--reason",
         ),
         ([*EXCLUDED, "--service-type", "org.openstack.swif"], "did you mean org.openstack.swift?"),
         ([*EXCLUDED, "--metric", "eu.egi.cloud.Nothing-At-All"], "no metric eu.egi.cloud.Nothing-At-All is known"),
+        ([*EXCLUDED, "--metric", "eu.egi.cloud.OpenStack"], "no metric eu.egi.cloud.OpenStack is known"),
     ],
 )
 def test_what_cannot_be_done_is_a_sentence(place, words, says):

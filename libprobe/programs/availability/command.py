@@ -17,9 +17,9 @@ from libprobe.files import read_small_file
 from libprobe.probe import cli
 from libprobe.programs import execution
 from libprobe.programs.execution import DONE, USAGE, WITH_WARNINGS
-from libprobe.text import number_of, safe, shortened, similar
+from libprobe.text import likely_meant, number_of, safe, shortened
 from libprobe.timelines.algebra import STATUSES
-from libprobe.timelines.evaluation import LEVELS, SITE, Exclusion, Outage
+from libprobe.timelines.evaluation import LEVELS, SITE, Exclusion, Outage, is_series_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -40,10 +40,13 @@ EPILOG = (
     "version. Days and months are those of UTC."
 )
 
+ONLY_WITH_GOCDB = {"site", "scope", "any_site", "production_only", "ca_path", "proxy_from_environment"}
+NOT_WITH_GOCDB = {"topology", "as_of"}
+
 OPTIONS_OF_COMMAND = {
     "import": {
-        *("services", "topology", "as_of", "downtimes", "soft_states", "skip_missing"),
-        *("gocdb", "site", "scope", "any_site", "production_only", "ca_path", "proxy_from_environment"),
+        *("services", "topology", "as_of", "downtimes", "soft_states", "skip_missing", "gocdb"),
+        *ONLY_WITH_GOCDB,
     },
     "figures": {
         *("month", "since", "until", "by", "level", "json", "csv", "prometheus", "html", "weights"),
@@ -60,9 +63,6 @@ OPTIONS_OF_COMMAND = {
 """The options of each command, by where they go; those that all have are not among them."""
 
 BREAKS_OFF = "files that cannot be read to the end"
-
-ONLY_WITH_GOCDB = {"site", "scope", "any_site", "production_only", "ca_path", "proxy_from_environment"}
-NOT_WITH_GOCDB = {"topology", "as_of"}
 
 COMMON_OPTIONS = {"state_dir", "timeout", "verbose", "config"}
 
@@ -499,9 +499,9 @@ def _exclude(args: argparse.Namespace, store: Store) -> tuple[int, str]:
         ("service type", args.service_type or "", {each.service_type for each in endpoints}),
         ("metric", args.metric or "", metrics),
     ):
-        is_of_vo = what == "metric" and any(name.startswith(f"{given}-") for name in metrics)
+        is_of_vo = what == "metric" and any(is_series_of(name, given) for name in metrics)
         if given and given not in known and not is_of_vo:
-            near = [each for each in known if each.lower() == given.lower()] or similar(given, known)
+            near = likely_meant(given, known)
             hint = f"did you mean {near[0]}?" if near else ""
             raise Misconfigured(f"no {what} {safe(given)[:100]} is known", remedy=hint)
     number = store.exclude(

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 
-from libprobe.clients.gocdb import DEFAULT_SCOPE, EndpointSelection, Gocdb
+from libprobe.clients.gocdb import Gocdb
 from libprobe.deadline import Deadline
 from libprobe.failures import Asked, HelperFailure
 from libprobe.formats.address import host_port_of
 from libprobe.formats.ncg import is_host, is_label
 from libprobe.programs import catalogue
 from libprobe.programs.availability import topology
+from libprobe.programs.ncg import selection
 from libprobe.records import Record
 from libprobe.targets import access
-from libprobe.text import number_of, safe
+from libprobe.text import safe
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -45,15 +46,8 @@ def open_gocdb(args: argparse.Namespace) -> Gocdb:
 
 def endpoints(gocdb: Gocdb, args: argparse.Namespace) -> LiveTopology:
     """The endpoints of today. Raises: HelperFailure, also where there is none: that would end all sites."""
-    scope = DEFAULT_SCOPE if args.scope is None else args.scope
     metrics = catalogue.read()
-    wanted = EndpointSelection(
-        frozenset(kind for metric in metrics for kind in metric.possible_types),
-        args.site or "",
-        tuple(name.strip() for name in scope.split(",") if name.strip()),
-        certified_only=not args.any_site,
-        production_only=args.production_only,
-    )
+    wanted = selection.wanted(args, frozenset(kind for metric in metrics for kind in metric.possible_types))
     found: list[tuple[str, str, str, str]] = []
     left_out: list[str] = []
     for each in gocdb.topology(wanted):
@@ -72,11 +66,8 @@ def endpoints(gocdb: Gocdb, args: argparse.Namespace) -> LiveTopology:
             link="in",
             remedy="see --site, --scope and --any-site",
         )
-    sites = sorted(gocdb.uncertified)
-    count = number_of(sum(gocdb.uncertified.values()), "endpoint")
-    few = f"{', '.join(map(safe, sites[:5]))}{', ...' if len(sites) > 5 else ''}"
-    uncertified = f"{count} of {number_of(len(sites), 'site')} not certified or not in production: {few}"
-    return LiveTopology(found, left_out[:5], uncertified if sites else "")
+    uncertified = selection.describe_uncertified(gocdb.uncertified) if gocdb.uncertified else ""
+    return LiveTopology(found, left_out[:5], uncertified)
 
 
 def outages(gocdb: Gocdb, now: int) -> Iterator[Outage]:

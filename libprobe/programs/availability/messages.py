@@ -13,6 +13,7 @@ from libprobe.formats.metric_result import END, MAX_BODY_BYTES, read_metric_resu
 from libprobe.programs.availability import result_import
 from libprobe.records import Record
 from libprobe.timelines.algebra import NUMBERS
+from libprobe.timelines.evaluation import is_series_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -55,7 +56,7 @@ def read_body(body: str) -> MessageResult:
     return MessageResult(
         fields["hostName"],
         fields["serviceType"],
-        name if name.startswith(f"{metric}-") and name[len(metric) + 1 :].islower() else metric,
+        name if is_series_of(name, metric) else metric,
         at,
         NUMBERS[fields["metricStatus"]],
         result_import.clean_sentence(fields.get("summaryData", "")),

@@ -18,7 +18,7 @@ from libprobe.probe import cli
 from libprobe.probe.settings import read_settings
 from libprobe.programs import catalogue, execution
 from libprobe.programs.execution import DONE, NOT_DONE, USAGE, WITH_WARNINGS
-from libprobe.programs.ncg import overrides, poem, sensu
+from libprobe.programs.ncg import overrides, poem, selection, sensu
 from libprobe.programs.ncg.configuration import (
     DEFAULT_PLUGINS,
     FORMATS,
@@ -30,7 +30,7 @@ from libprobe.programs.ncg.configuration import (
 from libprobe.programs.ncg.index import DEFAULT_OUTPUT
 from libprobe.programs.ncg.inventory import Inventory, InventoryCounts
 from libprobe.programs.ncg.output_directory import OutputDirectory
-from libprobe.programs.ncg.previous import PreviousConfiguration, listed, listed_files
+from libprobe.programs.ncg.previous import PreviousConfiguration, listed_files
 from libprobe.text import duration, number_of, safe, shortened
 
 TYPE_CHECKING = False
@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
     from typing import NoReturn
 
-    from libprobe.clients.gocdb import EndpointSelection, Gocdb, SavedCopy
+    from libprobe.clients.gocdb import Gocdb, SavedCopy
     from libprobe.clients.http import HttpClient
     from libprobe.formats.gocdb import Unreadable
 
@@ -190,7 +190,7 @@ class _Generation:
     def _read_topology(self, inventory: Inventory) -> InventoryCounts:
         """Read the topology into the inventory. Raises: HelperFailure; Misconfigured."""
         source = self._source()
-        for endpoint in source.topology(self._wanted(inventory)):
+        for endpoint in source.topology(selection.wanted(self.args, inventory.service_types)):
             inventory.add(endpoint)
         inventory.warn_all(f"left out: {each.sentence}" for each in source.unreadable)
         self.uncertified = source.uncertified
@@ -208,7 +208,7 @@ class _Generation:
                     what,
                     of=asked,
                     link="in",
-                    also=self._words_of_uncertified(),
+                    also=selection.describe_uncertified(self.uncertified),
                     remedy="give --any-site if they are to be monitored, or --allow-empty",
                 )
             raise HelperFailure(
@@ -246,11 +246,6 @@ class _Generation:
     def _sites_are_unknown(self) -> bool:
         return bool(self.args.saved and not self.args.sites_from and not self.args.any_site)
 
-    def _words_of_uncertified(self) -> str:
-        names = sorted(self.uncertified)
-        count = number_of(sum(self.uncertified.values()), "endpoint")
-        return f"{count} of {number_of(len(names), 'site')} not certified or not in production: {listed(names)}"
-
     def _prepare_state(self) -> None:
         """Make the directories that a monitor running from these files alone expects."""
         if self.plan.stand_alone:
@@ -272,19 +267,6 @@ class _Generation:
 
         return Gocdb(http, self.args.gocdb or self.args.settings.get("gocdb", "url", DEFAULT_URL), None, cache_s=0)
 
-    def _wanted(self, inventory: Inventory) -> EndpointSelection:
-        from libprobe.clients.gocdb import DEFAULT_SCOPE, EndpointSelection
-
-        scope = DEFAULT_SCOPE if self.args.scope is None else self.args.scope
-        names = tuple(name.strip() for name in scope.split(",") if name.strip())
-        return EndpointSelection(
-            inventory.service_types,
-            self.args.site or "",
-            names,
-            certified_only=not self.args.any_site,
-            production_only=self.args.production_only,
-        )
-
     def _verdict(self, kind: str, place: OutputDirectory, counts: InventoryCounts) -> str:
         if self.args.no_validate:
             return "not checked: --no-validate"
@@ -305,7 +287,7 @@ class _Generation:
             f"fedcloud-ncg: {number_of(counts.services, 'service')} on {number_of(counts.hosts, 'host')} of "
             f"{number_of(counts.sites, 'site')}, from {self.args.saved or 'the GOCDB'}, in "
             f"{duration(self.deadline.elapsed())}",
-            *([f"  left out: {self._words_of_uncertified()}"] if self.uncertified else []),
+            *([f"  left out: {selection.describe_uncertified(self.uncertified)}"] if self.uncertified else []),
             *(["  sites: all of the copy, certified or not (--sites-from tells)"] if self._sites_are_unknown else []),
             *(f"  {verdict}" for verdict in self.verdicts),
             *end,

@@ -95,23 +95,22 @@ class StoreAppender:
             with Store(StateDirectory(self._directory), create=True, wait_s=wait_s) as store:
                 before = store.last_day()
                 while waiting := self.spool.waiting()[:PER_TRANSACTION]:
+                    taken: list[str] = []
                     refused: dict[str, str] = {}
-                    damaged: set[str] = set()  # set aside by the spool, which counts them
                     with store.writer() as writer:
                         for identity in waiting:
                             message = self.spool.read(identity)
                             if message is None:
-                                damaged.add(identity)
-                            elif why := _add(writer, message.body):
+                                continue  # damaged: the spool has set it aside, and counts it
+                            if why := _add(writer, message.body):
                                 refused[identity] = why
-                    for identity in waiting:
-                        if identity in damaged:
-                            continue
-                        if identity in refused:
-                            self.spool.refuse(identity, refused[identity])
-                        else:
-                            self.spool.forget_sent(identity)
-                            count += 1
+                            else:
+                                taken.append(identity)
+                    for identity, why in refused.items():
+                        self.spool.refuse(identity, why)
+                    for identity in taken:
+                        self.spool.forget_sent(identity)
+                    count += len(taken)
                 if store.last_day() != before:
                     store.settle()
         return count
