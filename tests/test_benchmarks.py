@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks import monitors, soak_door, soak_worker, spark, walk
+from benchmarks import availability, monitors, soak_door, soak_worker, spark, walk
 from libprobe.state.files import StateDirectory
 from libprobe.timelines import profiles
 from libprobe.timelines.calculation import Calculation, Period
@@ -98,6 +98,16 @@ def test_a_real_icinga_runs_the_commands_of_a_benchmark_and_writes_down_what_cam
         until(lambda: process.poll() is not None or len(found()) == 2)
         assert process.poll() is None, (tmp_path / "icinga.log").read_text()
         assert found() == {"well": (0, "all is well"), "badly": (1, "")}
+
+
+def test_argos_own_algorithm_has_the_figures_of_the_program(tmp_path, capsys):
+    tmp_path.chmod(0o700)
+    logs, _ = availability.write_inputs(tmp_path, 20, 1)
+    availability.measured(tmp_path, "import", "--services", ".", *logs)
+    availability.compare(tmp_path)
+    said = capsys.readouterr().out
+    assert said.startswith("2 sites of 10 endpoints, ")
+    assert re.findall(r"  (.+?), [\d,]+: .*, with equal figures", said) == ["the changes", "a result every 15 minutes"]
 
 
 def test_the_query_for_spark_has_the_figures_of_the_program(tmp_path):

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
 STATUSES = ("OK", "WARNING", "UNKNOWN", "MISSING", "CRITICAL", "DOWNTIME")
 OK, WARNING, UNKNOWN, MISSING, CRITICAL, DOWNTIME = range(6)
+NONE = 7
+"""In the place of a status before the first."""
 MAX_COUNTS = 10_000
 NUMBERS = {name: number for number, name in enumerate(STATUSES)}
 
@@ -74,17 +76,15 @@ class StatusCounts(dict[int, int]):
     """The joint status by how many there are of each status: one number, with some bits for each.
 
     one:    what a status adds to that number, by status
-    change: what is added when a status takes the place of another, by `new << 3 | old`
+    change: what is added when a status takes the place of another, by `new << 3 | old`; of none, where old is NONE
     """
 
     def __init__(self, operation: Operation, bits: int) -> None:
         super().__init__()
         self._operation, self._bits = operation, bits
         self.one = tuple(1 << status * bits for status in range(len(STATUSES)))
-        self.change = tuple(
-            self.one[new] - self.one[old] if max(old, new) < len(STATUSES) else 0
-            for new, old in product(range(8), repeat=2)
-        )
+        added = (*self.one, 0, 0)
+        self.change = tuple(added[new] - added[old] for new, old in product(range(NONE + 1), repeat=2))
 
     def __missing__(self, counts: int) -> int:
         if len(self) >= MAX_COUNTS:

@@ -16,7 +16,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
-    from libprobe.timelines.evaluation import Exclusion, Outage, Segment, TimelineNode, TopologyEndpoint
+    from libprobe.timelines.evaluation import Exclusion, Outage, Segment, TopologyEndpoint
     from libprobe.timelines.figures import Figures
     from libprobe.timelines.profiles import Profile
     from libprobe.timelines.store import Store
@@ -83,9 +83,13 @@ class Explanation(Record):
 class Calculation:
     """What a profile makes of a store, for a period."""
 
-    def __init__(self, store: Store, profile: Profile, period: Period) -> None:
+    def __init__(
+        self, store: Store, profile: Profile, period: Period, results: evaluation.ResultSource | None = None
+    ) -> None:
+        """results: where they are, if they are not taken from the store."""
         self.period = period
         self._store = store
+        self._results = results or store
         self.rules = FigureRules(profile, store.outages(period.start, period.end), list(store.exclusions().values()))
         self._sites: dict[str, list[TopologyEndpoint]] = {}
         types = profile.service_types
@@ -116,7 +120,7 @@ class Calculation:
 
     def segments(self, site: str) -> Iterator[Segment]:
         period = self.period
-        return evaluation.segments(self._sites[site], self.rules, self._store, period.start, period.end)
+        return evaluation.segments(self._sites[site], self.rules, self._results, period.start, period.end)
 
     # ---- figures
 
@@ -124,8 +128,8 @@ class Calculation:
         """How many seconds of the period the site had each status; of days on which it had endpoints."""
         held = [0] * len(STATUSES)
         for segment in self.segments(site):
-            for status, more in enumerate(lines.seconds(segment.site.line, segment.end)):
-                held[status] += more
+            (more,) = lines.seconds(segment.site.line, [0, segment.end - segment.start])
+            held = [a + b for a, b in zip(held, more, strict=True)]
         return held
 
     def figures(self, site: str) -> Figures:
@@ -140,7 +144,7 @@ class Calculation:
         for site in sites:
             found: dict[tuple[str, ...], list[tuple[int, Figures]]] = {}
             for segment in self.segments(site):
-                for path, node in _nodes_at_level(segment.site, level):
+                for path, node in evaluation.nodes_at_level(segment.site, level):
                     step = HOUR_S if by == "hour" else None
                     days = evaluation.day_figures(node, segment.start, segment.end, step)
                     found.setdefault(path, []).extend(days)
@@ -162,29 +166,30 @@ class Calculation:
 
     def lines(self, site: str, level: str) -> dict[tuple[str, ...], list[tuple[int, int]]]:
         """Timelines, as (instant, status) each, of all things of a level."""
-        found: dict[tuple[str, ...], list[int]] = {}
+        found: dict[tuple[str, ...], list[tuple[int, int]]] = {}
         for segment in self.segments(site):
-            for path, node in _nodes_at_level(segment.site, level):
-                found[path] = lines.append_line(found.get(path, []), node.line)
-        return {path: [(each >> lines.BITS, each & lines.MASK) for each in line] for path, line in found.items()}
+            for path, node in evaluation.nodes_at_level(segment.site, level):
+                points = lines.points(node.line, segment.start)
+                kept = found.setdefault(path, points[:1])
+                kept += points[1:] if kept[-1][1] == points[0][1] else points
+        return found
 
     # ---- why
 
     def explain(self, site: str) -> Explanation:
         days: list[tuple[int, Figures]] = []
-        spans: list[tuple[int, int, int, TimelineNode]] = []
+        spans: list[tuple[int, int, int, Segment]] = []
         flips: Counter[tuple[str, ...]] = Counter()
         for segment in self.segments(site):
             days += evaluation.day_figures(segment.site, segment.start, segment.end)
-            line = segment.site.line
-            for at, each in enumerate(line):
-                start = each >> lines.BITS
-                end = line[at + 1] >> lines.BITS if at + 1 < len(line) else segment.end
-                if spans and spans[-1][1:3] == (start, each & lines.MASK):
+            points = lines.points(segment.site.line, segment.start)
+            ends = (*(at for at, _ in points[1:]), segment.end)
+            for (start, status), end in zip(points, ends, strict=True):
+                if spans and spans[-1][1:3] == (start, status):
                     spans[-1] = (spans[-1][0], end, *spans[-1][2:])
                 else:
-                    spans.append((start, end, each & lines.MASK, segment.site))
-            for path, node in _nodes_at_level(segment.site, METRIC):
+                    spans.append((start, end, status, segment))
+            for path, node in evaluation.nodes_at_level(segment.site, METRIC):
                 flips[path[2:]] += len(node.line) - 1
         if not days:
             raise Misconfigured(f"no endpoint of {safe(site)[:100]} counts in {self.period.name}")
@@ -195,23 +200,24 @@ class Calculation:
                 start,
                 end,
                 status,
-                self._cause(node, start),
+                self._cause(segment, start),
                 self._downtimes(site, start, end),
                 self._exclusions(site, start, end) if status == UNKNOWN else (),
                 0.0 if status in (UNKNOWN, MISSING) else round(100 * (end - start) / known, 3),
             )
-            for start, end, status, node in spans
+            for start, end, status, segment in spans
             if status not in (OK, WARNING)
         )
         worst = tuple(StatusChanges(path, count) for path, count in flips.most_common(WORST) if count > 1)
         return Explanation(site, value, troubles, worst)
 
-    def _cause(self, node: TimelineNode, at: int) -> Cause:
+    def _cause(self, segment: Segment, at: int) -> Cause:
         """The first of those below that has the status of the whole, down to a metric."""
-        status = lines.status_at(node.line, at)
+        node, instant = segment.site, at - segment.start
+        status = lines.status_at(node.line, instant)
         names: dict[str, str] = {}
         while node.children:
-            below = [each for each in node.children if lines.status_at(each.line, at) == status]
+            below = [each for each in node.children if lines.status_at(each.line, instant) == status]
             if not below:
                 break  # an outage or an exclusion gave it its status, not what is below
             node = below[0]
@@ -236,10 +242,6 @@ class Calculation:
         return tuple(
             each for each in there if any(each.concerns(endpoint, each.metric) for endpoint in self._sites[site])
         )
-
-
-def _nodes_at_level(site: TimelineNode, level: str) -> Iterator[tuple[tuple[str, ...], TimelineNode]]:
-    return ((path, node) for path, node in evaluation.walk(site) if node.level == level)
 
 
 def _merge_days(days: list[tuple[int, Figures]], by: str) -> Iterator[tuple[int | None, Figures]]:

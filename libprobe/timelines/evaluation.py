@@ -26,11 +26,15 @@ if TYPE_CHECKING:
     from libprobe.timelines.lines import Line, Span
     from libprobe.timelines.profiles import Profile
 
+    MetricKey = tuple[str, str, str]  # host, service type, metric
+
     class ResultSource(Protocol):
         """Where measured results come from."""
 
-        def measured(self, endpoint: TopologyEndpoint, metric: str, start: int, end: int) -> list[MeasuredResults]:
-            """What there is of a metric at an endpoint: one entry for each VO or the like; none without a result."""
+        def measured(self, wanted: Sequence[MetricKey], start: int, end: int) -> Mapping[MetricKey, Measured]:
+            """What there is of some metrics: of each one entry for each VO or the like; none without a result."""
+
+    Measured = Sequence["MeasuredResults"]
 
 
 METRIC, ENDPOINT, SERVICE, GROUP, SITE = LEVELS = ("metric", "endpoint", "service", "group", "site")
@@ -95,9 +99,9 @@ class Exclusion(Record):
 
 
 class MeasuredResults(Record):
-    """before: status of the last result before the span, None without one. results: entries of `lines` within it.
+    """before: status of the last result before the time that was asked for, None without one.
 
-    unseen: the days of the span without any result, as spans.
+    results: entries of `lines` within it. unseen: its days without any result, as spans. Both count from its start.
     """
 
     before: int | None
@@ -106,7 +110,10 @@ class MeasuredResults(Record):
 
 
 class TimelineNode(Record):
-    """The timeline of one thing, and of what it was made of. level: one of LEVELS."""
+    """The timeline of one thing, and of what it was made of.
+
+    level: one of LEVELS, each below the one above it. line: counts from the start of its segment.
+    """
 
     level: str
     name: str
@@ -152,11 +159,14 @@ def segments(
 def _site(
     endpoints: Sequence[TopologyEndpoint], rules: FigureRules, results: ResultSource, start: int, end: int
 ) -> TimelineNode:
+    metrics = rules.profile.metrics
+    wanted = [(each.host, each.service_type, metric) for each in endpoints for metric in metrics[each.service_type]]
+    measured = results.measured(wanted, start, end)
     by_type: dict[str, dict[str, TimelineNode]] = {}
     for each in endpoints:
         kept = by_type.setdefault(each.service_type, {})
         if each.host not in kept:
-            kept[each.host] = _endpoint(each, rules, results, start, end)
+            kept[each.host] = _endpoint(each, rules, measured, start, end)
     groups = []
     for group in rules.profile.groups:
         services = tuple(
@@ -175,44 +185,48 @@ def _join_nodes(level: str, name: str, children: Iterable[TimelineNode], operati
 
 
 def _endpoint(
-    endpoint: TopologyEndpoint, rules: FigureRules, results: ResultSource, start: int, end: int
+    endpoint: TopologyEndpoint, rules: FigureRules, measured: Mapping[MetricKey, Measured], start: int, end: int
 ) -> TimelineNode:
-    metrics = tuple(
-        _metric(endpoint, name, rules, results, start, end) for name in rules.profile.metrics[endpoint.service_type]
-    )
+    host, service_type = endpoint.host, endpoint.service_type
+    metrics = []
+    for name in rules.profile.metrics[service_type]:
+        line = _metric_line(measured.get((host, service_type, name), ()), rules, end - start)
+        metrics.append(TimelineNode(METRIC, name, _exclude(line, endpoint, name, rules, start, end)))
     line = lines.join([each.line for each in metrics], rules.profile.metric_operation)
-    if out := rules.outages.get((endpoint.host, endpoint.service_type)):
-        line = lines.cover_spans(line, [(each.start, each.end) for each in out], DOWNTIME, end)
-    excluded = [(each.start, each.end) for each in rules.exclusions if each.concerns(endpoint)]
-    if excluded:
-        line = lines.cover_spans(line, excluded, UNKNOWN, end)
-    return TimelineNode(ENDPOINT, endpoint.host, line, metrics)
+    if out := rules.outages.get((host, service_type)):
+        line = lines.cover_spans(line, _spans(out, start), DOWNTIME, end - start)
+    return TimelineNode(ENDPOINT, host, _exclude(line, endpoint, "", rules, start, end), tuple(metrics))
 
 
-def _metric(
-    endpoint: TopologyEndpoint, name: str, rules: FigureRules, results: ResultSource, start: int, end: int
-) -> TimelineNode:
-    measured = results.measured(endpoint, name, start, end)
+def _metric_line(measured: Measured, rules: FigureRules, end: int) -> Line:
     if not measured:
-        line = lines.constant_line(start, MISSING)
-    else:
-        line = lines.join(
-            [
-                lines.cover_spans(lines.line_of_results(each.results, start, each.before), each.unseen, MISSING, end)
-                for each in measured
-            ],
-            rules.profile.metric_operation,
-        )
-    excluded = [(each.start, each.end) for each in rules.exclusions if each.metric and each.concerns(endpoint, name)]
-    return TimelineNode(METRIC, name, lines.cover_spans(line, excluded, UNKNOWN, end) if excluded else line)
+        return lines.constant_line(MISSING)
+    of_each = [
+        lines.cover_spans(lines.line_of_results(each.results, each.before), each.unseen, MISSING, end)
+        for each in measured
+    ]
+    return lines.join(of_each, rules.profile.metric_operation)
 
 
-def walk(node: TimelineNode, above: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], TimelineNode]]:
-    """A node and all below it, each with the names of the nodes down to it."""
-    path = (*above, node.name)
-    yield path, node
-    for child in node.children:
-        yield from walk(child, path)
+def _exclude(line: Line, endpoint: TopologyEndpoint, metric: str, rules: FigureRules, start: int, end: int) -> Line:
+    """The line of an endpoint, or of a metric of it, with what an operator excluded of just that."""
+    if not rules.exclusions:
+        return line
+    excluded = [each for each in rules.exclusions if each.concerns(endpoint, metric)]
+    return lines.cover_spans(line, _spans(excluded, start), UNKNOWN, end - start)
+
+
+def _spans(times: Iterable[Outage | Exclusion], start: int) -> list[Span]:
+    """As lines count that start then."""
+    return [(each.start - start, each.end - start) for each in times]
+
+
+def nodes_at_level(site: TimelineNode, level: str) -> list[tuple[tuple[str, ...], TimelineNode]]:
+    """All nodes of a level, each with the names of the nodes from the site down to it."""
+    found: list[tuple[tuple[str, ...], TimelineNode]] = [((site.name,), site)]
+    while found and found[0][1].level != level:
+        found = [((*path, child.name), child) for path, node in found for child in node.children]
+    return found
 
 
 def day_figures(node: TimelineNode, start: int, end: int, step: int | None = None) -> list[tuple[int, Figures]]:
@@ -221,8 +235,8 @@ def day_figures(node: TimelineNode, start: int, end: int, step: int | None = Non
     step: seconds of what takes the place of a day, such as 3600; it begins at a multiple of itself.
     """
     step = step or lines.DAY_S
-    bounds = [start, *range(start - start % step + step, end, step), end]
+    bounds = [0, *range(step - start % step, end - start, step), end - start]
     return [
-        (begin, figures.figures_of_time(lines.seconds(part, stop)))
-        for part, (begin, stop) in zip(lines.split_line(node.line, bounds), itertools.pairwise(bounds), strict=True)
+        (start + begin, figures.figures_of_time(held))
+        for begin, held in zip(bounds, lines.seconds(node.line, bounds), strict=False)
     ]

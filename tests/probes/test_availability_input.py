@@ -16,7 +16,6 @@ from libprobe.programs.ncg.index import MonitoredEntry
 from libprobe.state.files import StateDirectory
 from libprobe.timelines import lines
 from libprobe.timelines.algebra import CRITICAL
-from libprobe.timelines.evaluation import TopologyEndpoint
 from libprobe.timelines.store import Store
 
 NOW = 1_800_000_000
@@ -27,9 +26,6 @@ PIECES += [b"[1790812700] Successfully shutdown... (PID=1)\n", b"[1] SERVICE ALE
 MESSAGE = b"serviceType: t\nhostName: h\nmetricName: s\nmetricStatus: OK\ntimestamp: 2026-10-01T00:00:00Z\nEOT\n"
 PIECES += [MESSAGE, b'{"headers": {}, "body": "x"}\n', b"{\n", b"EOT\n", b"NAGIOS STATUS FILE\nservice {\n", b"}\n"]
 PIECES += [b"host_name=h\nservice_description=s\nlast_check=1790812800\nlast_hard_state_change=0\ncurrent_state=9\n"]
-
-
-ENDPOINT = TopologyEndpoint("S", "t", "h", 0, NOW)
 
 
 def taken(read, data):
@@ -49,7 +45,7 @@ def kept(read, data, **more):
     """What there is of the service after reading, and what was told on the way."""
     with tempfile.TemporaryDirectory() as path, Store(StateDirectory(path), create=True) as store:
         intake, counts = read_into(store, read, data, **more)
-        measured = store.measured(ENDPOINT, "s", 1_790_812_800 - lines.DAY_S, NOW)
+        measured = store.measured([("h", "t", "s")], 1_790_812_800 - lines.DAY_S, NOW)
         return measured, counts, intake.lines, intake.problems.sentences()
 
 

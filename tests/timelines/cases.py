@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from hypothesis import strategies as st
 
 from libprobe.timelines import evaluation, lines
@@ -9,6 +11,9 @@ from libprobe.timelines.algebra import NUMBERS, Operation
 from libprobe.timelines.evaluation import Exclusion, FigureRules, MeasuredResults, Outage, TopologyEndpoint
 from libprobe.timelines.profiles import Profile, ProfileGroup
 from tests.timelines import slow
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 SITE = "EXAMPLE-SITE"
 METRICS = {"vm": ["boot", "port"], "disk": ["store"], "index": ["query"]}
@@ -83,15 +88,20 @@ class Given:
     def __init__(self, case: slow.Case) -> None:
         self.case = case
 
-    def measured(self, endpoint: TopologyEndpoint, metric: str, start: int, end: int) -> list[MeasuredResults]:
-        results = self.case.results.get((endpoint.service_type, endpoint.host, metric), [])
+    def measured(
+        self, wanted: Sequence[evaluation.MetricKey], start: int, end: int
+    ) -> dict[evaluation.MetricKey, list[MeasuredResults]]:
+        return {key: self.of_metric(*key, start, end) for key in wanted}
+
+    def of_metric(self, host: str, service_type: str, metric: str, start: int, end: int) -> list[MeasuredResults]:
+        results = self.case.results.get((service_type, host, metric), [])
         if not results:
             return []
         before = [NUMBERS[status] for at, status in results if at < start]
-        within = [lines.make_entry(at, NUMBERS[status]) for at, status in results if start <= at < end]
+        within = [lines.make_entry(at - start, NUMBERS[status]) for at, status in results if start <= at < end]
         seen = {at // lines.DAY_S for at, _ in results}
         days = range(start // lines.DAY_S, -(-end // lines.DAY_S))
-        unseen = [(day * lines.DAY_S, (day + 1) * lines.DAY_S) for day in days if day not in seen]
+        unseen = [(day * lines.DAY_S - start, (day + 1) * lines.DAY_S - start) for day in days if day not in seen]
         return [MeasuredResults(before[-1] if before else None, within, unseen)]
 
 

@@ -50,14 +50,14 @@ class Told:
     def __init__(self, **metrics: MeasuredResults) -> None:
         self.metrics = metrics
 
-    def measured(self, endpoint, metric, start, end):
-        return [self.metrics[metric]] if metric in self.metrics and endpoint.host == "a" else []
+    def measured(self, wanted, start, end):
+        return {key: [self.metrics[key[2]]] for key in wanted if key[2] in self.metrics and key[0] == "a"}
 
 
 def site_line(results, *, outages=(), exclusions=(), end=DAY):
     rules = FigureRules(PROFILE, {("a", "disk"): outages} if outages else {}, exclusions)
     (segment,) = evaluation.segments([TopologyEndpoint("S", "disk", "a", 0, 9 * DAY)], rules, results, 0, end)
-    return [(each >> lines.BITS, each & lines.MASK) for each in segment.site.line]
+    return lines.points(segment.site.line)
 
 
 def at(hour, status):
