@@ -20,10 +20,10 @@ from typing import NamedTuple
 
 from benchmarks.cold_start import BARE, REFUSED, good
 from benchmarks.measure import family, machine, median, processor_s, progress, table
+from benchmarks.monitors import PACKAGED, PackagedWorker
 from tests.conftest import ROOT, clean_environment, command
 from tests.federation.federation import Federation
 from tests.pace import until
-from tests.programs.worker.handler import Worker
 
 
 class Run(NamedTuple):
@@ -47,7 +47,9 @@ def started(words: list[str], environment: dict[str, str]) -> Run:
     return Run(took, own, usage.ru_utime + usage.ru_stime, usage.ru_maxrss / 1024, os.waitstatus_to_exitcode(status))
 
 
-def measured(words: list[str], rounds: int, environment: dict[str, str], door: Path, worker: Worker) -> list[str]:
+def measured(
+    words: list[str], rounds: int, environment: dict[str, str], door: Path, worker: PackagedWorker
+) -> list[str]:
     ways = {"bare": (BARE, "no"), "alone": (words, "no"), "door": (words, str(door))}
     found: dict[str, list[Run]] = {way: [] for way in ways}
     of_worker = 0.0
@@ -95,7 +97,7 @@ def main() -> None:
             if federation.broker is None and "check_broker" in (args.probes or ["check_broker"]):
                 federation.add_broker()
             environment = clean_environment(**federation.environment(), HOME=directory)
-            worker = Worker(None, directory, "--door", door, **clean_environment(HOME=directory)).start()
+            worker = PackagedWorker(None, directory, "--door", door, **clean_environment(HOME=directory)).start()
             try:
                 until(lambda: "open to" in worker.said())
                 well = good(federation)
@@ -104,7 +106,7 @@ def main() -> None:
                     for way, words in (("refused", REFUSED.get(name)), ("good answer", well.get(name))):
                         if words is not None:
                             progress(f"{name}: {way}")
-                            line = command(name, *state, *words)
+                            line = [*PACKAGED, *command(name, *state, *words)[1:]]
                             rows.append([name, way, *measured(line, args.rounds, environment, door, worker)])
                 words = command("fedcloud-worker", "--status", "--door", door)
                 told = subprocess.run(words, capture_output=True, text=True, env=environment).stdout

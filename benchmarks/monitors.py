@@ -15,6 +15,7 @@ import signal
 import socket
 import struct
 import subprocess
+import sys
 import threading
 import time
 import zlib
@@ -100,6 +101,16 @@ class User:
         home.parent.chmod(0o755)
         if self.changes:
             shutil.chown(home, "nobody", self.group)
+
+
+PACKAGED = [sys.executable, "-S"]
+"""How a package starts Python (scripts/install), but for -I: a checkout is found beside its probes."""
+
+
+class PackagedWorker(Worker):
+    """fedcloud-worker as a package starts it."""
+
+    python = PACKAGED
 
 
 class WorkerAs(Worker):

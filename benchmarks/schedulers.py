@@ -23,7 +23,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from benchmarks.measure import PLUGINS, Account, Peer, machine, median, memory_mib, progress, table
-from benchmarks.monitors import User, WorkerAs, ask_nrpe, icinga, in_threads, nrpe, plain_environment
+from benchmarks.monitors import PACKAGED, User, WorkerAs, ask_nrpe, icinga, in_threads, nrpe, plain_environment
 from benchmarks.worker import portal
 from tests.conftest import ROOT, command
 from tests.pace import until
@@ -31,6 +31,10 @@ from tests.pace import until
 SERVICES = 200
 INTERVAL_S = 0.25
 NAME = "page"
+
+
+class PackagedWorkerAs(WorkerAs):
+    python = PACKAGED
 
 
 class Rate(NamedTuple):
@@ -66,7 +70,7 @@ def ways(asked: Peer, path: str, cas: Path) -> list[Way]:
         path,
     ]
     url = f"https://localhost:{asked.port}{path}"
-    ours = [sys.executable, f"{ROOT}/probes/check_apel_pub", "--site", "SITE-7", "-u", url, "--ca-path", str(cas)]
+    ours = [*PACKAGED, f"{ROOT}/probes/check_apel_pub", "--site", "SITE-7", "-u", url, "--ca-path", str(cas)]
     return [
         Way("C check_http (does not verify)", theirs, False),
         Way("check_apel_pub through the door (verifies)", [*ours, "--worker", "%DOOR%"], True),
@@ -108,7 +112,7 @@ def measured(scheduler: str, way: Way, asked: Peer, at_once: int, seconds: float
         door, home = directory / "home/room/door", directory / "home"
         home.mkdir()
         user.own(home)
-        worker = WorkerAs(user, directory, "--door", door, **plain_environment(home)) if way.is_warm else None
+        worker = PackagedWorkerAs(user, directory, "--door", door, **plain_environment(home)) if way.is_warm else None
         if worker is not None:
             stack.callback(worker.kill)
             with of_worker:

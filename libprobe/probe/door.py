@@ -8,11 +8,12 @@ should be, `ask_worker` returns within BUDGET_S and the executable runs as usual
     -> GO; a signal that came, each a byte                                                     <- ANSWER, output
 
 The check begins with GO: whoever has not sent it may run the check himself. docs/worker.md has it in words.
+
+A package's executables start without `site` (-S), which with `os` takes a fifth of what Python takes to start. So
+neither is imported here, and `add_site` makes up for it where the executable runs by itself.
 """
 
-from __future__ import annotations
-
-import os
+import posix
 import stat
 import sys
 from time import monotonic
@@ -64,6 +65,9 @@ DONE, NOT_RUN = b"A", b"N"
 spent_s = 0.0
 """What of this run's limit was spent before the check was begun, or begun anew, in this process."""
 
+before_site: "tuple[str, list[str]] | None" = None
+"""Where this Python looked for modules before `add_site`."""
+
 sentence = ""
 """What there is to be said instead of running the check; `run.probe` says it."""
 
@@ -74,15 +78,44 @@ def ask_worker() -> None:
     try:
         request = _request() if is_safe(where) else b""
     except OSError:  # no current directory, no /proc
-        return
+        request = b""
     if request:
         _WorkerCall(where).carry_out(request)
+    add_site()
+
+
+def add_site() -> None:
+    """Do what Python does at its start, unless it is started with -S: add where the libraries are."""
+    global before_site
+    if sys.flags.no_site:
+        before_site = before_site or _search_path()
+        import site
+
+        site.main()
+
+
+def _search_path() -> tuple[str, list[str]]:
+    return sys.prefix, sys.path[not sys.flags.safe_path :]
 
 
 def socket_path(words: list[str]) -> str:
     """The path of the socket: by option, environment, settings, or the packages' own; empty for none."""
-    found = _option(words, "--worker") or os.environ.get(ENVIRONMENT) or _setting(words) or DEFAULT
+    found = _option(words, "--worker") or _variable(ENVIRONMENT) or _setting(words) or DEFAULT
     return found if found.startswith("/") else ""
+
+
+def _encode(text: str) -> bytes:
+    """As os.fsencode."""
+    return text.encode(sys.getfilesystemencoding(), sys.getfilesystemencodeerrors())
+
+
+def _decode(data: bytes) -> str:
+    """As os.fsdecode."""
+    return data.decode(sys.getfilesystemencoding(), sys.getfilesystemencodeerrors())
+
+
+def _variable(name: str) -> str:
+    return _decode(posix.environ.get(_encode(name), b""))
 
 
 def _option(words: list[str], name: str) -> str:
@@ -98,13 +131,13 @@ def _option(words: list[str], name: str) -> str:
 
 def _setting(words: list[str]) -> str:
     """[worker] socket of probes.ini, without what configparser costs."""
-    path = _option(words, "--config") or os.environ.get(SETTINGS_ENVIRONMENT) or SETTINGS
+    path = _option(words, "--config") or _variable(SETTINGS_ENVIRONMENT) or SETTINGS
     try:
-        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
+        descriptor = posix.open(path, posix.O_RDONLY | posix.O_CLOEXEC | posix.O_NONBLOCK)
         try:
-            data = os.read(descriptor, 65536)
+            data = posix.read(descriptor, 65536)
         finally:
-            os.close(descriptor)
+            posix.close(descriptor)
     except OSError:
         return ""
     section = b""
@@ -115,26 +148,26 @@ def _setting(words: list[str]) -> str:
             for sign in (b"=", b":"):
                 name, _, value = line.partition(sign)
                 if name.strip().lower() == b"socket":
-                    return os.fsdecode(value.strip())
+                    return _decode(value.strip())
     return ""
 
 
 def is_safe(where: str) -> bool:
     """Whether a socket is there, ours, in a directory that is ours alone; False where we act with another's rights."""
-    me = os.geteuid()
-    if not where or os.getuid() != me:
+    me = posix.geteuid()
+    if not where or posix.getuid() != me:
         return False
     try:
-        directory, there = os.lstat(os.path.dirname(where)), os.lstat(where)
+        directory, there = posix.lstat(where.rpartition("/")[0].rstrip("/")), posix.lstat(where)
     except (OSError, ValueError):
         return False
     return stat.S_ISSOCK(there.st_mode) and there.st_uid == me and is_ours_alone(directory)
 
 
-def is_ours_alone(directory: os.stat_result) -> bool:
+def is_ours_alone(directory: posix.stat_result) -> bool:
     """Whether what `lstat` says is a directory of ours that nobody else may enter."""
     is_open = stat.S_IMODE(directory.st_mode) & 0o077
-    return stat.S_ISDIR(directory.st_mode) and directory.st_uid == os.geteuid() and not is_open
+    return stat.S_ISDIR(directory.st_mode) and directory.st_uid == posix.geteuid() and not is_open
 
 
 def identity() -> bytes:
@@ -143,22 +176,23 @@ def identity() -> bytes:
     The code and its Python, what Python takes from the environment only when it starts, our groups, and the network
     and the file system that we see.
     """
-    code, root = os.stat(os.path.join(os.path.dirname(__file__), os.pardir, "__init__.py")), os.stat("/")
+    code, root = posix.stat(f"{__file__.rpartition('/')[0]}/../__init__.py"), posix.stat("/")
     flags = sys.flags
     parts = (
         (__version__, code.st_ino, code.st_mtime_ns),
-        (sys.version, sys.executable, sys.prefix, sys.path[not flags.safe_path :], sys.getfilesystemencoding()),
-        (flags.optimize, flags.isolated, flags.no_site, flags.dev_mode, flags.int_max_str_digits, sys.warnoptions),
-        sorted(pair for pair in os.environ.items() if pair[0].startswith(("LD_", "OPENSSL_"))),
-        (os.getegid(), sorted({os.getegid(), *os.getgroups()})),
-        (root.st_dev, root.st_ino, os.readlink("/proc/self/ns/net"), os.readlink("/proc/self/ns/user")),
+        (sys.version, sys.executable, before_site or _search_path(), sys.getfilesystemencoding()),
+        (flags.optimize, flags.ignore_environment, flags.no_user_site, flags.no_site),
+        (flags.dev_mode, flags.int_max_str_digits, sys.warnoptions),
+        sorted(pair for pair in posix.environ.items() if pair[0].startswith((b"LD_", b"OPENSSL_"))),
+        (posix.getegid(), sorted({posix.getegid(), *posix.getgroups()})),
+        (root.st_dev, root.st_ino, posix.readlink("/proc/self/ns/net"), posix.readlink("/proc/self/ns/user")),
     )
     return repr(parts).encode("utf-8", "surrogateescape")
 
 
 def file_stamp(path: str) -> bytes:
     """Tells an executable from what is put in its place. Raises: OSError."""
-    of_file = os.stat(path)
+    of_file = posix.stat(path)
     return b"%d %d" % (of_file.st_ino, of_file.st_mtime_ns)
 
 
@@ -168,22 +202,31 @@ def is_peer_own_user(connection: object) -> bool:
     import struct
 
     told = connection.getsockopt(_socket.SOL_SOCKET, _socket.SO_PEERCRED, 12)  # type: ignore[attr-defined]
-    return bool(struct.unpack("3i", told)[1] == os.geteuid())
+    return bool(struct.unpack("3i", told)[1] == posix.geteuid())
+
+
+def _real_path(path: str) -> str:
+    """As os.path.realpath. Raises: OSError."""
+    descriptor = posix.open(path, posix.O_PATH | posix.O_CLOEXEC)
+    try:
+        return posix.readlink(f"/proc/self/fd/{descriptor}")
+    finally:
+        posix.close(descriptor)
 
 
 def _request() -> bytes:
     """All that the check depends on; empty for what is not handed over. Raises: OSError."""
-    path = os.path.realpath(sys.argv[0])
-    if os.path.basename(path) != os.path.basename(sys.argv[0]):
+    path = _real_path(sys.argv[0])
+    if path.rpartition("/")[2] != sys.argv[0].rpartition("/")[2]:
         return b""  # a link of another name: that name stands in the report
-    environment = dict(os.environb)
+    environment = dict(posix.environ)
     environment.pop(b"_", None)  # a shell's, which has the executable in it
-    if os.isatty(1):
-        environment.setdefault(b"COLUMNS", b"%d" % os.get_terminal_size(1).columns)  # for --help
-    mask = os.umask(0o077)
-    os.umask(mask)
-    fields = [identity(), os.fsencode(path), file_stamp(path), os.getcwdb(), b"%d" % mask, b"%d" % len(sys.argv[1:])]
-    fields += map(os.fsencode, sys.argv[1:])
+    if posix.isatty(1):
+        environment.setdefault(b"COLUMNS", b"%d" % posix.get_terminal_size(1).columns)  # for --help
+    mask = posix.umask(0o077)
+    posix.umask(mask)
+    fields = [identity(), _encode(path), file_stamp(path), posix.getcwdb(), b"%d" % mask, b"%d" % len(sys.argv[1:])]
+    fields += map(_encode, sys.argv[1:])
     fields += (name + b"=" + value for name, value in environment.items())
     body = b"\0".join(fields)
     return MAGIC + len(body).to_bytes(4, "big") + body if len(body) <= MAX_REQUEST else b""
@@ -262,7 +305,7 @@ class _WorkerCall:
             data += read
         return data
 
-    def _catch(self, number: int, _frame: FrameType | None) -> None:
+    def _catch(self, number: int, _frame: "FrameType | None") -> None:
         """The first signal counts, as without a worker: it goes to the check, which cleans up and says so."""
         if not self._caught:
             self._caught = number
@@ -291,7 +334,7 @@ class _WorkerCall:
             )
 
 
-def print_and_exit(code: int, out: bytes, err: bytes = b"") -> NoReturn:
+def print_and_exit(code: int, out: bytes, err: bytes = b"") -> "NoReturn":
     """Print and end the process at once."""
     import _signal
 
@@ -300,7 +343,7 @@ def print_and_exit(code: int, out: bytes, err: bytes = b"") -> NoReturn:
     for descriptor, data in ((2, err), (1, out)):
         try:
             while data:
-                data = data[os.write(descriptor, data) :]
+                data = data[posix.write(descriptor, data) :]
         except OSError:
             pass  # nobody reads; the exit code still says it
-    os._exit(code)
+    posix._exit(code)  # noqa: SLF001 - as os._exit

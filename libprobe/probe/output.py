@@ -13,6 +13,7 @@ import sys
 
 from libprobe import host_resources, redact
 from libprobe.failures import STATUS_NAMES, UNKNOWN
+from libprobe.probe import door
 from libprobe.text import number_of, safe, shortened, without_invisible
 
 TYPE_CHECKING = False
@@ -101,6 +102,7 @@ def run_program(name: str, run: Callable[[], NoReturn]) -> NoReturn:
     name: what its report begins with. Without this, Python's exit code of 1 would stand for a WARNING.
     """
     try:
+        door.add_site()
         run()
     except Exception as error:
         said = missing_words(error) or f"a bug: {type(error).__name__}: {error}; report it"

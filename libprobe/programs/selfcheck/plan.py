@@ -115,5 +115,8 @@ def _interpreter(path: str) -> tuple[str, ...]:
         return ()
     if not first.startswith(b"#!") or b"python" not in first:
         return ()
-    # a package starts us with -I; its probes are not to meet what PYTHONPATH has for others either
+    own, *options = first.removeprefix(b"#!").decode("utf-8", "replace").split()
+    if own == sys.executable:  # of our package, and started as a monitor starts it
+        return (own, *options)
+    # a package starts us with -I; what PYTHONPATH has is not for the probes of others that we run either
     return (sys.executable, "-I") if sys.flags.isolated else (sys.executable,)

@@ -20,11 +20,13 @@ END = b"\0\1\0\0\0"
 class Worker:
     """fedcloud-worker as a process; its journal goes to a file. query_socket: None for --local."""
 
+    python = [sys.executable]
+
     def __init__(self, query_socket: Path | None, directory: Path, *arguments: object, **environment: object) -> None:
         self.journal = directory / "journal"
         self._environment = environment or clean_environment(HOME=directory)
         where = ["--socket", query_socket] if query_socket else ["--local"]
-        self._command = [sys.executable, ROOT / "probes/fedcloud-worker", *where, *arguments]
+        self._command = [*self.python, ROOT / "probes/fedcloud-worker", *where, *arguments]
         self.process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> Worker:
