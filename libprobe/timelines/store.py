@@ -230,7 +230,6 @@ class Store:
         """create: make it where there is none. wait_s: how long to wait for another process that writes."""
         self.path = os.path.join(directory.path, NAME)
         self._db = Database(self.path, create=create, wait_s=wait_s)
-        self._by_endpoint: dict[tuple[str, str], list[tuple[str, int]]] | None = None
 
     def close(self) -> None:
         self._db.close()
@@ -247,7 +246,7 @@ class Store:
         self, wanted: Sequence[tuple[str, str, str]], start: int, end: int
     ) -> dict[tuple[str, str, str], list[MeasuredResults]]:
         """As `evaluation.ResultSource` has it. A series of the metric for a VO, `metric-ops`, is one of it as well."""
-        known = self._series()
+        known = self._series_of({host for host, _, _ in wanted})
         series = {
             key: [number for name, number in known.get(key[:2], ()) if is_series_of(name, key[2])] for key in wanted
         }
@@ -299,7 +298,7 @@ class Store:
         Of several for a metric, the one with the worst status counts.
         """
         found = []
-        for name, number in self._series().get((host, service_type), ()):
+        for name, number in self._series_of([host]).get((host, service_type), ()):
             if is_series_of(name, metric):
                 found += self._db.fetch_all(
                     "SELECT at, status, coalesce(text, '') FROM change LEFT JOIN sentence ON sentence.id = sentence "
@@ -377,20 +376,24 @@ class Store:
         day = self._db.fetch_number("SELECT max(last) FROM seen")
         return None if day is None else day * lines.DAY_S
 
-    def _series(self) -> dict[tuple[str, str], list[tuple[str, int]]]:
-        if self._by_endpoint is None:
-            self._by_endpoint = {}
+    def _series_of(self, hosts: Iterable[str]) -> dict[tuple[str, str], list[tuple[str, int]]]:
+        """The name and number of each series of some hosts, by host and service type; no other host's is looked at."""
+        found: dict[tuple[str, str], list[tuple[str, int]]] = {}
+        names = sorted(hosts)
+        for at in range(0, len(names), MAX_SERIES_AT_ONCE):
+            chosen = names[at : at + MAX_SERIES_AT_ONCE]
             for number, host, service_type, metric in self._db.fetch_all(
-                "SELECT id, host, service_type, metric FROM series"
+                "SELECT id, host, service_type, metric FROM series "
+                f"WHERE host IN ({','.join('?' * len(chosen))}) ORDER BY id",
+                *chosen,
             ):
-                self._by_endpoint.setdefault((host, service_type), []).append((metric, number))
-        return self._by_endpoint
+                found.setdefault((host, service_type), []).append((metric, number))
+        return found
 
     # ---- writing
 
     def writer(self) -> ResultWriter:
         """What adds results: `with store.writer() as writer`, one transaction."""
-        self._by_endpoint = None
         return ResultWriter(self._db)
 
     def put_topology(self, day: int, endpoints: Iterable[tuple[str, str, str, str]]) -> bool:

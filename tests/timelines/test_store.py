@@ -171,14 +171,6 @@ def settled(kept):
     return kept.settle()
 
 
-def test_what_was_read_is_read_again_once_there_is_more(kept):
-    add(kept, (10, OK))
-    assert measured(kept)[0].results == [lines.make_entry(10, OK)]
-    with kept.writer() as writer:
-        writer.add(writer.series("a", "disk", "store"), 20, CRITICAL)
-    assert measured(kept)[0].results == [lines.make_entry(10, OK), lines.make_entry(20, CRITICAL)]
-
-
 def test_an_endpoint_may_have_more_metrics_than_are_read_at_once(kept, monkeypatch):
     monkeypatch.setattr(store, "MAX_SERIES_AT_ONCE", 2)
     for number in range(5):
@@ -218,13 +210,28 @@ def test_what_is_settled_is_not_looked_at_again(kept):
 
 
 def settling_steps(kept):
-    """How many instructions SQLite takes to settle, in hundreds."""
+    return steps_of(kept, kept.settle)
+
+
+def steps_of(kept, work):
+    """How many instructions SQLite takes for some work."""
     steps = []
     connection = kept._db._connection
-    connection.set_progress_handler(lambda: steps.append(1), 100)
-    kept.settle()
+    connection.set_progress_handler(lambda: steps.append(1), 1)
+    work()
     connection.set_progress_handler(None, 0)
     return len(steps)
+
+
+def test_what_other_hosts_have_is_not_read(kept):
+    add(kept, (10, OK), (20, CRITICAL))
+    alone = steps_of(kept, lambda: measured(kept))
+    with kept.writer() as writer:
+        for number in range(200):
+            series = writer.series(f"h{number}", "disk", "store")
+            for at in range(20):
+                writer.add(series, at, at % 2)
+    assert steps_of(kept, lambda: measured(kept)) <= alone + 20
 
 
 def test_what_is_older_than_all_is_taken_however_late(kept):
