@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 STATUSES = ("OK", "WARNING", "UNKNOWN", "MISSING", "CRITICAL", "DOWNTIME")
 OK, WARNING, UNKNOWN, MISSING, CRITICAL, DOWNTIME = range(6)
 NONE = 7
-"""In the place of a status before the first."""
+"""In the place of a status where there is none: before the first of a line, or of one of several that is not there."""
 MAX_COUNTS = 10_000
 NUMBERS = {name: number for number, name in enumerate(STATUSES)}
 
@@ -26,7 +26,7 @@ NUMBERS = {name: number for number, name in enumerate(STATUSES)}
 class Operation:
     """How statuses are joined.
 
-    joint_of_set: the joint status by the set of those present, a bit for each status; none of an empty set.
+    joint_of_set: the joint status by the set of those present, a bit for each status; MISSING of an empty set.
     """
 
     def __init__(self, name: str, pairs: Mapping[tuple[int, int], int]) -> None:
@@ -45,7 +45,7 @@ class Operation:
                 names = ", ".join(STATUSES[each] for each in (a, b, c))
                 raise self._invalid(f"makes of {names} what depends on the order in which they are joined")
         self._pairs = both
-        self.joint_of_set = (-1, *(self.join(self._members(bits)) for bits in range(1, 1 << len(STATUSES))))
+        self.joint_of_set = (MISSING, *(self.join(self._members(bits)) for bits in range(1, 1 << len(STATUSES))))
         self._counts: dict[int, StatusCounts] = {}
 
     def counts(self, number: int) -> StatusCounts:

@@ -14,7 +14,7 @@ import itertools
 
 from libprobe.records import Record
 from libprobe.timelines import figures, lines
-from libprobe.timelines.algebra import DOWNTIME, MISSING, UNKNOWN
+from libprobe.timelines.algebra import DOWNTIME, MISSING, NONE, UNKNOWN
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -199,10 +199,20 @@ def _endpoint(
 
 
 def _metric_line(measured: Measured, rules: FigureRules, end: int) -> Line:
+    """The line of a metric. Of several series of it, those that have no result on a day make no difference to it.
+
+    Such as a VO for which it is not run any more, or its former name.
+    """
     if not measured:
         return lines.constant_line(MISSING)
+    absent = MISSING if len(measured) == 1 else NONE
     of_each = [
-        lines.cover_spans(lines.line_of_results(each.results, each.before), each.unseen, MISSING, end)
+        lines.cover_spans(
+            lines.line_of_results(each.results, absent if each.before is None else each.before),
+            each.unseen,
+            absent,
+            end,
+        )
         for each in measured
     ]
     return lines.join(of_each, rules.profile.metric_operation)

@@ -42,15 +42,14 @@ def constant_line(status: int) -> Line:
     return [status << BITS | NONE]
 
 
-def line_of_results(results: Sequence[int], before: int | None = None) -> Line:
+def line_of_results(results: Sequence[int], before: int = MISSING) -> Line:
     """The line that results make: each holds until the next.
 
     results: entries in the order of time, none before 0 and at most one for each instant.
-    before:  the status of the last result before; without one it is MISSING until the first.
+    before:  the status until the first of them.
     """
-    first = MISSING if before is None else before
-    line = constant_line(first)
-    line += [new << BITS | old & MASK for old, new in itertools.pairwise((first, *results)) if (new ^ old) & MASK]
+    line = constant_line(before)
+    line += [new << BITS | old & MASK for old, new in itertools.pairwise((before, *results)) if (new ^ old) & MASK]
     if len(line) > 1 and not line[1] >> CHANGE_BITS:  # the first result is at the very start
         line[:2] = constant_line(line[1] >> BITS)
     return line
@@ -74,7 +73,10 @@ def points(line: Line, start: int = 0) -> list[Span]:
 
 
 def join(lines: Sequence[Line], operation: Operation) -> Line:
-    """One line of several of the same time, at least one."""
+    """One line of several of the same time, at least one.
+
+    Of several a status may be NONE: it makes no difference to the others; where all are NONE the joint one is MISSING.
+    """
     if len(lines) == 1:
         return lines[0]
     joint = operation.counts(len(lines))

@@ -26,6 +26,8 @@ def test_the_order_of_joining_makes_no_difference(name, statuses):
     operation = OPERATIONS[name]
     joint = {operation.join(order) for order in itertools.permutations(statuses)}
     assert joint == {operation.joint_of_set[sum(1 << each for each in set(statuses))]}
+    there = [lines.constant_line(each) for each in statuses]
+    assert lines.join([*there, lines.constant_line(NONE)], operation) == lines.constant_line(*joint)
 
 
 def broken(change):

@@ -47,11 +47,12 @@ def test_a_real_day_is_counted_to_the_second_as_well():
 class Told:
     """Results of one host as they are told, by metric."""
 
-    def __init__(self, **metrics: MeasuredResults) -> None:
+    def __init__(self, **metrics: MeasuredResults | list[MeasuredResults]) -> None:
         self.metrics = metrics
 
     def measured(self, wanted, start, end):
-        return {key: [self.metrics[key[2]]] for key in wanted if key[2] in self.metrics and key[0] == "a"}
+        found = {key: self.metrics[key[2]] for key in wanted if key[2] in self.metrics and key[0] == "a"}
+        return {key: each if isinstance(each, list) else [each] for key, each in found.items()}
 
 
 def site_line(results, *, outages=(), exclusions=(), end=DAY):
@@ -81,6 +82,22 @@ def test_a_day_without_a_result_is_missing_whatever_was_before():
 
 def test_a_metric_that_nobody_measured_is_missing():
     assert site_line(Told()) == [(0, MISSING)]
+
+
+def test_a_metric_whose_series_has_another_name_now_is_not_missing():
+    """The first ends on the second day, when the other begins; on the fourth nothing was measured at all."""
+    before = MeasuredResults(OK, [at(30, CRITICAL)], [(2 * DAY, 5 * DAY)])
+    now = MeasuredResults(None, [at(40, WARNING), at(60, OK), at(100, WARNING)], [(0, DAY), (3 * DAY, 4 * DAY)])
+    found = site_line(Told(store=[before, now]), end=5 * DAY)
+    assert found == [
+        (0, OK), (30 * HOUR, CRITICAL), (2 * DAY, WARNING), (60 * HOUR, OK), (3 * DAY, MISSING), (4 * DAY, OK),
+        (100 * HOUR, WARNING),
+    ]  # fmt: skip
+
+
+def test_results_for_several_vos_are_joined():
+    ops, other = MeasuredResults(OK, [at(5, CRITICAL)]), MeasuredResults(None, [at(2, WARNING), at(7, UNKNOWN)])
+    assert site_line(Told(store=[ops, other])) == [(0, OK), (2 * HOUR, WARNING), (5 * HOUR, CRITICAL)]
 
 
 def test_an_outage_replaces_what_was_measured_and_ends_to_the_second():
