@@ -67,14 +67,23 @@ def figures_of_days(days: Iterable[Figures]) -> Figures:
 def figures_of_sites(sites: Iterable[tuple[Figures, float]]) -> Figures:
     """The figures of several sites, each with its weight; one without data does not count.
 
+    A site that was in a declared downtime all the time has an availability and no reliability: it counts for the one.
     Only availability and reliability are ARGO's: it has no up, unknown and down of a group. Ours are weighted likewise.
     """
     known = [(figures, Fraction(weight)) for figures, weight in sites if figures.availability != NO_DATA]
-    whole = sum(weight for _, weight in known)
-    if not whole:
+    availability = _weighted_mean((each.availability, weight) for each, weight in known)
+    if availability is None:
         return Figures(NO_DATA, NO_DATA, 0.0, 1.0, 0.0)
-    means = [sum(_units(each[at]) * weight for each, weight in known) / whole / UNIT for at in range(len(known[0][0]))]
-    return Figures(*(_rounded(mean) for mean in means))
+    reliability = _weighted_mean((each.reliability, weight) for each, weight in known if each.reliability != NO_DATA)
+    shares = [_weighted_mean((each[at], weight) for each, weight in known) or 0.0 for at in (2, 3, 4)]
+    return Figures(availability, NO_DATA if reliability is None else reliability, *shares)
+
+
+def _weighted_mean(values: Iterable[tuple[float, Fraction]]) -> float | None:
+    """None where nothing has a weight."""
+    kept = [(_units(value), weight) for value, weight in values]
+    whole = sum(weight for _, weight in kept)
+    return _rounded(sum(units * weight for units, weight in kept) / whole / UNIT) if whole else None
 
 
 def _percent(part: int, whole: int, *, is_known: bool) -> float:

@@ -57,3 +57,10 @@ def test_sites_count_by_their_weight_and_not_without_data():
     nothing = Figures(NO_DATA, NO_DATA, 0.0, 1.0, 0.0)
     assert tuple(figures.figures_of_sites([(good, 3), (bad, 1), (nothing, 9)])) == (87.5, 95.0, 0.875, 0.0, 0.025)
     assert figures.figures_of_sites([(nothing, 1)]).availability == NO_DATA
+
+
+def test_a_site_that_was_in_downtime_all_the_time_has_no_reliability_to_be_counted():
+    good, down = Figures(90.0, 90.0, 0.9, 0.0, 0.0), Figures(0.0, NO_DATA, 0.0, 0.0, 1.0)
+    assert tuple(figures.figures_of_sites([(good, 1), (down, 1)])) == (45.0, 90.0, 0.45, 0.0, 0.5)
+    assert tuple(figures.figures_of_sites([(down, 1), (down, 2)])) == (0.0, NO_DATA, 0.0, 0.0, 1.0)
+    assert figures.figures_of_sites([(good, 0), (down, 0)]).availability == NO_DATA
