@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections import Counter
 from datetime import UTC, datetime
 
@@ -149,8 +150,17 @@ class Calculation:
                     days = evaluation.day_figures(node, segment.start, segment.end, step)
                     found.setdefault(path, []).extend(days)
             for path, days in found.items():
-                for at, value in _merge_days(days, by):
+                for at, value in self._merged(days, by):
                     yield FigureRow(self.ngi_of(site), path, at, value)
+
+    def _merged(self, days: list[tuple[int, Figures]], by: str) -> Iterator[tuple[int | None, Figures]]:
+        if by in ("hour", "day"):
+            yield from days
+        elif by == "period":
+            yield None, merge_days(days, self.period.end)
+        else:
+            for month, those in itertools.groupby(days, key=lambda day: month_of(day[0])):
+                yield month, merge_days(list(those), self.period.end)
 
     def groups(self, rows: Iterable[FigureRow], weights: dict[str, float]) -> Iterator[FigureRow]:
         """The figures of the groups of sites, and of all sites together under an empty name, from those of sites."""
@@ -193,7 +203,7 @@ class Calculation:
                 flips[path[2:]] += len(node.line) - 1
         if not days:
             raise Misconfigured(f"no endpoint of {safe(site)[:100]} counts in {self.period.name}")
-        value = figures.figures_of_days(day for _, day in days)
+        value = merge_days(days, self.period.end)
         known = sum(end - start for start, end, _, _ in spans) * (1 - value.unknown) or 1.0
         troubles = tuple(
             SiteOutage(
@@ -244,18 +254,11 @@ class Calculation:
         )
 
 
-def _merge_days(days: list[tuple[int, Figures]], by: str) -> Iterator[tuple[int | None, Figures]]:
-    if by in ("hour", "day"):
-        yield from days
-        return
-    if by == "period":
-        yield None, figures.figures_of_days(value for _, value in days)
-        return
-    months: dict[int, list[Figures]] = {}
-    for at, value in days:
-        months.setdefault(month_of(at), []).append(value)
-    for month, values in months.items():
-        yield month, figures.figures_of_days(values)
+def merge_days(days: Sequence[tuple[int, Figures]], end: int) -> Figures:
+    """The figures of several days, each with its midnight. end: of the last, which may not be over."""
+    return figures.figures_of_days(
+        [value for _, value in days], [min(lines.DAY_S, end - midnight) for midnight, _ in days]
+    )
 
 
 def month_of(at: int) -> int:

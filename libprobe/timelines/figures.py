@@ -49,13 +49,18 @@ def figures_of_time(held: Sequence[int]) -> Figures:
     )
 
 
-def figures_of_days(days: Iterable[Figures]) -> Figures:
-    """The figures of several days. Raises: ValueError for none."""
-    kept = [(_units(day.up), _units(day.unknown), _units(day.down)) for day in days]
-    if not kept:
+def figures_of_days(days: Sequence[Figures], seconds: Sequence[int] = ()) -> Figures:
+    """The figures of several days. Raises: ValueError for none.
+
+    seconds: how long each was, if they are not equally long: a day that is not over counts by what there is of it.
+    """
+    if not days:
         raise ValueError("no day to make figures of")
-    whole = len(kept) * UNIT
-    up, unknown, down = (sum(each) for each in zip(*kept, strict=True))
+    lengths = seconds or [1] * len(days)
+    whole = sum(lengths) * UNIT
+    up, unknown, down = (
+        sum(_units(day[at]) * length for day, length in zip(days, lengths, strict=True)) for at in (2, 3, 4)
+    )
     known = whole * (API_PARTS + 1) - unknown * API_PARTS
     return Figures(
         _percent(up * API_PARTS, known, is_known=unknown < whole),

@@ -26,7 +26,7 @@ def test_figures_are_those_of_counting_seconds(case):
     expected = {number: slow.day(case, number) for number in range(case.days)}
     assert found == {number: day for number, day in expected.items() if day}
     if found:
-        joint = figures.figures_of_days(Figures(*found[number]) for number in sorted(found))
+        joint = figures.figures_of_days([Figures(*found[number]) for number in sorted(found)])
         assert tuple(joint) == slow.period([found[number] for number in sorted(found)])
 
 

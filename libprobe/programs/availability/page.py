@@ -14,8 +14,9 @@ from html import escape
 from libprobe.programs.availability import report
 from libprobe.text import decimal, number_of, safe
 from libprobe.timelines.algebra import MISSING, OK, STATUSES, UNKNOWN, WARNING
+from libprobe.timelines.calculation import merge_days
 from libprobe.timelines.evaluation import ENDPOINT, SERVICE, SITE
-from libprobe.timelines.figures import NO_DATA, figures_of_days
+from libprobe.timelines.figures import NO_DATA
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -89,9 +90,9 @@ def render(found: Calculation, sites: Sequence[str]) -> Iterator[str]:
     numbers = "".join(f"<th>{datetime.fromtimestamp(day, UTC).day}</th>" for day in days)
     yield f'<div class="wide"><table>\n<thead><tr><th>site</th><th>all</th>{numbers}</tr></thead>\n<tbody>\n'
     for number, site in enumerate(sites):
-        of_day = {row.at: row.figures for row in found.rows([site], SITE, "day")}
+        of_day = {row.at: row.figures for row in found.rows([site], SITE, "day") if row.at is not None}
         cells = "".join(_cell(of_day.get(day), _date(day)) for day in days)
-        all_ = figures_of_days(of_day.values()) if of_day else None
+        all_ = merge_days(list(of_day.items()), period.end) if of_day else None
         yield f'<tr><th><a href="#s{number}">{_text(site)}</a></th>{_cell(all_, period.name)}{cells}</tr>\n'
     yield "</tbody></table></div>\n"
     yield f'<p class="soft key">{"".join(f"{_mark(status)}{status.lower()}" for status in STATUSES[1:])}</p>\n'
