@@ -615,12 +615,17 @@ class LifeCycle(Check):
         """Whether that may be deleted which a server gave us in this run as ours.
 
         One that it cannot show, being out of order, is taken at its word; one that it may not show us is a stranger's.
+        Raises: Refusal of our login (401), which tells nothing of the VM; EndpointFailure where no time is left.
         """
         try:
             return self.remover_of(entry).is_ours(path, entry.title)
         except Refusal as refusal:
+            if refusal.http_status == 401:
+                raise
             return refusal.http_status >= 500
         except EndpointFailure:
+            if self._removal_deadline.has_passed():
+                raise  # to ask for the deletion now would only tell that there was no time for it
             return True
 
     def _find_late(self, entry: JournalEntry) -> str | None:

@@ -16,7 +16,7 @@ from libprobe.checks.occi_vm import ComputeLifeCycle, Contextualisation, smalles
 from libprobe.checks.removal import Remover
 from libprobe.clients.refusals import UNKNOWN_MACHINE, QuotaRefused, Refusal, ServerError
 from libprobe.deadline import Deadline
-from libprobe.failures import CRITICAL, BadData, EndpointFailure
+from libprobe.failures import CRITICAL, BadData, EndpointFailure, NoAnswer
 from libprobe.formats.occi.entity import Entity
 from libprobe.formats.occi.query import Category, Model, read_model_json
 from libprobe.formats.occi.vocabulary import COMPUTE
@@ -156,6 +156,24 @@ def test_where_somebody_elses_vm_is_at_our_path_ours_is_looked_for_and_both_are_
     assert (1, "the other VM: /compute/1") in life.details
     assert life.details[-1] == (1, f"no VM {entry.title} to be found; later runs go on looking for it")
     assert entry.path is None
+
+
+def test_where_the_look_before_the_deletion_takes_all_of_the_time_that_look_is_why_the_vm_stays(life, monkeypatch):
+    """A deletion that is begun with no time left would tell of a name that was not resolved, and not of the cloud."""
+    entry = life._journal.begin("e", "i")
+    entry.note_location("/occi1.1/compute/1")
+    life._requested.add(entry.title)
+    life._removal_deadline = Deadline(0)
+    mute = NoAnswer("no complete answer within 20 s", of=life.asked)
+
+    def show(path: str) -> Entity:
+        raise mute
+
+    monkeypatch.setattr(life._occi, "show", show)
+    with pytest.raises(NoAnswer) as caught:
+        life._remove(entry)
+    assert caught.value is mute
+    assert entry.path == "/occi1.1/compute/1"
 
 
 def test_patience_begins_anew_with_each_trouble(life, monkeypatch):

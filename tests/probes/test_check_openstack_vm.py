@@ -695,6 +695,33 @@ def test_a_vm_that_fails_and_stays_is_told_with_both_the_worse_first(site):
     assert (site.nova.servers(), site.journal()) == ([], [])
 
 
+def test_a_login_that_is_lost_in_the_middle_leaves_a_vm_that_is_told_and_no_stranger(site):
+    """What is said of our login (401) says nothing of the VM: its address stays known, and the next run removes it."""
+    site.web.faults.on("held", method="GET", path="/servers/")
+    process = site.monitor.start(PROBE, "-H", HOST, "-v")
+    until(lambda: site.web.held)
+    site.keystone.faults.on("ks-tokens-forgotten")
+    site.web.faults.off("held")
+    report = Report(*_ended(process))
+    [title] = site.journal()
+    expect(
+        report,
+        2,
+        rf"401 Unauthorized from {AT} when asked to show the VM; nor does Keystone take it any more \(401\); "
+        rf"VM not removed(?:: 401 Unauthorized)? \({title}; next run retries\)",  # as much as fits
+    )
+    assert "another VM" not in report.out
+    assert any(re.fullmatch(rf"not removed: /servers/{UUID} \({title}\)", line) for line in report.lines)
+    site.keystone.faults.clear()
+    expect(site.look(), 0, r"VM active .*; removed 1 VM that an earlier run had left")
+    assert (site.nova.servers(), site.journal()) == ([], [])
+
+
+def _ended(process) -> tuple[int, str, str]:
+    out, err = process.communicate()
+    return process.returncode, out.decode(), err.decode()
+
+
 def test_without_placement_a_vm_fails_and_can_only_be_deleted_later(site):
     """As Nova 26 was seen to answer: no host is found, and each deletion is a 500 until Placement is back."""
     said = "Unexpected API Error. Please report this at http://bugs.launchpad.net/nova/ and attach the Nova API log if "
