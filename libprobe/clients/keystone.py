@@ -62,6 +62,8 @@ _ID = re.compile(r"[A-Za-z0-9._@-]{1,64}")
 
 NEW_TOKEN = "get a new one of the issuer that the site trusts"
 
+NEW_KEYSTONE_TOKEN = "get a new one of this Keystone"
+
 DEFAULT_IDENTITY_PROVIDER = "egi.eu"
 
 PASSWORD, APPLICATION_CREDENTIAL, TOKEN = "password", "application_credential", "token"
@@ -192,7 +194,7 @@ class Keystone:
         if not answer.is_success:
             if answer.status in (401, 404):
                 reason = "our Keystone token is unknown or has ended"
-                raise answer.failure(OwnCredential, reason=reason, remedy="get a new one of this Keystone")
+                raise answer.failure(OwnCredential, reason=reason, remedy=NEW_KEYSTONE_TOKEN)
             raise self._refusal_failure(answer, "look at our Keystone token")
         projects = _project_of(answer)
         if projects and (not self._login_request.project or self._order_projects(projects)):

@@ -16,7 +16,7 @@ import time
 from contextlib import contextmanager
 
 from libprobe.clients import credentials
-from libprobe.clients.keystone import Keystone, RefusedToken, issuer_problem, request_id
+from libprobe.clients.keystone import NEW_KEYSTONE_TOKEN, TOKEN, Keystone, RefusedToken, issuer_problem, request_id
 from libprobe.clients.refusals import LoginRefused, Refusal, ServerError
 from libprobe.failures import (
     Asked,
@@ -24,6 +24,7 @@ from libprobe.failures import (
     EndpointFailure,
     Failure,
     Misconfigured,
+    OwnCredential,
     ProtocolFailure,
     Rejected,
 )
@@ -82,6 +83,12 @@ class OpenStackCloud:
     @property
     def is_logged_in(self) -> bool:
         return hasattr(self, "scope")
+
+    @property
+    def is_token_ours(self) -> bool:
+        """Whether we came with a token of this Keystone: then how long it is good is our matter, and not the site's."""
+        login = self.login_request.local_login
+        return bool(self._given_token) or (login is not None and login.method == TOKEN)
 
     def log_in(self) -> None:
         """Get a project's token and its catalogue. Raises: Failure."""
@@ -204,7 +211,10 @@ class ServiceClient:
 
     def _refusal(self, answer: Response, doing: str) -> Failure:
         if answer.status == 401:
-            said, more = self._describe_token()
+            said, more, is_known = self._inspect_token()
+            if not is_known and self.cloud.is_token_ours:
+                ended = "our Keystone token is unknown by now or has ended"
+                return answer.failure(OwnCredential, doing, reason=ended, outcome="401", remedy=NEW_KEYSTONE_TOKEN)
             return answer.failure(LoginRefused, doing, also=said, more=more)
         if answer.status == 403:
             login = self.cloud.scope
@@ -216,21 +226,22 @@ class ServiceClient:
             return answer.failure(ProtocolFailure, doing, also="our token does not follow")
         return answer.failure(Refusal, doing)
 
-    def _describe_token(self) -> tuple[str, tuple[str, ...]]:
-        """Return what Keystone says of a token that a service refuses: for the sentence, and more of it for -v.
+    def _inspect_token(self) -> tuple[str, tuple[str, ...], bool]:
+        """Return what Keystone says of a token that a service refuses: for the sentence, and more of it for -v; and
+        whether it may still know the token.
 
         Glance and Swift refuse any where they cannot ask Keystone, which is no fault of the token.
         """
         try:
             answer = self.cloud.keystone.inspect_token(self.cloud.login.token)
         except EndpointFailure as failure:
-            return f"Keystone is out of order: {failure.sentence}", tuple(failure.details)
+            return f"Keystone is out of order: {failure.sentence}", tuple(failure.details), True
         if answer.is_success:
-            return f"Keystone takes this token, so {self.name} cannot ask it, or asks another one", ()
+            return f"Keystone takes this token, so {self.name} cannot ask it, or asks another one", (), True
         if answer.status in (401, 404):
-            return f"nor does Keystone take it any more ({answer.status})", ()
+            return f"nor does Keystone take it any more ({answer.status})", (), False
         refusal = answer.failure(EndpointFailure)
-        return f"Keystone is out of order: {refusal.sentence}", tuple(refusal.details)
+        return f"Keystone is out of order: {refusal.sentence}", tuple(refusal.details), True
 
     def _headers(self, more: Any) -> Iterator[tuple[str, str]]:
         yield "X-Auth-Token", self.cloud.login.token

@@ -10,7 +10,7 @@ import pytest
 from libprobe import redact
 from libprobe.clients.credentials import find_certificate
 from libprobe.clients.http import HttpClient
-from libprobe.clients.keystone import LoginRequest
+from libprobe.clients.keystone import TOKEN, LocalLogin, LoginRequest
 from libprobe.clients.openstack import OpenStackCloud
 from libprobe.clients.refusals import LoginRefused, Refusal, ServerError
 from libprobe.deadline import Deadline
@@ -284,3 +284,25 @@ def test_a_401_is_told_with_what_keystone_says_of_the_token(site, nova):
     site.keystone.faults.on("ks-tokens-forgotten")
     said = refusal(nova, 401).sentence
     assert said.endswith("when asked to tell its limits; nor does Keystone take it any more (401)"), said
+
+
+@pytest.mark.parametrize("how", ["option", "clouds.yaml"])
+def test_a_401_for_a_keystone_token_of_ours_that_has_ended_meanwhile_is_no_fault_of_the_site(site, nova, how):
+    """Who comes with a token of this Keystone has to see that it lasts; one that we logged in for is the site's."""
+    service, answers, _ = nova
+    token = service.cloud.login.token
+    if how == "option":
+        cloud = site.enter(given=token)
+    else:
+        cloud = site.enter(local_login=LocalLogin(TOKEN, {"id": token}, "the token", "cloud site of clouds.yaml"))
+    ours = cloud.service("compute", "RegionOne"), answers, None
+    assert isinstance(refusal(ours, 401), LoginRefused)  # Keystone knows it still
+    site.keystone.faults.on("ks-tokens-forgotten")
+    failure = refusal(ours, 401)
+    assert isinstance(failure, OwnCredential)
+    assert re.fullmatch(
+        r"our Keystone token is unknown by now or has ended \(401\) from localhost:\d+ when asked to tell its limits "
+        r"\(get a new one of this Keystone\)",
+        str(failure),
+    ), str(failure)
+    assert isinstance(refusal(nova, 401), LoginRefused)
