@@ -33,7 +33,7 @@ from libprobe.failures import (
 from libprobe.formats.access_token import read_claims
 from libprobe.formats.address import Address, authority_of, host_port_of, read_http_url
 from libprobe.formats.challenges import bearer_error
-from libprobe.formats.error_text import in_short
+from libprobe.formats.error_text import in_short, status_words
 from libprobe.records import Record
 from libprobe.text import MAX_COMPARED_CHARS, some_to_choose
 
@@ -192,6 +192,8 @@ class Keystone:
             raise Misconfigured("no https: our Keystone token is not sent there", of=self.asked, link=", to")
         answer = self.inspect_token(token)
         if not answer.is_success:
+            if answer.status == 404:
+                self._expect_presence()
             if answer.status in (401, 404):
                 reason = "our Keystone token is unknown or has ended"
                 raise answer.failure(OwnCredential, reason=reason, remedy=NEW_KEYSTONE_TOKEN)
@@ -200,6 +202,31 @@ class Keystone:
         if projects and (not self._login_request.project or self._order_projects(projects)):
             return self._scope_to_first(projects, lambda project: (token, answer))
         return self._in_project_v3(token)
+
+    def _expect_presence(self) -> None:
+        """After a 404, which may be a Keystone's word for what was asked: whether there is a Keystone at all.
+
+        Its version is told to everybody. That is asked where only version 3 is spoken, of the Keystone looked at.
+        Raises: EndpointFailure where that is a 404 too.
+        """
+        if not self._only:
+            return
+        try:
+            answer = self._request("GET", "/v3", [("Accept", "application/json")])
+        except EndpointFailure:
+            return  # what was said before is told
+        if answer.status != 404:
+            return
+        path = f"/{'/'.join([*self.base.split('/')[3:], 'v3'])}"
+        file = self._login_request.file
+        raise answer.failure(
+            EndpointFailure,
+            reason=f"no Keystone at {path}",
+            outcome=status_words(404),
+            link="on",
+            remedy=f"correct auth_url in {file}" if file else "start it, or correct the path of its URL",
+            more=request_id(answer),
+        )
 
     def inspect_token(self, token: str) -> Response:
         """What this Keystone says of a token of its own, whatever its status: 401 or 404 where it is not good."""
@@ -305,6 +332,8 @@ class Keystone:
         answer = self._post_login(auth)
         token = answer.header("X-Subject-Token")
         if not answer.is_success or not token:
+            if answer.status == 404:
+                self._expect_presence()
             raise self._local_refusal(answer, login)
         redact.register(token)
         return self._token_of_answer(login, token, answer) or self._in_project_v3(token)
@@ -463,6 +492,7 @@ class Keystone:
                 remedy="switch one on in keystone.conf, [auth] methods",
             )
         if not is_there:
+            self._expect_presence()
             raise self._failure(
                 _NoProvider,
                 f"no federated login for identity provider {self._login_request.identity_provider}",

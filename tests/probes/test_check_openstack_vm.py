@@ -484,6 +484,27 @@ def test_our_own_faults_are_unknown(site):
 # ---- quota
 
 
+@pytest.mark.parametrize("login", ["proxy", "access token", "Keystone token", "clouds.yaml"])
+def test_a_url_that_is_no_keystones_is_told_as_that_and_blames_no_login(site, login):
+    """Its 404s say nothing of an identity provider that an option names, nor of a token of ours."""
+    url = site.cloud.url.removesuffix("/v3") + "/identity"
+    words, remedy = ["-u", url], "start it, or correct the path of its URL"
+    if login == "access token":
+        words += ["--identity-provider", "egi.eu", *site.with_token()]
+    elif login == "Keystone token":
+        words += ["--keystone-token-file", site.file(planted.token())]
+    elif login == "clouds.yaml":
+        file = site.file(
+            f"clouds:\n  site:\n    auth:\n      auth_url: {url}/v3\n      username: opsuser\n"
+            f"      password: {planted.token()}\n      user_domain_name: Default\n"
+        )
+        words, remedy = ["--cloud", "site"], f"correct auth_url in cloud site of {file}"
+        site.monitor.environment["OS_CLIENT_CONFIG_FILE"] = str(file)
+    report = site.monitor.run(PROBE, *words)
+    expect(report, 2, rf"no Keystone at /identity/v3 \(404 Not Found\) on {AT} \({remedy}\)")
+    assert site.nova.created == []
+
+
 def test_a_full_quota_is_seen_before_with_its_numbers(site):
     site.nova.add("theirs")
     site.nova.faults.on("nova-quota", limit=1)

@@ -288,7 +288,7 @@ EXCEPTIONS: dict[tuple[str, str], tuple[int, str]] = {
     # the object is changed by the way as any other document
     ("check_openstack_swift", "wrong charset"): (CRITICAL, r"other bytes than were stored, from byte 0 of"),
     # a Keystone that takes no login says most by its status alone
-    ("check_openstack_swift", "404"): (CRITICAL, r"no federated login for identity provider egi\.eu on {at}"),
+    ("check_openstack_swift", "404"): (CRITICAL, r"no Keystone at /v3 \(404 Not Found\) on {at}"),
     ("check_openstack_swift", "redirect loop"): (
         CRITICAL,
         r"redirect to https://{at}/again \(302\) from {at} when asked to log in",
@@ -299,7 +299,7 @@ EXCEPTIONS: dict[tuple[str, str], tuple[int, str]] = {
     ("check_openstack_swift", "deeply nested document"): (CRITICAL, r"no X-Subject-Token \(200 OK\) from {at}"),
     ("check_openstack_vm", "wrong content type"): (OK, r"VM active after"),
     ("check_openstack_vm", "wrong charset"): (OK, r"VM active after"),
-    ("check_openstack_vm", "404"): (CRITICAL, r"no federated login for identity provider egi\.eu on {at}"),
+    ("check_openstack_vm", "404"): (CRITICAL, r"no Keystone at /v3 \(404 Not Found\) on {at}"),
     ("check_openstack_vm", "redirect loop"): (
         CRITICAL,
         r"redirect to https://{at}/again \(302\) from {at} when asked to log in",
@@ -312,7 +312,7 @@ EXCEPTIONS: dict[tuple[str, str], tuple[int, str]] = {
         OK,
         r"0 of 3 images of image list {at} in step in RegionOne of {at} \(project ops\); missing as seen now: Image 1 ",
     ),
-    ("check_openstack_images", "404"): (CRITICAL, r"no federated login for identity provider egi\.eu on {at}"),
+    ("check_openstack_images", "404"): (CRITICAL, r"no Keystone at /v3 \(404 Not Found\) on {at}"),
     ("check_openstack_images", "redirect loop"): (
         CRITICAL,
         r"redirect to https://{at}/again \(302\) from {at} when asked to log in",
