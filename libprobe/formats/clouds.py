@@ -166,7 +166,7 @@ class _Reading:
             entry = self._over(below, entry)
         auth = entry.pop("auth", {})
         if not isinstance(auth, dict):
-            self._refuse("auth that is no mapping")
+            self._refuse("auth that is no mapping", "indent auth_url and what belongs to the login below auth")
         self._auth, self._entry = auth, entry
 
     def _refuse(self, what: str, remedy: str = "") -> NoReturn:

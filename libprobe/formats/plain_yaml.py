@@ -62,6 +62,7 @@ _NUMBER = re.compile(
 _DATE = re.compile(r"[0-9]{4}-[0-9]{1,2}-[0-9]{1,2}([Tt \t].*)?")
 _SPACES = " "
 QUOTE = "put it in quotes"
+INDENT = "indent it with blanks, as far as the keys that it belongs to"
 
 
 class Doubtful(Record):
@@ -100,7 +101,7 @@ class _Reader:
             return
         indent = len(line) - len(line.lstrip(_SPACES))
         if content[0] == "\t":
-            _refuse(number, "a tab")
+            _refuse(number, "a tab", INDENT)
         if not indent and content[0] == "%":
             _refuse(number, REFUSED["%"])
         if not indent and (content == "..." or content.startswith("... ")):
@@ -116,7 +117,7 @@ class _Reader:
             return None
         found = self._block(self._lines[0].indent, 0)
         if self._at < len(self._lines):
-            _refuse(self._lines[self._at].number, "an indentation that fits nothing above it")
+            _refuse(self._lines[self._at].number, "an indentation that fits nothing above it", INDENT)
         return found
 
     def _here(self) -> _Line | None:
@@ -141,7 +142,7 @@ class _Reader:
                 _refuse(line.number, "no `key: value` and no item of a list")
             key, rest = split
             if key in found:
-                _refuse(line.number, "a key for the second time")
+                _refuse(line.number, "a key for the second time", "keep one of the two")
             self._at += 1
             found[key] = self._inline(line, rest, indent) if _is_said(rest) else self._below(indent, depth, items=True)
         return found
@@ -239,7 +240,7 @@ class _Flow:
             if not isinstance(key, str):
                 _refuse(self._number, "a key that is no text", QUOTE)
             if key in found:
-                _refuse(self._number, "a key for the second time")
+                _refuse(self._number, "a key for the second time", "keep one of the two")
             found[key], at = self.value(self._skip(at + 1), depth)
             at = self._past_comma(self._skip(at), "}")
         return found, at + 1
@@ -299,7 +300,7 @@ def _plain(number: int, text: str) -> str:
         _refuse(number, REFUSED[first])
     word = re.split(" #", text, maxsplit=1)[0].rstrip(_SPACES)
     if "\t" in word:
-        _refuse(number, "a tab")
+        _refuse(number, "a tab", "write a blank instead")
     return word
 
 

@@ -90,6 +90,23 @@ def test_what_has_no_place_in_a_configuration_is_refused_with_its_line(text, wha
 
 
 @pytest.mark.parametrize(
+    ("text", "remedy"),
+    [
+        ("a:\n\tb: 1", "indent it with blanks, as far as the keys that it belongs to"),
+        ("a:\n    b: 1\n  c: 2", "indent it with blanks, as far as the keys that it belongs to"),
+        ("a: b\tc", "write a blank instead"),
+        ("a: 1\na: 2", "keep one of the two"),
+        ("a: {b: 1, b: 2}", "keep one of the two"),
+        ("a: &b 1", "write it as a plain `key: value`"),
+    ],
+)
+def test_what_to_do_is_told_of_what_was_done(text, remedy):
+    with pytest.raises(BadData) as refused:
+        read(text)
+    assert refused.value.remedy == remedy
+
+
+@pytest.mark.parametrize(
     "word", ["0123", "1_000", "12:30", "0x1f", "0b1", "1e5.", "1.50", "007", "2001-01-01", ".inf", "1.0e+5", "+1"]
 )
 def test_a_number_that_is_not_written_as_one_reads_it_is_no_value(word):

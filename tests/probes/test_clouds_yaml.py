@@ -364,6 +364,14 @@ def test_a_file_that_cannot_be_read_for_certain_is_refused_with_the_line(site):
         3,
         rf"an anchor \(&\) in line 4 of {path} \(write it as a plain `key: value`\)",
     )
+    with open(path, "w") as file:
+        file.write(f"clouds:\n  site:\n    auth:\n    auth_url: {site.cloud.url}\n    username: opsuser\n")
+    expect(
+        site.look(),
+        3,
+        rf"auth that is no mapping in cloud site of {path} "
+        r"\(indent auth_url and what belongs to the login below auth\)",
+    )
     site.write(site.password())
     expect(site.monitor.run(PROBE, "--cloud", "sit"), 3, rf"no cloud sit in {path} \(choose one that it has: site\)")
     os.remove(path)
