@@ -34,6 +34,9 @@ OFF = ("no", "off", "false", "0")
 SETTINGS, SETTINGS_ENVIRONMENT = "/etc/fedcloud-probes/probes.ini", "FEDCLOUD_PROBES_CONFIG"
 """Where `libprobe.probe.settings` reads them, which takes longer to load than all of this does."""
 
+BYTE_ORDER_MARK = b"\xef\xbb\xbf"
+"""With which some editors begin a file."""
+
 BUDGET_S = 0.05
 """How long the worker may take to say that it takes the check."""
 
@@ -141,7 +144,7 @@ def _setting(words: list[str]) -> str:
     except OSError:
         return ""
     section = b""
-    for line in map(bytes.strip, data.splitlines()):
+    for line in map(bytes.strip, data.removeprefix(BYTE_ORDER_MARK).splitlines()):
         if line.startswith(b"["):
             section = line
         elif section == b"[worker]":

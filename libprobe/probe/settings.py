@@ -106,7 +106,7 @@ def _parse(data: bytes, path: str) -> Settings:
     # [DEFAULT] is a section like any other, and none that we know: its values would hold nowhere
     parser = configparser.ConfigParser(interpolation=None, default_section="")
     try:
-        parser.read_string(data.decode("utf-8"), source=path)
+        parser.read_string(data.removeprefix(door.BYTE_ORDER_MARK).decode("utf-8"), source=path)
     except UnicodeDecodeError:
         raise Misconfigured(f"settings file {path} is not UTF-8") from None
     except configparser.Error as error:

@@ -8,6 +8,7 @@ from hypothesis import settings as examples
 from hypothesis import strategies as st
 
 from libprobe.failures import Misconfigured
+from libprobe.probe import door
 from libprobe.probe.settings import read_settings
 
 
@@ -28,6 +29,14 @@ def test_values_are_read_and_absent_ones_have_their_default(tmp_path):
 def test_the_environment_names_the_file(tmp_path, monkeypatch):
     monkeypatch.setenv("FEDCLOUD_PROBES_CONFIG", written(tmp_path, "[tls]\nca_path = /certs\n"))
     assert read_settings().get("tls", "ca_path") == "/certs"
+
+
+def test_a_byte_order_mark_is_no_part_of_the_first_section(tmp_path, monkeypatch):
+    """An editor of another system begins a file with one; it is not to be seen. The door reads the file by itself."""
+    path = written(tmp_path, b"\xef\xbb\xbf[worker]\nsocket = /run/ours\n")
+    assert read_settings(path).get("worker", "socket") == "/run/ours"
+    monkeypatch.delenv(door.ENVIRONMENT, raising=False)
+    assert door.socket_path(["--config", path]) == "/run/ours"
 
 
 @pytest.mark.parametrize(
