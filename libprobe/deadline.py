@@ -243,6 +243,7 @@ class Deadline:
         self._clock = clock
         self._start = clock() - spent
         self._end = self._start + seconds - kept
+        self._is_shortened = False
         self._net_s = kept * 2 / 3 if kept else ENFORCE_AFTER_S
         self.waits = waits or PeerWaits()
         self.answered: dict[tuple[str, int], str] = {}
@@ -265,8 +266,16 @@ class Deadline:
         return self.remaining() <= 0.0
 
     def within(self) -> float:
-        """The seconds within which what did not come had to come: all of them once they are over."""
-        return self.seconds if self.has_passed() else self.elapsed()
+        """The seconds within which what did not come had to come: all of them once they are over.
+
+        Of a run that was told to end those that it had until then.
+        """
+        return self.seconds if self.has_passed() and not self._was_shortened else self.elapsed()
+
+    @property
+    def _was_shortened(self) -> bool:
+        """Whether it was brought forward: its seconds are not what somebody had."""
+        return self._is_shortened
 
     def waited_s(self) -> float:
         """Seconds since the run began in which others were waited for."""
@@ -297,7 +306,9 @@ class Deadline:
 
     def end_within(self, seconds: float) -> None:
         """Bring the deadline forward to at most this number of seconds from now."""
-        self._end = min(self._end, self._clock() + seconds)
+        sooner = self._clock() + seconds
+        self._is_shortened = self._is_shortened or sooner < self._end
+        self._end = min(self._end, sooner)
 
     def sleep(self, seconds: float) -> None:
         """Give somebody else time, but not beyond the deadline."""
@@ -361,6 +372,10 @@ class _EarlierDeadline(Deadline):
 
     def _seconds_left(self) -> float:
         return self._whole._seconds_left() - self._reserve  # noqa: SLF001 - of our own class
+
+    @property
+    def _was_shortened(self) -> bool:
+        return self._whole._was_shortened  # noqa: SLF001 - of our own class
 
     def end_within(self, seconds: float) -> None:
         self._whole.end_within(seconds)

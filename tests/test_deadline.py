@@ -48,6 +48,23 @@ def test_an_earlier_deadline_of_an_earlier_one_follows_the_whole_one_too():
     assert part.remaining() == 5
 
 
+def test_within_which_time_is_that_of_a_run_that_was_told_to_end_and_not_all_of_its_limit():
+    now = [100.0]
+    whole = Deadline(20.0, clock=lambda: now[0])
+    part = whole.earlier_by(5.0)
+    now[0] = 101.0
+    whole.end_within(60.0)  # later than its end: nothing changes
+    part.end_within(4.0)
+    assert (whole.within(), part.within()) == (1.0, 1.0)
+    now[0] = 105.0
+    assert whole.has_passed()
+    assert (whole.within(), part.within()) == (5.0, 5.0)
+    other = Deadline(20.0, clock=lambda: now[0])
+    other.end_within(60.0)
+    now[0] = 200.0
+    assert (other.within(), other.earlier_by(5.0).within()) == (20.0, 15.0)
+
+
 def test_what_the_start_took_and_what_is_kept_for_the_end_are_part_of_the_whole():
     clock = Clock()
     whole = Deadline(10, spent=2, kept=0.3, clock=clock)
