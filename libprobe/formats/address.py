@@ -157,6 +157,8 @@ def path_of(url: str) -> str:
 
 def expect_visible(url: str) -> None:
     """Refuse blanks and control characters. Raises: BadData."""
+    if url.isprintable() and " " not in url:  # of all blanks, this one alone is printable
+        return
     for char in url:
         if char.isspace():
             raise BadData(f"there is a blank in the URL {without_password(url)}")

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import re
+from functools import lru_cache
 
 from libprobe.failures import BadData
 from libprobe.formats import der
@@ -24,6 +25,8 @@ _STRINGS = {
     0x1E: "utf-16-be",
 }
 _UPPER = re.compile(r"[A-Z]+")
+_KEPT, _MAX_KEPT_BYTES = 64, 1024
+"""Names whose form is kept: a check over TLS asks for those of the same few CAs six times. A longer one is not kept."""
 _BLANKS = re.compile(r"[ \t\n\v\f\r]+")
 
 
@@ -35,11 +38,18 @@ def subject_hash(name: bytes) -> str:
 
 def canonical(name: bytes) -> bytes:
     """Return a DER-encoded name in the form in which two that mean the same are equal. Raises: BadData."""
+    return (_kept_form if len(name) <= _MAX_KEPT_BYTES else _form)(name)
+
+
+def _form(name: bytes) -> bytes:
     encoding = b""
     for rdn in der.read(name).expect(der.SEQUENCE).children():
         parts = [_canonical(attribute) for attribute in rdn.expect(der.SET).children()]
         encoding += der.encode(der.SET, b"".join(sorted(parts)))
     return encoding
+
+
+_kept_form = lru_cache(_KEPT)(_form)
 
 
 def _canonical(attribute: DerElement) -> bytes:

@@ -11,6 +11,7 @@ from libprobe.formats.address import (
     DEFAULT_PORTS,
     SECURE,
     Address,
+    expect_visible,
     host_and_port,
     join_url,
     path_of,
@@ -250,3 +251,18 @@ def test_urls_are_shown_without_query_and_user():
 )
 def test_an_origin_is_scheme_host_and_port(first, second, same):
     assert same_origin(first, second) is same
+
+
+def test_every_blank_and_every_control_character_is_refused_and_nothing_else():
+    characters = [chr(code) for code in range(0x3100)]  # the last blank is U+3000
+    refused = {}
+    for char in characters:
+        try:
+            expect_visible(f"https://cloud.example.org/{char}/x")
+        except BadData as error:
+            refused[char] = str(error).split(" in the URL")[0]
+    assert refused == {
+        char: "there is a blank" if char.isspace() else "there is a control character"
+        for char in characters
+        if char.isspace() or not char.isprintable()
+    }

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from libprobe.failures import BadData
-from libprobe.formats.subject_hash import subject_hash
+from libprobe.formats.subject_hash import canonical, subject_hash
 from tests.federation import authority
 
 
@@ -26,6 +26,7 @@ NAMES = [
     name((NameOID.COMMON_NAME, "\u00c9cole Sup\u00e9rieure")),
     name((NameOID.COMMON_NAME, "Bmp \u00c9"), kind=_ASN1Type.BMPString),
     name((NameOID.EMAIL_ADDRESS, "CA@Example.ORG"), (NameOID.ORGANIZATIONAL_UNIT_NAME, "y" * 300)),
+    name(*[(NameOID.ORGANIZATIONAL_UNIT_NAME, f"{number} Z" * 75) for number in range(5)]),
     x509.Name([]),
 ]
 
@@ -36,7 +37,7 @@ def test_it_is_that_of_the_federations_authority(given_name):
 
 
 @pytest.mark.needs("openssl")
-@pytest.mark.parametrize("given_name", NAMES[:5])
+@pytest.mark.parametrize("given_name", NAMES[:6])
 def test_it_is_that_of_openssl(tmp_path, given_name):
     from datetime import UTC, datetime, timedelta
 
@@ -52,6 +53,13 @@ def test_it_is_that_of_openssl(tmp_path, given_name):
     command = ["openssl", "x509", "-noout", "-subject_hash", "-in", path]
     told = subprocess.run(command, check=True, capture_output=True, text=True)
     assert subject_hash(given_name.public_bytes()) == told.stdout.strip()
+
+
+def test_the_form_of_a_short_name_is_kept_and_that_of_a_long_one_is_made_anew():
+    short, long = NAMES[0].public_bytes(), NAMES[5].public_bytes()
+    assert len(long) > 1024
+    assert canonical(short) is canonical(bytes(bytearray(short)))
+    assert canonical(long) == canonical(long) is not canonical(long)
 
 
 @given(st.binary(max_size=60))
