@@ -19,6 +19,8 @@ import errno
 import os
 import sqlite3
 import stat
+import sys
+from _thread import allocate_lock, get_ident, start_new_thread
 from contextlib import contextmanager, suppress
 from operator import itemgetter
 
@@ -30,7 +32,7 @@ from libprobe.timelines.evaluation import Exclusion, MeasuredResults, Outage, To
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
     from types import TracebackType
     from typing import Any
 
@@ -43,6 +45,13 @@ MAX_BATCH = 20_000
 MAX_SENTENCE = 300
 MAX_NAME = 300
 MAX_SERIES_AT_ONCE = 500
+ROWS_AT_ONCE = 2_500
+"""Rows of one statement, where there are many: for all of them Python's lock is free, and another thread runs."""
+
+SWITCH_S = 0.0005
+"""For how long a thread that wants to run waits for one that does, while there are two."""
+
+_LOOK_AGAIN_S = 1.0
 MAX_SENTENCES = 10_000
 """Whose numbers are in memory while results are added."""
 
@@ -77,6 +86,13 @@ CREATE TABLE exclusion (
 );
 """
 
+_ADD_RESULTS = (
+    "INSERT INTO change (series, at, status, sentence) VALUES {} "
+    "ON CONFLICT (series, at) DO UPDATE SET status = excluded.status, sentence = excluded.sentence "
+    "WHERE status <> excluded.status"
+)
+_RESULT = "(?, ?, ?, nullif(?, 0))"
+
 _IMPORTED = "CREATE TABLE IF NOT EXISTS imported (at INTEGER NOT NULL)"
 _TOPOLOGY_UNCHANGED = "CREATE TABLE IF NOT EXISTS topology_unchanged (day INTEGER PRIMARY KEY)"
 """A store that was made before there was this table gets it where it is needed."""
@@ -101,23 +117,101 @@ class StoreInUse(Misconfigured):
     """Another process holds the file for longer than we wait."""
 
 
+class _BackgroundWork:
+    """Work that a thread of its own does; is_done is true once nothing of it runs any more.
+
+    It is no `threading.Thread`: up to Python 3.12 one whose `join` was interrupted counts as ended, though it runs.
+    """
+
+    def __init__(self, work: Callable[[], None]) -> None:
+        """Raises: RuntimeError where no thread can be started."""
+        self._work = work
+        self._ended = allocate_lock()
+        self._ended.acquire()
+        self.failure: BaseException | None = None
+        self.is_done = False
+        self.thread = start_new_thread(self._run, ())
+
+    def _run(self) -> None:
+        interval = sys.getswitchinterval()
+        sys.setswitchinterval(SWITCH_S)
+        try:
+            self._work()
+        except BaseException as failure:
+            self.failure = failure  # raised where it is waited for
+        finally:
+            sys.setswitchinterval(interval)
+            self.is_done = True
+            self._ended.release()
+
+    def wait(self) -> None:
+        """Wait until it is done. A signal may end that, and it may be waited for again."""
+        while not self.is_done:
+            self._ended.acquire(timeout=_LOOK_AGAIN_S)
+
+
 class Database:
-    """SQLite's connection to the file. Raises: Misconfigured for all that SQLite cannot do; StoreInUse."""
+    """SQLite's connection to the file. Raises: Misconfigured for all that SQLite cannot do; StoreInUse.
+
+    One thread at a time uses the connection: whoever asks waits for what is done in the background.
+    """
 
     def __init__(self, path: str, *, create: bool, wait_s: float = WAIT_S) -> None:
         self.path = path
         self._wait_s = wait_s
+        self._background: _BackgroundWork | None = None
         self._check_file(create=create)
         try:
-            self._connection = sqlite3.connect(path, timeout=wait_s, isolation_level=None)
+            self._connection = sqlite3.connect(
+                path, timeout=wait_s, isolation_level=None, check_same_thread=not sqlite3.threadsafety
+            )
             self._open()
         except sqlite3.Error as error:
             raise self.failure(error) from None
 
     def close(self) -> None:
+        self._end_background()
         self._connection.close()
 
+    @property
+    def can_work_in_background(self) -> bool:
+        """Whether a second thread is of use: SQLite allows one, and there is a processor for it."""
+        return bool(sqlite3.threadsafety) and len(os.sched_getaffinity(0)) > 1
+
+    def in_background(self, work: Callable[[], None]) -> None:
+        """Let another thread do some work with the database; returns at once.
+
+        Whatever is asked of the database next waits until it is done, and raises what it raised.
+        """
+        self._wait()
+        try:
+            self._background = _BackgroundWork(work)
+        except RuntimeError:  # this machine lets us have no thread
+            work()
+
+    def _wait(self) -> None:
+        """Wait for what is done in the background. Raises: what that raised."""
+        background = self._background
+        if background and background.thread != get_ident():
+            background.wait()
+            self._background = None
+            if background.failure:
+                raise background.failure
+
+    def _end_background(self) -> None:
+        """Break off what is done in the background: nothing of it is kept."""
+        if self._background:
+            self._connection.interrupt()
+            self._background.wait()
+            self._background = None
+
+    @property
+    def max_values(self) -> int:
+        """How many values a statement can have."""
+        return self._connection.getlimit(sqlite3.SQLITE_LIMIT_VARIABLE_NUMBER)
+
     def fetch_all(self, query: str, *values: object) -> list[tuple[Any, ...]]:
+        self._wait()
         try:
             return self._connection.execute(query, values).fetchall()
         except sqlite3.Error as error:
@@ -133,6 +227,7 @@ class Database:
         return found[0] if found else None
 
     def execute(self, statement: str, values: Sequence[object] = ()) -> sqlite3.Cursor:
+        self._wait()
         try:
             return self._connection.execute(statement, values)
         except sqlite3.Error as error:
@@ -140,6 +235,7 @@ class Database:
 
     def execute_many(self, statement: str, rows: Iterable[Sequence[object]]) -> int:
         """Returns how many rows were changed."""
+        self._wait()
         try:
             return self._connection.executemany(statement, rows).rowcount
         except sqlite3.Error as error:
@@ -153,6 +249,7 @@ class Database:
             yield
             self.execute("COMMIT")
         except BaseException:
+            self._end_background()
             with suppress(sqlite3.Error):  # else the journal does it when the file is opened next
                 self._connection.execute("ROLLBACK")
             raise
@@ -612,9 +709,16 @@ class ResultWriter:
         """Add results at once: (series, instant, status, number of the sentence) each; the caller notes their days.
 
         Each is at `open_from` or later, and later than what was added of its series before. The rows are sorted.
+        Many are added in the background, where a second processor is there for it; the caller leaves the list to us.
         """
         self.flush()
-        self._put(rows)
+        if self._is_for_one_statement(rows) and self._db.can_work_in_background:
+            self._db.in_background(lambda: self._put(rows))
+        else:
+            self._put(rows)
+
+    def _is_for_one_statement(self, rows: list[tuple[int, int, int, int]]) -> bool:
+        return len(rows) >= ROWS_AT_ONCE and self._db.max_values >= 4 * ROWS_AT_ONCE
 
     def flush(self) -> None:
         self._put(list(self._batch.values()))
@@ -622,12 +726,13 @@ class ResultWriter:
 
     def _put(self, rows: list[tuple[int, int, int, int]]) -> None:
         rows.sort(key=itemgetter(0))  # as the table has them, so that what is near there is met together
-        changed = self._db.execute_many(
-            "INSERT INTO change (series, at, status, sentence) VALUES (?, ?, ?, nullif(?, 0)) "
-            "ON CONFLICT (series, at) DO UPDATE SET status = excluded.status, sentence = excluded.sentence "
-            "WHERE status <> excluded.status",
-            rows,
-        )
+        changed, at = 0, 0
+        if self._is_for_one_statement(rows):
+            for at in range(ROWS_AT_ONCE, len(rows) + 1, ROWS_AT_ONCE):
+                values = [value for row in rows[at - ROWS_AT_ONCE : at] for value in row]
+                changed += self._db.execute(_ADD_RESULTS.format(", ".join([_RESULT] * ROWS_AT_ONCE)), values).rowcount
+        if at < len(rows):
+            changed += self._db.execute_many(_ADD_RESULTS.format(_RESULT), rows[at:])
         known = len(rows) - changed
         self.counts = self.counts._replace(added=self.counts.added + changed, known=self.counts.known + known)
 

@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import io
 import json
+import os
+import sqlite3
 import tempfile
+from contextlib import closing
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from libprobe.programs.availability import icinga, messages, nagios, sensu
+from libprobe.programs.availability import icinga, messages, nagios, result_import, sensu
 from libprobe.programs.availability.result_import import ResultImporter, ServiceLookup
 from libprobe.programs.ncg.index import MonitoredEntry
 from libprobe.state.files import StateDirectory
-from libprobe.timelines import lines
+from libprobe.timelines import lines, store
 from libprobe.timelines.algebra import CRITICAL
 from libprobe.timelines.store import Store
 
@@ -29,12 +32,12 @@ PIECES += [b"host_name=h\nservice_description=s\nlast_check=1790812800\nlast_har
 
 
 def taken(read, data):
-    with tempfile.TemporaryDirectory() as path, Store(StateDirectory(path), create=True) as store:
-        return read_into(store, read, data)
+    with tempfile.TemporaryDirectory() as path, Store(StateDirectory(path), create=True) as opened:
+        return read_into(opened, read, data)
 
 
-def read_into(store, read, data, *, open_from=0):
-    with store.writer() as writer:
+def read_into(opened, read, data, *, open_from=0):
+    with opened.writer() as writer:
         writer.open_from = open_from
         intake = ResultImporter(writer, ServiceLookup([MonitoredEntry("h", "s", "t", "S", "")]), NOW)
         read(io.BytesIO(data), "input", intake)
@@ -43,9 +46,9 @@ def read_into(store, read, data, *, open_from=0):
 
 def kept(read, data, **more):
     """What there is of the service after reading, and what was told on the way."""
-    with tempfile.TemporaryDirectory() as path, Store(StateDirectory(path), create=True) as store:
-        intake, counts = read_into(store, read, data, **more)
-        measured = store.measured([("h", "t", "s")], 1_790_812_800 - lines.DAY_S, NOW)
+    with tempfile.TemporaryDirectory() as path, Store(StateDirectory(path), create=True) as opened:
+        intake, counts = read_into(opened, read, data, **more)
+        measured = opened.measured([("h", "t", "s")], 1_790_812_800 - lines.DAY_S, NOW)
         return measured, counts, intake.lines, intake.problems.sentences()
 
 
@@ -102,6 +105,30 @@ def test_changes_that_are_added_together_are_those_that_are_added_one_by_one(pai
     data = log_of(pairs, "[{}]")
     together, single = kept(read_log, data), kept(read_log, data, open_from=NOW + lines.DAY_S)
     assert (together[0], together[2:]) == (single[0], single[2:])
+
+
+def dumped(data, processors):
+    """All that is in the store after a log was read in small pieces, and all that was told on the way."""
+    with pytest.MonkeyPatch.context() as patch, tempfile.TemporaryDirectory() as path:
+        patch.setattr(os, "sched_getaffinity", lambda _: set(range(processors)))
+        for module, name, value in (
+            (store, "ROWS_AT_ONCE", 2),
+            (nagios, "MAX_CHANGES", 2),
+            (result_import, "CHUNK", 99),
+        ):
+            patch.setattr(module, name, value)
+        with Store(StateDirectory(path), create=True) as opened:
+            intake, counts = read_into(opened, read_log, data)
+            opened.settle()
+            with closing(sqlite3.connect(opened.path)) as database:
+                return list(database.iterdump()), counts, intake.lines, intake.problems.sentences()
+
+
+@settings(max_examples=60, deadline=None)
+@given(LINES, BYTES, LINES)
+def test_a_log_brings_the_same_with_one_processor_and_with_two(before, between, after):
+    data = log_of(before, "[{}]") + between + log_of(after, "[{}]") * 2
+    assert dumped(data, 1) == dumped(data, 2)
 
 
 @settings(max_examples=100, deadline=None)

@@ -6,6 +6,7 @@ import sqlite3
 import subprocess
 import sys
 import tempfile
+import threading
 
 import pytest
 from hypothesis import given, settings
@@ -350,6 +351,117 @@ def test_a_block_that_fails_adds_nothing(kept):
     assert measured(kept)[0].results == [lines.make_entry(11, OK)]
 
 
+def use_processors(monkeypatch, count):
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: set(range(count)))
+
+
+@pytest.fixture
+def backgrounds(monkeypatch):
+    """Two processors, and pieces of ten results; how often the background was used."""
+    used = []
+    in_background = store.Database.in_background
+    use_processors(monkeypatch, 2)
+    monkeypatch.setattr(store, "ROWS_AT_ONCE", 10)
+    monkeypatch.setattr(
+        store.Database, "in_background", lambda self, work: (used.append(work), in_background(self, work))
+    )
+    return used
+
+
+def add_many(opened):
+    """Results of many series, some of them twice, the later ones while the first are being added."""
+    with opened.writer() as writer:
+        numbers = [writer.series(f"h{number}", "disk", "store") for number in range(7)]
+        for begin in (0, 1_000, 1_000, 2_000):
+            said = writer.number_of_sentence(f"said from {begin} on")
+            writer.add_new([(number, begin + at, (begin + at) % 3, said) for at in range(15) for number in numbers])
+            writer.note_confirmed(numbers[0], begin, begin + 15)
+        writer.add_new([(numbers[0], 3_000, OK, 0)])
+    return writer.counts
+
+
+@pytest.mark.parametrize("processors", [1, 2])
+def test_results_that_are_added_in_the_background_are_those_that_are_added_at_once(
+    kept, tmp_path, monkeypatch, backgrounds, processors
+):
+    other = tmp_path / "other"
+    other.mkdir(0o700)
+    in_background = add_many(kept)
+    assert len(backgrounds) == 4
+    use_processors(monkeypatch, processors)
+    if processors == 2:
+        monkeypatch.setattr(store, "start_new_thread", no_thread)
+    with Store(StateDirectory(str(other)), create=True) as opened:
+        at_once = add_many(opened)
+        assert in_background == at_once == (316, 105, 0)
+        dumps = [list(sqlite3.connect(each.path).iterdump()) for each in (kept, opened)]
+    assert dumps[0] == dumps[1]
+    assert len(dumps[0]) > 316
+
+
+def no_thread(*_):
+    raise RuntimeError("can't start new thread")
+
+
+def test_a_statement_has_no_more_values_than_sqlite_takes(kept, monkeypatch, backgrounds):
+    kept._db._connection.setlimit(sqlite3.SQLITE_LIMIT_VARIABLE_NUMBER, 39)
+    assert add_many(kept) == (316, 105, 0)
+    assert not backgrounds
+
+
+def test_what_the_background_cannot_add_fails_the_import_and_nothing_is_kept(kept, backgrounds):
+    why = r"cannot be used: NOT NULL constraint failed: change\.status"
+    with pytest.raises(Misconfigured, match=why), kept.writer() as writer:
+        number = writer.series("A", "disk", "store")
+        writer.add_new([(number, at, None, 0) for at in range(20)])
+    assert len(backgrounds) == 1
+    assert measured(kept) == []
+    assert tuple(add(kept, (20, OK))) == (1, 0, 0)
+
+
+def test_a_block_that_fails_while_results_are_added_in_the_background_adds_nothing(kept, backgrounds):
+    with pytest.raises(ZeroDivisionError), kept.writer() as writer:
+        number = writer.series("A", "disk", "store")
+        writer.add_new([(number, at, OK, 0) for at in range(20_000)])
+        raise ZeroDivisionError
+    assert len(backgrounds) == 1
+    assert measured(kept) == []
+    assert tuple(add(kept, (20, OK))) == (1, 0, 0)
+
+
+def test_a_signal_ends_the_wait_for_the_background_and_nothing_is_kept(kept, backgrounds):
+    class Ended(BaseException):
+        pass
+
+    def end(*_):
+        may_end.set()
+        raise Ended
+
+    may_end = threading.Event()
+    before = signal.signal(signal.SIGUSR1, end)
+    try:
+        with pytest.raises(Ended), kept.writer() as writer:
+            writer.series("A", "disk", "store")
+            kept._db.in_background(lambda: (os.kill(os.getpid(), signal.SIGUSR1), may_end.wait()))
+            writer.series("B", "disk", "store")  # waits for it
+    finally:
+        signal.signal(signal.SIGUSR1, before)
+    assert kept._db.fetch_all("SELECT * FROM series") == []
+
+
+KILLED_AT_TWO = """
+import os, signal, sys
+from libprobe.state.files import StateDirectory
+from libprobe.timelines import store
+os.sched_getaffinity = lambda _: {0, 1}
+kept = store.Store(StateDirectory(sys.argv[1]))
+with kept.writer() as writer:
+    number = writer.series("A", "disk", "store")
+    writer.add_new([(number, at, at % 2, 0) for at in range(200_000)])
+    os.kill(os.getpid(), signal.SIGKILL)
+"""
+
+
 KILLED = """
 import os, signal, sys
 from libprobe.state.files import StateDirectory
@@ -363,9 +475,10 @@ with kept.writer() as writer:
 """
 
 
-def test_a_writer_that_is_killed_leaves_what_was_there_before(kept, tmp_path):
+@pytest.mark.parametrize("killed", [KILLED, KILLED_AT_TWO])
+def test_a_writer_that_is_killed_leaves_what_was_there_before(kept, tmp_path, killed):
     add(kept, (10, OK))
-    ended = subprocess.run([sys.executable, "-c", KILLED, str(tmp_path / "state")], env=clean_environment(), cwd=ROOT)
+    ended = subprocess.run([sys.executable, "-c", killed, str(tmp_path / "state")], env=clean_environment(), cwd=ROOT)
     assert ended.returncode == -signal.SIGKILL
     assert measured(kept)[0].results == [lines.make_entry(10, OK)]
     assert sqlite3.connect(kept.path).execute("PRAGMA integrity_check").fetchone() == ("ok",)
