@@ -75,8 +75,11 @@ class Outage(Record):
 
 
 class Exclusion(Record):
-    """A period that an operator took out of the figures, with the reason. Empty names stand for any: with all of them
-    empty it was the monitor itself that was broken."""
+    """A period that an operator took out of the figures, with the reason.
+
+    Empty names stand for any: with all of them empty it was the monitor itself that was broken. metric: as a profile
+    names it, or as it is run for one VO, `metric-ops`.
+    """
 
     start: int
     end: int
@@ -102,11 +105,13 @@ class MeasuredResults(Record):
     """before: status of the last result before the time that was asked for, None without one.
 
     results: entries of `lines` within it. unseen: its days without any result, as spans. Both count from its start.
+    name: of the series, if it is not the metric's: `metric-ops`.
     """
 
     before: int | None
     results: Sequence[int]
     unseen: Sequence[Span] = ()
+    name: str = ""
 
 
 class TimelineNode(Record):
@@ -190,7 +195,7 @@ def _endpoint(
     host, service_type = endpoint.host, endpoint.service_type
     metrics = []
     for name in rules.profile.metrics[service_type]:
-        line = _metric_line(measured.get((host, service_type, name), ()), rules, end - start)
+        line = _metric_line(endpoint, measured.get((host, service_type, name), ()), rules, start, end)
         metrics.append(TimelineNode(METRIC, name, _exclude(line, endpoint, name, rules, start, end)))
     line = lines.join([each.line for each in metrics], rules.profile.metric_operation)
     if out := rules.outages.get((host, service_type)):
@@ -198,7 +203,7 @@ def _endpoint(
     return TimelineNode(ENDPOINT, host, _exclude(line, endpoint, "", rules, start, end), tuple(metrics))
 
 
-def _metric_line(measured: Measured, rules: FigureRules, end: int) -> Line:
+def _metric_line(endpoint: TopologyEndpoint, measured: Measured, rules: FigureRules, start: int, end: int) -> Line:
     """The line of a metric. Of several series of it, those that have no result on a day make no difference to it.
 
     Such as a VO for which it is not run any more, or its former name.
@@ -206,20 +211,16 @@ def _metric_line(measured: Measured, rules: FigureRules, end: int) -> Line:
     if not measured:
         return lines.constant_line(MISSING)
     absent = MISSING if len(measured) == 1 else NONE
-    of_each = [
-        lines.cover_spans(
-            lines.line_of_results(each.results, absent if each.before is None else each.before),
-            each.unseen,
-            absent,
-            end,
-        )
-        for each in measured
-    ]
+    of_each = []
+    for each in measured:
+        line = lines.line_of_results(each.results, absent if each.before is None else each.before)
+        line = lines.cover_spans(line, each.unseen, absent, end - start)
+        of_each.append(_exclude(line, endpoint, each.name, rules, start, end) if each.name else line)
     return lines.join(of_each, rules.profile.metric_operation)
 
 
 def _exclude(line: Line, endpoint: TopologyEndpoint, metric: str, rules: FigureRules, start: int, end: int) -> Line:
-    """The line of an endpoint, or of a metric of it, with what an operator excluded of just that."""
+    """The line of an endpoint, or of a metric or series of it, with what an operator excluded of just that."""
     if not rules.exclusions:
         return line
     excluded = [each for each in rules.exclusions if each.concerns(endpoint, metric)]

@@ -345,10 +345,14 @@ class Store:
         """As `evaluation.ResultSource` has it. A series of the metric for a VO, `metric-ops`, is one of it as well."""
         known = self._series_of({host for host, _, _ in wanted})
         series = {
-            key: [number for name, number in known.get(key[:2], ()) if is_series_of(name, key[2])] for key in wanted
+            key: [(name, number) for name, number in known.get(key[:2], ()) if is_series_of(name, key[2])]
+            for key in wanted
         }
-        found = self._results(list({number: None for numbers in series.values() for number in numbers}), start, end)
-        return {key: [found[number] for number in numbers] for key, numbers in series.items()}
+        found = self._results(list({number: None for named in series.values() for _, number in named}), start, end)
+        return {
+            key: [found[number] if name == key[2] else found[number]._replace(name=name) for name, number in named]
+            for key, named in series.items()
+        }
 
     def _results(self, numbers: Sequence[int], start: int, end: int) -> dict[int, MeasuredResults]:
         """What there is of some series: together it takes half the time of reading one by one."""

@@ -126,6 +126,19 @@ def test_an_exclusion_is_of_what_it_names(where, counts):
     assert found == [(0, UNKNOWN if counts else CRITICAL)]
 
 
+def test_an_exclusion_of_the_results_for_one_vo_is_of_those():
+    told = Told(
+        store=[
+            MeasuredResults(CRITICAL, [], name="store-ops"),
+            MeasuredResults(OK, [at(7, CRITICAL)], name="store-other"),
+        ]
+    )
+    found = site_line(told, exclusions=[Exclusion(5 * HOUR, 9 * HOUR, "why", metric="store-ops")])
+    assert found == [(0, CRITICAL), (5 * HOUR, UNKNOWN), (7 * HOUR, CRITICAL)]
+    found = site_line(told, exclusions=[Exclusion(5 * HOUR, 9 * HOUR, "why", metric="store")])
+    assert found == [(0, CRITICAL), (5 * HOUR, UNKNOWN), (9 * HOUR, CRITICAL)]
+
+
 def test_service_types_that_the_profile_does_not_name_count_nowhere():
     endpoints = [TopologyEndpoint("S", "other", "a", 0, DAY)]
     assert not list(evaluation.segments(endpoints, FigureRules(PROFILE), Told(), 0, DAY))

@@ -162,7 +162,7 @@ def test_days_without_a_result_are_told(kept):
 def test_a_series_of_a_vo_is_one_of_the_metric(kept):
     add(kept, (10, OK), metric="store-ops")
     add(kept, (10, OK), metric="store-Extra")
-    assert len(measured(kept)) == 1
+    assert [each.name for each in measured(kept)] == ["store-ops"]
     assert measured(kept, metric="stor") == []
 
 
