@@ -65,6 +65,14 @@ class SiteOutage(Record):
     share: float
 
 
+class StatusSpan(Record):
+    """From when to when something had a status; seconds since 1970."""
+
+    start: int
+    end: int
+    status: int
+
+
 class StatusChanges(Record):
     """How often a metric changed its status. path: service type, host, metric."""
 
@@ -174,14 +182,11 @@ class Calculation:
 
     # ---- statuses
 
-    def lines(self, site: str, level: str) -> dict[tuple[str, ...], list[tuple[int, int]]]:
-        """Timelines, as (instant, status) each, of all things of a level."""
-        found: dict[tuple[str, ...], list[tuple[int, int]]] = {}
+    def lines(self, site: str, level: str) -> dict[tuple[str, ...], list[StatusSpan]]:
+        """Timelines of all things of a level. Where one was not in the topology there is no span."""
+        found: dict[tuple[str, ...], list[StatusSpan]] = {}
         for segment in self.segments(site):
-            for path, node in evaluation.nodes_at_level(segment.site, level):
-                points = lines.points(node.line, segment.start)
-                kept = found.setdefault(path, points[:1])
-                kept += points[1:] if kept[-1][1] == points[0][1] else points
+            _append_spans(found, segment, level)
         return found
 
     # ---- why
@@ -189,7 +194,7 @@ class Calculation:
     def explain(self, site: str) -> Explanation:
         days: list[tuple[int, Figures]] = []
         spans: list[tuple[int, int, int, Segment]] = []
-        flips: Counter[tuple[str, ...]] = Counter()
+        of_metrics: dict[tuple[str, ...], list[StatusSpan]] = {}
         for segment in self.segments(site):
             days += evaluation.day_figures(segment.site, segment.start, segment.end)
             points = lines.points(segment.site.line, segment.start)
@@ -199,8 +204,7 @@ class Calculation:
                     spans[-1] = (spans[-1][0], end, *spans[-1][2:])
                 else:
                     spans.append((start, end, status, segment))
-            for path, node in evaluation.nodes_at_level(segment.site, METRIC):
-                flips[path[2:]] += len(node.line) - 1
+            _append_spans(of_metrics, segment, METRIC)
         if not days:
             raise Misconfigured(f"no endpoint of {safe(site)[:100]} counts in {self.period.name}")
         value = merge_days(days, self.period.end)
@@ -217,6 +221,9 @@ class Calculation:
             )
             for start, end, status, segment in spans
             if status not in (OK, WARNING)
+        )
+        flips = Counter(
+            {path[2:]: sum(a.end == b.start for a, b in itertools.pairwise(line)) for path, line in of_metrics.items()}
         )
         worst = tuple(StatusChanges(path, count) for path, count in flips.most_common(WORST) if count > 1)
         return Explanation(site, value, troubles, worst)
@@ -252,6 +259,18 @@ class Calculation:
         return tuple(
             each for each in there if any(each.concerns(endpoint, each.metric) for endpoint in self._sites[site])
         )
+
+
+def _append_spans(found: dict[tuple[str, ...], list[StatusSpan]], segment: Segment, level: str) -> None:
+    """Add what things of a level had in a segment; what goes on from the segment before is one span."""
+    for path, node in evaluation.nodes_at_level(segment.site, level):
+        spans = found.setdefault(path, [])
+        points = lines.points(node.line, segment.start)
+        ends = (*(at for at, _ in points[1:]), segment.end)
+        for (start, status), end in zip(points, ends, strict=True):
+            if spans and spans[-1][1:] == (start, status):
+                start = spans.pop().start
+            spans.append(StatusSpan(start, end, status))
 
 
 def merge_days(days: Sequence[tuple[int, Figures]], end: int) -> Figures:

@@ -234,6 +234,17 @@ def test_a_declared_outage_counts_for_reliability_and_a_warning_does_not(place, 
     assert ("downtime 7, 2026-10-06T00:00:00Z to 2026-10-06T06:00:00Z: disks are replaced" in out) == (share != "0")
 
 
+def test_the_statuses_of_an_endpoint_end_where_it_leaves_the_topology(place):
+    place.imported("--as-of", "2026-10-01", place.log(*MONTH))
+    place.services(ENTRIES[0])
+    assert place.imported("--as-of", "2026-10-03")[0] == 0
+    words = ["status", SITE, "--from", "2026-10-01", "--to", "2026-10-04", "--level", "endpoint"]
+    rows = [line.split(maxsplit=5)[3:] for line in place.run(*words)[1].splitlines()[2:]]
+    of_bdii = [row[1:] for row in rows if row[0] == "bdii.example.org"]
+    assert of_bdii == [["2026-10-01T00:00:00Z", "OK"], ["2026-10-03T00:00:00Z", "not in the topology"]]
+    assert [row[1:] for row in rows if row[0] == "swift.example.org"] == [["2026-10-01T00:00:00Z", "OK"]]
+
+
 def test_an_excluded_time_is_unknown_until_it_is_taken_back(place):
     place.imported(place.log(*MONTH))
     words = ["--from", "2026-10-06T00:00:00Z", "--to", "2026-10-06T06:00:00Z", "--reason", "the monitor had no network"]

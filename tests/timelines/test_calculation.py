@@ -50,3 +50,30 @@ def test_the_day_that_is_going_on_counts_by_the_part_that_is_over(kept, by):
     assert calculation(kept, DAY + HOUR).explain("S").figures == row.figures
     (row,) = calculation(kept, 2 * DAY).rows(["S"], "site", by)
     assert row.figures.availability == 50.0
+
+
+def test_a_line_ends_where_its_endpoint_leaves_the_topology_and_begins_anew(kept):
+    put(kept, 1, "a", "b")
+    put(kept, 3, "b")
+    put(kept, 5, "a", "b")
+    for host in "ab":
+        add(kept, (0, CRITICAL), (6 * DAY - 1, CRITICAL), host=host)
+    found = {
+        path[-1]: [tuple(each) for each in line]
+        for path, line in calculation(kept, 6 * DAY).lines("S", "endpoint").items()
+    }
+    end = MIDNIGHT + 6 * DAY
+    assert found == {
+        "a": [(MIDNIGHT, MIDNIGHT + 2 * DAY, CRITICAL), (MIDNIGHT + 4 * DAY, end, CRITICAL)],
+        "b": [(MIDNIGHT, end, CRITICAL)],
+    }
+
+
+def test_a_change_at_the_midnight_of_a_new_topology_is_one(kept):
+    """Four changes: two in the middle of a day, and two when other endpoints came and went."""
+    put(kept, 1, "a")
+    put(kept, 2, "a", "b")
+    put(kept, 3, "a")
+    add(kept, (0, OK), (DAY, CRITICAL), (DAY + HOUR, OK), (2 * DAY, CRITICAL), (2 * DAY + HOUR, OK))
+    (worst,) = calculation(kept, 3 * DAY).explain("S").flips
+    assert tuple(worst) == (("disk", "a", "store"), 4)

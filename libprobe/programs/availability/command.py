@@ -443,19 +443,30 @@ def _status(args: argparse.Namespace, store: Store) -> tuple[int, str]:
     of_each = {site: found.lines(site, args.level) for site in found.choose_sites(args.names)}
     if not is_span:
         of_each = {
-            site: {path: [(at, max(each for each in line if each[0] <= at)[1])] for path, line in paths.items()}
+            site: {
+                path: [max(each for each in line if each.start <= at)._replace(start=at)]
+                for path, line in paths.items()
+            }
             for site, paths in of_each.items()
         }
     if args.json:
-        entries = [("/".join(path), line) for paths in of_each.values() for path, line in paths.items()]
+        entries = [
+            ("/".join(path), [(each.start, each.status) for each in line])
+            for paths in of_each.values()
+            for path, line in paths.items()
+        ]
         return DONE, report.status_json(entries) + "\n"
-    rows = []
+    rows: list[tuple[Sequence[str], str]] = []
     for paths in of_each.values():
         for path, line in paths.items():
             if is_span:
-                rows += [((*path, report.instant(when)), STATUSES[status]) for when, status in line]
+                starts = {each.start for each in line}
+                for each in line:
+                    rows.append(((*path, report.instant(each.start)), STATUSES[each.status]))
+                    if each.end not in starts and each.end != period.end:
+                        rows.append(((*path, report.instant(each.end)), "not in the topology"))
             else:
-                rows.append((path, STATUSES[line[0][1]]))
+                rows.append((path, STATUSES[line[0].status]))
     header = [*reversed(LEVELS[LEVELS.index(args.level) :]), *(["from"] if is_span else []), "status"]
     table = report.table(header, ([*path, status] for path, status in rows))
     return DONE, _lines([period.name, *table])

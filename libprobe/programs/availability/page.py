@@ -22,7 +22,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from libprobe.timelines.calculation import Calculation, Explanation, Period
+    from libprobe.timelines.calculation import Calculation, Explanation, Period, StatusSpan
     from libprobe.timelines.figures import Figures
 
 DAY_S = 86_400
@@ -135,10 +135,9 @@ def _site(found: Calculation, site: str, number: int) -> Iterator[str]:
     yield "</details>\n"
 
 
-def _timeline(line: Sequence[tuple[int, int]], period: Period) -> str:
+def _timeline(line: Sequence[StatusSpan], period: Period) -> str:
     """A bar as long as the period; what was not OK stands on it."""
-    ends = [*(at for at, _ in line[1:]), period.end]
-    spans = [(at, end, status) for (at, status), end in zip(line, ends, strict=True) if status != OK]
+    spans = [each for each in line if each.status != OK]
     if len(spans) > MAX_MARKS:
         spans = sorted(spans, key=lambda each: each[0] - each[1])[:MAX_MARKS]
     scale = WIDTH / (period.end - period.start)
