@@ -725,8 +725,9 @@ class ResultWriter:
         return len(rows) >= ROWS_AT_ONCE and self._db.max_values >= 4 * ROWS_AT_ONCE
 
     def flush(self) -> None:
-        self._put(list(self._batch.values()))
-        self._batch.clear()
+        if self._batch:  # else the counts would be written while what is added in the background writes them
+            self._put(list(self._batch.values()))
+            self._batch.clear()
 
     def _put(self, rows: list[tuple[int, int, int, int]]) -> None:
         rows.sort(key=itemgetter(0))  # as the table has them, so that what is near there is met together

@@ -429,6 +429,13 @@ def test_a_block_that_fails_while_results_are_added_in_the_background_adds_nothi
     assert tuple(add(kept, (20, OK))) == (1, 0, 0)
 
 
+def test_counts_are_not_written_while_the_background_writes_them(kept):
+    with kept.writer() as writer:
+        counts = writer.counts
+        writer.flush()
+        assert writer.counts is counts
+
+
 def test_a_signal_ends_the_wait_for_the_background_and_nothing_is_kept(kept, backgrounds):
     class Ended(BaseException):
         pass
