@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from nagiosplugin import Metric
 
 from libprobe.checks.base import Check, outcome_metric
-from libprobe.failures import UNKNOWN
+from libprobe.failures import OK, UNKNOWN
 from libprobe.text import duration
 from libprobe.timelines import algebra
 from libprobe.timelines.calculation import Calculation, Period, month_of
@@ -65,20 +65,22 @@ class SiteAvailability(Check):
                 return
             found = Calculation(store, self._profile, Period(month, start, self._now))
             found.choose_sites([self.subject])
+            if last < start and self._now - start < DAY_S:
+                self.facts["said"] = f"{month} has only begun, no result of it is imported yet for {self.subject}"
+                yield outcome_metric(OK, "")
+                return
             figures, held = found.figures(self.subject), found.seconds(self.subject)
         if figures.availability == NO_DATA:
             yield outcome_metric(UNKNOWN, f"no data of {month} for {self.subject} (run its metrics)")
             return
         left = self._outage_left(held, end)
-        self.facts["site"], self.facts["month"] = self.subject, month
-        self.facts["availability"] = f"{figures.availability:.2f}"
-        self.facts["left"] = describe_budget(left, self._target)
+        budget = describe_budget(left, self._target)
+        reliable = "" if figures.reliability == NO_DATA else f", reliable {figures.reliability:.2f} %"
+        was = f"{self.subject} was available {figures.availability:.2f} % of {month} so far{reliable}"
+        self.facts["month"], self.facts["left"], self.facts["said"] = month, budget, f"{was}; {budget}"
         yield Metric("availability", figures.availability, "%", min=0, max=100)
         if figures.reliability != NO_DATA:
             yield Metric("reliability", figures.reliability, "%", min=0, max=100)
-            self.facts["reliability"] = f", reliable {figures.reliability:.2f} %"
-        else:
-            self.facts["reliability"] = ""
         yield Metric("unknown", 100 * figures.unknown, "%", min=0, max=100, context="share")
         yield Metric("outage_left", left, "s", context="share")
 
