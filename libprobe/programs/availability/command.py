@@ -123,7 +123,7 @@ def _run_command(args: argparse.Namespace) -> tuple[int, str]:
 
 
 def _import(args: argparse.Namespace, store: Store) -> tuple[int, str]:
-    from libprobe.programs.availability.result_import import ResultImporter, ServiceLookup
+    from libprobe.programs.availability.result_import import ResultImporter, ServiceLookup, garbage_sought_rarely
     from libprobe.programs.ncg import index
 
     now = int(time.time())
@@ -146,7 +146,7 @@ def _import(args: argparse.Namespace, store: Store) -> tuple[int, str]:
     if args.names:
         paths, count_passed, notes = _result_files(args, store.imported())
         report += notes
-        with store.writer() as writer:
+        with garbage_sought_rarely(), store.writer() as writer:
             importer = ResultImporter(writer, services, now, soft=args.soft_states)
             _read_files(paths, importer)
         if any(map(os.path.isdir, args.names)):

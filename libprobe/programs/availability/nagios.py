@@ -35,14 +35,13 @@ _LINE = re.compile(
 _OF_STATES = re.compile(rb"\[[0-9]{1,11}\] (?:SERVICE ALERT|(?:CURRENT|INITIAL) SERVICE STATE): ")
 _STATUS = {name.encode(): NUMBERS[name] for name in ("OK", "WARNING", "CRITICAL", "UNKNOWN")}
 _OK = NUMBERS["OK"]
-_HARD, _SOFT, _SEPARATOR = b";HARD;", b";SOFT;", b";"
-_ALERT = b"] SERVICE ALERT: "
-_OF_LISTS = frozenset((b"] CURRENT SERVICE STATE: ", b"] INITIAL SERVICE STATE: "))
-_STAMP_BYTES = len(b"[1790812800")
-_ALERT_BYTES, _LIST_BYTES = _STAMP_BYTES + len(_ALERT), _STAMP_BYTES + len(b"] CURRENT SERVICE STATE: ")
-_KIND_BYTES = len(_HARD)
-_ATTEMPTS = frozenset(b"%d;" % number for number in range(10))
-_NEVER_CHECKED = (b"", b"(null)")
+_HARD, _SOFT, _SEPARATOR = b"HARD", b"SOFT", b";"
+_STAMP_BYTES, _BRACKET = len(b"[1790812800"), ord("[")
+_KIND_AT, _OF_ALERT = _STAMP_BYTES + len(b"] "), ord("S")
+"""Where it stands what a line says, and how that begins for SERVICE ALERT."""
+
+_ATTEMPTS = frozenset(b"%d" % number for number in range(10))
+_NULL = b"(null)"
 NEWLINE = b"\n"
 BACK_S = 2
 """A clock that goes back by less was only corrected."""
@@ -66,14 +65,6 @@ def log_start(head: bytes) -> int:
     """The time of a log's first line, by which logs are put in order."""
     found = _STAMPED.match(head)
     return int(found[1]) if found else 0
-
-
-def _time_of(stamp: bytes) -> int:
-    """Of `[1790812800`. Raises: ValueError for any other form."""
-    digits = stamp[1:]
-    if not digits.isdigit() or stamp[:1] != b"[":
-        raise ValueError(stamp)
-    return int(digits)
 
 
 class _Service:
@@ -104,7 +95,9 @@ class LogReader:
     def __init__(self, importer: ResultImporter) -> None:
         self._importer = importer
         self._services: dict[int, _Service] = {}
-        self._usual: dict[bytes, _Service | None] = {}
+        self._usual: dict[bytes, dict[bytes, _Service | None]] = {}
+        self._heads: dict[bytes, bytes] = {}
+        self._usual_count = 0
         self._strangers: set[tuple[str, str]] = set()
         self._sentences: dict[bytes, int] = {}
         self._changes: list[tuple[int, int, int, int]] = []
@@ -155,8 +148,9 @@ class LogReader:
 
         before: how many lines of the file came earlier.
 
-        A state of a service that has been met is taken apart by what stands around its name, which takes a quarter of
-        the time of the regular expression that everything else is read by.
+        A state of a service that has been met is cut at its semicolons, and the service found by the text between,
+        which takes a third of the time of the regular expression that everything else is read by. It is found by its
+        name first, for so there is less of what has to come from memory, where most of the time goes.
         """
         importer, usual, sentences = self._importer, self._usual, self._sentences
         earliest, latest, with_soft = result_import.EARLIEST, importer.latest, importer.soft
@@ -165,28 +159,20 @@ class LogReader:
         service: _Service | None
         lines = data.split(NEWLINE)
         for number, line in enumerate(lines, before + 1):
-            is_soft = False
-            after = line.find(_HARD)
-            if after < 0:
-                is_soft = True
-                after = line.find(_SOFT)
-            end = line.rfind(_SEPARATOR, 0, after)
             try:
-                is_alert = line[_STAMP_BYTES:_ALERT_BYTES] == _ALERT
-                if is_alert:
-                    service = usual[line[_ALERT_BYTES:end]]
-                elif line[_STAMP_BYTES:_LIST_BYTES] in _OF_LISTS:
-                    service = usual[line[_LIST_BYTES:end]]
-                else:
+                head, name, state, kind, attempt, output = line.split(_SEPARATOR, 5)
+                service = usual[name][head[_STAMP_BYTES:]]
+                status = _STATUS[state]
+                is_soft = kind != _HARD
+                if attempt not in _ATTEMPTS or (is_soft and kind != _SOFT):
                     raise KeyError
-                status = _STATUS[line[end + 1 : after]]
-                attempt = after + _KIND_BYTES
-                if line[attempt : attempt + 2] not in _ATTEMPTS:
-                    raise KeyError
-                output = line[attempt + 2 :]
-                new = line[:_STAMP_BYTES]
+                is_alert = head[_KIND_AT] == _OF_ALERT
+                new = head[:_STAMP_BYTES]
                 if new != stamp:
-                    at, stamp = _time_of(new), new
+                    digits = new[1:]
+                    if not digits.isdigit() or new[0] != _BRACKET:
+                        raise ValueError
+                    at, stamp = int(digits), new
             except (ValueError, KeyError):
                 found = self._match(line, path, number)
                 if found is None:
@@ -213,7 +199,7 @@ class LogReader:
             if is_alert:
                 if self._is_listing:
                     self._end_list()
-            elif status == _OK and output in _NEVER_CHECKED:
+            elif status == _OK and (not output or output == _NULL):
                 continue
             else:
                 service.listed = self._list
@@ -286,10 +272,14 @@ class LogReader:
             series = writer.series(host, service_type, name)
             service = self._services.setdefault(series, _Service(series, writer.open_from - 1))
         if found.end("at") == _STAMP_BYTES:
-            if len(self._usual) >= MAX_USUAL:
+            if self._usual_count >= MAX_USUAL:
                 self._usual.clear()
-            start = _ALERT_BYTES if found["alert"] is not None else _LIST_BYTES
-            self._usual[line[start : found.start("state") - 1]] = service
+                self._heads.clear()
+                self._usual_count = 0
+            head, said, _ = line.split(_SEPARATOR, 2)
+            head = self._heads.setdefault(head[_STAMP_BYTES:], head[_STAMP_BYTES:])
+            self._usual.setdefault(said, {})[head] = service
+            self._usual_count += 1
         return service
 
     def _note_unlisted(self, line: bytes, where: str) -> None:
