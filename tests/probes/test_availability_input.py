@@ -61,6 +61,25 @@ def read_log(file, path, intake):
 BYTES = st.lists(st.one_of(st.sampled_from(PIECES), st.binary(max_size=40)), max_size=12).map(b"".join)
 
 
+@pytest.mark.parametrize(
+    ("many", "one"),
+    [
+        ("empty files", "empty file"),
+        ("lines that are cut off, or too long to be one", "line that is cut off, or too long to be one"),
+        ("messages that are not metric results", "message that is no metric result"),
+        ("results that contradict ones settled already", "result that contradicts ones settled already"),
+        ("services whose state cannot be read", "service whose state cannot be read"),
+        ("events of checks that do not name a service", "event of a check that does not name a service"),
+    ],
+)
+def test_what_was_not_taken_is_in_the_singular_where_it_was_one(many, one):
+    problems = result_import.ImportProblems()
+    problems.note(many, "a:1")
+    assert problems.sentences() == [f"1 {one}, the first: a:1"]
+    problems.note(many, "a:2", 10)
+    assert problems.sentences() == [f"11 {many}, the first: a:1"]
+
+
 @settings(max_examples=150, deadline=None)
 @given(BYTES, BYTES)
 def test_a_log_with_anything_in_it_is_read_to_its_end(before, after):

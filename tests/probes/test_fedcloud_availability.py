@@ -600,8 +600,8 @@ def test_messages_that_are_none_are_told_and_the_others_count(place):
     path = place.directory / "messages.txt"
     path.write_text(f"{good}{good.replace('metricStatus: OK', 'metricStatus: FINE')}{good[:-4]}")
     assert not_taken(place, path) == [
-        f"1 messages that are not metric results, the first: {path}:12: the metric result has the status 'FINE'",
-        f"1 messages that are cut off at the end of a file, the first: {path}:23",
+        f"1 message that is no metric result, the first: {path}:12: the metric result has the status 'FINE'",
+        f"1 message that is cut off at the end of a file, the first: {path}:23",
     ]
     assert place.figures("--by", "day")[0]["availability"] == "100"
 
@@ -635,7 +635,7 @@ def test_metric_data_that_cannot_be_read_is_told_and_the_rest_counts(place):
     assert said == f"2 records that are not metric results, the first: {path}, record 3: no 'FINE'"
     path.write_bytes(test_avro.written(made)[:-9])
     (said,) = not_taken(place, path)
-    assert said.startswith("1 files that cannot be read to the end, the first: ") and "breaks off" in said
+    assert said.startswith("1 file that cannot be read to the end, the first: ") and "breaks off" in said
 
 
 # ---- bad input
@@ -650,7 +650,7 @@ def not_taken(place, *words):
 def test_a_line_that_is_cut_off_is_told_and_the_others_are_read(place):
     log = place.log(*MONTH)
     log.write_bytes(log.read_bytes()[:-20])
-    assert not_taken(place, log) == [f"1 lines that are cut off, or too long to be one, the first: {log}:8"]
+    assert not_taken(place, log) == [f"1 line that is cut off, or too long to be one, the first: {log}:8"]
     assert place.figures("--by", "day")[5]["availability"] == "75"
 
 
@@ -660,7 +660,7 @@ def test_lines_of_something_else_are_told_with_their_place(place):
     log.write_text(text + "not a line\n[17" + "\n" + text.splitlines()[3][:60] + "\nanother\n")
     assert not_taken(place, log) == [
         f"3 lines that are not of a Nagios log, the first: {log}:5",
-        f"1 lines of a state that cannot be read, the first: {log}:7",
+        f"1 line of a state that cannot be read, the first: {log}:7",
     ]
 
 
@@ -672,7 +672,7 @@ def test_an_archive_that_breaks_off_is_told_and_what_is_before_it_and_in_others_
     damaged.write_bytes(gzip.compress(log.read_bytes())[:10] + b"\xff" * 60)
     for broken in (packed, cut, damaged):
         (said,) = not_taken(place, broken, log)
-        assert said.startswith(f"1 files that cannot be read to the end, the first: {broken}: "), said
+        assert said.startswith(f"1 file that cannot be read to the end, the first: {broken}: "), said
     assert place.figures("--by", "day")[5]["availability"] == "75"
 
 
@@ -688,7 +688,7 @@ def test_what_an_archive_that_breaks_off_did_not_tell_is_missing(place):
         STARTS, (0, swift("OK", **CURRENT)), (0, bdii("OK", **CURRENT)), (6 * DAY, bdii("WARNING")), **then
     )
     (said,) = not_taken(place, packed, last)
-    assert said.startswith(f"1 files that cannot be read to the end, the first: {packed}: "), said
+    assert said.startswith(f"1 file that cannot be read to the end, the first: {packed}: "), said
     assert said.count(str(packed)) == 1
     days = place.figures("--by", "day")
     assert [days[day]["availability"] for day in (2, 20, 28)] == ["100", "-1", "100"]
@@ -708,7 +708,7 @@ def test_a_clock_that_went_back_is_told(place):
     log = place.log(*MONTH[:5], (5 * DAY + HOUR, bdii("CRITICAL")), (6 * DAY, bdii("OK")))
     (said,) = not_taken(place, log)
     assert said == (
-        f"1 times at which the clock went back: each result counts at its own time, the first: {log}:6, by 18000 s"
+        f"1 time at which the clock went back: each result counts at its own time, the first: {log}:6, by 18000 s"
     )
 
 
@@ -716,15 +716,15 @@ def test_results_of_the_future_and_of_a_clock_that_was_not_set_are_told_and_left
     ahead = int(time.time()) + DAY - OCTOBER
     log = place.log((-OCTOBER + 60, swift("OK")), *MONTH[:3], (ahead, swift("CRITICAL")))
     assert not_taken(place, log) == [
-        f"1 results from before the year 2000, by a clock that was not set, the first: {log}:1",
-        f"1 results from the future, by this machine's clock, the first: {log}:5",
+        f"1 result from before the year 2000, by a clock that was not set, the first: {log}:1",
+        f"1 result from the future, by this machine's clock, the first: {log}:5",
     ]
 
 
 def test_services_that_are_not_in_the_list_are_told(place):
     log = place.log(*MONTH, (31 * DAY + 6, state("new.example.org", "x", "OK")))
     (said,) = not_taken(place, log)
-    assert said == f"1 services missing from the list of services, the first: x on new.example.org, {log}:9"
+    assert said == f"1 service missing from the list of services, the first: x on new.example.org, {log}:9"
 
 
 def test_hostile_output_of_a_plugin_stays_text(place):

@@ -30,8 +30,8 @@ from tests.probes.test_fedcloud_availability import SWIFT, Place, entry, not_tak
 DATA = ROOT / "tests/data/availability/icinga"
 HOST = "cloud.example.org"
 PROGRAM = shutil.which("icinga2") or "/usr/sbin/icinga2"
-STRANGER = "services missing from the list of services, the first: slow on cloud.example.org"
-FUTURE = "results from the future, by this machine's clock, the first"
+STRANGER = "service missing from the list of services, the first: slow on cloud.example.org"
+FUTURE = "result from the future, by this machine's clock, the first"
 
 
 @pytest.fixture
@@ -88,7 +88,7 @@ DOWNTIME = b'{"downtime":{"author":"ops","comment":"x"},"timestamp":1795991880.1
         (DOWNTIME, []),
         (DOWNTIME * 200, []),
         (b"\n\n", []),
-        (b'ings":null},"timestamp":1795991880.1,"type":"CheckResult"}\n', ["1 lines that are not events of Icinga"]),
+        (b'ings":null},"timestamp":1795991880.1,"type":"CheckResult"}\n', ["1 line that is no event of Icinga"]),
     ],
     ids=["another-kind", "many-of-another-kind", "empty-lines", "cut-off"],
 )
@@ -151,9 +151,9 @@ def test_a_line_that_broke_off_does_not_take_the_event_after_it_along(place):
     with open(path, "ab") as file:
         file.write(events[1][:40])
     assert not_taken(place, path) == [
-        f"1 lines that are not events of Icinga, the first: {path}:2",
+        f"1 line that is no event of Icinga, the first: {path}:2",
         f"2 events whose result cannot be read, the first: {path}:3",
-        f"1 lines that are cut off, or too long to be one, the first: {path}:5",
+        f"1 line that is cut off, or too long to be one, the first: {path}:5",
     ]
     assert timeline(place, "hard") == BEFORE + HARD[:2]
 
@@ -179,7 +179,7 @@ def test_a_state_file_that_breaks_off_is_read_until_there(place):
     data = (DATA / "icinga2.state").read_bytes()
     path = place.directory / "icinga2.state"
     path.write_bytes(data[: data.index(b"cloud.example.org!missing") + 100])
-    assert not_taken(place, path)[-1] == f"1 files that cannot be read to the end, the first: {path}, object 19"
+    assert not_taken(place, path)[-1] == f"1 file that cannot be read to the end, the first: {path}, object 19"
     assert timeline(place, "hard") == [*BEFORE, ("22:42:35", "OK")]
 
 

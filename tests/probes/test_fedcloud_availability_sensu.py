@@ -141,7 +141,7 @@ def test_what_is_no_result_of_a_service_is_passed_over_or_told(place):
     lines = [event(OCTOBER, 127), alive, other, numbers, late, {"check": {}, "entity": {}}]
     path.write_text("".join(json.dumps(each) + "\n" for each in lines))
     assert not_taken(place, path) == [
-        f"1 events of checks that do not name a service, the first: {path}:3",
+        f"1 event of a check that does not name a service, the first: {path}:3",
         f"2 events that are not of Sensu Go, or lack a status or time, the first: {path}:5",
     ]
     assert "UNKNOWN" in place.run("status", SITE, "--at", "2026-10-01T02:00:00Z")[1]
@@ -153,8 +153,8 @@ def test_an_event_that_cannot_be_read_does_not_take_the_next_along(place):
     path.write_text(f"{whole[0]}\n{whole[1][:200]}\n{whole[2]}\n{{}}}}\n{whole[3]}\n{whole[0][:-20]}")
     assert not_taken(place, path) == [
         f"2 events that cannot be read, the first: {path}:2",
-        f"1 events that are not of Sensu Go, or lack a status or time, the first: {path}:4",
-        f"1 events that are cut off at the end of a file, the first: {path}:6",
+        f"1 event that is not of Sensu Go, or lacks a status or time, the first: {path}:4",
+        f"1 event that is cut off at the end of a file, the first: {path}:6",
     ]
     assert place.imported(path)[1].partition("read, ")[2].startswith("0 results added, 3 known already")
     indented = [json.dumps(event(at, status), indent=2) for at, status in DAY[:3]]

@@ -324,7 +324,7 @@ def test_the_log_and_its_archives_are_kept_and_a_line_that_is_cut_off_is_no_fail
         "done",
         "fedcloud-availability: 4 lines read, 2 results added, 0 known already",
     ), kept
-    assert f"not taken: 1 lines that are cut off, or too long to be one, the first: {log}:3" in kept.output
+    assert f"not taken: 1 line that is cut off, or too long to be one, the first: {log}:3" in kept.output
     log.unlink()
     gone = machine.run("fedcloud-availability.service")
     of_el = machine.directory / "var/log/nagios/nagios.log"

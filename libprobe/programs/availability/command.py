@@ -154,7 +154,7 @@ def _import(args: argparse.Namespace, store: Store) -> tuple[int, str]:
         settled = store.settle()
         troubles = importer.problems.sentences()
         passed = f", {number_of(count_passed, 'archive')} passed over" if count_passed else ""
-        repeated = f"; {settled} repetitions dropped" if settled else ""
+        repeated = f"; {number_of(settled, 'repetition')} dropped" if settled else ""
         report.insert(0, f"{NAME}: {importer.summary()}{passed}{repeated}")
     else:
         report.insert(0, f"{NAME}: done")
@@ -288,7 +288,7 @@ def _read_files(paths: Sequence[str], importer: ResultImporter) -> None:
             )
     log = nagios.LogReader(importer)
     for number, (_, path) in enumerate(sorted(logs), 1):
-        _progress(f"{os.path.basename(path)}, {number} of {len(logs)}, {importer.lines} lines")
+        _progress(f"{os.path.basename(path)}, {number} of {len(logs)}, {number_of(importer.lines, 'line')}")
         _read_file(log.read, path, importer)
     log.end()
     for read, path in others:

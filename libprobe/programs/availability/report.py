@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from datetime import UTC, datetime
 
-from libprobe.text import decimal, safe
+from libprobe.text import decimal, number_of, safe
 from libprobe.timelines.algebra import STATUSES
 from libprobe.timelines.evaluation import ENDPOINT, LEVELS, SERVICE
 from libprobe.timelines.figures import NO_DATA
@@ -115,7 +115,7 @@ def why_lines(why: Explanation, period: str, *, everything: bool) -> list[str]:
         lines += [describe_outage(each), *(f"  {line}" for line in cause_lines(each))]
     if why.flips:
         lines += ["", "changed most often:"]
-        lines += [f"  {each.changes} changes: {' '.join(each.path)}" for each in why.flips]
+        lines += [f"  {number_of(each.changes, 'change')}: {' '.join(each.path)}" for each in why.flips]
     return [safe(line) if not line.startswith(" ") else f"  {safe(line)}" for line in lines]
 
 

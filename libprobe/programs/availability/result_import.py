@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import stat
 import zlib
 from contextlib import contextmanager
@@ -30,6 +31,7 @@ SPOOL_SUFFIXES = (".message", ".refused")
 ARCHIVE_SUFFIXES = (".log", ".log.gz")
 CHUNK = 1 << 20
 MAX_SENTENCE_CHARS = 2_000
+_NOUN = re.compile(r"^((?:empty )?[a-z]+)s\b")
 
 BROKEN = (OSError, EOFError, zlib.error)
 """What a file raises that cannot be read to its end, or not unpacked."""
@@ -61,6 +63,23 @@ def garbage_sought_rarely() -> Iterator[None]:
         gc.set_threshold(*before)
 
 
+_PHRASES_OF_ONE = (
+    ("that are not metric results", "that is no metric result"),
+    ("that are not events ", "that is no event "),
+    ("that are ", "that is "),
+    ("that contradict ", "that contradicts "),
+    (" or lack ", " or lacks "),
+    ("of checks that do ", "of a check that does "),
+)
+
+
+def _of_one(kind: str) -> str:
+    """A kind of problem in the singular: `line that ...`."""
+    for plural, singular in _PHRASES_OF_ONE:
+        kind = kind.replace(plural, singular)
+    return _NOUN.sub(r"\1", kind, count=1)
+
+
 class ImportProblems:
     """What was not taken, by its kind: how often, and where first."""
 
@@ -74,7 +93,7 @@ class ImportProblems:
 
     def sentences(self) -> list[str]:
         return [
-            f"{count} {kind}, the first: {shortened(where, 300)}"
+            f"{number_of(count, _of_one(kind), kind)}, the first: {shortened(where, 300)}"
             for kind, (count, where) in self._kinds.items()
             if count
         ]
