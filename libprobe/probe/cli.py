@@ -961,7 +961,21 @@ def _host(text: str) -> str:
     name = _word(text)
     if "/" in name or name.startswith("-"):
         raise argparse.ArgumentTypeError(f"{text!r} is not the name of a host (give a URL with -u)")
+    if ":" in name and not _is_ipv6(name):
+        said = f"{text!r} is not the name of a host (give a port with -p, or a URL with -u)"
+        raise argparse.ArgumentTypeError(said)
     return name
+
+
+def _is_ipv6(text: str) -> bool:
+    """Whether that is an address of IPv6, in brackets or not, with a zone or not."""
+    import _socket
+
+    try:
+        _socket.inet_pton(_socket.AF_INET6, text.removeprefix("[").removesuffix("]").partition("%")[0])
+    except (OSError, ValueError):
+        return False
+    return True
 
 
 host, port, word = _host, _port, _word

@@ -468,6 +468,13 @@ def test_every_service_that_nobody_answers_for_is_critical(site):
         assert (report.code, "connection refused" in report.first) == (2, True), report.out
 
 
+def test_a_host_with_its_port_is_our_mistake_and_nobody_is_asked(site):
+    said = rf"usage: argument -H/--hostname: '{HOST}:5000' is not the name of a host "
+    said += r"\(give a port with -p, or a URL with -u\)"
+    expect(site.monitor.run(PROBE, "-H", f"{HOST}:5000"), 3, rf"{said} \(see {PROBE} --help\)")
+    assert site.keystone.logins == []
+
+
 def test_our_own_faults_are_unknown(site):
     expect(site.look("--token-file", "/nonexistent/token"), 3, "access token /nonexistent/token cannot be read: .*")
     expect(
