@@ -239,6 +239,10 @@ class LifeCycle(Check):
 
     # ---- before
 
+    def share_requests(self, requested: set[str]) -> None:
+        """Let it know the titles that the same run has asked for at other endpoints; its own come to them."""
+        self._requested = requested
+
     def _owner(self) -> str:
         """Return the owner as the journal has it: only its VMs can be seen."""
         return owner_name(self._identity, self._client.user, self._client.project)
@@ -291,6 +295,9 @@ class LifeCycle(Check):
         soon = until.earlier_by(max(0.0, until.remaining() - STRAYS_S))
         for entry in strays:
             self._reported.add(entry.title)
+            if entry.title in self._requested:  # of this very run, which has told already why it stays
+                entry.release()
+                continue
             try:
                 removed += self._remove_stray(entry, until, soon)
             except Failure as failure:

@@ -343,12 +343,14 @@ class EachRegion(Check):
             regions = cloud.regions(KIND, IMAGES, NETWORKS, chosen="", is_each=True)
         found: list[tuple[str, Metric]] = []
         lives: list[ServerLifeCycle] = []
+        requested: set[str] = set()
         ended: Interrupted | None = None
         for number, region in enumerate(regions):
             share = deadline.remaining() / (len(regions) - number)
             until = deadline.earlier_by(deadline.remaining() - share)
             choice = self._choice._replace(region=region)
             life = self._make_life(self._endpoint, self._access, self._journal, until, choice, seconds=share)
+            life.share_requests(requested)
             lives.append(life)
             try:
                 found.extend((region, each) for each in life.probe())

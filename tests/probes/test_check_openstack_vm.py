@@ -329,6 +329,21 @@ def test_what_stays_in_one_region_is_told_beside_what_is_worse_in_another(monito
     )
 
 
+def test_what_stays_in_one_region_is_no_earlier_runs_in_the_next(monitor):
+    """It is not asked for again either: a locked VM is asked for once in a run."""
+    site = Site(monitor, "regions")
+    site.cloud.novas["RegionOne"].faults.on("nova-locked")
+    report = site.look("--all-regions", "-v")
+    [title] = site.journal()
+    said = rf'409 "Instance {UUID} is locked" from {AT} when asked to delete the VM'
+    expect(report, 1, rf"RegionOne: VM active after {TIME}, not removed: {said} \({title}; next run retries\)")
+    assert "earlier run" not in report.out
+    assert len(site.asked("DELETE")) == 1
+    site.cloud.novas["RegionOne"].faults.clear()
+    expect(site.look("--all-regions"), 0, r"VM active .*; removed 1 VM that an earlier run had left")
+    assert site.journal() == []
+
+
 def test_what_is_said_of_the_login_is_said_once_for_all_regions(monitor):
     site = Site(monitor, "regions")
     expect(
