@@ -429,5 +429,15 @@ def test_a_key_that_stays_in_one_region_is_named_with_that_and_removed_there_by_
     assert [nova.keys for nova in novas] == [{}, {}]
 
 
+def test_a_key_that_stays_has_its_own_regions_name_behind_what_is_worse_in_the_next(monitor):
+    cloud = monitor.federation.cloud("regions")
+    cloud.novas["RegionOne"].faults.on("nova-key-stays")
+    cloud.novas["RegionTwo"].faults.on("nova-build-error")
+    report = monitor.run(PROBE, "-H", cloud.hostname, "--all-regions", "--boot", *QUICK)
+    assert report.code == 2
+    assert re.search(r"CRITICAL - RegionTwo: VM went into ERROR .+; RegionOne: keypair not removed\b", report.first)
+    assert [len(nova.keys) for nova in (cloud.novas["RegionOne"], cloud.novas["RegionTwo"])] == [1, 0]
+
+
 def test_options_of_booting_need_it(site):
     expect(site.look("--wait", "3"), 3, r"usage: --wait has no effect without --boot \(see check_openstack_vm --help\)")
