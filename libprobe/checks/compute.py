@@ -16,6 +16,7 @@ from libprobe.checks.removal import (
     TOLD_BY,
     Remover,
     describe_location,
+    describe_untried,
     is_owned,
     left_beside,
     not_visible,
@@ -267,15 +268,27 @@ class LifeCycle(Check):
             self._notes += report_unattended(journal, self._reported, self.detail)
 
     def _remove_own(self, journal: Journal, until: Deadline) -> int:
-        """Remove what this owner has left at this URL; returns how many were there."""
+        """Remove what this owner has left at this URL; returns how many were there.
+
+        Each has its share of the time: one that stays whatever is asked must not keep the others from being removed.
+        """
         removed = 0
-        for entry in journal.leftovers(self.subject, *self._owners(), project_id=self._client.project_id):
+        untried: list[str] = []
+        left = journal.leftovers(self.subject, *self._owners(), project_id=self._client.project_id)
+        for number, entry in enumerate(left):
             self._reported.add(entry.title)
+            share = until.remaining() / (len(left) - number)
+            soon = until.earlier_by(max(0.0, until.remaining() - share))
+            if until.has_passed():
+                self._note_quota_holder(entry, "may still be there")
+                untried.append(entry.title)
+                entry.release()
+                continue
             try:
                 if entry.is_only_key:
-                    with self.using_deadline(until):
+                    with self.using_deadline(soon):
                         self._forget(entry)
-                elif self.remover_of(entry).remove(entry, until):
+                elif self.remover_of(entry).remove(entry, soon):
                     removed += 1
                     self._note_quota_holder(entry, "was removed only just now")
             except Failure as failure:
@@ -285,6 +298,8 @@ class LifeCycle(Check):
                 self._metrics.append(outcome_metric(WARNING, f"{said} ({entry.title}; next run retries)"))
             finally:
                 entry.release()
+        if untried:
+            self._metrics.append(outcome_metric(WARNING, describe_untried(untried, journal.thing)))
         return removed
 
     def _remove_strays(self, journal: Journal, until: Deadline) -> int:

@@ -16,7 +16,7 @@ from libprobe.text import duration, number_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from libprobe.clients.http import HttpClient
     from libprobe.clients.machines import ComputeClient, VirtualMachine
@@ -57,6 +57,13 @@ def describe_location(entry: JournalEntry, now: float) -> str:
         f"{entry.title} at {entry.endpoint}{path}, asked for {duration(max(0.0, now - entry.created_at))} ago "
         f"by {entry.identity}{through}"
     )
+
+
+def describe_untried(titles: Sequence[str], thing: str) -> str:
+    """What is said of what earlier runs left, where the time for that was up before it was its turn."""
+    others = f" and {number_of(len(titles) - 1, 'other')}" if len(titles) > 1 else ""
+    many = number_of(len(titles), thing)
+    return f"{many} of earlier runs not looked for: no time was left ({titles[0]}{others}; next run retries)"
 
 
 def report_unattended(journal: Journal, reported: set[str], detail: Callable[[int, str], None]) -> list[str]:

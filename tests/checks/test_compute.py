@@ -314,6 +314,40 @@ def test_what_stays_of_an_earlier_run_is_a_warning_that_names_it(life, monkeypat
     assert [each.title for each in life._journal.entries()] == [entry.title]
 
 
+def leave(life, count: int) -> list[str]:
+    """What earlier runs left: titles in the order in which the journal has them."""
+    for _ in range(count):
+        life._journal.begin(life.subject, life._owner()).release()
+    entries = life._journal.leftovers(life.subject, life._owner())
+    for each in entries:
+        each.release()
+    return [each.title for each in entries]
+
+
+def test_each_of_several_left_overs_has_its_share_of_the_time(life, monkeypatch):
+    """One whose deletion is refused at each run would else keep the others for ever."""
+    life.read_model()
+    given: list[tuple[str, float]] = []
+    monkeypatch.setattr(life._remover, "remove", lambda entry, until: given.append((entry.title, until.remaining())))
+    titles = leave(life, 3)
+    life._remove_own(life._journal, Deadline(AMPLE_S))
+    assert [title for title, _ in given] == titles
+    for (_, seconds), share in zip(given, (3, 2, 1), strict=True):
+        assert 0 < seconds <= AMPLE_S / share
+    assert given[0][1] > AMPLE_S / 4
+    assert told(life) == []
+
+
+def test_left_overs_that_no_time_was_left_for_are_told_as_that_and_not_as_a_fault_of_the_site(life, monkeypatch):
+    life.read_model()
+    monkeypatch.setattr(life._remover, "remove", lambda *_: pytest.fail("it was asked for"))
+    first, *_ = leave(life, 3)
+    assert life._remove_own(life._journal, Deadline(0)) == 0
+    said = f"3 VMs of earlier runs not looked for: no time was left ({first} and 2 others; next run retries)"
+    assert told(life) == [(1, said)]
+    assert len(life._journal.leftovers(life.subject, life._owner())) == 3, "they are free for the next run"
+
+
 @pytest.mark.parametrize("wanted", [SUFFIX, VOLUME_SUFFIX])
 @pytest.mark.parametrize("left", [(SUFFIX,), (VOLUME_SUFFIX,), (VOLUME_SUFFIX, SUFFIX, VOLUME_SUFFIX)])
 def test_a_quota_is_filled_only_by_what_is_of_the_kind_that_was_refused(life, monkeypatch, wanted, left):
