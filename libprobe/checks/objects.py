@@ -186,15 +186,21 @@ class ObjectStore(Check):
     # ---- what earlier runs have left
 
     def _remove_leftovers(self, store: Swift, work: Deadline) -> None:
-        """Remove what earlier runs of this monitor left in this account; what stays is a WARNING, no more."""
+        """Remove what earlier runs of this monitor left in this account; what stays is a WARNING, no more.
+
+        Each has its share of the time: one that stays whatever is asked must not keep the others from being removed.
+        """
         until = work.earlier_by(max(0.0, work.remaining() - work.remaining() * LEFTOVERS_SHARE))
         removed = 0
-        for entry in self._journal.leftovers(store.base, self._owner()):
+        left = self._journal.leftovers(store.base, self._owner())
+        for number, entry in enumerate(left):
             self._reported.add(entry.title)
             entry.note_attended()
+            share = until.remaining() / (len(left) - number)
+            soon = until.earlier_by(max(0.0, until.remaining() - share))
             try:
-                with self._cloud.http.using_deadline(until):
-                    if remove_container(store, entry.title, until):
+                with self._cloud.http.using_deadline(soon):
+                    if remove_container(store, entry.title, soon):
                         removed += 1
                         self._forget(entry)
                     else:

@@ -5,14 +5,18 @@ from __future__ import annotations
 import re
 import time
 from contextlib import nullcontext
+from types import SimpleNamespace
 
 import pytest
 
+from libprobe.checks import objects
 from libprobe.checks.objects import remove_container
 from libprobe.clients.refusals import ServerError
 from libprobe.clients.swift import ListedObject
 from libprobe.deadline import Deadline
 from libprobe.failures import EndpointFailure, NoAnswer
+from libprobe.state.files import StateDirectory
+from libprobe.state.journal import CONTAINER_SUFFIX, Journal
 from tests import planted
 from tests.conftest import Monitor, Report, at
 from tests.federation.keystone import ISSUER
@@ -553,3 +557,26 @@ def test_another_monitors_containers_are_not_touched(federation, tmp_path):
     assert list(store.swift.containers()) == [left]
     assert store.look().code == 0
     assert store.swift.containers() == {}
+
+
+def test_each_of_several_left_overs_has_its_share_of_the_time(tmp_path, monkeypatch):
+    """One whose deletion is refused at each run would else keep the others for ever."""
+    http = SimpleNamespace(using_deadline=lambda _: nullcontext())
+    access = SimpleNamespace(cloud=SimpleNamespace(http=http, scope=SimpleNamespace(project="ops")))
+    endpoint = SimpleNamespace(base="https://keystone.example.org:5000/v3", notes=())
+    journal = Journal(StateDirectory(str(tmp_path / "state")), CONTAINER_SUFFIX)
+    check = objects.ObjectStore(endpoint, access, journal, Deadline(AMPLE_S), wanted=1, region="")
+    swift = SimpleNamespace(base="https://swift.example.org/v1/AUTH_1")
+    for _ in range(3):
+        journal.begin(swift.base, "project ops").release()
+    given: list[float] = []
+    monkeypatch.setattr(
+        objects, "remove_container", lambda store, title, until: given.append(until.remaining()) or True
+    )
+    check._remove_leftovers(swift, Deadline(AMPLE_S))
+    whole = AMPLE_S * objects.LEFTOVERS_SHARE
+    for seconds_given, share in zip(given, (3, 2, 1), strict=True):
+        assert 0 < seconds_given <= whole / share
+    assert given[0] > whole / 4
+    assert check._notes == ["removed 3 containers that an earlier run had left"]
+    assert journal.leftovers(swift.base, "project ops") == []
