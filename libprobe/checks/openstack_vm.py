@@ -181,7 +181,8 @@ class ServerLifeCycle(LifeCycle):
         is_of_egi = wanted.isdecimal() or "/" in wanted
         if self._choice.image and not is_of_egi:
             return Misconfigured(what, of=asked, also=also, more=more, remedy="correct --image")
-        return BadData(what, of=asked, also=also, more=more, remedy="share the VO's images with the project")
+        remedy = "upload it again, or activate it" if inactive else "share the VO's images with the project"
+        return BadData(what, of=asked, also=also, more=more, remedy=remedy)
 
     def _find_size(self, sizes: Sequence[Size]) -> Size:
         """Raises: Failure."""

@@ -189,6 +189,14 @@ def test_an_image_that_cannot_be_used_is_told_with_the_nearest(site, wanted, cod
     assert site.nova.created == []
 
 
+@pytest.mark.parametrize("status", ["deactivated", "queued"])
+def test_an_image_of_egis_that_is_not_active_is_the_sites_fault_and_named_with_what_to_do(site, status):
+    site.glance.named(CENTOS).status = status
+    said = rf"image 1017 is {status} instead of active on {AT} \(upload it again, or activate it\)"
+    expect(site.look("--image", "1017"), 2, said)
+    assert site.nova.created == []
+
+
 def test_a_project_that_sees_no_image_is_the_sites_fault(site):
     site.glance.images.clear()
     expect(site.look(), 2, rf"no active image seen at all by project ops on {AT}")
