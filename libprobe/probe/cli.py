@@ -969,10 +969,10 @@ def _host(text: str) -> str:
 
 def _is_ipv6(text: str) -> bool:
     """Whether that is an address of IPv6, in brackets or not, with a zone or not."""
-    import _socket
+    import socket
 
     try:
-        _socket.inet_pton(_socket.AF_INET6, text.removeprefix("[").removesuffix("]").partition("%")[0])
+        socket.inet_pton(socket.AF_INET6, text.removeprefix("[").removesuffix("]").partition("%")[0])
     except (OSError, ValueError):
         return False
     return True
