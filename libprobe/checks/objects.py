@@ -12,7 +12,7 @@ from nagiosplugin import Metric
 
 from libprobe.checks.base import Check, outcome_metric
 from libprobe.checks.removal import left_beside, remove_despite_signals, report_unattended, retry_pause
-from libprobe.clients.refusals import LoginRefused, Refusal, is_final
+from libprobe.clients.refusals import LoginRefused, Refusal, certainly_not_created, is_final
 from libprobe.clients.swift import KIND, ContainerNotEmpty, Swift
 from libprobe.deadline import Interrupted, OutOfTime, working_seconds
 from libprobe.failures import WARNING, Asked, BadData, EndpointFailure, Failure, Misconfigured, NoAnswer, OwnMachine
@@ -256,7 +256,7 @@ class ObjectStore(Check):
         try:
             life.store.create_container(life.title)
         except Failure as failure:
-            life.is_asked_for = failure.exchange is None or failure.exchange.may_have_arrived
+            life.is_asked_for = not certainly_not_created(failure)
             life.is_refused = isinstance(failure, Refusal) and failure.http_status in SAYS_NOT_MADE
             raise
         life.is_made = True

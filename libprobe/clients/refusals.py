@@ -88,7 +88,7 @@ def machine_names(machine: VirtualMachine) -> tuple[str, ...]:
 def certainly_not_created(failure: Failure) -> bool:
     """Whether nothing can have come of a create request that ended so.
 
-    Its exchange broke before a byte of it was on its way, or none was begun.
+    Its exchange broke before a byte of it was on its way, none was begun, or it was refused for our own credential.
     """
     if isinstance(failure, Refusal):
         return False

@@ -63,6 +63,13 @@ class Store:
         file.chmod(0o600)
         return "--token-file", file
 
+    def with_keystone_token(self) -> tuple[str, object]:
+        """The option for a token of the site's Keystone, one that an earlier run has got there."""
+        file = self.monitor.home / "keystone-token"
+        file.write_text(next(each.id for each in self.keystone.tokens.values() if each.project == "ops"))
+        file.chmod(0o600)
+        return "--keystone-token-file", file
+
 
 @pytest.fixture
 def store(monitor) -> Store:
@@ -94,11 +101,7 @@ def test_a_host_alone_is_enough(store):
 
 def test_every_way_to_log_in(store):
     expect(store.look(*store.with_token()), 0, r"1 MiB stored .* \(project ops\), .*")
-    token = next(each.id for each in store.keystone.tokens.values() if each.project == "ops")
-    file = store.monitor.home / "keystone-token"
-    file.write_text(token)
-    file.chmod(0o600)
-    expect(store.look("--keystone-token-file", file), 0, r"1 MiB stored .* \(project ops\), .*")
+    expect(store.look(*store.with_keystone_token()), 0, r"1 MiB stored .* \(project ops\), .*")
     assert store.monitor.run(PROBE, "-u", store.cloud.url).code == 0
     assert len(store.swift.made) == 3
 
@@ -270,6 +273,22 @@ def test_our_own_faults_are_unknown(store):
         rf"our Keystone token is unknown or has ended \(401 .*\) from {AT} \(get a new one .*\)",
     )
     assert store.swift.made == []
+
+
+def test_a_keystone_token_of_ours_that_ends_before_anything_is_made_leaves_nothing_to_remove(store):
+    """What is refused with it is not made: no container is told that stays, and no later run looks for one."""
+    assert store.look().code == 0
+    store.web.faults.on("held", method="PUT", path="egi-sam-", times=1)
+    process = store.monitor.start(PROBE, "-H", HOST, *store.with_keystone_token())
+    until(lambda: store.web.held == 1)
+    store.keystone.faults.on("ks-tokens-forgotten")
+    store.web.faults.off("held")
+    out, _ = process.communicate()
+    first = out.decode().splitlines()[0]
+    assert process.returncode == 3, first
+    assert re.match(r"OpenStack-Swift UNKNOWN - our Keystone token is unknown by now or has ended \(401\) from ", first)
+    assert "not removed" not in first
+    assert (len(store.swift.made), store.journal()) == (1, [])
 
 
 def test_a_site_that_does_not_take_a_good_token_is_at_fault(store):
