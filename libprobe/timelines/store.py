@@ -124,15 +124,25 @@ class _BackgroundWork:
     """
 
     def __init__(self, work: Callable[[], None]) -> None:
-        """Raises: RuntimeError where no thread can be started."""
         self._work = work
+        self._turn = allocate_lock()
+        self._has_begun = self._is_prevented = False
         self._ended = allocate_lock()
         self._ended.acquire()
         self.failure: BaseException | None = None
         self.is_done = False
-        self.thread = start_new_thread(self._run, ())
+        self.thread = 0
+
+    def start(self) -> None:
+        """Raises: RuntimeError where no thread can be started."""
+        start_new_thread(self._run, ())
 
     def _run(self) -> None:
+        with self._turn:
+            if self._is_prevented:
+                return
+            self._has_begun = True
+        self.thread = get_ident()
         interval = sys.getswitchinterval()
         sys.setswitchinterval(SWITCH_S)
         try:
@@ -143,6 +153,12 @@ class _BackgroundWork:
             sys.setswitchinterval(interval)
             self.is_done = True
             self._ended.release()
+
+    def prevent(self) -> bool:
+        """Let it not begin any more; returns False where it has begun. A signal may have come as it was started."""
+        with self._turn:
+            self._is_prevented = True
+            return not self._has_begun
 
     def wait(self) -> None:
         """Wait until it is done. A signal may end that, and it may be waited for again."""
@@ -184,9 +200,11 @@ class Database:
         Whatever is asked of the database next waits until it is done, and raises what it raised.
         """
         self._wait()
+        self._background = background = _BackgroundWork(work)  # known before it runs: a signal may come at any time
         try:
-            self._background = _BackgroundWork(work)
+            background.start()
         except RuntimeError:  # this machine lets us have no thread
+            self._background = None
             work()
 
     def _wait(self) -> None:
@@ -201,8 +219,9 @@ class Database:
     def _end_background(self) -> None:
         """Break off what is done in the background: nothing of it is kept."""
         if self._background:
-            self._connection.interrupt()
-            self._background.wait()
+            if not self._background.prevent():
+                self._connection.interrupt()
+                self._background.wait()
             self._background = None
 
     @property

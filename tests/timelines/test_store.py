@@ -27,6 +27,7 @@ from libprobe.timelines.evaluation import (
 )
 from libprobe.timelines.store import NAME, Store
 from tests.executables import ROOT, clean_environment
+from tests.pace import AMPLE_S
 from tests.timelines import slow
 from tests.timelines.cases import PROFILE, SITE, cases, site_figures
 
@@ -454,6 +455,30 @@ def test_a_signal_ends_the_wait_for_the_background_and_nothing_is_kept(kept, bac
     finally:
         signal.signal(signal.SIGUSR1, before)
     assert kept._db.fetch_all("SELECT * FROM series") == []
+
+
+@pytest.mark.parametrize("has_begun", [True, False])
+def test_a_signal_as_the_background_begins_leaves_nothing_behind(kept, monkeypatch, backgrounds, has_begun):
+    """It may come before the thread is noted by whoever started it: what the thread adds then is rolled back as well."""
+
+    class Ended(BaseException):
+        pass
+
+    def start(run, arguments):
+        if has_begun:
+            start_new_thread(lambda: (begun.set(), run(*arguments), ended.set()), ())
+            begun.wait()
+        raise Ended
+
+    begun, ended = threading.Event(), threading.Event()
+    start_new_thread = store.start_new_thread
+    monkeypatch.setattr(store, "start_new_thread", start)
+    with pytest.raises(Ended), kept.writer() as writer:
+        number = writer.series("A", "disk", "store")
+        writer.add_new([(number, at, at % 2, 0) for at in range(20_000)])
+    assert not has_begun or ended.wait(AMPLE_S)
+    assert kept._db.fetch_all("SELECT count(*) FROM change") == [(0,)]
+    assert tuple(add(kept, (20, OK))) == (1, 0, 0)
 
 
 KILLED_AT_TWO = """
