@@ -459,7 +459,7 @@ def test_a_signal_ends_the_wait_for_the_background_and_nothing_is_kept(kept, bac
 
 @pytest.mark.parametrize("has_begun", [True, False])
 def test_a_signal_as_the_background_begins_leaves_nothing_behind(kept, monkeypatch, backgrounds, has_begun):
-    """It may come before the thread is noted by whoever started it: what the thread adds then is rolled back as well."""
+    """It may come before the thread is noted by whoever started it: what that adds then is rolled back as well."""
 
     class Ended(BaseException):
         pass
