@@ -7,6 +7,7 @@ import json
 import os
 import sqlite3
 import tempfile
+import tracemalloc
 from contextlib import closing
 
 import pytest
@@ -56,6 +57,20 @@ def read_log(file, path, intake):
     log = nagios.LogReader(intake)
     log.read(file, path)
     log.end()
+
+
+def test_long_outputs_are_not_kept_in_memory():
+    alert = b"[%d] SERVICE ALERT: h;s;%s;HARD;1;%d%s\n"
+    said = b"x" * 60_000
+    states = (b"CRITICAL", b"OK")
+    data = b"".join(alert % (1_790_812_800 + at, states[at % 2], at, said) for at in range(400))
+    tracemalloc.start()
+    try:
+        _, counts = taken(read_log, data)
+        assert tracemalloc.get_traced_memory()[1] < 12 << 20
+    finally:
+        tracemalloc.stop()
+    assert counts[0] == 400
 
 
 BYTES = st.lists(st.one_of(st.sampled_from(PIECES), st.binary(max_size=40)), max_size=12).map(b"".join)

@@ -47,6 +47,9 @@ BACK_S = 2
 """A clock that goes back by less was only corrected."""
 
 MAX_SENTENCES = 10_000
+MAX_KEPT_OUTPUT = 4_096
+"""Bytes of an output whose sentence is looked up by it: a plugin can say a thousand times as much."""
+
 MAX_CHANGES = 10_000
 """From this number on they are handed to the store: they come from one piece of a file more at most."""
 
@@ -259,7 +262,9 @@ class LogReader:
         if len(self._sentences) >= MAX_SENTENCES:
             self._sentences.clear()
         said = result_import.clean_sentence(output.decode("utf-8", "replace"))
-        number = self._sentences[output] = self._importer.writer.number_of_sentence(said)
+        number = self._importer.writer.number_of_sentence(said)
+        if len(output) <= MAX_KEPT_OUTPUT:
+            self._sentences[output] = number
         return number
 
     def _service_of(self, line: bytes, found: re.Match[bytes]) -> _Service | None:
