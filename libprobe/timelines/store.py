@@ -415,17 +415,22 @@ class Store:
     def sentence(self, host: str, service_type: str, metric: str, at: int) -> tuple[int, int, str] | None:
         """The result that held at an instant: when it was had, its status and sentence; None without one.
 
-        Of several for a metric, the one with the worst status counts.
+        Of several for a metric, the one with the worst status counts, of those that have a result on that day.
         """
         found = []
+        day = at // lines.DAY_S
         for name, number in self._series_of([host]).get((host, service_type), ()):
             if is_series_of(name, metric):
                 found += self._db.fetch_all(
-                    "SELECT at, status, coalesce(text, '') FROM change LEFT JOIN sentence ON sentence.id = sentence "
+                    "SELECT EXISTS (SELECT 1 FROM seen WHERE seen.series = ? AND first <= ? AND last >= ?), "
+                    "status, at, coalesce(text, '') FROM change LEFT JOIN sentence ON sentence.id = sentence "
                     "WHERE series = ? AND at <= ? ORDER BY at DESC LIMIT 1",
-                    *(number, at),
+                    *(number, day, day, number, at),
                 )
-        return max(found, key=lambda row: row[1], default=None)
+        if not found:
+            return None
+        _, status, since, text = max(found)
+        return since, status, text
 
     def endpoints(self) -> list[TopologyEndpoint]:
         """All that ever were in the topology, each with its days; the earliest list counts for the days before too."""

@@ -251,6 +251,16 @@ def test_the_sentence_of_what_held_at_an_instant(kept):
     assert kept.sentence("a", "disk", "store", 9) is None
 
 
+def test_the_sentence_of_a_metric_is_of_a_series_that_counts_on_that_day(kept):
+    """What its former name said last makes no difference to the metric any more, and is no reason."""
+    add(kept, (10, CRITICAL, "what the former name said"))
+    add(kept, (5 * DAY + 10, WARNING, "what the new name said"), metric="store-ops")
+    assert kept.sentence("a", "disk", "store", 5 * DAY - 1) == (10, CRITICAL, "what the former name said")
+    assert kept.sentence("a", "disk", "store", 5 * DAY + 20) == (5 * DAY + 10, WARNING, "what the new name said")
+    add(kept, (5 * DAY + 15, OK, "what the former name says as well"))
+    assert kept.sentence("a", "disk", "store", 5 * DAY + 20)[1:] == (WARNING, "what the new name said")
+
+
 def test_pruning_keeps_how_a_time_began(kept):
     add(kept, (10, OK, "old"), (20, CRITICAL, "then"), (3 * DAY + 1, OK, "new"))
     kept.put_outages([Outage("a", "disk", 5, 50, "1")], 0)
