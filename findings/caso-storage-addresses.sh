@@ -8,8 +8,8 @@
 #            the run, and a volume made after that day is recorded too. Neutron is asked for the floating IPs of all projects, so
 #            where the accounting user has the role admin each project counts those of all. Of a project with two IPv4 addresses
 #            and one IPv6 the record says one, of version 6; there is no other.
-# Matters:   anybody in a VO takes its volumes out of the accounting by "volume create --size 1"; a month that is published again
-#            counts to today. Look into the log for "cannot extract records", and compare the counts with Cinder's and Neutron's.
+# Matters:   volumes are often made without a name, and the whole project is then missing from the accounting; a month that is
+#            published again counts to today. Look into the log for "cannot extract records", and compare the counts with Cinder's and Neutron's.
 set -eu
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
