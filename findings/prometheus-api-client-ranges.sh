@@ -31,7 +31,7 @@ import time
 import urllib.parse
 from datetime import datetime, timedelta, timezone
 
-os.environ["TZ"] = "Europe/Paris"
+os.environ["TZ"] = "CET-1"  # that of Paris in winter, which needs no file of zones
 time.tzset()
 
 import requests
@@ -89,7 +89,7 @@ try:
             sys.exit(f"CHANGED: it was {items}, {count}, {available}")
 
     naive = times(datetime(2023, 11, 14, 23), datetime(2023, 11, 15))
-    print(f"until 2023-11-15 00:00 without a zone, in Paris: {naive}")
+    print(f"until 2023-11-15 00:00 without a zone, one hour east of UTC: {naive}")
     if naive[1] != datetime(2023, 11, 14, 23, tzinfo=timezone.utc).timestamp():
         sys.exit("CHANGED: it was the machine's zone")
 finally:
