@@ -9,7 +9,8 @@
 #            2026-12-01 00:00-24:00, tomorrow's          outside               outside
 #            2026-11-30 20:00-21:00 beside
 #              monday 00:00-24:00                        outside               inside
-#            may 20 - may 10                             inside                outside, as each that ends before it begins
+#            january 2 - january 1                       inside                outside, as each that ends before it begins
+#            december 31 - december 30, begun last year  outside               outside
 #            monday 11:00-10:00                          outside               inside
 #            sunday - tuesday                            refused               outside
 #            Of the others neither says a word.
@@ -40,14 +41,13 @@ export TZ="SITE$((hour - 12))"
 today=$(date +%A | tr '[:upper:]' '[:lower:]')
 yesterday=$(date -d yesterday +%A | tr '[:upper:]' '[:lower:]')
 tomorrow=$(date -d tomorrow +%A | tr '[:upper:]' '[:lower:]')
-month=$(date +%-m)
-[ "$month" = 11 ] && year="may 20 - may 10" || year="november 20 - november 10"
 cat > periods <<PERIODS
 today|$(date +%F)|00:00-24:00
 yesterday|$(date -d yesterday +%F)|00:00-24:00
 tomorrow|$(date -d tomorrow +%F)|00:00-24:00
 holiday|$(date +%F)|20:00-21:00
-year|$year|00:00-24:00
+year|january 2 - january 1|00:00-24:00
+begun|december 31 - december 30|00:00-24:00
 night|$today|11:00-10:00
 PERIODS
 
@@ -200,7 +200,8 @@ for name, nagios, icinga in (
     ("yesterday", False, True),
     ("tomorrow", False, False),
     ("holiday", False, True),
-    ("year", True, False),
+    ("year", time.strftime("%m%d") != "0101", False),
+    ("begun", time.strftime("%m%d") == "1231", False),
     ("night", False, True),
     ("weekdays", False, False),
 ):
