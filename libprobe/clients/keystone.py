@@ -193,7 +193,7 @@ class Keystone:
         answer = self.inspect_token(token)
         if not answer.is_success:
             if answer.status == 404:
-                self._expect_presence()
+                self.expect_presence()
             if answer.status in (401, 404):
                 reason = "our Keystone token is unknown or has ended"
                 raise answer.failure(OwnCredential, reason=reason, remedy=NEW_KEYSTONE_TOKEN)
@@ -203,7 +203,7 @@ class Keystone:
             return self._scope_to_first(projects, lambda project: (token, answer))
         return self._in_project_v3(token)
 
-    def _expect_presence(self) -> None:
+    def expect_presence(self) -> None:
         """After a 404, which may be a Keystone's word for what was asked: whether there is a Keystone at all.
 
         Its version is told to everybody. That is asked where only version 3 is spoken, of the Keystone looked at.
@@ -333,7 +333,7 @@ class Keystone:
         token = answer.header("X-Subject-Token")
         if not answer.is_success or not token:
             if answer.status == 404:
-                self._expect_presence()
+                self.expect_presence()
             raise self._local_refusal(answer, login)
         redact.register(token)
         return self._token_of_answer(login, token, answer) or self._in_project_v3(token)
@@ -492,7 +492,7 @@ class Keystone:
                 remedy="switch one on in keystone.conf, [auth] methods",
             )
         if not is_there:
-            self._expect_presence()
+            self.expect_presence()
             raise self._failure(
                 _NoProvider,
                 f"no federated login for identity provider {self._login_request.identity_provider}",

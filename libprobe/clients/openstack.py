@@ -234,6 +234,8 @@ class ServiceClient:
         """
         try:
             answer = self.cloud.keystone.inspect_token(self.cloud.login.token)
+            if answer.status == 404:
+                self.cloud.keystone.expect_presence()
         except EndpointFailure as failure:
             return f"Keystone is out of order: {failure.sentence}", tuple(failure.details), True
         if answer.is_success:

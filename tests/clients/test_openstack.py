@@ -306,3 +306,17 @@ def test_a_401_for_a_keystone_token_of_ours_that_has_ended_meanwhile_is_no_fault
         str(failure),
     ), str(failure)
     assert isinstance(refusal(nova, 401), LoginRefused)
+
+
+def test_a_keystone_that_is_lost_in_the_middle_of_a_run_says_nothing_of_our_token(site, nova):
+    """Services say 401 where Keystone says 404, and it says that of everything where its web server has lost it."""
+    service, answers, _ = nova
+    ours = site.enter(given=service.cloud.login.token).service("compute", "RegionOne"), answers, None
+    site.keystone.faults.on("status", code=404, path="/v3")
+    failure = refusal(ours, 401)
+    assert isinstance(failure, LoginRefused)
+    assert re.fullmatch(
+        r"401 Unauthorized from localhost:\d+ when asked to tell its limits; Keystone is out of order: "
+        r"no Keystone at /v3 \(404 Not Found\) on localhost:\d+",
+        failure.sentence,
+    ), failure.sentence
