@@ -155,7 +155,7 @@ class _BackgroundWork:
             self._ended.release()
 
     def prevent(self) -> bool:
-        """Keep it from beginning; returns False where it has begun already. A signal may have come as it was started."""
+        """Keep it from beginning; returns False where it has begun. A signal may have come as it was started."""
         with self._turn:
             self._is_prevented = True
             return not self._has_begun
