@@ -131,6 +131,18 @@ def test_the_service_is_that_of_the_check_or_of_its_entity(place):
     assert "eu.egi.cloud.OpenStack-Swift  CRITICAL" in rows
 
 
+@pytest.mark.parametrize("name", ["-ops", "-Fast", ""])
+def test_a_check_whose_label_names_the_metric_counts_for_it(place, name):
+    """Whatever it is called itself: a name of other capitals than `METRIC-ops` would be no series of any metric."""
+    path = place.directory / "events.json"
+    named = event(OCTOBER, 2)
+    named["check"]["metadata"]["name"] = f"{HOST}_{LABELS['metric']}{name}"
+    path.write_text(json.dumps(named))
+    assert place.imported(path)[0] == 0
+    rows = place.run("status", SITE, "--at", "2026-10-01T02:00:00Z", "--level", "metric")[1]
+    assert "eu.egi.cloud.OpenStack-Swift  CRITICAL" in rows
+
+
 def test_what_is_no_result_of_a_service_is_passed_over_or_told(place):
     path = place.directory / "events.jsonl"
     alive = event(OCTOBER, 0, labels=None, entity={"metadata": {"name": "agent"}}, proxy_entity_name="")

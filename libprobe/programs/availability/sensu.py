@@ -19,6 +19,7 @@ import re
 
 from libprobe.programs.availability import result_import
 from libprobe.timelines.algebra import NUMBERS
+from libprobe.timelines.evaluation import is_series_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -210,7 +211,7 @@ def _named(check: Any, entity: Any) -> tuple[str, str, str] | None:
     host, service_type = str(labels.get("hostname") or host), str(labels.get("service") or service_type)
     metric = str(labels.get("metric") or "")
     name = _name_of(check).removeprefix(f"{host}_")
-    if metric and name != metric and not name.startswith(f"{metric}-"):
+    if metric and not is_series_of(name, metric):
         name = metric
     return (host, service_type, name) if host and service_type and name else None
 
