@@ -11,22 +11,21 @@ from libprobe.timelines.algebra import CRITICAL, NUMBERS, OK
 from libprobe.timelines.store import Store
 
 SITE, SWIFT, METRIC = "EXAMPLE-SITE", "org.openstack.swift", "eu.egi.cloud.OpenStack-Swift"
-NOW = int(time.time())
-MONTH = int(datetime.fromtimestamp(NOW, UTC).replace(day=1, hour=0, minute=0, second=0).timestamp())
 DAY = 86_400
 
 
 def filled(directory, *results, days=None):
     """A store with one endpoint; results: (seconds before now, status) each, seen on every day till now."""
+    now = int(time.time())  # not that of the collection: a run of all tests may begin in the month before
     directory.mkdir(mode=0o700, exist_ok=True)
     with Store(StateDirectory(str(directory)), create=True) as store:
         store.put_topology(0, [(SITE, SWIFT, "swift.example.org", "")])
         with store.writer() as writer:
             series = writer.series("swift.example.org", SWIFT, METRIC)
             for before, status in results:
-                writer.add(series, NOW - before, status)
+                writer.add(series, now - before, status)
             if results:
-                writer.note_confirmed(series, MONTH - 40 * DAY, NOW if days is None else NOW - days * DAY)
+                writer.note_confirmed(series, now - 71 * DAY, now if days is None else now - days * DAY)
     return directory
 
 
@@ -74,7 +73,7 @@ def test_a_reliability_below_its_limit_is_a_warning(probe, tmp_path):
 def test_a_store_that_nobody_fills_any_more_is_unknown(probe, tmp_path, stale, code):
     directory = filled(tmp_path / "s", FIRST, days=4)
     report = check(probe, directory, "--stale", stale)
-    since = f"{datetime.fromtimestamp(NOW - 4 * DAY, UTC):%Y-%m-%d}"
+    since = f"{datetime.fromtimestamp(time.time() - 4 * DAY, UTC):%Y-%m-%d}"
     told = f"no result since {since} imported for EXAMPLE-SITE (run fedcloud-availability import)"
     if code:
         assert (report.code, report.first.strip()) == (3, f"Availability UNKNOWN - {told}")
