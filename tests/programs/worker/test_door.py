@@ -226,7 +226,7 @@ def test_directory_umask_and_environment_are_those_of_who_asks(place, tmp_path):
 
 def test_long_output_arrives_whole(place):
     place.start()
-    report, served = place.run(READS, "long:900", "-vvv")
+    report, served = place.run(READS, "long=900", "-vvv")
     assert served
     assert report.lines.count("x" * 1000) == 900
 
@@ -267,7 +267,7 @@ def test_a_worker_tells_what_it_does(place):
         made.sendall(b"GET / HTTP/1.0\r\n\r\n")
         made.settimeout(AMPLE_S)
         assert made.recv(1) == b""
-    process = place.call(CREATES, "wait:it", WORD="of nobody's business")
+    process = place.call(CREATES, "wait=it", WORD="of nobody's business")
     until(lambda: place.began("it"))
     told = json.loads(status(place, "json"))
     assert (told["pid"], told["door"]) == (worker.process.pid, str(place.door))
@@ -382,7 +382,7 @@ def threaded(place) -> Worker:
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_an_interrupted_caller_of_a_thread_says_so_at_once(place, threaded, number):
-    process = place.call(READS, "wait:it", "-v")
+    process = place.call(READS, "wait=it", "-v")
     until(lambda: place.began("it"))
     process.send_signal(number)
     report = ended(process)
@@ -396,7 +396,7 @@ def test_an_interrupted_caller_of_a_thread_says_so_at_once(place, threaded, numb
 
 
 def test_a_caller_of_a_thread_may_be_killed(place, threaded):
-    process = place.call(READS, "wait:it")
+    process = place.call(READS, "wait=it")
     until(lambda: place.began("it"))
     process.kill()
     process.wait()
@@ -406,7 +406,7 @@ def test_a_caller_of_a_thread_may_be_killed(place, threaded):
 
 
 def test_a_runner_of_callers_that_is_killed_loses_no_check(place, threaded):
-    process = place.call(READS, "wait:it")
+    process = place.call(READS, "wait=it")
     until(lambda: place.began("it"))
     os.kill(served_by(place, READS), signal.SIGKILL)
     (place.directory / "it.go").touch()
@@ -637,7 +637,7 @@ def test_what_is_no_request_is_refused_and_the_next_is_served(place, body):
 
 def test_a_full_worker_lets_its_callers_run_by_themselves(place):
     place.start("--calls", 1)
-    first = place.call(READS, "wait:first")
+    first = place.call(READS, "wait=first")
     until(lambda: place.began("first"))
     assert not place.run(READS)[1]
     (place.directory / "first.go").touch()
@@ -651,13 +651,13 @@ def test_a_full_worker_lets_its_callers_run_by_themselves(place):
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
 def test_an_interrupted_caller_has_its_check_cleaned_up_and_says_so(place, number):
     place.start()
-    process = place.call(CREATES, "clean:it", "-v")
+    process = place.call(CREATES, "clean=it", "-v")
     until(lambda: place.began("it"))
     process.send_signal(number)
     report = ended(process)
     assert (report.code, report.first) == (3, f"DEMO UNKNOWN - interrupted by {number.name}")
     assert place.cleaned("it")
-    alone = place.call(CREATES, "clean:alone", "-v", FEDCLOUD_PROBES_WORKER="no")
+    alone = place.call(CREATES, "clean=alone", "-v", FEDCLOUD_PROBES_WORKER="no")
     until(lambda: place.began("alone"))
     alone.send_signal(number)
     assert report == ended(alone)
@@ -666,7 +666,7 @@ def test_an_interrupted_caller_has_its_check_cleaned_up_and_says_so(place, numbe
 @pytest.mark.parametrize("name", [READS, CREATES])
 def test_a_caller_that_is_killed_has_its_check_cleaned_up(place, name):
     worker = place.start()
-    process = place.call(name, "clean:it")
+    process = place.call(name, "clean=it")
     until(lambda: place.began("it"))
     process.kill()
     process.wait()
@@ -698,7 +698,7 @@ def test_the_vm_of_a_caller_that_is_killed_is_removed(federation, opened, tmp_pa
 
 def test_a_check_whose_process_is_killed_is_unknown(place):
     worker = place.start()
-    process = place.call(CREATES, "clean:it")
+    process = place.call(CREATES, "clean=it")
     until(lambda: place.began("it"))
     os.kill(children(children(worker.process.pid)[0])[0], signal.SIGKILL)
     report = ended(process)
@@ -708,7 +708,7 @@ def test_a_check_whose_process_is_killed_is_unknown(place):
 
 def test_a_check_that_only_reads_is_run_by_its_caller_when_the_worker_is_killed(place):
     worker = place.start()
-    process = place.call(READS, "wait:it")
+    process = place.call(READS, "wait=it")
     until(lambda: place.began("it"))
     (place.directory / "it.go").touch()
     worker.kill()
@@ -717,7 +717,7 @@ def test_a_check_that_only_reads_is_run_by_its_caller_when_the_worker_is_killed(
 
 def test_another_check_is_unknown_when_the_worker_is_killed_and_ends_by_itself(place):
     worker = place.start()
-    process = place.call(CREATES, "wait:it", "-v")
+    process = place.call(CREATES, "wait=it", "-v")
     until(lambda: place.began("it"))
     os.kill(worker.process.pid, signal.SIGKILL)
     report = ended(process)
@@ -730,7 +730,7 @@ def test_another_check_is_unknown_when_the_worker_is_killed_and_ends_by_itself(p
 @pytest.mark.parametrize("name", [READS, CREATES])
 def test_a_worker_that_stands_still_holds_nobody_longer_than_its_limit(place, name):
     worker = place.start()
-    process = place.call(name, "wait:it", "-t", "2")
+    process = place.call(name, "wait=it", "-t", "2")
     until(lambda: place.began("it") or process.poll() is not None)
     os.kill(worker.process.pid, signal.SIGSTOP)
     watch = Watch()
@@ -754,7 +754,7 @@ def test_a_check_that_hangs_is_ended_by_the_worker_within_its_limit(place):
 
 def test_a_worker_that_is_stopped_answers_for_what_it_runs_and_takes_no_more(place):
     worker = place.start()
-    process = place.call(CREATES, "wait:it")
+    process = place.call(CREATES, "wait=it")
     until(lambda: place.began("it"))
     os.kill(worker.process.pid, signal.SIGTERM)
     until(lambda: not place.door.exists())
@@ -768,7 +768,7 @@ def test_a_worker_that_is_stopped_answers_for_what_it_runs_and_takes_no_more(pla
 
 def test_the_fork_server_is_killed_and_checks_keep_their_results(place):
     worker = place.start()
-    process = place.call(CREATES, "wait:it")
+    process = place.call(CREATES, "wait=it")
     until(lambda: place.began("it"))
     os.kill(children(worker.process.pid)[0], signal.SIGKILL)
     until(lambda: "the fork server died" in worker.said())
@@ -833,7 +833,7 @@ def test_the_limit_of_a_call_is_that_of_its_options(words, limit):
 def test_a_call_that_is_late_by_another_signal_is_not_begun(place):
     """Before GO a signal ends the run here, and the worker has begun nothing."""
     peer = Peer(place)
-    process = place.call(CREATES, "clean:it", PYTHONPATH=ROOT)
+    process = place.call(CREATES, "clean=it", PYTHONPATH=ROOT)
     peer.socket.settimeout(AMPLE_S)
     made, _ = peer.socket.accept()
     process.send_signal(signal.SIGTERM)

@@ -87,7 +87,7 @@ def test_a_worker_that_is_killed_at_any_moment_loses_no_check_and_holds_nobody(p
             worker = place.start()
             for number in range(begin, begin + AT_ONCE):
                 name, began = CREATES if number % 2 else READS, time.monotonic()
-                process = place.call(name, f"make:{number}", "-t", f"{limit_s:g}", "-v")
+                process = place.call(name, f"make={number}", "-t", f"{limit_s:g}", "-v")
                 following.append(pool.submit(follow, name, process, began))
                 time.sleep(STEP_S * (1 + begin // AT_ONCE))
             os.kill(worker.process.pid, signal.SIGKILL)
@@ -110,7 +110,7 @@ def test_a_worker_that_is_killed_at_any_moment_loses_no_check_and_holds_nobody(p
     until(lambda: processes_of(place) == [], "nothing is left of the workers")
     place.start()
     (place.directory / "go").touch()
-    assert place.run(CREATES, "make:last")[1]
+    assert place.run(CREATES, "make=last")[1]
 
 
 def runner_of(place: Place, worker: Worker) -> int:
@@ -125,8 +125,8 @@ def test_a_runner_that_is_killed_at_any_moment_loses_no_check(place):
     worker = place.start()
     for number in range(MOMENTS):
         runner = runner_of(place, worker)
-        reads = place.call(READS, f"make:{number}")
-        creates = place.call(CREATES, f"make:{number}-beside")
+        reads = place.call(READS, f"make={number}")
+        creates = place.call(CREATES, f"make={number}-beside")
         time.sleep(STEP_S * number)
         os.kill(runner, signal.SIGKILL)
         (place.directory / "go").touch()
@@ -150,7 +150,7 @@ def test_callers_that_are_killed_at_any_moment_leave_nothing(place, name):
         runner_of(place, worker)
         (place.directory / "go").touch()
     for number in range(MOMENTS):
-        process = place.call(name, f"make:{number}")
+        process = place.call(name, f"make={number}")
         time.sleep(STEP_S * number)
         process.kill()
         process.communicate()

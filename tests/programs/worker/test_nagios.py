@@ -70,7 +70,7 @@ def test_results_of_warm_checks_are_those_of_the_services(place, nagios):
             "reads": place.command(THREADS),
             "creates": place.command(FORKED),
             "fails": place.command(THREADS, "bad"),
-            "slow": place.command(THREADS, "sleep:900"),
+            "slow": place.command(THREADS, "sleep=900"),
             "shell": f"{place.command(THREADS)} | /bin/sed s/done/piped/",
             "other": "/bin/echo not ours",
         },
@@ -112,7 +112,7 @@ def test_a_reload_of_nagios_is_survived(place, nagios):
 
 
 def test_when_the_worker_stops_nagios_runs_the_executables_again(place, nagios):
-    running = nagios({f"reads {number}": place.command(THREADS, "sleep:0.2") for number in range(5)})
+    running = nagios({f"reads {number}": place.command(THREADS, "sleep=0.2") for number in range(5)})
     worker = begin(place, running)
     running.begin()
     until(lambda: since(running, 0, *(f"reads {number}" for number in range(5))))

@@ -34,7 +34,7 @@ def check(args, deadline):
 
     class Subject(Check):
         def measure(self):
-            what, _, value = (args.hostname or "ok").partition(":")
+            what, _, value = (args.hostname or "ok").partition("=")
             self.facts["pid"] = str(os.getpid())
             if what == "sleep":
                 time.sleep(float(value))
@@ -180,7 +180,7 @@ def test_orders_that_come_with_the_confirmation_are_run(place):
 def test_after_a_reload_it_registers_again_and_results_of_before_are_not_sent(place):
     place.start()
     connection = place.handler.registered(THREADS)
-    connection.order(41, place.command(THREADS, "wait:before"))
+    connection.order(41, place.command(THREADS, "wait=before"))
     until((place.directory / "before.began").exists)
     place.handler.go_away()
     (place.directory / "before.go").touch()
@@ -260,7 +260,7 @@ def test_all_threads_of_all_runners_work_at_once(place):
     place.start("--runners", 2, "--threads", 4)
     connection = place.handler.registered(THREADS)
     for key in range(8):
-        connection.order(key, place.command(THREADS, f"meet:{key}"))
+        connection.order(key, place.command(THREADS, f"meet={key}"))
     runners = {run_by(each) for each in connection.answers(8).values()}
     assert len(runners) == 2
 
@@ -269,7 +269,7 @@ def test_when_all_threads_are_taken_more_runners_are_started(place):
     place.start("--runners", 1, "--max-runners", 3, "--threads", 1)
     connection = place.handler.registered(THREADS)
     for key in range(4):
-        connection.order(key, place.command(THREADS, f"wait:{key}"))
+        connection.order(key, place.command(THREADS, f"wait={key}"))
     until(lambda: len(list(place.directory.glob("*.began"))) == 3)
     for key in range(4):
         (place.directory / f"{key}.go").touch()
@@ -321,8 +321,8 @@ def test_a_check_that_kills_its_process_takes_no_other_with_it(place):
     place.start("--runners", 1, "--threads", 8)
     connection = place.handler.registered(THREADS)
     for key in range(6):
-        connection.order(key, place.command(THREADS, "sleep:1"))
-    connection.order(6, place.command(THREADS, "die:0.3"))
+        connection.order(key, place.command(THREADS, "sleep=1"))
+    connection.order(6, place.command(THREADS, "die=0.3"))
     answers = connection.answers(7)
     for key in range(6):
         run_by(answers[key])
@@ -340,7 +340,7 @@ def test_a_check_that_hangs_is_timed_out_and_its_runner_replaced(place):
     before = run_by(ask(connection, place, THREADS))
     limit = int(seconds(1))
     connection.order(7, place.command(THREADS, "hang"), timeout=limit)
-    connection.order(8, place.command(THREADS, "sleep:0.2"))
+    connection.order(8, place.command(THREADS, "sleep=0.2"))
     assert run_by(connection.answer()) == before
     answer = connection.answer()
     assert (answer["job_id"], answer["exited_ok"], answer["error_code"]) == ("7", "0", "62")
@@ -361,7 +361,7 @@ def test_more_hanging_checks_than_threads_do_not_stop_the_others(place):
 def test_a_check_without_memory_is_unknown_and_no_other_is(place):
     place.start("--runners", 1)
     connection = place.handler.registered(THREADS)
-    connection.order(1, place.command(THREADS, "sleep:0.5"))
+    connection.order(1, place.command(THREADS, "sleep=0.5"))
     connection.order(2, place.command(THREADS, "eat"))
     answers = connection.answers(2)
     run_by(answers[1])
@@ -375,7 +375,7 @@ def test_a_check_that_eats_up_the_memory_of_its_runner_spoils_no_other(place):
     connection = place.handler.registered(THREADS)
     connection.order(99, place.command(THREADS, "fill"))
     for key in range(60):
-        connection.order(key, place.command(THREADS, f"sleep:{key % 7 / 10}"))
+        connection.order(key, place.command(THREADS, f"sleep={key % 7 / 10}"))
     answers = connection.answers(61)
     for key in range(60):
         run_by(answers[key])
@@ -386,7 +386,7 @@ def test_a_check_that_eats_up_the_memory_of_its_runner_spoils_no_other(place):
 def test_a_runner_that_has_grown_is_replaced(place):
     worker = place.start("--runners", 1)
     connection = place.handler.registered(THREADS)
-    before = run_by(ask(connection, place, THREADS, "keep:200"))
+    before = run_by(ask(connection, place, THREADS, "keep=200"))
     until(lambda: before not in worker.family())
     assert run_by(ask(connection, place, THREADS)) != before
     assert "a runner takes more than 160 MiB and is replaced" in worker.said()
@@ -413,7 +413,7 @@ def test_runners_killed_from_outside_cost_no_result(place):
     worker = place.start("--runners", 2, "--threads", 8)
     connection = place.handler.registered(THREADS)
     for key in range(12):
-        connection.order(key, place.command(THREADS, f"wait:{key}"))
+        connection.order(key, place.command(THREADS, f"wait={key}"))
     until(lambda: len(list(place.directory.glob("*.began"))) == 12)
     for pid in worker.family()[2:]:
         os.kill(pid, signal.SIGKILL)
@@ -426,7 +426,7 @@ def test_runners_killed_from_outside_cost_no_result(place):
 def test_when_the_fork_server_dies_running_checks_keep_their_results_and_new_ones_find_another(place):
     worker = place.start(probes=(FORKED,))
     connection = place.handler.registered(FORKED)
-    connection.order(1, place.command(FORKED, "wait:it"))
+    connection.order(1, place.command(FORKED, "wait=it"))
     until((place.directory / "it.began").exists)
     fork_server = worker.family()[1]
     os.kill(fork_server, signal.SIGKILL)
@@ -446,7 +446,7 @@ def test_a_process_beyond_its_limit_may_clean_up_and_is_then_gone(place):
     worker = place.start(probes=(FORKED,))
     connection = place.handler.registered(FORKED)
     for number, limit in enumerate(growing(1)):
-        connection.order(number + 1, place.command(FORKED, "clean:mark"), timeout=int(limit))
+        connection.order(number + 1, place.command(FORKED, "clean=mark"), timeout=int(limit))
         answer = connection.answer()
         assert (answer["exited_ok"], answer["error_code"]) == ("0", "62")
         if (place.directory / "mark.began").exists():
@@ -463,7 +463,7 @@ def test_sigterm_lets_what_runs_finish_and_takes_no_more(place):
     connections = [place.handler.accept(), place.handler.accept()]
     for each in connections:
         each.accept()
-        each.order(1, f"{each.plugin} -H wait:{os.path.basename(each.plugin)}")
+        each.order(1, f"{each.plugin} -H wait={os.path.basename(each.plugin)}")
     until(lambda: len(list(place.directory.glob("*.began"))) == 2)
     family = worker.family()
     assert worker.process is not None
@@ -483,7 +483,7 @@ def test_sigterm_lets_what_runs_finish_and_takes_no_more(place):
 def test_sigterm_makes_what_takes_too_long_clean_up_and_say_so(place):
     worker = place.start("--drain", "0.2", probes=(FORKED,))
     connection = place.handler.registered(FORKED)
-    connection.order(1, place.command(FORKED, "clean:mark"))
+    connection.order(1, place.command(FORKED, "clean=mark"))
     until((place.directory / "mark.began").exists)
     assert worker.stop() == 0
     answer = connection.answer()
@@ -496,7 +496,7 @@ def test_sigterm_ends_even_what_does_not_want_to_end(place):
     connections = [place.handler.accept(), place.handler.accept()]
     for each in connections:
         each.accept()
-        each.order(1, f"{each.plugin} -H hang:{os.path.basename(each.plugin)}")
+        each.order(1, f"{each.plugin} -H hang={os.path.basename(each.plugin)}")
     until(lambda: len(list(place.directory.glob("*.began"))) == 2)
     family = worker.family()
     assert worker.stop() == 0
