@@ -422,11 +422,13 @@ class Supervisor:
                 job.end_by = time.monotonic()
                 self._terminate(job, job.end_by)
 
-    def _answer_not_begun(self, job: WorkerJob, why: str) -> None:
-        """A check could not be begun, or has held nothing yet: who called can run it himself."""
-        if isinstance(job.link, CallerConnection) and not (
-            isinstance(job.order, CheckRequest) and job.order.must_run_once
-        ):
+    def _answer_not_begun(self, job: WorkerJob, why: str, *, is_certain: bool = False) -> None:
+        """A check could not be begun, or has held nothing yet: who called can run it himself.
+
+        What must run once only where that is certain.
+        """
+        must_run_once = isinstance(job.order, CheckRequest) and job.order.must_run_once
+        if isinstance(job.link, CallerConnection) and (is_certain or not must_run_once):
             self._jobs.pop(job.number, None)
             self._answer(job, job.link.not_run())
         else:
@@ -608,7 +610,7 @@ class Supervisor:
         if not sent:
             os.close(out)
             os.close(err)
-            self._answer_not_begun(job, "the worker could not start a process for this check")
+            self._answer_not_begun(job, "the worker could not start a process for this check", is_certain=True)
             return
         for descriptor, kept in ((out, job.out), (err, job.err)):
             os.set_blocking(descriptor, False)

@@ -242,6 +242,32 @@ def test_a_closed_descriptor_makes_no_difference(place, closed):
     assert done.stderr == b""
 
 
+NO_FORK_SERVER = """
+from libprobe.programs.worker import forkserver, supervisor
+
+send = supervisor.Supervisor._send_order
+
+def fail_once(self, what, *more):
+    if what != forkserver.CALL or hasattr(self, "has_failed"):
+        return send(self, what, *more)
+    self.has_failed = True
+    return False
+
+supervisor.Supervisor._send_order = fail_once
+"""
+
+
+def test_a_check_that_no_process_could_be_started_for_is_run_by_its_caller(place):
+    """As in the moment in which a fork server was killed. Nothing of it has begun, so it may be run even if only once."""
+    with (place.directory / "patient/sitecustomize.py").open("a") as file:
+        file.write(NO_FORK_SERVER)
+    place.start()
+    report, served = place.run(CREATES)
+    assert report.code == 0, report
+    assert not served
+    assert place.run(CREATES)[1]
+
+
 def test_nothing_of_the_callers_environment_is_in_the_journal(place):
     worker = place.start()
     report, served = place.run(
