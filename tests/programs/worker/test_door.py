@@ -258,7 +258,7 @@ supervisor.Supervisor._send_order = fail_once
 
 
 def test_a_check_that_no_process_could_be_started_for_is_run_by_its_caller(place):
-    """As in the moment in which a fork server was killed. Nothing of it has begun, so it may be run even if only once."""
+    """As in the moment in which a fork server was killed: nothing of it has begun, so even this one may be run."""
     with (place.directory / "patient/sitecustomize.py").open("a") as file:
         file.write(NO_FORK_SERVER)
     place.start()
