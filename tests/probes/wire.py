@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 
 from tests.conftest import SECONDS, Report, at
-from tests.pace import timer_was_first
+from tests.pace import OWN_PART, timer_was_first
 
 _HUNG_UP = r"connection (?:closed before an answer from|reset by) PLACE; our certificate may have been refused"
 
@@ -32,5 +32,5 @@ SAID = {
 def expect(report: Report, subject: str, said: str, url: str) -> None:
     """A probe that is CRITICAL with such a sentence of the server of a URL, or was ended by its timer."""
     assert (report.code, report.err) == (2, ""), report.out
-    pattern = rf"{subject} CRITICAL - (?:{said.replace('PLACE', re.escape(at(url)))})"
+    pattern = rf"{subject} CRITICAL - (?:{said.replace('PLACE', re.escape(at(url)))}){OWN_PART}"
     assert re.fullmatch(pattern, report.first) or timer_was_first(report.first), report.first
