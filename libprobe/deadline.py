@@ -304,6 +304,10 @@ class Deadline:
         """A deadline that is always `reserve` seconds earlier than this one, whatever becomes of it."""
         return _EarlierDeadline(self, reserve)
 
+    def share(self, count: int) -> Deadline:
+        """A deadline for the first of so many things that have the time that is left between them."""
+        return self.earlier_by(self.remaining() * (1 - 1 / count))
+
     def end_within(self, seconds: float) -> None:
         """Bring the deadline forward to at most this number of seconds from now."""
         sooner = self._clock() + seconds

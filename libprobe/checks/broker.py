@@ -301,8 +301,7 @@ class AnyOfBrokers(Check):
         slowest: dict[str, Metric] = {}
         failures: list[Metric] = []
         for index, trip in enumerate(self._trips):
-            left = self.deadline.remaining()
-            trip.deadline = self.deadline.earlier_by(left * (1 - 1 / (len(self._trips) - index)))
+            trip.deadline = self.deadline.share(len(self._trips) - index)
             for metric in trip.probe():
                 if metric.context == "outcome":
                     failures.append(metric)

@@ -277,8 +277,7 @@ class LifeCycle(Check):
         left = journal.leftovers(self.subject, *self._owners(), project_id=self._client.project_id)
         for number, entry in enumerate(left):
             self._reported.add(entry.title)
-            share = until.remaining() / (len(left) - number)
-            soon = until.earlier_by(max(0.0, until.remaining() - share))
+            soon = until.share(len(left) - number)
             if until.has_passed():
                 self._note_quota_holder(entry, "may still be there")
                 untried.append(entry.title)

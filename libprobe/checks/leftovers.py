@@ -150,8 +150,7 @@ class RemoveLeftovers(Leftovers):
         left: list[tuple[JournalEntry, str]] = []
         stay: list[str] = []
         for number, ((is_occi, place), entries) in enumerate(by_place.items()):
-            share = self.deadline.remaining() / (len(by_place) - number)
-            until = self.deadline.earlier_by(self.deadline.remaining() - share)
+            until = self.deadline.share(len(by_place) - number)
             remove = self._remove if is_occi else self._remove_from_cloud
             try:
                 for entry, outcome in remove(place, entries, until):

@@ -129,8 +129,8 @@ class ObjectStore(Check):
             raise
         ended = None
         for number, store in enumerate(stores):
-            share = self.deadline.remaining() / (len(stores) - number)
-            until = self.deadline.earlier_by(self.deadline.remaining() - share)
+            until = self.deadline.share(len(stores) - number)
+            share = until.remaining()
             ended = self._try_region(store, until, until.earlier_by(share - working_seconds(share)))
             if ended:
                 break
@@ -196,8 +196,7 @@ class ObjectStore(Check):
         for number, entry in enumerate(left):
             self._reported.add(entry.title)
             entry.note_attended()
-            share = until.remaining() / (len(left) - number)
-            soon = until.earlier_by(max(0.0, until.remaining() - share))
+            soon = until.share(len(left) - number)
             try:
                 with self._cloud.http.using_deadline(soon):
                     if remove_container(store, entry.title, soon):

@@ -347,8 +347,8 @@ class EachRegion(Check):
         requested: set[str] = set()
         ended: Interrupted | None = None
         for number, region in enumerate(regions):
-            share = deadline.remaining() / (len(regions) - number)
-            until = deadline.earlier_by(deadline.remaining() - share)
+            until = deadline.share(len(regions) - number)
+            share = until.remaining()
             choice = self._choice._replace(region=region)
             life = self._make_life(self._endpoint, self._access, self._journal, until, choice, seconds=share)
             life.share_requests(requested)
