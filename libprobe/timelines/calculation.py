@@ -17,7 +17,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
-    from libprobe.timelines.evaluation import Exclusion, Outage, Segment, TopologyEndpoint
+    from libprobe.timelines.evaluation import Exclusion, Outage, Segment, TimelineNode, TopologyEndpoint
     from libprobe.timelines.figures import Figures
     from libprobe.timelines.profiles import Profile
     from libprobe.timelines.store import Store
@@ -193,34 +193,31 @@ class Calculation:
 
     def explain(self, site: str) -> Explanation:
         days: list[tuple[int, Figures]] = []
-        spans: list[tuple[int, int, int, Segment]] = []
+        spans: list[tuple[StatusSpan, Segment]] = []  # and where each begins
         of_metrics: dict[tuple[str, ...], list[StatusSpan]] = {}
         for segment in self.segments(site):
             days += evaluation.day_figures(segment.site, segment.start, segment.end)
-            points = lines.points(segment.site.line, segment.start)
-            ends = (*(at for at, _ in points[1:]), segment.end)
-            for (start, status), end in zip(points, ends, strict=True):
-                if spans and spans[-1][1:3] == (start, status):
-                    spans[-1] = (spans[-1][0], end, *spans[-1][2:])
+            for span in _spans_of(segment.site, segment):
+                if spans and spans[-1][0][1:] == (span.start, span.status):
+                    before, begins = spans.pop()
+                    spans.append((before._replace(end=span.end), begins))
                 else:
-                    spans.append((start, end, status, segment))
+                    spans.append((span, segment))
             _append_spans(of_metrics, segment, METRIC)
         if not days:
             raise Misconfigured(f"no endpoint of {safe(site)[:100]} counts in {self.period.name}")
         value = merge_days(days, self.period.end)
-        known = sum(end - start for start, end, _, _ in spans) * (1 - value.unknown) or 1.0
+        known = sum(span.end - span.start for span, _ in spans) * (1 - value.unknown) or 1.0
         troubles = tuple(
             SiteOutage(
-                start,
-                end,
-                status,
-                self._cause(segment, start),
-                self._downtimes(site, start, end),
-                self._exclusions(site, start, end) if status == UNKNOWN else (),
-                0.0 if status in (UNKNOWN, MISSING) else round(100 * (end - start) / known, 3),
+                *span,
+                self._cause(segment, span.start),
+                self._downtimes(site, span.start, span.end),
+                self._exclusions(site, span.start, span.end) if span.status == UNKNOWN else (),
+                0.0 if span.status in (UNKNOWN, MISSING) else round(100 * (span.end - span.start) / known, 3),
             )
-            for start, end, status, segment in spans
-            if status not in (OK, WARNING)
+            for span, segment in spans
+            if span.status not in (OK, WARNING)
         )
         flips = Counter(
             {path[2:]: sum(a.end == b.start for a, b in itertools.pairwise(line)) for path, line in of_metrics.items()}
@@ -265,12 +262,17 @@ def _append_spans(found: dict[tuple[str, ...], list[StatusSpan]], segment: Segme
     """Add what things of a level had in a segment; what goes on from the segment before is one span."""
     for path, node in evaluation.nodes_at_level(segment.site, level):
         spans = found.setdefault(path, [])
-        points = lines.points(node.line, segment.start)
-        ends = (*(at for at, _ in points[1:]), segment.end)
-        for (start, status), end in zip(points, ends, strict=True):
-            if spans and spans[-1][1:] == (start, status):
-                start = spans.pop().start
-            spans.append(StatusSpan(start, end, status))
+        for span in _spans_of(node, segment):
+            if spans and spans[-1][1:] == (span.start, span.status):
+                span = span._replace(start=spans.pop().start)
+            spans.append(span)
+
+
+def _spans_of(node: TimelineNode, segment: Segment) -> list[StatusSpan]:
+    """What a node of a segment had, from its start to its end."""
+    points = lines.points(node.line, segment.start)
+    ends = (*(at for at, _ in points[1:]), segment.end)
+    return [StatusSpan(start, end, status) for (start, status), end in zip(points, ends, strict=True)]
 
 
 def merge_days(days: Sequence[tuple[int, Figures]], end: int) -> Figures:
