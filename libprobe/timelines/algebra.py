@@ -75,15 +75,13 @@ class Operation:
 class StatusCounts(dict[int, int]):
     """The joint status by how many there are of each status: one number, with some bits for each.
 
-    one:    what a status adds to that number, by status
     change: what is added when a status takes the place of another, by `new << 3 | old`; of none, where old is NONE
     """
 
     def __init__(self, operation: Operation, bits: int) -> None:
         super().__init__()
         self._operation, self._bits = operation, bits
-        self.one = tuple(1 << status * bits for status in range(len(STATUSES)))
-        added = (*self.one, 0, 0)
+        added = (*(1 << status * bits for status in range(len(STATUSES))), 0, 0)
         self.change = tuple(added[new] - added[old] for new, old in product(range(NONE + 1), repeat=2))
 
     def __missing__(self, counts: int) -> int:

@@ -108,7 +108,7 @@ def test_counts_that_were_forgotten_are_made_again(monkeypatch):
     monkeypatch.setattr(algebra, "MAX_COUNTS", 1)
     counts = algebra.StatusCounts(OPERATIONS["AND"], 2)
     for statuses, joint in (((OK, OK, MISSING), MISSING), ((OK, OK, OK), OK), ((OK, OK, MISSING), MISSING)):
-        assert counts[sum(counts.one[status] for status in statuses)] == joint
+        assert counts[sum(counts.change[status << 3 | NONE] for status in statuses)] == joint
         assert len(counts) == 1
 
 
