@@ -305,7 +305,7 @@ class Deadline:
         return _EarlierDeadline(self, reserve)
 
     def share(self, count: int) -> Deadline:
-        """A deadline for the first of so many things that have the time that is left between them."""
+        """A deadline for the first of `count` things that share the time that is left."""
         return self.earlier_by(self.remaining() * (1 - 1 / count))
 
     def end_within(self, seconds: float) -> None:
