@@ -16,6 +16,7 @@ from nagiosplugin import Metric
 from libprobe import host_resources
 from libprobe.checks.base import Check, outcome_metric
 from libprobe.clients import credentials
+from libprobe.deadline import OVERLOADED
 from libprobe.failures import (
     CRITICAL,
     OK,
@@ -263,7 +264,8 @@ class OwnCertificate(Check):
             return newest, expired, count
         for name in files[:MAX_CRLS]:
             if self.deadline.has_passed():
-                raise OwnMachine(f"CRLs of {directory} not read within {duration(self.deadline.seconds)}")
+                within = duration(self.deadline.seconds)
+                raise OwnMachine(f"CRLs of {directory} not read within {within} by this machine", remedy=OVERLOADED)
             try:
                 listed = crl.read_list(read_small_file(os.path.join(directory, name), "CRL", crl.MAX_CRL))
             except Failure as failure:

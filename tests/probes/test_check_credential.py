@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import time
+from argparse import Namespace
 from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
@@ -12,6 +13,9 @@ from pathlib import Path
 import pytest
 from cryptography.hazmat.primitives.serialization import Encoding
 
+from libprobe.checks.credential import OwnCertificate
+from libprobe.deadline import Deadline
+from libprobe.failures import UNKNOWN, OwnMachine
 from tests import planted
 from tests.conftest import Probe, Report
 from tests.federation.authority import Authority, subject_hash
@@ -330,6 +334,15 @@ def test_the_newest_list_counts_unless_it_is_of_the_future(look, authority, tmp_
     old = f"Credential WARNING - no new CRL for 9 d in {directory} (run fetch-crl) (limit 3d)"
     assert report.first == old if code else report.first.endswith(", 2 CRLs, 0 of them expired")
     assert round(float(report.performance["crl_age"].partition("s")[0]) / 86400) == (9 if code else 1)
+
+
+def test_lists_that_this_machine_had_no_time_to_read_are_told_as_its_own_fault(authority, tmp_path):
+    directory = authority.directory_with(tmp_path / "ca", authority.crl())
+    check = OwnCertificate(Namespace(vo=None, fqan=None), Deadline(2.0, spent=2.0), str(directory))
+    with pytest.raises(OwnMachine) as caught:
+        check._survey_crls(str(directory))
+    said = f"CRLs of {directory} not read within 2 s by this machine (look whether the monitoring host is overloaded)"
+    assert (caught.value.status, str(caught.value)) == (UNKNOWN, said)
 
 
 def test_what_lies_in_the_ca_directory_and_is_no_list_costs_itself(look, authority, tmp_path):

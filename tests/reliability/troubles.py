@@ -284,10 +284,7 @@ LIMITS = (
     r"|cannot be (written|read|opened)|no memory left|Cannot allocate memory|can't start new thread"
     r"|Too many open files|a library is missing"
 )
-OWN_TIME = (
-    r"this machine took|this machine did not get (the check|it) done within"
-    r"|look whether the monitoring host is overloaded|the [\d.]+ s of -t were up"
-)
+OWN_TIME = r"this machine took|look whether the monitoring host is overloaded|the [\d.]+ s of -t were up"
 LATE_PROXY = f"{PROXY}|{OWN_TIME}"
 """Where all time is given to the proxy, a busy machine can have had none for it."""
 
