@@ -14,14 +14,16 @@ from __future__ import annotations
 
 import json
 import os
+import select
 import socket
 import stat
+import time
 
 from libprobe import redact
-from libprobe.failures import HelperFailure, Misconfigured, OwnCredential
+from libprobe.clients.exchange import CONNECT, SENT, Exchange
+from libprobe.failures import Failure, HelperFailure, Misconfigured, NoAnswer, OwnCredential
 from libprobe.formats.access_token import describe_other_content
 from libprobe.formats.excerpt import excerpt
-from libprobe.text import duration
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -38,7 +40,8 @@ MAX_SAID = 80
 def request_token(account: str, path: str, deadline: Deadline) -> str:
     """An access token that is good for the rest of the run, a registered secret.
 
-    path: of the socket. Raises: Misconfigured, OwnCredential, HelperFailure.
+    path: of the socket. Raises: Misconfigured, OwnCredential, HelperFailure; OwnMachine where it was this machine that
+    took the time.
     """
     if not path:
         raise Misconfigured(
@@ -74,7 +77,7 @@ def request_token(account: str, path: str, deadline: Deadline) -> str:
 
 
 def _ask(path: str, request: bytes, deadline: Deadline) -> bytes:
-    """Raises: Misconfigured where there is no such socket of ours; HelperFailure."""
+    """Raises: Misconfigured where there is no such socket of ours; HelperFailure, OwnMachine."""
     try:
         status = os.stat(path)
     except (OSError, ValueError) as error:
@@ -84,30 +87,37 @@ def _ask(path: str, request: bytes, deadline: Deadline) -> bytes:
         ) from None
     if not stat.S_ISSOCK(status.st_mode) or status.st_uid not in (os.geteuid(), 0):
         raise Misconfigured("no socket of oidc-agent that is ours", place=path, link="at")
+    exchange = Exchange("access_token", "", 0, deadline, place=f"oidc-agent at {path}")
+    exchange.begin_phase(CONNECT)
     answer = b""
+    began, limit = time.monotonic(), max(0.05, deadline.remaining())
     try:
         with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as agent:
-            agent.settimeout(max(0.05, deadline.remaining()))
+            agent.settimeout(limit)
             agent.connect(path)
             agent.sendall(request)
+            exchange.begin_phase(SENT)
             while len(answer) <= MAX_BYTES:
-                agent.settimeout(max(0.05, deadline.remaining()))
+                exchange.wait_for_peer(agent.fileno(), select.POLLIN, deadline.remaining)
                 received = agent.recv(16384)
                 if not received:
                     return answer
                 answer += received
-                if deadline.has_passed():
-                    raise TimeoutError
-    except TimeoutError:
-        raise HelperFailure(
-            f"no complete answer within {duration(deadline.seconds)}",
-            place=f"oidc-agent at {path}",
-            link="from",
-            remedy="try it with oidc-token",
-            more=["it waits for the issuer, or for somebody to confirm"],
-        ) from None
+    except NoAnswer as late:
+        raise _late_failure(late) from None
+    except TimeoutError:  # while it was to accept the connection, or the request
+        exchange.count_wait(time.monotonic() - began, limit)
+        raise _late_failure(exchange.timeout_failure()) from None
     except OSError as error:
         raise HelperFailure(
             f"no exchange ({error.strerror})", place=f"oidc-agent at {path}", link="with", remedy="start it again"
         ) from None
     raise HelperFailure(f"more than {MAX_BYTES} bytes", place=f"oidc-agent at {path}", link="from")
+
+
+def _late_failure(failure: Failure) -> Failure:
+    """The agent's failure, or this machine's where that took the larger part of the time."""
+    if not isinstance(failure, NoAnswer):
+        return failure
+    failure.more += ("it waits for the issuer, or for somebody to confirm",)
+    return failure.retold(HelperFailure, remedy="try it with oidc-token")

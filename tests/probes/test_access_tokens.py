@@ -12,14 +12,21 @@ from pathlib import Path
 
 import pytest
 
+from libprobe.clients import oidc_agent
+from libprobe.deadline import Deadline
+from libprobe.failures import OwnMachine
 from tests import planted
 from tests.conftest import Monitor, Report
 from tests.federation.issuer import CLIENT
-from tests.pace import seconds
+from tests.pace import AMPLE_S, seconds
 
 PROBE, LABEL = "check_openstack_swift", "OpenStack-Swift"
 GOOD = r"1 MiB stored .+ \(project ops\).*"
 ISSUER = r"localhost:\d+"
+BUSY = r"(?:; [\d.]+ m?s of it were this machine's own)?"
+STARVED = (
+    r"this machine took [\d.]+ m?s of it and the peer [\d.]+ m?s \(look whether the monitoring host is overloaded\)"
+)
 
 
 class Site:
@@ -322,8 +329,23 @@ def test_an_agent_that_says_nothing_does_not_hold_a_run(site, agent):
     expect(
         report,
         3,
-        rf"no complete answer within .+ from oidc-agent at {agent.path} \(try it with oidc-token\)",
+        rf"no complete answer within .+ from oidc-agent at {agent.path}({BUSY} \(try it with oidc-token\)|; {STARVED})",
     )
+
+
+def test_time_that_this_machine_took_itself_is_no_fault_of_oidc_agent(agent):
+    agent.is_mute = True
+    with pytest.raises(OwnMachine, match=rf"no complete answer within .+ from oidc-agent at {agent.path}; {STARVED}"):
+        oidc_agent.request_token("egi", str(agent.path), Deadline(10, spent=9.9))
+
+
+def test_the_time_that_oidc_agent_took_is_counted_as_its_own(agent):
+    """Else whoever is asked next and does not answer would be told to have had a monitor that is overloaded."""
+    agent.accounts["egi"] = planted.jwt(iss="https://issuer.example.org", exp=time.time() + 3600)
+    deadline = Deadline(AMPLE_S)
+    assert oidc_agent.request_token("egi", str(agent.path), deadline) == agent.accounts["egi"]
+    assert deadline.waits.seconds > 0
+    assert deadline.waits.last.place == f"oidc-agent at {agent.path}"
 
 
 def test_one_source_is_enough(site):
