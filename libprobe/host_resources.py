@@ -62,7 +62,14 @@ def lack(what: str) -> str:
 
 
 def raise_if_short(error: BaseException) -> None:
-    """Call it before blaming a library's error on a peer. Raises: MemoryError if this machine lacks something."""
+    """Call it before blaming a library's error on a peer.
+
+    Raises: MemoryError if this machine lacks something; what has ended the run, no Exception, where the error only
+    stands for that, as one does that comes out of a class that was being made (see `deadline.unwrap_end`).
+    """
+    end = error.__cause__ if isinstance(error, RuntimeError) else None
+    if end is not None and not isinstance(end, Exception):
+        raise end from None
     if what := missing_resource(error):
         raise MemoryError(what) from error
 

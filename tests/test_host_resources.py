@@ -11,6 +11,7 @@ import sys
 import pytest
 
 from libprobe import host_resources
+from libprobe.deadline import Interrupted, OutOfTime
 from tests.conftest import clean_environment
 
 NO_SEGMENT = "/usr/lib/_ssl.so: failed to map segment from shared object"
@@ -65,6 +66,16 @@ def test_what_this_machine_lacks_is_seen_in_what_was_raised(error, what):
 def test_what_is_another_fault_is_left_to_whoever_knows_it(error):
     assert host_resources.missing_resource(error) == host_resources.shortage_sentence(error) == ""
     host_resources.raise_if_short(error)
+
+
+@pytest.mark.parametrize("end", [OutOfTime(), Interrupted("interrupted by SIGTERM")])
+def test_an_error_that_stands_for_the_end_of_the_run_is_that_end(end):
+    """While a library makes a class, Python 3.11 raises a RuntimeError in its place: no certificate is to blame."""
+    error = RuntimeError("Error calling __set_name__ on an instance")
+    error.__cause__ = end
+    with pytest.raises(type(end)) as caught:
+        host_resources.raise_if_short(error)
+    assert caught.value is end
 
 
 def test_a_ring_of_causes_comes_to_an_end():
