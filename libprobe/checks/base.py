@@ -85,9 +85,10 @@ class Check(Resource):  # type: ignore[misc]
         deadline = self.deadline
         seconds, ours, theirs = duration(deadline.seconds), duration(deadline.own_s()), duration(deadline.waited_s())
         if deadline.is_mostly_ours():
-            return UNKNOWN, (
-                f"not finished within {seconds} by this machine, which took {ours} of it, and {self.place} {theirs} "
-                f"({OVERLOADED})"
+            others = f", and {self.place} {theirs}" if deadline.waited_s() else ""  # a file of ours takes no part of it
+            return (
+                UNKNOWN,
+                f"not finished within {seconds} by this machine, which took {ours} of it{others} ({OVERLOADED})",
             )
         return CRITICAL, f"not finished within {seconds} by {self.place} (raise -t to wait longer)"
 
