@@ -11,7 +11,13 @@ import time
 from nagiosplugin import Metric
 
 from libprobe.checks.base import Check, outcome_metric
-from libprobe.checks.removal import left_beside, remove_despite_signals, report_unattended, retry_pause
+from libprobe.checks.removal import (
+    describe_untried,
+    left_beside,
+    remove_despite_signals,
+    report_unattended,
+    retry_pause,
+)
 from libprobe.clients.refusals import LoginRefused, Refusal, certainly_not_created, is_final
 from libprobe.clients.swift import KIND, ContainerNotEmpty, Swift
 from libprobe.deadline import Interrupted, OutOfTime, working_seconds
@@ -192,11 +198,16 @@ class ObjectStore(Check):
         """
         until = work.earlier_by(max(0.0, work.remaining() - work.remaining() * LEFTOVERS_SHARE))
         removed = 0
+        untried: list[str] = []
         left = self._journal.leftovers(store.base, self._owner())
         for number, entry in enumerate(left):
             self._reported.add(entry.title)
             entry.note_attended()
             soon = until.share(len(left) - number)
+            if until.has_passed():
+                untried.append(entry.title)
+                entry.release()
+                continue
             try:
                 with self._cloud.http.using_deadline(soon):
                     if remove_container(store, entry.title, soon):
@@ -210,6 +221,8 @@ class ObjectStore(Check):
                 self._metrics.append(outcome_metric(WARNING, f"{said} ({entry.title}; next run retries)"))
             finally:
                 entry.release()
+        if untried:
+            self._metrics.append(outcome_metric(WARNING, describe_untried(untried, self._journal.thing)))
         if removed:
             self._notes.append(f"removed {number_of(removed, 'container')} that an earlier run had left")
 

@@ -578,16 +578,22 @@ def test_another_monitors_containers_are_not_touched(federation, tmp_path):
     assert store.swift.containers() == {}
 
 
-def test_each_of_several_left_overs_has_its_share_of_the_time(tmp_path, monkeypatch):
-    """One whose deletion is refused at each run would else keep the others for ever."""
+def left_by_earlier_runs(tmp_path, count: int) -> tuple[objects.ObjectStore, SimpleNamespace, Journal]:
+    """A check that has come to an object store, in whose journal this number of containers are, and that journal."""
     http = SimpleNamespace(using_deadline=lambda _: nullcontext())
     access = SimpleNamespace(cloud=SimpleNamespace(http=http, scope=SimpleNamespace(project="ops")))
     endpoint = SimpleNamespace(base="https://keystone.example.org:5000/v3", notes=())
     journal = Journal(StateDirectory(str(tmp_path / "state")), CONTAINER_SUFFIX)
     check = objects.ObjectStore(endpoint, access, journal, Deadline(AMPLE_S), wanted=1, region="")
     swift = SimpleNamespace(base="https://swift.example.org/v1/AUTH_1")
-    for _ in range(3):
+    for _ in range(count):
         journal.begin(swift.base, "project ops").release()
+    return check, swift, journal
+
+
+def test_each_of_several_left_overs_has_its_share_of_the_time(tmp_path, monkeypatch):
+    """One whose deletion is refused at each run would else keep the others for ever."""
+    check, swift, journal = left_by_earlier_runs(tmp_path, 3)
     given: list[float] = []
     monkeypatch.setattr(
         objects, "remove_container", lambda store, title, until: given.append(until.remaining()) or True
@@ -599,3 +605,15 @@ def test_each_of_several_left_overs_has_its_share_of_the_time(tmp_path, monkeypa
     assert given[0] > whole / 4
     assert check._notes == ["removed 3 containers that an earlier run had left"]
     assert journal.leftovers(swift.base, "project ops") == []
+
+
+def test_left_overs_that_no_time_was_left_for_are_told_as_that_and_not_as_a_fault_of_the_site(tmp_path, monkeypatch):
+    check, swift, journal = left_by_earlier_runs(tmp_path, 3)
+    monkeypatch.setattr(objects, "remove_container", lambda *_: pytest.fail("it was asked for"))
+    check._remove_leftovers(swift, Deadline(0))
+    [told] = check._metrics
+    entries = journal.leftovers(swift.base, "project ops")
+    first = entries[0].title
+    said = f"3 containers of earlier runs not looked for: no time was left ({first} and 2 others; next run retries)"
+    assert (told.value.status, told.value.sentence, check._notes) == (1, said, [])
+    assert len(entries) == 3, "they are free for the next run"
