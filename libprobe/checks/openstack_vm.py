@@ -133,7 +133,7 @@ class ServerLifeCycle(LifeCycle):
         self._image = self._find_image(Glance(self._cloud.service(IMAGES, self._region)))
         sizes = self._nova.sizes()
         self._size = self._find_size(sizes)
-        self._network = self._find_network(Neutron(self._cloud.service(NETWORKS, self._region)).networks())
+        self._network = self._find_network(Neutron(self._cloud.service(NETWORKS, self._region)))
         self.facts.update(image=self._image.name or self._image.id, size=self._size.name or self._size.id)
         self.detail(1, f"image: {self._image.id} ({self._image.name})")
         self.detail(1, f"size: {self._size.id} ({self._size.name})")
@@ -210,11 +210,12 @@ class ServerLifeCycle(LifeCycle):
             )
         return chosen
 
-    def _find_network(self, networks: Sequence[Network]) -> Network | None:
+    def _find_network(self, neutron: Neutron) -> Network | None:
         """The network for the VM; None to leave it to Nova, where there is none that it could be on.
 
-        Raises: Misconfigured for one that was named and is not there.
+        Raises: Failure; Misconfigured for one that was named and is not there.
         """
+        networks = neutron.networks()
         wanted = self._choice.network
         if wanted:
             found = [each for each in networks if wanted in (each.id, each.name)]
@@ -223,7 +224,7 @@ class ServerLifeCycle(LifeCycle):
                 project = self._cloud.scope.project
                 raise Misconfigured(
                     f"no network {wanted}, which --network names, in project {project}",
-                    of=self.asked,
+                    of=Asked(host_port_of(neutron.base), f"GET {neutron.base}/v2.0/networks"),
                     remedy=f"choose one that it sees: {near}",
                 )
             return found[0]

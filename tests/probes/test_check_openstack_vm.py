@@ -41,6 +41,10 @@ class Site:
         self.nova, self.glance, self.neutron = self.cloud.nova, self.cloud.glance, self.cloud.neutron
         self.web = monitor.federation.service(f"{name}-nova").web
 
+    @property
+    def neutron_url(self) -> str:
+        return self.cloud.catalogue["network"][self.cloud.regions[0]]
+
     def look(self, *words: object, **more: object) -> Report:
         return self.monitor.run(PROBE, "-H", self.cloud.hostname, *words, **more)
 
@@ -237,7 +241,8 @@ def test_a_network_is_the_projects_one_or_the_one_that_is_named(site):
     expect(
         site.look("--network", "nosuch"),
         3,
-        rf"no network nosuch, which --network names, in project ops on {AT} \(choose one that it sees: no-sub.*\)",
+        rf"no network nosuch, which --network names, in project ops on {at(site.neutron_url)} \(choose one that it sees: "
+        r"no-sub.*\)",
     )
     expect(
         site.look("--network", "no-subnet"),
