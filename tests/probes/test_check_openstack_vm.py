@@ -241,8 +241,8 @@ def test_a_network_is_the_projects_one_or_the_one_that_is_named(site):
     expect(
         site.look("--network", "nosuch"),
         3,
-        rf"no network nosuch, which --network names, in project ops on {at(site.neutron_url)} \(choose one that it sees: "
-        r"no-sub.*\)",
+        rf"no network nosuch, which --network names, in project ops on {at(site.neutron_url)} "
+        r"\(choose one that it sees: no-sub.*\)",
     )
     expect(
         site.look("--network", "no-subnet"),
