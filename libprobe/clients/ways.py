@@ -62,7 +62,7 @@ def read_source(text: str) -> tuple[int, str]:
 
 
 def _host(text: str) -> str:
-    name = text.strip("[]").lower()
+    name = text.strip("[]").lower().removesuffix(".")
     is_right = _family(name) == IPV6 if "[" in text else (HOST_NAME.fullmatch(name) and not name.isdigit())
     if text and not is_right:
         raise BadData(f"{text!r} is not the name of a host, nor an address")

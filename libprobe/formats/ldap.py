@@ -215,5 +215,5 @@ def read_url(text: str) -> LdapUrl:
     port = int(match["port"]) if match["port"] else None
     if port is not None and not 1 <= port <= 65535:
         raise BadData(f"the port in {excerpt(url, 120)!r} is not a number from 1 to 65535")
-    host = match["ipv6"] or match["host"]
-    return LdapUrl(match["scheme"].lower(), host.lower(), port, unquote(match["base"] or "").strip())
+    host = (match["ipv6"] or match["host"]).lower().removesuffix(".")
+    return LdapUrl(match["scheme"].lower(), host, port, unquote(match["base"] or "").strip())

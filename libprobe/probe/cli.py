@@ -957,9 +957,12 @@ def line(text: str) -> str:
 
 
 def _host(text: str) -> str:
-    """Return the name of a host or its address. Raises: ArgumentTypeError for anything else."""
-    name = _word(text)
-    if "/" in name or name.startswith("-"):
+    """Return the name of a host or its address. Raises: ArgumentTypeError for anything else.
+
+    The dot that ends a name within the DNS is left out, as of a URL: no register, certificate or server has it.
+    """
+    name = _word(text).removesuffix(".")
+    if not name or "/" in name or name.startswith("-"):
         raise argparse.ArgumentTypeError(f"{text!r} is not the name of a host (give a URL with -u)")
     if ":" in name and not _is_ipv6(name):
         said = f"{text!r} is not the name of a host (give a port with -p, or a URL with -u)"

@@ -26,6 +26,7 @@ HOST = "cloud.example.org"
         ("[::1]:443:b:8443", ("::1", 443, "b", 8443, False)),
         ("::b:8443", ("", None, "b", 8443, False)),
         ("a:::8443", ("a", None, "", 8443, False)),
+        ("a.example.org.:443:b.:", ("a.example.org", 443, "b", None, False)),
     ],
 )
 def test_both_forms_are_read(text, way):

@@ -129,6 +129,7 @@ def test_a_damaged_message_is_a_message_or_bad_data(data):
     [
         ("ldap://host:2170/o=glue", ("ldap", "host", 2170, "o=glue")),
         ("LDAPS://Host.Example.org", ("ldaps", "host.example.org", None, "")),
+        ("ldap://host.example.org.:2170", ("ldap", "host.example.org", 2170, "")),
         (" ldap://host:2170/mds-vo-name=X,o=grid\n", ("ldap", "host", 2170, "mds-vo-name=X,o=grid")),
         ("ldap://[2001:db8::1]:389/o=glue??sub?(a=b)", ("ldap", "2001:db8::1", 389, "o=glue")),
         ("ldap://host/GLUE2DomainID=A%20B,o=glue", ("ldap", "host", None, "GLUE2DomainID=A B,o=glue")),

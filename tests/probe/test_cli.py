@@ -51,6 +51,7 @@ A_PORT = "is not the name of a host (give a port with -p, or a URL with -u)"
         (["-4", "-6"], "argument -6: not allowed with argument -4"),
         (["-H", "https://a.example.org/"], f"argument -H/--hostname: 'https://a.example.org/' {NO_HOST}"),
         (["-H=-a"], f"argument -H/--hostname: '-a' {NO_HOST}"),
+        (["-H", "."], f"argument -H/--hostname: '.' {NO_HOST}"),
         (["-H", "a.example.org:5000"], f"argument -H/--hostname: 'a.example.org:5000' {A_PORT}"),
         (["-H", "192.0.2.7:5000"], f"argument -H/--hostname: '192.0.2.7:5000' {A_PORT}"),
         (["-H", "[2001:db8::7]:5000"], f"argument -H/--hostname: '[2001:db8::7]:5000' {A_PORT}"),
@@ -64,6 +65,11 @@ def test_a_command_line_that_is_wrong_is_explained(words, sentence):
 @pytest.mark.parametrize("host", ["a.example.org", "192.0.2.7", "2001:db8::7", "[2001:db8::7]", "fe80::1%eth0", "::1"])
 def test_a_host_is_a_name_or_an_address(host):
     assert parser().parse_args(["-H", host]).hostname == host
+
+
+def test_the_dot_at_the_end_of_a_host_name_is_left_out():
+    """Of the DNS only: the GOCDB, a certificate and a server have the name without it."""
+    assert parser().parse_args(["-H", "a.example.org."]).hostname == "a.example.org"
 
 
 def test_a_long_command_line_is_not_repeated_whole():

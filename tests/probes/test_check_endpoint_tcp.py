@@ -311,9 +311,10 @@ def test_4_and_6_choose_the_kind_of_address(probe, port, names):
 # ---- the GOCDB
 
 
-def test_by_host_name_alone_the_gocdb_says_where(monitor):
+@pytest.mark.parametrize("dot", ["", "."])
+def test_by_host_name_alone_the_gocdb_says_where(monitor, dot):
     site = monitor.federation.site("ooi")
-    report = monitor.run(PROBE, "-H", site.hostname)
+    report = monitor.run(PROBE, "-H", site.hostname + dot)
     assert (report.code, report.err) == (0, "")
     assert re.fullmatch(
         rf"Endpoint-TCP OK - localhost:{site.web.port} \(127\.0\.0\.1\) accepts connections after {SECONDS}",
@@ -743,6 +744,18 @@ def test_an_openssl_of_ours_that_may_offer_nothing_is_no_sites_fault(monitor, gr
         f"Endpoint-TCP UNKNOWN - this machine cannot do TLS (no protocols available) with localhost:{port} (127.0.0.1) "
         "(look at its openssl.cnf and its crypto policy)"
     )
+
+
+def test_the_dot_at_the_end_of_a_host_name_is_neither_sent_nor_looked_for_in_the_certificate(monitor, greeted, port):
+    asked: list[str | None] = []
+
+    def note(context: ssl.SSLContext) -> None:
+        context.sni_callback = lambda _, name, __: asked.append(name)
+
+    report = greeted(monitor.federation.authority.host(["localhost"]), host="localhost.", settings=note)
+    assert (report.code, report.err) == (0, "")
+    assert report.first.startswith(f"Endpoint-TCP OK - localhost:{port} (127.0.0.1) accepts connections after ")
+    assert set(asked) == {"localhost"}
 
 
 def test_an_intermediate_certificate_that_ends_tomorrow_is_told(monitor, greeted):

@@ -99,6 +99,15 @@ def test_a_host_alone_is_enough(store):
     assert (len(store.swift.made), store.swift.containers(), store.journal()) == (1, {}, [])
 
 
+def test_a_host_name_that_ends_with_a_dot_is_the_same_host(store):
+    """It is looked up in the GOCDB, and sent to a server, without it; in -u as well."""
+    where = rf"1 MiB stored in {TIME} in RegionOne of {at(store.cloud.url)} \(project ops\), .*"
+    expect(store.look(host=f"{HOST}."), 0, where)
+    expect(store.monitor.run(PROBE, "-u", store.cloud.url.replace("//localhost:", "//localhost.:")), 0, where)
+    keystone = store.monitor.federation.service("stack-keystone").web
+    assert {each.request.headers.get("Host") for each in keystone.requests} == {at(store.cloud.url)}
+
+
 def test_every_way_to_log_in(store):
     expect(store.look(*store.with_token()), 0, r"1 MiB stored .* \(project ops\), .*")
     expect(store.look(*store.with_keystone_token()), 0, r"1 MiB stored .* \(project ops\), .*")
