@@ -211,6 +211,20 @@ def test_help_explains_the_limits_that_there_are_and_no_others(path):
     assert ("-w" in parser.options) <= bool(kinds & {"RANGE", "AGE"})
 
 
+BEGINS = {"leftovers": "LEFTOVERS UNKNOWN - ", "publish": "PUBLISH UNKNOWN - ", "selfcheck": "SELFCHECK UNKNOWN - "}
+"""Of the usage errors of programs that report as a probe does; the others begin with their name."""
+
+
+@pytest.mark.parametrize("name", [name for name in NAMES if name.startswith("fedcloud-")])
+def test_a_programs_usage_error_says_whose_it_is(name, tmp_path):
+    """In a journal or a mail of cron it stands beside those of others."""
+    words = command(name, "--no-such-option")
+    done = subprocess.run(words, capture_output=True, text=True, env=clean_environment(HOME=tmp_path), timeout=AMPLE_S)
+    assert (done.returncode, done.stderr) == (3, "")
+    assert done.stdout.startswith(BEGINS.get(name.partition("-")[2], f"{name}: ") + "usage: ")
+    assert done.stdout.endswith(f" (see {name} --help)\n")
+
+
 @pytest.mark.parametrize("path", parsers.EXECUTABLES, ids=NAMES)
 @pytest.mark.parametrize("closed", ["a pipe nobody reads", "no descriptor at all"])
 def test_where_nobody_reads_what_is_said_the_exit_code_still_says_it(path, closed, tmp_path):

@@ -97,7 +97,8 @@ def main(doc: str | None) -> NoReturn:
         paths = find(directories, args.probe)
         _expect_choices(parser, args, directories, paths)
     except cli.CommandLineExit as stop:
-        output.print_and_exit(UNKNOWN, f"{stop.text.rstrip()}\n")
+        begin = "fedcloud-worker: " if stop.is_error else ""
+        output.print_and_exit(UNKNOWN, f"{begin}{stop.text.rstrip()}\n")
     _expect_library("nagiosplugin")
     from libprobe.programs.worker import supervisor
 
