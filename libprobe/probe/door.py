@@ -347,6 +347,23 @@ def print_and_exit(code: int, out: bytes, err: bytes = b"") -> "NoReturn":
         try:
             while data:
                 data = data[posix.write(descriptor, data) :]
-        except OSError:
+        except BrokenPipeError:
             pass  # nobody reads; the exit code still says it
+        except OSError as error:
+            if descriptor == 1:
+                code = note_lost_report(code, error)
     posix._exit(code)  # noqa: SLF001 - as os._exit
+
+
+def note_lost_report(code: int, error: OSError) -> int:
+    """The exit code of a process whose report cannot be written: 0 becomes 3, for nobody has seen that all is well.
+
+    Every other one says already that something is wrong. Standard error says why: cron sends it by mail, and Nagios 4
+    shows it where there is no output.
+    """
+    program = sys.argv[0].rpartition("/")[2]
+    try:
+        posix.write(2, f"{program}: the report cannot be written: {error.strerror}\n".encode("utf-8", "replace"))
+    except OSError:
+        pass
+    return code or 3

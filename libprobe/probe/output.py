@@ -49,13 +49,18 @@ def open_descriptors() -> None:
 
 
 def print_and_exit(code: int, report: str) -> NoReturn:
-    """Print the report and end the process at once: no thread that still waits can hold it back."""
+    """Print the report and end the process at once: no thread that still waits can hold it back.
+
+    A report that cannot be written, as to a full disk, is lost: see `door.note_lost_report`.
+    """
     data = report.encode("utf-8", "replace")
     try:
         while data:
             data = data[os.write(1, data) :]
-    except OSError:
+    except BrokenPipeError:
         pass  # nobody reads; the exit code still says it
+    except OSError as error:
+        code = door.note_lost_report(code, error)
     os._exit(code)
 
 

@@ -627,6 +627,24 @@ def test_a_page_is_written_whole_and_the_terminal_gets_one_line(site, tmp_path):
     assert site.check("--html", "-").out.startswith("<!DOCTYPE html>")
 
 
+@pytest.mark.parametrize("words", [(), ("--json",), ("--prometheus", "-")])
+@pytest.mark.parametrize(("behaviour", "code"), [("ok", 3), ("warning", 1)])
+def test_a_report_that_cannot_be_written_is_no_good_result(site, words, behaviour, code):
+    site.has(behaviour)
+    with open("/dev/full", "wb") as full:
+        done = subprocess.run(
+            command(PROBE, *site.monitor.keeping(PROBE), *site.arguments(*words)),
+            stdin=subprocess.DEVNULL,
+            stdout=full,
+            stderr=subprocess.PIPE,
+            text=True,
+            env=site.monitor.environment,
+            timeout=AMPLE_S,
+        )
+    said = "fedcloud-selfcheck: the report cannot be written: No space left on device\n"
+    assert (done.returncode, done.stderr) == (code, said)
+
+
 @pytest.mark.parametrize("option", ["--html", "--junit", "--prometheus"])
 def test_a_file_that_cannot_be_written_is_said_before_anything_is_run(site, option):
     site.has("counts")

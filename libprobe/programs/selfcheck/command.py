@@ -11,7 +11,7 @@ from contextlib import closing
 from libprobe import redact
 from libprobe.deadline import Deadline, Interrupted, OutOfTime, end_on_signals
 from libprobe.failures import CRITICAL, STATUS_NAMES, UNKNOWN, Failure, Misconfigured
-from libprobe.probe import cli, output
+from libprobe.probe import cli, door, output
 from libprobe.probe.door import SETTINGS_ENVIRONMENT
 from libprobe.text import decimal, safe
 
@@ -148,6 +148,8 @@ def _run_command(doc: str | None) -> int:
         return _print_report(args, run, code)
     except BrokenPipeError:
         return code
+    except OSError as error:  # of standard output: a file that cannot be written is told there
+        return door.note_lost_report(code, error)
 
 
 def _scope(parser: cli.Parser, args: argparse.Namespace) -> SelfCheckScope:
@@ -485,6 +487,8 @@ def _write_report(path: str, text: str, code: int) -> int:
     except BrokenPipeError:
         pass
     except OSError as error:
+        if path == "-":
+            raise
         return _at_least_unknown(max(code, _print_and_fail(f"{path} cannot be written: {error.strerror}")))
     return code
 
