@@ -3,7 +3,7 @@
     change     results, by series and second; of those that are settled only where the status changes
     seen       on which days a series had a result, as runs of days: a day without one is MISSING
     topology   the endpoints as of a day, written down when they changed; topology_unchanged: days on which they had not
-    downtime, exclusion
+    downtime, exclusion; exclusion_given: the largest number that an exclusion has had, also one that is gone
 
 A transaction is on disk or not there at all, whatever ends the process (SQLite's rollback journal, synced).
 
@@ -84,6 +84,7 @@ CREATE TABLE exclusion (
     id INTEGER PRIMARY KEY, start INTEGER NOT NULL, end INTEGER NOT NULL, reason TEXT NOT NULL, site TEXT NOT NULL,
     service_type TEXT NOT NULL, host TEXT NOT NULL, metric TEXT NOT NULL
 );
+CREATE TABLE exclusion_given (last INTEGER NOT NULL);
 """
 
 _ADD_RESULTS = (
@@ -95,6 +96,7 @@ _RESULT = "(?, ?, ?, nullif(?, 0))"
 
 _IMPORTED = "CREATE TABLE IF NOT EXISTS imported (at INTEGER NOT NULL)"
 _TOPOLOGY_UNCHANGED = "CREATE TABLE IF NOT EXISTS topology_unchanged (day INTEGER PRIMARY KEY)"
+_EXCLUSION_GIVEN = "CREATE TABLE IF NOT EXISTS exclusion_given (last INTEGER NOT NULL)"
 """A store that was made before there was this table gets it where it is needed."""
 
 _MARKS = (f"PRAGMA application_id = {APPLICATION}", f"PRAGMA user_version = {VERSION}")
@@ -584,19 +586,33 @@ class Store:
         return len(given), len(withdrawn)
 
     def exclude(self, exclusion: Exclusion) -> int:
-        """Take a period out of the figures; returns the number by which it can be taken back."""
+        """Take a period out of the figures; returns its number, which no other has had."""
         with self._db.transaction():
-            cursor = self._db.execute(
-                "INSERT INTO exclusion (start, end, reason, site, service_type, host, metric) "
-                "VALUES (?, ?, ?, ?, ?, ?, ?)",
-                tuple(exclusion),
+            number = self._last_exclusion() + 1
+            self._db.execute(
+                "INSERT INTO exclusion (id, start, end, reason, site, service_type, host, metric) "
+                "VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+                (number, *exclusion),
             )
-        return int(cursor.lastrowid or 0)
+        return number
 
     def undo_exclusion(self, number: int) -> bool:
         """Forget an exclusion; False if there is none of that number."""
         with self._db.transaction():
+            self._note_last_exclusion()
             return self._db.execute("DELETE FROM exclusion WHERE id = ?", (number,)).rowcount == 1
+
+    def _last_exclusion(self) -> int:
+        """The largest number that an exclusion has had, also one that is gone; 0 if there was none."""
+        self._db.execute(_EXCLUSION_GIVEN)
+        numbers = "SELECT id FROM exclusion UNION ALL SELECT last FROM exclusion_given"
+        return self._db.fetch_number(f"SELECT max(id) FROM ({numbers})") or 0
+
+    def _note_last_exclusion(self) -> None:
+        """Keep the number of exclusions that are about to go: logs and mails have it."""
+        last = self._last_exclusion()
+        self._db.execute("DELETE FROM exclusion_given")
+        self._db.execute("INSERT INTO exclusion_given (last) VALUES (?)", (last,))
 
     def settle(self) -> int:
         """Drop the results that repeat the status before them, as far as they are settled; returns how many."""
@@ -637,6 +653,7 @@ class Store:
             self._db.execute("DELETE FROM topology WHERE day < (SELECT max(day) FROM topology WHERE day <= ?)", (day,))
             self._db.execute(_TOPOLOGY_UNCHANGED)
             self._db.execute("DELETE FROM topology_unchanged WHERE day < ?", (day,))
+            self._note_last_exclusion()
             for table in ("downtime", "exclusion"):
                 self._db.execute(f"DELETE FROM {table} WHERE end <= ?", (before,))
             sentences = self._db.execute(
