@@ -352,6 +352,22 @@ def test_exclusions_are_kept_with_their_reason_until_they_are_taken_back(kept):
     assert kept.exclusions() == {}
 
 
+@pytest.mark.parametrize("is_older", [False, True])
+def test_the_number_of_an_exclusion_is_never_that_of_another(kept, is_older):
+    """Logs and mails have it: also of one that was taken back, or is older than what is kept."""
+    if is_older:  # a store that was made before numbers were kept
+        with sqlite3.connect(kept.path) as older:
+            older.execute("DROP TABLE exclusion_given")
+    assert [kept.exclude(Exclusion(at, at + 10, "why", site="S")) for at in (10, 20)] == [1, 2]
+    assert kept.undo_exclusion(2)
+    assert kept.exclude(Exclusion(DAY, DAY + 10, "why", site="S")) == 3
+    kept.prune(9 * DAY)
+    assert kept.exclusions() == {}
+    later = Exclusion(9 * DAY, 9 * DAY + 10, "why", site="S")
+    assert kept.exclude(later) == 4
+    assert kept.exclusions() == {4: later}
+
+
 def test_a_block_that_fails_adds_nothing(kept):
     with pytest.raises(ZeroDivisionError), kept.writer() as writer:
         writer.add(writer.series("a", "disk", "store"), 10, OK)
