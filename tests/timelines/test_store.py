@@ -476,7 +476,7 @@ def test_a_signal_ends_the_wait_for_the_background_and_nothing_is_kept(kept, bac
     try:
         with pytest.raises(Ended), kept.writer() as writer:
             writer.series("A", "disk", "store")
-            kept._db.in_background(lambda: (os.kill(os.getpid(), signal.SIGUSR1), may_end.wait()))
+            kept._db.in_background(lambda: (os.kill(os.getpid(), signal.SIGUSR1), may_end.wait(AMPLE_S)))
             writer.series("B", "disk", "store")  # waits for it
     finally:
         signal.signal(signal.SIGUSR1, before)
@@ -493,7 +493,7 @@ def test_a_signal_as_the_background_begins_leaves_nothing_behind(kept, monkeypat
     def start(run, arguments):
         if has_begun:
             start_new_thread(lambda: (begun.set(), run(*arguments), ended.set()), ())
-            begun.wait()
+            assert begun.wait(AMPLE_S)
         raise Ended
 
     begun, ended = threading.Event(), threading.Event()
