@@ -146,6 +146,8 @@ class _Generation:
         self.deadline = deadline
         self.formats = list(dict.fromkeys(args.format or FORMATS[:1]))
         self.verdicts: list[str] = []
+        self.monitor_warnings: list[str] = []
+        self.monitor_warnings_dropped = 0
         self.uncertified: dict[str, int] = {}
 
     def carry_out(self) -> tuple[int, list[str]]:
@@ -276,13 +278,17 @@ class _Generation:
 
         if kind == "nagios" and not self.plan.main and not self.plan.stand_alone:
             self.plan = self.plan._replace(main=find_main_file(place.path))
-        return validate(kind, place.staging, self.plan, counts, self.deadline).report
+        result = validate(kind, place.staging, self.plan, counts, self.deadline)
+        self.monitor_warnings += result.warnings
+        self.monitor_warnings_dropped += result.warnings_dropped
+        return result.report
 
     def _report(
         self, inventory: Inventory, counts: InventoryCounts, writer: ConfigurationWriter, end: list[str]
     ) -> tuple[int, list[str]]:
-        warnings = inventory.warnings + writer.warnings
-        total = len(warnings) + inventory.warnings_dropped
+        warnings = inventory.warnings + writer.warnings + self.monitor_warnings
+        dropped = inventory.warnings_dropped + self.monitor_warnings_dropped
+        total = len(warnings) + dropped
         lines = [
             f"fedcloud-ncg: {number_of(counts.services, 'service')} on {number_of(counts.hosts, 'host')} of "
             f"{number_of(counts.sites, 'site')}, from {self.args.saved or 'the GOCDB'}, in "
@@ -295,8 +301,8 @@ class _Generation:
         if total:
             lines.append(f"{number_of(total, 'warning')}:")
             lines += [f"  {shortened(line, 500)}" for line in warnings]
-        if inventory.warnings_dropped:
-            lines.append(f"  ... and {inventory.warnings_dropped} more")
+        if dropped:
+            lines.append(f"  ... and {dropped} more")
         return (WITH_WARNINGS if total else DONE), execution.made_safe(lines)
 
 

@@ -20,7 +20,10 @@ if TYPE_CHECKING:
     from libprobe.programs.ncg.configuration import ConfigurationOptions
     from libprobe.programs.ncg.inventory import InventoryCounts
 
-MAX_OUTPUT = 64 << 10
+MAX_OUTPUT = 4 << 20
+"""Of a monitor's, its end: a warning for each of 15,000 services."""
+MAX_WARNINGS = 5
+"""Of a monitor's own, which are told word by word; of the others the number."""
 MAIN_FILES = ("/etc/nagios4/nagios.cfg", "/etc/nagios/nagios.cfg")
 _PATH = "/usr/sbin:/usr/bin:/sbin:/bin:/usr/local/sbin:/usr/local/bin"
 
@@ -30,10 +33,15 @@ class ConfigurationRejected(Failure):
 
 
 class ValidationResult(NamedTuple):
-    """accepted: False if nobody could be asked. report: for the report."""
+    """accepted: False if nobody could be asked. report: for the report.
+
+    warnings: what the monitor that accepts it warns of, the first ones; warnings_dropped: how many more there are.
+    """
 
     accepted: bool
     report: str
+    warnings: tuple[str, ...] = ()
+    warnings_dropped: int = 0
 
 
 def validate(
@@ -74,17 +82,19 @@ def _nagios(
         "check_for_updates=0",
         "use_syslog=0",
     ]
-    alone = [f"cfg_dir={objects}", "illegal_object_name_chars=`~!$%^&*|'\"<>?,()=", *settings]
+    illegal = ("illegal_object_name_chars=`~!$%^&*|'\"<>?,()=", "illegal_macro_output_chars=`~$&|'\"<>")
+    alone = [f"cfg_dir={objects}", *illegal, *settings]
     output = _ask_nagios(program, alone, scratch, deadline, "")
     version = _match(r"Nagios Core ([0-9.]+)", output)
     _expect(program, counts.hosts, _match(r"Checked ([0-9]+) hosts?\.", output), "hosts")
     _expect(program, counts.services, _match(r"Checked ([0-9]+) services?\.", output), "services")
+    warned = _nagios_warnings(program, output)
     if not plan.main:
-        return ValidationResult(True, f"accepted by Nagios {version}".rstrip())
+        return ValidationResult(True, f"accepted by Nagios {version}".rstrip(), *warned)
     main = MainFile(plan.main)
     lines = [*main.with_objects(objects, plan.output), *settings]
     _ask_nagios(program, lines, scratch, deadline, f" together with {plan.main}")
-    return ValidationResult(True, f"accepted by Nagios {version}, also together with {plan.main}")
+    return ValidationResult(True, f"accepted by Nagios {version}, also together with {plan.main}", *warned)
 
 
 def _ask_nagios(program: str, lines: list[str], scratch: str, deadline: Deadline, beside: str) -> str:
@@ -98,6 +108,22 @@ def _ask_nagios(program: str, lines: list[str], scratch: str, deadline: Deadline
         complaint = " ".join(each for each in complaints if each) or _last_line(output)
         raise ConfigurationRejected(f"{program} does not accept the configuration{beside}: {safe(complaint)[:450]}")
     return output
+
+
+_AT_CHECKS_ONLY = re.compile(r"notification interval less than its check interval")
+"""Nagios repeats a notification when it checks, at the soonest: `repeat = 4h` for all services is meant so."""
+
+
+def _nagios_warnings(program: str, output: str) -> tuple[tuple[str, ...], int]:
+    """What Nagios warns of in what was generated: the first warnings, and how many more there are.
+
+    What it warns of in an operator's own main file is not ours to tell.
+    """
+    found = re.findall(r"^Warning: (.+)$", output, re.MULTILINE)
+    told = [each for each in found if not _AT_CHECKS_ONLY.search(each)]
+    name = os.path.basename(program)
+    lines = tuple(f"{name} warns: {' '.join(safe(each).split())}" for each in told[:MAX_WARNINGS])
+    return lines, len(told) - len(lines)
 
 
 class MainFile:

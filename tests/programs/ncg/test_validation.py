@@ -7,11 +7,13 @@ from pathlib import Path
 import pytest
 
 from libprobe.deadline import Deadline
-from libprobe.programs.ncg import validation
+from libprobe.programs.ncg import program, validation
 from libprobe.programs.ncg.configuration import ConfigurationOptions
 from libprobe.programs.ncg.inventory import InventoryCounts
 from libprobe.programs.ncg.validation import ConfigurationRejected, ValidationResult, validate
+from tests.executables import ROOT
 from tests.pace import AMPLE_S, Watch, seconds
+from tests.programs.ncg import topology
 
 NAGIOS_SAYS = """\
 Nagios Core 4.4.6
@@ -57,6 +59,38 @@ def test_a_monitor_that_is_not_installed_is_said(monitor, kind: str) -> None:
 def test_a_monitor_that_accepts_is_named_with_its_version(monitor, kind: str, words: str) -> None:
     monitor(kind, GOOD[kind])
     assert ask(kind) == ValidationResult(True, f"accepted by {words}")
+
+
+def test_what_nagios_warns_of_is_told_with_its_number_and_refuses_nothing(monitor) -> None:
+    warnings = "".join(f"Warning: Host 'h{number}' is  odd|ly made\n" for number in range(7))
+    often = (
+        "Warning: Service 'a' on host 'b'  has a notification interval less than its check interval!  Notifications ..."
+    )
+    monitor("nagios", f"{often}\n{warnings}" + NAGIOS_SAYS.replace("Warnings: 0", "Warnings: 8"))
+    first = tuple(f"nagios4 warns: Host 'h{number}' is odd/ly made" for number in range(5))
+    assert ask("nagios") == ValidationResult(True, "accepted by Nagios 4.4.6", first, 2)
+
+
+def test_a_configuration_that_is_warned_of_is_written_and_the_report_says_of_what(
+    monitor, tmp_path, monkeypatch
+) -> None:
+    monkeypatch.setenv("FEDCLOUD_PROBES_CONFIG", "/dev/null")
+    monkeypatch.setattr(validation, "MAIN_FILES", ())
+    warnings = "".join(f"Warning: Host 'h{number}' is oddly made\n" for number in range(7))
+    monitor("nagios", warnings + "\tChecked 15 services.\n\tChecked 5 hosts.\nTotal Errors:   0")
+    saved = topology.save(topology.good(), tmp_path)
+    words = ["--from", str(saved), "--definitions", str(ROOT / "etc/ncg"), "--output", str(tmp_path / "out")]
+    code, report = program.execute(["fedcloud-ncg", *words])
+    first = [f"  nagios4 warns: Host 'h{number}' is oddly made" for number in range(5)]
+    said = [
+        "  nagios: 6 files, accepted by Nagios",
+        f"  written to {tmp_path}/out",
+        "7 warnings:",
+        *first,
+        "  ... and 2 more",
+    ]
+    assert (code, report.splitlines()[-9:]) == (1, said)
+    assert (tmp_path / "out/nagios/objects").is_dir()
 
 
 @pytest.mark.parametrize("kind", GOOD)
