@@ -3,7 +3,8 @@
 Logs of Nagios are made for this number of endpoints, 5 metrics each, each metric with 50 changes a month, and each
 day's list of all states, about 830,000 lines a month of 2,000 endpoints. Then: lines a second of the import, the
 figures of a month and of all months, with their peak memory, and the figures of a few sites beside those of a straight
-implementation of ARGO's own algorithm: a sorted map for each timeline and day, joined pair by pair.
+implementation of ARGO's own algorithm: a sorted map for each timeline and day, joined pair by pair. At last what each
+step takes of the figures of thirty sites, or of all where there are fewer.
 
 Both are given the same results in memory, those of ARGO's as its batch job has them, a day at a time: once only the
 changes, as the store has them, and once a result every 15 minutes, as ARGO gets them. Neither time has any reading in
@@ -23,21 +24,26 @@ import tempfile
 import time
 from bisect import bisect_right
 from collections import deque
+from contextlib import ExitStack
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple, TypeVar
+from unittest import mock
 
 from libprobe.state.files import StateDirectory
-from libprobe.timelines import lines, profiles
+from libprobe.timelines import evaluation, figures, lines, profiles
 from libprobe.timelines.algebra import MISSING, STATUSES
 from libprobe.timelines.calculation import Calculation, Period
-from libprobe.timelines.evaluation import SITE
+from libprobe.timelines.evaluation import GROUP, SERVICE, SITE
 from libprobe.timelines.figures import Figures, figures_of_days, figures_of_time
 from libprobe.timelines.store import Store
 
+T = TypeVar("T")
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from libprobe.timelines.algebra import Operation
     from libprobe.timelines.evaluation import MeasuredResults, MetricKey
@@ -47,6 +53,7 @@ ROOT = Path(__file__).resolve().parent.parent
 PROGRAM = ROOT / "probes/fedcloud-availability"
 TYPES, METRICS, HOSTS_PER_TYPE, CHANGES = 5, 5, 2, 50
 COMPARED_SITES, COMPARED_RUNS = 5, 7
+STEP_SITES = 30
 CHECKED_EVERY_S = 900
 START = int(datetime(2025, 10, 1, tzinfo=UTC).timestamp())
 DAY = lines.DAY_S
@@ -299,6 +306,104 @@ def compared(
     return least[0], least[1]
 
 
+# ---- where the time goes
+
+READING = "reading from the store"
+MADE, COUNTED = "a metric's results made into changes", "seconds and figures of days"
+JOINED = {
+    "": "an endpoint's metrics joined",
+    SERVICE: "endpoints joined to service types",
+    GROUP: "service types joined to groups",
+    SITE: "groups joined to the site",
+}
+"""Steps of a site's figures, by the level that a joint line is of; that of an endpoint has none."""
+
+
+class Recorder:
+    """Keeps what the steps of a calculation are given, so that each of them can be done again by itself."""
+
+    def __init__(self) -> None:
+        self.calls: dict[str, list[Callable[[], object]]] = {
+            each: [] for each in (READING, MADE, *JOINED.values(), COUNTED)
+        }
+        self._level = ""
+
+    def watch(self, step: str, function: Callable[..., T]) -> Callable[..., T]:
+        def watched(*given: Any) -> T:
+            self.calls[step or JOINED[self._level]].append(lambda: function(*given))
+            return function(*given)
+
+        return watched
+
+    def watch_level(self, function: Callable[..., T]) -> Callable[..., T]:
+        def watched(level: str, *given: Any) -> T:
+            self._level = level
+            try:
+                return function(level, *given)
+            finally:
+                self._level = ""
+
+        return watched
+
+
+def least_seconds(work: Callable[[], object]) -> float:
+    """Processor time, the least of some runs."""
+    least = float("inf")
+    for _ in range(COMPARED_RUNS):
+        began = time.process_time()
+        work()
+        least = min(least, time.process_time() - began)
+    return least
+
+
+def call_all(calls: list[Callable[[], object]]) -> None:
+    for call in calls:
+        call()
+
+
+def step_seconds(store: Store, profile: Profile, period: Period, count: int) -> tuple[int, int, dict[str, float]]:
+    """How many sites, the first `count` at most, and changes; what each step of their figures takes, and the rest.
+
+    Every step is done again by itself, with all that it was given: to look at the clock within would take as long.
+    """
+    calculation = Calculation(store, profile, period)
+    sites = calculation.sites[:count]
+    whole = least_seconds(lambda: list(calculation.rows(sites, SITE, "period")))
+    recorder = Recorder()
+    watched: list[tuple[object, str, Callable[..., object]]] = [
+        (evaluation, "_join_nodes", recorder.watch_level(evaluation._join_nodes)),  # noqa: SLF001 - it knows the level
+        (lines, "line_of_results", recorder.watch(MADE, lines.line_of_results)),
+        (lines, "join", recorder.watch("", lines.join)),
+        (evaluation, "day_figures", recorder.watch(COUNTED, evaluation.day_figures)),
+        (figures, "figures_of_days", recorder.watch(COUNTED, figures.figures_of_days)),
+        (store, "measured", recorder.watch(READING, store.measured)),
+    ]
+    with ExitStack() as patches:
+        for where, name, function in watched:
+            patches.enter_context(mock.patch.object(where, name, function))
+        list(calculation.rows(sites, SITE, "period"))
+    wanted = [
+        (each.host, each.service_type, metric)
+        for site in sites
+        for each in calculation.endpoints_of(site)
+        for metric in profile.metrics[each.service_type]
+    ]
+    read = store.measured(wanted, period.start, period.end)
+    changes = sum(len(each.results) for several in read.values() for each in several)
+    found = {step: least_seconds(partial(call_all, calls)) for step, calls in recorder.calls.items()}
+    return len(sites), changes, {**found, "the rest": whole - sum(found.values())}
+
+
+def print_steps(directory: Path, count: int) -> None:
+    month = Period("a month", START, START + 31 * DAY)
+    profile = profiles.read(str(directory / "metrics.json"), str(directory / "aggregation.json"))
+    with Store(StateDirectory(str(directory / "state"))) as store:
+        sites, changes, found = step_seconds(store, profile, month, count)
+    print(f"steps of {sites} sites of {TYPES * HOSTS_PER_TYPE} endpoints, {changes:,} changes:")
+    for step, seconds in found.items():
+        print(f"  {step}: {1000 * seconds:.1f} ms, {1e6 * seconds / changes:.2f} us for each change")
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--endpoints", type=int, default=2_000)
@@ -322,6 +427,7 @@ def main() -> None:
             seconds, peak = measured(directory, "figures", *period, *chosen)
             print(f"figures of {args.endpoints} endpoints, {months} x 31 days: {seconds:.2f} s, peak {peak:.0f} MiB")
         compare(directory)
+        print_steps(directory, STEP_SITES)
 
 
 if __name__ == "__main__":

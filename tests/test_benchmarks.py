@@ -108,6 +108,24 @@ def test_argos_own_algorithm_has_the_figures_of_the_program(tmp_path, capsys):
     said = capsys.readouterr().out
     assert said.startswith("2 sites of 10 endpoints, ")
     assert re.findall(r"  (.+?), [\d,]+: .*, with equal figures", said) == ["the changes", "a result every 15 minutes"]
+    availability.print_steps(tmp_path, 30)
+    first, *steps = capsys.readouterr().out.splitlines()
+    assert re.fullmatch(r"steps of 2 sites of 10 endpoints, 5,\d{3} changes:", first)
+    measured = re.compile(r"  (.+): (-?[\d.]+) ms, -?[\d.]+ us for each change")
+    names, times = zip(*(measured.fullmatch(each).groups() for each in steps), strict=True)
+    assert list(names) == [
+        *(availability.READING, availability.MADE, *availability.JOINED.values(), availability.COUNTED, "the rest")
+    ]
+    assert float(times[0]) > 0
+
+
+def test_each_step_of_a_calculation_is_kept_with_what_it_was_given(tmp_path):
+    recorder = availability.Recorder()
+    join = recorder.watch("", lambda *given: given)
+    below = recorder.watch_level(lambda level, given: join(given))
+    assert (join("metrics"), below(SITE, "groups"), join("others")) == (("metrics",), ("groups",), ("others",))
+    kept = {step: [call() for call in calls] for step, calls in recorder.calls.items() if calls}
+    assert kept == {availability.JOINED[""]: [("metrics",), ("others",)], availability.JOINED[SITE]: [("groups",)]}
 
 
 def test_the_query_for_spark_has_the_figures_of_the_program(tmp_path):
