@@ -290,11 +290,16 @@ class Deadline:
         """Whether this machine took the larger part of the time."""
         return self.own_s() > self.waited_s()
 
-    def own_share_words(self) -> str:
-        """`, of which this machine took 4.2 s and others 50 ms`, where its own part is the larger; else empty."""
+    def own_share(self) -> str:
+        """`this machine took 4.2 s of it and others 50 ms`, where its own part is the larger; else empty."""
         if not self.is_mostly_ours():
             return ""
-        return f", of which this machine took {duration(self.own_s())} and others {duration(self.waited_s())}"
+        return f"this machine took {duration(self.own_s())} of it and others {duration(self.waited_s())}"
+
+    def own_share_words(self) -> str:
+        """The same as it ends a sentence, behind a semicolon and with what to do about it."""
+        share = self.own_share()
+        return f"; {share} ({OVERLOADED})" if share else ""
 
     def remedy(self) -> str:
         """What to do about a time that was too short."""

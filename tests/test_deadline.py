@@ -83,6 +83,16 @@ def test_a_start_that_took_all_of_the_time_leaves_none():
     assert (late.remaining(), late.is_mostly_ours(), late.remedy()) == (0, True, deadline.OVERLOADED)
 
 
+def test_whose_time_it_was_is_told_where_it_was_mostly_this_machines():
+    clock = Clock()
+    whole = Deadline(10, clock=clock)
+    clock.now += 6
+    said = "this machine took 6 s of it and others 0 s"
+    assert (whole.own_share(), whole.own_share_words()) == (said, f"; {said} ({deadline.OVERLOADED})")
+    whole.waits.add(4, 4)
+    assert (whole.own_share(), whole.own_share_words()) == ("", "")
+
+
 @pytest.mark.parametrize(("seconds", "kept"), [(0.5, 0.05), (1, 0.1), (2, 0.2), (3, 0.3), (5, 0.3), (420, 0.3)])
 def test_the_timer_goes_off_within_what_is_kept(monkeypatch, seconds, kept):
     """So that there is time to say so before -t, also where no wait has ended by itself."""

@@ -233,10 +233,8 @@ class ImagesInStep(Check):
                 return [source.fetch() for source in self._sources], None
         except OutOfTime:
             names = " and ".join(each.name for each in self._sources)
-            said = f"not read within {duration(until.seconds)}{until.own_share_words()}"
-            return [], HelperFailure(
-                said, of=Asked(f"{WHOM} {host_port_of(names) or names}", f"GET {names}"), link="from"
-            )
+            asked = Asked(f"{WHOM} {host_port_of(names) or names}", f"GET {names}")
+            return [], documents.unread_failure("not read", asked, until)
         except EndpointFailure as failure:
             return [], failure.retold(HelperFailure, whom=WHOM)
         except Failure as failure:

@@ -10,7 +10,6 @@ from libprobe.failures import Asked, EndpointFailure, HelperFailure, OwnCredenti
 from libprobe.formats import accounting
 from libprobe.formats.address import host_port_of, without_query
 from libprobe.records import Record
-from libprobe.text import duration
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -52,9 +51,7 @@ class AccountingPortal:
             failure.placed(Asked(host_port_of(url), asked.request), "in the page of")
             raise failure.retold(HelperFailure, whom=WHOM) from None
         except OutOfTime:
-            deadline = self._http.current_deadline()
-            said = f"page not read within {duration(deadline.seconds)}{deadline.own_share_words()}"
-            raise HelperFailure(said, of=asked, link="from") from None
+            raise documents.unread_failure("page not read", asked, self._http.current_deadline()) from None
         if not page.is_table and not page.publications:
             what = "empty page" if not answer.body.strip() else "page without accounting data"
             title = [f"it is the {answer.page_description}"] if answer.page_description else []

@@ -17,7 +17,6 @@ from libprobe.failures import Asked, BadData, EndpointFailure, HelperFailure, Mi
 from libprobe.formats import cloud_info
 from libprobe.formats.address import host_port_of, without_query
 from libprobe.records import Record
-from libprobe.text import duration
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -99,9 +98,8 @@ class CloudInfo:
             failure.more = (*failure.more, NOT_JUDGED)
             raise failure.retold(HelperFailure, whom=WHOM) from None
         except OutOfTime:
-            deadline = self._http.current_deadline()
-            said = f"answer not read within {duration(deadline.seconds)}{deadline.own_share_words()}"
-            raise HelperFailure(said, of=Asked(f"{WHOM} {host_port_of(url)}", f"GET {url}"), link="from") from None
+            asked = Asked(f"{WHOM} {host_port_of(url)}", f"GET {url}")
+            raise documents.unread_failure("answer not read", asked, self._http.current_deadline()) from None
         finally:
             self._http.close()  # nothing else is asked there; where descriptors are short, the site needs them
 

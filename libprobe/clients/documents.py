@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 from libprobe.clients.redirects import DOCUMENT
-from libprobe.failures import BadData, Misconfigured
+from libprobe.deadline import OVERLOADED
+from libprobe.failures import BadData, HelperFailure, Misconfigured
 from libprobe.formats.address import read_http_url
+from libprobe.text import duration
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from libprobe.clients.http import HttpClient, Response
+    from libprobe.deadline import Deadline
+    from libprobe.failures import HasAsked
 
 
 def get(http: HttpClient, url: str, *, max_bytes: int, headers: Iterable[tuple[str, str]] = ()) -> Response:
@@ -23,6 +27,17 @@ def get(http: HttpClient, url: str, *, max_bytes: int, headers: Iterable[tuple[s
     expect_url(url)
     with http.stream("GET", url, headers=headers, follow=DOCUMENT) as answer:
         return answer.whole(max_bytes)
+
+
+def unread_failure(said: str, of: HasAsked, deadline: Deadline) -> HelperFailure:
+    """The failure of a helper whose document was not read when the timer behind a deadline went off.
+
+    said: what was not read, as it precedes the time: `page not read`. Where this machine took the larger part of the
+    time, it says so, and what to do.
+    """
+    share = deadline.own_share()
+    said = f"{said} within {duration(deadline.seconds)}"
+    return HelperFailure(said, of=of, link="from", also=share, remedy=OVERLOADED if share else "")
 
 
 def expect_url(url: str) -> None:

@@ -7,7 +7,7 @@ import pytest
 from libprobe.clients import documents
 from libprobe.clients.http import HttpClient
 from libprobe.deadline import Deadline
-from libprobe.failures import BadData, Misconfigured, ProtocolFailure
+from libprobe.failures import Asked, BadData, Misconfigured, ProtocolFailure
 from tests.federation.authority import Authority
 from tests.federation.web import Response, WebServer
 from tests.pace import AMPLE_S
@@ -138,3 +138,16 @@ def test_an_at_sign_in_the_path_or_the_query_is_no_user(serve, client):
     web = serve(hello)
     for rest in ("/lists/me@site", "?owner=me@site"):
         assert documents.get(client, web.url + rest, max_bytes=10).body == b"hello"
+
+
+def test_a_document_that_was_not_read_in_time_is_told_with_whose_time_it_was():
+    now = 0.0
+    deadline = Deadline(10, clock=lambda: now)
+    now = 10.0
+    asked = Asked("portal portal.example.org:443", "GET https://portal.example.org/")
+    said = "page not read within 10 s from portal portal.example.org:443"
+    ours = f"{said}; this machine took 10 s of it and others 0 s (look whether the monitoring host is overloaded)"
+    failure = documents.unread_failure("page not read", asked, deadline)
+    assert (str(failure), failure.details) == (ours, ["asked: GET https://portal.example.org/"])
+    deadline.waits.add(6.0, 6.0)
+    assert str(documents.unread_failure("page not read", asked, deadline)) == said
