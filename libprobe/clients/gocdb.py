@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import re
 import time
 from urllib.parse import urlencode
@@ -404,7 +405,6 @@ def _read_saved(
     read: Callable[[Iterable[bytes], None, UnreadableRecords], Iterator[RecordT]],
     unreadable: UnreadableRecords,
 ) -> Iterator[RecordT]:
-    import os
     import stat
 
     try:
