@@ -80,17 +80,20 @@ class Check(Resource):  # type: ignore[misc]
         if caveat:
             yield outcome_metric(WARNING, f"{caveat}, on {self.login_place} (if it is meant, name it with --project)")
 
-    def out_of_time(self) -> tuple[int, str]:
-        """The verdict when the timer behind the deadline went off: by whose the larger part of the time was."""
-        deadline = self.deadline
+    def out_of_time(self, place: str = "") -> tuple[int, str]:
+        """The verdict when the timer behind the deadline went off: by whose the larger part of the time was.
+
+        place: who was asked at last, where that is not the subject.
+        """
+        deadline, place = self.deadline, place or self.place
         seconds, ours, theirs = duration(deadline.seconds), duration(deadline.own_s()), duration(deadline.waited_s())
         if deadline.is_mostly_ours():
-            others = f", and {self.place} {theirs}" if deadline.waited_s() else ""  # a file of ours takes no part of it
+            others = f", and {place} {theirs}" if deadline.waited_s() else ""  # a file of ours takes no part of it
             return (
                 UNKNOWN,
                 f"not finished within {seconds} by this machine, which took {ours} of it{others} ({OVERLOADED})",
             )
-        return CRITICAL, f"not finished within {seconds} by {self.place} (raise -t to wait longer)"
+        return CRITICAL, f"not finished within {seconds} by {place} (raise -t to wait longer)"
 
 
 def outcome_metric(status: int, sentence: str, *, beside: Sequence[str] = ()) -> Metric:

@@ -177,7 +177,7 @@ class ObjectStore(Check):
             self._note_failure(failure)
             return None
         except OutOfTime:
-            self._metrics.append(outcome_metric(*self.out_of_time()))
+            self._metrics.append(outcome_metric(*self.out_of_time(host_port_of(store.base))))
             return None
         except (Interrupted, Exception) as end:
             return end
@@ -258,7 +258,7 @@ class ObjectStore(Check):
                 failure.add(DISKS)
             self._note_failure(failure)
         except OutOfTime:
-            self._metrics.append(outcome_metric(*self.out_of_time()))
+            self._metrics.append(outcome_metric(*self.out_of_time(life.asked.place)))
         except (Interrupted, Exception) as ended:
             return ended
         return None

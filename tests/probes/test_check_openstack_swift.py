@@ -13,7 +13,7 @@ from libprobe.checks import objects
 from libprobe.checks.objects import remove_container
 from libprobe.clients.refusals import ServerError
 from libprobe.clients.swift import ListedObject
-from libprobe.deadline import Deadline
+from libprobe.deadline import Deadline, OutOfTime
 from libprobe.failures import EndpointFailure, NoAnswer
 from libprobe.state.files import StateDirectory
 from libprobe.state.journal import CONTAINER_SUFFIX, Journal
@@ -626,3 +626,25 @@ def test_left_overs_that_no_time_was_left_for_are_told_as_that_and_not_as_a_faul
     said = f"3 containers of earlier runs not looked for: no time was left ({first} and 2 others; next run retries)"
     assert (told.value.status, told.value.sentence, check._notes) == (1, said, [])
     assert len(entries) == 3, "they are free for the next run"
+
+
+@pytest.mark.parametrize("step", ["_remove_leftovers", "_store"])
+def test_time_that_is_up_while_the_store_is_asked_is_told_of_the_store_and_not_of_its_keystone(
+    tmp_path, monkeypatch, step
+):
+    def end(*_):
+        raise OutOfTime
+
+    check, swift, _ = left_by_earlier_runs(tmp_path, 0)
+    swift.region = "RegionOne"
+    now = 0.0
+    check.deadline = Deadline(60, clock=lambda: now)
+    now = 60.0
+    check.deadline.waits.add(50, 50)
+    monkeypatch.setattr(check, step, end)
+    monkeypatch.setattr(check, "_clean_up", lambda *_: None)
+    check._endpoint.site = "SITE"
+    assert check._try_region(swift, Deadline(AMPLE_S), Deadline(AMPLE_S)) is None
+    [told] = check._metrics
+    said = "not finished within 60 s by swift.example.org:443 (raise -t to wait longer)"
+    assert (told.value.status, told.value.sentence) == (2, said)
