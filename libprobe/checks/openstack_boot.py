@@ -105,15 +105,15 @@ class BootedServer(BootLifeCycle, ServerLifeCycle):
         if all(word in self._console for word in ALL_DONE):
             said = f"by its console cloud-init has finished and ran nothing of it, {tried}"
             return EndpointFailure("user_data did not reach the VM", of=self.asked, also=said)
-        why = "empty console"
-        if self._console_failure:
-            why = f"no console ({self._console_failure.reason})"
+        why, remedy = "empty console", "make its image write to console ttyS0"
+        if self._console_failure:  # what the image writes is not known then
+            why, remedy = f"no console ({self._console_failure.reason})", "see why Nova gives no console"
         elif self._console:
             why = f"{number_of(len(self._console.splitlines()), 'line')} on its console, none of user_data"
         return Inconclusive(
             "VM active, but not seen to boot",
             of=self.asked,
             also=f"{why}, and no public address to log in at, {tried}",
-            remedy="make its image write to console ttyS0",
+            remedy=remedy,
             more=self._console_failure.details if self._console_failure else (),
         )

@@ -103,24 +103,28 @@ def test_user_data_that_was_not_run_is_the_sites_fault_where_cloud_init_has_fini
     assert site.is_clean
 
 
+OF_ITS_IMAGE = "make its image write to console ttyS0"
+
+
 @pytest.mark.parametrize(
-    ("fault", "why"),
+    ("fault", "why", "remedy"),
     [
-        ({"name": "nova-console", "output": ""}, "empty console"),
-        ({"name": "nova-console", "output": "a\nb\n"}, "2 lines on its console, none of user_data"),
+        ({"name": "nova-console", "output": ""}, "empty console", OF_ITS_IMAGE),
+        ({"name": "nova-console", "output": "a\nb\n"}, "2 lines on its console, none of user_data", OF_ITS_IMAGE),
         (
             {"name": "nova-console-off"},
             r'no console \(501 "Unable to get console log, functionality not implemented"\)',
+            "see why Nova gives no console",
         ),
     ],
 )
-def test_a_vm_of_which_nothing_is_seen_is_a_warning(site, fault, why):
+def test_a_vm_of_which_nothing_is_seen_is_a_warning(site, fault, why, remedy):
     site.nova.faults.on(fault.pop("name"), **fault)
     expect(
         site.look("--boot", *QUICK),
         1,
         rf"VM active, but not seen to boot on {NOVA}; {why}, and no public address to log in at, watched for {TIME} "
-        r"\(make its image write to console ttyS0\)",
+        rf"\({remedy}\)",
     )
     assert site.is_clean
 
