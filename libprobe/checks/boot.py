@@ -10,6 +10,7 @@ from nagiosplugin import Metric
 
 from libprobe.checks.compute import LifeCycle
 from libprobe.clients import ssh
+from libprobe.clients.exchange import NoRoute
 from libprobe.failures import WARNING, EndpointFailure, Failure, Misconfigured, NoAnswer, Unreachable
 from libprobe.formats.address import host_and_port
 from libprobe.records import Record
@@ -115,7 +116,7 @@ class BootLifeCycle(LifeCycle):
                     yield from self._log_in_and_wait(address)
                     self.facts["booted"] = "it accepted its key and had run its user_data"
                     return
-                except EndpointFailure as failure:
+                except (EndpointFailure, NoRoute) as failure:  # without IPv6 here, another address may be reached
                     is_cut_short = isinstance(failure, NoAnswer) and self._login_deadline.has_passed()
                     if not is_cut_short or address not in failures:
                         failures[address] = failure
@@ -204,6 +205,9 @@ class BootLifeCycle(LifeCycle):
 
         failures: by address; waited: seconds.
         """
+        without_route = [failure for failure in failures.values() if isinstance(failure, NoRoute)]
+        if failures and len(without_route) == len(failures):
+            return without_route[0]  # nothing is known of the VM then
         blamed = {each: failure for each, failure in failures.items() if _is_sites_fault(each, failure)}
         tried = f"tried for {duration(waited)}"
         for failure in blamed.values():
@@ -269,7 +273,9 @@ def _is_sites_fault(text: str, failure: Failure) -> bool:
     """Whether the VM should have been reached at this address.
 
     At a private address, which may be somebody else's in our own network, even a refused key proves
-    nothing; and no route to an IPv6 address can mean that this monitor has no IPv6.
+    nothing; and no route to an IPv6 address can mean that this monitor has no IPv6, as its own kernel may say.
     """
+    if isinstance(failure, NoRoute):
+        return False
     address = ipaddress.ip_address(text)
     return is_public(address) and not (address.version == 6 and isinstance(failure, Unreachable))

@@ -14,6 +14,7 @@ import ipaddress
 from libprobe.checks.boot import MARKER_FILE, BootLifeCycle, Inconclusive, is_public, usable_addresses
 from libprobe.checks.openstack_vm import ServerLifeCycle
 from libprobe.clients import ssh
+from libprobe.clients.exchange import NoRoute
 from libprobe.failures import EndpointFailure, Failure
 from libprobe.text import duration, number_of
 
@@ -100,7 +101,8 @@ class BootedServer(BootLifeCycle, ServerLifeCycle):
         if self._marker in self._console:
             said = f"by its console user_data ran, and no authorized_keys file has the key, {tried}"
             return EndpointFailure("public_key did not reach the VM", of=self.asked, also=said)
-        if failures:
+        is_without_route = all(isinstance(failure, NoRoute) for failure in failures.values())
+        if not is_without_route:
             return super().login_failure(failures, waited)
         if all(word in self._console for word in ALL_DONE):
             said = f"by its console cloud-init has finished and ran nothing of it, {tried}"
@@ -110,10 +112,13 @@ class BootedServer(BootLifeCycle, ServerLifeCycle):
             why, remedy = f"no console ({self._console_failure.reason})", "see why Nova gives no console"
         elif self._console:
             why = f"{number_of(len(self._console.splitlines()), 'line')} on its console, none of user_data"
+        where = "no public address to log in at"
+        if failures:
+            where = f"this monitor has no route to {' nor to '.join(failures)}"
         return Inconclusive(
             "VM active, but not seen to boot",
             of=self.asked,
-            also=f"{why}, and no public address to log in at, {tried}",
+            also=f"{why}, and {where}, {tried}",
             remedy=remedy,
             more=self._console_failure.details if self._console_failure else (),
         )

@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import re
 import time
+from contextlib import contextmanager
 from types import SimpleNamespace
 
 import pytest
 
 from libprobe.checks import boot
+from libprobe.checks.openstack_boot import BootedServer
+from libprobe.clients.exchange import NoRoute
 from libprobe.clients.ssh import KeyRefused
 from libprobe.deadline import Deadline
-from libprobe.failures import CRITICAL, NoAnswer, Refused, Unreachable
+from libprobe.failures import CRITICAL, UNKNOWN, EndpointFailure, NoAnswer, Refused, Unreachable
+from tests.pace import AMPLE_S
 
 
 @pytest.mark.parametrize(
@@ -44,10 +48,66 @@ def test_what_can_be_an_address_is_tried_public_ones_first(told, tried):
         ("2a00:1450::5", Unreachable("x"), False),
         ("2a00:1450::5", Refused("x"), True),
         ("fd00::5", Refused("x"), False),
+        ("2a00:1450::5", NoRoute("x"), False),
     ],
 )
 def test_only_an_address_that_everybody_can_reach_is_held_against_the_site(address, failure, is_sites):
     assert boot._is_sites_fault(address, failure) is is_sites
+
+
+def test_an_address_without_a_route_from_here_does_not_keep_the_others_from_being_tried(monkeypatch):
+    """Clouds give their VMs a global IPv6 address beside the other one, and a monitor may have no IPv6."""
+    tried: list[str] = []
+
+    @contextmanager
+    def login(host, *_):
+        tried.append(host)
+        if ":" in host:
+            raise NoRoute("Network is unreachable", place=f"[{host}]:22", link="at")
+        yield SimpleNamespace(software="SSH-2.0-x", read=lambda path, most: b"ab" * 16)
+
+    monkeypatch.setattr(boot.ssh, "login", login)
+    life = boot.BootLifeCycle.__new__(boot.BootLifeCycle)
+    life.deadline = life._login_deadline = Deadline(AMPLE_S)
+    life.details, life.facts, life._asked_at = [], {}, time.monotonic()
+    life._login_options, life._key, life._marker = boot.SshLoginOptions("root", 22), None, "ab" * 16
+    life._login_address, life._logged_in_at, life._marker_state = "", 0.0, ""
+    found = [each.name for each in life._keep_trying_to_log_in("/1", ["2a00:1450::5", "8.8.8.8"])]
+    assert (tried, found) == (["2a00:1450::5", "8.8.8.8"], ["time_to_login", "time_to_context"])
+
+
+@pytest.mark.parametrize(
+    ("console", "kind", "said"),
+    [
+        (
+            "a\nb\n",
+            boot.Inconclusive,
+            "VM active, but not seen to boot on nova.example.org:8774; 2 lines on its console, none of user_data, and "
+            "this monitor has no route to 2a00:1450::5, watched for 42 s (make its image write to console ttyS0)",
+        ),
+        (
+            "Cloud-init v. 23 finished at ",
+            EndpointFailure,
+            "user_data did not reach the VM on nova.example.org:8774; by its console cloud-init has finished and ran "
+            "nothing of it, watched for 42 s",
+        ),
+    ],
+)
+def test_where_this_monitor_has_no_route_to_a_vm_its_console_decides(console, kind, said):
+    life = BootedServer.__new__(BootedServer)
+    life.subject = "https://nova.example.org:8774/v2.1"
+    life._marker, life._console, life._console_failure = "ab" * 16, console, None
+    failure = life.login_failure({"2a00:1450::5": NoRoute("Network is unreachable")}, 42.0)
+    assert (type(failure), str(failure)) == (kind, said)
+
+
+def test_a_monitor_without_a_route_to_any_address_of_a_vm_knows_nothing_of_it():
+    life = boot.BootLifeCycle.__new__(boot.BootLifeCycle)
+    failure = NoRoute(
+        "Network is unreachable", place="[2a00:1450::5]:22", link="at", remedy="give this monitor a route"
+    )
+    assert life.login_failure({"2a00:1450::5": failure, "2a00:1450::6": NoRoute("x")}, 42.0) is failure
+    assert failure.status == UNKNOWN
 
 
 def test_between_looks_the_pauses_grow_to_ten_seconds():
