@@ -205,9 +205,9 @@ class BootLifeCycle(LifeCycle):
 
         failures: by address; waited: seconds.
         """
-        without_route = [failure for failure in failures.values() if isinstance(failure, NoRoute)]
-        if failures and len(without_route) == len(failures):
-            return without_route[0]  # nothing is known of the VM then
+        own = [failure for address, failure in failures.items() if isinstance(failure, NoRoute) and ":" not in address]
+        if own and all(isinstance(failure, NoRoute) for failure in failures.values()):
+            return own[0]  # it is more than IPv6 that this monitor lacks
         blamed = {each: failure for each, failure in failures.items() if _is_sites_fault(each, failure)}
         tried = f"tried for {duration(waited)}"
         for failure in blamed.values():

@@ -14,7 +14,7 @@ from libprobe.checks.openstack_boot import BootedServer
 from libprobe.clients.exchange import NoRoute
 from libprobe.clients.ssh import KeyRefused
 from libprobe.deadline import Deadline
-from libprobe.failures import CRITICAL, UNKNOWN, EndpointFailure, NoAnswer, Refused, Unreachable
+from libprobe.failures import CRITICAL, UNKNOWN, WARNING, EndpointFailure, NoAnswer, Refused, Unreachable
 from tests.pace import AMPLE_S
 
 
@@ -101,13 +101,20 @@ def test_where_this_monitor_has_no_route_to_a_vm_its_console_decides(console, ki
     assert (type(failure), str(failure)) == (kind, said)
 
 
-def test_a_monitor_without_a_route_to_any_address_of_a_vm_knows_nothing_of_it():
+def test_a_monitor_that_has_no_way_to_ipv4_either_is_what_is_told(monkeypatch):
     life = boot.BootLifeCycle.__new__(boot.BootLifeCycle)
-    failure = NoRoute(
-        "Network is unreachable", place="[2a00:1450::5]:22", link="at", remedy="give this monitor a route"
+    life.subject = "https://cloud.example.org:8787"
+    first, second = (
+        NoRoute("Network is unreachable", place=f"{place}:22", link="at") for place in ("[::5]", "8.8.8.8")
     )
-    assert life.login_failure({"2a00:1450::5": failure, "2a00:1450::6": NoRoute("x")}, 42.0) is failure
-    assert failure.status == UNKNOWN
+    assert life.login_failure({"2a00:1450::5": first, "8.8.8.8": second}, 42.0) is second
+    assert second.status == UNKNOWN
+    failure = life.login_failure({"2a00:1450::5": first}, 42.0)
+    assert (failure.status, str(failure)) == (
+        WARNING,
+        "contextualisation not seen: VM without a public address that we reach on cloud.example.org:8787; "
+        "Network is unreachable at [::5]:22, tried for 42 s",
+    )
 
 
 def test_between_looks_the_pauses_grow_to_ten_seconds():
