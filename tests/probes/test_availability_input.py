@@ -102,6 +102,18 @@ def test_a_log_with_anything_in_it_is_read_to_its_end(before, after):
     assert intake.lines == (before + b"\n" + GOOD + after).count(b"\n") + bool(after and not after.endswith(b"\n"))
 
 
+def test_a_line_of_a_clock_that_was_not_set_is_told_also_where_a_log_begins_with_it():
+    def read(file, path, intake):
+        log = nagios.LogReader(intake)
+        log.read(file, path)
+        log.read(io.BytesIO(GOOD.replace(b"[1790812800]", b"[0000000000]").replace(b"CRITICAL", b"OK")), "second")
+        log.end()
+
+    intake, counts = taken(read, GOOD)
+    told = "1 result from before the year 2000, by a clock that was not set, the first: second:1"
+    assert (counts, intake.problems.sentences()) == ((1, 0, 0), [told])
+
+
 STATES = st.builds(
     "{} SERVICE STATE: {};s;{};{};1;{}\n".format,
     st.sampled_from(["CURRENT", "INITIAL"]),
@@ -148,6 +160,7 @@ def dumped(data, processors):
         for module, name, value in (
             (store, "ROWS_AT_ONCE", 2),
             (nagios, "MAX_CHANGES", 2),
+            (nagios, "PIECE", 60),
             (result_import, "CHUNK", 99),
         ):
             patch.setattr(module, name, value)
