@@ -39,7 +39,8 @@ class Kept:
     def __init__(self) -> None:
         self._numbers: dict[tuple[str, str, str], int] = {}
         self._sentences = [""]
-        self._newest: dict[int, int] = {}
+        self._newest: dict[int, tuple[int, int]] = {}
+        self.may_repeat: set[int] = set()
 
     def series(self, host: str, service_type: str, metric: str) -> int:
         return self._numbers.setdefault((host, service_type, metric), len(self._numbers) + 1)
@@ -52,8 +53,10 @@ class Kept:
 
     def add_new(self, rows: list[tuple[int, int, int, int]]) -> None:
         for series, at, status, number in rows:
-            assert at >= self.open_from and at > self._newest.get(series, 0), "a result that is not later"
-            self._newest[series] = at
+            newest, said = self._newest.get(series, (0, -1))
+            assert at >= self.open_from and at > newest, "a result that is not later"
+            assert status != said or series in self.may_repeat, "a result that says what the one before it said"
+            self._newest[series] = at, status
             self.add(series, at, status, self._sentences[number], is_day_noted=True)
 
     def number_of_sentence(self, text: str) -> int:

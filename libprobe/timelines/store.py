@@ -32,7 +32,7 @@ from libprobe.timelines.evaluation import Exclusion, MeasuredResults, Outage, To
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from collections.abc import Callable, Container, Iterable, Iterator, Sequence
     from types import TracebackType
     from typing import Any
 
@@ -477,7 +477,7 @@ class Store:
 
     def newest(self) -> int | None:
         """When the newest result was had; None without any."""
-        return self._db.fetch_number("SELECT max((SELECT max(at) FROM change WHERE series = id)) FROM series")
+        return _newest(self._db)
 
     def imported(self) -> int | None:
         """When the newest result was had as of the last import of a directory of archives; None where that was never.
@@ -616,28 +616,8 @@ class Store:
 
     def settle(self) -> int:
         """Drop the results that repeat the status before them, as far as they are settled; returns how many."""
-        newest = self.newest()
-        if newest is None:
-            return 0
-        horizon = (newest - SETTLED_AFTER_S) // lines.DAY_S * lines.DAY_S
         with self._db.transaction():
-            spans: list[tuple[int, int, int]] = []
-            for number, since, until in self._db.fetch_all("SELECT id, settled_from, settled_until FROM series"):
-                spans.append((number, until or 0, horizon))
-                if since is not None:  # what came later and is older than all that was settled
-                    spans.append((number, 0, min(since, horizon)))
-            dropped = self._db.execute_many(
-                "DELETE FROM change AS c WHERE series = ? AND at >= ? AND at < ?"
-                " AND status = (SELECT status FROM change AS p WHERE p.series = c.series AND p.at < c.at"
-                "               ORDER BY p.at DESC LIMIT 1)",
-                spans,
-            )
-            self._db.execute(
-                "UPDATE series SET settled_until = ?, settled_from = (SELECT min(at) FROM change WHERE series = id) "
-                "WHERE EXISTS (SELECT 1 FROM change WHERE series = id AND at < ?)",
-                (horizon, horizon),
-            )
-        return dropped
+            return _settle(self._db)
 
     def prune(self, before: int) -> PruneCounts:
         """Forget what is older than a midnight, but for the last of each kind before it, which says how it began."""
@@ -663,6 +643,37 @@ class Store:
         return PruneCounts(results, sentences)
 
 
+def _newest(database: Database) -> int | None:
+    return database.fetch_number("SELECT max((SELECT max(at) FROM change WHERE series = id)) FROM series")
+
+
+def _settle(database: Database, without: Container[int] = ()) -> int:
+    """As `Store.settle`, in a transaction. without: series that have no result that repeats the one before it."""
+    newest = _newest(database)
+    if newest is None:
+        return 0
+    horizon = (newest - SETTLED_AFTER_S) // lines.DAY_S * lines.DAY_S
+    spans: list[tuple[int, int, int]] = []
+    for number, since, until in database.fetch_all("SELECT id, settled_from, settled_until FROM series"):
+        if number in without:
+            continue
+        spans.append((number, until or 0, horizon))
+        if since is not None:  # what came later and is older than all that was settled
+            spans.append((number, 0, min(since, horizon)))
+    dropped = database.execute_many(
+        "DELETE FROM change AS c WHERE series = ? AND at >= ? AND at < ?"
+        " AND status = (SELECT status FROM change AS p WHERE p.series = c.series AND p.at < c.at"
+        "               ORDER BY p.at DESC LIMIT 1)",
+        spans,
+    )
+    database.execute(
+        "UPDATE series SET settled_until = ?, settled_from = (SELECT min(at) FROM change WHERE series = id) "
+        "WHERE EXISTS (SELECT 1 FROM change WHERE series = id AND at < ?)",
+        (horizon, horizon),
+    )
+    return dropped
+
+
 class ResultWriter:
     """Adds results in one transaction; in bounded memory, however many there are."""
 
@@ -676,6 +687,10 @@ class ResultWriter:
         self._batch: dict[int, tuple[int, int, int, int]] = {}  # a row by its series and instant
         self._sentences = {"": 0}
         self._runs: dict[int, tuple[int, int]] = {}
+        self._made: set[int] = set()
+        self._unseen: set[int] = set()  # series that were made, and of which no run of days is in the table yet
+        self.may_repeat: set[int] = set()
+        """Series of which a result may say what the one before it said."""
         self.counts = ImportCounts()
 
     def __enter__(self) -> ResultWriter:
@@ -693,8 +708,7 @@ class ResultWriter:
         try:
             if kind is None:
                 self.flush()
-                for number, run in self._runs.items():
-                    self._put_run(number, *run)
+                self._put_runs()
         except BaseException as failure:
             self._transaction.__exit__(type(failure), failure, None)
             raise
@@ -707,6 +721,8 @@ class ResultWriter:
         if number is None:
             cursor = self._db.execute("INSERT INTO series (host, service_type, metric) VALUES (?, ?, ?)", key)
             number = self._known[key] = int(cursor.lastrowid or 0)
+            self._made.add(number)
+            self._unseen.add(number)
         return number
 
     def is_open(self, series: int, at: int) -> bool:
@@ -730,6 +746,7 @@ class ResultWriter:
         else:
             number = self.number_of_sentence(sentence)
             self._batch[series << _AT_BITS | at] = series, at, status, number
+            self.may_repeat.add(series)
             if len(self._batch) >= MAX_BATCH:
                 self.flush()
         if not is_day_noted:
@@ -753,7 +770,8 @@ class ResultWriter:
     def add_new(self, rows: list[tuple[int, int, int, int]]) -> None:
         """Add results at once: (series, instant, status, number of the sentence) each; the caller notes their days.
 
-        Each is at `open_from` or later, and later than what was added of its series before. The rows are sorted.
+        Each is at `open_from` or later, and later than what was added of its series before; and of another status,
+        unless the series is one that `may_repeat`. The rows are sorted.
         Many are added in the background, where a second processor is there for it; the caller leaves the list to us.
         """
         self.flush()
@@ -798,8 +816,22 @@ class ResultWriter:
         self._sentences[text] = number or 0
         return self._sentences[text]
 
+    def settle(self) -> int:
+        """As `Store.settle`, in this transaction."""
+        self.flush()
+        return _settle(self._db, self._made - self.may_repeat)
+
+    def _put_runs(self) -> None:
+        """Write all runs of days down: those of series that have none at once."""
+        new = [(number, *run) for number, run in self._runs.items() if number in self._unseen]
+        self._db.execute_many("INSERT INTO seen (series, first, last) VALUES (?, ?, ?)", new)
+        for number, run in self._runs.items():
+            if number not in self._unseen:
+                self._put_run(number, *run)
+
     def _put_run(self, number: int, first: int, last: int) -> None:
         """Write a run of days down, as one with those that it meets."""
+        self._unseen.discard(number)
         near = self._db.fetch_all(
             "SELECT first, last FROM seen WHERE series = ? AND last >= ? AND first <= ?", number, first - 1, last + 1
         )

@@ -11,7 +11,7 @@ import tracemalloc
 from contextlib import closing
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from libprobe.programs.availability import icinga, messages, nagios, result_import, sensu
@@ -37,11 +37,14 @@ def taken(read, data):
         return read_into(opened, read, data)
 
 
-def read_into(opened, read, data, *, open_from=0):
+def read_into(opened, read, data, *, open_from=0, settle=False):
     with opened.writer() as writer:
         writer.open_from = open_from
-        intake = ResultImporter(writer, ServiceLookup([MonitoredEntry("h", "s", "t", "S", "")]), NOW)
+        services = ServiceLookup(MonitoredEntry(host, "s", "t", "S", "") for host in "hg")
+        intake = ResultImporter(writer, services, NOW)
         read(io.BytesIO(data), "input", intake)
+        if settle:
+            writer.settle()
     return intake, writer.counts
 
 
@@ -117,7 +120,10 @@ def test_a_line_of_a_clock_that_was_not_set_is_told_also_where_a_log_begins_with
 STATES = st.builds(
     "{} SERVICE STATE: {};s;{};{};1;{}\n".format,
     st.sampled_from(["CURRENT", "INITIAL"]),
-    *(st.sampled_from(each) for each in (["h", "H", "other"], ["OK", "CRITICAL"], ["HARD", "SOFT"], ["", "fine; a;b"])),
+    *(
+        st.sampled_from(each)
+        for each in (["h", "H", "g", "other"], ["OK", "CRITICAL"], ["HARD", "SOFT"], ["", "fine; a;b"])
+    ),
 )
 EVENTS = ["LOG ROTATION: DAILY\n", "Nagios 4.4.6 starting... (PID=1)\n", "Successfully shutdown... (PID=1)\n"]
 LINES = st.lists(
@@ -153,8 +159,11 @@ def test_changes_that_are_added_together_are_those_that_are_added_one_by_one(pai
     assert (together[0], together[2:]) == (single[0], single[2:])
 
 
-def dumped(data, processors):
-    """All that is in the store after a log was read in small pieces, and all that was told on the way."""
+def dumped(data, processors, *, settle=True):
+    """All that is in the store after a log was read in small pieces, and all that was told on the way.
+
+    settle: before the end of the transaction, else after it.
+    """
     with pytest.MonkeyPatch.context() as patch, tempfile.TemporaryDirectory() as path:
         patch.setattr(os, "sched_getaffinity", lambda _: set(range(processors)))
         for module, name, value in (
@@ -165,8 +174,9 @@ def dumped(data, processors):
         ):
             patch.setattr(module, name, value)
         with Store(StateDirectory(path), create=True) as opened:
-            intake, counts = read_into(opened, read_log, data)
-            opened.settle()
+            intake, counts = read_into(opened, read_log, data, settle=settle)
+            if not settle:
+                opened.settle()
             with closing(sqlite3.connect(opened.path)) as database:
                 return list(database.iterdump()), counts, intake.lines, intake.problems.sentences()
 
@@ -176,6 +186,33 @@ def dumped(data, processors):
 def test_a_log_brings_the_same_with_one_processor_and_with_two(before, between, after):
     data = log_of(before, "[{}]") + between + log_of(after, "[{}]") * 2
     assert dumped(data, 1) == dumped(data, 2)
+
+
+GONE = GOOD + b"[1790812900] LOG ROTATION: DAILY\n[1790812900] CURRENT SERVICE STATE: g;s;OK;HARD;1;said\n"
+GONE += b"[1790813000] HOST ALERT: g;UP;HARD;1;\n[1790813000] SERVICE ALERT: g;s;CRITICAL;HARD;1;said\n"
+
+
+@settings(max_examples=100, deadline=None)
+@given(st.lists(st.one_of(LINES, BYTES), max_size=4))
+@example([GONE, [(300, "SERVICE ALERT: h;s;CRITICAL;HARD;1;said\n")]])
+def test_a_log_leaves_no_repetition_that_is_not_looked_for(parts):
+    data = b"".join(part if isinstance(part, bytes) else log_of(part, "[{}]") for part in parts)
+    data += b"[1792000000] SERVICE ALERT: h;s;UNKNOWN;HARD;1;said\n"  # settles what is a week older
+    assert dumped(data, 1) == dumped(data, 1, settle=False)
+
+
+def test_a_log_of_before_may_say_again_what_was_said():
+    """What it says is not compared with the log that was read before it: so it is looked at when all is settled."""
+
+    def read(file, path, intake):
+        log = nagios.LogReader(intake)
+        again = b"[1790812700] LOG ROTATION: DAILY\n" + GOOD.replace(b"0812800", b"0813000")
+        for more in (GOOD, again, GOOD.replace(b"0812800", b"2000000").replace(b"CRITICAL", b"OK")):
+            log.read(io.BytesIO(more), path)
+        log.end()
+        assert intake.writer.settle() == 1
+
+    assert taken(read, b"")[1] == (3, 0, 0)
 
 
 @settings(max_examples=100, deadline=None)

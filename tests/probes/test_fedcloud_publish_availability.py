@@ -364,7 +364,7 @@ runpy.run_path(sys.argv[0], run_name="__main__")
 """
 MOMENTS = {
     "before the transaction": "ResultWriter.flush = killed_at(1, ResultWriter.flush)",
-    "within the transaction": "ResultWriter._put_run = killed_at(1, ResultWriter._put_run)",
+    "within the transaction": "ResultWriter._put_runs = killed_at(1, ResultWriter._put_runs)",
     "after the transaction": "Spool.forget_sent = killed_at(1, Spool.forget_sent)",
     "while results are forgotten": "Spool.forget_sent = killed_at(3, Spool.forget_sent)",
     "before the counter": "Spool._counters = killed_at(6, Spool._counters)",

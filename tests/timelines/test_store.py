@@ -194,6 +194,32 @@ def test_what_is_settled_keeps_changes_and_loses_repetitions(kept):
     assert found.unseen == [(4 * DAY, 9 * DAY)]
 
 
+@pytest.mark.parametrize("within", [True, False])
+def test_what_is_settled_as_it_is_added_keeps_changes_and_loses_repetitions(kept, within):
+    """Also of series that were there before, that say so, or of which results were added singly."""
+    add(kept, (DAY, OK))
+    with kept.writer() as writer:
+        old = writer.series("A", "disk", "store")
+        new, restarted, single = (writer.series(host, "disk", "store") for host in "bcd")
+        writer.may_repeat.add(restarted)
+        rows = [
+            (number, at * DAY, status, 0) for number in (old, restarted) for at, status in enumerate((OK, OK, 2), 2)
+        ]
+        writer.add_new([*rows, *((new, at * DAY, at % 2, 0) for at in range(1, 30))])
+        for at in (2, 3):
+            writer.add(single, at * DAY, WARNING)
+        if within:
+            assert writer.settle() == 4
+    if not within:
+        assert kept.settle() == 4
+    assert kept._db.fetch_all("SELECT series, at / ? FROM change WHERE series <> ?", DAY, new) == [
+        *((old, at) for at in (1, 4)),
+        *((restarted, at) for at in (2, 4)),
+        (single, 2),
+    ]
+    assert kept._db.fetch_all("SELECT count(*) FROM change WHERE series = ?", new) == [(29,)]
+
+
 def test_what_comes_late_for_a_settled_time_is_refused_and_counted(kept):
     settled(kept)
     before = measured(kept)

@@ -149,9 +149,9 @@ def _import(args: argparse.Namespace, store: Store) -> tuple[int, str]:
         with garbage_sought_rarely(), store.writer() as writer:
             importer = ResultImporter(writer, services, now, soft=args.soft_states)
             _read_files(paths, importer)
+            settled = writer.settle()
         if any(map(os.path.isdir, args.names)):
             store.note_imported()
-        settled = store.settle()
         troubles = importer.problems.sentences()
         passed = f", {number_of(count_passed, 'archive')} passed over" if count_passed else ""
         repeated = f"; {number_of(settled, 'repetition')} dropped" if settled else ""

@@ -141,8 +141,12 @@ class LogReader:
 
     def _forget_states(self) -> None:
         for each in self._services.values():
-            each.status = -1
+            self._forget_state(each)
         self._close(self._last)
+
+    def _forget_state(self, service: _Service) -> None:
+        service.status = -1
+        self._importer.writer.may_repeat.add(service.series)  # the next may be the same again
 
     def end(self) -> None:
         self._hand_over()
@@ -316,7 +320,7 @@ class LogReader:
         if len(gone) < len(running):
             for each in gone:
                 self._close_service(each, 0)
-                each.status = -1
+                self._forget_state(each)
 
     def _close(self, until: int) -> None:
         """Nagios ended, or what came before is no part of what comes now."""
