@@ -51,8 +51,8 @@ class Kept:
         assert sentence.isprintable() and not set(sentence) & set("<>|")
         return at % 7 != 0
 
-    def add_new(self, rows: list[tuple[int, int, int, int]]) -> None:
-        for series, at, status, number in rows:
+    def add_new(self, values: list[int]) -> None:
+        for series, at, status, number in zip(*[iter(values)] * 4, strict=True):
             newest, said = self._newest.get(series, (0, -1))
             assert at >= self.open_from and at > newest, "a result that is not later"
             assert status != said or series in self.may_repeat, "a result that says what the one before it said"

@@ -45,8 +45,9 @@ MAX_BATCH = 20_000
 MAX_SENTENCE = 300
 MAX_NAME = 300
 MAX_SERIES_AT_ONCE = 500
-ROWS_AT_ONCE = 2_500
-"""Rows of one statement, where there are many: for all of them Python's lock is free, and another thread runs."""
+ROWS_AT_ONCE = 8_000
+"""Rows of one statement, where there are many: for all of them Python's lock is free, and another thread runs. Not more
+than a statement can have values as SQLite is built by default."""
 
 SWITCH_S = 0.0005
 """For how long a thread that wants to run waits for one that does, while there are two."""
@@ -87,12 +88,20 @@ CREATE TABLE exclusion (
 CREATE TABLE exclusion_given (last INTEGER NOT NULL);
 """
 
-_ADD_RESULTS = (
-    "INSERT INTO change (series, at, status, sentence) VALUES {} "
-    "ON CONFLICT (series, at) DO UPDATE SET status = excluded.status, sentence = excluded.sentence "
+_INTO_CHANGES = "INSERT INTO change (series, at, status, sentence) "
+_UNLESS_KNOWN = (
+    " ON CONFLICT (series, at) DO UPDATE SET status = excluded.status, sentence = excluded.sentence "
     "WHERE status <> excluded.status"
 )
-_RESULT = "(?, ?, ?, nullif(?, 0))"
+_ADD_RESULT = f"{_INTO_CHANGES} VALUES (?, ?, ?, nullif(?, 0)) {_UNLESS_KNOWN}"
+_ADD_MANY = (
+    f"{_INTO_CHANGES} SELECT column1, column2, column3, nullif(column4, 0) FROM (VALUES {{}}) WHERE true ORDER BY 1, 2"
+    f" {_UNLESS_KNOWN}"
+)
+"""In the order that the table has, so that what is near there is met together: SQLite sorts while Python's lock is
+free."""
+
+_WORDS = 4
 
 _IMPORTED = "CREATE TABLE IF NOT EXISTS imported (at INTEGER NOT NULL)"
 _TOPOLOGY_UNCHANGED = "CREATE TABLE IF NOT EXISTS topology_unchanged (day INTEGER PRIMARY KEY)"
@@ -685,6 +694,7 @@ class ResultWriter:
         self.open_from = 0
         """Nothing from this instant on is settled, of whatever series."""
         self._batch: dict[int, tuple[int, int, int, int]] = {}  # a row by its series and instant
+        self._rest: list[int] = []  # of `add_new`, too few for a statement
         self._sentences = {"": 0}
         self._runs: dict[int, tuple[int, int]] = {}
         self._made: set[int] = set()
@@ -767,38 +777,49 @@ class ResultWriter:
             self._put_run(series, *run)
             self._runs[series] = (first, last)
 
-    def add_new(self, rows: list[tuple[int, int, int, int]]) -> None:
-        """Add results at once: (series, instant, status, number of the sentence) each; the caller notes their days.
+    def add_new(self, values: Sequence[int]) -> None:
+        """Add results at once: series, instant, status and number of the sentence of each, one after the other.
 
         Each is at `open_from` or later, and later than what was added of its series before; and of another status,
-        unless the series is one that `may_repeat`. The rows are sorted.
-        Many are added in the background, where a second processor is there for it; the caller leaves the list to us.
+        unless the series is one that `may_repeat`. The caller notes their days.
+        Many are added in the background, where a second processor is there for it; few wait for more.
         """
-        self.flush()
-        if self._is_for_one_statement(rows) and self._db.can_work_in_background:
-            self._db.in_background(lambda: self._put(rows))
-        else:
-            self._put(rows)
-
-    def _is_for_one_statement(self, rows: list[tuple[int, int, int, int]]) -> bool:
-        return len(rows) >= ROWS_AT_ONCE and self._db.max_values >= 4 * ROWS_AT_ONCE
+        if self._batch:
+            self.flush()
+        self._rest += values
+        at_once = _WORDS * ROWS_AT_ONCE
+        if self._db.max_values < at_once:
+            self.flush()
+        elif count := len(self._rest) // at_once:
+            many, self._rest = self._rest[: count * at_once], self._rest[count * at_once :]
+            if self._db.can_work_in_background:
+                self._db.in_background(lambda: self._put_many(many))
+            else:
+                self._put_many(many)
 
     def flush(self) -> None:
-        if self._batch:  # else the counts would be written while what is added in the background writes them
-            self._put(list(self._batch.values()))
+        # without any, the counts would be written while what is added in the background writes them
+        if self._rest:
+            self._put(zip(*[iter(self._rest)] * _WORDS, strict=True))
+            self._rest = []
+        if self._batch:
+            self._put(self._batch.values())
             self._batch.clear()
 
-    def _put(self, rows: list[tuple[int, int, int, int]]) -> None:
-        rows.sort(key=itemgetter(0))  # as the table has them, so that what is near there is met together
-        changed, at = 0, 0
-        if self._is_for_one_statement(rows):
-            for at in range(ROWS_AT_ONCE, len(rows) + 1, ROWS_AT_ONCE):
-                values = [value for row in rows[at - ROWS_AT_ONCE : at] for value in row]
-                changed += self._db.execute(_ADD_RESULTS.format(", ".join([_RESULT] * ROWS_AT_ONCE)), values).rowcount
-        if at < len(rows):
-            changed += self._db.execute_many(_ADD_RESULTS.format(_RESULT), rows[at:])
-        known = len(rows) - changed
-        self.counts = self.counts._replace(added=self.counts.added + changed, known=self.counts.known + known)
+    def _put(self, rows: Iterable[tuple[int, ...]]) -> None:
+        found = sorted(rows, key=itemgetter(0))
+        self._count(self._db.execute_many(_ADD_RESULT, found), len(found))
+
+    def _put_many(self, values: list[int]) -> None:
+        """Those that are as many as a statement takes, or a multiple."""
+        statement = _ADD_MANY.format(", ".join(["(?, ?, ?, ?)"] * ROWS_AT_ONCE))
+        size = _WORDS * ROWS_AT_ONCE
+        for at in range(0, len(values), size):
+            self._count(self._db.execute(statement, values[at : at + size]).rowcount, ROWS_AT_ONCE)
+
+    def _count(self, changed: int, count: int) -> None:
+        known = self.counts.known + count - changed
+        self.counts = self.counts._replace(added=self.counts.added + changed, known=known)
 
     def number_of_sentence(self, text: str) -> int:
         """The number of a sentence, which is kept where it is new; 0 of an empty one."""

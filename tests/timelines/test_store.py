@@ -7,6 +7,7 @@ import subprocess
 import sys
 import tempfile
 import threading
+from itertools import chain
 
 import pytest
 from hypothesis import given, settings
@@ -128,12 +129,17 @@ def test_of_two_results_in_one_second_the_later_counts(kept):
     assert measured(kept)[0].results == [lines.make_entry(10, WARNING)]
 
 
+def flat(rows):
+    """As `add_new` takes them."""
+    return list(chain.from_iterable(rows))
+
+
 def test_results_that_are_added_at_once_are_as_those_that_are_added_singly(kept):
     with kept.writer() as writer:
         a, b = (writer.series("A", "disk", metric) for metric in ("store", "read"))
         writer.add(a, 10, OK, "before")
         number = writer.number_of_sentence("said")
-        writer.add_new([(b, 20, WARNING, 0), (a, 20, CRITICAL, number), (a, 10 + DAY, OK, 0)])
+        writer.add_new(flat([(b, 20, WARNING, 0), (a, 20, CRITICAL, number), (a, 10 + DAY, OK, 0)]))
         writer.add_new([])
         writer.note_confirmed(a, 10, 10 + DAY)
         writer.note_confirmed(b, 20, 20)
@@ -205,7 +211,7 @@ def test_what_is_settled_as_it_is_added_keeps_changes_and_loses_repetitions(kept
         rows = [
             (number, at * DAY, status, 0) for number in (old, restarted) for at, status in enumerate((OK, OK, 2), 2)
         ]
-        writer.add_new([*rows, *((new, at * DAY, at % 2, 0) for at in range(1, 30))])
+        writer.add_new(flat([*rows, *((new, at * DAY, at % 2, 0) for at in range(1, 30))]))
         for at in (2, 3):
             writer.add(single, at * DAY, WARNING)
         if within:
@@ -427,9 +433,10 @@ def add_many(opened):
         numbers = [writer.series(f"h{number}", "disk", "store") for number in range(7)]
         for begin in (0, 1_000, 1_000, 2_000):
             said = writer.number_of_sentence(f"said from {begin} on")
-            writer.add_new([(number, begin + at, (begin + at) % 3, said) for at in range(15) for number in numbers])
+            rows = ((number, begin + at, (begin + at) % 3, said) for at in range(15) for number in numbers)
+            writer.add_new(flat(rows))
             writer.note_confirmed(numbers[0], begin, begin + 15)
-        writer.add_new([(numbers[0], 3_000, OK, 0)])
+        writer.add_new([numbers[0], 3_000, OK, 0])
     return writer.counts
 
 
@@ -462,11 +469,24 @@ def test_a_statement_has_no_more_values_than_sqlite_takes(kept, monkeypatch, bac
     assert not backgrounds
 
 
+def test_what_is_too_little_for_a_statement_waits_for_more(kept, backgrounds):
+    with kept.writer() as writer:
+        number = writer.series("A", "disk", "store")
+        writer.add(number, 1, OK)
+        for begin, seen in ((2, 0), (9, 1), (16, 2)):
+            writer.add_new(flat((number, begin + at, at % 2, 0) for at in range(7)))
+            assert len(backgrounds) == seen
+        writer.add(number, 22, CRITICAL)  # in place of one that still waits
+    assert tuple(writer.counts) == (23, 0, 0)
+    assert [each & lines.MASK for each in measured(kept)[0].results][-2:] == [1, CRITICAL]
+    assert kept._db.fetch_all("SELECT count(*) FROM change") == [(22,)]
+
+
 def test_what_the_background_cannot_add_fails_the_import_and_nothing_is_kept(kept, backgrounds):
     why = r"cannot be used: NOT NULL constraint failed: change\.status"
     with pytest.raises(Misconfigured, match=why), kept.writer() as writer:
         number = writer.series("A", "disk", "store")
-        writer.add_new([(number, at, None, 0) for at in range(20)])
+        writer.add_new(flat((number, at, None, 0) for at in range(20)))
     assert len(backgrounds) == 1
     assert measured(kept) == []
     assert tuple(add(kept, (20, OK))) == (1, 0, 0)
@@ -475,7 +495,7 @@ def test_what_the_background_cannot_add_fails_the_import_and_nothing_is_kept(kep
 def test_a_block_that_fails_while_results_are_added_in_the_background_adds_nothing(kept, backgrounds):
     with pytest.raises(ZeroDivisionError), kept.writer() as writer:
         number = writer.series("A", "disk", "store")
-        writer.add_new([(number, at, OK, 0) for at in range(20_000)])
+        writer.add_new(flat((number, at, OK, 0) for at in range(20_000)))
         raise ZeroDivisionError
     assert len(backgrounds) == 1
     assert measured(kept) == []
@@ -527,7 +547,7 @@ def test_a_signal_as_the_background_begins_leaves_nothing_behind(kept, monkeypat
     monkeypatch.setattr(store, "start_new_thread", start)
     with pytest.raises(Ended), kept.writer() as writer:
         number = writer.series("A", "disk", "store")
-        writer.add_new([(number, at, at % 2, 0) for at in range(20_000)])
+        writer.add_new(flat((number, at, at % 2, 0) for at in range(20_000)))
     assert not has_begun or ended.wait(AMPLE_S)
     assert kept._db.fetch_all("SELECT count(*) FROM change") == [(0,)]
     assert tuple(add(kept, (20, OK))) == (1, 0, 0)
@@ -541,7 +561,7 @@ os.sched_getaffinity = lambda _: {0, 1}
 kept = store.Store(StateDirectory(sys.argv[1]))
 with kept.writer() as writer:
     number = writer.series("A", "disk", "store")
-    writer.add_new([(number, at, at % 2, 0) for at in range(200_000)])
+    writer.add_new([each for at in range(200_000) for each in (number, at, at % 2, 0)])
     os.kill(os.getpid(), signal.SIGKILL)
 """
 

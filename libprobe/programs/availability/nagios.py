@@ -29,16 +29,16 @@ if TYPE_CHECKING:
 
 _USUAL = re.compile(
     rb"\[([0-9]{10})\] (?:(S)ERVICE ALERT|(?:CURRENT|INITIAL) SERVICE STATE): "
-    rb"([ -:<-~]+);([ -:<-~]+);(OK|WARNING|CRITICAL|UNKNOWN);(?:HARD|(SOFT));[0-9];(.*)\n"
+    rb"([ -:<-~]+;[ -:<-~]+);(OK|WARNING|CRITICAL|UNKNOWN);(?:HARD|(SOFT));[0-9];(.*)\n"
     rb"|(.*)\n"
 )
 """A line of a state as nearly all are, or, as the last group, any other. Groups: the time; S of SERVICE ALERT, else
-empty; host, service, state; SOFT or empty; output."""
+empty; host and service; state; SOFT or empty; output."""
 
 _STAMPED = re.compile(rb"\[([0-9]{1,11})\] ")
 _LINE = re.compile(
     rb"\[(?P<at>[0-9]{1,11})\] (?:(?:(?P<alert>SERVICE ALERT)|(?:CURRENT|INITIAL) SERVICE STATE): "
-    rb"(?P<host>[^;]*);(?P<name>[^;]*);(?P<state>OK|WARNING|CRITICAL|UNKNOWN);(?:HARD|(?P<soft>SOFT));[0-9]+;(?P<output>.*)"
+    rb"(?P<said>[^;]*;[^;]*);(?P<state>OK|WARNING|CRITICAL|UNKNOWN);(?:HARD|(?P<soft>SOFT));[0-9]+;(?P<output>.*)"
     rb"|(?P<event>Nagios .* starting\.\.\. .*|LOG ROTATION: .*|Successfully shutdown.*"
     rb"|Auto-save of retention data .*))"
 )
@@ -57,7 +57,7 @@ MAX_KEPT_OUTPUT = 4_096
 MAX_CHANGES = 10_000
 """From this number on they are handed to the store: they come from one piece of a file more at most."""
 
-MAX_USUAL = 100_000
+MAX_NAMED = 100_000
 """Services whose names are kept as the log has them."""
 
 PIECE = 1 << 16
@@ -105,12 +105,10 @@ class LogReader:
     def __init__(self, importer: ResultImporter) -> None:
         self._importer = importer
         self._services: dict[int, _Service] = {}
-        self._usual: dict[bytes, dict[bytes, _Service | None]] = {}
-        self._hosts: dict[bytes, bytes] = {}
-        self._usual_count = 0
+        self._named: dict[bytes, _Service | None] = {}
         self._strangers: set[tuple[str, str]] = set()
         self._sentences: dict[bytes, int] = {}
-        self._changes: list[tuple[int, int, int, int]] = []
+        self._changes: list[int] = []  # as `ResultWriter.add_new` takes them
         self._list = 0
         self._is_listing = False
         self._last = 0
@@ -131,7 +129,7 @@ class LogReader:
                     self._importer.problems.note("lines that are cut off, or too long to be one", where)
                     self._importer.lines += 1
                 number += self._take(data, path, number)
-                if len(self._changes) >= MAX_CHANGES:
+                if len(self._changes) >= 4 * MAX_CHANGES:
                     self._hand_over()
         except result_import.BrokenFile:
             self._forget_states()  # what held in the rest of it is not known
@@ -155,7 +153,7 @@ class LogReader:
     def _hand_over(self) -> None:
         if self._changes:
             self._importer.writer.add_new(self._changes)
-            self._changes = []
+            self._changes.clear()
 
     def _take(self, data: bytes, path: str, before: int) -> int:
         """Take the lines of some data that ends with a whole one; returns how many.
@@ -163,16 +161,15 @@ class LogReader:
         before: how many lines of the file came earlier.
 
         One regular expression cuts a piece of the data into lines and these into what they say; what it does not know
-        the form of is matched by one that knows all. A service is found by its name first, for so there is less of what
-        has to come from memory, where much of the time goes.
+        the form of is matched by one that knows all.
         """
-        importer, usual, sentences = self._importer, self._usual, self._sentences
+        importer, named, sentences = self._importer, self._named, self._sentences
         earliest, latest, with_soft = result_import.EARLIEST, importer.latest, importer.soft
-        change = self._changes.append
+        change = self._changes.extend
         last, at, stamp = self._last, 0, b""
         service: _Service | None
         number = before
-        for number, (digits, alert, host, name, state, soft, output, other) in enumerate(_cut(data), before + 1):
+        for number, (digits, alert, said, state, soft, output, other) in enumerate(_cut(data), before + 1):
             if digits:
                 if digits != stamp:
                     at = int(digits)
@@ -193,13 +190,13 @@ class LogReader:
                     last = at
                     continue
                 last = at
-                alert, host, name, state, soft, output = found.group("alert", "host", "name", "state", "soft", "output")
+                alert, said, state, soft, output = found.group("alert", "said", "state", "soft", "output")
             try:
-                service = usual[name][host]
+                service = named[said]
             except KeyError:
-                service = self._service_of(host, name)
+                service = self._service_of(said)
             if service is None:
-                self._note_unlisted(host, name, f"{path}:{number}")
+                self._note_unlisted(said, f"{path}:{number}")
                 continue
             status = _STATUS[state]
             if alert:
@@ -225,7 +222,6 @@ class LogReader:
             else:
                 service.latest = max(at, service.latest)
                 self._add_again(service.series, at, status, output, f"{path}:{number}")
-                change = self._changes.append
         stamped = _STAMPED.match(data, data.rfind(NEWLINE, 0, -1) + 1)
         if stamped and max(last, earliest - 1) < int(stamped[1]) <= latest:
             last = int(stamped[1])
@@ -234,7 +230,10 @@ class LogReader:
 
     def _add_again(self, series: int, at: int, status: int, output: bytes, where: str) -> None:
         """Add a change that is not later than all that was added: of one at its instant, it takes the place."""
-        self._changes = [each for each in self._changes if each[:2] != (series, at)]
+        for each in range(0, len(self._changes), 4):
+            if self._changes[each] == series and self._changes[each + 1] == at:
+                del self._changes[each : each + 4]
+                break  # there is one at most: each is later than the one before it
         self._hand_over()
         sentence = result_import.clean_sentence(output.decode("utf-8", "replace"))
         if not self._importer.writer.add(series, at, status, sentence, is_day_noted=True):
@@ -269,29 +268,25 @@ class LogReader:
             self._sentences[output] = number
         return number
 
-    def _service_of(self, host: bytes, name: bytes) -> _Service | None:
-        """The service of a line of a state; None where the list of services does not have it."""
-        said, metric = host.decode("utf-8", "replace"), name.decode("utf-8", "replace")
-        service_type = self._importer.services.type_of(said, metric)
+    def _service_of(self, said: bytes) -> _Service | None:
+        """The service of a line of a state, by its host and name; None where the list of services does not have it."""
+        host, _, name = said.decode("utf-8", "replace").partition(";")
+        service_type = self._importer.services.type_of(host, name)
         service = None
         if service_type:
             writer = self._importer.writer
-            series = writer.series(said, service_type, metric)
+            series = writer.series(host, service_type, name)
             service = self._services.setdefault(series, _Service(series, writer.open_from - 1))
-        if self._usual_count >= MAX_USUAL:
-            self._usual.clear()
-            self._hosts.clear()
-            self._usual_count = 0
-        self._usual.setdefault(name, {})[self._hosts.setdefault(host, host)] = service
-        self._usual_count += 1
+        if len(self._named) >= MAX_NAMED:
+            self._named.clear()
+        self._named[said] = service
         return service
 
-    def _note_unlisted(self, host: bytes, name: bytes, where: str) -> None:
-        stranger = host.decode("utf-8", "replace"), name.decode("utf-8", "replace")
-        if stranger not in self._strangers:
-            self._strangers.add(stranger)
-            named = f"{stranger[1]} on {stranger[0]}"
-            self._importer.problems.note("services missing from the list of services", f"{named}, {where}")
+    def _note_unlisted(self, said: bytes, where: str) -> None:
+        host, _, name = said.decode("utf-8", "replace").partition(";")
+        if (host, name) not in self._strangers:
+            self._strangers.add((host, name))
+            self._importer.problems.note("services missing from the list of services", f"{name} on {host}, {where}")
 
     def _handle_event(self, event: bytes, at: int, last: int) -> None:
         if event.startswith(b"Auto-save"):
@@ -336,7 +331,7 @@ class LogReader:
         service.since, service.latest = None, 0
 
 
-def _cut(data: bytes) -> Iterator[tuple[bytes, bytes, bytes, bytes, bytes, bytes, bytes, bytes]]:
+def _cut(data: bytes) -> Iterator[tuple[bytes, bytes, bytes, bytes, bytes, bytes, bytes]]:
     """The groups of _USUAL, of each line of some data that ends with a whole one."""
     return chain.from_iterable(_USUAL.findall(data, start, end) for start, end in _pieces(data))
 
