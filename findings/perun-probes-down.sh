@@ -18,8 +18,8 @@ trap 'rm -rf "$work"' EXIT
 cd "$work"
 
 python3 -m venv venv
+venv/bin/pip -q --disable-pip-version-check install requests==2.32.5 pyotp==2.9.0 beautifulsoup4==4.12.3 psycopg2-binary==2.9.11
 PIP_NO_DEPS=1 venv/bin/pip -q --disable-pip-version-check install perun-proxy-utils==3.3.0
-venv/bin/pip -q --disable-pip-version-check install requests==2.32.5 pyotp==2.9.0 beautifulsoup4==4.12.3 psycopg2-binary==2.9.11 2> log
 openssl req -x509 -newkey rsa:2048 -nodes -keyout key.pem -out ca.pem -days 30 -subj /CN=localhost -addext subjectAltName=DNS:localhost 2> log
 venv/bin/python - <<'PYTHON'
 import http.server
