@@ -96,7 +96,7 @@ def make_connect_options(
         certificate = access.find_certificate(args)
         if certificate:
             certificate.expect_valid(now=datetime.now(UTC), seconds=deadline.remaining())
-        context = tls.make_context(access.ca_path(args), certificate)
+        context = tls.find_context(access.ca_path(args), certificate)
     return BrokerConnectOptions(
         _read_credentials(args),
         args.vhost,

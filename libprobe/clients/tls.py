@@ -116,30 +116,40 @@ def _system_key() -> tuple[object, ...]:
 
 
 def make_http_context(trust: str | None, credential: Credential | None = None) -> ssl.SSLContext:
-    """As `make_context`, for HTTP alone: it tells servers so (ALPN), and is not to be changed, for it may be shared."""
+    """As `find_context`, for HTTP alone: it tells servers so (ALPN)."""
+    return find_context(trust, credential, ("http/1.1",))
+
+
+def find_context(
+    trust: str | None, credential: Credential | None = None, protocols: tuple[str, ...] = ()
+) -> ssl.SSLContext:
+    """As `make_context`, but it is not to be changed, for it may be shared. protocols: what to offer servers (ALPN)."""
     if _shared is None:
-        return _context_for_http(trust, credential)
+        return _context_with_protocols(trust, credential, protocols)
     now = time.monotonic()
-    key = _context_key(trust, credential)
+    key = (protocols, *_context_key(trust, credential))
     with _making:  # else all threads would make one at the same moment
         known = _shared.get(key)
         if known and now - known[0] < SHARED_S:
             return known[1]
-        made = _context_for_http(trust, credential)
+        made = _context_with_protocols(trust, credential, protocols)
         if len(_shared) >= MAX_SHARED:
             _shared.clear()
         _shared[key] = (now, made)
         return made
 
 
-def _context_for_http(trust: str | None, credential: Credential | None) -> ssl.SSLContext:
+def _context_with_protocols(
+    trust: str | None, credential: Credential | None, protocols: tuple[str, ...]
+) -> ssl.SSLContext:
     made = make_context(trust, credential)
-    made.set_alpn_protocols(["http/1.1"])
+    if protocols:
+        made.set_alpn_protocols(list(protocols))
     return made
 
 
 def share_contexts() -> None:
-    """From now on let all of this process that ask over HTTP have one context as long as its files stay the same.
+    """From now on let all in this process that call `find_context` have one as long as its files stay the same.
 
     A bundle of 145 CAs takes 40 ms and more than a megabyte for each context. OpenSSL keeps the CAs of a directory
     that it has once read, so a context also ends by its age: a file may have been written over in its place.

@@ -49,7 +49,12 @@ def open_descriptors() -> None:
 
 
 def print_and_exit(code: int, report: str) -> NoReturn:
-    """Print the report and end the process at once: no thread that still waits can hold it back.
+    """Print the report and end the process at once: no thread that still waits can hold it back."""
+    os._exit(write(code, report))
+
+
+def write(code: int, report: str) -> int:
+    """Print the report; returns the exit code.
 
     A report that cannot be written, as to a full disk, is lost: see `door.note_lost_report`.
     """
@@ -60,8 +65,8 @@ def print_and_exit(code: int, report: str) -> NoReturn:
     except BrokenPipeError:
         pass  # nobody reads; the exit code still says it
     except OSError as error:
-        code = door.note_lost_report(code, error)
-    os._exit(code)
+        return door.note_lost_report(code, error)
+    return code
 
 
 DISTRIBUTIONS = {

@@ -59,7 +59,6 @@ def probe(
     *,
     doc: str | None,
     timeout: float = 0,
-    parser: cli.Parser | None = None,
 ) -> NoReturn:
     """Run a probe as this process: read sys.argv, print one report, exit with its code.
 
@@ -69,11 +68,33 @@ def probe(
              that --help stays quick and a missing library is a report and not a traceback.
     doc:     the executable's docstring, shown by --help.
     timeout: default of -t in seconds.
-    parser:  of `make_parser`, if there is one already.
     """
     gc.set_threshold(GC_THRESHOLD)
+    code, report, _ = execute_as_process(
+        name, options, check, doc=doc, timeout=timeout, spent=lambda: since_start(waited=door.spent_s)
+    )
+    output.print_and_exit(code, report)
+
+
+def execute_as_process(
+    name: str,
+    options: Options,
+    check: MakeCheck,
+    *,
+    doc: str | None,
+    spent: Callable[[], float],
+    timeout: float = 0,
+    parser: cli.Parser | None = None,
+) -> tuple[int, str, bool]:
+    """Run a probe with sys.argv and the signals of this process; those that would end it are ignored afterwards.
+
+    spent:  tells the seconds of its time that are over when it begins.
+    parser: of `make_parser`, if there is one already.
+    Returns exit code, report, and whether it came to its end within its time, by no signal and by no error of its own.
+    """
     output.open_descriptors()
     signals = _EndOnSignals()
+    is_clean = False
     try:
         signals.install()
         try:
@@ -87,17 +108,18 @@ def probe(
                     sys.argv,
                     doc=doc,
                     timeout=timeout,
-                    spent=since_start(waited=door.spent_s),
+                    spent=spent(),
                     on_deadline=signals.watch,
                     parser=parser,
                 )
+                is_clean = signals.has_time_left()
         finally:
             signals.ignore()
     except Interrupted:
-        code, report = UNKNOWN, _report_without_check(name, signals.sentence(), sys.argv)
+        code, report, is_clean = UNKNOWN, _report_without_check(name, signals.sentence(), sys.argv), False
     except Exception as error:  # where nothing can be imported any more, say: an exit code of 1 would be a WARNING
-        code, report = UNKNOWN, output.render(name, UNKNOWN, _describe_bug(error), [], [])
-    output.print_and_exit(code, report)
+        code, report, is_clean = UNKNOWN, output.render(name, UNKNOWN, _describe_bug(error), [], []), False
+    return code, report, is_clean
 
 
 def execute(
@@ -306,6 +328,10 @@ class _EndOnSignals:
 
     def watch(self, deadline: Deadline) -> None:
         self._deadline = deadline
+
+    def has_time_left(self) -> bool:
+        """Whether no signal came and, if there was a check, its time is not over."""
+        return not self._name and (self._deadline is None or self._deadline.remaining() > 0)
 
     def sentence(self) -> str:
         return f"interrupted by {self._name}"

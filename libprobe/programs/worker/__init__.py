@@ -3,8 +3,8 @@
     Nagios ── one connection per probe ── supervisor (no library, never waits)
                                               │ control                │ jobs and results, a packet each
                                        fork server (library imported) ─fork─ runners: read-only probes, in threads
-                                                                       └fork─ one process per job: all the others
+                                                                       └fork─ processes: one job at a time, all others
 
 The supervisor answers for whatever happens below it: a job of a runner that dies is run once more in a
-process of its own, and one whose process dies is UNKNOWN.
+process of its own, and one whose process dies is UNKNOWN. After a clean end a process takes another (`check_process`).
 """

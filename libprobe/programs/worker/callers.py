@@ -1,7 +1,8 @@
 """The worker's side of the door: executables that ask to have their check run (`libprobe.probe.door`).
 
-A check runs in a process of its own, unless it only reads and the same directory, umask and environment have been seen
-before, as with Icinga 2 or NRPE: then a runner with just these, and with threads as for Nagios, takes it.
+A check runs in a process of its own, unless the same directory, umask and environment have been seen before, as with
+Icinga 2 or NRPE: then one that only reads is for a runner with just these and with threads as for Nagios, and another
+one for a process that ran such a check before and waits for the next.
 """
 
 from __future__ import annotations

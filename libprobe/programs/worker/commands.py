@@ -50,11 +50,12 @@ def parse_command(command: bytes, registered: frozenset[str]) -> tuple[str, list
 
 def fits_thread(words: list[str], size: int) -> bool:
     """Whether a thread can run one of our executables. size: bytes of its words."""
-    return words[0].rpartition("/")[2] in IN_THREADS and size <= MAX_IN_THREAD and not _needs_process(words)
+    return words[0].rpartition("/")[2] in IN_THREADS and size <= MAX_IN_THREAD and not needs_process(words)
 
 
-def _needs_process(words: list[str]) -> bool:
-    """Whether it creates a VM, or may be -vvv, which listens to the loggers of the whole process."""
+def needs_process(words: list[str]) -> bool:
+    """Whether it must have a process to itself: --boot, which waits for minutes, or what may be -vvv, which listens to
+    the loggers of the whole process."""
     options = [word for word in words[1:] if word.startswith("-")]
     loud = sum(1 if word.startswith("--verb") else 0 if word.startswith("--") else word.count("v") for word in options)
     return "--boot" in options or loud >= 3

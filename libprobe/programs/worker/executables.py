@@ -7,6 +7,7 @@ import gc
 import importlib
 import re
 import sys
+import time
 
 from libprobe.probe import cli, door, run
 
@@ -38,11 +39,17 @@ class Executable:
         self.timeout = timeout or run.DEFAULT_TIMEOUT_S
         self._parser: cli.Parser | None = None
 
-    def run_as_process(self, words: list[str]) -> None:
-        """Run it as this process, which ends."""
+    def execute_as_process(self, words: list[str], began: float) -> tuple[int, str, bool]:
+        """Run it with the signals of this process; see `run.execute_as_process`. began: by time.monotonic()."""
         sys.argv = words
-        run.probe(
-            self.name, self._options, self._check, doc=self._doc, timeout=self.timeout, parser=self._ready_parser()
+        return run.execute_as_process(
+            self.name,
+            self._options,
+            self._check,
+            doc=self._doc,
+            spent=lambda: time.monotonic() - began,
+            timeout=self.timeout,
+            parser=self._ready_parser(),
         )
 
     def execute(self, words: list[str]) -> tuple[int, str]:

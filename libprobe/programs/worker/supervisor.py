@@ -20,7 +20,7 @@ from typing import NamedTuple
 from libprobe.failures import UNKNOWN
 from libprobe.formats import wproc
 from libprobe.probe import door
-from libprobe.programs.worker import callers, commands, forkserver, nagios_connection
+from libprobe.programs.worker import callers, commands, forkserver, nagios_connection, process_setup
 from libprobe.programs.worker.callers import CallerConnection, CheckRequest, DoorListener, FrequentContexts
 from libprobe.programs.worker.nagios_connection import AWAY, CLOSING, NagiosConnection
 from libprobe.programs.worker.status import WorkerStatistics, encode_status
@@ -89,6 +89,7 @@ class WorkerJob:
         "generation",
         "how_run",
         "link",
+        "may_follow",
         "number",
         "order",
         "out",
@@ -121,6 +122,7 @@ class WorkerJob:
         self.end_by = self.since + (order.timeout or SPARE_LIMIT_S)
         self.runner: RunnerProcess | None = None
         self.again = False
+        self.may_follow = False  # whether a process may run it that ran another one before
         self.answered = False
         self.pid = 0
         self.pipes: dict[int, bytearray] = {}
@@ -310,6 +312,7 @@ class Supervisor:
             understood = self._known[order.command] = commands.parse_command(order.command, self._registered)
         way, words = understood
         job = WorkerJob(self._next, each, order, way, words)
+        job.may_follow = way != commands.SHELL and not order.environment and not commands.needs_process(words)
         self._next += 1
         self._jobs[job.number] = job
         if way == commands.THREAD:
@@ -364,8 +367,14 @@ class Supervisor:
             },
         }
         self._figures.refused["other_user"] = self._listener.refused if self._listener is not None else 0
-        pids = [os.getpid(), self._forkserver_pid, *(each.pid for each in runners)]
-        return encode_status(self._figures, counted, filter(None, pids))
+        return encode_status(self._figures, counted, self._permanent_pids())
+
+    def _permanent_pids(self) -> list[int]:
+        """All of the worker's processes but those that run a check for which they were made."""
+        pids = [os.getpid(), self._forkserver_pid, *(each.pid for each in self._runners.values())]
+        busy = {each.pid for each in self._jobs.values()}
+        pids += [each for each in process_setup.children(self._forkserver_pid) if each not in busy]
+        return list(dict.fromkeys(filter(None, pids)))
 
     def _accept_or_decline(self, caller: CallerConnection, call: CheckRequest) -> None:
         """Take the check, or let the caller run it: nothing is said of why. Raises: ConnectionError."""
@@ -389,8 +398,10 @@ class Supervisor:
         job = self._jobs[caller.job] = WorkerJob(
             caller.job, caller, call, commands.PROCESS, [caller.plugin, *call.words]
         )
+        place = self._contexts.digest(call)
+        job.may_follow = bool(place) and not commands.needs_process(job.words)
         if commands.fits_thread(job.words, sum(len(each) + 1 for each in job.words) * 4):
-            runner = self._runner_at(self._contexts.digest(call), call)
+            runner = self._runner_at(place, call)
             if runner is not None and self._hand_over(runner, job):
                 return
         self._fork(job)
@@ -576,7 +587,7 @@ class Supervisor:
                     self._send_order(forkserver.KILL, runner.number, signal.SIGKILL)  # only what hangs is left
             elif runner.context_digest and not runner.jobs and now - runner.busy_at > PLACE_IDLE_S:
                 self._retire_runner(runner)
-            elif runner.pid and _resident_bytes(runner.pid) > self._limits.memory_bytes:
+            elif runner.pid and process_setup.resident_bytes(runner.pid) > self._limits.memory_bytes:
                 self._log(f"a runner takes more than {self._limits.memory_bytes >> 20} MiB and is replaced")
                 self._retire_runner(runner)
         full = bool(self._waiting) and all(self._free_threads(each) <= 0 for each in staying)
@@ -600,9 +611,10 @@ class Supervisor:
         shell = job.how_run == commands.SHELL
         words = "\0".join(job.words).encode("utf-8", "surrogateescape")
         environment = b"\0".join(job.order.environment)
-        what = forkserver.SHELL if shell else forkserver.PROCESS
+        may_follow = job.may_follow and not job.again and not shell
+        what = forkserver.NEXT_PROCESS if may_follow else forkserver.SHELL if shell else forkserver.PROCESS
         if isinstance(job.order, CheckRequest):
-            what = forkserver.CALL
+            what = forkserver.NEXT_CALL if may_follow else forkserver.CALL
             environment = job.order.context
         sent = self._send_order(what, job.number, len(words), words + environment, [out_end, err_end])
         os.close(out_end)
@@ -642,7 +654,7 @@ class Supervisor:
             return
         ended_by = os.WTERMSIG(job.status) if os.WIFSIGNALED(job.status) else 0
         not_begun = (
-            job.status == forkserver.NOT_BEGUN << 8 or ended_by in SIGNALS
+            job.status == process_setup.NOT_BEGUN << 8 or ended_by in SIGNALS
         )  # a check that has begun catches these
         if not_begun and isinstance(job.link, CallerConnection):
             self._jobs.pop(job.number, None)
@@ -778,8 +790,8 @@ class Supervisor:
     def _reap(self) -> None:
         """Our children are the fork server, and processes whose fork server died."""
         for pid, status in forkserver.ended_children():
-            job = next((each for each in self._jobs.values() if each.pid == pid), None)
-            if job is not None and job.status is None:
+            jobs = [each for each in self._jobs.values() if each.pid == pid and each.status is None]
+            for job in jobs:  # one at most: a process runs one check after another
                 self._note_end(job, status)
 
     # the end
@@ -843,14 +855,6 @@ def _connection_handler(supervisor: Supervisor, each: NagiosConnection | CallerC
 
 def _pipe_handler(read: Callable[[WorkerJob, int], None], job: WorkerJob, descriptor: int) -> Callable[[int], None]:
     return lambda _mask: read(job, descriptor)
-
-
-def _resident_bytes(pid: int) -> int:
-    try:
-        with open(f"/proc/{pid}/statm", "rb") as file:
-            return int(file.read().split()[1]) * 4096
-    except (OSError, IndexError):
-        return 0
 
 
 def _adopt_orphans() -> None:

@@ -31,13 +31,13 @@ def test_a_process_uses_the_parser_that_there_is(monkeypatch):
     from libprobe.probe import cli, run
 
     given = []
-    monkeypatch.setattr(run, "probe", lambda *_, parser, **__: given.append(parser))
+    monkeypatch.setattr(run, "execute_as_process", lambda *_, parser, **__: given.append(parser))
     monkeypatch.setattr(sys, "argv", sys.argv)
     loaded = executables.load(str(ROOT / "probes/check_broker"))
     code, report = loaded.execute([loaded.path, "--no-such-option"])
     assert (code, "--no-such-option" in report) == (3, True)
     monkeypatch.setattr(run, "make_parser", None)
-    loaded.run_as_process([loaded.path, "-t", "5"])
+    loaded.execute_as_process([loaded.path, "-t", "5"], 0.0)
     assert isinstance(given[0], cli.Parser)
 
 

@@ -249,11 +249,15 @@ def test_probes_that_only_read_share_a_process_and_others_have_one_each(place):
     connections = {os.path.basename(each.plugin): each for each in (place.handler.accept(), place.handler.accept())}
     for each in connections.values():
         each.accept()
+    for key in range(4):
+        connections[FORKED].order(key, place.command(FORKED, f"wait={key}"))
+    until(lambda: len(list(place.directory.glob("*.began"))) == 4)
     threads = {run_by(ask(connections[THREADS], place, THREADS)) for _ in range(4)}
-    processes = {run_by(ask(connections[FORKED], place, FORKED)) for _ in range(4)}
+    for key in range(4):
+        (place.directory / f"{key}.go").touch()
+    processes = {run_by(each) for each in connections[FORKED].answers(4).values()}
     assert (len(threads), len(processes)) == (1, 4)
     assert threads <= set(worker.family())
-    until(lambda: not processes & set(worker.family()))
 
 
 def test_all_threads_of_all_runners_work_at_once(place):
