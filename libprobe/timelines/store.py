@@ -49,6 +49,9 @@ ROWS_AT_ONCE = 8_000
 """Rows of one statement, where there are many: for all of them Python's lock is free, and another thread runs. Not more
 than a statement can have values as SQLite is built by default."""
 
+MAX_WAITING_ROWS = 8 * ROWS_AT_ONCE
+"""From this number on, whoever brings more waits until what is added in the background is done."""
+
 SWITCH_S = 0.0005
 """For how long a thread that wants to run waits for one that does, while there are two."""
 
@@ -204,6 +207,11 @@ class Database:
     def can_work_in_background(self) -> bool:
         """Whether a second thread is of use: SQLite allows one, and there is a processor for it."""
         return bool(sqlite3.threadsafety) and len(os.sched_getaffinity(0)) > 1
+
+    @property
+    def is_busy(self) -> bool:
+        """Whether something is done in the background."""
+        return self._background is not None and not self._background.is_done
 
     def in_background(self, work: Callable[[], None]) -> None:
         """Let another thread do some work with the database; returns at once.
@@ -690,6 +698,8 @@ class ResultWriter:
         self._db = database
         self._transaction = database.transaction()
         self._known: dict[tuple[str, str, str], int] = {}
+        self._highest = 0
+        self._new_series: list[tuple[int, str, str, str]] = []  # not in the table yet
         self._settled: dict[int, tuple[int, int]] = {}
         self.open_from = 0
         """Nothing from this instant on is settled, of whatever series."""
@@ -707,6 +717,7 @@ class ResultWriter:
         self._transaction.__enter__()
         for number, host, service_type, metric, since, until in self._db.fetch_all("SELECT * FROM series"):
             self._known[host, service_type, metric] = number
+            self._highest = max(self._highest, number)
             if until is not None:
                 self._settled[number] = (since, until)
                 self.open_from = max(self.open_from, until)
@@ -729,8 +740,8 @@ class ResultWriter:
         key = (host.lower()[:MAX_NAME], service_type[:MAX_NAME], metric[:MAX_NAME])
         number = self._known.get(key)
         if number is None:
-            cursor = self._db.execute("INSERT INTO series (host, service_type, metric) VALUES (?, ?, ?)", key)
-            number = self._known[key] = int(cursor.lastrowid or 0)
+            number = self._known[key] = self._highest = self._highest + 1
+            self._new_series.append((number, *key))
             self._made.add(number)
             self._unseen.add(number)
         return number
@@ -790,15 +801,23 @@ class ResultWriter:
         at_once = _WORDS * ROWS_AT_ONCE
         if self._db.max_values < at_once:
             self.flush()
-        elif count := len(self._rest) // at_once:
+        elif (count := len(self._rest) // at_once) and self._is_time(len(self._rest) // _WORDS):
             many, self._rest = self._rest[: count * at_once], self._rest[count * at_once :]
             if self._db.can_work_in_background:
                 self._db.in_background(lambda: self._put_many(many))
             else:
                 self._put_many(many)
 
+    def _is_time(self, waiting: int) -> bool:
+        return waiting >= MAX_WAITING_ROWS or not self._db.is_busy
+
     def flush(self) -> None:
         # without any, the counts would be written while what is added in the background writes them
+        if self._new_series:
+            self._db.execute_many(
+                "INSERT INTO series (id, host, service_type, metric) VALUES (?, ?, ?, ?)", self._new_series
+            )
+            self._new_series = []
         if self._rest:
             self._put(zip(*[iter(self._rest)] * _WORDS, strict=True))
             self._rest = []

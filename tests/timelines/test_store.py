@@ -421,6 +421,7 @@ def backgrounds(monkeypatch):
     in_background = store.Database.in_background
     use_processors(monkeypatch, 2)
     monkeypatch.setattr(store, "ROWS_AT_ONCE", 10)
+    monkeypatch.setattr(store, "MAX_WAITING_ROWS", 0)
     monkeypatch.setattr(
         store.Database, "in_background", lambda self, work: (used.append(work), in_background(self, work))
     )
@@ -482,6 +483,33 @@ def test_what_is_too_little_for_a_statement_waits_for_more(kept, backgrounds):
     assert kept._db.fetch_all("SELECT count(*) FROM change") == [(22,)]
 
 
+def test_what_comes_while_the_background_is_busy_is_added_together(kept, monkeypatch, backgrounds):
+    monkeypatch.setattr(store, "MAX_WAITING_ROWS", 40)
+    may_end = threading.Event()
+    with kept.writer() as writer:
+        number = writer.series("A", "disk", "store")
+        kept._db.in_background(may_end.wait)
+        try:
+            for begin in (0, 10, 20):
+                writer.add_new(flat((number, begin + at, at % 2, 0) for at in range(10)))
+            assert len(backgrounds) == 1
+        finally:
+            may_end.set()
+        writer.add_new(flat((number, 30 + at, at % 2, 0) for at in range(10)))
+        assert len(backgrounds) == 2
+    assert tuple(writer.counts) == (40, 0, 0)
+
+
+def test_the_number_of_a_series_is_that_which_the_table_gives_it(kept):
+    """Series come into the table together, with numbers that follow on those which are there."""
+    add(kept, (10, OK))
+    with kept.writer() as writer:
+        assert [writer.series(host, "disk", "store") for host in ("b", "A", "c", "B")] == [2, 1, 3, 2]
+    add(kept, (10, OK), metric="read")
+    numbers = [(1, "a", "store"), (2, "b", "store"), (3, "c", "store"), (4, "a", "read")]
+    assert kept._db.fetch_all("SELECT id, host, metric FROM series ORDER BY id") == numbers
+
+
 def test_what_the_background_cannot_add_fails_the_import_and_nothing_is_kept(kept, backgrounds):
     why = r"cannot be used: NOT NULL constraint failed: change\.status"
     with pytest.raises(Misconfigured, match=why), kept.writer() as writer:
@@ -523,7 +551,7 @@ def test_a_signal_ends_the_wait_for_the_background_and_nothing_is_kept(kept, bac
         with pytest.raises(Ended), kept.writer() as writer:
             writer.series("A", "disk", "store")
             kept._db.in_background(lambda: (os.kill(os.getpid(), signal.SIGUSR1), may_end.wait(AMPLE_S)))
-            writer.series("B", "disk", "store")  # waits for it
+            writer.number_of_sentence("said")  # waits for it
     finally:
         signal.signal(signal.SIGUSR1, before)
     assert kept._db.fetch_all("SELECT * FROM series") == []
