@@ -47,6 +47,9 @@ STOP_S = 0.5
 CLEAN_UP_S = 7.0
 """After a signal: a probe takes up to 4 s to remove what it made, and the worker kills it after 6."""
 
+READER_S = 10.0
+"""How long whoever reads a report may let us wait, where the kernel does not do that for us."""
+
 MAX_LIMIT_S = 86400.0
 MAX_REQUEST = 96 << 10
 MAX_ANSWER = 8 << 20
@@ -346,13 +349,26 @@ def print_and_exit(code: int, out: bytes, err: bytes = b"") -> "NoReturn":
     for descriptor, data in ((2, err), (1, out)):
         try:
             while data:
-                data = data[posix.write(descriptor, data) :]
+                try:
+                    data = data[posix.write(descriptor, data) :]
+                except BlockingIOError:
+                    await_reader(descriptor)
         except BrokenPipeError:
             pass  # nobody reads; the exit code still says it
         except OSError as error:
             if descriptor == 1:
                 code = note_lost_report(code, error)
     posix._exit(code)  # noqa: SLF001 - as os._exit
+
+
+def await_reader(descriptor: int) -> None:
+    """Wait until a descriptor takes more that does not block by itself, as ssh leaves a terminal. Raises: OSError."""
+    import select
+
+    poller = select.poll()
+    poller.register(descriptor, select.POLLOUT)
+    if not poller.poll(READER_S * 1000):
+        raise TimeoutError(0, f"nobody read for {READER_S:g} s")
 
 
 def note_lost_report(code: int, error: OSError) -> int:

@@ -61,7 +61,10 @@ def write(code: int, report: str) -> int:
     data = report.encode("utf-8", "replace")
     try:
         while data:
-            data = data[os.write(1, data) :]
+            try:
+                data = data[os.write(1, data) :]
+            except BlockingIOError:
+                door.await_reader(1)
     except BrokenPipeError:
         pass  # nobody reads; the exit code still says it
     except OSError as error:

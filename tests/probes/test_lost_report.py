@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import fcntl
+import os
 import socket
+import struct
 import subprocess
 import sys
+import termios
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -12,7 +16,7 @@ import pytest
 
 from tests.conftest import command
 from tests.executables import clean_environment
-from tests.pace import AMPLE_S
+from tests.pace import AMPLE_S, is_over, state_of, until
 
 WHY = "the report cannot be written: No space left on device"
 
@@ -66,3 +70,24 @@ def test_so_it_is_where_a_resident_worker_had_the_result(tmp_path):
     for given, expected in ((0, 3), (1, 1), (2, 2)):
         words = [sys.executable, "-c", code.format(given)]
         assert written_to_a_full_disk(tmp_path, *words) == (expected, f"check_x: {WHY}\n")
+
+
+def waiting_bytes(pipe: int) -> int:
+    """How much is in a pipe that nobody has read."""
+    return struct.unpack("i", fcntl.ioctl(pipe, termios.FIONREAD, bytes(4)))[0]
+
+
+@pytest.mark.parametrize("room", ["door", "output"])
+def test_a_reader_who_is_slow_gets_all_of_a_report(room):
+    """A terminal, or a pipe that somebody has set so, does not block who writes: then it is waited for."""
+    call = {"door": "door.print_and_exit(0, report)", "output": "output.print_and_exit(0, report.decode())"}[room]
+    begin = "import os; from libprobe.probe import door, output; os.set_blocking(1, False); report = b'x' * 300_000"
+    code = f"{begin}; {call}"
+    process = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    assert process.stdout and process.stderr
+    pipe = process.stdout.fileno()
+    until(lambda: is_over(process.pid) or (waiting_bytes(pipe) and state_of(process.pid) == "S"))
+    report = b""
+    while more := os.read(pipe, 1 << 16):
+        report += more
+    assert (len(report), process.wait(AMPLE_S), process.stderr.read()) == (300_000, 0, b"")
