@@ -27,7 +27,7 @@ from influxdb_client import InfluxDBClient, Point, WriteOptions
 from influxdb_client.client.write_api import SYNCHRONOUS
 
 client = InfluxDBClient(url=sys.argv[1], token="example", org="egi")
-WAITING = WriteOptions(flush_interval=20_000)  # so that nothing is sent before the end on a slow machine either; the default is 1 s
+WAITING = WriteOptions(flush_interval=8_000)  # so that nothing is sent before the end on a slow machine either; the default is 1 s
 WHEN = 1700000000
 if sys.argv[2] == "left":
     client.write_api(WAITING).write("probes", record="status state=2")
