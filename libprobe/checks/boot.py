@@ -104,7 +104,7 @@ class BootLifeCycle(LifeCycle):
             raise unproven from None
 
     def _keep_trying_to_log_in(self, path: str, addresses: list[str]) -> Iterator[Metric]:
-        """Until that has worked, or is to be seen without it. Raises: EndpointFailure, Inconclusive."""
+        """Until that has worked, or is to be seen without it. Raises: EndpointFailure, Inconclusive, NoRoute."""
         began = time.monotonic()
         failures: dict[str, Failure] = {}
         while True:
@@ -132,7 +132,7 @@ class BootLifeCycle(LifeCycle):
         raise self.login_failure(failures, passed)
 
     def _log_in_and_wait(self, address: str) -> Iterator[Metric]:
-        """Log in and wait for the marker. Raises: EndpointFailure."""
+        """Log in and wait for the marker. Raises: EndpointFailure; NoRoute where this monitor has none to there."""
         port = self._login_options.port
         with ssh.login(
             address, port, self._login_options.user, self._key, self._attempt_deadline(), self._login_deadline
@@ -193,7 +193,12 @@ class BootLifeCycle(LifeCycle):
             self._login_deadline.sleep(pause)
 
     def _marker_failure(self, failure: Failure, waited: float) -> Failure:
-        """Return the failure of a VM that accepted the login and does not show the marker. waited: seconds."""
+        """Return the failure of a VM that accepted the login and does not show the marker. waited: seconds.
+
+        A route that this monitor has lost since the login is its own failure.
+        """
+        if isinstance(failure, NoRoute):
+            return failure
         if isinstance(failure, _MarkerMissing):
             said = f"{failure.sentence}{self.handed_over_by('user_data')}"
             return EndpointFailure("user_data did not reach the VM", of=self.asked, also=said)
@@ -205,10 +210,10 @@ class BootLifeCycle(LifeCycle):
 
         failures: by address; waited: seconds.
         """
-        own = [failure for address, failure in failures.items() if isinstance(failure, NoRoute) and ":" not in address]
-        if own and all(isinstance(failure, NoRoute) for failure in failures.values()):
-            return own[0]  # it is more than IPv6 that this monitor lacks
         blamed = {each: failure for each, failure in failures.items() if _is_sites_fault(each, failure)}
+        own = route_failure(failures)
+        if own is not None and not blamed:
+            return own
         tried = f"tried for {duration(waited)}"
         for failure in blamed.values():
             if isinstance(failure, ssh.KeyRefused):
@@ -267,6 +272,18 @@ def is_public(address: ipaddress.IPv4Address | ipaddress.IPv6Address) -> bool:
     Loopback counts: a site must not publish it, unless it is this machine's own cloud.
     """
     return address.is_global or address.is_loopback
+
+
+def route_failure(failures: dict[str, Failure]) -> NoRoute | None:
+    """This monitor's own failure where it has no route to a public IPv4 address; None if it lacks IPv6 at most.
+
+    failures: by address. What a VM with such an address does is not known then: nothing is held against its site.
+    """
+    for address, failure in failures.items():
+        found = ipaddress.ip_address(address)
+        if isinstance(failure, NoRoute) and found.version == 4 and is_public(found):
+            return failure
+    return None
 
 
 def _is_sites_fault(text: str, failure: Failure) -> bool:

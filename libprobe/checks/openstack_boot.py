@@ -11,7 +11,7 @@ from __future__ import annotations
 import base64
 import ipaddress
 
-from libprobe.checks.boot import MARKER_FILE, BootLifeCycle, Inconclusive, is_public, usable_addresses
+from libprobe.checks.boot import MARKER_FILE, BootLifeCycle, Inconclusive, is_public, route_failure, usable_addresses
 from libprobe.checks.openstack_vm import ServerLifeCycle
 from libprobe.clients import ssh
 from libprobe.clients.exchange import NoRoute
@@ -107,6 +107,9 @@ class BootedServer(BootLifeCycle, ServerLifeCycle):
         if all(word in self._console for word in ALL_DONE):
             said = f"by its console cloud-init has finished and ran nothing of it, {tried}"
             return EndpointFailure("user_data did not reach the VM", of=self.asked, also=said)
+        own = route_failure(failures)
+        if own is not None:
+            return own
         why, remedy = "empty console", "make its image write to console ttyS0"
         if self._console_failure:  # what the image writes is not known then
             why, remedy = f"no console ({self._console_failure.reason})", "see why Nova gives no console"

@@ -101,14 +101,29 @@ def test_where_this_monitor_has_no_route_to_a_vm_its_console_decides(console, ki
     assert (type(failure), str(failure)) == (kind, said)
 
 
-def test_a_monitor_that_has_no_way_to_ipv4_either_is_what_is_told(monkeypatch):
+@pytest.mark.parametrize("other", [NoRoute("x"), Unreachable("x")])
+def test_a_monitor_that_has_no_way_to_ipv4_either_is_what_is_told(other):
+    cloud = boot.BootLifeCycle.__new__(boot.BootLifeCycle)
+    nova = BootedServer.__new__(BootedServer)
+    nova._marker, nova._console, nova._console_failure = "ab" * 16, "", None
+    own = NoRoute("Network is unreachable", place="8.8.8.8:22", link="at")
+    assert own.status == UNKNOWN
+    for life in (cloud, nova):
+        life.subject = "https://cloud.example.org:8787"
+        assert life.login_failure({"2a00:1450::5": other, "8.8.8.8": own}, 42.0) is own
+
+
+def test_a_route_that_is_lost_after_the_login_is_not_held_against_the_site():
+    life = boot.BootLifeCycle.__new__(boot.BootLifeCycle)
+    own = NoRoute("Network is unreachable", place="8.8.8.8:22", link="at")
+    assert life._marker_failure(own, 42.0) is own
+
+
+def test_an_address_that_this_monitor_need_not_reach_is_no_failure_of_its_own():
     life = boot.BootLifeCycle.__new__(boot.BootLifeCycle)
     life.subject = "https://cloud.example.org:8787"
-    first, second = (
-        NoRoute("Network is unreachable", place=f"{place}:22", link="at") for place in ("[::5]", "8.8.8.8")
-    )
-    assert life.login_failure({"2a00:1450::5": first, "8.8.8.8": second}, 42.0) is second
-    assert second.status == UNKNOWN
+    first = NoRoute("Network is unreachable", place="[::5]:22", link="at")
+    assert boot.route_failure({"2a00:1450::5": first, "10.0.0.5": first}) is None
     failure = life.login_failure({"2a00:1450::5": first}, 42.0)
     assert (failure.status, str(failure)) == (
         WARNING,
