@@ -22,6 +22,7 @@ import stat
 import sys
 from _thread import allocate_lock, get_ident, start_new_thread
 from contextlib import contextmanager, suppress
+from itertools import chain
 from operator import itemgetter
 
 from libprobe.failures import Misconfigured
@@ -41,7 +42,7 @@ APPLICATION = 0x46434156  # FCAV
 VERSION = 1
 SETTLED_AFTER_S = 7 * 86_400
 WAIT_S = 60.0
-MAX_BATCH = 20_000
+MAX_BATCH = 24_000
 MAX_SENTENCE = 300
 MAX_NAME = 300
 MAX_SERIES_AT_ONCE = 500
@@ -98,12 +99,10 @@ _UNLESS_KNOWN = (
 )
 _ADD_RESULT = f"{_INTO_CHANGES} VALUES (?, ?, ?, nullif(?, 0)) {_UNLESS_KNOWN}"
 _ADD_MANY = (
-    f"{_INTO_CHANGES} SELECT column1, column2, column3, nullif(column4, 0) FROM (VALUES {{}}) WHERE true ORDER BY 1, 2"
+    f"{_INTO_CHANGES} SELECT column1, column2, column3, nullif(column4, 0) FROM (VALUES {{}}) WHERE true {{}}"
     f" {_UNLESS_KNOWN}"
 )
-"""In the order that the table has, so that what is near there is met together: SQLite sorts while Python's lock is
-free."""
-
+_IN_ORDER = "ORDER BY 1, 2"
 _WORDS = 4
 
 _IMPORTED = "CREATE TABLE IF NOT EXISTS imported (at INTEGER NOT NULL)"
@@ -803,10 +802,10 @@ class ResultWriter:
             self.flush()
         elif (count := len(self._rest) // at_once) and self._is_time(len(self._rest) // _WORDS):
             many, self._rest = self._rest[: count * at_once], self._rest[count * at_once :]
-            if self._db.can_work_in_background:
-                self._db.in_background(lambda: self._put_many(many))
+            if self._db.can_work_in_background:  # where SQLite sorts, Python's lock is free
+                self._db.in_background(lambda: self._put_many(many, _IN_ORDER))
             else:
-                self._put_many(many)
+                self._put_many(many, _IN_ORDER)
 
     def _is_time(self, waiting: int) -> bool:
         return waiting >= MAX_WAITING_ROWS or not self._db.is_busy
@@ -826,12 +825,14 @@ class ResultWriter:
             self._batch.clear()
 
     def _put(self, rows: Iterable[tuple[int, ...]]) -> None:
-        found = sorted(rows, key=itemgetter(0))
-        self._count(self._db.execute_many(_ADD_RESULT, found), len(found))
+        found = sorted(rows, key=itemgetter(0))  # as the table has them, so that what is near there is met together
+        whole = len(found) // ROWS_AT_ONCE * ROWS_AT_ONCE if self._db.max_values >= _WORDS * ROWS_AT_ONCE else 0
+        self._put_many(list(chain.from_iterable(found[:whole])))
+        self._count(self._db.execute_many(_ADD_RESULT, found[whole:]), len(found) - whole)
 
-    def _put_many(self, values: list[int]) -> None:
+    def _put_many(self, values: list[int], order: str = "") -> None:
         """Those that are as many as a statement takes, or a multiple."""
-        statement = _ADD_MANY.format(", ".join(["(?, ?, ?, ?)"] * ROWS_AT_ONCE))
+        statement = _ADD_MANY.format(", ".join(["(?, ?, ?, ?)"] * ROWS_AT_ONCE), order)
         size = _WORDS * ROWS_AT_ONCE
         for at in range(0, len(values), size):
             self._count(self._db.execute(statement, values[at : at + size]).rowcount, ROWS_AT_ONCE)
