@@ -630,6 +630,8 @@ class Supervisor:
             self._selector.register(descriptor, selectors.EVENT_READ, _pipe_handler(self._read_pipe, job, descriptor))
 
     def _read_pipe(self, job: WorkerJob, descriptor: int) -> None:
+        if descriptor not in job.pipes:
+            return  # closed just now, with the fork server, of which this event was told at the same moment
         try:
             data = os.read(descriptor, 65536)
         except BlockingIOError:

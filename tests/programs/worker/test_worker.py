@@ -446,6 +446,30 @@ def test_when_the_fork_server_dies_running_checks_keep_their_results_and_new_one
     run_by(until(answered, every_s=0.1))
 
 
+def test_a_fork_server_that_dies_with_orders_unread_does_not_take_the_worker_along(place):
+    """Its end, and that of the pipes of checks that it had not begun, are told to the supervisor at the same moment."""
+    worker = place.start(probes=(FORKED,))
+    connection = place.handler.registered(FORKED)
+    until(lambda: len(worker.family()) == 4)
+    supervisor, fork_server = worker.family()[:2]
+    descriptors = Path(f"/proc/{supervisor}/fd")
+    until(lambda: run_by(ask(connection, place, FORKED)))
+    before = len(list(descriptors.iterdir()))
+    os.kill(fork_server, signal.SIGSTOP)
+    for key in range(3):
+        connection.order(key, place.command(FORKED))
+    until(lambda: len(list(descriptors.iterdir())) == before + 3 * 2)
+    os.kill(supervisor, signal.SIGSTOP)
+    os.kill(fork_server, signal.SIGKILL)
+    until(lambda: is_over(fork_server))
+    os.kill(supervisor, signal.SIGCONT)
+    said = {answer["outstd"].partition("-")[2] for answer in connection.answers(3).values()}
+    not_sent = " the worker could not start a process for this check\n"  # if it stands still just before the third one
+    assert said - {not_sent} == {" the worker's fork server died before this check began\n"}
+    run_by(until(lambda: found if (found := ask(connection, place, FORKED))["wait_status"] == "0" else None))
+    assert "bug" not in worker.said()
+
+
 def test_a_process_beyond_its_limit_may_clean_up_and_is_then_gone(place):
     worker = place.start(probes=(FORKED,))
     connection = place.handler.registered(FORKED)
