@@ -726,15 +726,21 @@ class Supervisor:
         self._control, self._forkserver_pid = ours, pid
         self._selector.register(ours, selectors.EVENT_READ, lambda _: self._read_forkserver())
 
-    def _read_forkserver(self) -> None:
-        assert self._control is not None
+    def _read_forkserver(self) -> bool:
+        """Take one piece of its news; False if there is none."""
+        if self._control is None:
+            return False
         try:
-            data = self._control.recv(64 << 10)
+            data = self._control.recv(64 << 10, socket.MSG_DONTWAIT)
+        except BlockingIOError:
+            return False
+        except ConnectionResetError:
+            return True  # it died with orders unread; the kernel says so first, and what it had told comes after that
         except OSError:
             data = b""
         if not data:
             self._replace_forkserver()
-            return
+            return False
         what, number, value = forkserver.ORDER.unpack_from(data)
         text = data[forkserver.ORDER.size :].decode("utf-8", "replace")
         if what == forkserver.READY and number:
@@ -755,6 +761,7 @@ class Supervisor:
             self._jobs[number].pid = value
         elif what == forkserver.ENDED and number in self._jobs:
             self._note_end(self._jobs[number], value)
+        return True
 
     def _open(self) -> None:
         if self._listener is not None and self._listener.socket not in self._selector.get_map():
@@ -792,6 +799,8 @@ class Supervisor:
     def _reap(self) -> None:
         """Our children are the fork server, and processes whose fork server died."""
         for pid, status in forkserver.ended_children():
+            while self._read_forkserver():  # what a process ran before, and whether another check began in it
+                pass
             jobs = [each for each in self._jobs.values() if each.pid == pid and each.status is None]
             for job in jobs:  # one at most: a process runs one check after another
                 self._note_end(job, status)

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import os
 import re
+import selectors
 import signal
 import socket
+import struct
 import subprocess
 import sys
 import time
@@ -13,6 +15,10 @@ from pathlib import Path
 
 import pytest
 
+from libprobe.probe import door
+from libprobe.programs.worker import commands, forkserver, supervisor
+from libprobe.programs.worker.callers import CallerConnection, CheckRequest
+from libprobe.programs.worker.supervisor import WorkerJob
 from tests.conftest import ROOT, clean_environment
 from tests.pace import AMPLE_S, Watch, growing, is_over, judge, seconds, until
 from tests.programs.worker.handler import Connection, QueryHandler, Worker
@@ -451,23 +457,70 @@ def test_a_fork_server_that_dies_with_orders_unread_does_not_take_the_worker_alo
     worker = place.start(probes=(FORKED,))
     connection = place.handler.registered(FORKED)
     until(lambda: len(worker.family()) == 4)
-    supervisor, fork_server = worker.family()[:2]
-    descriptors = Path(f"/proc/{supervisor}/fd")
+    worker_pid, fork_server = worker.family()[:2]
+    descriptors = Path(f"/proc/{worker_pid}/fd")
     until(lambda: run_by(ask(connection, place, FORKED)))
     before = len(list(descriptors.iterdir()))
     os.kill(fork_server, signal.SIGSTOP)
     for key in range(3):
         connection.order(key, place.command(FORKED))
     until(lambda: len(list(descriptors.iterdir())) == before + 3 * 2)
-    os.kill(supervisor, signal.SIGSTOP)
+    os.kill(worker_pid, signal.SIGSTOP)
     os.kill(fork_server, signal.SIGKILL)
     until(lambda: is_over(fork_server))
-    os.kill(supervisor, signal.SIGCONT)
+    os.kill(worker_pid, signal.SIGCONT)
     said = {answer["outstd"].partition("-")[2] for answer in connection.answers(3).values()}
     not_sent = " the worker could not start a process for this check\n"  # if it stands still just before the third one
     assert said - {not_sent} == {" the worker's fork server died before this check began\n"}
     run_by(until(lambda: found if (found := ask(connection, place, FORKED))["wait_status"] == "0" else None))
     assert "bug" not in worker.said()
+
+
+REQUEST = b"\0".join([b"", b"/nowhere/check_demo", b"", b"/", b"18", b"0"])
+SAME_PROCESS = 1
+
+
+@pytest.mark.parametrize("unread", [True, False], ids=["with an order unread", "with none"])
+def test_what_a_fork_server_told_before_it_died_is_not_lost(monkeypatch, unread):
+    """Two checks that followed each other in a process, which ended with the fork server: each has its own exit code.
+
+    The kernel tells first that an order was not read, and then the news that came before. The supervisor is late.
+    """
+    tells = supervisor.Supervisor("", [], supervisor.Limits(), lambda _: None)
+    ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    tells._control = ours
+    tells._selector.register(ours, selectors.EVENT_READ, lambda _: tells._read_forkserver())
+    callers = {}
+    for number, said in ((1, b"CRITICAL"), (2, b"OK")):
+        link = callers[number] = CallerConnection(socket.socket(socket.AF_UNIX))
+        job = WorkerJob(number, link, CheckRequest(REQUEST), commands.PROCESS, ["/nowhere/check_demo"])
+        tells._jobs[number] = job
+        tells._fork(job)
+        _, pipes, _, _ = socket.recv_fds(theirs, 65536, 2)
+        os.write(pipes[0], said)
+        for each in pipes:
+            os.close(each)
+    for what, number, value in (
+        (forkserver.STARTED, 1, SAME_PROCESS),
+        (forkserver.ENDED, 1, 2 << 8),
+        (forkserver.STARTED, 2, SAME_PROCESS),
+    ):
+        theirs.send(forkserver.ORDER.pack(what, number, value))
+    if unread:
+        tells._send_order(forkserver.KILL, 3, signal.SIGTERM)
+    theirs.close()
+    monkeypatch.setattr(forkserver, "ended_children", lambda: iter([(SAME_PROCESS, 0)]))
+    tells._reap()
+    while events := tells._selector.select(0):
+        for key, mask in events:
+            key.data(mask)
+    size = struct.calcsize(door.ANSWER)
+    answers = {
+        number: (*struct.unpack(door.ANSWER, link.unsent[:size])[:2], bytes(link.unsent[size:]))
+        for number, link in callers.items()
+        if link.unsent
+    }
+    assert answers == {1: (door.DONE, 2, b"CRITICAL"), 2: (door.DONE, 0, b"OK")}
 
 
 def test_a_process_beyond_its_limit_may_clean_up_and_is_then_gone(place):
