@@ -47,8 +47,8 @@ MAX_SENTENCE = 300
 MAX_NAME = 300
 MAX_SERIES_AT_ONCE = 500
 ROWS_AT_ONCE = 8_000
-"""Rows of one statement, where there are many: for all of them Python's lock is free, and another thread runs. Not more
-than a statement can have values as SQLite is built by default."""
+"""Rows of one statement, where there are many: for all of them Python's lock is free, and another thread runs. Their
+32,000 values are below the 32,766 of a statement that SQLite's default allows."""
 
 MAX_WAITING_ROWS = 8 * ROWS_AT_ONCE
 """From this number on, whoever brings more waits until what is added in the background is done."""
@@ -103,7 +103,10 @@ _ADD_MANY = (
     f" {_UNLESS_KNOWN}"
 )
 _IN_ORDER = "ORDER BY 1, 2"
-_WORDS = 4
+"""As the table has them, so that what is near there is met together: SQLite sorts while Python's lock is free."""
+
+CHANGE_COLUMNS = 4
+"""Of a result in `ResultWriter.add_new`, as many as the table of changes has."""
 
 _IMPORTED = "CREATE TABLE IF NOT EXISTS imported (at INTEGER NOT NULL)"
 _TOPOLOGY_UNCHANGED = "CREATE TABLE IF NOT EXISTS topology_unchanged (day INTEGER PRIMARY KEY)"
@@ -797,10 +800,10 @@ class ResultWriter:
         if self._batch:
             self.flush()
         self._rest += values
-        at_once = _WORDS * ROWS_AT_ONCE
+        at_once = CHANGE_COLUMNS * ROWS_AT_ONCE
         if self._db.max_values < at_once:
             self.flush()
-        elif (count := len(self._rest) // at_once) and self._is_time(len(self._rest) // _WORDS):
+        elif (count := len(self._rest) // at_once) and self._is_time(len(self._rest) // CHANGE_COLUMNS):
             many, self._rest = self._rest[: count * at_once], self._rest[count * at_once :]
             if self._db.can_work_in_background:  # where SQLite sorts, Python's lock is free
                 self._db.in_background(lambda: self._put_many(many, _IN_ORDER))
@@ -811,14 +814,14 @@ class ResultWriter:
         return waiting >= MAX_WAITING_ROWS or not self._db.is_busy
 
     def flush(self) -> None:
-        # without any, the counts would be written while what is added in the background writes them
+        """Add what waits. Where nothing does, the counts are not touched: a thread in the background may write them."""
         if self._new_series:
             self._db.execute_many(
                 "INSERT INTO series (id, host, service_type, metric) VALUES (?, ?, ?, ?)", self._new_series
             )
             self._new_series = []
         if self._rest:
-            self._put(zip(*[iter(self._rest)] * _WORDS, strict=True))
+            self._put(zip(*[iter(self._rest)] * CHANGE_COLUMNS, strict=True))
             self._rest = []
         if self._batch:
             self._put(self._batch.values())
@@ -826,14 +829,14 @@ class ResultWriter:
 
     def _put(self, rows: Iterable[tuple[int, ...]]) -> None:
         found = sorted(rows, key=itemgetter(0))  # as the table has them, so that what is near there is met together
-        whole = len(found) // ROWS_AT_ONCE * ROWS_AT_ONCE if self._db.max_values >= _WORDS * ROWS_AT_ONCE else 0
+        whole = len(found) // ROWS_AT_ONCE * ROWS_AT_ONCE if self._db.max_values >= CHANGE_COLUMNS * ROWS_AT_ONCE else 0
         self._put_many(list(chain.from_iterable(found[:whole])))
         self._count(self._db.execute_many(_ADD_RESULT, found[whole:]), len(found) - whole)
 
     def _put_many(self, values: list[int], order: str = "") -> None:
-        """Those that are as many as a statement takes, or a multiple."""
+        """Add results as `add_new` has them: ROWS_AT_ONCE of them, or a multiple of that."""
         statement = _ADD_MANY.format(", ".join(["(?, ?, ?, ?)"] * ROWS_AT_ONCE), order)
-        size = _WORDS * ROWS_AT_ONCE
+        size = CHANGE_COLUMNS * ROWS_AT_ONCE
         for at in range(0, len(values), size):
             self._count(self._db.execute(statement, values[at : at + size]).rowcount, ROWS_AT_ONCE)
 

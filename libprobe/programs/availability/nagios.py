@@ -19,6 +19,7 @@ from itertools import chain
 
 from libprobe.programs.availability import result_import
 from libprobe.timelines.algebra import NUMBERS
+from libprobe.timelines.store import CHANGE_COLUMNS
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -129,7 +130,7 @@ class LogReader:
                     self._importer.problems.note("lines that are cut off, or too long to be one", where)
                     self._importer.lines += 1
                 number += self._take(data, path, number)
-                if len(self._changes) >= 4 * MAX_CHANGES:
+                if len(self._changes) >= CHANGE_COLUMNS * MAX_CHANGES:
                     self._hand_over()
         except result_import.BrokenFile:
             self._forget_states()  # what held in the rest of it is not known
@@ -230,9 +231,9 @@ class LogReader:
 
     def _add_again(self, series: int, at: int, status: int, output: bytes, where: str) -> None:
         """Add a change that is not later than all that was added: of one at its instant, it takes the place."""
-        for each in range(0, len(self._changes), 4):
+        for each in range(0, len(self._changes), CHANGE_COLUMNS):
             if self._changes[each] == series and self._changes[each + 1] == at:
-                del self._changes[each : each + 4]
+                del self._changes[each : each + CHANGE_COLUMNS]
                 break  # there is one at most: each is later than the one before it
         self._hand_over()
         sentence = result_import.clean_sentence(output.decode("utf-8", "replace"))
