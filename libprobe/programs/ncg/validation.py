@@ -21,9 +21,9 @@ if TYPE_CHECKING:
     from libprobe.programs.ncg.inventory import InventoryCounts
 
 MAX_OUTPUT = 4 << 20
-"""Of a monitor's, its end: a warning for each of 15,000 services."""
+"""Bytes of a monitor's output that are read, its last ones: enough for a warning for each of 15,000 services."""
 MAX_WARNINGS = 5
-"""Of a monitor's own, which are told word by word; of the others the number."""
+"""How many of a monitor's warnings are told word by word; of the others only the number is."""
 MAIN_FILES = ("/etc/nagios4/nagios.cfg", "/etc/nagios/nagios.cfg")
 _PATH = "/usr/sbin:/usr/bin:/sbin:/bin:/usr/local/sbin:/usr/local/bin"
 
@@ -110,8 +110,9 @@ def _ask_nagios(program: str, lines: list[str], scratch: str, deadline: Deadline
     return output
 
 
-_AT_CHECKS_ONLY = re.compile(r"notification interval less than its check interval")
-"""Nagios repeats a notification when it checks, at the soonest: `repeat = 4h` for all services is meant so."""
+_REPEATS_LESS_OFTEN = re.compile(r"notification interval less than its check interval")
+"""Not told: of a service that is checked every 12 hours, `repeat = 4h` repeats a notification every 12 hours. An
+operator who sets it for all services means no more than that."""
 
 
 def _nagios_warnings(program: str, output: str) -> tuple[tuple[str, ...], int]:
@@ -120,7 +121,7 @@ def _nagios_warnings(program: str, output: str) -> tuple[tuple[str, ...], int]:
     What it warns of in an operator's own main file is not ours to tell.
     """
     found = re.findall(r"^Warning: (.+)$", output, re.MULTILINE)
-    told = [each for each in found if not _AT_CHECKS_ONLY.search(each)]
+    told = [each for each in found if not _REPEATS_LESS_OFTEN.search(each)]
     name = os.path.basename(program)
     lines = tuple(f"{name} warns: {' '.join(safe(each).split())}" for each in told[:MAX_WARNINGS])
     return lines, len(told) - len(lines)
