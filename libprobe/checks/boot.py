@@ -277,7 +277,7 @@ def is_public(address: ipaddress.IPv4Address | ipaddress.IPv6Address) -> bool:
 def route_failure(failures: dict[str, Failure]) -> NoRoute | None:
     """This monitor's own failure where it has no route to a public IPv4 address; None if it lacks IPv6 at most.
 
-    failures: by address. What a VM with such an address does is not known then: nothing is held against its site.
+    failures: by address. What a VM with such an address does is not known then, so nothing is its site's fault.
     """
     for address, failure in failures.items():
         found = ipaddress.ip_address(address)
