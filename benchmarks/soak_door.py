@@ -137,6 +137,9 @@ class VmCallers:
         return int(found[1]) if found else 1
 
 
+ENDED = "workers that had ended by themselves"
+
+
 class Disturbance:
     """What goes wrong with the workers, one thing at a time; each is logged by kind. families: every process seen."""
 
@@ -155,6 +158,9 @@ class Disturbance:
         self.memory.append(memory_mib(self.look()))
         worker, chance = random.choice(self._workers), random.random()
         family = worker.family()
+        if not family:
+            self._start(worker, ENDED)
+            return
         if chance < 0.1:
             self._kill(family[0])
             assert worker.process is not None
@@ -268,6 +274,7 @@ def soak(seconds: float, services: int, every_s: float) -> tuple[list[tuple[str,
             until(lambda: not disturbance.left(), patience_s=PATIENCE_S)
         left = disturbance.left()
     print("\n".join(left), file=sys.stderr, flush=True)
+    disturbance.done.setdefault(ENDED, 0)
     bad = {
         what: sum(count for (_, each), count in tally.found.items() if each == what)
         for what in ("wrong", "lost", "late")
@@ -287,7 +294,7 @@ def soak(seconds: float, services: int, every_s: float) -> tuple[list[tuple[str,
             f"{memory[0]:.0f} / {median(memory):.0f} / {memory[-1]:.0f}",
         ),
     ]
-    return rows, not (any(bad.values()) or stuck or vms or entries or left)
+    return rows, not (any(bad.values()) or disturbance.done[ENDED] or stuck or vms or entries or left)
 
 
 def main() -> int:
