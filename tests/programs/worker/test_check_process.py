@@ -39,6 +39,12 @@ class Ordered:
                 '            elif what == "thread":\n'
                 "                import threading\n"
                 "                threading.Thread(target=time.sleep, args=(3600,), daemon=True).start()\n"
+                '            elif what == "look-up":\n'
+                "                import _thread\n"
+                "                _thread.start_new_thread(time.sleep, (3600,))\n"
+                '            elif what == "one-of-two":\n'
+                "                lower, _higher = os.dup(0), os.dup(0)\n"
+                "                os.close(lower)\n"
                 '            elif what == "environment":\n'
                 '                os.environ["LEFT"] = "behind"\n'
                 '            elif what == "directory":\n'
@@ -102,12 +108,23 @@ def test_a_check_that_came_to_its_end_is_followed_by_others(ordered, what):
 
 
 @pytest.mark.parametrize(
-    "what", ["thread", "child", "leak", "environment", "directory", "mask", "keep=64", "bug", "eat", "exit", "die"]
+    "what",
+    [
+        *("thread", "look-up", "child", "leak", "one-of-two", "environment", "directory", "mask"),
+        *("keep=64", "bug", "eat", "exit", "die"),
+    ],
 )
 def test_a_process_that_is_not_as_it_was_before_takes_no_other_check(ordered, what):
     running = ordered()
     before = running.process_that_waits()
-    until(lambda: running.ask(what) and before not in running.worker.family())
+    answers = []
+
+    def is_over_with_its_check() -> bool:
+        answers.append(running.ask(what)["outstd"])
+        assert sum(f"done by {before}\n" in each for each in answers) <= 1
+        return before not in running.worker.family()
+
+    until(is_over_with_its_check)
     after = {run_by(running.ask()) for _ in range(3)}
     assert before not in after
 
