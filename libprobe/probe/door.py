@@ -346,19 +346,30 @@ def print_and_exit(code: int, out: bytes, err: bytes = b"") -> "NoReturn":
 
     for number in (1, 2, 15):
         _signal.signal(number, _signal.SIG_IGN)  # from here on nothing may keep the report from being printed
-    for descriptor, data in ((2, err), (1, out)):
+    try:
+        _write_all(2, err)
+    except OSError:
+        pass
+    posix._exit(write_report(code, out))  # noqa: SLF001 - as os._exit
+
+
+def write_report(code: int, report: bytes) -> int:
+    """Write it to standard output; returns the exit code, for which see `note_lost_report`."""
+    try:
+        _write_all(1, report)
+    except BrokenPipeError:
+        pass  # nobody reads; the exit code still says it
+    except OSError as error:
+        return note_lost_report(code, error)
+    return code
+
+
+def _write_all(descriptor: int, data: bytes) -> None:
+    while data:
         try:
-            while data:
-                try:
-                    data = data[posix.write(descriptor, data) :]
-                except BlockingIOError:
-                    await_reader(descriptor)
-        except BrokenPipeError:
-            pass  # nobody reads; the exit code still says it
-        except OSError as error:
-            if descriptor == 1:
-                code = note_lost_report(code, error)
-    posix._exit(code)  # noqa: SLF001 - as os._exit
+            data = data[posix.write(descriptor, data) :]
+        except BlockingIOError:
+            await_reader(descriptor)
 
 
 def await_reader(descriptor: int) -> None:

@@ -54,22 +54,8 @@ def print_and_exit(code: int, report: str) -> NoReturn:
 
 
 def write(code: int, report: str) -> int:
-    """Print the report; returns the exit code.
-
-    A report that cannot be written, as to a full disk, is lost: see `door.note_lost_report`.
-    """
-    data = report.encode("utf-8", "replace")
-    try:
-        while data:
-            try:
-                data = data[os.write(1, data) :]
-            except BlockingIOError:
-                door.await_reader(1)
-    except BrokenPipeError:
-        pass  # nobody reads; the exit code still says it
-    except OSError as error:
-        return door.note_lost_report(code, error)
-    return code
+    """Print the report; returns the exit code, which a report that is lost changes: see `door.note_lost_report`."""
+    return door.write_report(code, report.encode("utf-8", "replace"))
 
 
 DISTRIBUTIONS = {

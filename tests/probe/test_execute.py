@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import errno
 import gc
+import posix
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -370,7 +371,7 @@ def as_process(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., tuple[
         return left.value.args[0], b"".join(printed).decode()
 
     monkeypatch.setattr(run, "since_start", lambda **_: 0.0)  # this process is not one of a probe, and may be old
-    monkeypatch.setattr(os, "write", write)
+    monkeypatch.setattr(posix, "write", write)
     monkeypatch.setattr(os, "_exit", leave)
     yield call
     gc.set_threshold(*threshold)
@@ -448,12 +449,10 @@ def test_a_bug_outside_of_any_check_is_unknown_as_well(as_process, monkeypatch):
 
 
 def test_nobody_who_reads_is_no_reason_not_to_end(as_process, monkeypatch):
-    import os
-
     def gone(descriptor: int, data: bytes) -> int:
         raise BrokenPipeError
 
-    monkeypatch.setattr(os, "write", gone)
+    monkeypatch.setattr(posix, "write", gone)
     assert as_process(made(values(21))) == (CRITICAL, "")
 
 
