@@ -64,8 +64,8 @@ def lack(what: str) -> str:
 def raise_if_short(error: BaseException) -> None:
     """Call it before blaming a library's error on a peer.
 
-    Raises: MemoryError if this machine lacks something; what has ended the run, no Exception, where the error only
-    stands for that, as one does that comes out of a class that was being made (see `deadline.unwrap_end`).
+    Raises: MemoryError if this machine lacks something; what has ended the run, which is no Exception, where the error
+    only stands for that, as `deadline.unwrap_end` says. Formats use this module, and may not import that one.
     """
     end = error.__cause__ if isinstance(error, RuntimeError) else None
     if end is not None and not isinstance(end, Exception):
