@@ -49,10 +49,10 @@ def test_a_probe_whose_result_is_lost_is_not_ok(tmp_path, port):
 
 
 def test_a_result_that_is_not_ok_keeps_its_exit_code(tmp_path):
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        closed = server.getsockname()[1]
-    words = command("check_endpoint_tcp", "-H", "127.0.0.1", "-p", closed)
-    assert written_to_a_full_disk(tmp_path, *words) == (2, f"check_endpoint_tcp: {WHY}\n")
+    with socket.socket() as held:  # so that nobody else listens there meanwhile
+        held.bind(("127.0.0.1", 0))
+        words = command("check_endpoint_tcp", "-H", "127.0.0.1", "-p", held.getsockname()[1])
+        assert written_to_a_full_disk(tmp_path, *words) == (2, f"check_endpoint_tcp: {WHY}\n")
 
 
 def test_a_program_whose_report_is_lost_has_not_succeeded(tmp_path):
