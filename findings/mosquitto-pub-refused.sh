@@ -1,11 +1,11 @@
 #!/bin/bash
-# mosquitto_pub and paho's single() succeed where the broker refused the message by MQTT 5; too large a one paho sends for ever.
+# mosquitto_pub and paho's single() succeed where the broker refused the message by MQTT 5.
 #
 # Software:  mosquitto and mosquitto-clients 2.0.11-1.2 of Debian 12, paho-mqtt 2.2.0 (PyPI). Seen 2026-11-30.
 # Expected:  MQTT 3.1.1 cannot refuse a message, so exit code 0 says little there. With -V 5 the broker answers with a reason: mosquitto_pub
 #            ends with another code than 0, publish.single() of paho raises. A broker confirms (QoS 1) what it keeps, by either version.
 # Seen:      MQTT 5, a topic that the ACL denies:       "Warning: Publish 1 failed: Not authorized.", exit code 0; single() returns
-#            MQTT 5, beyond message_size_limit:         "Packet too large", exit code 0; single() connects and sends again and again
+#            MQTT 5, beyond message_size_limit:         "Packet too large", exit code 0
 #            MQTT 3.1.1, the same two:                  exit code 0 without a word; single() returns; nothing arrives
 #            either, six for a client that is away, max_queued_messages 3:  six times 0 without a warning; the first three are kept
 #            a refused subscription to the denied topic: none; mosquitto_sub waits until -W and ends with 27
@@ -90,15 +90,11 @@ print(paho.mqtt.publish.single(topic, text, qos=1, hostname="127.0.0.1", port=in
 for topic, text, protocol, expected in (
     ("results/site", "OK", "5", "returned"),
     ("denied/site", "OK", "5", "returned"),
-    ("results/site", "x" * 200, "5", "still at it after 10 s"),
     ("denied/site", "OK", "4", "returned"),
     ("results/site", "x" * 200, "4", "returned"),
 ):
-    try:
-        done = subprocess.run([sys.executable, "-c", SINGLE, sys.argv[1], topic, text, protocol], capture_output=True, text=True, timeout=10)
-        got = "returned" if done.returncode == 0 else done.stderr
-    except subprocess.TimeoutExpired:
-        got = "still at it after 10 s"
+    done = subprocess.run([sys.executable, "-c", SINGLE, sys.argv[1], topic, text, protocol], capture_output=True, text=True)
+    got = "returned" if done.returncode == 0 else done.stderr
     print(f"paho's single(), protocol {protocol}, {topic}, {len(text)} bytes: {got}")
     if got != expected:
         sys.exit(f"CHANGED: it {expected}")
