@@ -235,6 +235,9 @@ class _ForkServer:
                 said = child.link.recv(process_setup.SAID.size)
             except BlockingIOError:
                 return
+            except ConnectionResetError:  # so the kernel says that it was ended with an order unread
+                self._report(ENDED, child.number, process_setup.NOT_BEGUN << 8)
+                child.number, said = 0, b""
             except OSError:
                 said = b""
             if not said:

@@ -12,7 +12,7 @@ import time
 ENDING = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 
 NOT_BEGUN = 77
-"""Exit code of a process that cannot be what its caller was."""
+"""Exit code of a process that cannot be what its caller was, or that was ended before it took its next check."""
 
 MAX_DATA_BYTES = 512 << 20
 """Memory that a process may fill. A probe stays below 64 MiB; this ends one that does not, before the machine does."""

@@ -661,6 +661,11 @@ class Supervisor:
         if not_begun and isinstance(job.link, CallerConnection):
             self._jobs.pop(job.number, None)
             self._answer(job, job.link.not_run())
+        elif job.status == process_setup.NOT_BEGUN << 8 and job.terminated_at and not job.answered:
+            self._answer_unknown(job, "the worker was stopped before this check began")
+        elif job.status == process_setup.NOT_BEGUN << 8 and job.may_follow and not job.answered:
+            job.status, job.pid, job.may_follow = None, 0, False
+            self._fork(job)
         elif ended_by and job.how_run != commands.SHELL and not job.answered:
             name = signal.Signals(ended_by).name
             why = f"the probe's process was killed by {name} after {time.monotonic() - job.since:.1f} s"

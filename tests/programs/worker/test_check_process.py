@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import ROOT
-from tests.pace import is_over, until
+from tests.pace import is_over, state_of, until
 from tests.programs.worker import test_door, test_worker
 from tests.programs.worker.handler import Connection, Worker
 from tests.programs.worker.test_door import CREATES, Place, ended, place, served_by  # noqa: F401 - a fixture
@@ -148,6 +148,19 @@ def test_a_process_that_is_killed_while_it_waits_costs_no_result(ordered):
     assert running.worker.said().count("died") == 0
 
 
+def test_a_check_whose_process_is_killed_before_it_takes_it_is_run_by_another(ordered):
+    running = ordered()
+    waits = running.process_that_waits()
+    stop_waiting_process(waits, lambda: running.ask("", environment=("MACRO=value",)))
+    running.connection.order(1, running.place.command(FORKED))
+    running.connection.order(2, running.place.command(FORKED))
+    assert running.connection.answer()["job_id"] == "2"  # by then the first was handed over
+    os.kill(waits, signal.SIGKILL)
+    answer = running.connection.answer()
+    assert answer["job_id"] == "1"
+    assert run_by(answer) != waits
+
+
 def test_only_some_processes_wait_and_not_for_ever(ordered, tmp_path):
     running = ordered(idle_s=0.5)
     for key in range(8):
@@ -180,6 +193,17 @@ def test_with_the_fork_server_or_the_worker_a_process_that_waits_ends(ordered, n
     until(lambda: is_over(waits))
 
 
+def stop_waiting_process(pid: int, ask_another: Callable[[], object]) -> None:
+    """Let a process that waits stand still, so that it is handed its next check and does not take it.
+
+    ask_another: runs a check that has a process to itself: then the fork server has read that the first one is free.
+    """
+    until(lambda: state_of(pid) == "S")
+    ask_another()
+    os.kill(pid, signal.SIGSTOP)
+    until(lambda: state_of(pid) == "T")
+
+
 def ended_by(pid: int, number: int) -> bool:
     """Send a signal; it is ignored from the end of a check until the process waits for the next."""
     try:
@@ -199,6 +223,23 @@ def test_checks_of_callers_from_the_same_place_follow_each_other(place: Place): 
     assert process not in {served_by(place, CREATES, WORD="other") for _ in range(3)}
     report, served = place.run(CREATES, "place", cwd=place.directory, WORD="another")
     assert (served, report.lines) == (True, [f"{place.directory} 0o22 another None"])
+
+
+def test_a_caller_whose_process_is_killed_before_it_takes_the_check_runs_it(place: Place):  # noqa: F811
+    with (place.directory / "patient/sitecustomize.py").open("a") as file:
+        file.write("from libprobe.programs.worker import forkserver\nforkserver.MAX_IDLE_S = 3600.0\n")
+    place.start()
+    served_by(place, CREATES, WORD="same")
+    waits = repeated(lambda: served_by(place, CREATES, WORD="same"))
+    stop_waiting_process(waits, lambda: place.run(CREATES))
+    before = test_door.called(place)
+    caller = place.call(CREATES, WORD="same")
+    until(lambda: test_door.called(place) == before + 1)
+    assert served_by(place, CREATES, WORD="same") != waits  # by then the first was handed over
+    os.kill(waits, signal.SIGKILL)
+    report = ended(caller)
+    assert (report.code, report.first.rpartition(" ")[0]) == (0, "DEMO OK - done by")
+    assert report.first != f"DEMO OK - done by {waits}"
 
 
 MOMENTS, STEP_S = 40, 0.003
