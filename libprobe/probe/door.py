@@ -347,7 +347,7 @@ def print_and_exit(code: int, out: bytes, err: bytes = b"") -> "NoReturn":
     for number in (1, 2, 15):
         _signal.signal(number, _signal.SIG_IGN)  # from here on nothing may keep the report from being printed
     try:
-        _write_all(2, err)
+        write_all(2, err)
     except OSError:
         pass
     posix._exit(write_report(code, out))  # noqa: SLF001 - as os._exit
@@ -356,7 +356,7 @@ def print_and_exit(code: int, out: bytes, err: bytes = b"") -> "NoReturn":
 def write_report(code: int, report: bytes) -> int:
     """Write it to standard output; returns the exit code, for which see `note_lost_report`."""
     try:
-        _write_all(1, report)
+        write_all(1, report)
     except BrokenPipeError:
         pass  # nobody reads; the exit code still says it
     except OSError as error:
@@ -364,7 +364,8 @@ def write_report(code: int, report: bytes) -> int:
     return code
 
 
-def _write_all(descriptor: int, data: bytes) -> None:
+def write_all(descriptor: int, data: bytes) -> None:
+    """Write it, however slowly it is read. Raises: OSError."""
     while data:
         try:
             data = data[posix.write(descriptor, data) :]

@@ -77,10 +77,16 @@ def waiting_bytes(pipe: int) -> int:
     return struct.unpack("i", fcntl.ioctl(pipe, termios.FIONREAD, bytes(4)))[0]
 
 
-@pytest.mark.parametrize("room", ["door", "output"])
-def test_a_reader_who_is_slow_gets_all_of_a_report(room):
+@pytest.mark.parametrize(
+    "call",
+    [
+        "door.print_and_exit(0, report)",
+        "output.print_and_exit(0, report.decode())",
+        "from libprobe.programs.selfcheck import command; command._write('-', report.decode())",
+    ],
+)
+def test_a_reader_who_is_slow_gets_all_of_a_report(call):
     """A terminal, or a pipe that somebody has set so, does not block who writes: then it is waited for."""
-    call = {"door": "door.print_and_exit(0, report)", "output": "output.print_and_exit(0, report.decode())"}[room]
     begin = "import os; from libprobe.probe import door, output; os.set_blocking(1, False); report = b'x' * 300_000"
     code = f"{begin}; {call}"
     process = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, stderr=subprocess.PIPE)

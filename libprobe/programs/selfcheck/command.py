@@ -498,8 +498,7 @@ def _write(path: str, text: str) -> None:
     data = redact.blank(text).encode("utf-8", "replace")
     if path == "-":
         sys.stdout.flush()
-        while data:
-            data = data[os.write(1, data) :]
+        door.write_all(1, data)
         return
     if os.path.exists(path) and not os.path.isfile(path):
         with open(path, "wb") as special:  # a pipe or a device cannot be replaced
