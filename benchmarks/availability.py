@@ -12,8 +12,9 @@ the least of some runs, each into a new store.
 
 Both are given the same results in memory, those of ARGO's as its batch job has them, a day at a time: once only the
 changes, as the store has them, and once a result every 15 minutes, as ARGO gets them. Neither time has any reading in
-it; that of the changes from the store is told beside them. These times, and those of figures, are those of the
-processor, of the comparison the least of some runs in turn.
+it; that of the changes from the store is told beside them. Then both with their reading, as each has its results when
+it begins: the changes in the store, and a result every 15 minutes in Avro files of a day each, read by fastavro. These
+times, and those of figures, are those of the processor, of the comparison the least of some runs in turn.
 """
 
 from __future__ import annotations
@@ -268,12 +269,7 @@ def compare(directory: Path) -> None:
     with Store(StateDirectory(str(directory / "state"))) as store:
         found = Calculation(store, profile, month)
         sites = found.sites[:COMPARED_SITES]
-        wanted = [
-            (each.host, each.service_type, metric)
-            for site in sites
-            for each in found.endpoints_of(site)
-            for metric in profile.metrics[each.service_type]
-        ]
+        wanted = keys_of(found, sites, profile)
         store.measured(wanted[:1], month.start, month.end)  # so that the names of the series are known
         began = time.process_time()
         changes = store.measured(wanted, month.start, month.end)
@@ -289,6 +285,103 @@ def compare(directory: Path) -> None:
                 f"  {name}, {count:,}: {1000 * ours_s:.1f} ms, pair by pair {1000 * theirs_s:.1f} ms, "
                 f"{theirs_s / ours_s:.1f} times as long, with equal figures"
             )
+
+
+# ---- with their reading
+
+
+def compare_with_reading(directory: Path, runs: int = COMPARED_RUNS) -> None:
+    """What each takes from what it keeps to the figures."""
+    month = Period("a month", START, START + 31 * DAY)
+    profile = profiles.read(str(directory / "metrics.json"), str(directory / "aggregation.json"))
+    with Store(StateDirectory(str(directory / "state"))) as store:
+        found = Calculation(store, profile, month)
+        sites = found.sites[:COMPARED_SITES]
+        wanted = keys_of(found, sites, profile)
+        changes = store.measured(wanted, month.start, month.end)
+        everything = {key: with_repetitions(each, month) for key, (each,) in changes.items()}
+        files = write_avro(directory, everything, month)
+        first = {key: each.before for key, each in everything.items()}
+        del changes, everything
+
+        def ours() -> dict[str, Figures]:
+            rows = Calculation(store, profile, month).rows(sites, SITE, "period")
+            return {row.path[0]: row.figures for row in rows}
+
+        def theirs() -> dict[str, Figures]:
+            return straight(sites, found, read_avro(files, first))
+
+        ours_s, theirs_s = in_turn(ours, theirs, runs)
+    size = sum(each.stat().st_size for each in files) >> 20
+    print(
+        f"  with their reading, of the store and of {size} MiB of Avro: {1000 * ours_s:.1f} ms, pair by pair "
+        f"{1000 * theirs_s:.0f} ms, {theirs_s / ours_s:.0f} times as long, with equal figures"
+    )
+
+
+def keys_of(found: Calculation, sites: Sequence[str], profile: Profile) -> list[MetricKey]:
+    return [
+        (each.host, each.service_type, metric)
+        for site in sites
+        for each in found.endpoints_of(site)
+        for metric in profile.metrics[each.service_type]
+    ]
+
+
+def write_avro(directory: Path, measured: dict[MetricKey, MeasuredResults], period: Period) -> list[Path]:
+    """ARGO's metric data of each day, in the order of time. A result of a metric tells what the one before it told."""
+    import fastavro
+
+    from tests.federation.consumer import METRIC_DATA
+
+    days: list[list[tuple[int, MetricKey, int]]] = [[] for _ in range(0, period.end - period.start, DAY)]
+    for key, each in measured.items():
+        for entry in each.results:
+            days[(entry >> lines.BITS) // DAY].append((entry >> lines.BITS, key, entry & lines.MASK))
+    files = []
+    for number, results in enumerate(days):
+        files.append(directory / f"{number:02d}.avro")
+        records = (
+            {
+                "timestamp": f"{datetime.fromtimestamp(period.start + at, UTC):%Y-%m-%dT%H:%M:%SZ}",
+                "service": service_type,
+                "hostname": host,
+                "metric": metric,
+                "status": STATUSES[status],
+                "monitoring_host": "cloudmon.example.org",
+                "actual_data": None,
+                "summary": "answered in 1 s",
+                "message": None,
+                "tags": None,
+            }
+            for at, (host, service_type, metric), status in sorted(results)
+        )
+        with open(files[-1], "wb") as file:
+            fastavro.writer(file, fastavro.parse_schema(METRIC_DATA), records)
+    return files
+
+
+def read_avro(files: Sequence[Path], first: dict[MetricKey, int | None]) -> dict[MetricKey, list[DayResults]]:
+    """What ARGO's batch job has of each day. first: by metric, its status before the first of them."""
+    import fastavro
+
+    number_of = {status: number for number, status in enumerate(STATUSES)}
+    before = {key: MISSING if status is None else status for key, status in first.items()}
+    given: dict[MetricKey, list[DayResults]] = {key: [] for key in first}
+    for number, path in enumerate(files):
+        midnight = number * DAY
+        within: dict[MetricKey, list[tuple[int, int]]] = {key: [] for key in first}
+        with open(path, "rb") as file:
+            for record in fastavro.reader(file):
+                text = record["timestamp"]
+                second = int(text[11:13]) * 3600 + int(text[14:16]) * 60 + int(text[17:19])
+                within[record["hostname"], record["service"], record["metric"]].append(
+                    (midnight + second, number_of[record["status"]])
+                )
+        for key, results in within.items():
+            given[key].append(DayResults(before[key], results))
+            before[key] = results[-1][1] if results else before[key]
+    return given
 
 
 def with_repetitions(measured: MeasuredResults, period: Period) -> MeasuredResults:
@@ -318,8 +411,15 @@ def compared(
     def theirs() -> dict[str, Figures]:
         return straight(sites, calculation, of_days)
 
+    return in_turn(ours, theirs, COMPARED_RUNS)
+
+
+def in_turn(
+    ours: Callable[[], dict[str, Figures]], theirs: Callable[[], dict[str, Figures]], runs: int
+) -> tuple[float, float]:
+    """The least processor time of each, in seconds. Raises: AssertionError if their figures differ."""
     least = [float("inf"), float("inf")]
-    for _ in range(COMPARED_RUNS):
+    for _ in range(runs):
         figures = []
         for number, work in enumerate((ours, theirs)):
             began = time.process_time()
@@ -405,13 +505,7 @@ def step_seconds(store: Store, profile: Profile, period: Period, count: int) -> 
         for where, name, function in watched:
             patches.enter_context(mock.patch.object(where, name, function))
         list(calculation.rows(sites, SITE, "period"))
-    wanted = [
-        (each.host, each.service_type, metric)
-        for site in sites
-        for each in calculation.endpoints_of(site)
-        for metric in profile.metrics[each.service_type]
-    ]
-    read = store.measured(wanted, period.start, period.end)
+    read = store.measured(keys_of(calculation, sites, profile), period.start, period.end)
     changes = sum(len(each.results) for several in read.values() for each in several)
     found = {step: least_seconds(partial(call_all, calls)) for step, calls in recorder.calls.items()}
     return len(sites), changes, {**found, "the rest": whole - sum(found.values())}
@@ -454,6 +548,7 @@ def main() -> None:
             what = f"figures of {args.endpoints} endpoints, {months} x 31 days"
             print(f"{what}: {cost.processor_s:.2f} s of processor time, peak {cost.peak:.0f} MiB")
         compare(directory)
+        compare_with_reading(directory, 3)
         print_steps(directory, STEP_SITES)
 
 

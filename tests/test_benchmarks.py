@@ -108,6 +108,10 @@ def test_argos_own_algorithm_has_the_figures_of_the_program(tmp_path, capsys):
     said = capsys.readouterr().out
     assert said.startswith("2 sites of 10 endpoints, ")
     assert re.findall(r"  (.+?), [\d,]+: .*, with equal figures", said) == ["the changes", "a result every 15 minutes"]
+    availability.compare_with_reading(tmp_path, 1)
+    costs = r"[\d.]+ ms, pair by pair \d+ ms, \d+ times as long, with equal figures\n"
+    reading = rf"  with their reading, of the store and of \d+ MiB of Avro: {costs}"
+    assert re.fullmatch(reading, capsys.readouterr().out)
     availability.print_steps(tmp_path, 30)
     first, *steps = capsys.readouterr().out.splitlines()
     assert re.fullmatch(r"steps of 2 sites of 10 endpoints, 5,\d{3} changes:", first)
