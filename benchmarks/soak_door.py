@@ -137,7 +137,7 @@ class VmCallers:
         return int(found[1]) if found else 1
 
 
-ENDED = "workers that had ended by themselves"
+WORKER_ENDED = "workers that had ended by themselves"
 
 
 class Disturbance:
@@ -159,7 +159,7 @@ class Disturbance:
         worker, chance = random.choice(self._workers), random.random()
         family = worker.family()
         if not family:
-            self._start(worker, ENDED)
+            self._start(worker, WORKER_ENDED)
             return
         if chance < 0.1:
             self._kill(family[0])
@@ -274,7 +274,7 @@ def soak(seconds: float, services: int, every_s: float) -> tuple[list[tuple[str,
             until(lambda: not disturbance.left(), patience_s=PATIENCE_S)
         left = disturbance.left()
     print("\n".join(left), file=sys.stderr, flush=True)
-    disturbance.done.setdefault(ENDED, 0)
+    disturbance.done.setdefault(WORKER_ENDED, 0)
     bad = {
         what: sum(count for (_, each), count in tally.found.items() if each == what)
         for what in ("wrong", "lost", "late")
@@ -294,7 +294,7 @@ def soak(seconds: float, services: int, every_s: float) -> tuple[list[tuple[str,
             f"{memory[0]:.0f} / {median(memory):.0f} / {memory[-1]:.0f}",
         ),
     ]
-    return rows, not (any(bad.values()) or disturbance.done[ENDED] or stuck or vms or entries or left)
+    return rows, not (any(bad.values()) or disturbance.done[WORKER_ENDED] or stuck or vms or entries or left)
 
 
 def main() -> int:
