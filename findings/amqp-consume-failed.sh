@@ -42,8 +42,8 @@ root/usr/lib/erlang/bin/epmd -port "$ERL_EPMD_PORT" -address 127.0.0.1 &
 names=$!
 "$(find root/usr/lib/rabbitmq/lib -path "*/sbin/rabbitmq-server")" > said 2>&1 &
 broker=$!
-for _ in $(seq 600); do grep -qs "Starting broker... completed" said && break; sleep 0.2; done
-grep -q "Starting broker... completed" said || { tail said >&2; changed "the broker does not start in two minutes"; }
+for _ in $(seq 1500); do grep -qs "Starting broker... completed" said && break; sleep 0.2; done
+grep -q "Starting broker... completed" said || { tail said >&2; changed "the broker does not start in five minutes"; }
 
 LD_LIBRARY_PATH=$(dirname "$(find "$PWD/root" -name 'librabbitmq.so*' | head -1)")
 export LD_LIBRARY_PATH PATH="$PWD/root/usr/bin:$PATH"
