@@ -6,8 +6,8 @@
 #            not 0. `send` with a resource and an event sends them, wherever it runs.
 # Seen:      close or delete -f resource:a, of 120 alerts, 70 of a:   50 of all are closed or deleted, no question, exit code 0
 #            ack -q resource:a:                                       "Acking 70 alerts", the first 50 are asked for; exit code 0
-#            ack of what the server refuses with 403:                 a bar up to 100 %, exit code 0
-#            send -r a -e down -s critical, stdin /dev/null, and TERM is set:     nothing is sent, exit code 0; without TERM it is
+#            ack of what the server refuses with 403:                 no word of it, exit code 0
+#            send -r a -e down -s critical, stdin /dev/null, and TERM is set:     nothing is sent, exit code 0; without TERM it is sent
 #            the same in a loop that reads lines of a file:           the next line of the file is read as JSON, and the alert is lost
 # Matters:   one colon for an equals sign closes what nobody has seen, and an alert of a script that runs from ssh, screen or a loop is lost
 #            without a word. Write =, act until nothing is left, and run send with TERM and PS1 unset.

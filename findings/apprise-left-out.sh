@@ -3,8 +3,8 @@
 #
 # Software:  apprise 2.2.0 (PyPI), its command; a few lines take what it sends. Seen 2026-11-30.
 # Expected:  an exit code that is not 0 where somebody is not told, as it is where a service answers with 500 (4 here). Recipients of the
-#            configuration and those of the command line are all told. A priority or an option that does not exist is refused, as an
-#            unknown `-n` and `method=` are; "urgent" is ntfy's own second name for its priority 5.
+#            configuration and those of the command line are all told. A priority or an option that does not exist is refused;
+#            "urgent" is ntfy's own second name for its priority 5.
 # Seen:      one good URL, one whose scheme is misspelt:       the good one is told, "Unparseable URL", exit code 0;
 #            the same in a configuration file                  so it is, and so where one of two files is not there
 #            -c recipients -g night, and a URL:                the URL alone, without -g's recipients and without a word; exit code 0

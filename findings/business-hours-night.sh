@@ -1,5 +1,5 @@
 #!/bin/bash
-# business-duration, businesstimedelta: of hours from 20:00 to 08:00 the morning or all is left out, of two zones the difference.
+# business-duration, businesstimedelta: of hours from 20:00 to 08:00 the morning or all is left out; so is the difference of two time zones.
 #
 # Software:  business-duration 0.68, businesstimedelta 1.0.1 (PyPI), with pandas 3.1.1. Seen 2026-11-30.
 # Expected:  the minutes of an outage that lie within 20:00 to 08:00, the hours of a night shift, for which business-duration has a branch of its

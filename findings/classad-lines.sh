@@ -7,7 +7,7 @@
 # Seen:      "Site = A / Memory: 3 / Cpus = 2":           [Site = "A"], Memory and Cpus are gone; so with a string that does not end
 #            "Memory = 3 GB", "Load = 5,2":               3 and 5; ClassAd() raises for each of these
 #            if ad.eval("Requirements"), undefined:       taken, and so is an error
-#            if stringListMember(VO, "ops, test"):        an error until parseOne() was called or htcondor2 imported: all jobs are taken
+#            if stringListMember(VO, "ops, test"):        an error until htcondor2 is imported: all jobs are taken
 #            avg({}) and avg({undefined, 2}), sum({undefined, 2}):  0, 2.0 and 2; int("5 GB") is 5
 # Matters:   jobs of a history file whose line was edited or cut are counted without their times and cores; a filter that asks for an
 #            attribute that a job does not have takes that job. Compare with `is True`, and import htcondor2 first.

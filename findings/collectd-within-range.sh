@@ -105,13 +105,13 @@ told(f'PUTVAL "site/exec/gauge-vm" interval=3600 {NOW}:U', taken, f"exec/gauge-v
 told(f'PUTVAL "site/exec/gauge-tcp" interval=3600 {NOW}:U', taken, f"exec/gauge-tcp 0 {AGAIN} nan.")
 told(f'PUTVAL "site/exec/gauge-http" interval=3600 {NOW}:25', taken, f"exec/gauge-http 2 {ABOVE}")
 judge(ask(f'PUTVAL "site/exec/gauge-http" interval=3600 {PAST}:5'), taken, "a 5 that is a second older")
-judge(ask('GETVAL "site/exec/gauge-http"'), "value=2.500000e+01", "what stays")
 for name, text in (("comma", "21,5"), ("percent", "21%")):
     judge(ask(f'PUTVAL "site/other/gauge-{name}" interval=3600 {NOW}:{text}'), taken, text)
     until = time.monotonic() + 30
     while not (value := ask(f'GETVAL "site/other/gauge-{name}"')).startswith("value=") and time.monotonic() < until:
         time.sleep(0.1)
     judge(value, "value=2.100000e+01", "  is")
+judge(ask('GETVAL "site/exec/gauge-http"'), "value=2.500000e+01", "what stays")
 judge(ask(f'PUTVAL "site/other/gauge-word" interval=3600 {NOW}:abc'), "-1 Parsing the values string failed.", "abc")
 notice = f'PUTNOTIF host=site plugin=exec type=gauge type_instance=vm time={NOW} message="{LONG}" severity='
 told(notice + "failure", "0 Success", f"exec/gauge-vm 2 {LONG[:255]}")

@@ -8,7 +8,6 @@
 #            davix-http, GET answered with 404 or 503, PUT with 507:  the error is printed, exit code 0
 #            davix-rm /one /two, davix-mkdir /one /two:        the server is asked for /one alone; exit code 0
 #            davix-get /missing file, a 404 or a 503:          255, and the file that was there is empty
-#            davix-ls, davix-get, davix-put and davix-rm of one file end as one would think.
 # Matters:   a script that renames its file takes a success for a failure, and does it again; what a probe asks by
 #            davix-http is always well; the second of two files stays in the storage. Look at what the server has afterwards.
 set -eu

@@ -6,7 +6,7 @@
 #            whose folder is not there is refused. A save removes its own working files alone.
 # Seen:      save, one dashboard of three is a 403, one a 503:     the archive has the third; no word of the others; exit code 0
 #            save, the search itself is a 503 by then:             an archive without a dashboard, exit code 0
-#            restore, refused with 412 or 503:                     "response status: 412", exit code 0
+#            restore, refused with 412 or 503:                     exit code 0
 #            restore into a Grafana without the folder:            in the folder "General", exit code 0
 #            restore --components=dashbords:                       nothing, exit code 0
 #            save after one with --no-archive:                     the files of that one are gone

@@ -1,11 +1,10 @@
 #!/bin/bash
-# grid-mapfile-delete-entry deletes comments, or makes users of them; -add-entry glues the new user to the last; both exit codes are 0.
+# grid-mapfile-delete-entry deletes comments; -add-entry glues the new user to the last; both exit codes are 0.
 #
 # Software:  globus-gss-assist-progs 12.7-2 of Debian 12. Seen 2026-11-30.
 # Expected:  deleting one mapping leaves all other lines as they are, comments too. An entry that is added to a file whose last line has no
 #            newline becomes a line of its own. grid-mapfile-check-consistency ends with another code than 0 if it prints an ERROR.
-# Seen:      delete-entry:  "# robots of ops" is gone, "#ask the VO before" is the entry "#ask" for the account "the VO before"; empty
-#                           lines are gone. "-dn" alone, without "-ln", is refused, though its help has both in brackets.
+# Seen:      delete-entry:  "# robots of ops" is gone, and so are empty lines. "-dn" alone, without "-ln", is refused, though its help has both in brackets.
 #            add-entry:     "/DC=org/DC=example/CN=Robot" root"/DC=org/DC=example/CN=New" daemon, one line; "(1) entry added"
 #            both:          a file of mode 640 has 644 afterwards, also where an account that is not there ended with 1
 #            check-consistency of that line, of one DN in two lines, of "root, daemon", of a missing quote: an ERROR, or none; exit code 0
@@ -33,11 +32,10 @@ compare() { # what, got, expected
 }
 robot=/DC=org/DC=example/CN=Robot
 
-printf '# robots of ops\n#ask the VO before\n"%s" root,daemon\n\n"/DC=org/DC=example/CN=User" bin\n' "$robot" > mapfile
+printf '# robots of ops\n"%s" root,daemon\n\n"/DC=org/DC=example/CN=User" bin\n' "$robot" > mapfile
 chmod 640 mapfile
 run grid-mapfile-delete-entry -f mapfile -dn "$robot" -ln daemon
-compare "a mapping deleted" "$code $(stat -c %a mapfile) $(cat mapfile)" "0 644 \"#ask\" the VO before
-\"$robot\" root
+compare "a mapping deleted" "$code $(stat -c %a mapfile) $(cat mapfile)" "0 644 \"$robot\" root
 \"/DC=org/DC=example/CN=User\" bin"
 run grid-mapfile-delete-entry -f mapfile -dn "$robot"
 compare "-dn without -ln" "$code $(grep ^Error said)" "1 Error: -ln needs a list of user login names"

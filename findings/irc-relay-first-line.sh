@@ -88,7 +88,7 @@ try:
     if sent("grid", "Line") != ["Lines: vm is down", "Line: vm is down (resolved)"]:
         sys.exit("CHANGED: of two lines the first one was sent")
 
-    codes = [alert("grid", "Long", "x" * 1300), alert("cloud", "First", "vm is down")]
+    codes = [alert("grid", "Long", "x" * 3000), alert("cloud", "First", "vm is down")]
     wait("the alert is given up", lambda: "Cannot send alert to #cloud" in pathlib.Path("log").read_text())
     wait("the channel is joined after that", lambda: "#cloud monitor: join succeeded" in pathlib.Path("log").read_text())
     codes.append(alert("cloud", "Second", "tcp is down"))

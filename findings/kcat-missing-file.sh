@@ -26,7 +26,7 @@ export LD_LIBRARY_PATH PATH="$PWD/root/usr/bin:$PATH" HOME="$PWD"
 
 kcat -C -b none -t kept -d mock -X test.mock.num.brokers=1 > log 2>&1 &
 broker=$!
-for _ in $(seq 100); do grep -aq bootstrap.servers= log && break; sleep 0.1; done
+for _ in $(seq 600); do grep -aq bootstrap.servers= log && break; sleep 0.1; done
 address=$(grep -ao 'bootstrap.servers=[0-9.:]*' log | head -n 1)
 [ -n "$address" ] || { tail log >&2; changed "the mock cluster told its address"; }
 

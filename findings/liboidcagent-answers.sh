@@ -48,7 +48,7 @@ def agent():
         connection.recv(4096)
         for number, piece in enumerate(pieces):
             if number:
-                time.sleep(1)
+                time.sleep(5)
             try:
                 connection.sendall(piece)
             except BrokenPipeError:

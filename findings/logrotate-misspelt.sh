@@ -1,12 +1,11 @@
 #!/bin/bash
-# logrotate: a block with a misspelt "rotate" removes the log and keeps none, exit code 0; a file that the group may write rotates nothing, 0.
+# logrotate: a block with a misspelt "rotate" removes the log and keeps none, exit code 0.
 #
 # Software:  logrotate 3.21.0-1 of Debian 12. Seen 2026-11-30.
 # Expected:  a line that it does not know leaves the block out, with exit code 1, as `rotate: 30` and a log that two blocks name do.
 # Seen:      rotat 30, or no such line:               the log is removed, nothing is kept; "ignoring line", exit code 0
 #            the same with copytruncate:              the log is empty, nothing is kept, exit code 0
 #            compres beside rotate 3:                 kept as it is, exit code 0
-#            a file of mode 0664:                     nothing is rotated, "Ignoring ... because it is writable", exit code 0
 #            a log that two blocks name:              by the first, exit code 1
 # Matters:   the history that availability is counted from is gone at midnight, and the timer's unit is green. Run `logrotate --debug` after a
 #            change, and look for "error:".
@@ -50,7 +49,6 @@ for name, text, mode, code, kept, word in (
     ("without", "LOG {\n daily\n}\n", 0o600, 0, {}, None),
     ("copied", "LOG {\n daily\n rotat 30\n copytruncate\n}\n", 0o600, 0, {"nagios.log": 0}, "ignoring line"),
     ("compres", "LOG {\n rotate 3\n compres\n}\n", 0o600, 0, {"nagios.log.1": SIZE}, "ignoring line"),
-    ("group", "LOG {\n rotate 3\n}\n", 0o664, 0, {"nagios.log": SIZE}, "writable by group"),
     ("twice", "LOG {\n rotate 3\n}\nLOG {\n rotate 5\n}\n", 0o600, 1, {"nagios.log.1": SIZE}, "duplicate log entry"),
 ):
     got = rotate(name, text, mode)

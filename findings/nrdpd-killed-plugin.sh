@@ -5,7 +5,7 @@
 # Expected:  a plugin that was killed is UNKNOWN or CRITICAL, as one that is missing, or ends with 4 (CRITICAL, both). The exit code and
 #            the line on stdout are the result, whatever stands on stderr. A result that the server answers with 503, or with NRDP's own
 #            refusal (200, "status": -1), is sent again, or at least told.
-# Seen:      kill -9 in the plugin:                  nothing arrives; in the log a traceback, "bad operand type for abs()"
+# Seen:      kill -9 in the plugin:                  nothing arrives
 #            OK on stdout, a warning on stderr:      CRITICAL, "Check failed with stderr output"; the line on stdout is lost
 #            503:                                    a line in the log, and no second try; a refused token: not even the line
 # Matters:   a plugin that the kernel kills for its memory keeps its last state in the monitor, mostly OK, unless that looks for results

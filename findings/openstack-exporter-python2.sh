@@ -4,9 +4,8 @@
 # Software:  prometheus-openstack-exporter 0.1.4-2.2 of Debian 12, with all that is imported before. Seen 2026-11-30.
 # Expected:  a package of a stable release whose service is started by systemd runs with the Python that it depends on; with --help
 #            it prints its options.
-# Seen:      "#! /usr/bin/python3", then ModuleNotFoundError: No module named 'urlparse'; BaseHTTPServer and SocketServer, which
-#            Python 3 does not have either, come after it. Exit code 1 for --help and with its own configuration. The unit reads
-#            /usr/local/bin/observerenv.sh before, which no package has.
+# Seen:      "#! /usr/bin/python3", then ModuleNotFoundError: No module named 'urlparse'. Exit code 1 for --help and
+#            with its own configuration.
 # Matters:   there are no figures of the cloud, and a rule that compares such a figure with a limit never fires. Alert on absent(),
 #            or on up == 0, of each exporter.
 set -eu

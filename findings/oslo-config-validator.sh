@@ -6,8 +6,8 @@
 #            loads know their types. A misspelt option is an error in each section whose namespace is given. With --check-defaults
 #            --fatal-warnings a file whose values are good passes.
 # Seen:      "auth_strategy = keystnoe", "allocation_conflict_retry_count = ten", "debug = treu": exit code 0 without a word, with
-#            --fatal-warnings too; placement refuses each of them. "auth_ulr" in [keystone_authtoken] is an INFO, exit code 0.
-#            --check-defaults warns of them as it does of good values that are not the default, and --fatal-warnings ends both with 1.
+#            --fatal-warnings too; placement refuses each of them. "auth_ulr" in [keystone_authtoken] has exit code 0.
+#            --check-defaults --fatal-warnings ends with 1 for a file of good values.
 # Matters:   a configuration that was checked before it is rolled out does not start, or fails at the first request that reads the
 #            value. Load it as the service does, before it is restarted.
 set -eu

@@ -6,7 +6,7 @@
 #            no server, or was given a storage policy that there is none of. A server that refuses is in "Failed" or "no_result".
 # Seen:      of two object servers one refuses: "-a" reports the other's figures with "Failed: 0.0%, no_result: 0, reported: 1".
 #            "-T" prints "0/2 hosts matched, 1 error[s]", "-d" leaves out a disk that is not mounted, "-u" names it, "--zone 7" asks
-#            0 hosts, "-p misspelt" prints its help: exit code 0 for each.
+#            0 hosts, "-p misspelt" says "Invalid Storage Policy": exit code 0 for each.
 # Matters:   in cron, or behind a plugin that judges exit codes, it is always well; graphs of these figures show fewer quarantined
 #            objects and a shorter queue when a server is down. Compare the number reported with that of the hosts asked.
 set -eu

@@ -8,7 +8,7 @@
 #            /api/v1/import/prometheus with a value of 80%, or a label without its brace:       204, the other lines are kept
 #            /api/v1/import/csv with an empty value, or a time with a blank for the T:          204, these rows are dropped
 #            /api/v1/import of a line with a null among its values:     204, the whole series is dropped
-#            times of more than two days ahead, and of two months ago by the default retention: 204, dropped
+#            times 3 days ahead, and 70 days ago by the default retention:      204, dropped
 #            0 and 2 for the same time:                                 both kept, in an average of the time both count
 # Matters:   a site whose status goes out as text is OK for ever on each dashboard, and a history that was brought in has holes; an importer
 #            sees nothing of it. Send numbers, and look at vm_rows_invalid_total and vm_rows_ignored_total after each import.

@@ -1,17 +1,16 @@
 #!/bin/bash
-# zammad_py: a loop over all tickets has the first ten, with per_page=250 the first hundred are the last page; a merge that failed returns.
+# zammad_py: a loop over all tickets has the first ten, with per_page=250 the first hundred count as the last page; a merge that failed returns.
 #
 # Software:  zammad_py 3.2.1 (PyPI). Seen 2026-11-30.
 # Expected:  a loop over ticket.all() or search() goes through all pages, or is_last_page() says that there are more. next_page() of a page is
-#            the one behind it. What Zammad refuses is an exception. request_on_behalf_of() holds for its block.
+#            the one behind it. What Zammad refuses is an exception.
 # Seen:      of 250 tickets, for ticket in ticket.all():            10, and len() is 10
 #            per_page 250, of which Zammad gives 100:               100, and is_last_page() is true; of search() 200
 #            next_page() twice of the first page:                   the second and the third
 #            merge() into a number that does not exist:             returns, with "failed" in its result
 #            a page of a maintenance with 200:                      returned as bytes
-#            request_on_behalf_of("a") around a 422:                all later requests are on behalf of a, too; without on_behalf_of= a KeyError
-# Matters:   GGUS is a Zammad: a report of open tickets stops at ten or a hundred, a ticket counts as merged and is not, and after one refusal
-#            the next tickets are opened in the name of someone else. Ask page by page until one is empty, and look at the result.
+# Matters:   GGUS is a Zammad: a report of open tickets stops at ten or a hundred, a ticket counts as merged and is not.
+#            Ask page by page until one is empty, and look at the result.
 set -eu
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
@@ -29,9 +28,6 @@ import urllib.parse
 
 from zammad_py import ZammadAPI
 
-asked = []
-
-
 class Zammad(http.server.BaseHTTPRequestHandler):
     """250 tickets, of which a page has at most 100, or 200 that were found, as in Zammad's tickets_controller.rb; none can be changed."""
 
@@ -46,7 +42,6 @@ class Zammad(http.server.BaseHTTPRequestHandler):
         self.wfile.write(body)
 
     def do_GET(self):
-        asked.append(self.headers.get("X-On-Behalf-Of"))
         url = urllib.parse.urlsplit(self.path)
         if url.path == "/api/v1/users/me":
             return self.answer(200, "<html>Back at 10:00</html>", "text/html")
@@ -56,7 +51,6 @@ class Zammad(http.server.BaseHTTPRequestHandler):
         return self.answer(200, json.dumps([{"id": number} for number in range(first, min(first + size, 251))]))
 
     def do_PUT(self):
-        asked.append(self.headers.get("X-On-Behalf-Of"))
         self.rfile.read(int(self.headers.get("Content-Length") or 0))
         if "/ticket_merge/" in self.path:
             return self.answer(200, json.dumps({"result": "failed", "message": "The target ticket number could not be found."}))
@@ -75,7 +69,7 @@ def check(name, got, expected):
 server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Zammad)
 threading.Thread(target=server.serve_forever, daemon=True).start()
 URL = f"http://127.0.0.1:{server.server_port}/api/v1"
-zammad = ZammadAPI(url=URL, http_token="example", on_behalf_of="operator")
+zammad = ZammadAPI(url=URL, http_token="example")
 for name, most, ask in (("all()", 100, zammad.ticket.all), ("search()", 200, lambda **more: zammad.ticket.search("state.name:open", **more))):
     page = ask()
     check(f"{name} of 250 tickets: in a loop, length, last page?", (sum(1 for _ in page), len(page), page.is_last_page()), (10, 10, False))
@@ -85,19 +79,4 @@ page = zammad.ticket.all()
 check("first tickets of next_page() twice", (page.next_page()[0]["id"], page.next_page()[0]["id"]), (11, 21))
 check("merge() into a number that does not exist", zammad.ticket.merge(5, 999999)["result"], "failed")
 check("users/me during a maintenance", zammad.user.me(), b"<html>Back at 10:00</html>")
-
-asked.clear()
-try:
-    with zammad.request_on_behalf_of("a"):
-        zammad.ticket.update(5, {"state": "open"})
-except Exception as error:
-    print("a refused update is", type(error).__name__)
-zammad.ticket.all()
-check("requests were on behalf of", asked, ["a", "a"])
-try:
-    with ZammadAPI(url=URL, http_token="example").request_on_behalf_of("a"):
-        got = "nothing"
-except KeyError as error:
-    got = f"KeyError {error}"
-check("request_on_behalf_of without on_behalf_of=", got, "KeyError 'x-on-behalf-of'")
 PYTHON
