@@ -88,6 +88,7 @@ class WorkerJob:
         "err",
         "generation",
         "how_run",
+        "is_ordered",
         "link",
         "may_follow",
         "number",
@@ -122,6 +123,7 @@ class WorkerJob:
         self.end_by = self.since + (order.timeout or SPARE_LIMIT_S)
         self.runner: RunnerProcess | None = None
         self.again = False
+        self.is_ordered = False  # whether the fork server was told to run it
         self.may_follow = False  # whether a process may run it that ran another one before
         self.answered = False
         self.pid = 0
@@ -624,6 +626,7 @@ class Supervisor:
             os.close(err)
             self._answer_not_begun(job, "the worker could not start a process for this check", is_certain=True)
             return
+        job.is_ordered = True
         for descriptor, kept in ((out, job.out), (err, job.err)):
             os.set_blocking(descriptor, False)
             job.pipes[descriptor] = kept
@@ -785,8 +788,8 @@ class Supervisor:
         self._control.close()
         self._control, self._ready = None, False
         for job in list(self._jobs.values()):
-            if job.pipes and not job.pid:
-                for descriptor in list(job.pipes):
+            if job.is_ordered and not job.pid and job.status is None:
+                for descriptor in list(job.pipes):  # those that it held have ended with it, and may be closed already
                     self._close_pipe(job, descriptor)
                 self._answer_not_begun(job, "the worker's fork server died before this check began")
 

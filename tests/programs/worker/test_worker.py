@@ -523,6 +523,33 @@ def test_what_a_fork_server_told_before_it_died_is_not_lost(monkeypatch, unread)
     assert answers == {1: (door.DONE, 2, b"CRITICAL"), 2: (door.DONE, 0, b"OK")}
 
 
+def test_a_check_whose_pipes_end_before_its_fork_server_is_answered_for():
+    """Both ends come at the same moment, in either order: it was not begun, and does not wait for its limit."""
+    tells = supervisor.Supervisor("", [], supervisor.Limits(), lambda _: None)
+    ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    tells._control = ours
+    tells._selector.register(ours, selectors.EVENT_READ, lambda _: tells._read_forkserver())
+    link = CallerConnection(socket.socket(socket.AF_UNIX))
+    link.plugin = "/nowhere/check_demo"
+    job = WorkerJob(1, link, CheckRequest(REQUEST), commands.PROCESS, ["/nowhere/check_demo"])
+    tells._jobs[1] = job
+    tells._fork(job)
+    _, pipes, _, _ = socket.recv_fds(theirs, 65536, 2)
+    for each in pipes:
+        os.close(each)
+    for descriptor in list(job.pipes):
+        tells._read_pipe(job, descriptor)
+    assert (job.pipes, link.unsent) == ({}, b"")
+    theirs.close()
+    while events := tells._selector.select(0):
+        for key, mask in events:
+            key.data(mask)
+    size = struct.calcsize(door.ANSWER)
+    assert struct.unpack(door.ANSWER, link.unsent[:size])[:2] == (door.DONE, 3)
+    said = b"check_demo UNKNOWN - the worker's fork server died before this check began\n"
+    assert (bytes(link.unsent[size:]), tells._jobs) == (said, {})
+
+
 def test_a_process_beyond_its_limit_may_clean_up_and_is_then_gone(place):
     worker = place.start(probes=(FORKED,))
     connection = place.handler.registered(FORKED)
