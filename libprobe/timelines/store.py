@@ -801,7 +801,7 @@ class ResultWriter:
             self.flush()
         self._rest += values
         at_once = CHANGE_COLUMNS * ROWS_AT_ONCE
-        if self._db.max_values < at_once:
+        if not self._takes_many:
             self.flush()
         elif (count := len(self._rest) // at_once) and self._is_time(len(self._rest) // CHANGE_COLUMNS):
             many, self._rest = self._rest[: count * at_once], self._rest[count * at_once :]
@@ -809,6 +809,11 @@ class ResultWriter:
                 self._db.in_background(lambda: self._put_many(many, _IN_ORDER))
             else:
                 self._put_many(many, _IN_ORDER)
+
+    @property
+    def _takes_many(self) -> bool:
+        """Whether a statement may have the values of ROWS_AT_ONCE results."""
+        return self._db.max_values >= CHANGE_COLUMNS * ROWS_AT_ONCE
 
     def _is_time(self, waiting: int) -> bool:
         return waiting >= MAX_WAITING_ROWS or not self._db.is_busy
@@ -829,8 +834,9 @@ class ResultWriter:
 
     def _put(self, rows: Iterable[tuple[int, ...]]) -> None:
         found = sorted(rows, key=itemgetter(0))  # as the table has them, so that what is near there is met together
-        whole = len(found) // ROWS_AT_ONCE * ROWS_AT_ONCE if self._db.max_values >= CHANGE_COLUMNS * ROWS_AT_ONCE else 0
-        self._put_many(list(chain.from_iterable(found[:whole])))
+        whole = len(found) // ROWS_AT_ONCE * ROWS_AT_ONCE if self._takes_many else 0
+        if whole:
+            self._put_many(list(chain.from_iterable(found[:whole])))
         self._count(self._db.execute_many(_ADD_RESULT, found[whole:]), len(found) - whole)
 
     def _put_many(self, values: list[int], order: str = "") -> None:
