@@ -271,7 +271,7 @@ class LogReader:
 
     def _service_of(self, said: bytes) -> _Service | None:
         """The service of a line of a state, by its host and name; None where the list of services does not have it."""
-        host, _, name = said.decode("utf-8", "replace").partition(";")
+        host, name = _named(said)
         service_type = self._importer.services.type_of(host, name)
         service = None
         if service_type:
@@ -284,7 +284,7 @@ class LogReader:
         return service
 
     def _note_unlisted(self, said: bytes, where: str) -> None:
-        host, _, name = said.decode("utf-8", "replace").partition(";")
+        host, name = _named(said)
         if (host, name) not in self._strangers:
             self._strangers.add((host, name))
             self._importer.problems.note("services missing from the list of services", f"{name} on {host}, {where}")
@@ -330,6 +330,12 @@ class LogReader:
         if service.since is not None and until >= service.since:
             self._importer.writer.note_confirmed(service.series, service.since, until)
         service.since, service.latest = None, 0
+
+
+def _named(said: bytes) -> tuple[str, str]:
+    """The host and the service of a line of a state."""
+    host, _, name = said.decode("utf-8", "replace").partition(";")
+    return host, name
 
 
 def _cut(data: bytes) -> Iterator[tuple[bytes, bytes, bytes, bytes, bytes, bytes, bytes]]:
