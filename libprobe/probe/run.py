@@ -90,11 +90,10 @@ def execute_as_process(
 
     spent:  tells the seconds of its time that are over when it begins.
     parser: of `make_parser`, if there is one already.
-    Returns exit code, report, and whether it came to its end within its time, by no signal and by no error of its own.
+    Returns exit code, report, and whether it came to its end within its time and by no signal.
     """
     output.open_descriptors()
     signals = _EndOnSignals()
-    is_clean = False
     try:
         signals.install()
         try:
@@ -112,14 +111,13 @@ def execute_as_process(
                     on_deadline=signals.watch,
                     parser=parser,
                 )
-                is_clean = signals.has_time_left()
         finally:
             signals.ignore()
     except Interrupted:
-        code, report, is_clean = UNKNOWN, _report_without_check(name, signals.sentence(), sys.argv), False
+        code, report = UNKNOWN, _report_without_check(name, signals.sentence(), sys.argv)
     except Exception as error:  # where nothing can be imported any more, say: an exit code of 1 would be a WARNING
-        code, report, is_clean = UNKNOWN, output.render(name, UNKNOWN, _describe_bug(error), [], []), False
-    return code, report, is_clean
+        code, report = UNKNOWN, output.render(name, UNKNOWN, _describe_bug(error), [], [])
+    return code, report, signals.has_time_left()
 
 
 def execute(
