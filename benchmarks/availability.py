@@ -30,7 +30,7 @@ import tempfile
 import time
 from bisect import bisect_right
 from collections import deque
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
@@ -49,7 +49,7 @@ T = TypeVar("T")
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from libprobe.timelines.algebra import Operation
     from libprobe.timelines.evaluation import MeasuredResults, MetricKey
@@ -263,13 +263,20 @@ def _without_repetitions(line: dict[int, int]) -> dict[int, int]:
     return kept
 
 
-def compare(directory: Path) -> None:
+@contextmanager
+def compared_sites(directory: Path) -> Iterator[tuple[Store, Calculation, Sequence[str], list[MetricKey]]]:
+    """The store that was made, a month of it, the sites that are compared, and the keys of their metrics."""
     month = Period("a month", START, START + 31 * DAY)
     profile = profiles.read(str(directory / "metrics.json"), str(directory / "aggregation.json"))
     with Store(StateDirectory(str(directory / "state"))) as store:
         found = Calculation(store, profile, month)
         sites = found.sites[:COMPARED_SITES]
-        wanted = keys_of(found, sites, profile)
+        yield store, found, sites, keys_of(found, sites, profile)
+
+
+def compare(directory: Path) -> None:
+    with compared_sites(directory) as (store, found, sites, wanted):
+        profile, month = found.rules.profile, found.period
         store.measured(wanted[:1], month.start, month.end)  # so that the names of the series are known
         began = time.process_time()
         changes = store.measured(wanted, month.start, month.end)
@@ -292,12 +299,8 @@ def compare(directory: Path) -> None:
 
 def compare_with_reading(directory: Path, runs: int = COMPARED_RUNS) -> None:
     """What each takes from what it keeps to the figures."""
-    month = Period("a month", START, START + 31 * DAY)
-    profile = profiles.read(str(directory / "metrics.json"), str(directory / "aggregation.json"))
-    with Store(StateDirectory(str(directory / "state"))) as store:
-        found = Calculation(store, profile, month)
-        sites = found.sites[:COMPARED_SITES]
-        wanted = keys_of(found, sites, profile)
+    with compared_sites(directory) as (store, found, sites, wanted):
+        profile, month = found.rules.profile, found.period
         changes = store.measured(wanted, month.start, month.end)
         everything = {key: with_repetitions(each, month) for key, (each,) in changes.items()}
         files = write_avro(directory, everything, month)
