@@ -8,9 +8,28 @@ from __future__ import annotations
 import errno
 import os
 import stat
+import time
+from _thread import allocate_lock
 
 from libprobe import redact
 from libprobe.failures import Misconfigured
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import Any, TypeVar
+
+    Made = TypeVar("Made")
+
+MAX_KEPT_BYTES = 16 << 20
+"""Of the files of which a process keeps what was made, together."""
+
+SETTLED_S = 2.0
+"""A file that was changed less than this ago may be changed once more within one tick of its clock, unseen."""
+
+_keeping = allocate_lock()
+_kept: dict[tuple[str, Any], tuple[tuple[int, ...], Any]] | None = None
+"""What was made of files, by path and by what made it, with their stamps (see `keep_parsed`); None: nothing is kept."""
 
 
 def read_small_file(path: str, what: str, limit: int) -> bytes:
@@ -43,6 +62,63 @@ def read_if_there(path: str, what: str, limit: int) -> bytes | None:
     if len(data) > limit:
         raise Misconfigured(f"{named} is larger than {limit} bytes")
     return data
+
+
+def keep_parsed() -> None:
+    """From now on let `read_parsed` keep what it made of a file for as long as the file stays as it is.
+
+    For a process that runs many checks: they read the same settings, CAs and CRLs each time.
+    """
+    global _kept
+    _kept = {}
+
+
+def read_parsed(path: str, what: str, limit: int, parse: Callable[[bytes, str], Made]) -> Made | None:
+    """What a function makes of a file's content and path; None for a file that is not there.
+
+    parse: a function of a module, so that it is the same in each check. What it returns may be shared by threads, and
+           is not to be changed; what it raises is not kept.
+    Raises: as `read_small_file`, and as `parse`.
+    """
+    known = stamp(path) if _kept is not None else ()
+    if known and _kept is not None:
+        found = _kept.get((path, parse))
+        if found and found[0] == known:
+            made: Made = found[1]
+            return made
+    data = read_if_there(path, what, limit)
+    if data is None:
+        return None
+    result = parse(data, path)
+    if known:
+        _keep(path, parse, known, result)
+    return result
+
+
+def stamp(path: str) -> tuple[int, ...]:
+    """Times, number and size of a file, of which one differs once it was written or replaced; empty if it is not there.
+
+    Times are in ns: the first is that of its last change of any kind, the last one its size in bytes.
+    """
+    try:
+        found = os.stat(path)
+    except OSError:
+        return ()
+    return found.st_ctime_ns, found.st_mtime_ns, found.st_dev, found.st_ino, found.st_size
+
+
+def _keep(path: str, parse: Any, known: tuple[int, ...], result: Any) -> None:
+    """Keep a result under the stamp that its file had before it was read, and drop the oldest ones for it."""
+    if _kept is None or known[-1] > MAX_KEPT_BYTES or time.time() - known[0] / 1e9 < SETTLED_S:
+        return
+    with _keeping:
+        _kept.pop((path, parse), None)
+        total = known[-1] + sum(each[0][-1] for each in _kept.values())
+        for key in list(_kept):
+            if total <= MAX_KEPT_BYTES:
+                break
+            total -= _kept.pop(key)[0][-1]
+        _kept[path, parse] = known, result
 
 
 def _unreadable(path: str, what: str, why: str | None) -> Misconfigured:

@@ -6,18 +6,20 @@ import os
 from contextlib import contextmanager
 
 from libprobe.failures import BadData, Misconfigured
-from libprobe.files import read_if_there
+from libprobe.files import read_if_there, read_parsed
 from libprobe.formats import subject_hash
 from libprobe.formats.crl import MAX_CRL
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
-    from typing import Any
+    from typing import Any, TypeVar
 
     from cryptography import x509
 
     from libprobe.formats.chains import IssuerCrl
+
+    Made = TypeVar("Made")
 
 MAX_SAME_HASH = 8
 MAX_CERTIFICATE = 64 << 10
@@ -55,7 +57,7 @@ class TrustAnchors:
         from cryptography.x509 import load_der_x509_certificate, load_pem_x509_certificate
 
         found = []
-        for path, data in read_hashed(self.path, name.public_bytes(), "", MAX_CERTIFICATE):
+        for path, data in read_hashed(self.path, name.public_bytes(), "", MAX_CERTIFICATE, unread):
             made = _loaded(path, data, load_pem_x509_certificate, load_der_x509_certificate)
             if made.subject == name:
                 found.append(made)
@@ -75,7 +77,7 @@ class TrustAnchors:
         from libprobe.formats.chains import IssuerCrl
 
         found = []
-        for path, data in read_hashed(self.path, issuer.subject.public_bytes(), "r", MAX_CRL):
+        for path, data in read_hashed(self.path, issuer.subject.public_bytes(), "r", MAX_CRL, unread):
             crl = _loaded(path, data, load_pem_x509_crl, load_der_x509_crl)
             if crl.issuer == issuer.subject:
                 found.append(IssuerCrl(crl, path))
@@ -94,20 +96,28 @@ class TrustAnchors:
             raise Misconfigured(f"CA bundle {self.path} cannot be read as PEM", remedy=INSTALL) from None
 
 
-def read_hashed(directory: str, name: bytes, kind: str, limit: int) -> list[tuple[str, bytes]]:
-    """The files of a name in a CA directory, path and content: certificates (kind ""), or CRLs (kind "r").
+def read_hashed(
+    directory: str, name: bytes, kind: str, limit: int, parse: Callable[[bytes, str], Made]
+) -> list[tuple[str, Made]]:
+    """The files of a name in a CA directory, with what is made of each: certificates (kind ""), or CRLs (kind "r").
 
-    name: DER. Raises: Misconfigured for a file that cannot be read; BadData for the name.
+    name: DER. parse: as in `files.read_parsed`.
+    Raises: Misconfigured for a file that cannot be read; BadData for the name; as `parse`.
     """
     stem = os.path.join(directory, subject_hash.subject_hash(name))
     found = []
     for number in range(MAX_SAME_HASH):
         path = f"{stem}.{kind}{number}"
-        data = read_if_there(path, "", limit)
-        if data is None:
+        made = read_parsed(path, "", limit, parse)
+        if made is None:
             break
-        found.append((path, data))
+        found.append((path, made))
     return found
+
+
+def unread(data: bytes, path: str) -> bytes:
+    """For `read_hashed`: the content itself."""
+    return data
 
 
 @contextmanager

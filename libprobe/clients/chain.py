@@ -141,9 +141,7 @@ def make_trust_lookup(trust: str | None) -> Callable[[bytes], list[bytes]]:
     """Return a function that takes a DER-encoded name and returns the trusted CAs of that name, in DER."""
     if trust and os.path.isdir(trust):
         return lambda name: [
-            encoded
-            for path, data in read_hashed(trust, name, "", MAX_CERTIFICATE)
-            if _is_of(encoded := _der(path, data), name)
+            encoded for _, encoded in read_hashed(trust, name, "", MAX_CERTIFICATE, _der) if _is_of(encoded, name)
         ]
     anchors = TrustAnchors(trust)
 
@@ -155,7 +153,7 @@ def make_trust_lookup(trust: str | None) -> Callable[[bytes], list[bytes]]:
     return of_bundle
 
 
-def _der(path: str, data: bytes) -> bytes:
+def _der(data: bytes, path: str) -> bytes:
     try:
         return x509.first_certificate(data)
     except BadData as error:

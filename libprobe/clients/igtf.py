@@ -13,7 +13,7 @@ from __future__ import annotations
 import hashlib
 import os
 
-from libprobe.clients.anchors import MAX_CERTIFICATE, read_hashed
+from libprobe.clients.anchors import MAX_CERTIFICATE, read_hashed, unread
 from libprobe.failures import BadData, Misconfigured
 from libprobe.files import read_if_there
 from libprobe.formats import igtf, subject_hash, x509
@@ -48,7 +48,7 @@ class Authorities:
         """
         digest = hashlib.sha1(certificate, usedforsecurity=False).hexdigest()
         link = x509.read_chain_link(certificate)
-        for path, data in read_hashed(self.path, link.subject, "", MAX_CERTIFICATE):
+        for path, data in read_hashed(self.path, link.subject, "", MAX_CERTIFICATE, unread):
             if _der(data) != certificate:
                 continue
             beside = os.path.splitext(os.path.realpath(path))[0] + ".info"

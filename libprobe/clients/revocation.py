@@ -77,15 +77,17 @@ def _revoked_on(certificate: bytes, issuer: bytes, path: str, listed: crl.Revoca
 
 def _newest_crl(directory: str, issuer: bytes) -> tuple[str, crl.RevocationList] | None:
     """The newest CRL of a CA and its path, None if there is none. Raises: Misconfigured; BadData for the name."""
-    found = []
-    for path, data in read_hashed(directory, issuer, "r", crl.MAX_CRL):
-        try:
-            listed = crl.read_list(data)
-        except BadData as error:
-            raise _unreadable(path, error) from None
-        if listed.issuer == subject_hash.canonical(issuer):  # another CA's name may have the same hash
-            found.append((path, listed))
-    return max(found, key=lambda each: each[1].this_update, default=None)
+    found = read_hashed(directory, issuer, "r", crl.MAX_CRL, _read_list)
+    name = subject_hash.canonical(issuer)
+    of_name = [each for each in found if each[1].issuer == name]  # another CA's name may have the same hash
+    return max(of_name, key=lambda each: each[1].this_update, default=None)
+
+
+def _read_list(data: bytes, path: str) -> crl.RevocationList:
+    try:
+        return crl.read_list(data)
+    except BadData as error:
+        raise _unreadable(path, error) from None
 
 
 def _unreadable(path: str, error: Exception) -> Misconfigured:

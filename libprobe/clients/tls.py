@@ -7,6 +7,7 @@ import re
 import time
 from _thread import allocate_lock
 
+from libprobe import files
 from libprobe.clients import sockets
 from libprobe.clients.exchange import Exchange, resource_failure
 from libprobe.failures import (
@@ -166,15 +167,7 @@ def _context_key(trust: str | None, credential: Credential | None) -> tuple[obje
     paths: list[str | None] = [trust] if trust else [defaults.cafile, defaults.capath]
     if credential:
         paths += [credential.cert_path, credential.key_path]
-    return tuple((path, _file_stamp(path)) for path in paths if path)
-
-
-def _file_stamp(path: str) -> tuple[int, ...]:
-    try:
-        found = os.stat(path)
-    except OSError:
-        return ()
-    return found.st_mtime_ns, found.st_ctime_ns, found.st_ino, found.st_size
+    return tuple((path, files.stamp(path)) for path in paths if path)
 
 
 def _load_trust(made: ssl.SSLContext, path: str) -> None:

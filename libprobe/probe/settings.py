@@ -25,13 +25,13 @@ import re
 
 from libprobe import redact
 from libprobe.failures import Misconfigured
-from libprobe.files import read_if_there
+from libprobe.files import read_parsed
 from libprobe.probe import door
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     import configparser
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
 KNOWN = {
     "gocdb": {"url", "cache_hours"},
@@ -53,11 +53,15 @@ MAX_BYTES = 65536
 
 
 class Settings:
-    """The values of one settings file; `path` is None when there is none."""
+    """The values of one settings file; `path` is None when there is none. Checks of one process may share it."""
 
-    def __init__(self, values: dict[str, dict[str, str]] | None = None, path: str | None = None) -> None:
+    def __init__(
+        self, values: dict[str, dict[str, str]] | None = None, path: str | None = None, secrets: Sequence[str] = ()
+    ) -> None:
         self._values = values or {}
         self.path = path
+        self.secrets = secrets
+        """The values that look like secrets, which each check has to register."""
 
     def get(self, section: str, key: str, default: str = "") -> str:
         """The value of a known key, or the default; an empty value counts as absent."""
@@ -92,12 +96,14 @@ def read_settings(path: str | None = None) -> Settings:
     Raises: Misconfigured for a named file that is absent, an unreadable file, an unknown key.
     """
     named = path or os.environ.get(door.SETTINGS_ENVIRONMENT)
-    data = read_if_there(named or door.SETTINGS, "settings file", MAX_BYTES)
-    if data is None:
+    found = read_parsed(named or door.SETTINGS, "settings file", MAX_BYTES, _parse)
+    if found is None:
         if named is None:
             return Settings()
         raise Misconfigured(f"settings file {named} does not exist")
-    return _parse(data, named or door.SETTINGS)
+    for secret in found.secrets:
+        redact.register_if_secret(secret)  # for this check too, where another one has had the file read
+    return found
 
 
 def _parse(data: bytes, path: str) -> Settings:
@@ -112,6 +118,7 @@ def _parse(data: bytes, path: str) -> Settings:
     except configparser.Error as error:
         raise Misconfigured(f"settings file {path}{describe_error(error)}", remedy=NOT_SHOWN) from None
     values = {name: dict(parser.items(name)) for name in parser.sections()}
+    secrets = []
     for section, keys in values.items():
         if section not in KNOWN:
             raise Misconfigured(
@@ -121,11 +128,12 @@ def _parse(data: bytes, path: str) -> Settings:
             if key not in KNOWN[section]:
                 known = describe_unknown_name(repr(key), key, KNOWN[section])
                 raise Misconfigured(f"settings file {path} has an unknown key in [{section}]{known}")
-            redact.register_if_secret(value)
+            if redact.register_if_secret(value):
+                secrets.append(value)
     where = values.get("worker", {}).get("socket", "")
     if where and where not in door.OFF and not where.startswith("/"):
         raise Misconfigured(f"settings file {path}: [worker] socket is not `no` or the absolute path of a socket")
-    return Settings(values, path)
+    return Settings(values, path, secrets)
 
 
 NOT_SHOWN = "the content is not shown, for it may be a secret; is this a settings file?"

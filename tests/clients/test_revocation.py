@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 from cryptography import x509
 
+from libprobe import files
 from libprobe.clients import sockets, tls
 from libprobe.clients.exchange import Exchange
 from libprobe.deadline import Deadline
@@ -189,3 +190,17 @@ def test_a_certificate_that_is_not_listed_does_not_cost_the_library(authority, h
             [sys.executable, "-c", program], capture_output=True, text=True, env=clean_environment(), timeout=AMPLE_S
         )
     assert (done.stdout, done.stderr) == ("True False\n", "")
+
+
+def test_a_crl_that_is_kept_ends_when_another_takes_its_place(monkeypatch, authority, host, tmp_path):
+    monkeypatch.setattr(files, "_kept", {})
+    monkeypatch.setattr(files, "SETTLED_S", 0.0)
+    context = authority.server_context(host)
+    directory = authority.directory_with(tmp_path / "cas", authority.crl())
+    assert handshake(context, directory) is None
+    assert any(str(directory) in path and path.endswith(".r0") for path, _ in files._kept), "the CRL is not kept"
+    listing = directory / f"{subject_hash(authority.ca_certificate.subject)}.r0"
+    listing.write_bytes(authority.crl([authority.entry(host.certificate)]))
+    assert str(handshake(context, directory)).startswith("certificate revoked on ")
+    listing.unlink()
+    assert handshake(context, directory) is None

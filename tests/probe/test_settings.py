@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import settings as examples
 from hypothesis import strategies as st
 
+from libprobe import files, redact
 from libprobe.failures import Misconfigured
 from libprobe.probe import door
 from libprobe.probe.settings import read_settings
@@ -101,3 +102,16 @@ def test_a_section_default_is_refused_for_its_values_would_hold_nowhere(tmp_path
     path.write_text(text)
     with pytest.raises(Misconfigured, match="has an unknown section"):
         read_settings(str(path))
+
+
+def test_a_secret_of_settings_that_are_kept_is_known_to_each_check(tmp_path, monkeypatch):
+    monkeypatch.setattr(files, "_kept", {})
+    monkeypatch.setattr(files, "SETTLED_S", 0.0)
+    secret = "eyJhbGciOiJub25lIn0eyJzdWIiOiJyb2JvdCJ9"
+    path = written(tmp_path, f"[appdb]\nurl = https://appdb.test/list?access_token={secret}\n")
+    found = read_settings(path)
+    assert redact.blank(f"asked with {secret}") == "asked with [secret]"
+    redact.forget_secrets()
+    assert read_settings(path) is found
+    assert redact.blank(f"asked with {secret}") == "asked with [secret]"
+    redact.forget_secrets()

@@ -15,6 +15,7 @@ import os
 import socket
 import sys
 
+from libprobe import files
 from libprobe.clients import tls
 from libprobe.failures import UNKNOWN
 from libprobe.probe import output
@@ -56,6 +57,7 @@ class CheckProcess:
         process_setup.limit_memory()
         if self._link is not None:
             tls.share_contexts()
+            files.keep_parsed()
         for number in itertools.count(1):
             if place:
                 process_setup.enter(place)

@@ -14,7 +14,7 @@ import struct
 import threading
 import time
 
-from libprobe import redact
+from libprobe import files, redact
 from libprobe.clients import tls
 from libprobe.programs.worker.commands import MAX_IN_THREAD
 from libprobe.programs.worker.executables import Executable
@@ -49,6 +49,7 @@ def prepare_fork() -> None:
 def serve(jobs: socket.socket, executables: dict[str, Executable], threads: int) -> None:
     """Run jobs in this number of threads until the other side closes; then the caller ends the process."""
     tls.share_contexts()
+    files.keep_parsed()
     threading.stack_size(STACK_BYTES)
     running = [threading.Thread(target=_work, args=(jobs, executables), daemon=True) for _ in range(threads)]
     for each in running:
