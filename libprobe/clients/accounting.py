@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from urllib.parse import quote
 
 from libprobe.clients import documents
@@ -20,6 +21,11 @@ MAX_PAGE = 2 << 20
 
 WHOM = "accounting portal"
 """What a sentence calls it, before its host."""
+
+
+MAX_KNOWN_PAGES = 2
+"""Pages that are kept once they were read: the portal has one of all sites, which changes far less often than it is
+asked for."""
 
 
 class FetchedPage(Record):
@@ -46,7 +52,7 @@ class AccountingPortal:
             answer = documents.get(self._http, url, max_bytes=MAX_PAGE, headers=[("Accept", "text/html, */*;q=0.1")])
             if answer.status != 200:
                 raise answer.failure(EndpointFailure)
-            page = accounting.read_page([answer.body])
+            page = _read_page(answer.body)
         except (EndpointFailure, OwnCredential) as failure:
             failure.placed(Asked(host_port_of(url), asked.request), "in the page of")
             raise failure.retold(HelperFailure, whom=WHOM) from None
@@ -57,3 +63,8 @@ class AccountingPortal:
             title = [f"it is the {answer.page_description}"] if answer.page_description else []
             raise HelperFailure(what, of=asked, link="from", remedy="give its address with -u", more=title)
         return FetchedPage(page, url, self._http.clock_skew)
+
+
+@lru_cache(MAX_KNOWN_PAGES)
+def _read_page(body: bytes) -> accounting.AccountingPage:
+    return accounting.read_page([body])

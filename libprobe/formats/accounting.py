@@ -48,6 +48,7 @@ _PAGE_TIME = re.compile(
 )
 _STATUS_CELL = re.compile(r"(OK|WARN(?:ING)?|ERROR)\b\s*(.*)", re.DOTALL)
 _PUBLISHED = re.compile(r"last\s+published\b[^:]{0,80}:\s*([0-9:. -]+)", re.IGNORECASE)
+_NOT_OF_NAME = re.compile(r"[\W_]+")
 _GROUPED = re.compile(r"\d{1,3}(?:[,.'\u2019 \u00a0\u202f]\d{3})+|\d+", re.ASCII)
 
 
@@ -295,7 +296,7 @@ class _TableParser(HTMLParser):
 def _columns(cells: list[str]) -> dict[str, int]:
     """The columns that a header row names; empty if it is none that we know."""
     found: dict[str, int] = {}
-    names = ["".join(char for char in cell.lower() if char.isalnum()) for cell in cells]
+    names = [_NOT_OF_NAME.sub("", cell.lower()) for cell in cells]
     for kind, known in (
         ("site", _SITE),
         ("updated", _UPDATED),
