@@ -31,23 +31,16 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     import logging
     from collections.abc import Callable, Iterable, Iterator
-    from typing import Any, Protocol, TypeVar
-
-    import requests
+    from http.client import HTTPResponse
+    from typing import Any, TypeVar
 
     from libprobe.clients.credentials import Credential
     from libprobe.clients.redirects import RedirectRule
-    from libprobe.clients.transport import HttpConnection
+    from libprobe.clients.transport import ChunkedBody, HttpConnection
     from libprobe.deadline import Deadline
     from libprobe.failures import Kind
 
     DocumentT = TypeVar("DocumentT")
-
-    class ChunkedBody(Protocol):
-        """A body that is sent piece by piece; its length is that of the whole."""
-
-        def __len__(self) -> int: ...
-        def __iter__(self) -> Iterator[bytes]: ...
 
 
 USER_AGENT = f"fedcloud-probes/{__version__} OCCI/1.1"
@@ -253,9 +246,8 @@ class HttpClient:
         self._proxy_from_environment = proxy_from_environment
         self._context: Any = None
         self._answered: set[Address] = set()
-        self._session: requests.Session | None = None
+        self._has_connected = False
         self._idle: dict[Address, HttpConnection] = {}
-        self._next: HttpConnection | None = None
         self.loading_s = 0.0
         """Seconds within the first exchange that loading libraries and CAs took, and for which addresses of a host that
         did not answer were waited for: no part of what the peer takes."""
@@ -442,7 +434,7 @@ class HttpClient:
         """
         began = time.monotonic()
         context = self._tls_context() if address.is_secure else None
-        self.loading_s += time.monotonic() - began if self._session is None else 0.0
+        self.loading_s += 0.0 if self._has_connected else time.monotonic() - began
         proxy = self._proxy_of(address) if self._proxy_from_environment else None
         plain = proxy.connect(exchange) if proxy else sockets.connect(exchange)
         self.loading_s += plain.raced_s
@@ -454,9 +446,8 @@ class HttpClient:
             from libprobe.clients import transport
 
             made = transport.HttpConnection(address, secured, proxy)
-            if self._session is None:
-                self._session = transport.make_session(self)
-                self.loading_s += time.monotonic() - began
+            self.loading_s += 0.0 if self._has_connected else time.monotonic() - began
+            self._has_connected = True
         except BaseException:
             plain.close()
             raise
@@ -477,19 +468,8 @@ class HttpClient:
         body: bytes | ChunkedBody | None,
     ) -> ResponseStream:
         """One request over a connection, and the head of its answer."""
-        assert self._session is not None
         connection.attach_exchange(exchange)
-        self._next = connection
-        response = self._session.request(
-            method, url, headers=headers, data=body, stream=True, allow_redirects=False, timeout=None
-        )
-        return ResponseStream(self, exchange, connection, url, response)
-
-    def take_connection(self) -> HttpConnection:
-        """The connection over which the session's next request goes."""
-        assert self._next is not None
-        taken, self._next = self._next, None
-        return taken
+        return ResponseStream(self, exchange, connection, url, connection.ask(method, url, headers, body))
 
     def return_connection(self, connection: HttpConnection) -> None:
         """Keep a connection whose answer was read to its end, for the next request to the same address."""
@@ -511,13 +491,10 @@ class ResponseStream(ResponseHead):
     """An answer whose body is still to be read."""
 
     def __init__(
-        self, client: HttpClient, exchange: Exchange, connection: HttpConnection, url: str, response: requests.Response
+        self, client: HttpClient, exchange: Exchange, connection: HttpConnection, url: str, raw: HTTPResponse
     ) -> None:
-        raw: Any = response.raw
-        headers, reason = raw.getheaders(), response.reason or ""
-        super().__init__(
-            exchange.asked, response.status_code, reason, headers, place=exchange.place, doing=exchange.doing
-        )
+        headers, reason = raw.getheaders(), raw.reason or ""
+        super().__init__(exchange.asked, raw.status, reason, headers, place=exchange.place, doing=exchange.doing)
         self._client = client
         self._connection: HttpConnection | None = connection
         self._exchange = exchange

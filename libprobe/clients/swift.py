@@ -22,8 +22,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from contextlib import AbstractContextManager
 
-    from libprobe.clients.http import ChunkedBody, ResponseHead
+    from libprobe.clients.http import ResponseHead
     from libprobe.clients.openstack import ServiceClient
+    from libprobe.clients.transport import ChunkedBody
     from libprobe.deadline import Deadline
     from libprobe.failures import HasAsked
 

@@ -1,7 +1,8 @@
-"""The session of an HTTP client: requests by its public interface, over connections of ours.
+"""HTTP over connections of ours: requests by its public interface.
 
 An adapter carries a prepared request over the connection that the client chose, which is http.client's over a socket
-of `sockets` or `tls`: requests makes no connection, knows no proxy and takes nothing from the environment.
+of `sockets` or `tls`: requests makes no connection, knows no proxy and takes nothing from the environment. One session
+serves all clients, for there is nothing in it that changes: no cookies, no headers, no connections.
 """
 
 from __future__ import annotations
@@ -10,7 +11,6 @@ import http.client
 import io
 import select
 import time
-import weakref
 from contextlib import contextmanager
 from http.cookiejar import DefaultCookiePolicy
 
@@ -30,28 +30,14 @@ if TYPE_CHECKING:
 
     from libprobe.clients.proxies import WebProxy
 
-    class Connections(Protocol):
-        """Who chooses the connection for each request; `http.HttpClient` does."""
+    class ChunkedBody(Protocol):
+        """A body that is sent piece by piece; its length is that of the whole."""
 
-        def take_connection(self) -> HttpConnection: ...
+        def __len__(self) -> int: ...
+        def __iter__(self) -> Iterator[bytes]: ...
 
 
 _MAX_INTERIM = 20
-
-
-def make_session(client: Connections) -> requests.Session:
-    """A session whose requests go over the connections that a client gives.
-
-    It keeps no cookies, follows no redirects, and takes nothing from the environment.
-    """
-    made = _Session()
-    made.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
-    made.trust_env = False
-    made.headers.clear()
-    adapter = _Adapter(client)
-    made.mount("https://", adapter)
-    made.mount("http://", adapter)
-    return made
 
 
 class HttpConnection(http.client.HTTPConnection):
@@ -96,8 +82,20 @@ class HttpConnection(http.client.HTTPConnection):
         poller.register(self.sock.fileno(), select.POLLIN)
         return not poller.poll(0)
 
+    def ask(
+        self, method: str, url: str, headers: dict[str, str], body: bytes | ChunkedBody | None
+    ) -> http.client.HTTPResponse:
+        """Send a request for the exchange at hand and read the head of its answer. Raises: Failure."""
+        request = _Request(self)
+        # no parameters, which our URLs have in them: to see that a dictionary is no file, typing
+        # in Python 3.12 and later loads inspect
+        request.prepare(method=method, url=url, headers=headers, data=body)
+        answer: Any = _SESSION.send(request, stream=True, allow_redirects=False, timeout=None, proxies={})
+        raw: http.client.HTTPResponse = answer.raw
+        return raw
+
     def send_request(self, request: requests.PreparedRequest) -> http.client.HTTPResponse:
-        """Send a request and read the head of its answer. Raises: Failure."""
+        """Send a request as requests has prepared it and read the head of its answer. Raises: Failure."""
         assert self.exchange is not None
         exchange = self.exchange
         target, headers = str(request.path_url), dict(request.headers)
@@ -201,28 +199,27 @@ class _CompleteResponse(http.client.HTTPResponse):
         self._reader.in_head = False
 
 
-class _Session(requests.Session):
-    """Leaves redirects to us, who look at their target first, and parameters, which our URLs have in them already."""
+class _Request(requests.PreparedRequest):
+    """A request and the connection that it goes over."""
 
-    def prepare_request(self, request: requests.Request) -> requests.PreparedRequest:
-        request.params = ""  # no dictionary: to see that it is no file, typing in Python 3.12 and later loads inspect
-        return super().prepare_request(request)
+    def __init__(self, connection: HttpConnection) -> None:
+        super().__init__()
+        self.connection = connection
+
+
+class _Session(requests.Session):
+    """Leaves redirects to us, who look at their target first."""
 
     def get_redirect_target(self, resp: requests.Response) -> None:
         return None
 
 
 class _Adapter(BaseAdapter):
-    """Carries requests over the connection that the client chose for them."""
-
-    def __init__(self, client: Connections) -> None:
-        super().__init__()
-        self._client = weakref.ref(client)
+    """Carries requests over their connections."""
 
     def send(self, request: requests.PreparedRequest, *_: Any, **__: Any) -> requests.Response:
-        client = self._client()
-        assert client is not None
-        raw = client.take_connection().send_request(request)
+        assert isinstance(request, _Request)
+        raw = request.connection.send_request(request)
         made = requests.Response()
         made.status_code = raw.status
         made.reason = raw.reason
@@ -234,3 +231,17 @@ class _Adapter(BaseAdapter):
 
     def close(self) -> None:
         """Connections are the client's."""
+
+
+def _make_session() -> requests.Session:
+    """A session that keeps no cookies, follows no redirects, and takes nothing from the environment."""
+    made = _Session()
+    made.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
+    made.trust_env = False
+    adapter = _Adapter()
+    made.mount("https://", adapter)
+    made.mount("http://", adapter)
+    return made
+
+
+_SESSION = _make_session()
