@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 from _thread import get_ident
 from binascii import b2a_base64
+from functools import lru_cache
 from itertools import pairwise
 
 _secrets: set[str] = set()
@@ -143,12 +144,18 @@ def _known_secrets() -> set[str]:
     return _secrets_of_thread.get(get_ident(), _secrets)
 
 
+@lru_cache
+def _escapes(hexadecimal: str) -> tuple[str, ...]:
+    """How each byte is written in a URL."""
+    return tuple(chr(byte) if chr(byte) in _UNRESERVED else "%" + hexadecimal % byte for byte in range(256))
+
+
 def _written_forms(secret: str) -> set[str]:
     """The secret, and how it looks where it is written in another way."""
     encoded = secret.encode()
     forms = {secret, secret.translate(_HTML), secret.translate(_JSON)}
     for hexadecimal in ("%02X", "%02x"):
-        escaped = "".join(chr(byte) if chr(byte) in _UNRESERVED else "%" + hexadecimal % byte for byte in encoded)
+        escaped = "".join(map(_escapes(hexadecimal).__getitem__, encoded))
         forms.add(escaped)
         forms.add(escaped.replace("%2F", "/").replace("%2f", "/"))
     for before in range(3):  # in base64 it depends on what stands before it; the ends hold bits of others

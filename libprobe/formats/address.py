@@ -8,12 +8,15 @@ Only what a connection needs is read; path and query are the business of whoever
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 
 from libprobe.failures import BadData
 from libprobe.formats.excerpt import excerpt
 from libprobe.records import Record
 
 MAX_CHARS = 2_048
+MAX_KNOWN = 256
+"""Addresses that are kept once they were read: a check reads its own several times, a worker those of all checks."""
 
 DEFAULT_PORTS = {
     "http": 80,
@@ -58,6 +61,7 @@ class Address(Record):
         return self.scheme in SECURE
 
 
+@lru_cache(MAX_KNOWN)
 def read_address(text: str) -> Address:
     """Read a URL, or host:port. Raises: BadData with a sentence that says what is wrong with which part."""
     url = text.strip()

@@ -7,6 +7,7 @@ number is a search for a few bytes; only where they occur need the library read 
 from __future__ import annotations
 
 import binascii
+from functools import lru_cache
 
 from libprobe.failures import BadData
 from libprobe.formats import der, subject_hash
@@ -18,6 +19,8 @@ if TYPE_CHECKING:
     from datetime import datetime
 
 MAX_CRL = 8 << 20
+MAX_KNOWN_ISSUED = 64
+"""Certificates whose serial number and issuer are remembered, as `x509.MAX_KNOWN_LINKS`."""
 FETCH_CRL_REMEDY = "run fetch-crl"
 _UTC_TIME = 0x17
 _BEGIN, _END = b"-----BEGIN X509 CRL-----", b"-----END X509 CRL-----"
@@ -48,6 +51,7 @@ class RevocationList(Record):
         return serial in self.encoded
 
 
+@lru_cache(MAX_KNOWN_ISSUED)
 def read_issued(certificate: bytes) -> SerialAndIssuer:
     """Read a DER certificate. Raises: BadData."""
     parts = _to_be_signed(certificate)

@@ -31,7 +31,7 @@ MAX_BYTES = 1 << 20
 MAX_CERTIFICATES = 20
 MAX_BLOCKS = 50
 MAX_KNOWN_LINKS = 64
-"""Certificates whose names are remembered: a worker meets the same servers and CAs in each check."""
+"""Certificates that are remembered once they were read: a worker meets the same servers, CAs and credential."""
 
 PROXY_CERT_INFO = "1.3.6.1.5.5.7.1.14"
 DRAFT_PROXY_CERT_INFO = "1.3.6.1.4.1.3536.1.222"
@@ -265,14 +265,15 @@ def _decoded(block: bytes) -> bytes:
 
 def _parse_block(block: bytes, number: int) -> _ParsedCertificate:
     try:
-        return _read_certificate(der.read(_decoded(block)))
+        return _read_certificate(_decoded(block))
     except BadData as error:
         raise BadData(f"certificate {number} cannot be read: {error.sentence}") from None
 
 
-def _read_certificate(certificate: DerElement) -> _ParsedCertificate:
+@lru_cache(MAX_KNOWN_LINKS)
+def _read_certificate(encoded: bytes) -> _ParsedCertificate:
     """RFC 5280 section 4.1."""
-    _serial, _algorithm, issuer, validity, subject, key, *more = _fields(certificate)
+    _serial, _algorithm, issuer, validity, subject, key, *more = _fields(der.read(encoded))
     times = _times(validity)
     bits, rsa = _key(key)
     return _ParsedCertificate(
