@@ -38,6 +38,7 @@ if TYPE_CHECKING:
 NO_HOST = "No valid host was found"
 MAX_VALUE = 255
 MIB = 1 << 20
+CORRECT_REGISTRATION = "correct the URL in the GOCDB"
 
 
 class ServerOptions(Record):
@@ -170,19 +171,31 @@ class ServerLifeCycle(LifeCycle):
     ) -> Failure:
         inactive = next((each for each in others if each), None)
         near = servers.nearest_images(wanted, active)
+        option, source = self._source_of("image", wanted)
         what = (
-            f"image {wanted} is {inactive.status or 'of no status'} instead of active"
+            f"image {wanted}, {source}, is {inactive.status or 'of no status'} instead of active"
             if inactive
-            else f"no image {wanted} among {len(active)} active ones of project {self._cloud.scope.project}"
+            else f"no image {wanted}, {source}, among {len(active)} active ones of project {self._cloud.scope.project}"
         )
         asked = Asked(host_port_of(glance.base), f"{glance.base}/v2/images")
         also = f"nearest: {near[0]}" if near and not inactive else ""
         more = [f"nearest: {', '.join(near)}"] if near else []
         is_of_egi = wanted.isdecimal() or "/" in wanted
-        if self._choice.image and not is_of_egi:
-            return Misconfigured(what, of=asked, also=also, more=more, remedy="correct --image")
-        remedy = "upload it again, or activate it" if inactive else "share the VO's images with the project"
+        share = "share the VO's images with the project"
+        if option and not (inactive and is_of_egi):  # one of EGI's that is there was named rightly
+            remedy = f"correct {option}, or {share}" if is_of_egi else f"correct {option}"
+            return Misconfigured(what, of=asked, also=also, more=more, remedy=remedy)
+        remedy = "upload it again, or activate it" if inactive else share if is_of_egi else CORRECT_REGISTRATION
         return BadData(what, of=asked, also=also, more=more, remedy=remedy)
+
+    def _source_of(self, what: str, wanted: str) -> tuple[str, str]:
+        """The operator's option that names an image or a resource, empty where the site registered it; and that in
+        words, as they follow what is named.
+        """
+        by_option = {"image": ("--image", self._choice.image), "resource": ("--size", self._choice.size)}
+        option, given = by_option[what]
+        option = option if given else self.endpoint.option_that_chose(what, wanted)
+        return option, f"which {option} names" if option else "registered in the GOCDB"
 
     def _find_size(self, sizes: Sequence[Size]) -> Size:
         """Raises: Failure."""
@@ -193,10 +206,11 @@ class ServerLifeCycle(LifeCycle):
                 return found[0]
             near = ", ".join(similar(wanted, [each.name for each in sizes], count=3, cutoff=0.4))
             also, asked = f"nearest: {near}" if near else "", self.asked
-            said = f"no size {wanted} among {len(sizes)}"
-            if self._choice.size:
-                raise Misconfigured(said, of=asked, also=also, remedy="correct --size")
-            raise BadData(said, of=asked, also=also, remedy="correct the URL in the GOCDB")
+            option, source = self._source_of("resource", wanted)
+            said = f"no size {wanted}, {source}, among {len(sizes)}"
+            if option:
+                raise Misconfigured(said, of=asked, also=also, remedy=f"correct {option}")
+            raise BadData(said, of=asked, also=also, remedy=CORRECT_REGISTRATION)
         chosen = servers.smallest_size(self._image, sizes)
         if chosen is None:
             image = self._image

@@ -118,6 +118,10 @@ def find_keystone(
 
     service_type: as what the host of -H is looked up. Raises: as `find_occi`.
     """
+
+    def registered() -> CloudEndpoint:
+        return _find_endpoint(args, deadline, cache, service_type, KEYSTONE_PORT, "/v3")
+
     if args.url:
         try:
             endpoint = _read_endpoint(args.url)
@@ -126,10 +130,16 @@ def find_keystone(
     elif args.cloud:
         endpoint = configured_keystone(args.cloud)
     elif args.hostname:
-        endpoint = _find_endpoint(args, deadline, cache, service_type, KEYSTONE_PORT, "/v3")
+        endpoint = registered()
     else:
         raise Misconfigured("no endpoint is named", remedy="give -H HOST, -u URL or --cloud NAME")
-    return endpoint._replace(base=_with_port(endpoint.base, args.port)) if args.port else endpoint
+    if args.port:
+        endpoint = endpoint._replace(base=_with_port(endpoint.base, args.port))
+    source = "-u" if args.url else f"auth_url of cloud {args.cloud}" if args.cloud else ""
+    return endpoint._replace(
+        named_by_option=(("image", source), ("resource", source)) if source else (),
+        registration=registered if source and args.hostname else None,
+    )
 
 
 def configured_keystone(name: str) -> CloudEndpoint:

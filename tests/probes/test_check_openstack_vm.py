@@ -167,38 +167,89 @@ def test_of_several_images_the_newest_is_taken_and_that_is_said(site):
 
 
 @pytest.mark.parametrize(
-    ("wanted", "code", "said"),
+    ("wanted", "said"),
     [
         (
             "1016",
-            2,
             (
-                r"no image 1016 among 6 active ones of project ops on {AT}; nearest: .* "
-                r"\(share the VO's images with the project\)"
+                r"no image 1016, which --image names, among 6 active ones of project ops on {AT}; nearest: .* "
+                r"\(correct --image, or share the VO's images with the project\)"
             ),
         ),
         (
             "cirros",
-            3,
-            r"no image cirros among 6 active ones of project ops on {AT}; nearest: cirros-0\.3\.5 \(correct --image\)",
+            (
+                r"no image cirros, which --image names, among 6 active ones of project ops on {AT}; "
+                r"nearest: cirros-0\.3\.5 \(correct --image\)"
+            ),
         ),
-        ("queued", 3, r"image queued is queued instead of active on {AT} \(correct --image\)"),
-        ("{deactivated}", 3, r"image .* is deactivated instead of active on {AT} \(correct --image\)"),
+        ("queued", r"image queued, which --image names, is queued instead of active on {AT} \(correct --image\)"),
+        (
+            "{deactivated}",
+            r"image .*, which --image names, is deactivated instead of active on {AT} \(correct --image\)",
+        ),
     ],
 )
-def test_an_image_that_cannot_be_used_is_told_with_the_nearest(site, wanted, code, said):
+def test_an_image_that_cannot_be_used_is_told_with_the_nearest(site, wanted, said):
     named = wanted.strip("{}")
     wanted = site.glance.named(named).id if named != wanted else wanted
-    expect(site.look("--image", wanted), code, said.replace("{AT}", AT))
+    expect(site.look("--image", wanted), 3, said.replace("{AT}", AT))
     assert site.nova.created == []
 
 
 @pytest.mark.parametrize("status", ["deactivated", "queued"])
 def test_an_image_of_egis_that_is_not_active_is_the_sites_fault_and_named_with_what_to_do(site, status):
     site.glance.named(CENTOS).status = status
-    said = rf"image 1017 is {status} instead of active on {AT} \(upload it again, or activate it\)"
-    expect(site.look("--image", "1017"), 2, said)
+    said = rf"image 1017, which --image names, is {status} instead of active on {AT}"
+    expect(site.look("--image", "1017"), 2, rf"{said} \(upload it again, or activate it\)")
     assert site.nova.created == []
+
+
+NAMED_BY_URL = [
+    ("image=1016", r"no image 1016, {source}, among 6 active ones of project ops on {AT}; nearest: .* \({remedy}\)"),
+    ("image=cirros", r"no image cirros, {source}, among 6 active .* on {AT}; nearest: cirros-0\.3\.5 \({remedy}\)"),
+    ("resource=m1.tyni", r"no size m1\.tyni, {source}, among 8 on {AT}; nearest: m1\.tiny.* \({remedy}\)"),
+]
+
+
+@pytest.fixture
+def registered(site):
+    """A function that registers the site's Keystone once more, with such a query, and returns the new host's name."""
+    from tests.federation import gocdb
+
+    def register(query: str) -> str:
+        host = "named.fedcloud.test"
+        added.append(gocdb.Service(host, "org.openstack.nova", "STACK-NAMED", url=f"{site.cloud.url}?{query}"))
+        site.monitor.federation.gocdb.add_service(added[-1])
+        return host
+
+    added: list[gocdb.Service] = []
+    yield register
+    for each in added:
+        site.monitor.federation.gocdb.remove_service(each)
+
+
+@pytest.mark.parametrize(("query", "said"), NAMED_BY_URL)
+def test_what_an_operators_url_names_and_the_site_has_not_is_told_of_the_url(site, query, said):
+    report = site.monitor.run(PROBE, "-u", f"{site.cloud.url}?{query}")
+    remedy = "correct -u, or share the VO's images with the project" if "1016" in query else "correct -u"
+    expect(report, 3, said.format(source="which -u names", AT=AT, remedy=remedy))
+    assert "GOCDB" not in report.out
+    assert site.nova.created == []
+
+
+@pytest.mark.parametrize(("query", "said"), NAMED_BY_URL)
+@pytest.mark.parametrize("is_passed", [False, True], ids=["by host name", "by -u too, as NCG passes it"])
+def test_what_the_gocdbs_url_names_and_the_site_has_not_is_the_sites_fault(site, registered, query, said, is_passed):
+    url = ("-u", f"{site.cloud.url}?{query}") if is_passed else ()
+    report = site.monitor.run(PROBE, "-H", registered(query), *url)
+    remedy = "share the VO's images with the project" if "1016" in query else "correct the URL in the GOCDB"
+    expect(report, 2, said.format(source="registered in the GOCDB", AT=AT, remedy=remedy))
+
+
+def test_an_operators_url_beside_a_host_that_is_registered_with_another_size_is_the_operators(site, registered):
+    report = site.monitor.run(PROBE, "-H", registered("resource=m1.tiny"), "-u", f"{site.cloud.url}?resource=m1.tyni")
+    expect(report, 3, rf"no size m1\.tyni, which -u names, among 8 on {AT}; nearest: m1\.tiny.* \(correct -u\)")
 
 
 def test_a_project_that_sees_no_image_is_the_sites_fault(site):
@@ -224,7 +275,7 @@ def test_sizes_that_cannot_be_used(site):
     expect(
         site.look("--size", "m1.tyni"),
         3,
-        rf"no size m1\.tyni among 8 on {AT}; nearest: m1\.tiny.* \(correct --size\)",
+        rf"no size m1\.tyni, which --size names, among 8 on {AT}; nearest: m1\.tiny.* \(correct --size\)",
     )
     expect(
         site.look("--size", "volume.small"),
