@@ -208,6 +208,11 @@ class ImagesInStep(Check):
         self._region = region
         self._now = now
 
+    @property
+    def login_place(self) -> str:
+        """The Keystone: once that has let us in, the subject is the Glance that is asked."""
+        return host_port_of(self._endpoint.base) or self._endpoint.base
+
     def measure(self) -> Iterator[Metric]:
         published, failure = self._fetch_lists()
         try:
@@ -256,7 +261,12 @@ class ImagesInStep(Check):
         regions = self._cloud.regions(KIND, chosen=self._region)
         self.facts["regions"] = " and ".join(regions)
         clients = [GlanceImages(self._cloud.service(KIND, region)) for region in regions]
-        return [(each, each.list_all()) for each in clients]
+        return [(each, self._asking(each).list_all()) for each in clients]
+
+    def _asking(self, glance: GlanceImages) -> GlanceImages:
+        """The Glance of a region, which is what is asked from here on, and no longer the Keystone."""
+        self.subject = glance.base
+        return glance
 
     def _compare(
         self, published: list[PublishedImages], clouds: list[tuple[GlanceImages, list[CloudImage]]]
@@ -265,7 +275,9 @@ class ImagesInStep(Check):
         now = self._now()
         found: list[tuple[GlanceImages, list[ImageDiscrepancy]]] = []
         for client, images in clouds:
-            self.detail(1, f"images of {client.region}: {client.base}, {number_of(len(images), 'image')}")
+            self.detail(
+                1, f"images of {client.region}: {number_of(len(images), 'image')} by GET {client.base}/v2/images"
+            )
             if client.unreadable:
                 self._notes.append(f"{number_of(client.unreadable, 'image')} of {client.region} could not be read")
             out = list(self._find_discrepancies(client, listed, published, images))
@@ -289,14 +301,13 @@ class ImagesInStep(Check):
             self.detail(1, f"list: {source.name}")
         counted = number_of(total, "image")
         self.facts.update(counted=counted if in_step == total else f"{in_step} of {counted}", lists=names)
-        said = "; ".join(
-            (f"{client.region}: " if len(found) > 1 else "") + _describe_discrepancy(out, now)
+        said = [
+            ((f"{client.region}: " if len(found) > 1 else "") + _describe_discrepancy(out, now), client.base)
             for client, out in found
             if out
-        )
-        self.facts["late"] = f"{said}, on {self.place}"
-        if every:
-            self._notes.append(said)
+        ]
+        self.facts["late"] = "; ".join(f"{text}, on {host_port_of(base)}" for text, base in said)
+        self._notes += [text for text, _ in said]
         if not listed:
             yield outcome_metric(WARNING, f"nothing to compare with: no image in {names}")
         self.facts["notes"] = "".join(f"; {note}" for note in self._notes)
@@ -333,7 +344,7 @@ class ImagesInStep(Check):
                 yield ImageDiscrepancy(OUTDATED, each.name, _discrepancy_key(OUTDATED, each), detail, _published(each))
             else:
                 missing.append((each, list(there)))
-        pending = {name for image in (client.list_pending() if missing else ()) for name in image.names}
+        pending = {name for image in (self._asking(client).list_pending() if missing else ()) for name in image.names}
         for each, inactive in missing:
             why = f": image {inactive[0].id} is there, and {inactive[0].status}" if inactive else ""
             if pending & each.names:

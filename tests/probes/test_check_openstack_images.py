@@ -8,6 +8,16 @@ import time
 
 import pytest
 
+from libprobe.checks.images import ImagesInStep, PublishedImages
+from libprobe.clients.images import GlanceImages
+from libprobe.clients.keystone import LoginRequest, ProjectToken
+from libprobe.clients.openstack import OpenStackCloud
+from libprobe.deadline import Deadline, OutOfTime
+from libprobe.formats.images import PublishedImage
+from libprobe.formats.openstack import CatalogueEndpoint, TokenScope
+from libprobe.state.first_seen import FirstSeen
+from libprobe.targets.access import OpenStackAccess
+from libprobe.targets.topology import CloudEndpoint
 from tests import planted
 from tests.conftest import Monitor, Report, at
 from tests.federation.glance import Image
@@ -36,6 +46,11 @@ class Site:
         self.registry = self.federation.registry
         self.appdb = self.federation.appdb
         self.signed = ("--list", self.federation.appdb_url)
+
+    @property
+    def place(self) -> str:
+        """Host and port of its Glance."""
+        return at(self.cloud.catalogue["image"]["RegionOne"])
 
     def look(self, *words: object, host: str = HOST) -> Report:
         return self.monitor.run(PROBE, "-H", host, "-t", AMPLE_S, *words)
@@ -165,8 +180,16 @@ def test_each_region_is_compared_or_the_one_that_is_named(site):
     cloud.glance.images.insert(0, Image("alma", properties=new.properties()))
     assert site.look("--region", "RegionOne", host="regions.fedcloud.test").code == 0
     report = site.look(host="regions.fedcloud.test")
-    expect(report, 1, rf"RegionTwo: missing for 9 d: egi_vm_images/alma:9, on {at(cloud.url)} \(limit 1d\)")
+    glances = [at(cloud.catalogue["image"][region]) for region in ("RegionOne", "RegionTwo")]
+    expect(report, 1, rf"RegionTwo: missing for 9 d: egi_vm_images/alma:9, on {glances[1]} \(limit 1d\)")
     assert counts(report) == {"published": 4, "in_step": 3, "missing": 1, "outdated": 0, "surplus": 0}
+    site.publish("rocky", ["9"], "2026-10-01-7b98c834", days=8)
+    expect(
+        site.look(host="regions.fedcloud.test"),
+        1,
+        rf"RegionOne: missing for 8 d: egi_vm_images/rocky:9, on {glances[0]}; RegionTwo: missing for 9 d: "
+        rf"egi_vm_images/alma:9, egi_vm_images/rocky:9, on {glances[1]} \(limit 1d\)",
+    )
 
 
 # ---- out of step with the registry
@@ -175,7 +198,7 @@ def test_each_region_is_compared_or_the_one_that_is_named(site):
 def test_an_image_that_is_missing_is_told_with_the_time_it_was_published(site):
     site.publish("alma", ["9", "9-2026-10-01-7b98c834"], "2026-10-01-7b98c834", days=9)
     report = site.look()
-    expect(report, 1, rf"missing for 9 d: egi_vm_images/alma:9, on {at(site.cloud.url)} \(limit 1d\)")
+    expect(report, 1, rf"missing for 9 d: egi_vm_images/alma:9, on {site.place} \(limit 1d\)")
     assert counts(report)["missing"] == 1
     assert report.performance["lag"].startswith("7776")
     assert site.look("-c", "5d").code == 2
@@ -195,7 +218,7 @@ def test_a_new_version_has_its_time(site):
     expect(report, 0, rf"0 of 1 image of {REGISTRY} in step in .* \(project ops\); out of date for 12 h: {outdated}")
     assert counts(report) == {"published": 1, "in_step": 0, "missing": 0, "outdated": 1, "surplus": 0}
     new.pushed -= 2 * DAY
-    expect(site.look(), 1, rf"out of date for 2\.5 d: {outdated}, on {at(site.cloud.url)} \(limit 1d\)")
+    expect(site.look(), 1, rf"out of date for 2\.5 d: {outdated}, on {site.place} \(limit 1d\)")
     site.bring(new)
     assert counts(site.look()) == {"published": 1, "in_step": 1, "missing": 0, "outdated": 0, "surplus": 1}
 
@@ -206,7 +229,7 @@ def test_the_digest_decides_where_the_version_is_the_same(site):
     site.bring(Artefact("alpine", ["3.20"], published.version, annotations={"other": "file"}))
     published.pushed = time.time() - 9 * DAY
     outdated = rf"egi_vm_images/alpine:3\.20: the list has digest [0-9a-f]{{12}}, image {ID} is digest [0-9a-f]{{12}}"
-    expect(site.look(), 1, rf"out of date for 9 d: {outdated}, on {at(site.cloud.url)} \(limit 1d\)")
+    expect(site.look(), 1, rf"out of date for 9 d: {outdated}, on {site.place} \(limit 1d\)")
 
 
 def test_an_image_of_the_registry_that_it_no_longer_names_is_surplus_since_it_was_seen_so(site):
@@ -216,7 +239,7 @@ def test_an_image_of_the_registry_that_it_no_longer_names_is_surplus_since_it_wa
     expect(report, 0, rf"1 image of .*; no longer in the list as seen now: {surplus}")
     assert counts(report)["surplus"] == 1
     site.pass_days(2)
-    expect(site.look(), 1, rf"no longer in the list for 2 d: {surplus}, on {at(site.cloud.url)} \(limit 1d\)")
+    expect(site.look(), 1, rf"no longer in the list for 2 d: {surplus}, on {site.place} \(limit 1d\)")
     site.glance.images.pop(0)
     assert site.look().code == 0
     site.bring(site.registry.artefacts[1])
@@ -237,7 +260,7 @@ def test_an_image_of_the_registry_that_it_no_longer_names_is_surplus_since_it_wa
 def test_why_an_image_is_missing_that_is_there(site, more, why):
     new = site.publish("alma", ["9"], "2026-10-01-7b98c834", days=9)
     site.bring(new, **more)
-    expect(site.look(), 1, rf"missing for 9 d: egi_vm_images/alma:9: {why}, on {at(site.cloud.url)} \(limit 1d\)")
+    expect(site.look(), 1, rf"missing for 9 d: egi_vm_images/alma:9: {why}, on {site.place} \(limit 1d\)")
 
 
 def test_an_image_that_the_project_has_accepted_is_there(site):
@@ -252,7 +275,7 @@ def test_many_are_named_by_the_first_and_counted(site):
     expect(
         site.look(),
         1,
-        rf"missing for 20 d: egi_vm_images/linux0:1, egi_vm_images/linux1:1 and 7 others, on {at(site.cloud.url)} "
+        rf"missing for 20 d: egi_vm_images/linux0:1, egi_vm_images/linux1:1 and 7 others, on {site.place} "
         r"\(limit 1d\)",
     )
     told = site.look("-v").out
@@ -263,8 +286,42 @@ def test_a_long_name_is_cut_and_whole_in_the_details(site):
     name = "n" * 90
     site.publish(name, ["1"], "2026-10-01", days=9)
     cut = f"egi_vm_images/{name}"[:57]
-    expect(site.look(), 1, rf"missing for 9 d: {cut}\.\.\., on {at(site.cloud.url)} \(limit 1d\)")
+    expect(site.look(), 1, rf"missing for 9 d: {cut}\.\.\., on {site.place} \(limit 1d\)")
     assert f"RegionOne: egi_vm_images/{name}:1 missing for 9 d\n" in site.look("-v").out
+
+
+def test_what_is_missing_is_told_of_glance_which_was_asked_and_the_login_of_the_keystone(site):
+    site.publish("alma", ["9"], "2026-10-01-7b98c834", days=9)
+    assert site.place != at(site.cloud.url)
+    report = site.look("--response-time", "1ms,", "-v")
+    assert re.search(rf"\nimages of RegionOne: \d+ images by GET https://{site.place}/v2/images\n", report.out)
+    assert f"missing for 9 d: egi_vm_images/alma:9, on {site.place} (limit 1d)" in report.out
+    assert re.search(rf"login complete only after \S+ ms on {at(site.cloud.url)} \(limit 1ms\)", report.out), report.out
+
+
+@pytest.mark.parametrize("step", ["list_all", "list_pending"])
+def test_time_that_is_up_while_glance_is_asked_is_told_of_glance_and_not_of_its_keystone(monkeypatch, step):
+    def end(*_):
+        raise OutOfTime
+
+    scope = TokenScope("ops", "1", (), (CatalogueEndpoint("image", "RegionOne", "https://glance.example.org:9292"),))
+    cloud = OpenStackCloud(None, "https://keystone.example.org:5000/v3", LoginRequest("ops"))
+    monkeypatch.setattr(cloud, "log_in", lambda: None)
+    cloud.scope, cloud.login = scope, ProjectToken("", "ops", "")
+    now = 0.0
+    deadline = Deadline(60, clock=lambda: now)
+    endpoint = CloudEndpoint(cloud.keystone.base, None, None, "")
+    access = OpenStackAccess(cloud, "", "")
+    published = PublishedImage("alma", frozenset({"alma"}), {})
+    check = ImagesInStep(endpoint, access, None, [], FirstSeen(None), deadline, region="", now=lambda: 0.0)
+    monkeypatch.setattr(check, "_fetch_lists", lambda: ([PublishedImages([published], lambda _: False)], None))
+    monkeypatch.setattr(GlanceImages, "list_all", lambda _: [])
+    monkeypatch.setattr(GlanceImages, step, end)
+    now = 60.0
+    deadline.waits.add(50, 50)
+    told = list(check.probe())[-1].value
+    said = "not finished within 60 s by glance.example.org:9292 (raise -t to wait longer)"
+    assert (told.status, told.sentence) == (2, said)
 
 
 # ---- signed lists
