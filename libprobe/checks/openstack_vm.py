@@ -227,29 +227,51 @@ class ServerLifeCycle(LifeCycle):
     def _find_network(self, neutron: Neutron) -> Network | None:
         """The network for the VM; None to leave it to Nova, where there is none that it could be on.
 
-        Raises: Failure; Misconfigured for one that was named and is not there.
+        Raises: Failure; Misconfigured for one that was named and is not there, or for a name of several.
         """
         networks = neutron.networks()
-        wanted = self._choice.network
-        if wanted:
-            found = [each for each in networks if wanted in (each.id, each.name)]
-            if not found:
-                near = ", ".join(each.name for each in networks[:5]) or "none"
-                project = self._cloud.scope.project
-                raise Misconfigured(
-                    f"no network {wanted}, which --network names, in project {project}",
-                    of=Asked(host_port_of(neutron.base), f"GET {neutron.base}/v2.0/networks"),
-                    remedy=f"choose one that it sees: {near}",
-                )
-            return found[0]
+        if self._choice.network:
+            return self._named_network(neutron, networks)
         usable = [each for each in networks if each.is_usable]
         choice = sorted([each for each in usable if each.is_own] or usable, key=lambda each: (each.name, each.id))
         if not choice:
             return None
-        names = ", ".join(each.name for each in choice[:5])
-        others = f", the first by name of {names}" if len(choice) > 1 else ""
+        names = [each.name for each in choice]
+        told = ", ".join(each.name if names.count(each.name) == 1 else f"{each.name} {each.id}" for each in choice[:5])
+        others = f", the first by name of {told}" if len(choice) > 1 else ""
         self.detail(1, f"network: {choice[0].id} ({choice[0].name}{others})")
         return choice[0]
+
+    def _named_network(self, neutron: Neutron, networks: Sequence[Network]) -> Network:
+        """The network of --network, by id or by a name that only one of those has which the project sees.
+
+        Neutron allows several of one name, own ones and those that others share; openstackclient refuses such a name
+        too. Raises: Misconfigured.
+        """
+        wanted, project = self._choice.network, self._cloud.scope.project
+        found = [each for each in networks if each.id == wanted] or [each for each in networks if each.name == wanted]
+        if len(found) == 1:
+            return found[0]
+        asked = Asked(host_port_of(neutron.base), f"GET {neutron.base}/v2.0/networks")
+        if found:
+            ids = sorted(each.id for each in found)
+            raise Misconfigured(
+                f"{number_of(len(found), 'network')} {wanted}, which --network names, in project {project}",
+                of=asked,
+                also=", ".join(ids[:2]) + (f" and {number_of(len(ids) - 2, 'other')}" if len(ids) > 2 else ""),
+                remedy="name one by its ID",
+                more=[
+                    f"network {each.id}: {'of this project' if each.is_own else 'of another project'}"
+                    f"{'' if each.is_usable else ', and not for VMs: external, without a subnet, or down'}"
+                    for each in sorted(found, key=lambda each: each.id)
+                ],
+            )
+        near = ", ".join(dict.fromkeys(each.name or each.id for each in networks[:5])) or "none"
+        raise Misconfigured(
+            f"no network {wanted}, which --network names, in project {project}",
+            of=asked,
+            remedy=f"choose one that it sees: {near}",
+        )
 
     def _check_quotas(self, quotas: Sequence[Quota]) -> None:
         """Note how much of the quota is used, and each limit that leaves too little for the VM."""

@@ -18,7 +18,7 @@ KIND = "network"
 
 @dataclass
 class Network:
-    """project: that owns it, by name."""
+    """project: that owns it, by name. number: tells those apart that have one owner and one name."""
 
     name: str
     project: str = "ops"
@@ -26,10 +26,12 @@ class Network:
     up: bool = True
     shared: bool = False
     external: bool = False
+    number: int = 0
 
     @property
     def id(self) -> str:
-        return short_id(f"network/{self.project}/{self.name}")
+        which = f"/{self.number}" if self.number else ""
+        return short_id(f"network/{self.project}/{self.name}{which}")
 
 
 def recorded() -> list[Network]:

@@ -311,6 +311,52 @@ def test_a_network_is_the_projects_one_or_the_one_that_is_named(site):
     assert "(a, the first by name of a, b)" in "\n".join(site.look("-v").lines)
 
 
+@pytest.mark.parametrize(
+    "others",
+    [
+        [Network("ops-net", number=1)],
+        [Network("ops-net", "admin", shared=True)],
+        [Network("ops-net", subnets=0, number=1)],
+        [Network("ops-net", "admin", external=True), Network("ops-net", number=1)],
+    ],
+    ids=["two of the project", "one that is shared", "one without a subnet", "three"],
+)
+def test_a_name_of_several_networks_is_refused_with_their_ids_as_openstackclient_does(site, others):
+    own = Network("ops-net")
+    site.neutron.networks[:] = [own, *others]
+    ids = sorted(each.id for each in site.neutron.networks)
+    told = f"{ids[0]}, {ids[1]}" + (" and 1 other" if len(ids) == 3 else "")
+    report = site.look("--network", "ops-net", "-v")
+    expect(
+        report,
+        3,
+        rf"{len(ids)} networks ops-net, which --network names, in project ops on {at(site.neutron_url)}; {told} "
+        r"\(name one by its ID\)",
+    )
+    assert f"asked: GET {site.neutron_url}/v2.0/networks\n" in report.out
+    assert all(f"network {each}: of " in report.out for each in ids)
+    assert site.nova.created == []
+    assert site.look("--network", own.id).code == 0
+
+
+def test_an_id_wins_over_a_network_that_has_it_for_a_name(site):
+    own = Network("ops-net")
+    site.neutron.networks[:] = [Network(own.id, subnets=0), own]
+    assert site.look("--network", own.id).code == 0
+
+
+def test_of_two_networks_of_one_name_the_probe_takes_one_that_a_vm_can_be_on_and_tells_both(site):
+    site.neutron.networks[:] = [Network("net", subnets=0, number=1), Network("net", number=2)]
+    report = site.look("-v")
+    assert report.code == 0
+    assert f"network: {site.neutron.networks[1].id} (net)\n" in report.out
+    site.neutron.networks.append(Network("net", number=3))
+    report = site.look("-v")
+    assert report.code == 0
+    first, second = sorted(each.id for each in site.neutron.networks[1:])
+    assert f"network: {first} (net, the first by name of net {first}, net {second})\n" in report.out
+
+
 @pytest.mark.parametrize("names", [(), ("a",), ("a", "b")], ids=["none", "one", "two"])
 def test_nova_is_never_asked_to_make_a_network(site, names):
     """`"networks": "auto"` makes network, subnet and router, which outlive the VM and take the project's quota."""
