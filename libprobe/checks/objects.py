@@ -56,7 +56,7 @@ DISKS = "it had just made the container, so its disks may fail"
 class GeneratedContent:
     """Bytes made of a seed, piece by piece: however many, memory holds one piece. Each piece is another.
 
-    digest: the MD5 of what was last gone through.
+    digest: the MD5 of all of them, once they were gone through.
     """
 
     def __init__(self, seed: bytes, length: int) -> None:
@@ -73,15 +73,18 @@ class GeneratedContent:
         import hashlib
 
         md5 = hashlib.md5(usedforsecurity=False)
-        for at in range(0, self._length, PIECE):
-            piece = (at.to_bytes(8, "big") + self._block)[: self._length - at]
+        for piece in self._pieces():
             md5.update(piece)
             yield piece
         self.digest = md5.hexdigest()
 
+    def _pieces(self) -> Iterator[bytes]:
+        for at in range(0, self._length, PIECE):
+            yield (at.to_bytes(8, "big") + self._block)[: self._length - at]
+
     def difference(self, chunks: Iterable[bytes]) -> int | None:
         """Where other bytes begin to differ from these, which may be at the end of either; None if nowhere."""
-        pieces, expected, at = iter(self), b"", 0
+        pieces, expected, at = self._pieces(), b"", 0
         for chunk in chunks:
             while len(expected) < len(chunk) and (piece := next(pieces, b"")):
                 expected += piece
