@@ -61,7 +61,7 @@ class PublishedSite(Check):
                 ours = yield from self._our_projects(self._access)
             except Failure as failure:
                 refused = failure
-        if found:
+        if found and not (self._access and self._access.cloud.is_doubtful):  # a URL of no site is published by none
             told = len(self.details)
             said = list(self._judge(found, ours))
             if found.age_s and not found.reason and any(each.context == "outcome" for each in said):

@@ -170,6 +170,7 @@ class Keystone:
         self.asked = Asked(host_port_of(self.base), self.base)
         self._refusals: list[Failure] = []
         self._tried: list[str] = []
+        self._has_given_token = False
 
     def login(self) -> ProjectToken:
         """Return a token for the wanted project. Raises: Failure; says which step was refused and why."""
@@ -212,7 +213,7 @@ class Keystone:
         if not self._only:
             return
         try:
-            answer = self._request("GET", "/v3", [("Accept", "application/json")])
+            answer = self._ask_for_version()
         except EndpointFailure:
             return  # what was said before is told
         if answer.status != 404:
@@ -224,9 +225,26 @@ class Keystone:
             reason=f"no Keystone at {path}",
             outcome=status_words(404),
             link="on",
-            remedy=f"correct auth_url in {file}" if file else "start it, or correct the path of its URL",
+            remedy=f"start it, or correct auth_url in {file}" if file else "start it, or correct the path of its URL",
             more=request_id(answer),
         )
+
+    def is_surely_one(self, failure: EndpointFailure) -> bool:
+        """Whether a Keystone is at this URL for certain: it has given us a token, or describes its version 3.
+
+        Other services of a cloud answer a request for a token as well, with a 401 or a 404 of theirs.
+        failure: of the login; who did not answer is not asked once more.
+        """
+        if self._has_given_token or failure.exchange:
+            return self._has_given_token
+        try:
+            answer = self._ask_for_version()
+        except Failure:
+            return False
+        return answer.is_success and "application/vnd.openstack.identity-v3" in answer.text
+
+    def _ask_for_version(self) -> Response:
+        return self._request("GET", "/v3", [("Accept", "application/json")])
 
     def inspect_token(self, token: str) -> Response:
         """What this Keystone says of a token of its own, whatever its status: 401 or 404 where it is not good."""
@@ -309,7 +327,9 @@ class Keystone:
     ) -> Response:
         """One request, also where the answer sends it to another path of this Keystone, as to one with a slash."""
         url = self.base + path
-        return self._http.request(method, url, headers=headers, body=body, secret_body=secret, follow=SERVICE)
+        answer = self._http.request(method, url, headers=headers, body=body, secret_body=secret, follow=SERVICE)
+        self._has_given_token = self._has_given_token or bool(answer.header("X-Subject-Token"))
+        return answer
 
     # ---- v3, with a login of Keystone's own
 

@@ -35,13 +35,16 @@ from libprobe.text import some_to_choose
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from contextlib import AbstractContextManager
     from typing import Any
 
     from libprobe.clients.http import HttpClient, Response, ResponseStream
     from libprobe.clients.keystone import LoginRequest, ProjectToken
     from libprobe.formats.openstack import TokenScope
+
+DOUBT_SHARE, DOUBT_MAX_S = 0.1, 20.0
+"""Part of the time that a login leaves to find out whose its Keystone's URL is, where that is in doubt, and at most."""
 
 SERVICES = {"compute": "Nova", "image": "Glance", "network": "Neutron", "object-store": "Swift"}
 
@@ -51,6 +54,9 @@ class OpenStackCloud:
 
     token: one of this Keystone's, a registered secret, that we have already; empty to log in as the wish says.
     region: that of the file which has the login, taken where no option names one. interface: likewise.
+    judge_address: whose fault a failure is where nothing shows that there is a Keystone at the URL, which only that
+                   file names; it is given the failure and the file. None to take the URL for the site's.
+    is_doubtful: whether a login failed so, and the URL is not known to be a site's.
     login, scope: once `log_in` has been called. login_s: seconds that it took the Keystone.
     """
 
@@ -67,8 +73,11 @@ class OpenStackCloud:
         *,
         region: str = "",
         interface: str = "public",
+        judge_address: Callable[[Failure, str], Failure] | None = None,
     ) -> None:
         self.http = http
+        self._judge_address = judge_address
+        self.is_doubtful = False
         self._region = region
         self._interface = interface
         self.login_request = login_request
@@ -93,10 +102,16 @@ class OpenStackCloud:
     def log_in(self) -> None:
         """Get a project's token and its catalogue. Raises: Failure."""
         began, loading_s = time.monotonic(), self.http.loading_s
+        deadline = self.http.current_deadline()
+        if self._judge_address:
+            deadline = deadline.earlier_by(min(DOUBT_MAX_S, deadline.remaining() * DOUBT_SHARE))
         try:
-            self.login = self.keystone.login_with(self._given_token) if self._given_token else self.keystone.login()
+            with self.http.using_deadline(deadline):
+                self.login = self.keystone.login_with(self._given_token) if self._given_token else self.keystone.login()
         except RefusedToken as failure:
             raise self._blame_token(failure) from None
+        except EndpointFailure as failure:
+            raise self._blame_address(failure) from None
         self.login_s = time.monotonic() - began - (self.http.loading_s - loading_s)
         answer = self.login.answer
         assert answer is not None, "version 3 gives a token with an answer"
@@ -146,6 +161,14 @@ class OpenStackCloud:
                 more=["[credentials] plain_token_to in probes.ini sends the token all the same"],
             )
         return ServiceClient(self, kind, region, base)
+
+    def _blame_address(self, failure: EndpointFailure) -> Failure:
+        """Return a failure of the login as it is, or as the operator's where the URL may be wrong."""
+        if self._judge_address is None or self.keystone.is_surely_one(failure):
+            return failure
+        judged = self._judge_address(failure, self.login_request.file)
+        self.is_doubtful = not isinstance(judged, EndpointFailure)
+        return judged
 
     def _blame_token(self, failure: RefusedToken) -> Failure:
         """Return the refusal of an access token as OwnCredential, or as the site's fault where the token is in order.

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from libprobe.clients.occi import OcciClient
     from libprobe.clients.openstack import OpenStackCloud
     from libprobe.deadline import Deadline
+    from libprobe.failures import Failure
     from libprobe.formats.clouds import CloudEntry
 
 DEFAULT_VO = "ops"
@@ -72,12 +73,20 @@ class OpenStackAccess(Record):
         return f"acting as: {self.description}, project {scope.project}, roles {', '.join(scope.roles) or 'none'}"
 
 
-def make_openstack_access(args: argparse.Namespace, base: str, deadline: Deadline) -> OpenStackAccess:
-    """A cloud by the URL of its Keystone, as the options and the settings say. Raises: as `make_occi_access`."""
+def make_openstack_access(
+    args: argparse.Namespace,
+    base: str,
+    deadline: Deadline,
+    judge_address: Callable[[Failure, str], Failure] | None = None,
+) -> OpenStackAccess:
+    """A cloud by the URL of its Keystone, as the options and the settings say. Raises: as `make_occi_access`.
+
+    judge_address: as `CloudEndpoint` has it.
+    """
     from libprobe.clients.openstack import OpenStackCloud
 
     if args.cloud:
-        return _make_configured_access(args, base, deadline)
+        return _make_configured_access(args, base, deadline, judge_address)
     given = ""
     if args.keystone_token_file:
         given = credentials.read_token(args.keystone_token_file, "Keystone token")
@@ -88,7 +97,9 @@ def make_openstack_access(args: argparse.Namespace, base: str, deadline: Deadlin
     return OpenStackAccess(OpenStackCloud(client, base, login_request, given), identity, words)
 
 
-def _make_configured_access(args: argparse.Namespace, base: str, deadline: Deadline) -> OpenStackAccess:
+def _make_configured_access(
+    args: argparse.Namespace, base: str, deadline: Deadline, judge_address: Callable[[Failure, str], Failure] | None
+) -> OpenStackAccess:
     """A cloud as clouds.yaml has it. Raises: Misconfigured, OwnCredential."""
     from datetime import UTC, datetime
 
@@ -122,7 +133,9 @@ def _make_configured_access(args: argparse.Namespace, base: str, deadline: Deadl
         file=file,
     )
     client = make_http_client(args, deadline, certificate, trust=os.path.expanduser(entry.cacert))
-    cloud = OpenStackCloud(client, base, login_request, region=entry.region, interface=entry.interface)
+    cloud = OpenStackCloud(
+        client, base, login_request, region=entry.region, interface=entry.interface, judge_address=judge_address
+    )
     return OpenStackAccess(cloud, entry.description, f"{entry.description}, {file}")
 
 

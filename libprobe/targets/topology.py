@@ -12,8 +12,8 @@ from urllib.parse import urlsplit
 from libprobe.deadline import OutOfTime
 from libprobe.failures import Asked, BadData, Failure, HelperFailure, Misconfigured
 from libprobe.formats import gocdb as format_gocdb
-from libprobe.formats.address import host_port_of
-from libprobe.formats.service_types import KEYSTONE_PORT, OCCI, OCCI_PORT
+from libprobe.formats.address import host_port_of, without_query
+from libprobe.formats.service_types import KEYSTONE_PORT, NOVA, OCCI, OCCI_PORT, SWIFT
 from libprobe.records import Record
 from libprobe.text import duration
 
@@ -39,6 +39,8 @@ class CloudEndpoint(Record):
     site:     GOCDB site name, empty if unknown.
     named_by_option: the option or setting that named `image` and `resource`, where the GOCDB did not.
     registration: asks the GOCDB for what is registered of the host, where it has not been asked.
+    judge_address: of a cloud of clouds.yaml, whose fault a failure is where no Keystone is seen at its URL; it is given
+                   the failure and the file. None where the URL is the site's: by -H, or the one that -u tests.
     notes:    what the reader should know of how it was found, for the status line.
     caveats: what the reader of a failure should know besides.
     """
@@ -52,6 +54,7 @@ class CloudEndpoint(Record):
     caveats: tuple[str, ...] = ()
     named_by_option: tuple[tuple[str, str], ...] = ()
     registration: Callable[[], CloudEndpoint] | None = None
+    judge_address: Callable[[Failure, str], Failure] | None = None
 
     def describe(self) -> str:
         """`https://cloud.example.org:8787 of SITE`."""
@@ -139,6 +142,9 @@ def find_keystone(
     return endpoint._replace(
         named_by_option=(("image", source), ("resource", source)) if source else (),
         registration=registered if source and args.hostname else None,
+        judge_address=(lambda failure, file: unseen_keystone_failure(args, deadline, endpoint.base, failure, file))
+        if args.cloud
+        else None,
     )
 
 
@@ -224,19 +230,71 @@ def find_registered(
 
 def is_site_registered(args: argparse.Namespace, deadline: Deadline, name: str) -> bool:
     """Whether the GOCDB has anything registered of a site. Raises: HelperFailure."""
+    allowed = min(LOOK_UP_MAX_S, deadline.remaining() * LOOK_UP_SHARE)
+    return _first_registered(args, deadline, allowed, frozenset(), name, lambda each: True)
+
+
+def _first_registered(
+    args: argparse.Namespace,
+    deadline: Deadline,
+    allowed_s: float,
+    service_types: frozenset[str],
+    site: str,
+    is_meant: Callable[[format_gocdb.ServiceEndpoint], bool],
+) -> bool:
+    """Whether one of the registered endpoints is meant, by whatever scope and whether monitored or not.
+
+    service_types, site: of which endpoints; empty for all. Raises: HelperFailure.
+    """
     from libprobe.clients.gocdb import DEFAULT_URL, EndpointSelection, Gocdb
     from libprobe.targets import access
 
-    allowed = min(LOOK_UP_MAX_S, deadline.remaining() * LOOK_UP_SHARE)
-    http = access.make_http_client(args, deadline.earlier_by(deadline.remaining() - allowed))
+    http = access.make_http_client(args, deadline.earlier_by(deadline.remaining() - allowed_s))
     url = args.gocdb or args.settings.get("gocdb", "url", DEFAULT_URL)
     try:
-        wanted = EndpointSelection(frozenset(), name, (), monitored_only=False)
-        return next(iter(Gocdb(http, url, None, cache_s=0).topology(wanted)), None) is not None
+        wanted = EndpointSelection(service_types, site, (), monitored_only=False)
+        return any(is_meant(each) for each in Gocdb(http, url, None, cache_s=0).topology(wanted))
     except OutOfTime:
         raise HelperFailure("no answer in time", of=_gocdb(url), link="from") from None
     finally:
         http.close()
+
+
+def unseen_keystone_failure(
+    args: argparse.Namespace, deadline: Deadline, base: str, failure: Failure, file: str
+) -> Failure:
+    """Whose fault it is that no Keystone is seen where a cloud of clouds.yaml has it: the site's if it is registered
+    there, else that of who wrote the file.
+
+    failure: what to say if it is the site's. file: `cloud NAME of FILE`.
+    """
+    from libprobe.formats.cloud_info import normalize_keystone_url
+
+    wanted = normalize_keystone_url(base)
+    of_host: list[tuple[bool, str]] = []
+
+    def is_it(each: format_gocdb.ServiceEndpoint) -> bool:
+        for url in dict.fromkeys((each.url, each.direct_url, *(url for url, _ in each.endpoints))):
+            place = normalize_keystone_url(url)
+            if place == wanted:
+                return True
+            if place.host == wanted.host:
+                of_host.append((place.port != wanted.port, without_query(url)))
+        return False
+
+    kinds = frozenset({NOVA, SWIFT})
+    try:
+        if _first_registered(args, deadline, min(LOOK_UP_MAX_S, deadline.remaining()), kinds, "", is_it):
+            return failure
+        known = f"the GOCDB has {min(of_host)[1]}" if of_host else "not registered in the GOCDB"
+    except HelperFailure as helper:
+        known = "whether it is registered in the GOCDB is not known"
+        failure.more += (f"{helper}", *helper.details)
+    corrected = f"correct auth_url in {file}"
+    remedy = failure.remedy if corrected in failure.remedy else corrected
+    unseen = failure.retold(Misconfigured, remedy=remedy)
+    unseen.add(known)
+    return unseen
 
 
 def absent_site_failure(args: argparse.Namespace, deadline: Deadline, failure: Failure) -> Failure:

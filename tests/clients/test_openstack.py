@@ -320,3 +320,29 @@ def test_a_keystone_that_is_lost_in_the_middle_of_a_run_says_nothing_of_our_toke
         r"no Keystone at /v3 \(404 Not Found\) on localhost:\d+",
         failure.sentence,
     ), failure.sentence
+
+
+@pytest.mark.parametrize(("seconds", "kept"), [(60, 6), (420, 20)])
+def test_a_login_at_a_url_in_doubt_leaves_time_to_find_out_whose_it_is(monkeypatch, seconds, kept):
+    """Of time that stands still, so that it is known what is left."""
+    left: list[float] = []
+    http = HttpClient(Deadline(seconds, clock=lambda: 0.0), trust="")
+
+    def refuse():
+        left.append(http.current_deadline().remaining())
+        raise EndpointFailure("404")
+
+    def judge(failure, file):
+        left.append(http.current_deadline().remaining())
+        return failure.retold(Misconfigured)
+
+    for judge_address, expected in ((judge, [seconds - kept, seconds]), (None, [seconds])):
+        request = LoginRequest("ops", file="cloud site")
+        cloud = OpenStackCloud(http, "https://localhost:1/v3", request, judge_address=judge_address)
+        monkeypatch.setattr(cloud.keystone, "login", refuse)
+        monkeypatch.setattr(cloud.keystone, "is_surely_one", lambda failure: False)
+        left.clear()
+        with pytest.raises(Misconfigured if judge_address else EndpointFailure):
+            cloud.log_in()
+        assert left == [pytest.approx(each) for each in expected]
+        assert cloud.is_doubtful is bool(judge_address)

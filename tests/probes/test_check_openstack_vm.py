@@ -630,10 +630,11 @@ def test_a_url_that_is_no_keystones_is_told_as_that_and_blames_no_login(site, lo
             f"clouds:\n  site:\n    auth:\n      auth_url: {url}/v3\n      username: opsuser\n"
             f"      password: {planted.token()}\n      user_domain_name: Default\n"
         )
-        words, remedy = ["--cloud", "site"], f"correct auth_url in cloud site of {file}"
+        words, remedy = ["--cloud", "site"], f"start it, or correct auth_url in cloud site of {file}"
         site.monitor.environment["OS_CLIENT_CONFIG_FILE"] = str(file)
     report = site.monitor.run(PROBE, *words)
-    expect(report, 2, rf"no Keystone at /identity/v3 \(404 Not Found\) on {AT} \({remedy}\)")
+    told, code = rf"no Keystone at /identity/v3 \(404 Not Found\) on {AT}", 3 if login == "clouds.yaml" else 2
+    expect(report, code, rf"{told}{rf'; the GOCDB has https://{AT}/v3' if code == 3 else ''} \({remedy}\)")
     assert site.nova.created == []
 
 

@@ -12,6 +12,7 @@ import pytest
 
 from tests import planted
 from tests.conftest import Monitor, Report
+from tests.federation.gocdb import Service
 from tests.federation.keystone import ISSUER
 
 PROBE, LABEL = "check_openstack_vm", "OpenStack-VM"
@@ -276,6 +277,94 @@ def test_a_keystone_that_nobody_answers_for_is_the_sites_fault(site):
     report = site.look()
     assert report.code == 2
     assert "503" in report.out
+
+
+@pytest.fixture
+def gocdb(site):
+    """The GOCDB, whose services are as before after a test."""
+    found = site.monitor.federation.gocdb
+    before = list(found.services)
+    yield found
+    found.services[:] = before
+
+
+WRONG_ADDRESSES = {
+    "nobody listens": (lambda s: "https://127.0.0.1:1/v3", r"connection refused by 127\.0\.0\.1:1"),
+    "another path": (
+        lambda s: f"{s.cloud.url.removesuffix('/v3')}/identity/v3",
+        rf"no Keystone at /identity/v3 \(404 Not Found\) on {KEYSTONE}",
+    ),
+    "another service": (
+        lambda s: s.monitor.federation.appdb_url.rpartition("/")[0],
+        rf"no Keystone at \S+/v3 \(404 Not Found\) on {KEYSTONE}",
+    ),
+    "a page": (
+        lambda s: f"{s.monitor.federation.service('registry').web.url}/v3",
+        rf'page "Sign in" \(200\) from {KEYSTONE} when asked to log in',
+    ),
+}
+
+
+@pytest.mark.parametrize("wrong", WRONG_ADDRESSES)
+def test_an_auth_url_at_which_no_keystone_is_seen_is_the_files_fault(site, wrong):
+    address, said = WRONG_ADDRESSES[wrong]
+    site.monitor.federation.service("registry").web.faults.on("html")
+    path = site.write(site.password(auth_url=address(site)))
+    report = site.look()
+    has = rf"the GOCDB has https://{KEYSTONE}/v3" if "localhost" in address(site) else "not registered in the GOCDB"
+    expect(report, 3, rf"{said}; {has} \((start it, or )?correct auth_url in cloud site of {path}\)")
+
+
+@pytest.mark.parametrize("probe", ["check_openstack_swift", "check_openstack_images", "check_cloud_info"])
+def test_every_probe_doubts_an_auth_url_at_which_nobody_listens(site, probe):
+    path = site.write(site.password(auth_url="https://127.0.0.1:1/v3"))
+    report = site.look(probe=probe)
+    assert (report.code, report.err) == (3, ""), report.out
+    said = f"connection refused by 127.0.0.1:1; not registered in the GOCDB (correct auth_url in cloud site of {path})"
+    assert report.first.endswith(f" UNKNOWN - {said}"), report.first
+
+
+@pytest.mark.parametrize("url", ["https://127.0.0.1:1/v3", "https://127.0.0.1:1/"])
+def test_where_the_gocdb_has_the_auth_url_it_is_the_sites_fault(site, gocdb, url):
+    gocdb.add_service(Service("keystone.fedcloud.test", "org.openstack.swift", "DEAD", url="https://127.0.0.1:1/v3/"))
+    site.write(site.password(auth_url=url))
+    expect(site.look(), 2, r"connection refused by 127\.0\.0\.1:1")
+
+
+def test_where_the_gocdb_cannot_be_asked_nobody_is_blamed(site):
+    path = site.write(site.password())
+    site.monitor.federation.service("stack-keystone").web.faults.on("status", code=503)
+    site.monitor.federation.gocdb.faults.on("status", code=503)
+    report = site.look("-v")
+    expect(
+        report,
+        3,
+        rf"503 Service Unavailable from {KEYSTONE} when asked to log in; whether it is registered in the GOCDB is not "
+        rf"known \(correct auth_url in cloud site of {path}\)",
+    )
+    assert re.search(r"^503 Service Unavailable from GOCDB localhost:\d+$", report.out, re.MULTILINE)
+
+
+def test_a_keystone_that_is_in_no_gocdb_is_judged_where_it_is_seen_to_be_one(site, gocdb):
+    """It describes its version while it cannot log anybody in; before it cannot do either nobody knows what it is."""
+    gocdb.services[:] = []
+    path = site.write(site.password())
+    faults = site.monitor.federation.service("stack-keystone").web.faults
+    faults.on("status", code=500, method="POST")
+    refused = rf"500 Internal Server Error from {KEYSTONE} when asked to log in"
+    expect(site.look(), 2, refused)
+    faults.on("status", code=500)
+    expect(site.look(), 3, rf"{refused}; not registered in the GOCDB \(correct auth_url in cloud site of {path}\)")
+
+
+def test_a_keystone_that_gave_a_token_and_then_breaks_off_is_judged(site, gocdb):
+    gocdb.services[:] = []
+    login = site.password()
+    del login["project_name"]
+    site.write(login)
+    site.user.default = None
+    site.monitor.federation.service("stack-keystone").web.faults.on("close-request", path="/v3/auth/projects")
+    expect(site.look(), 2, rf"connection (closed before an answer from|reset by) {KEYSTONE}")
 
 
 def test_a_password_is_not_sent_over_http(site):
