@@ -64,6 +64,16 @@ NEW_TOKEN = "get a new one of the issuer that the site trusts"
 
 NEW_KEYSTONE_TOKEN = "get a new one of this Keystone"
 
+REGISTRATION_KINDS = frozenset(
+    ("ac", "co", "com", "edu", "go", "gob", "gouv", "gov", "gv", "mil", "ne", "net", "nom", "or", "org", "re", "sch")
+)
+"""The labels below a country's code that name what kind of owner registers there: `ac.uk`, `edu.au`, `or.at`, `re.kr`.
+
+Source: the Public Suffix List (publicsuffix.org) of 2026-08-19, of whose countries ten or more have most of them; the
+others are those of the federation's. A name of that form that is somebody's own after all has to be allowed by
+--keystone. Suffixes that name a place, as `krakow.pl`, are not among them.
+"""
+
 DEFAULT_IDENTITY_PROVIDER = "egi.eu"
 
 PASSWORD, APPLICATION_CREDENTIAL, TOKEN = "password", "application_credential", "token"
@@ -836,9 +846,15 @@ def _trusted_address(trusted: str) -> Address:
 
 
 def _domain(host: str) -> str:
-    """The domain of a host name: what follows its first label, if that has two labels or more itself."""
+    """The domain of a host name: what follows its first label, if that has two labels or more itself.
+
+    None where that is a suffix below which everybody registers, as `ac.uk`: two hosts there are of two owners.
+    """
     rest = host.lower().partition(".")[2]
-    return rest if "." in rest and not rest.replace(".", "").isdigit() and ":" not in host else ""
+    if "." not in rest or rest.replace(".", "").isdigit() or ":" in host:
+        return ""
+    kind, _, country = rest.partition(".")
+    return "" if kind in REGISTRATION_KINDS and len(country) == 2 else rest
 
 
 def _projects(answer: Response, key: str) -> list[dict[str, str]]:

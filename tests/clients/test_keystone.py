@@ -35,6 +35,10 @@ from tests.pace import AMPLE_S, seconds
         ("https://KS.Example.org:5000", "https://cloud.example.org:8787"),
         ("http://127.0.0.1:5000", "http://127.0.0.1:8787"),
         ("https://[::1]:5000", "https://[::1]:8787"),
+        ("https://ks.site.ac.uk:5000", "https://cloud.site.ac.uk:8787"),
+        ("https://site.ac.uk:5000", "https://site.ac.uk:8787"),
+        ("https://ks.ac.example.org:5000", "https://cloud.ac.example.org:8787"),
+        ("https://ks.com.org:5000", "https://cloud.com.org:8787"),
     ],
 )
 def test_a_keystone_of_the_endpoints_own_domain_is_trusted(keystone, endpoint):
@@ -50,6 +54,10 @@ def test_a_keystone_of_the_endpoints_own_domain_is_trusted(keystone, endpoint):
         ("https://127.0.0.2:5000", "https://127.0.0.1:8787"),
         ("https://example.org.evil.org", "https://cloud.example.org"),
         ("https://localhost", "https://cloud.example.org"),
+        ("https://evil.co.uk:5000", "https://cloud.co.uk:8787"),
+        ("https://evil.AC.UK:5000", "https://site.ac.uk:8787"),
+        ("https://evil.edu.au:5000", "https://site.edu.au:8787"),
+        ("https://evil.or.at:5000", "https://site.or.at:8787"),
     ],
 )
 def test_any_other_keystone_must_be_named(keystone, endpoint):
