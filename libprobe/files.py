@@ -46,11 +46,21 @@ def read_small_file(path: str, what: str, limit: int) -> bytes:
 
 def read_if_there(path: str, what: str, limit: int) -> bytes | None:
     """As `read_small_file`; None for a file that is not there."""
+    found = _read_stamped(path, what, limit)
+    return None if found is None else found[1]
+
+
+def _read_stamped(path: str, what: str, limit: int) -> tuple[tuple[int, ...], bytes] | None:
+    """As `read_if_there`, behind the stamp that the file had before it was read.
+
+    It is the stamp of what was opened: by its path, another file could have been found a moment before.
+    """
     named = _named(path, what)
     try:
         # a pipe that nobody writes to would hold us for ever
         with open(os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK), "rb") as file:
-            if stat.S_ISFIFO(os.fstat(file.fileno()).st_mode):
+            opened = os.fstat(file.fileno())
+            if stat.S_ISFIFO(opened.st_mode):
                 raise Misconfigured(f"{named} is a pipe")
             data = file.read(limit + 1)
     except FileNotFoundError:
@@ -61,7 +71,7 @@ def read_if_there(path: str, what: str, limit: int) -> bytes | None:
         raise Misconfigured(f"{named} is a device that has nothing to read")
     if len(data) > limit:
         raise Misconfigured(f"{named} is larger than {limit} bytes")
-    return data
+    return _stamp_of(opened), data
 
 
 def keep_parsed() -> None:
@@ -80,17 +90,17 @@ def read_parsed(path: str, what: str, limit: int, parse: Callable[[bytes, str], 
            is not to be changed; what it raises is not kept.
     Raises: as `read_small_file`, and as `parse`.
     """
-    known = stamp(path) if _kept is not None else ()
-    if known and _kept is not None:
-        found = _kept.get((path, parse))
-        if found and found[0] == known:
-            made: Made = found[1]
-            return made
-    data = read_if_there(path, what, limit)
-    if data is None:
+    kept = _kept.get((path, parse)) if _kept is not None else None
+    if kept and kept[0] == stamp(path):
+        made: Made = kept[1]
+        return made
+    began = time.time()
+    found = _read_stamped(path, what, limit)
+    if found is None:
         return None
+    known, data = found
     result = parse(data, path)
-    if known:
+    if began - known[0] / 1e9 >= SETTLED_S:  # when it began: the rest may have taken long
         _keep(path, parse, known, result)
     return result
 
@@ -104,12 +114,16 @@ def stamp(path: str) -> tuple[int, ...]:
         found = os.stat(path)
     except OSError:
         return ()
+    return _stamp_of(found)
+
+
+def _stamp_of(found: os.stat_result) -> tuple[int, ...]:
     return found.st_ctime_ns, found.st_mtime_ns, found.st_dev, found.st_ino, found.st_size
 
 
 def _keep(path: str, parse: Any, known: tuple[int, ...], result: Any) -> None:
     """Keep a result under the stamp that its file had before it was read, and drop the oldest ones for it."""
-    if _kept is None or known[-1] > MAX_KEPT_BYTES or time.time() - known[0] / 1e9 < SETTLED_S:
+    if _kept is None or known[-1] > MAX_KEPT_BYTES:
         return
     with _keeping:
         _kept.pop((path, parse), None)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
@@ -110,6 +112,49 @@ def test_a_file_that_was_just_written_is_read_again(kept, monkeypatch, tmp_path)
     path, numbers = tmp_path / "number", Numbers()
     path.write_text("7")
     assert [read_parsed(str(path), "", 10, numbers) for _ in range(2)] == [(7, str(path), 1), (7, str(path), 2)]
+
+
+def test_a_file_that_was_just_written_is_not_kept_however_long_it_took_to_read(kept, monkeypatch, tmp_path):
+    """It may have been written once more behind the reader, which was stopped, or is on a busy machine."""
+    monkeypatch.setattr(files, "SETTLED_S", 2.0)
+    path, numbers, late = tmp_path / "number", Numbers(), [0.0]
+    monkeypatch.setattr(files, "time", SimpleNamespace(time=lambda: path.stat().st_ctime + late[0]))
+    path.write_text("7")
+
+    def slowly(data: bytes, path: str) -> tuple[int, str, int]:
+        late[0] += 3600.0
+        return numbers(data, path)
+
+    asked = [read_parsed(str(path), "", 10, slowly) for _ in range(3)]
+    assert asked == [(7, str(path), 1), (7, str(path), 2), (7, str(path), 2)]
+
+
+def test_what_is_kept_is_of_the_file_that_was_opened(kept, monkeypatch, tmp_path):
+    """A link of a release of CAs may lead to another one while it is read, and back."""
+    link = tmp_path / "current"
+    for name, content in (("one", "1"), ("other", "2")):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "number").write_text(content)
+
+    def lead_to(name: str) -> None:
+        link.unlink(missing_ok=True)
+        link.symlink_to(name)
+
+    def open_meanwhile(*arguments: Any, really: Any = os.open) -> int:
+        lead_to("other")
+        try:
+            descriptor: int = really(*arguments)
+            return descriptor
+        finally:
+            lead_to("one")
+
+    lead_to("one")
+    numbers, path = Numbers(), str(link / "number")
+    with monkeypatch.context() as changed:
+        changed.setattr(os, "open", open_meanwhile)
+        assert read_parsed(path, "", 10, numbers) == (2, path, 1)
+    assert read_parsed(path, "", 10, numbers) == (1, path, 2)
+    assert read_parsed(path, "", 10, numbers) == (1, path, 2)
 
 
 def test_the_files_of_which_something_is_kept_have_a_size_together(kept, monkeypatch, tmp_path):
