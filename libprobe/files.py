@@ -100,7 +100,8 @@ def read_parsed(path: str, what: str, limit: int, parse: Callable[[bytes, str], 
         return None
     known, data = found
     result = parse(data, path)
-    if began - known[0] / 1e9 >= SETTLED_S:  # when it began: the rest may have taken long
+    # when it began: the rest may have taken long. A file of /proc tells neither its size nor when it changed
+    if began - known[0] / 1e9 >= SETTLED_S and known[-1] == len(data):
         _keep(path, parse, known, result)
     return result
 

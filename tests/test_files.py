@@ -157,6 +157,19 @@ def test_what_is_kept_is_of_the_file_that_was_opened(kept, monkeypatch, tmp_path
     assert read_parsed(path, "", 10, numbers) == (1, path, 2)
 
 
+def test_a_file_that_does_not_tell_its_size_is_read_again(kept):
+    """The kernel's own tell neither that nor when they changed."""
+    path, asked = "/proc/self/stat", []
+    assert os.stat(path).st_size == 0
+
+    def length(data: bytes, path: str) -> int:
+        asked.append(path)
+        return len(data)
+
+    assert all(read_parsed(path, "", 4096, length) for _ in range(2))
+    assert asked == [path, path]
+
+
 def test_the_files_of_which_something_is_kept_have_a_size_together(kept, monkeypatch, tmp_path):
     monkeypatch.setattr(files, "MAX_KEPT_BYTES", 10)
     numbers = Numbers()
