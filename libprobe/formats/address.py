@@ -61,7 +61,6 @@ class Address(Record):
         return self.scheme in SECURE
 
 
-@lru_cache(MAX_KNOWN)
 def read_address(text: str) -> Address:
     """Read a URL, or host:port. Raises: BadData with a sentence that says what is wrong with which part."""
     url = text.strip()
@@ -69,6 +68,12 @@ def read_address(text: str) -> Address:
         raise BadData("the endpoint has no URL")
     if len(url) > MAX_CHARS:
         raise BadData(f"the URL has {len(url)} characters, more than {MAX_CHARS}")
+    return _read_url(url)
+
+
+@lru_cache(MAX_KNOWN)
+def _read_url(url: str) -> Address:
+    """As `read_address`, of a text without the blanks around it: it is kept, and they may be megabytes."""
     expect_visible(url)
     match = SCHEME.match(url)
     rest = url[match.end() :] if match else url

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import tracemalloc
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -83,6 +85,18 @@ def test_what_cannot_be_connected_to_is_refused_with_the_reason(text, reason):
     with pytest.raises(BadData) as raised:
         read_address(text)
     assert raised.value.sentence == reason
+
+
+def test_blanks_around_a_url_are_not_kept_with_it():
+    """A worker keeps the addresses that it has read; what a site publishes may have a megabyte of blanks."""
+    tracemalloc.start()
+    try:
+        for number in range(20):
+            assert read_address(f"https://host{number}.example.org/{' ' * 1_000_000}").port_or_default == 443
+        kept, _ = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert kept < 2_000_000
 
 
 def test_an_ipv6_address_is_written_in_brackets():
