@@ -13,7 +13,7 @@ Source: Identity API v3; openstack.md sections 2, 3 and 11.
 from __future__ import annotations
 
 import time
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 
 from libprobe.clients import credentials
 from libprobe.clients.keystone import NEW_KEYSTONE_TOKEN, TOKEN, Keystone, RefusedToken, issuer_problem, request_id
@@ -102,11 +102,8 @@ class OpenStackCloud:
     def log_in(self) -> None:
         """Get a project's token and its catalogue. Raises: Failure."""
         began, loading_s = time.monotonic(), self.http.loading_s
-        deadline = self.http.current_deadline()
-        if self._judge_address:
-            deadline = deadline.earlier_by(min(DOUBT_MAX_S, deadline.remaining() * DOUBT_SHARE))
         try:
-            with self.http.using_deadline(deadline):
+            with self._time_for_login():
                 self.login = self.keystone.login_with(self._given_token) if self._given_token else self.keystone.login()
         except RefusedToken as failure:
             raise self._blame_token(failure) from None
@@ -161,6 +158,14 @@ class OpenStackCloud:
                 more=["[credentials] plain_token_to in probes.ini sends the token all the same"],
             )
         return ServiceClient(self, kind, region, base)
+
+    def _time_for_login(self) -> AbstractContextManager[None]:
+        """Leave some of the time to find out whose the Keystone's URL is, where that may be in doubt."""
+        if self._judge_address is None:
+            return nullcontext()
+        deadline = self.http.current_deadline()
+        left_s = min(DOUBT_MAX_S, deadline.remaining() * DOUBT_SHARE)
+        return self.http.using_deadline(deadline.earlier_by(left_s))
 
     def _blame_address(self, failure: EndpointFailure) -> Failure:
         """Return a failure of the login as it is, or as the operator's where the URL may be wrong."""
