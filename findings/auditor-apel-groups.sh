@@ -6,8 +6,8 @@
 # Seen:      one job of an hour with NodeCount 1, Processors 12 and one with 11 and 2:  one summary, NodeCount 11, Processors 2, two jobs,
 #            two hours, which are 4 core hours where 14 were used (the two numbers are told apart as "112" alone); exit code 0.
 #            last report on the 1st of last month, then a run today:  AUDITOR is asked for this month's records alone.
-# Matters:   the accounting portal has a third of the core hours, the number of jobs is right, and so is the sync message: its check is
-#            green. After a stop of a month or more publish the months with auditor-apel-republish.
+# Matters:   the accounting portal gets less than a third of the core hours, and the number of jobs is right. After a stop of a month
+#            or more publish the months with auditor-apel-republish.
 set -eu
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
