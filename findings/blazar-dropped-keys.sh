@@ -2,7 +2,7 @@
 # openstack reservation lease set: a misspelt key before id= is dropped, and the rest is changed.
 #
 # Software:  python-blazarclient 4.6.0, python-openstackclient 10.5.0, openstacksdk 4.22.0 (PyPI). Seen 2026-11-30.
-# Expected:  key=value pairs may stand in any order; a misspelt key is refused, as "lease create" does.
+# Expected:  key=value pairs may stand in any order; a misspelt key is refused.
 # Seen:      "vcpu=4,id=R,memory_mb=8192" asks Blazar for the memory alone, "maximum=10,id=R" for nothing but the ID: "Updated lease",
 #            exit code 0. Behind id= such a key becomes part of the ID.
 # Matters:   the reservation of a course keeps its small machines, or its number of hosts, without a word. Put id= first, and
