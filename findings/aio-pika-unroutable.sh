@@ -7,8 +7,8 @@
 #            the same with mandatory=False:            returns an Ack, as for a message that was kept
 #            a queue that is full (reject-publish), an exchange that is not there: these raise
 #            channel(on_return_raises=True):           raises PublishError
-# Matters:   a sender that waits for publish() and then removes its copy has lost the message, and nothing is logged. Open the channel
-#            with on_return_raises=True.
+# Matters:   a sender that waits for publish() and then removes its copy has lost the message. Open the channel with
+#            on_return_raises=True.
 set -eu
 work=$(mktemp -d)
 broker=
