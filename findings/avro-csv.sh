@@ -3,12 +3,12 @@
 #
 # Software:  avro 1.12.2 (PyPI). Seen 2026-11-30.
 # Expected:  columns come in the schema's order, or in that of --fields, and write finds them by the header. A file goes to CSV and back.
-#            What cannot be written leaves the file that was there.
+#            What cannot be written leaves the file that was there, and a field that may be null takes a text.
 # Seen:      cat --format csv:                        the columns by the alphabet, also those of --fields; --header prints their names
 #            write of that CSV:                       by position: the host is the timestamp, the header a result; exit code 0
 #            cat --fields status,hostnam:             the status alone, exit code 0
 #            write, a boolean "yes" or "on":          false, exit code 0
-#            write of CSV, a field that may be null:  AttributeError for every value, and the output is an empty file
+#            write of CSV, a field that may be null:  AttributeError, and the output is an empty file
 # Matters:   results that go through CSV to be looked at or mended come back with hosts for timestamps, and nobody is told. Go through JSON,
 #            and write to a new file.
 set -eu
