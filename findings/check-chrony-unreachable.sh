@@ -10,7 +10,7 @@
 #            chronyd has never reached it:            CRITICAL, "chrony failed to connect to NTP server."
 #            chronyd is stopped:                      CRITICAL
 #            -w 0.5:                                  CRITICAL by its exit code, nothing on stdout
-# Matters:   after a change of a firewall each machine stays green until it is restarted, while its clock drifts away; then tokens and
+# Matters:   after a change of a firewall each machine stays green until chronyd is restarted, while its clock drifts away; then tokens and
 #            proxies are "not valid yet". Look at the column Reach of `chronyc sources`, or compare with a time server over the network.
 set -eu
 work=$(mktemp -d)
