@@ -1,5 +1,5 @@
 #!/bin/bash
-# check_packages makes a security update of Debian 11 and later a WARNING, "out of date", and never looks at a package on hold.
+# check_packages makes a security update of Debian 12 a WARNING, counted as any other update, and is OK of one of a package on hold.
 #
 # Software:  check_packages of monitoring-plugins-contrib 42.20230308+deb12u1+b1 of Debian 12, with the machine's own dpkg and apt-cache,
 #            which are given lists of two packages. Seen 2026-11-30.
