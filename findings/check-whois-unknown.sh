@@ -3,11 +3,11 @@
 #
 # Software:  check_whois of monitoring-plugins-contrib 42.20230308+deb12u1+b1, libdate-manip-perl 6.91-1 of Debian 12; a few lines in
 #            the place of whois. Seen 2026-11-30.
-# Expected:  -x, "Don't complain if Registrar cannot be determined", is about the registrar alone: registries such as that of .eu print no
+# Expected:  -x passes over a registrar that is not told, as its help says, and over nothing else; registries such as that of .eu print no
 #            date to all. A domain that is free is CRITICAL, an answer without anything is UNKNOWN. Of the registry's date and the
 #            registrar's the earlier one counts.
 # Seen:      with -x                  "Expires UNKNOWN at UNKNOWN", OK: of "Status: AVAILABLE", "Domain not found.", "Number of queries
-#                                     exceeded", of nothing at all, and of a whois that ends with 1.
+#                                     exceeded", and of nothing at all with exit code 1.
 #            without -x               all of these are CRITICAL, and so is a good answer without a date.
 #            -x and -s REGISTRAR      CRITICAL for all of these.
 #            registry's date in 3 days, then the registrar's in 300: OK. The other way round: CRITICAL.
