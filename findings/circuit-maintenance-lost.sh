@@ -6,7 +6,7 @@
 # Expected:  each calendar of an email is read. A circuit's own impact comes before that of the event, however many circuits there are.
 #            Works of three nights (RRULE) are three windows, or refused. A cancellation by METHOD and STATUS is CANCELLED, or refused. A
 #            time without a zone, or in an unknown one, is refused, or the same on each machine.
-# Seen:      an email with two calendars:                      one of the two maintenances, now this, now that; exit code 0
+# Seen:      an email with two calendars:                      one of the two maintenances; exit code 0
 #            IMPACT:NO-IMPACT, the one circuit's own OUTAGE:   NO-IMPACT; with a second circuit beside it: OUTAGE
 #            no IMPACT but the one circuit's own:              "None is not a valid Impact"
 #            RRULE:FREQ=DAILY;COUNT=3:                         the first night
