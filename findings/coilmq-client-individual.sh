@@ -6,8 +6,8 @@
 #            next one, in its order. `host` of CONNECT is what the client called the broker, 1.2's MESSAGE has an `ack`, NACK gives back.
 # Seen:      "client-individual", disconnected without an ACK:  the messages are gone; all are sent at once, as for "auto"
 #            "client", disconnected without an ACK:             the message is kept, behind those that came after it
-#            CONNECT with STOMP 1.2 and host:localhost or an alias:  "Virtual hosting is not supported"; only the name by which the
-#                                                               machine knows itself is taken, and with 1.1 all are
+#            CONNECT with STOMP 1.2 and another name as host:   "Virtual hosting is not supported"; the name by which the machine knows
+#                                                               itself is taken, and with 1.1 another one is, too
 #            MESSAGE of 1.2:                                    no `ack`, but the sender's `receipt`; an ACK by `id` alone is refused
 #            NACK:                                              "Nack implementation incomplete"
 # Matters:   results that a consumer had not stored are lost with its first restart. Subscribe with "client", by STOMP 1.1.
