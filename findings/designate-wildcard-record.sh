@@ -1,14 +1,15 @@
 #!/bin/bash
 # openstack recordset delete ZONE '*.example.org.': takes the name for a pattern, and deletes www where there is no such record.
 #
-# Software:  python-designateclient 7.0.0, python-openstackclient 10.5.0, openstacksdk 4.22.0 (PyPI). Seen 2026-11-30.
+# Software:  python-designateclient 7.0.0, python-openstackclient 10.5.0, openstacksdk 4.22.0 (PyPI); a few lines in the
+#            place of Designate, whose filters take "*" for anything, as its own do. Seen 2026-11-30.
 # Expected:  a record set is given by its ID or its name. That of a wildcard (RFC 4592) is "*.example.org."; where the zone has none,
 #            there is nothing to show, set or delete, and the exit code is not 0.
-# Seen:      the client asks Designate (23.0.0) for record sets of this name by its filter, in which "*" is anything. In a zone
-#            with www alone, show is that of www, set gives www the new address, delete removes it: exit code 0. Where the zone has the
-#            wildcard and www, it is "Multiple matches found for {name}, please use ID instead.", with the braces.
+# Seen:      the client asks for record sets of this name by the filter. In a zone with www alone, show is that of www, set gives www
+#            the new address, delete removes it: exit code 0. Where the zone has the wildcard and www, it is "Multiple matches found
+#            for {name}, please use ID instead.", with the braces.
 # Matters:   a playbook that removes a wildcard twice removes the one other record of the zone the second time. Look up the ID
-#            ("recordset list ZONE -f json", where name is compared as it is) and give that.
+#            with "recordset list ZONE", and give that.
 set -eu
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
