@@ -32,6 +32,7 @@ pathlib.Path("alertmanager").write_bytes(program.replace(TEMPLATES, b"./" * (len
 PYTHON
 chmod 755 alertmanager
 cat > alertmanager.yml <<'YAML'
+global: {resolve_timeout: 1h}  # so that no alert ends before this script
 route:
   receiver: everybody
   routes:
