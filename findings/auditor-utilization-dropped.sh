@@ -1,10 +1,11 @@
 #!/bin/bash
-# auditor-utilization-plugin drops --host, --port, --timeout and --interval, a --month without --year, and the second host of --oneshot.
+# auditor-utilization-plugin drops --host and --port, a --month without --year, and the second host of --oneshot.
 #
 # Software:  auditor-utilization-plugin 0.11.2 (PyPI). Seen 2026-11-30.
 # Expected:  an option of the command line wins over the configuration file. --oneshot asks each host of the file once. --month without
 #            --year is that month of this year, or an error.
 # Seen:      --port PORT:                     the port of the file is asked, exit code 0
+#            --host HOST:                     the host of the file is asked, exit code 0
 #            --oneshot, two hosts:            the first is asked, the second never; one file, exit code 0
 #            --month M without --year:        the records of the month before this one, in a file that is named after M; exit code 0
 # Matters:   the figures of a site with two CEs are those of one; who asks again for March has the figures of the last month in the file
@@ -100,6 +101,7 @@ before = today.replace(day=1) - datetime.timedelta(days=1)
 other = (before.month + 5) % 12 + 1  # neither this month nor the one before it
 january = ("--month", "1", "--year", "2026")
 compare("--port", run([first], *january, "--port", str(second)), (0, ["first"], ["2026-01"], ["auditor_127.0.0.1_1_2026.csv"]))
+compare("--host", run([first], *january, "--host", "localhost"), (0, ["first"], ["2026-01"], ["auditor_127.0.0.1_1_2026.csv"]))
 compare("a run with two hosts", run([first, second], *january), (0, ["first"], ["2026-01"], ["auditor_127.0.0.1_1_2026.csv"]))
 written = [f"auditor_127.0.0.1_{other}_{before.year}.csv"]
 compare("--month alone", run([first], "--month", str(other)), (0, ["first"], [f"{before:%Y-%m}"], written))
