@@ -88,6 +88,7 @@ def compare(vo, column, expected):
 compare("vo.biomed.example", "corehours", 1000)
 compare("biomed", "corehours", 1010)
 compare("biomed", "power [kWh]", 5.05)
+compare("biomed", "co2 [kg]", 1.515)
 compare("dteam", "corehours", 101)
 compare("dteam", "cpu_eff", 0.5)
 PYTHON
