@@ -3,7 +3,7 @@
 #
 # Software:  python-magnumclient 5.0.0, python-zunclient 5.5.0, python-openstackclient 10.5.0, openstacksdk 4.22.0 (PyPI).
 #            Seen 2026-11-30.
-# Expected:  a request that is refused with 403 or 409 is another exit code than 0, as it is for "coe cluster delete".
+# Expected:  a request that is refused with 403 is another exit code than 0, as it is for "coe cluster delete".
 # Seen:      coe quotas create, update and delete, coe cluster template delete and coe credential rotate print "... failed" to
 #            stdout and end with 0, nothing on stderr; so do appcontainer stop and appcontainer delete.
 # Matters:   "coe quotas update ... && notify" reports a limit that was never set, a playbook counts the template as deleted, and a
