@@ -1,5 +1,5 @@
 #!/bin/bash
-# matrix-alertbot: one alert of severity "info" keeps its group coming back for ever; an ack of 30 minutes begins an hour late in Berlin.
+# matrix-alertbot: one alert of severity "info" keeps its group coming back; a silence begins an hour late east of Greenwich.
 #
 # Software:  matrix-alertbot 0.3.3 (PyPI), its webhook and its client of Alertmanager, with prometheus-alertmanager 0.25.0-1+b4 of Debian 12,
 #            whose path of the default templates is changed in a copy, and a few lines in the place of Matrix. Seen 2026-11-30.
@@ -9,8 +9,8 @@
 #                                                       is never written. As "info": none, page, error
 #            one of two without a description:            400, none is written (Alertmanager tries again after 5xx alone)
 #            one of two without a severity:               the same; a resolved one needs none
-#            a silence of 30 minutes, TZ=Europe/Berlin:   pending: it begins in an hour, in summer in two
-#            the same, west of Greenwich:                 refused by Alertmanager, as it would end in the past; no zone goes with the times
+#            a silence of 30 minutes, UTC+1, UTC+2:       pending: it begins in an hour, or in two
+#            the same, UTC-5:                             refused by Alertmanager, as it would end in the past; no zone goes with the times
 # Matters:   the room has the same warning every few minutes and nobody sees the critical one; who acknowledges at night is called again, and
 #            finds the site silenced in the morning. Let the bot run with TZ=UTC, and route to it what has severity and description alone.
 set -eu
