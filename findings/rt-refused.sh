@@ -1,5 +1,5 @@
 #!/bin/bash
-# rt ends with 0 where the ticket system refuses a ticket, a reply or a search; `-q Operations "a or b"` lists tickets of all queues.
+# rt ends with 0 where the ticket system refuses a ticket, a reply or a search; `-q Operations "a or b"` binds b alone to the queue.
 #
 # Software:  rt5-clients 5.0.3+dfsg-3~deb12u7 of Debian 12, its command rt (rt-5), with libwww-perl; a few lines in the place of Request
 #            Tracker, which answers a refusal with HTTP 200 and its own code in the first line. Seen 2026-11-30.
@@ -9,7 +9,7 @@
 #            correspond -m text -a FILE that is not there:           nothing is sent, "Cannot read attachment", exit code 0
 #            list of a search that is refused:                       "No matches found", exit code 0
 #            -q Operations "Status=open or Status=new":              Status='open' or Status='new' and (Queue='Operations')
-#            -q "Service Desk":                                      (Queue='Service' Desk), which Request Tracker cannot read
+#            -q "Service Desk":                                      (Queue='Service' Desk), one quote in the middle of the name
 # Matters:   the robot that opens a ticket for an outage takes it for opened; who looks whether there is one already finds none and opens a
 #            second, or finds that of another queue. Look for "Ticket 12 created" in what it prints, and put parentheses around an "or".
 set -eu
