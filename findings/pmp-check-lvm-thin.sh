@@ -58,5 +58,5 @@ check("old kind, 97 %", HEAD + ROOT + OLD.format("97.00"), 0, 2, "CRIT LVM snaps
 check("thin, 97 %", HEAD + POOL.format("70.00") + THIN, 0, 0, NONE)
 check("thin, pool full", HEAD + POOL.format("100.00") + THIN, 0, 0, NONE)
 check("lvs refused", REFUSED, 5, 0, NONE)
-check("no lvs", None, 0, 0, "OK ")
+check("no lvs", None, 0, 0, NONE)
 PYTHON
