@@ -1,8 +1,8 @@
 #!/bin/bash
 # prometheus-xmpp-alerts answers "Sent message" where it is not connected, and refuses all alerts of a group of which one began on a whole second.
 #
-# Software:  prometheus-xmpp-alerts 0.5.3-1.1, python3-slixmpp 1.8.3-1 and python3-aiohttp of Debian 12, with a domain that no server
-#            answers for. Seen 2026-11-30.
+# Software:  prometheus-xmpp-alerts 0.5.3-1.1, python3-slixmpp 1.8.3-1 and python3-aiohttp of Debian 12, with an address at which no
+#            server answers. Seen 2026-11-30.
 # Expected:  while there is no connection an alert is answered with a code of 500 and more, after which Alertmanager sends it again, and
 #            its metric last_alert_message_succeeded is 0. RFC 3339 has no need of a fraction, and Alertmanager leaves out one of 0.
 #            "RESOLVED" stands beside the time of the end.
@@ -41,7 +41,7 @@ from prometheus_xmpp import create_message_short
 
 with socket.create_server(("127.0.0.1", 0)) as free:
     port = free.getsockname()[1]
-settings = {"jid": "robot@xmpp.invalid", "password": "secret1", "to_jid": "shift@xmpp.invalid"}
+settings = {"jid": "robot@127.0.0.1", "password": "secret1", "to_jid": "shift@127.0.0.1"}
 pathlib.Path("alerts.yml").write_text(json.dumps({**settings, "listen_address": "127.0.0.1", "listen_port": port}))
 log = open("log", "w")
 relay = subprocess.Popen([sys.executable, "root/usr/bin/prometheus-xmpp-alerts", "--config", "alerts.yml"], stdout=log, stderr=log)
