@@ -30,6 +30,7 @@ import pygelf
 listener = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
 listener.bind(("127.0.0.1", 0))
 port = listener.getsockname()[1]
+listener.settimeout(60)
 NOTICE = 25
 
 
