@@ -15,16 +15,27 @@
 set -eu
 work=$(mktemp -d)
 server=
-trap '[ -z "$server" ] || kill "$server" 2> /dev/null; rm -rf "$work"' EXIT
+script=$(realpath "$0")
+ended() { [ -z "$server" ] || kill "$server" 2> /dev/null || :; rm -rf "$work"; }
+trap 'ended' EXIT
 chmod 755 "$work"
 cd "$work"
 export TZ=UTC
-changed() { echo "CHANGED: $1" >&2; exit 1; }
+day=$(date +%F)
+changed() {
+    if [ "$(date +%F)" != "$day" ]; then # whole days are counted, so what was made before midnight has one less after it
+        echo "midnight has passed, once more"
+        ended
+        cd /
+        exec "$script"
+    fi
+    echo "CHANGED: $1" >&2
+    exit 1
+}
 
 apt-get -qq -o APT::Sandbox::User=root download ssl-cert-check
 dpkg-deb -x ssl-cert-check_*.deb root
 echo "ssl-cert-check $(dpkg-deb -f ssl-cert-check_*.deb Version)"
-[ "$(date +%H:%M)" != 23:59 ] || sleep 61 # whole days are counted
 
 mkdir folder
 openssl genrsa -out folder/robot.key 2048 2> /dev/null
