@@ -4,7 +4,7 @@
 # Software:  prometheus 2.42.0 of Debian 12. Seen 2026-11-30.
 # Expected:  `tsdb create-blocks-from openmetrics` refuses a time that is thousands of years ahead, and samples that it cannot take: the
 #            newest first, or two of one time. Prometheus deletes what is older than its retention, counted from now.
-# Seen:      times in milliseconds, as Prometheus itself writes them:  exit code 0, a block from 1700000000000000
+# Seen:      times in milliseconds, as its older text format has them:  exit code 0, a block from 1700000000000000
 #            Prometheus started with that block beside a good one:     "Deleting obsolete block", the good one is gone
 #            200 samples, the newest first:                            exit code 0, a block of 2 samples; the others are gone
 #            two samples of one time:                                  exit code 0, the first stays
@@ -53,6 +53,10 @@ compare oldest-first 200 1700000000000
 compare newest-first 2 1700005940000
 compare one-time 1 1700000000000
 compare seconds 2 1700000000000
+mkdir blocks-one-time/wal # without it promtool reads no block
+kept=$(root/usr/bin/promtool tsdb dump blocks-one-time)
+echo "one-time: $kept"
+[[ $kept = *'} 0 1700000000000' ]] || changed "the first of two samples of one time stayed"
 
 blocks() { find data -maxdepth 1 -name '01*' | wc -l; }
 echo 'scrape_configs: []' > prometheus.yml
