@@ -2,9 +2,9 @@
 # igwn-monitor: the limits of check_scitoken (without -s), check_xrootd_ping and check_partitions are never looked at.
 #
 # Software:  igwn-monitor 1.3.2 (PyPI), scitokens 1.9.7. Seen 2026-11-30.
-# Expected:  a value beyond -c is CRITICAL. A token for another audience than -a is CRITICAL.
+# Expected:  a value beyond -c is CRITICAL.
 # Seen:      check_scitoken -c 7200 of a token that ends in 50 minutes:    "valid token with 3000s until expiry", exit code 0
-#            check_scitoken -a https://other.example.org of that token:    the same; with "-s storage.read" both are exit code 2
+#            the same with -s storage.read:                                exit code 2
 #            check_xrootd_ping -c 1 of an answer after 2 seconds:           "XRootD OK | 'latency'=2.0s;1;1;0", exit code 0
 #            check_partitions -c 1 of a latency of 45 seconds:              "Latency OK: ... | 'latency_X'=45.0s;1.0;1.0", exit code 0
 # Matters:   a robot's token that is no longer renewed is green until the moment it ends, and a slow server for ever; the limits stand in
@@ -86,12 +86,9 @@ def compare(plugin, options, expected, said):
 
 
 token, scope = ["--token-file", "token"], ["-s", "storage.read"]
-other = ["-a", "https://other.example.org"]
 compare("check_scitoken", [*token, "-c", "7200"], 0, r"valid token with \d+s until expiry")
 compare("check_scitoken", [*token, *scope, "-c", "7200"], 2, "exp")
-compare("check_scitoken", [*token, *other], 0, r"valid token with \d+s until expiry")
-compare("check_scitoken", [*token, *scope, *other], 2, "aud")
 compare("check_scitoken", [*token, *scope], 0, r"valid token with \d+s until expiry")
-compare("check_xrootd_ping", ["-H", "127.0.0.1", "-p", xrootd(), "-w", "1", "-c", "1"], 0, r"XRootD OK \| 'latency'=[2-9][0-9.]*s;1;1;")
+compare("check_xrootd_ping", ["-H", "127.0.0.1", "-p", xrootd(), "-w", "1", "-c", "1"], 0, r"XRootD OK \| 'latency'=([2-9]|[0-9]{2,})[0-9.]*s;1;1;")
 compare("check_partitions", ["-P", "X", "-t", "10", "-w", "1", "-c", "1"], 0, r"Latency OK: X=45.0s.*'latency_X'=45.0s;1.0;1.0")
 PYTHON
