@@ -18,11 +18,13 @@ venv/bin/pip -q --disable-pip-version-check install oslo.middleware==8.2.0 Paste
 cat >ask.py <<'PYTHON'
 """Load api-paste.ini as a service does, and print the codes of /ready and /live."""
 
+import logging
 import os
 
 import paste.deploy
 import webob
 
+logging.basicConfig()
 application = paste.deploy.loadapp(f"config:{os.getcwd()}/api-paste.ini", name="main")
 print(*(webob.Request.blank(path).get_response(application).status_int for path in ("/ready", "/live")))
 PYTHON
@@ -52,3 +54,4 @@ touch maintenance
 compare "maintenance, /live is loaded first" live ready disable_by_file "503 200"
 compare "maintenance, /ready is loaded first" ready live disable_by_file "503 503"
 compare "maintenance, the backend is misspelt" live ready disable_by_files "200 200"
+[ "$(grep -c disable_by_files stderr)" = 1 ] || { echo "CHANGED: there was one warning of it"; exit 1; }
