@@ -2,10 +2,11 @@
 # openstack rating summary get: a filter given twice is the last one alone, and of all projects the first hundred are printed.
 #
 # Software:  python-cloudkittyclient 6.2.0, python-openstackclient 10.5.0, openstacksdk 4.22.0 (PyPI). Seen 2026-11-30.
-# Expected:  --filter may be given more than once: two of them for one key are both sent, or refused. A summary by project has
-#            a row of each project, or says that there are more.
+# Expected:  --filter may be given more than once, so two of them for one key are both sent, or refused. A summary by project has a
+#            row of each project, or says that there are more.
 # Seen:      "--filter type:cpu --filter type:ram" asks CloudKitty for type:ram alone: the sum is that of the memory, exit code 0.
-#            "-g project_id" asks with limit=100: of 150 projects 100 rows, exit code 0; what CloudKitty says of the total is dropped.
+#            "-g project_id" asks with limit=100: of 150 projects 100 rows, exit code 0; the total that CloudKitty answers
+#            with is dropped.
 # Matters:   a bill of "cpu and ram" has the memory alone, and the sum over all VOs lacks a third of them. Give --limit above what
 #            there is, and ask for each value by itself or with -g type.
 set -eu

@@ -101,7 +101,7 @@ for command, code, rows, said in (
     done = subprocess.run(["venv/bin/openstack", *command.split()], env=environment, stdin=subprocess.DEVNULL, capture_output=True,
                           text=True, timeout=300)  # fmt: skip
     got = len(json.loads(done.stdout)) if rows else None
-    printed = f"{got} rows" if rows else done.stdout.strip()[:40]
+    printed = f"{got} rows" if rows else " ".join(done.stdout.split())[:40]
     print(f"{command}: exit code {done.returncode}, {printed} {done.stderr.strip()}")
     if (done.returncode, got) != (code, rows) or said not in done.stdout + done.stderr:
         sys.exit(f"CHANGED: it was {code}, {rows} and {said}: {done.stdout}")
