@@ -13,6 +13,7 @@ import os
 import re
 import time
 from collections import deque
+from contextlib import contextmanager
 
 from libprobe.clients import sockets, tls
 from libprobe.clients.exchange import BODY, READER, SENT, Exchange
@@ -24,6 +25,7 @@ from libprobe.formats.stomp import Frame, FrameReader
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     import ssl
+    from collections.abc import Iterator
     from typing import Any
 
     from libprobe.clients.credentials import Audience
@@ -42,6 +44,8 @@ MAX_ERROR_CHARS, MAX_SHOWN = 300, 80
 
 GOODBYE_S = 2.0
 """How long the broker's answer to our DISCONNECT is waited for."""
+
+OWN_NAME_KNOWN = "STOMP_SKIP_HOSTNAME_SCAN"
 
 _log = logging.getLogger("libprobe.stomp")
 _ABOUT_LOGIN = re.compile(r"login|passcode|password|user\s?name|user '|authenti|credential|anonymous", re.IGNORECASE)
@@ -243,9 +247,8 @@ class StompSession:
 
     def _protocol_of(self, version: str) -> Any:
         """stomp.py's writer of a version's frames."""
-        # Its import looks up our own host's name, which takes seconds where name servers are slow.
-        os.environ.setdefault("STOMP_SKIP_HOSTNAME_SCAN", "1")
-        from stomp import protocol
+        with _no_look_up_of_our_own_name():
+            from stomp import protocol
 
         kind = {"1.0": protocol.Protocol10, "1.1": protocol.Protocol11, "1.2": protocol.Protocol12}[version]
         return kind(_FrameSink(self._write))
@@ -322,6 +325,23 @@ class BrokerError(Rejected):
         shown = excerpt(self.error_text, MAX_SHOWN)
         more = [f"ERROR: {self.error_text}"] if shown != self.error_text else []
         super().__init__(f'ERROR "{shown}"', of=exchange, link="from", also=f"no {awaited}", more=more)
+
+
+@contextmanager
+def _no_look_up_of_our_own_name() -> Iterator[None]:
+    """Let the import of stomp.py not look up our own host's name, which takes seconds where name servers are slow.
+
+    It goes by a variable, which is taken away again: a process of the worker takes no other check where a check has
+    changed its environment.
+    """
+    if OWN_NAME_KNOWN in os.environ:
+        yield
+        return
+    os.environ[OWN_NAME_KNOWN] = "1"
+    try:
+        yield
+    finally:
+        os.environ.pop(OWN_NAME_KNOWN, None)
 
 
 class _FrameSink:

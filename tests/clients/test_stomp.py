@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import socket
 import subprocess
 import sys
@@ -337,15 +338,19 @@ def test_a_broker_that_floods_does_not_eat_memory(block, said):
     assert int(peak) * 1024 < 64 << 20
 
 
-def test_stomp_py_does_not_look_up_our_own_name():
+@pytest.mark.parametrize("variable", [None, "1"])
+def test_stomp_py_does_not_look_up_our_own_name_and_leaves_nothing_in_the_environment(variable):
+    """A process of the worker in which a check has changed the environment takes no other."""
     code = (
-        "import socket\n"
+        "import os, socket\n"
+        "before = dict(os.environ)\n"
         "def refuse(*_): raise SystemExit('looked up')\n"
         "socket.gethostbyname = socket.getfqdn = refuse\n"
         "from libprobe.clients.stomp import StompSession\n"
         "from libprobe.deadline import Deadline\n"
         "StompSession('127.0.0.1', 1, Deadline(1))._protocol_of('1.2')\n"
-        "print('did not')"
+        "print('did not', os.environ == before)"
     )
-    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True)
-    assert done.stdout == "did not\n", done.stderr
+    environment = {**os.environ, **({"STOMP_SKIP_HOSTNAME_SCAN": variable} if variable else {})}
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, env=environment)
+    assert done.stdout == "did not True\n", done.stderr

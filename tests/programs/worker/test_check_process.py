@@ -10,10 +10,11 @@ from pathlib import Path
 
 import pytest
 
-from tests.conftest import ROOT
-from tests.pace import is_over, state_of, until
+from tests.conftest import ROOT, Monitor
+from tests.federation.stomp_responder import Responder
+from tests.pace import AMPLE_S, is_over, state_of, until
 from tests.programs.worker import test_door, test_worker
-from tests.programs.worker.handler import Connection, Worker
+from tests.programs.worker.handler import Connection, QueryHandler, Worker
 from tests.programs.worker.test_door import CREATES, Place, ended, place, served_by  # noqa: F401 - a fixture
 from tests.programs.worker.test_worker import FORKED, ask, run_by
 
@@ -211,6 +212,44 @@ def ended_by(pid: int, number: int) -> bool:
     except ProcessLookupError:
         return True
     return is_over(pid)
+
+
+# ---- the probes themselves
+
+
+@pytest.mark.parametrize("name", ["check_broker", "check_occi_vm", "check_openstack_swift", "check_openstack_vm"])
+def test_a_good_check_of_a_probe_leaves_its_process_as_it_found_it(federation, tmp_path, name):
+    (tmp_path / "settings").mkdir()
+    (tmp_path / "settings/sitecustomize.py").write_text(SETTINGS.format(idle_s=3600.0, checks=1_000_000))
+    handler, monitor = QueryHandler(tmp_path / "qh"), Monitor(federation, tmp_path)
+    python_path = f"{tmp_path}/settings:{ROOT}"
+    worker = Worker(handler.path, tmp_path, "--probe", name, **{**monitor.environment, "PYTHONPATH": python_path})
+    with Responder() as broker:
+        stack = f"-H {federation.cloud('stack').hostname}"
+        words = {
+            "check_broker": f"-u stomp://127.0.0.1:{broker.port}",
+            "check_occi_vm": f"-u '{federation.sites['ooi'].url}'",
+        }
+        where = " ".join(map(str, monitor.keeping(name)))
+        worker.start()
+        try:
+            connection = handler.registered(name)
+            until(lambda: len(worker.family()) == PERMANENT)
+            permanent = set(worker.family())
+
+            def run() -> None:
+                connection.order(1, f"{ROOT}/probes/{name} {where} {words.get(name, stack)} -t {AMPLE_S:g}")
+                answer = connection.answer()
+                assert answer["wait_status"] == "0", answer["outstd"]
+
+            run()
+            until(lambda: set(worker.family()) > permanent)
+            waiting = set(worker.family()) - permanent
+            for _ in range(3):
+                run()
+                assert waiting & set(worker.family()), "it ended with its check"
+        finally:
+            worker.kill()
 
 
 # ---- at the door
