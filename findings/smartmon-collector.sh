@@ -74,6 +74,7 @@ disk sda sat PASSED
 disk sdb usbjmicron PASSED
 disk sdc sat 'FAILED!'
 compare "one behind a USB bridge between them" "sda=1 sdb=1, sectors of sda, exit code 0"
+grep -q sdc metrics && changed "there was no series of the third disk"
 echo "on stderr: $(cat errors)"
 rm devices
 disk vda sat ""
