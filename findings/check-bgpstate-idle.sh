@@ -8,7 +8,7 @@
 # Seen:      both sessions idle:                          OK, "sessions up: 0, down: 0, shutdown: 2"
 #            one idle, one established:                   OK
 #            both in "active", AS 64500:                  WARNING
-#            both in "active", AS 1755 ("Uplink EBONE"):    CRITICAL
+#            both in "active", AS 1755:                   CRITICAL
 # Matters:   a site that has lost its route to the world is OK here while its router waits between two attempts. Ask for
 #            bgpPeerAdminStatus, too: only it tells a session that somebody shut down.
 set -eu
@@ -26,6 +26,7 @@ PERL5LIB=$work/root/usr/share/perl5
 export LD_LIBRARY_PATH PERL5LIB MIBS="" MIBDIRS="$work/none" SNMPCONFPATH="$work" SNMP_PERSISTENT_DIR="$work/kept"
 # whois, which the plugin calls for each session that is down, is left out: it would ask servers of others
 sed "s|'/usr/bin/whois'|'/bin/true'|" root/usr/lib/nagios/plugins/check_bgpstate > check_bgpstate
+grep -q "whois = '/bin/true'" check_bgpstate || { echo "CHANGED: whois was called by its path" >&2; exit 1; }
 
 check() { # states of the two sessions, their AS, exit code, text
     port=$(python3 -c 'import socket; s = socket.socket(type=socket.SOCK_DGRAM); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])')
