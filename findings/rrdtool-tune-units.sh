@@ -4,7 +4,7 @@
 # Software:  rrdtool 1.7.2-4+b8 of Debian 12. Seen 2026-11-30.
 # Expected:  tune reads a heartbeat as create does, which knows "20m" and "1h", and refuses what create refuses: "100k", "1,5", a minimum
 #            above the maximum.
-# Seen:      create, a heartbeat of 20m, a maximum of 100k:  1200 s; refused
+# Seen:      create, a heartbeat of 20m; what tune takes below:  1200 s; refused
 #            tune --heartbeat 20m, 1h, 0:                    20 s, 1 s, 0 s, exit code 0
 #            tune --maximum 100k, 1,5; --minimum 2000 above: 100, 1, 2000, exit code 0
 #            values each five minutes after such a tune:     update ends with 0, fetch has nan
@@ -15,6 +15,7 @@ work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 chmod 755 "$work"
 cd "$work"
+export LC_ALL=C
 changed() { echo "CHANGED: $1" >&2; exit 1; }
 
 apt-get -qq -o APT::Sandbox::User=root download rrdtool librrd8 libdbi1 libcairo2 libpango-1.0-0 libpangocairo-1.0-0 libpangoft2-1.0-0 \
@@ -30,23 +31,27 @@ compare() { # what, got, expected
 }
 
 begin=1790000100
-create() { # heartbeat, maximum
+create() { # heartbeat, maximum, minimum
     rm -f one.rrd
     code=0
-    rrdtool create one.rrd --start $begin --step 5m "DS:value:GAUGE:$1:0:$2" RRA:AVERAGE:0.5:5m:1d > said 2>&1 || code=$?
+    rrdtool create one.rrd --start $begin --step 5m "DS:value:GAUGE:$1:${3:-0}:$2" RRA:AVERAGE:0.5:5m:1d > said 2>&1 || code=$?
 }
 settings() { # heartbeat, minimum and maximum
     rrdtool info one.rrd | sed -n 's/^ds\[value\]\.\(minimal_heartbeat\|min\|max\) = //p' |
         python3 -c 'import sys; print(*(f"{float(line):g}" for line in sys.stdin))'
 }
 values() { # what came of three values of 250
-    for number in 1 2 3; do rrdtool update one.rrd $((begin + 300 * number)):250; done
+    for number in 1 2 3; do rrdtool update one.rrd $((begin + 300 * number)):250 || echo "refused"; done
     rrdtool fetch one.rrd AVERAGE -s $begin -e $((begin + 600)) | python3 -c 'import sys
 print(*sorted({f"{abs(float(line.split()[1])):g}" for line in list(sys.stdin)[2:] if float(line.split()[0][:-1]) <= '$((begin + 900))'}))'
 }
 
 create 20m 100k
 compare "create, a maximum of 100k" "exit code $code" "exit code 1"
+create 20m 1,5
+compare "create, a maximum of 1,5" "exit code $code" "exit code 1"
+create 20m 1000 2000
+compare "create, a minimum of 2000, a maximum of 1000" "exit code $code" "exit code 1"
 create 20m 1000
 compare "create, a heartbeat of 20m" "$(settings), exit code $code" "1200 0 1000, exit code 0"
 compare "values" "$(values)" 250
