@@ -2,8 +2,8 @@
 # cloud-init analyze: blame puts 120 s behind 30 s, and leaves out the step that never ended; a step that failed looks like all others.
 #
 # Software:  cloud-init 22.4.2-1+deb12u4 of Debian 12. Seen 2026-11-30.
-# Expected:  "analyze blame" begins with the step that took longest. What began and did not end, after which the machine was started
-#            again, is told with the time until the last line, and counts in "Total Time". FAIL in the log is FAIL in what is shown.
+# Expected:  "analyze blame" begins with the step that took longest. What began and did not end is told
+#            with the time until the last line, and counts in "Total Time". FAIL in the log is FAIL in what is shown.
 #            A log whose beginning was rotated away is shown from the first stage that it has.
 # Seen:      blame sorts its lines as text: 45, 30, 120, 08. Of a boot in which config-apt hung for ten minutes blame has no line of
 #            it, and the "Total Time" of "analyze show" is 0.1 s: the stage that did not end is left out, with the steps that did.
