@@ -6,9 +6,9 @@
 #            that could not be asked is an exit code other than 0.
 # Seen:      the attributes are asked for in the order of a Python set, separated by commas, and parted at each comma. Of a job whose
 #            subject is "/DC=org/DC=example/O=Institute of Physics, Example City/CN=Robot", by PYTHONHASHSEED:
-#            2:   the record is right but for the subject's end;   23:  its VO is "Example City/CN=Robot"
+#            2:   its VO and its cores are right;   23:  its VO is "Example City/CN=Robot"
 #            3:   no record; the next run begins behind the job, exit code 0
-#            1:   TypeError, and so at each run: no job behind it is recorded
+#            1:   TypeError, exit code 1: no job behind it is recorded
 #            condor_history ends with 1 and "Failed to connect":   "Added 0 records", exit code 0
 # Matters:   a VO's hours are another's, or are lost, until the collector is started again; then they are right for some time. Leave
 #            attributes that may hold a comma out of "meta", DN and FQANs first, and read the log.
@@ -113,5 +113,6 @@ compare("3", NEWEST_FIRST[1:], 0, [FIRST])
 compare("3", [LAST], 0, [THIRD])
 if pathlib.Path("asked").read_text() != "2.0":
     sys.exit("CHANGED: the run after it asked for what is behind 2.0")
-compare("3", [], 0, [])
+if "Added 0 records" not in compare("3", [], 0, []):
+    sys.exit("CHANGED: it told of 0 records")
 PYTHON
