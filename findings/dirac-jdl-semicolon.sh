@@ -7,7 +7,7 @@
 # Seen:      Arguments = "--days 1;2"; Site = "EXAMPLE":    ClassAd has Arguments "--days 1 and no Site, isOK() is 1; loadJDLAsCFG()
 #            of the same text has both
 #            InputSandbox = {"my file.txt"}:                ClassAd lists myfile.txt
-#            site = "EXAMPLE":                              lookupAttribute("Site") is False, in loadJDLAsCFG() too
+#            site = "EXAMPLE":                              lookupAttribute("Site") is False; loadJDLAsCFG() has "site" alone
 #            InputSandbox = {"a,b.txt"}:                    a,b.txt to ClassAd, and "opened with \" but is not closed" to loadJDLAsCFG()
 # Matters:   a job that is meant for one site, such as a test of it, runs at any, and its result counts for that one. Look for Site in
 #            what was submitted, and quote no semicolon.
