@@ -1,19 +1,18 @@
 #!/bin/bash
 # nats-py: of a message that the server refuses publish() and flush() return; JetStream's publish() says "timeout" and not why.
 #
-# Software:  nats-py 2.16.0 (PyPI), nats-server 2.9.10-1 of Debian 12. Seen 2026-11-30.
+# Software:  nats-py 2.16.0 (PyPI), nats-server 2.9.10-1+b3 of Debian 12. Seen 2026-11-30.
 # Expected:  flush() comes back once the server has read all, so it raises what the server said of it; js.publish() raises the refusal.
 # Seen:      publish() to a subject that is not permitted, flush():  both return, the message counts as sent in stats, errors_received is 0;
 #            last_error and the callback have "permissions violation"
-#            js.publish() to it:                                     TimeoutError after the whole timeout
-#            publish() to a subject that nobody keeps, flush():      both return
-#            js.publish() to it, or to a stream that is full:        NoStreamResponseError, ServiceUnavailableError, at once
+#            js.publish() to it:                                     TimeoutError
+#            js.publish() to no stream, or to one that is full:      NoStreamResponseError, ServiceUnavailableError
 # Matters:   who publishes, flushes and ends with 0 has lost the message, and who sees "timeout" looks for a slow server, not for a
 #            permission. Look at last_error after flush(), or set error_cb and end there.
 set -eu
 work=$(mktemp -d)
 server=
-trap '[ -z "$server" ] || kill "$server" 2> /dev/null; wait; rm -rf "$work"' EXIT
+trap '[ -z "$server" ] || kill "$server" 2> /dev/null || :; wait; rm -rf "$work"' EXIT
 chmod 755 "$work"
 cd "$work"
 
@@ -97,8 +96,6 @@ async def main():
     waited = time.monotonic() + 60
     while not (await streams.stream_info("results")).state.messages and time.monotonic() < waited:
         await asyncio.sleep(0.1)
-    got = await ending(everything.publish("nobody", b"critical")), await ending(everything.flush(timeout=120))
-    fail_unless("publish() and flush(), nobody keeps it", got, ("returned", "returned"))
     fail_unless("js.publish(), nobody keeps it", await ending(streams.publish("nobody", b"critical", timeout=120)), "NoStreamResponseError")
     full = await ending(streams.publish("results.a", b"critical", timeout=120))
     fail_unless("js.publish(), the stream is full", full, "ServiceUnavailableError")
