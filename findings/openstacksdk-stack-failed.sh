@@ -2,10 +2,10 @@
 # openstacksdk: create_stack(wait=True) and update_stack(wait=True) return a stack that failed as one that is complete.
 #
 # Software:  openstacksdk 4.22.0, keystoneauth1 5.18.1 (PyPI). Seen 2026-11-30.
-# Expected:  with wait=True a failure is an exception, as it is for delete_stack(), create_server() and create_volume();
+# Expected:  with wait=True a failure is an exception, as it is for delete_stack();
 #            orchestration.wait_for_status() ends with the failure that Heat tells.
 # Seen:      create_stack() returns the stack with the status CREATE_FAILED, update_stack() with UPDATE_FAILED, without a word;
-#            wait_for_status(stack, "CREATE_COMPLETE") of a CREATE_FAILED stack waits its whole time, and without wait= for ever.
+#            wait_for_status(stack, "CREATE_COMPLETE") of a CREATE_FAILED stack waits its whole time.
 # Matters:   a program that creates a cluster goes on with the machines that are not there, and one that checks after the update
 #            sees the old ones, which still answer. Look at stack.status; give failures=["CREATE_FAILED", "ROLLBACK_COMPLETE"] and wait=.
 set -eu
