@@ -83,6 +83,7 @@ for command, status, code, refused, said in (
     ("volume create --size 1 --read-only data -f json", "available", 0, ["os-update_readonly_flag"], READ_ONLY),
     ("volume create --size 1 --bootable data -f json", "available", 0, ["os-set_bootable"], BOOTABLE),
     ("volume create --size 1 --read-only data -f json", "error", 0, [], READ_ONLY),
+    ("volume create --size 1 --bootable data -f json", "error", 0, [], BOOTABLE),
     (f"volume set --read-only {VOLUME['id']}", "available", 1, ["os-update_readonly_flag"], "One or more of the set operations failed"),
 ):
     Cloud.status, Cloud.refused = status, []
