@@ -3,7 +3,7 @@
 #
 # Software:  python-troveclient 8.11.0, python-openstackclient 10.5.0, openstacksdk 4.22.0 (PyPI). Seen 2026-11-30.
 # Expected:  Trove gives a list in pages (instances_page_size, 20 unless set) with the link to the next one. A list without --limit
-#            follows them, as "database backup list", "database list" and "database user list" do; so does a look-up of a name.
+#            follows them, and so does a look-up of a name.
 # Seen:      of 30 instances "database instance list" prints 20, and "database cluster list" of 30 clusters 20: exit code 0, no word
 #            of the rest. "database instance show db25": "No instance with a name or ID of 'db25' exists.", and delete fails likewise.
 # Matters:   a script that looks for instances in ERROR sees none of the later ones, and one that deletes by name leaves them to run
