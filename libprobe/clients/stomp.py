@@ -247,7 +247,7 @@ class StompSession:
 
     def _protocol_of(self, version: str) -> Any:
         """stomp.py's writer of a version's frames."""
-        with _no_look_up_of_our_own_name():
+        with no_look_up_of_our_own_name():
             from stomp import protocol
 
         kind = {"1.0": protocol.Protocol10, "1.1": protocol.Protocol11, "1.2": protocol.Protocol12}[version]
@@ -328,7 +328,7 @@ class BrokerError(Rejected):
 
 
 @contextmanager
-def _no_look_up_of_our_own_name() -> Iterator[None]:
+def no_look_up_of_our_own_name() -> Iterator[None]:
     """Let the import of stomp.py not look up our own host's name, which takes seconds where name servers are slow.
 
     It goes by a variable, which is taken away again: a process of the worker takes no other check where a check has

@@ -106,6 +106,7 @@ def import_ahead(paths: list[str]) -> list[str]:
     calls such as `re.match("...", text)` are compiled, for `re` keeps them. Returns what could not be imported: an
     optional library, most often.
     """
+    from libprobe.clients.stomp import no_look_up_of_our_own_name
     from libprobe.judge import nagios
 
     nagios.load_model()
@@ -122,7 +123,8 @@ def import_ahead(paths: list[str]) -> list[str]:
                 continue
             seen.add(name)
             try:
-                module = importlib.import_module(name)
+                with no_look_up_of_our_own_name():
+                    module = importlib.import_module(name)
             except ImportError:
                 if "." not in name or not _is_attribute(name):
                     missing.append(name)

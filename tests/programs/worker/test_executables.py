@@ -51,6 +51,20 @@ def test_what_is_no_probe_is_refused(tmp_path, text, error):
         executables.load(str(tmp_path / "check_x"))
 
 
+def test_stomp_py_looks_up_no_name_of_ours_when_it_is_imported_ahead():
+    """It takes seconds where name servers are slow, and the worker would be that much later."""
+    code = (
+        "import socket\n"
+        "def refuse(*_): raise SystemExit('looked up')\n"
+        "socket.gethostbyname = socket.getfqdn = refuse\n"
+        "from libprobe.programs.worker import executables\n"
+        f"executables.import_ahead([{str(ROOT / 'probes/check_broker')!r}])\n"
+        "import sys; print('stomp.utils' in sys.modules)\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True)
+    assert done.stdout == "True\n", done.stderr
+
+
 WARM = """
 import sys
 from libprobe.programs.worker import executables
