@@ -95,3 +95,19 @@ def test_what_no_error_tells_is_tried(limit, said):
     )
     done = subprocess.run([sys.executable, "-c", code], env=clean_environment(), capture_output=True, text=True)
     assert (done.stdout, done.stderr) == (f"'' {said}\n", "")
+
+
+def test_to_try_whether_there_is_memory_costs_none():
+    """A check in a worker does so each time that it fails."""
+    code = (
+        "import resource\n"
+        "from libprobe import host_resources\n"
+        "def resident(): return int(open('/proc/self/statm').read().split()[1]) * resource.getpagesize()\n"
+        "host_resources.missing_resource()\n"
+        "before = resident()\n"
+        "for _ in range(20): host_resources.missing_resource()\n"
+        "print(resident() - before)\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], env=clean_environment(), capture_output=True, text=True)
+    assert done.stderr == ""
+    assert int(done.stdout) < host_resources.MEMORY_PROBE_BYTES / 4
