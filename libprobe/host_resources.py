@@ -16,8 +16,8 @@ RESOURCE_ERRNOS = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.ENO
 MEMORY_PROBE_BYTES = 32 << 20
 """Bytes that a run must still be able to allocate: a library of a check, a thread's stack. They are not written to.
 
-They go back to the kernel each time: of what is smaller, glibc keeps what it was given back twice (`M_MMAP_THRESHOLD` in
-mallopt(3) grows up to 32 MiB).
+They go back to the kernel each time: of what is smaller, glibc keeps what it was given back twice (`M_MMAP_THRESHOLD`
+in mallopt(3) grows up to 32 MiB).
 """
 
 NO_MEMORY = "no memory left"
